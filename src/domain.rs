@@ -1,0 +1,6 @@
+//! What the business knows: the rules stand here once, and every door goes through them.
+
+pub mod access;
+mod error;
+
+pub use error::{Error, InputPath, RowError, RowErrorCode, Step};

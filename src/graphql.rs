@@ -1,0 +1,6 @@
+//! The GraphQL door.
+
+mod error;
+pub mod execute;
+
+pub use error::{Code, Error};

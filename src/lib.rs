@@ -1,0 +1,12 @@
+//! Memberbase: the system of record for the members of a memberbase, over GraphQL.
+//!
+//! Read ARCHITECTURE.md first; the order below is that of its layers, from the outermost.
+
+pub mod graphql;
+
+pub mod domain;
+
+pub mod app;
+pub mod db;
+pub mod entity;
+pub mod types;

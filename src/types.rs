@@ -1,0 +1,11 @@
+//! Values that every layer shares: ids, times, pages and limits. Nothing here knows a database or a protocol.
+
+mod id;
+mod limits;
+mod page;
+mod time;
+
+pub use id::{AnyId, ApiTokenId, Id, MalformedId, MemberId, MemberbaseId};
+pub use limits::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, TimeLimits};
+pub use page::{Direction, Page, Slice, Start};
+pub use time::{MalformedTime, Time};

@@ -1,0 +1,41 @@
+//! Pages: which part of an ordered list is asked for, and what came of it. Knows neither GraphQL nor SQL.
+
+/// Which way a page goes from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The rows that follow the start; from the first one where there is none.
+    Forward,
+    /// The rows that precede the start; from the last one where there is none. They are answered in the list's order all the same.
+    Backward,
+}
+
+/// Where a page starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start<Key> {
+    /// At the end that the direction begins with.
+    Edge,
+    /// Beside the row with this key, which need not exist any more.
+    Beside(Key),
+}
+
+/// A part of an ordered list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<Key> {
+    /// How many rows at most; 0 is allowed.
+    pub size: u64,
+    /// Which way.
+    pub direction: Direction,
+    /// From where.
+    pub start: Start<Key>,
+}
+
+/// What a page holds, in the list's order whichever the direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice<Row> {
+    /// The rows, at most as many as the page's size.
+    pub rows: Vec<Row>,
+    /// Whether there are rows after the last of these.
+    pub has_next: bool,
+    /// Whether there are rows before the first of these.
+    pub has_previous: bool,
+}
