@@ -1,25 +1,172 @@
-//! The database.
+//! The database: pools, sessions and what a failure means. The only module that names sqlx.
+//!
+//! [`Db::read`] and [`Db::write`] name the intent. On SQLite there is one connection that writes and a pool of those
+//! that read; on PostgreSQL one pool serves both.
 
-/// The database.
-#[derive(Clone)]
-pub struct Db {}
+mod connect;
+mod fault;
+mod migrate;
+mod rows;
+mod session;
 
-/// What a failed statement means for whoever sent it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The time for the statement ran out.
-    Timeout,
-    /// The database can't be reached, is shutting down or has no room.
-    Unavailable,
-    /// Another transaction stood in the way; the same one may succeed when it is tried again.
-    Contention,
-    /// Anything else: a fault of ours.
-    Other,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sqlx::{Pool, Postgres, Sqlite};
+
+pub use connect::Settings;
+pub use fault::Fault;
+pub use migrate::Migration;
+pub use rows::{Column, Rows, Scalar, list};
+pub use session::Session;
+
+use session::Connection;
+use uuid::Uuid;
+
+/// How often a transaction that others stood in the way of is tried again.
+const RETRIES: u32 = 20;
+
+/// The database as one request sees it: with the request's deadline and a count of its statements. A clone shares both.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pools: Arc<Pools>,
+    deadline: Option<Instant>,
+    statements: Arc<AtomicU64>,
 }
 
-impl Fault {
-    /// What a failed statement means.
-    pub fn of(_error: &sea_orm::DbErr) -> Self {
-        Self::Other
+#[derive(Debug)]
+enum Pools {
+    Sqlite { readers: Pool<Sqlite>, writer: Pool<Sqlite> },
+    Postgres { pool: Pool<Postgres>, begin: &'static str },
+}
+
+/// What a write keeps others from meanwhile. SQLite has one writer anyway.
+#[derive(Clone, Copy, Debug)]
+pub enum Lock {
+    /// Nothing.
+    None,
+    /// Deleting this memberbase. Others may write in it.
+    Shared(Uuid),
+    /// Writing in this memberbase.
+    Exclusive(Uuid),
+}
+
+impl Db {
+    /// The same database for one request: no statement of it runs past the deadline, and its statements are counted
+    /// from nothing.
+    #[must_use]
+    pub fn for_request(&self, deadline: Instant) -> Self {
+        Self { pools: self.pools.clone(), deadline: Some(deadline), statements: Arc::default() }
     }
+
+    /// Which database this is.
+    pub fn backend(&self) -> DbBackend {
+        match *self.pools {
+            Pools::Sqlite { .. } => DbBackend::Sqlite,
+            Pools::Postgres { .. } => DbBackend::Postgres,
+        }
+    }
+
+    /// How many statements this request has sent.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// A session for statements that write nothing, each for itself.
+    pub async fn read(&self) -> Result<Session, DbErr> {
+        let connection = match &*self.pools {
+            Pools::Sqlite { readers, .. } => Connection::sqlite(readers, self.deadline).await?,
+            Pools::Postgres { pool, .. } => Connection::postgres(pool, self.deadline).await?,
+        };
+        Ok(Session::new(connection, self.deadline, self.statements.clone()))
+    }
+
+    /// Does `work` in one transaction: commits it where it succeeds (and did not call [`Session::discard`]), rolls it
+    /// back where it fails. Where another transaction stood in the way, all of it is done again, so that the caller
+    /// never sees a deadlock. To be awaited to its end: a transaction whose future is dropped costs its connection.
+    pub async fn write<T, E, Work>(&self, lock: Lock, work: impl Fn(Session) -> Work) -> Result<T, E>
+    where
+        E: From<DbErr>,
+        Work: Future<Output = Result<T, E>>,
+    {
+        let mut attempt = 0;
+        loop {
+            let session = self.begin(lock).await?;
+            let outcome = match work(session.clone()).await {
+                Ok(value) => session.finish().await.map(|()| value).map_err(E::from),
+                Err(error) => {
+                    session.roll_back().await;
+                    Err(error)
+                }
+            };
+            match outcome {
+                Err(_) if session.contended() && attempt < RETRIES => {
+                    attempt += 1;
+                    tracing::debug!(attempt, "another transaction stood in the way, once more");
+                    tokio::time::sleep(pause(attempt)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn begin(&self, lock: Lock) -> Result<Session, DbErr> {
+        let (connection, statement) = match &*self.pools {
+            Pools::Sqlite { writer, .. } => {
+                (Connection::sqlite(writer, self.deadline).await?, "BEGIN IMMEDIATE".to_owned())
+            }
+            Pools::Postgres { pool, begin } => {
+                let connection = Connection::postgres(pool, self.deadline).await?;
+                (connection, format!("{begin}{}{}", timeout(self.deadline), advisory(lock)))
+            }
+        };
+        let session = Session::new(connection, self.deadline, self.statements.clone());
+        session.begin(&statement).await?;
+        Ok(session)
+    }
+
+    /// Asks the database for an answer.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.read().await?.execute_unprepared("SELECT 1").await.map(drop)
+    }
+
+    /// Closes all connections, once what runs has ended.
+    pub async fn close(&self) {
+        match &*self.pools {
+            Pools::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+}
+
+/// The statement's own time limit, so that the database ends what nobody waits for any more.
+fn timeout(deadline: Option<Instant>) -> String {
+    let Some(deadline) = deadline else { return String::new() };
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+    format!("; SET LOCAL statement_timeout = {left}")
+}
+
+fn advisory(lock: Lock) -> String {
+    // The last 64 bits of a UUIDv7 are random but for two.
+    match lock {
+        Lock::None => String::new(),
+        Lock::Shared(id) => format!("; SELECT pg_advisory_xact_lock_shared({})", id.as_u64_pair().1.cast_signed()),
+        Lock::Exclusive(id) => format!("; SELECT pg_advisory_xact_lock({})", id.as_u64_pair().1.cast_signed()),
+    }
+}
+
+/// Doubles from 2 ms to half a second, and differs between those who wait at the same time.
+fn pause(attempt: u32) -> Duration {
+    let most = 2_u64 << attempt.min(8);
+    let spread = u64::from(Instant::now().elapsed().subsec_nanos()) % most;
+    Duration::from_millis(most / 2 + spread / 2)
 }

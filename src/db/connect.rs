@@ -1,0 +1,128 @@
+//! Opens the pools.
+
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sea_orm::DbErr;
+use sqlx::{
+    ConnectOptions, Connection as _, Executor, Pool, Sqlite,
+    pool::PoolOptions,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{Db, Pools, fault};
+
+/// Where the database is and how it is spoken to.
+#[derive(Clone)]
+pub struct Settings {
+    /// `sqlite://FILE` or `postgres://...`.
+    pub url: String,
+    /// Connections at most; on SQLite those that read.
+    pub max_connections: u32,
+    /// How long a request waits for a connection.
+    pub acquire_timeout: Duration,
+    /// How long the database lets a statement run that has no deadline of its own (PostgreSQL).
+    pub statement_timeout: Duration,
+    /// Whether a connection pooler in transaction mode, such as PgBouncer, stands in front of PostgreSQL: then nothing
+    /// is set on a connection that would outlast a transaction.
+    pub pooler: bool,
+}
+
+/// A connection that was idle for so long is asked for an answer before it is used.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long SQLite waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+impl Db {
+    /// Connects; the file of a SQLite database is made where it is missing.
+    pub async fn connect(settings: &Settings) -> Result<Self, DbErr> {
+        let pools = if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
+            postgres(settings).await
+        } else if settings.url.starts_with("sqlite:") {
+            sqlite(settings).await
+        } else {
+            let message = "the database URL begins neither with sqlite: nor with postgres:";
+            return Err(DbErr::Custom(message.to_owned()));
+        };
+        Ok(Self { pools: Arc::new(pools.map_err(fault::connection)?), deadline: None, statements: Arc::default() })
+    }
+}
+
+async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
+    let options = SqliteConnectOptions::from_str(&settings.url)?;
+    if settings.url.contains(":memory:") || settings.url.contains("mode=memory") {
+        let message = "a SQLite database in memory can't be shared by several connections, name a file";
+        return Err(sqlx::Error::Configuration(message.into()));
+    }
+    let options = options
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL syncs the log at every commit: what is acknowledged survives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .pragma("cache_size", "-8192")
+        .pragma("temp_store", "MEMORY")
+        .with_regexp()
+        .disable_statement_logging();
+    // The writer first: it makes the file, and recovers the log of a server that was killed.
+    let writer = pool(SqlitePoolOptions::new(), settings)
+        .max_connections(1)
+        .connect_with(options.clone().create_if_missing(true).optimize_on_close(true, 400))
+        .await?;
+    let readers = pool::<Sqlite>(SqlitePoolOptions::new(), settings)
+        .max_connections(settings.max_connections)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok(Pools::Sqlite { readers, writer })
+}
+
+async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
+    // A generic plan does not get slower when a memberbase grows faster than its statistics; compiling a plan costs
+    // more than any of ours saves by it.
+    const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off";
+    const LOCAL_PLANS: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off";
+    let options = PgConnectOptions::from_str(&settings.url)?.application_name("memberbase").disable_statement_logging();
+    let session = (!settings.pooler)
+        .then(|| format!("{PLANS}; SET statement_timeout = {}", settings.statement_timeout.as_millis()));
+    let pool = pool(PgPoolOptions::new(), settings)
+        .max_connections(settings.max_connections)
+        .after_connect(move |connection, _| {
+            let session = session.clone();
+            Box::pin(async move {
+                if let Some(session) = session {
+                    connection.execute(sqlx::AssertSqlSafe(session)).await?;
+                }
+                Ok(())
+            })
+        })
+        .before_acquire(|connection, meta| {
+            Box::pin(async move { Ok(meta.idle_for < IDLE || connection.ping().await.is_ok()) })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(Pools::Postgres { pool, begin: if settings.pooler { LOCAL_PLANS } else { "BEGIN" } })
+}
+
+fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> PoolOptions<DB> {
+    options.acquire_timeout(settings.acquire_timeout).test_before_acquire(false).max_lifetime(None)
+}
+
+/// A connection of the pool, before the deadline.
+pub(super) async fn acquire<DB: sqlx::Database>(
+    pool: &Pool<DB>,
+    deadline: Option<Instant>,
+) -> Result<sqlx::pool::PoolConnection<DB>, DbErr> {
+    let acquired = match deadline {
+        Some(deadline) => match tokio::time::timeout_at(deadline.into(), pool.acquire()).await {
+            Ok(acquired) => acquired,
+            Err(_) => return Err(fault::timeout()),
+        },
+        None => pool.acquire().await,
+    };
+    acquired.map_err(fault::connection)
+}

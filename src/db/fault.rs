@@ -1,0 +1,131 @@
+//! What a failed statement means.
+
+use std::sync::Arc;
+
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+
+/// What a failed statement means for whoever sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The time for the statement ran out.
+    Timeout,
+    /// The database can't be reached, is shutting down, can't be written or has no room.
+    Unavailable,
+    /// Another transaction stood in the way; the same one may succeed when it is tried again.
+    Contention,
+    /// Anything else: a fault of ours.
+    Other,
+}
+
+/// The text of the error that stands for a deadline that passed.
+const TIMEOUT: &str = "the statement's time ran out";
+
+impl Fault {
+    /// What a failed statement means.
+    pub fn of(error: &DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(_) => Self::Unavailable,
+            DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error) => match error {
+                RuntimeErr::SqlxError(error) => of_sqlx(error),
+                RuntimeErr::Internal(text) if text == TIMEOUT => Self::Timeout,
+                RuntimeErr::Internal(_) => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
+}
+
+fn of_sqlx(error: &sqlx::Error) -> Fault {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Fault::Unavailable,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                of_sqlite(&code)
+            } else {
+                of_postgres(&code)
+            }
+        }
+        _ => Fault::Other,
+    }
+}
+
+/// By SQLSTATE (PostgreSQL's manual, appendix A).
+fn of_postgres(code: &str) -> Fault {
+    match code {
+        // deadlock, serialisation failure
+        "40P01" | "40001" => Fault::Contention,
+        // query_canceled: only statement_timeout cancels here
+        "57014" | "25P04" => Fault::Timeout,
+        // lock_not_available, admin shutdown, crash shutdown, cannot connect now, read only
+        "55P03" | "57P01" | "57P02" | "57P03" | "25006" => Fault::Unavailable,
+        // connection exceptions, insufficient resources
+        _ if code.starts_with("08") || code.starts_with("53") => Fault::Unavailable,
+        _ => Fault::Other,
+    }
+}
+
+/// By primary result code (<https://www.sqlite.org/rescode.html>), which is in the low byte.
+fn of_sqlite(code: &str) -> Fault {
+    match code.parse::<u32>().unwrap_or_default() & 0xff {
+        // BUSY, LOCKED
+        5 | 6 => Fault::Contention,
+        // INTERRUPT: by the progress handler, at the deadline
+        9 => Fault::Timeout,
+        // READONLY, IOERR, FULL, CANTOPEN
+        8 | 10 | 13 | 14 => Fault::Unavailable,
+        _ => Fault::Other,
+    }
+}
+
+pub(super) fn timeout() -> DbErr {
+    DbErr::Query(RuntimeErr::Internal(TIMEOUT.to_owned()))
+}
+
+pub(super) fn statement(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+pub(super) fn connection(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        error => DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_what_to_do() {
+        for (code, fault) in [
+            ("40P01", Fault::Contention),
+            ("40001", Fault::Contention),
+            ("57014", Fault::Timeout),
+            ("57P01", Fault::Unavailable),
+            ("08006", Fault::Unavailable),
+            ("53100", Fault::Unavailable),
+            ("23505", Fault::Other),
+        ] {
+            assert_eq!(of_postgres(code), fault, "{code}");
+        }
+        // SQLITE_BUSY_SNAPSHOT, SQLITE_INTERRUPT, SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_CONSTRAINT_UNIQUE
+        for (code, fault) in [
+            ("517", Fault::Contention),
+            ("9", Fault::Timeout),
+            ("13", Fault::Unavailable),
+            ("778", Fault::Unavailable),
+            ("2067", Fault::Other),
+        ] {
+            assert_eq!(of_sqlite(code), fault, "{code}");
+        }
+        assert_eq!(Fault::of(&timeout()), Fault::Timeout);
+    }
+}

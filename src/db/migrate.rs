@@ -1,0 +1,78 @@
+//! Applies migrations: each in the one transaction of all, behind a lock, so that servers that start together do it once.
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqlxPostgresConnector, SqlxSqliteConnector,
+    TransactionOptions, TransactionTrait,
+};
+
+use super::{Db, Pools};
+
+/// A migration that this program knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Its name, which begins with its date.
+    pub name: String,
+    /// Whether the database has it.
+    pub applied: bool,
+}
+
+/// The advisory lock of those who migrate: the letters `memberba`.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7882829249951850081)";
+
+impl Db {
+    /// Applies what is pending; all of it or nothing. Answers the names of what was applied.
+    pub async fn migrate_up(&self) -> Result<Vec<String>, DbErr> {
+        let transaction = self.lock_for_migration().await?;
+        let pending = Migrator::get_pending_migrations(&transaction).await?;
+        if !pending.is_empty() {
+            Migrator::up(&transaction, None).await?;
+        }
+        transaction.commit().await?;
+        Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+    }
+
+    /// Takes back the last `steps` migrations, with all that their tables hold. Answers their names.
+    pub async fn migrate_down(&self, steps: u32) -> Result<Vec<String>, DbErr> {
+        let transaction = self.lock_for_migration().await?;
+        let applied = Migrator::get_applied_migrations(&transaction).await?;
+        Migrator::down(&transaction, Some(steps)).await?;
+        transaction.commit().await?;
+        Ok(applied.iter().rev().take(steps as usize).map(|migration| migration.name().to_owned()).collect())
+    }
+
+    /// All migrations in their order.
+    pub async fn migrations(&self) -> Result<Vec<Migration>, DbErr> {
+        let connection = self.connection();
+        let pending = Migrator::get_pending_migrations(&connection).await?;
+        let pending: Vec<_> = pending.iter().map(|migration| migration.name()).collect();
+        let all = Migrator::migrations();
+        Ok(all
+            .iter()
+            .map(|migration| Migration {
+                name: migration.name().to_owned(),
+                applied: !pending.contains(&migration.name()),
+            })
+            .collect())
+    }
+
+    async fn lock_for_migration(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(sea_orm::SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let transaction = self.connection().begin_with_options(options).await?;
+        if let Pools::Postgres { .. } = *self.pools {
+            transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+            transaction.execute_unprepared(LOCK).await?;
+        }
+        Ok(transaction)
+    }
+
+    fn connection(&self) -> DatabaseConnection {
+        match &*self.pools {
+            Pools::Sqlite { writer, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+            Pools::Postgres { pool, .. } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Arrays as tables: a bulk statement reads its rows from a few binds, however many rows there are.
+//!
+//! PostgreSQL unnests one array a column, SQLite reads one JSON text.
+
+use std::fmt::Write;
+
+use sea_orm::{
+    DbBackend, Value,
+    sea_query::{ArrayType, Expr, ExprTrait, Func, Query, SimpleExpr},
+};
+use serde::Serialize;
+use sqlx::{Arguments, postgres::PgArguments, sqlite::SqliteArguments};
+use uuid::Uuid;
+
+/// Columns of equal length that a bulk statement reads as a table.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    columns: Vec<(&'static str, Column<'a>)>,
+}
+
+/// The values of one column, none of them null.
+#[derive(Debug, Clone, Copy)]
+pub enum Column<'a> {
+    /// Ids.
+    Uuids(&'a [Uuid]),
+    /// Texts without NUL.
+    Texts(&'a [&'a str]),
+}
+
+/// A value of a bulk statement that is the same for all rows: `$1`, `$2` and so on.
+#[derive(Debug, Clone, Copy)]
+pub enum Scalar {
+    /// An id.
+    Uuid(Uuid),
+    /// A whole number, or a time in microseconds.
+    Int(i64),
+}
+
+impl<'a> Rows<'a> {
+    /// A table of these columns, each with its name.
+    pub fn new(columns: impl Into<Vec<(&'static str, Column<'a>)>>) -> Self {
+        Self { columns: columns.into() }
+    }
+
+    /// The statement with its `{rows}` replaced by a table expression that has the columns by their names, and a column
+    /// `n`, which counts the rows from 0. It is to be given an alias.
+    pub(super) fn insert_into(&self, sql: &str, backend: DbBackend, scalars: usize) -> String {
+        sql.replace("{rows}", &self.table(backend, scalars))
+    }
+
+    fn table(&self, backend: DbBackend, scalars: usize) -> String {
+        let mut table = String::from("(SELECT ");
+        let mut source = String::new();
+        for (place, (name, column)) in self.columns.iter().enumerate() {
+            let _ = match backend {
+                DbBackend::Sqlite => write!(table, "{} AS {name}, ", self.sqlite_column(place, *column)),
+                _ => {
+                    let comma = if place == 0 { "" } else { ", " };
+                    let _ = write!(source, "{comma}${}::{}[]", scalars + place + 1, column.postgres_type());
+                    write!(table, "{name}, ")
+                }
+            };
+        }
+        let _ = match backend {
+            DbBackend::Sqlite => write!(table, "key AS n FROM json_each(${}))", scalars + 1),
+            _ => {
+                let names: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
+                let names = names.join(", ");
+                write!(table, "i - 1 AS n FROM unnest({source}) WITH ORDINALITY AS arrays({names}, i))")
+            }
+        };
+        table
+    }
+
+    fn sqlite_column(&self, place: usize, column: Column<'_>) -> String {
+        let value = if self.columns.len() == 1 { "value".to_owned() } else { format!("value ->> {place}") };
+        match column {
+            Column::Uuids(_) => format!("unhex({value})"),
+            Column::Texts(_) => value,
+        }
+    }
+
+    pub(super) fn postgres(&self, scalars: &[Scalar]) -> Result<PgArguments, sqlx::Error> {
+        let mut arguments = PgArguments::default();
+        for scalar in scalars {
+            match *scalar {
+                Scalar::Uuid(uuid) => arguments.add(uuid),
+                Scalar::Int(int) => arguments.add(int),
+            }
+            .map_err(sqlx::Error::Encode)?;
+        }
+        for (_, column) in &self.columns {
+            match *column {
+                Column::Uuids(uuids) => arguments.add(uuids),
+                Column::Texts(texts) => arguments.add(texts),
+            }
+            .map_err(sqlx::Error::Encode)?;
+        }
+        Ok(arguments)
+    }
+
+    pub(super) fn sqlite(&self, scalars: &[Scalar]) -> Result<SqliteArguments, sqlx::Error> {
+        let mut arguments = SqliteArguments::default();
+        for scalar in scalars {
+            match *scalar {
+                Scalar::Uuid(uuid) => arguments.add(uuid),
+                Scalar::Int(int) => arguments.add(int),
+            }
+            .map_err(sqlx::Error::Encode)?;
+        }
+        arguments.add(self.json()).map_err(sqlx::Error::Encode)?;
+        Ok(arguments)
+    }
+
+    /// `[row, ...]`, where a row of several columns is `[value, ...]`.
+    fn json(&self) -> String {
+        let mut json = Vec::from(b"[");
+        for row in 0..self.columns.first().map_or(0, |(_, column)| column.len()) {
+            if row > 0 {
+                json.push(b',');
+            }
+            if let [(_, column)] = self.columns[..] {
+                column.write(row, &mut json);
+            } else {
+                for (place, (_, column)) in self.columns.iter().enumerate() {
+                    json.push(if place == 0 { b'[' } else { b',' });
+                    column.write(row, &mut json);
+                }
+                json.push(b']');
+            }
+        }
+        json.push(b']');
+        String::from_utf8(json).expect("JSON of texts is text")
+    }
+}
+
+impl Column<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::Uuids(uuids) => uuids.len(),
+            Self::Texts(texts) => texts.len(),
+        }
+    }
+
+    fn postgres_type(self) -> &'static str {
+        match self {
+            Self::Uuids(_) => "uuid",
+            Self::Texts(_) => "text",
+        }
+    }
+
+    fn write(self, row: usize, json: &mut Vec<u8>) {
+        match self {
+            Self::Uuids(uuids) => {
+                let mut hex = [0; 32];
+                json.push(b'"');
+                json.extend_from_slice(uuids[row].simple().encode_lower(&mut hex).as_bytes());
+                json.push(b'"');
+            }
+            Self::Texts(texts) => {
+                texts[row].serialize(&mut serde_json::Serializer::new(json)).expect("text is JSON");
+            }
+        }
+    }
+}
+
+/// `left IN (values)` with all the values in one bind, so that a list may have any length and the statement stays the
+/// same.
+pub fn list(backend: DbBackend, left: SimpleExpr, values: Column<'_>) -> SimpleExpr {
+    match backend {
+        DbBackend::Sqlite => {
+            let json = Rows::new([("value", values)]).json();
+            let value = match values {
+                Column::Uuids(_) => Expr::cust("unhex(value)"),
+                Column::Texts(_) => Expr::cust("value"),
+            };
+            let each = Query::select().expr(value).from_function(Func::cust("json_each").arg(json), "each").take();
+            left.in_subquery(each)
+        }
+        _ => {
+            let array = match values {
+                Column::Uuids(uuids) => {
+                    Value::Array(ArrayType::Uuid, Some(Box::new(uuids.iter().map(|&uuid| uuid.into()).collect())))
+                }
+                Column::Texts(texts) => {
+                    Value::Array(ArrayType::String, Some(Box::new(texts.iter().map(|&text| text.into()).collect())))
+                }
+            };
+            left.eq(Func::cust("ANY").arg(Expr::val(array)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_json_for_sqlite() {
+        let ids = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let rows = Rows::new([("id", Column::Uuids(&ids)), ("ref", Column::Texts(&["a\"b", "é\n"]))]);
+        assert_eq!(
+            rows.json(),
+            r#"[["00000000000000000000000000000001","a\"b"],["00000000000000000000000000000002","é\n"]]"#
+        );
+        assert_eq!(Rows::new([("ref", Column::Texts(&["a"]))]).json(), r#"["a"]"#);
+        assert_eq!(Rows::new([("ref", Column::Texts(&[]))]).json(), "[]");
+    }
+}

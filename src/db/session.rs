@@ -1,0 +1,318 @@
+//! One connection in use: counts its statements, ends them at the deadline, and never goes back to its pool in the
+//! middle of something.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::TryStreamExt;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
+use sea_query_sqlx::SqlxValues;
+use sqlx::{AssertSqlSafe, Executor, Pool, Postgres, Sqlite, pool::PoolConnection};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Fault, Rows, Scalar, connect, fault};
+
+/// The database ends a statement at the deadline itself; only where it does not answer at all, we do so much later.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How many of SQLite's virtual machine instructions pass between two looks at the clock.
+const INSTRUCTIONS: i32 = 5_000;
+
+/// A connection in use. A clone is the same one.
+#[derive(Clone, Debug)]
+pub struct Session(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    backend: DbBackend,
+    /// None once the transaction has ended.
+    connection: Mutex<Option<Connection>>,
+    deadline: Option<Instant>,
+    statements: Arc<AtomicU64>,
+    discard: AtomicBool,
+    contended: AtomicBool,
+}
+
+/// A pool's connection, with what is going on in it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    driver: Driver,
+    /// Between BEGIN and the end, or in the middle of a statement: not to be given to anybody else.
+    busy: bool,
+}
+
+#[derive(Debug)]
+enum Driver {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Connection {
+    pub(super) async fn sqlite(pool: &Pool<Sqlite>, deadline: Option<Instant>) -> Result<Self, DbErr> {
+        let mut connection = connect::acquire(pool, deadline).await?;
+        {
+            let mut handle = connection.lock_handle().await.map_err(fault::connection)?;
+            match deadline {
+                Some(deadline) => handle.set_progress_handler(INSTRUCTIONS, move || Instant::now() < deadline),
+                None => handle.remove_progress_handler(),
+            }
+        }
+        Ok(Self { driver: Driver::Sqlite(connection), busy: false })
+    }
+
+    pub(super) async fn postgres(pool: &Pool<Postgres>, deadline: Option<Instant>) -> Result<Self, DbErr> {
+        let connection = connect::acquire(pool, deadline).await?;
+        Ok(Self { driver: Driver::Postgres(connection), busy: false })
+    }
+}
+
+impl Drop for Connection {
+    /// A future that was dropped may have left a statement or a transaction open; no one else is to find it.
+    fn drop(&mut self) {
+        if self.busy {
+            match &mut self.driver {
+                Driver::Sqlite(connection) => connection.close_on_drop(),
+                Driver::Postgres(connection) => connection.close_on_drop(),
+            }
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(connection: Connection, deadline: Option<Instant>, statements: Arc<AtomicU64>) -> Self {
+        let backend = match connection.driver {
+            Driver::Sqlite(_) => DbBackend::Sqlite,
+            Driver::Postgres(_) => DbBackend::Postgres,
+        };
+        Self(Arc::new(Inner {
+            backend,
+            connection: Mutex::new(Some(connection)),
+            deadline,
+            statements,
+            discard: AtomicBool::new(false),
+            contended: AtomicBool::new(false),
+        }))
+    }
+
+    /// Rolls the transaction back at its end, though the work succeeds: a dry run.
+    pub fn discard(&self) {
+        self.0.discard.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn contended(&self) -> bool {
+        self.0.contended.load(Ordering::Relaxed)
+    }
+
+    /// Sends a bulk statement, in which `{rows}` stands for the table of the rows; see [`Rows::table`]. Answers how many
+    /// rows of the database it touched.
+    pub async fn bulk(&self, sql: &str, scalars: &[Scalar], rows: &Rows<'_>) -> Result<u64, DbErr> {
+        let sql = rows.insert_into(sql, self.0.backend, scalars.len());
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy } = open(&mut connection)?;
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => {
+                    let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
+                    Ok(query.execute(&mut **connection).await?.rows_affected())
+                }
+                Driver::Postgres(connection) => {
+                    let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
+                    Ok(query.execute(&mut **connection).await?.rows_affected())
+                }
+            }
+        })
+        .await
+    }
+
+    /// Sends a bulk statement as [`Session::bulk`] does and gives each row of its answer to `take`, one at a time.
+    pub async fn bulk_each(
+        &self,
+        sql: &str,
+        scalars: &[Scalar],
+        rows: &Rows<'_>,
+        mut take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
+    ) -> Result<(), DbErr> {
+        let sql = rows.insert_into(sql, self.0.backend, scalars.len());
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy } = open(&mut connection)?;
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => {
+                    let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
+                    let mut answer = query.fetch(&mut **connection);
+                    while let Some(row) = answer.try_next().await? {
+                        take(row.into()).map_err(undecodable)?;
+                    }
+                }
+                Driver::Postgres(connection) => {
+                    let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
+                    let mut answer = query.fetch(&mut **connection);
+                    while let Some(row) = answer.try_next().await? {
+                        take(row.into()).map_err(undecodable)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn begin(&self, statement: &str) -> Result<(), DbErr> {
+        let mut connection = self.connection().await?;
+        self.run(open(&mut connection)?, statement, true).await
+    }
+
+    /// Ends the transaction for good: later statements of this session fail.
+    pub(super) async fn finish(&self) -> Result<(), DbErr> {
+        let end = if self.0.discard.load(Ordering::Relaxed) { "ROLLBACK" } else { "COMMIT" };
+        let mut connection = self.connection().await?.take().ok_or_else(ended)?;
+        self.run(&mut connection, end, false).await
+    }
+
+    /// Ends the transaction without a trace. Where even that fails, the connection is closed, which does the same.
+    pub(super) async fn roll_back(&self) {
+        if let Some(mut connection) = self.0.connection.lock().await.take() {
+            let _ = self.run(&mut connection, "ROLLBACK", false).await;
+        }
+    }
+
+    /// Sends statements that begin or end a transaction; the connection is busy after them, or is not.
+    async fn run(&self, Connection { driver, busy }: &mut Connection, sql: &str, then: bool) -> Result<(), DbErr> {
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
+                Driver::Postgres(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
+            }
+        })
+        .await?;
+        *busy = then;
+        Ok(())
+    }
+
+    async fn connection(&self) -> Result<MutexGuard<'_, Option<Connection>>, DbErr> {
+        self.0.statements.fetch_add(1, Ordering::Relaxed);
+        Ok(self.0.connection.lock().await)
+    }
+
+    /// Runs a statement within the deadline, and with the connection marked as busy meanwhile.
+    async fn limited<T>(
+        &self,
+        busy: &mut bool,
+        statement: impl Future<Output = Result<T, sqlx::Error>> + Send,
+    ) -> Result<T, DbErr> {
+        let before = std::mem::replace(busy, true);
+        let outcome = match self.0.deadline {
+            // A transaction that is beyond its deadline is still to be ended.
+            Some(deadline) if !before && deadline <= Instant::now() => Err(fault::timeout()),
+            Some(deadline) => {
+                let latest = deadline.max(Instant::now()) + GRACE;
+                match tokio::time::timeout_at(latest.into(), statement).await {
+                    Ok(outcome) => outcome.map_err(fault::statement),
+                    // Stays busy: the connection is closed.
+                    Err(_) => return Err(fault::timeout()),
+                }
+            }
+            None => statement.await.map_err(fault::statement),
+        };
+        if let Err(error) = &outcome
+            && Fault::of(error) == Fault::Contention
+        {
+            self.0.contended.store(true, Ordering::Relaxed);
+        }
+        *busy = before;
+        outcome
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Session {
+    fn get_database_backend(&self) -> DbBackend {
+        self.0.backend
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let (sql, values) = parts(statement);
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy } = open(&mut connection)?;
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => {
+                    sqlx::query_with(sql, values).execute(&mut **connection).await.map(ExecResult::from)
+                }
+                Driver::Postgres(connection) => {
+                    sqlx::query_with(sql, values).execute(&mut **connection).await.map(ExecResult::from)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy } = open(&mut connection)?;
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(ExecResult::from),
+                Driver::Postgres(connection) => connection.execute(AssertSqlSafe(sql)).await.map(ExecResult::from),
+            }
+        })
+        .await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let (sql, values) = parts(statement);
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy } = open(&mut connection)?;
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => {
+                    Ok(sqlx::query_with(sql, values).fetch_optional(&mut **connection).await?.map(QueryResult::from))
+                }
+                Driver::Postgres(connection) => {
+                    Ok(sqlx::query_with(sql, values).fetch_optional(&mut **connection).await?.map(QueryResult::from))
+                }
+            }
+        })
+        .await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let (sql, values) = parts(statement);
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy } = open(&mut connection)?;
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => {
+                    let rows = sqlx::query_with(sql, values).fetch(&mut **connection);
+                    rows.map_ok(QueryResult::from).try_collect().await
+                }
+                Driver::Postgres(connection) => {
+                    let rows = sqlx::query_with(sql, values).fetch(&mut **connection);
+                    rows.map_ok(QueryResult::from).try_collect().await
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn open(connection: &mut Option<Connection>) -> Result<&mut Connection, DbErr> {
+    connection.as_mut().ok_or_else(ended)
+}
+
+fn ended() -> DbErr {
+    DbErr::Custom("the transaction has ended".to_owned())
+}
+
+fn undecodable(error: DbErr) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
+}
+
+fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
+    (AssertSqlSafe(statement.sql), SqlxValues(statement.values.unwrap_or(Values(Vec::new()))))
+}
