@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/toolchain.sh
-scripts/postgres.sh -- cargo test --workspace --locked
+scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
 scripts/audit.sh
