@@ -1,0 +1,35 @@
+# What a person and CI run, by the same names. `make` alone prints this list.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt schema audit
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## Print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+run: ## Build the release binary and start the server on http://127.0.0.1:8080
+	scripts/toolchain.sh
+	cargo build --release --locked
+	exec $(TARGET)/release/memberbase serve
+
+test: ## Run every test on SQLite and PostgreSQL, then the GraphQL-over-HTTP audit
+	scripts/test.sh
+
+check: ## Formatting, clippy, documentation and dependencies, warnings as errors
+	scripts/toolchain.sh
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	scripts/dependencies.sh
+
+fmt: ## Format the sources
+	cargo fmt --all
+
+schema: ## Write schema.graphql anew from the code
+	cargo build --locked
+	$(TARGET)/debug/memberbase schema > $(TARGET)/schema.graphql
+	mv $(TARGET)/schema.graphql schema.graphql
+
+audit: ## Run the GraphQL-over-HTTP audit alone
+	scripts/audit.sh

@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# Runs a command beside a PostgreSQL cluster of its own, and takes the cluster away afterwards.
+#
+#   scripts/postgres.sh [--durable] -- COMMAND [ARGUMENT...]
+#
+# The command finds the cluster in MEMBERBASE_TEST_POSTGRES_URL; its exit code is that of this script. The cluster lives
+# in a fresh temporary folder, listens on a free port of 127.0.0.1 alone, and is stopped and deleted however the command
+# ends. A cluster that happens to run on this machine is neither used nor touched, and any number of these scripts may
+# run at once.
+#
+# The server is the newest of /usr/lib/postgresql/*/bin and PATH. Where there is none, it is installed with apt if this
+# is Debian or Ubuntu and we are root or may become root without a password.
+#
+#   --durable   keep fsync on, as a benchmark or a crash test needs it. Without it fsync is off: tests then measure
+#               nothing and lose nothing, because the cluster does not outlive them.
+set -euo pipefail
+
+say() { printf 'postgres.sh: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+usage() { sed -n '4p' "$0" | cut -c 3- >&2; exit 2; }
+
+fsync=off
+while [ $# -gt 0 ]; do
+    case $1 in
+        --durable) fsync=on; shift ;;
+        --) shift; break ;;
+        *) usage ;;
+    esac
+done
+[ $# -gt 0 ] || usage
+
+# ------------------------------------------------------------------------------------------------ server binaries
+
+# Prints the folder of the newest server binaries; nothing where there are none.
+find_binaries() {
+    local folder version newest=0 found=''
+    for folder in /usr/lib/postgresql/*/bin "$(dirname "$(command -v postgres || echo /nowhere/postgres)")"; do
+        [ -x "$folder/postgres" ] && [ -x "$folder/initdb" ] && [ -x "$folder/pg_ctl" ] || continue
+        version=$(major_version "$folder")
+        if [ "$version" -gt "$newest" ]; then
+            newest=$version
+            found=$folder
+        fi
+    done
+    printf '%s' "$found"
+}
+
+# "postgres (PostgreSQL) 15.9 (Debian 15.9-0)", "... 18beta1": the digits that follow the product's name.
+major_version() {
+    "$1/postgres" --version | sed -n 's/.*(PostgreSQL) \([0-9]*\).*/\1/p'
+}
+
+install_with_apt() {
+    local root=()
+    command -v apt-get >/dev/null || return 1
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || return 1
+        root=(sudo -n)
+    fi
+    say 'no PostgreSQL server found: installing it with apt'
+    local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
+    "${apt[@]}" update >&2
+    # Its configuration has to be there before the server package, which otherwise makes and starts a cluster.
+    "${apt[@]}" install --no-install-recommends postgresql-common >&2
+    local settings=/etc/postgresql-common/createcluster.conf
+    if ! grep -Eq '^[[:space:]]*create_main_cluster[[:space:]]*=[[:space:]]*false' "$settings" 2>/dev/null; then
+        echo 'create_main_cluster = false' | "${root[@]}" tee -a "$settings" >/dev/null
+        say "set create_main_cluster = false in $settings"
+    fi
+    "${apt[@]}" install --no-install-recommends postgresql >&2
+}
+
+binaries=$(find_binaries)
+if [ -z "$binaries" ]; then
+    install_with_apt || fail 'no PostgreSQL server found. Install one (Debian and Ubuntu: postgresql; Fedora:' \
+        'postgresql-server; Alpine: postgresql; Homebrew: postgresql@18), with initdb in PATH, and try again.'
+    binaries=$(find_binaries)
+    [ -n "$binaries" ] || fail 'the installation went through, but /usr/lib/postgresql/*/bin still holds no server'
+fi
+version=$(major_version "$binaries")
+
+# ------------------------------------------------------------------------------------------------ who runs it
+
+# PostgreSQL refuses to run as root. `postgres` comes with the package; a server built by hand may lack it.
+owner=''
+if [ "$(id -u)" -eq 0 ]; then
+    for owner in postgres nobody; do
+        id -u "$owner" >/dev/null 2>&1 && break
+        owner=''
+    done
+    [ -n "$owner" ] || fail 'PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody'
+fi
+
+# Runs a command as the owner of the cluster, from a folder that everybody may enter.
+as_owner() (
+    cd /
+    if [ -z "$owner" ]; then
+        "$@"
+    elif command -v runuser >/dev/null; then
+        runuser -u "$owner" -- "$@"
+    else
+        su -s "$BASH" -c "$(printf '%q ' "$@")" "$owner"
+    fi
+)
+
+# ------------------------------------------------------------------------------------------------ the folder, and its end
+
+folder=''
+child=''
+
+# Stops the command's whole process group, waits for it, stops the cluster and deletes its folder.
+clean_up() {
+    local code=$?
+    trap '' INT TERM HUP
+    if [ -n "$child" ] && kill -0 -- "-$child" 2>/dev/null; then
+        kill -TERM -- "-$child" 2>/dev/null || true
+        for _ in $(seq 100); do
+            kill -0 -- "-$child" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL -- "-$child" 2>/dev/null || true
+    fi
+    if [ -n "$folder" ]; then
+        if [ -f "$folder/data/postmaster.pid" ]; then
+            as_owner "$binaries/pg_ctl" stop -D "$folder/data" -m immediate -w >/dev/null 2>&1 ||
+                say "the cluster in $folder/data did not stop"
+        fi
+        rm -rf -- "$folder"
+    fi
+    exit "$code"
+}
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/memberbase-postgres.XXXXXXXX")
+if [ -n "$owner" ]; then
+    chown "$owner" "$folder"
+    if ! as_owner test -w "$folder"; then
+        # TMPDIR may be a folder that root keeps for itself.
+        rmdir "$folder"
+        folder=$(mktemp -d /tmp/memberbase-postgres.XXXXXXXX)
+        chown "$owner" "$folder"
+    fi
+fi
+
+# ------------------------------------------------------------------------------------------------ the cluster
+
+# A default collation that is not byte order shows every comparison that forgets to ask for COLLATE "C". ICU's is the
+# same on every machine; without ICU the nearest is a UTF-8 locale of the system.
+init() {
+    as_owner "$binaries/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-sync "$@" >"$folder/initdb.log" 2>&1
+}
+init_newest() {
+    local locale
+    if [ "$version" -ge 15 ]; then
+        init --locale-provider=icu --icu-locale=en-US --locale=C.UTF-8 && return
+        rm -rf -- "$folder/data"
+    fi
+    for locale in en_US.UTF-8 C.UTF-8 C; do
+        init --locale="$locale" && return
+        rm -rf -- "$folder/data"
+    done
+    cat "$folder/initdb.log" >&2
+    return 1
+}
+init_newest || fail 'initdb failed'
+
+# No Unix socket: its path is at most 107 bytes long, and nobody needs it. synchronous_commit stays on in either case,
+# so that the server waits where it waits in production.
+cat >>"$folder/data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+fsync = $fsync
+synchronous_commit = on
+max_connections = 200
+shared_buffers = 256MB
+max_wal_size = 4GB
+logging_collector = off
+CONF
+
+# Whether a port is free shows only when it is bound, so the server itself tries: one that is taken makes it end at once.
+# Ports below 32768 are not given to outgoing connections.
+start() {
+    local attempt
+    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+        port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+        as_owner "$binaries/pg_ctl" start -D "$folder/data" -w -t 60 -s -l "$folder/data/server.log" -o "-p $port" \
+            >/dev/null 2>&1 && return
+        grep -q 'could not bind\|could not create any TCP/IP sockets' "$folder/data/server.log" || break
+    done
+    say "the server did not start (attempt $attempt):"
+    tail -n 20 "$folder/data/server.log" >&2
+    return 1
+}
+port=0
+start || fail 'no cluster'
+
+say "PostgreSQL $version on 127.0.0.1:$port, fsync $fsync"
+export MEMBERBASE_TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
+
+# In a process group of its own, so that all that it starts can be ended together, and in the background, because a trap
+# waits for a command in the foreground.
+set -m
+"$@" <&0 &
+child=$!
+set +m
+code=0
+wait "$child" || code=$?
+exit "$code"

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Runs every test: unit and integration tests on SQLite and PostgreSQL, then the GraphQL-over-HTTP audit.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/toolchain.sh
+scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
+scripts/audit.sh

@@ -1,0 +1,55 @@
+// Runs the server audits of graphql-http against a running server.
+//
+//   MEMBERBASE_AUDIT_TOKEN=... node audit.js http://127.0.0.1:8080/graphql
+//
+// Audits of what a server MUST and SHOULD do have to pass; what it MAY do is only reported.
+import { readFile } from "node:fs/promises";
+import { serverAudits } from "graphql-http";
+
+const [url] = process.argv.slice(2);
+const token = process.env.MEMBERBASE_AUDIT_TOKEN;
+if (!url || !token) {
+  console.error("usage: MEMBERBASE_AUDIT_TOKEN=... node audit.js URL");
+  process.exit(2);
+}
+
+function fetchAuthorized(input, init = {}) {
+  const headers = new Headers(init.headers);
+  headers.set("authorization", `Bearer ${token}`);
+  return fetch(input, { ...init, headers, signal: AbortSignal.timeout(30_000) });
+}
+
+const counts = { ok: 0, notice: 0, warn: 0, error: 0 };
+for (const audit of serverAudits({ url, fetchFn: fetchAuthorized })) {
+  let result;
+  try {
+    result = await audit.fn();
+  } catch (error) {
+    // The suite throws what is no judgement: no connection, a broken answer.
+    result = { id: audit.id, name: audit.name, status: "error", reason: String(error.cause ?? error) };
+  }
+  counts[result.status] += 1;
+  if (result.status !== "ok") {
+    console.log(`${result.status.padEnd(6)} ${result.id} ${result.name}`);
+    console.log(`       ${result.reason}`);
+    if (result.response) {
+      console.log(`       ${await describe(result.response)}`);
+    }
+  }
+}
+
+const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+const { version } = JSON.parse(await readFile(new URL("node_modules/graphql-http/package.json", import.meta.url)));
+console.log(
+  `GraphQL over HTTP: ${counts.ok} of ${total} audits of graphql-http ${version} ok, ` +
+    `${counts.error} errors, ${counts.warn} warnings, ${counts.notice} notices`,
+);
+process.exitCode = total > 0 && counts.error === 0 && counts.warn === 0 ? 0 : 1;
+
+async function describe(response) {
+  let body = "(body already read)";
+  if (!response.bodyUsed) {
+    body = (await response.text()).slice(0, 300);
+  }
+  return `answer: ${response.status} ${response.headers.get("content-type")} ${body}`;
+}
