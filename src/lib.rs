@@ -2,6 +2,9 @@
 //!
 //! Read ARCHITECTURE.md first; the order below is that of its layers, from the outermost.
 
+pub mod auth;
+pub mod http;
+
 pub mod graphql;
 
 pub mod domain;
