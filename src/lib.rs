@@ -2,6 +2,11 @@
 //!
 //! Read ARCHITECTURE.md first; the order below is that of its layers, from the outermost.
 
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod telemetry;
+
 pub mod auth;
 pub mod http;
 
