@@ -32,7 +32,8 @@ use uuid::Uuid;
 /// How often a transaction that others stood in the way of is tried again.
 const RETRIES: u32 = 20;
 
-/// The database as one request sees it: with the request's deadline and a count of its statements. A clone shares both.
+/// The database, with the deadline of the request that it serves and a count of the statements sent. A clone shares
+/// the pools and the count.
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Arc<Pools>,
@@ -58,11 +59,10 @@ pub enum Lock {
 }
 
 impl Db {
-    /// The same database for one request: no statement of it runs past the deadline, and its statements are counted
-    /// from nothing.
+    /// The same database for one request: no statement of it runs past the deadline.
     #[must_use]
-    pub fn for_request(&self, deadline: Instant) -> Self {
-        Self { pools: self.pools.clone(), deadline: Some(deadline), statements: Arc::default() }
+    pub fn with_deadline(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
     }
 
     /// Which database this is.
@@ -73,7 +73,7 @@ impl Db {
         }
     }
 
-    /// How many statements this request has sent.
+    /// How many statements were sent through this and its clones.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }

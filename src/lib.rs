@@ -2,6 +2,14 @@
 //!
 //! Read ARCHITECTURE.md first; the order below is that of its layers, from the outermost.
 
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod telemetry;
+
+pub mod auth;
+pub mod http;
+
 pub mod graphql;
 
 pub mod domain;

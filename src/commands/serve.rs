@@ -1,0 +1,145 @@
+//! `memberbase serve`: the server, from its first connection to its last.
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Error, app, failed, open, print};
+use crate::{
+    app::App,
+    cli::Serve,
+    config,
+    domain::api_token::{self, Secret},
+    graphql, http,
+};
+
+/// What runs when the server is told to stop has this long to finish; the rest of ten seconds is the database's.
+const DRAIN: Duration = Duration::from_secs(9);
+
+/// How long the database may take to close.
+const CLOSE: Duration = Duration::from_millis(500);
+
+pub(super) async fn run(settings: Serve) -> Result<(), Error> {
+    let limits = config::limits(&settings.times, &settings.request, &settings.document);
+    let db = open(&settings.database, &limits).await?;
+    db.migrate_up().await.map_err(|cause| failed(&settings.database, cause))?;
+    let app = app(db, limits);
+    // Signals are caught and the port is taken before the token is made: a secret is printed once, and is not to be
+    // lost to a port in use.
+    let stop = stop_signal().map_err(Error::Signals)?;
+    let address = settings.server.listen;
+    let listener = TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })?;
+    let address = listener.local_addr().map_err(|cause| Error::Listen { address, cause })?;
+    greet(&app, address, settings.server.graphiql).await?;
+    listen(app, listener, settings.server.graphiql, stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Serves until `stop`, and then finishes.
+async fn listen(app: App, listener: TcpListener, graphiql: bool, stop: impl Future<Output = ()>) {
+    let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
+    let service = http::Service {
+        app: app.clone(),
+        executor: Arc::new(graphql::api(&app.limits)),
+        tasks: tasks.clone(),
+        graphiql,
+    };
+    let serving = http::serve(listener, http::router(service), stopping.clone(), tasks.clone());
+    tokio::join!(serving, async {
+        stop.await;
+        tracing::info!("stopping; another signal ends it at once");
+        stopping.cancel();
+    });
+    tasks.close();
+    if timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!(left = tasks.len(), "some requests did not finish in time");
+    }
+    if timeout(CLOSE, app.db.close()).await.is_err() {
+        tracing::warn!("the database did not close in time");
+    }
+}
+
+/// Ends with the first SIGTERM or SIGINT. From then on the next one ends the process.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        next().await;
+        stop.cancel();
+        next().await;
+        std::process::exit(1);
+    });
+    Ok(stopped)
+}
+
+/// Says where the server is, and gives the first token to whoever started it.
+async fn greet(app: &App, address: SocketAddr, graphiql: bool) -> Result<(), Error> {
+    let url = url(address);
+    if let Some((_, secret)) = api_token::first(app).await? {
+        print(welcome(&url, &secret))?;
+    }
+    print(format_args!("listening on {url}"))?;
+    if graphiql {
+        tracing::info!(%address, "listening; try queries at {url}/");
+    } else {
+        tracing::info!(%address, "listening");
+    }
+    Ok(())
+}
+
+fn welcome(url: &str, secret: &Secret) -> String {
+    let secret = secret.expose();
+    format!(
+        r#"
+The database has no API token yet. This is the first one. It may do everything, and it is not shown again:
+
+  {secret}
+
+Create a memberbase with it:
+
+  curl {url}/graphql \
+    --header 'Authorization: Bearer {secret}' \
+    --header 'Content-Type: application/json' \
+    --data '{{"query": "mutation {{ createMemberbase(input: {{name: \"My members\"}}) {{ memberbase {{ id name }} }} }}"}}'
+"#
+    )
+}
+
+/// Where the server can be reached from this machine.
+fn url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_can_be_opened() {
+        for (address, expected) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("0.0.0.0:80", "http://localhost:80"),
+            ("[::]:80", "http://localhost:80"),
+            ("[::1]:80", "http://[::1]:80"),
+        ] {
+            assert_eq!(url(address.parse().expect("an address")), expected);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Sizes and times as people write them.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use jiff::SignedDuration;
+
+/// A number of bytes: `256MiB`, `64 KiB`, `1000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub usize);
+
+/// A time that something may take: `30s`, `500ms`, `1h 30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// A text that is no size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a size of at least a byte such as 256MiB, 64KiB or 1000")]
+pub struct MalformedBytes;
+
+/// A text that is no time to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time between 1ms and 24h such as 30s, 500ms or 5m")]
+pub struct MalformedSpan;
+
+const UNITS: [(&str, usize); 7] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("B", 1),
+];
+
+impl FromStr for Bytes {
+    type Err = MalformedBytes;
+
+    fn from_str(text: &str) -> Result<Self, MalformedBytes> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit.trim_start() {
+            "" => 1,
+            unit => UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).ok_or(MalformedBytes)?.1,
+        };
+        number
+            .parse::<usize>()
+            .ok()
+            .and_then(|number| number.checked_mul(factor))
+            // An allocation of more is impossible.
+            .filter(|&bytes| bytes > 0 && isize::try_from(bytes).is_ok())
+            .map(Self)
+            .ok_or(MalformedBytes)
+    }
+}
+
+/// In the largest binary unit that has no remainder.
+impl fmt::Display for Bytes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = UNITS[..3].iter().find(|(_, factor)| self.0 > 0 && self.0.is_multiple_of(*factor));
+        match unit {
+            Some((name, factor)) => write!(formatter, "{}{name}", self.0 / factor),
+            None => write!(formatter, "{}", self.0),
+        }
+    }
+}
+
+impl FromStr for Span {
+    type Err = MalformedSpan;
+
+    fn from_str(text: &str) -> Result<Self, MalformedSpan> {
+        let duration: SignedDuration = text.parse().map_err(|_| MalformedSpan)?;
+        Duration::try_from(duration)
+            .ok()
+            .filter(|duration| (Duration::from_millis(1)..=Duration::from_hours(24)).contains(duration))
+            .map(Self)
+            .ok_or(MalformedSpan)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("1000", 1000),
+            ("1B", 1),
+            ("64KiB", 65_536),
+            ("256 MiB", 256 << 20),
+            ("2gib", 2 << 30),
+            ("10MB", 10_000_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "0", "MiB", "-1", "1.5MiB", "1 TiBs", "99999999999GiB", "8589934592GiB", "1MiB "] {
+            assert_eq!(text.parse::<Bytes>(), Err(MalformedBytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, millis) in
+            [("30s", 30_000), ("500ms", 500), ("5m", 300_000), ("1m 30s", 90_000), ("24h", 86_400_000)]
+        {
+            assert_eq!(text.parse(), Ok(Span(Duration::from_millis(millis))), "{text}");
+        }
+        for text in ["", "30", "0s", "-30s", "30s ago", "25h", "soon"] {
+            assert_eq!(text.parse::<Span>(), Err(MalformedSpan), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_as_the_same() {
+        for bytes in [1, 1000, 1024, 1 << 20, (1 << 20) + 1, 3 << 30] {
+            assert_eq!(Bytes(bytes).to_string().parse(), Ok(Bytes(bytes)));
+        }
+        for millis in [1, 1500, 30_000, 300_000] {
+            let span = Span(Duration::from_millis(millis));
+            assert_eq!(span.to_string().parse(), Ok(span));
+        }
+    }
+}

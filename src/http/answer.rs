@@ -1,0 +1,226 @@
+//! From what came of a request to a status, headers and a body.
+
+use std::collections::HashMap;
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::Response,
+};
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{negotiate::MediaType, trace::TraceId};
+use crate::{
+    domain,
+    graphql::{
+        Code, Error,
+        execute::{self, Answer},
+    },
+};
+
+/// Why a request is not executed.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    errors: Vec<Error>,
+    /// Where it does not follow from the codes.
+    status: Option<StatusCode>,
+    allow: Option<&'static str>,
+    /// Whether a body is left unread, after which the connection serves no other request.
+    unread: bool,
+}
+
+impl Refusal {
+    /// A refusal whose status is not that of its code.
+    pub(super) fn with_status(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        Self { status: Some(status), ..Self::from(Error::new(code, message)) }
+    }
+
+    /// The method does not fit; these do.
+    pub(super) fn method(allow: &'static str, message: impl Into<String>) -> Self {
+        let refusal = Self::with_status(StatusCode::METHOD_NOT_ALLOWED, Code::BadRequest, message);
+        Self { allow: Some(allow), ..refusal }
+    }
+
+    /// The same, with a body that nobody reads.
+    #[must_use]
+    pub(super) fn unread(self, unread: bool) -> Self {
+        Self { unread, ..self }
+    }
+
+    /// The answer.
+    pub(super) fn respond(self, media: MediaType, trace: &TraceId) -> Response {
+        let mut response = respond(media, execute::refusal(&self.errors, trace.as_str()), trace);
+        if let Some(status) = self.status {
+            *response.status_mut() = status;
+        }
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.unread {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<Vec<Error>> for Refusal {
+    fn from(errors: Vec<Error>) -> Self {
+        Self { errors, status: None, allow: None, unread: false }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        vec![error].into()
+    }
+}
+
+impl From<domain::Error> for Refusal {
+    fn from(error: domain::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+/// The answer as HTTP tells it (GraphQL over HTTP, "Status Codes").
+pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Response {
+    let answer = settle(answer, trace);
+    let status = match (answer.refused, media) {
+        (false, _) => StatusCode::OK,
+        (true, media) => answer.codes.iter().find_map(|&code| status(code)).unwrap_or(match media {
+            MediaType::GraphqlResponse => StatusCode::BAD_REQUEST,
+            // A well-formed request: that GraphQL refuses it is not HTTP's concern.
+            MediaType::Json => StatusCode::OK,
+        }),
+    };
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, media.content_type());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The status of a refusal that concerns HTTP, whatever the media type; none where GraphQL alone refuses.
+fn status(code: Code) -> Option<StatusCode> {
+    match code {
+        Code::BadRequest => Some(StatusCode::BAD_REQUEST),
+        Code::Unauthenticated => Some(StatusCode::UNAUTHORIZED),
+        Code::PayloadTooLarge => Some(StatusCode::PAYLOAD_TOO_LARGE),
+        Code::RateLimited => Some(StatusCode::TOO_MANY_REQUESTS),
+        Code::InternalServerError => Some(StatusCode::INTERNAL_SERVER_ERROR),
+        Code::ServiceUnavailable => Some(StatusCode::SERVICE_UNAVAILABLE),
+        Code::Timeout => Some(StatusCode::GATEWAY_TIMEOUT),
+        _ => None,
+    }
+}
+
+/// An answer that was executed and yet holds nothing but one kind of failure to be tried again is a refusal of the
+/// whole request, so that clients and proxies who read nothing but the status do try again. Its data, which is null all
+/// over, is left out, for an answer with data has to have the status 200.
+fn settle(answer: Answer, trace: &TraceId) -> Answer {
+    let Some(&code) = answer.codes.first().filter(|code| code.retryable()) else { return answer };
+    if answer.refused || answer.codes.iter().any(|&other| other != code) {
+        return answer;
+    }
+    match serde_json::from_slice::<Executed>(&answer.body) {
+        Ok(Executed { data, mut errors }) if data.iter().flatten().all(|(_, field)| field.is_none()) => {
+            let message = errors.drain(..).next().map(|error| error.message).unwrap_or_default();
+            execute::refusal(&[Error::new(code, message)], trace.as_str())
+        }
+        _ => answer,
+    }
+}
+
+/// As much of an answer as `settle` has to know.
+#[derive(Deserialize)]
+struct Executed {
+    data: Option<HashMap<String, Option<IgnoredAny>>>,
+    errors: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn executed(body: &str, codes: &[Code]) -> Answer {
+        Answer { refused: false, body: body.into(), codes: codes.to_vec() }
+    }
+
+    fn status_of(media: MediaType, answer: Answer) -> u16 {
+        respond(media, answer, &TraceId::default()).status().as_u16()
+    }
+
+    #[test]
+    fn what_graphql_refuses_is_400_or_200_by_media_type() {
+        for code in [Code::GraphqlParseFailed, Code::GraphqlValidationFailed, Code::BadUserInput, Code::LimitExceeded] {
+            let refusal = || execute::refusal(&[Error::new(code, "no")], "");
+            assert_eq!(status_of(MediaType::GraphqlResponse, refusal()), 400, "{code:?}");
+            assert_eq!(status_of(MediaType::Json, refusal()), 200, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_http_refuses_is_the_same_for_both() {
+        for (code, status) in [
+            (Code::BadRequest, 400),
+            (Code::Unauthenticated, 401),
+            (Code::PayloadTooLarge, 413),
+            (Code::RateLimited, 429),
+            (Code::InternalServerError, 500),
+            (Code::ServiceUnavailable, 503),
+            (Code::Timeout, 504),
+        ] {
+            for media in [MediaType::GraphqlResponse, MediaType::Json] {
+                let response = respond(media, execute::refusal(&[Error::new(code, "no")], ""), &TraceId::default());
+                assert_eq!(response.status(), status);
+                assert_eq!(response.headers().contains_key(RETRY_AFTER), matches!(status, 429 | 503));
+                assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), status == 401);
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_of_nothing_but_unavailability_is_a_refusal() {
+        let away = Code::ServiceUnavailable;
+        for body in [
+            r#"{"data":null,"errors":[{"message":"away"}]}"#,
+            r#"{"data":{"a":null,"b":null},"errors":[{"message":"away"},{"message":"away"}]}"#,
+        ] {
+            let answer = settle(executed(body, &[away, away]), &TraceId::default());
+            assert!(answer.refused, "{body}");
+            assert_eq!(answer.codes, [away]);
+            let text = String::from_utf8(answer.body).expect("UTF-8");
+            assert!(text.contains("\"away\"") && !text.contains("data"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_with_data_or_other_errors_is_200() {
+        let (away, missing) = (Code::ServiceUnavailable, Code::NotFound);
+        for (body, codes) in [
+            (r#"{"data":{"a":null}}"#, &[][..]),
+            (r#"{"data":{"a":1,"b":null},"errors":[{"message":"away"}]}"#, &[away]),
+            (r#"{"data":{"a":null},"errors":[{"message":"away"},{"message":"no"}]}"#, &[away, missing]),
+            (r#"{"data":{"a":null},"errors":[{"message":"no"}]}"#, &[missing]),
+        ] {
+            assert_eq!(status_of(MediaType::GraphqlResponse, executed(body, codes)), 200, "{body}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Connections: HTTP/1.1 over TCP, with the care for slow and early clients that `axum::serve` does not take.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    time::{Instant, Sleep, sleep},
+};
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
+    task::TaskTracker,
+};
+
+/// How long the head of a request may take to arrive, and how long a connection may idle between two requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a client that still sends is listened to after its answer: in all, and without hearing anything.
+const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
+
+/// How long to wait before another connection is accepted when the system has no room for one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves connections until `stop`; then takes no new ones, lets the requests that run finish and closes the idle
+/// connections. `tasks` are done when all that was begun is done.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, tasks: TaskTracker) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => drop(tasks.spawn(connection(stream, router.clone(), stop.clone()))),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(cause) => {
+                tracing::error!(%cause, "a connection can't be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+    if let Err(cause) = stream.set_nodelay(true) {
+        tracing::debug!(%cause, "small answers may be slow");
+    }
+    let stream = Lingering::new(stream, stop.clone());
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%cause, "a connection ended early");
+    }
+}
+
+/// A connection that is not closed while its client still sends: a system that closes a socket with unread bytes resets
+/// the connection, and then the client loses the very answer that told it to stop (RFC 9112, section 9.6).
+struct Lingering {
+    stream: TcpStream,
+    closing: Closing,
+}
+
+enum Closing {
+    No(CancellationToken),
+    Lingers { whole: Pin<Box<Sleep>>, idle: Pin<Box<Sleep>>, stop: Pin<Box<WaitForCancellationFutureOwned>> },
+}
+
+impl Lingering {
+    fn new(stream: TcpStream, stop: CancellationToken) -> Self {
+        Self { stream, closing: Closing::No(stop) }
+    }
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buffer)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Says that nothing more comes, and then hears the client out.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, closing } = self.get_mut();
+        if let Closing::No(stop) = closing {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+            let (whole, idle) = LINGER;
+            let stop = Box::pin(stop.clone().cancelled_owned());
+            *closing = Closing::Lingers { whole: Box::pin(sleep(whole)), idle: Box::pin(sleep(idle)), stop };
+        }
+        let Closing::Lingers { whole, idle, stop } = closing else { return Poll::Ready(Ok(())) };
+        // A stack's worth at a time; what is read is thrown away.
+        let mut waste = [0; 16 << 10];
+        loop {
+            if whole.as_mut().poll(cx).is_ready() || stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(&mut waste);
+            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => idle.as_mut().reset(Instant::now() + LINGER.1),
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return idle.as_mut().poll(cx).map(Ok),
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! `/graphql`: GraphQL over HTTP (<https://graphql.github.io/graphql-over-http/draft/>).
+//!
+//! What costs least is judged first, and nothing of a body is read for a caller who is not known.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_graphql::{Data, ObjectType};
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{Method, StatusCode, request},
+    response::Response,
+};
+use hyper::body::Body as _;
+use tokio::time::timeout_at;
+use tracing::{Instrument, Span, field::display};
+
+use super::{
+    Service,
+    answer::{self, Refusal},
+    body::{self, Limit},
+    negotiate::{self, MediaType},
+    parameters,
+    trace::TraceId,
+};
+use crate::{
+    app::App,
+    auth,
+    domain::access::{Access, Caller},
+    graphql::{
+        Code, Error,
+        execute::{self, Answer, Executor, Kind, Operation},
+    },
+    types::{BodyLimits, Limits},
+};
+
+const METHODS: &str = "GET, HEAD, POST";
+
+/// From this size on a body is parsed on a thread where it keeps nobody waiting.
+const LARGE: usize = 64 << 10;
+
+/// How much longer than the database a mutation is waited for, so that what the database says of its end is answered.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A request that has arrived whole.
+struct Arrived {
+    caller: Caller,
+    method: Method,
+    body: Vec<u8>,
+    started: Instant,
+}
+
+/// Serves `/graphql`, whatever the method.
+pub(super) async fn serve<Q, M>(
+    State(service): State<Arc<Service<Q, M>>>,
+    Extension(trace): Extension<TraceId>,
+    request: Request,
+) -> Response
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+{
+    let (head, body) = request.into_parts();
+    let accepted = MediaType::accepted(&head.headers);
+    // What comes before the media type is known, or instead of it, is JSON.
+    let media = accepted.unwrap_or(MediaType::Json);
+    let has_body = !body.is_end_stream();
+    let outcome = match service.receive(head, body, accepted).await {
+        Ok(arrived) => service.execute(arrived, &trace).await,
+        Err(refusal) => Err(refusal.unread(has_body)),
+    };
+    match outcome {
+        Ok(answer) => answer::respond(media, answer, &trace),
+        Err(refusal) => refusal.respond(media, &trace),
+    }
+}
+
+impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
+    /// Judges the head, then the caller, and only then reads the body.
+    async fn receive(&self, head: request::Parts, body: Body, accepted: Option<MediaType>) -> Result<Arrived, Refusal> {
+        let started = Instant::now();
+        judge(&head, accepted)?;
+        let limits = &self.app.limits;
+        let caller = auth::caller(&self.app_until(started + limits.time.query), &head.headers).await?;
+        if let Some(token) = caller.token() {
+            Span::current().record("token", display(token));
+        }
+        let limit = Limit::of(&caller, &limits.body);
+        let body = if head.method == Method::POST {
+            // What the operation is does not show before the body is there; who may only ask has the time of a query.
+            let time = if caller.access() == Access::Read { limits.time.query } else { limits.time.mutation };
+            timeout_at((started + time).into(), body::read(body, limit)).await.map_err(|_| body::stalled())??
+        } else {
+            parameters::body(head.uri.query().unwrap_or_default())?
+        };
+        Ok(Arrived { caller, method: head.method, body, started })
+    }
+
+    /// Parses, validates and runs.
+    async fn execute(&self, arrived: Arrived, trace: &TraceId) -> Result<Answer, Refusal> {
+        let Arrived { caller, method, body, started } = arrived;
+        let operation = self.prepare(body).await?;
+        if let Some(name) = operation.name() {
+            Span::current().record("operation", name);
+        }
+        match operation.kind() {
+            Kind::Query => self.ask(operation, caller, started, trace).await,
+            Kind::Mutation if method == Method::POST => self.change(operation, caller, started, trace).await,
+            Kind::Mutation => Err(Refusal::method("POST", "a mutation has to be sent by POST")),
+            Kind::Subscription => Err(Error::new(Code::BadRequest, "subscriptions are not served here").into()),
+        }
+    }
+
+    async fn prepare(&self, body: Vec<u8>) -> Result<Operation, Refusal> {
+        let (executor, limits) = (Arc::clone(&self.executor), Arc::clone(&self.app.limits));
+        if body.len() < LARGE {
+            return prepare(&executor, &limits, &body);
+        }
+        let span = Span::current();
+        let task = tokio::task::spawn_blocking(move || span.in_scope(|| prepare(&executor, &limits, &body)));
+        task.await.unwrap_or_else(|_| Err(panicked()))
+    }
+
+    /// A query ends with its time, or when its client hangs up.
+    async fn ask(
+        &self,
+        operation: Operation,
+        caller: Caller,
+        started: Instant,
+        trace: &TraceId,
+    ) -> Result<Answer, Refusal> {
+        let time = self.app.limits.time.query;
+        let answer = self.executor.run(operation, self.data(caller, started + time), trace.as_str());
+        timeout_at((started + time).into(), answer).await.map_err(|_| {
+            let message = format!("the query took longer than {time:?} (MEMBERBASE_QUERY_TIMEOUT)");
+            Error::new(Code::Timeout, message).into()
+        })
+    }
+
+    /// A mutation is never dropped in its middle, whoever hangs up: the database ends it when its time is over.
+    async fn change(
+        &self,
+        operation: Operation,
+        caller: Caller,
+        started: Instant,
+        trace: &TraceId,
+    ) -> Result<Answer, Refusal> {
+        let time = self.app.limits.time.mutation;
+        let data = self.data(caller, started + time);
+        let (executor, trace) = (Arc::clone(&self.executor), trace.clone());
+        let run = async move { executor.run(operation, data, trace.as_str()).await };
+        let task = self.tasks.spawn(run.in_current_span());
+        match timeout_at((started + time + GRACE).into(), task).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(panicked()),
+            Err(_) => {
+                let message = format!(
+                    "the mutation took longer than {time:?} (MEMBERBASE_MUTATION_TIMEOUT); it may have been carried out"
+                );
+                Err(Error::new(Code::Timeout, message).into())
+            }
+        }
+    }
+
+    /// What resolvers find in their context.
+    fn data(&self, caller: Caller, deadline: Instant) -> Data {
+        let mut data = Data::default();
+        data.insert(self.app_until(deadline));
+        data.insert(caller);
+        data
+    }
+
+    fn app_until(&self, deadline: Instant) -> App {
+        App { db: self.app.db.with_deadline(deadline), ..self.app.clone() }
+    }
+}
+
+/// Judges a request by its head alone.
+fn judge(head: &request::Parts, accepted: Option<MediaType>) -> Result<(), Refusal> {
+    match head.method {
+        Method::GET | Method::HEAD => {}
+        Method::POST if negotiate::is_json(&head.headers) => {}
+        Method::POST => {
+            let message = "the content type has to be application/json, in UTF-8 and without a content encoding";
+            return Err(Refusal::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message));
+        }
+        _ => return Err(Refusal::method(METHODS, format!("the method has to be one of {METHODS}"))),
+    }
+    if accepted.is_none() {
+        let message = "only application/graphql-response+json and application/json can be answered";
+        return Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
+    }
+    Ok(())
+}
+
+fn prepare<Q, M>(executor: &Executor<Q, M>, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+{
+    let limits: &BodyLimits = &limits.body;
+    let request = execute::Request::from_json(body)?;
+    let variables = request.variables.map_or(0, |text| text.get().len());
+    Limit::envelope(limits).allow(body.len() - variables)?;
+    let operation = executor.prepare(request)?;
+    if let Some(limit) = Limit::variables(operation.kind(), limits) {
+        limit.allow(variables)?;
+    }
+    Ok(operation)
+}
+
+fn panicked() -> Refusal {
+    tracing::error!("the request panicked");
+    Error::new(Code::InternalServerError, "internal error").into()
+}

@@ -1,0 +1,40 @@
+//! Whether the server lives, and whether it is ready: for whoever starts it and sends it requests.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Extension, extract::State, response::Response};
+
+use super::{Service, answer::Refusal, negotiate::MediaType, text, trace::TraceId};
+use crate::graphql::{Code, Error};
+
+/// What probes wait at the least.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The process runs; says nothing of the database, for a restart does not mend that.
+pub(super) async fn live() -> Response {
+    text("text/plain; charset=utf-8", "ok")
+}
+
+/// The database answers and has all tables of this version.
+pub(super) async fn ready<Q, M>(
+    State(service): State<Arc<Service<Q, M>>>,
+    Extension(trace): Extension<TraceId>,
+) -> Response {
+    let deadline = Instant::now() + PATIENCE;
+    let db = service.app.db.with_deadline(deadline);
+    let problem = match tokio::time::timeout_at(deadline.into(), db.migrate_status()).await {
+        Ok(Ok(migrations)) if migrations.iter().all(|(_, applied)| *applied) => {
+            return text("text/plain; charset=utf-8", "ok");
+        }
+        Ok(Ok(_)) => "migrations are pending",
+        Ok(Err(cause)) => {
+            tracing::warn!(%cause, "the database is not available");
+            "the database is not available"
+        }
+        Err(_) => "the database does not answer",
+    };
+    Refusal::from(Error::new(Code::ServiceUnavailable, problem)).respond(MediaType::Json, &trace)
+}

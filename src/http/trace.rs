@@ -1,0 +1,165 @@
+//! Every request has a trace id and one line in the log.
+
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, StatusCode},
+    middleware::Next,
+    response::Response,
+};
+use futures_util::FutureExt;
+use tracing::{Instrument, field::Empty};
+
+use super::{answer::Refusal, negotiate::MediaType};
+use crate::graphql::{Code, Error};
+
+/// What a request is found by, in the log and in its answer: 32 hexadecimal digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TraceId(Arc<str>);
+
+impl TraceId {
+    /// The trace that the request belongs to already, or a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all("traceparent").iter();
+        let (value, another) = (values.next(), values.next());
+        let inherited =
+            value.filter(|_| another.is_none()).and_then(|value| value.to_str().ok()).and_then(trace_parent);
+        Self(inherited.map_or_else(random, str::to_owned).into())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+fn random() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// The trace id of a `traceparent` header (W3C Trace Context, section 3.2), of version 00 or one to come.
+fn trace_parent(text: &str) -> Option<&str> {
+    let mut fields = text.splitn(5, '-');
+    let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let fits = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
+    let known = version != "ff" && (version != "00" || fields.next().is_none());
+    let zero = |text: &str| text.bytes().all(|byte| byte == b'0');
+    (fits && known && !zero(trace) && !zero(parent)).then_some(trace)
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Gives every request its trace id and every answer the header, logs one line, and answers for what panicked.
+pub(super) async fn layer(mut request: Request, next: Next) -> Response {
+    let trace = TraceId::of(request.headers());
+    // Never the query of the URI: it may hold variables.
+    let span = tracing::info_span!(
+        "request",
+        trace_id = %trace,
+        method = %request.method(),
+        path = request.uri().path(),
+        operation = Empty,
+        token = Empty,
+    );
+    request.extensions_mut().insert(trace.clone());
+    async {
+        let line = Line::begin();
+        let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!("the request panicked");
+            let error = Error::new(Code::InternalServerError, "internal error");
+            Refusal::from(error).respond(MediaType::Json, &trace)
+        });
+        let headers = response.headers_mut();
+        headers.insert("x-trace-id", HeaderValue::from_str(trace.as_str()).expect("hexadecimal digits"));
+        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        line.end(response.status());
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The line in the log, which is also written for a client that hangs up: then this is dropped before its end.
+struct Line {
+    started: Instant,
+    status: Option<StatusCode>,
+}
+
+impl Line {
+    fn begin() -> Self {
+        Self { started: Instant::now(), status: None }
+    }
+
+    fn end(mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
+        match self.status {
+            Some(status) => tracing::info!(status = status.as_u16(), milliseconds, "answered"),
+            None => tracing::info!(milliseconds, "the client hung up"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn a_trace_goes_on() {
+        for text in [
+            format!("00-{TRACE}-00f067aa0ba902b7-01"),
+            format!("00-{TRACE}-00f067aa0ba902b7-00"),
+            format!("cc-{TRACE}-00f067aa0ba902b7-01"),
+            format!("cc-{TRACE}-00f067aa0ba902b7-01-what-comes"),
+        ] {
+            assert_eq!(trace_parent(&text), Some(TRACE), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_trace_is_left() {
+        for text in [
+            String::new(),
+            TRACE.to_owned(),
+            format!("00-{TRACE}-00f067aa0ba902b7"),
+            format!("00-{TRACE}-00f067aa0ba902b7-01-more"),
+            format!("ff-{TRACE}-00f067aa0ba902b7-01"),
+            format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()),
+            format!("00-{TRACE}0-00f067aa0ba902b7-01"),
+            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+            format!("00-{TRACE}-{}-01", "0".repeat(16)),
+            format!("00-{TRACE}-00f067aa0ba902b7-1"),
+        ] {
+            assert_eq!(trace_parent(&text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_headers_begin_a_new_trace() {
+        let header: HeaderValue = format!("00-{TRACE}-00f067aa0ba902b7-01").parse().expect("a header's value");
+        let mut headers = HeaderMap::new();
+        headers.append("traceparent", header.clone());
+        assert_eq!(TraceId::of(&headers).as_str(), TRACE);
+        headers.append("traceparent", header);
+        let new = TraceId::of(&headers);
+        assert_ne!(new.as_str(), TRACE);
+        assert!(is_hex(new.as_str(), 32), "{new}");
+    }
+}
