@@ -3,5 +3,6 @@
 pub mod access;
 pub mod api_token;
 mod error;
+pub mod text;
 
 pub use error::{Error, InputPath, RowError, RowErrorCode, Step};

@@ -48,7 +48,7 @@ async fn all(app: &App, operator: &Caller) -> Result<Vec<ApiToken>, Error> {
     let mut tokens = Vec::new();
     let mut start = Start::Edge;
     loop {
-        let page = Page { size: app.limits.page.max, direction: Direction::Forward, start };
+        let page = Page { size: app.limits.page.max, direction: Direction::Forward, start, behind: false };
         let slice = api_token::list(app, operator, &page).await?;
         tokens.extend(slice.rows);
         match tokens.last() {

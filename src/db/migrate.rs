@@ -2,8 +2,8 @@
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqlxPostgresConnector, SqlxSqliteConnector,
-    TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlxPostgresConnector,
+    SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
 };
 
 use super::{Db, Pools};
@@ -43,17 +43,21 @@ impl Db {
 
     /// All migrations in their order.
     pub async fn migrations(&self) -> Result<Vec<Migration>, DbErr> {
-        let connection = self.connection();
-        let pending = Migrator::get_pending_migrations(&connection).await?;
-        let pending: Vec<_> = pending.iter().map(|migration| migration.name()).collect();
+        let session = self.read().await?;
+        let exists = match self.backend() {
+            DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'",
+            _ => "SELECT 'found' WHERE to_regclass('seaql_migrations') IS NOT NULL",
+        };
+        let mut applied = Vec::new();
+        if session.query_one_raw(Statement::from_string(self.backend(), exists)).await?.is_some() {
+            let versions = Statement::from_string(self.backend(), "SELECT version FROM seaql_migrations");
+            for row in session.query_all_raw(versions).await? {
+                applied.push(row.try_get_by_index::<String>(0)?);
+            }
+        }
         let all = Migrator::migrations();
-        Ok(all
-            .iter()
-            .map(|migration| Migration {
-                name: migration.name().to_owned(),
-                applied: !pending.contains(&migration.name()),
-            })
-            .collect())
+        let names = all.iter().map(|migration| migration.name().to_owned());
+        Ok(names.map(|name| Migration { applied: applied.contains(&name), name }).collect())
     }
 
     async fn lock_for_migration(&self) -> Result<DatabaseTransaction, DbErr> {

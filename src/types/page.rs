@@ -27,6 +27,8 @@ pub struct Page<Key> {
     pub direction: Direction,
     /// From where.
     pub start: Start<Key>,
+    /// Whether it is to be found out what lies behind the start, which costs a statement of its own.
+    pub behind: bool,
 }
 
 /// What a page holds, in the list's order whichever the direction.
@@ -38,4 +40,21 @@ pub struct Slice<Row> {
     pub has_next: bool,
     /// Whether there are rows before the first of these.
     pub has_previous: bool,
+}
+
+impl<Key> Page<Key> {
+    /// What a page holds: of rows that were read in its direction, one more than its size where there are so many, and
+    /// of what was found behind its start.
+    pub fn slice<Row>(&self, mut rows: Vec<Row>, behind: bool) -> Slice<Row> {
+        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+        let ahead = rows.len() > size;
+        rows.truncate(size);
+        match self.direction {
+            Direction::Forward => Slice { rows, has_next: ahead, has_previous: behind },
+            Direction::Backward => {
+                rows.reverse();
+                Slice { rows, has_next: behind, has_previous: ahead }
+            }
+        }
+    }
 }

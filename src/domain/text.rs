@@ -1,0 +1,46 @@
+//! What a text may be: a ref, and every other.
+
+use super::{Error, RowError, RowErrorCode};
+
+/// The most bytes that a ref, and every other text field, has.
+pub const MAX_BYTES: usize = 1024;
+
+/// Why a text can't be a ref; none where it can.
+pub fn ref_fault(text: &str) -> Option<RowError> {
+    let message = if text.is_empty() {
+        "ref is empty; a ref has 1 to 1024 bytes".to_owned()
+    } else if text.len() > MAX_BYTES {
+        format!("ref has {} bytes; a ref has 1 to 1024", text.len())
+    } else if text.contains('\0') {
+        "ref holds a NUL character".to_owned()
+    } else {
+        return None;
+    };
+    Some(RowError { code: RowErrorCode::InvalidRef, message, path: vec!["ref".to_owned()] })
+}
+
+/// Refuses a text that no field can hold.
+pub fn check(field: &str, text: &str) -> Result<(), Error> {
+    if text.len() > MAX_BYTES {
+        return Err(Error::bad_input(field, format!("{field} has {} bytes; at most 1024 are allowed", text.len())));
+    }
+    if text.contains('\0') {
+        return Err(Error::bad_input(field, format!("{field} holds a NUL character")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ref_has_1_to_1024_bytes_without_nul() {
+        for good in ["a", " ", "'; DROP TABLE member; --", "m_01h455vb4pex5vsknk084sn02q", &"é".repeat(512)] {
+            assert_eq!(ref_fault(good), None, "{good}");
+        }
+        for bad in ["", "a\0", "\0", &"a".repeat(1025), &("é".repeat(512) + "a")] {
+            assert_eq!(ref_fault(bad).map(|error| error.code), Some(RowErrorCode::InvalidRef), "{bad}");
+        }
+    }
+}
