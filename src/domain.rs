@@ -3,6 +3,7 @@
 pub mod access;
 pub mod api_token;
 mod error;
+pub mod filter;
 pub mod text;
 
 pub use error::{Error, InputPath, RowError, RowErrorCode, Step};

@@ -25,6 +25,8 @@ pub enum Column<'a> {
     Uuids(&'a [Uuid]),
     /// Texts without NUL.
     Texts(&'a [&'a str]),
+    /// Whole numbers.
+    Ints(&'a [i64]),
 }
 
 /// A value of a bulk statement that is the same for all rows: `$1`, `$2` and so on.
@@ -76,7 +78,7 @@ impl<'a> Rows<'a> {
         let value = if self.columns.len() == 1 { "value".to_owned() } else { format!("value ->> {place}") };
         match column {
             Column::Uuids(_) => format!("unhex({value})"),
-            Column::Texts(_) => value,
+            Column::Texts(_) | Column::Ints(_) => value,
         }
     }
 
@@ -93,6 +95,7 @@ impl<'a> Rows<'a> {
             match *column {
                 Column::Uuids(uuids) => arguments.add(uuids),
                 Column::Texts(texts) => arguments.add(texts),
+                Column::Ints(ints) => arguments.add(ints),
             }
             .map_err(sqlx::Error::Encode)?;
         }
@@ -139,6 +142,7 @@ impl Column<'_> {
         match self {
             Self::Uuids(uuids) => uuids.len(),
             Self::Texts(texts) => texts.len(),
+            Self::Ints(ints) => ints.len(),
         }
     }
 
@@ -146,6 +150,7 @@ impl Column<'_> {
         match self {
             Self::Uuids(_) => "uuid",
             Self::Texts(_) => "text",
+            Self::Ints(_) => "bigint",
         }
     }
 
@@ -160,6 +165,7 @@ impl Column<'_> {
             Self::Texts(texts) => {
                 texts[row].serialize(&mut serde_json::Serializer::new(json)).expect("text is JSON");
             }
+            Self::Ints(ints) => json.extend_from_slice(ints[row].to_string().as_bytes()),
         }
     }
 }
@@ -172,7 +178,7 @@ pub fn list(backend: DbBackend, left: SimpleExpr, values: Column<'_>) -> SimpleE
             let json = Rows::new([("value", values)]).json();
             let value = match values {
                 Column::Uuids(_) => Expr::cust("unhex(value)"),
-                Column::Texts(_) => Expr::cust("value"),
+                Column::Texts(_) | Column::Ints(_) => Expr::cust("value"),
             };
             let each = Query::select().expr(value).from_function(Func::cust("json_each").arg(json), "each").take();
             left.in_subquery(each)
@@ -184,6 +190,9 @@ pub fn list(backend: DbBackend, left: SimpleExpr, values: Column<'_>) -> SimpleE
                 }
                 Column::Texts(texts) => {
                     Value::Array(ArrayType::String, Some(Box::new(texts.iter().map(|&text| text.into()).collect())))
+                }
+                Column::Ints(ints) => {
+                    Value::Array(ArrayType::BigInt, Some(Box::new(ints.iter().map(|&int| int.into()).collect())))
                 }
             };
             left.eq(Func::cust("ANY").arg(Expr::val(array)))
