@@ -2,8 +2,11 @@
 
 pub mod access;
 pub mod api_token;
+pub mod bulk;
 mod error;
 pub mod filter;
+pub mod member;
+pub mod memberbase;
 pub mod text;
 
 pub use error::{Error, InputPath, RowError, RowErrorCode, Step};

@@ -110,12 +110,6 @@ impl Reach {
     pub fn memberbase(self) -> Option<MemberbaseId> {
         self.memberbase
     }
-
-    /// The scope of a row that was found within this reach.
-    pub(super) fn scope(self, found: MemberbaseId) -> Scope {
-        debug_assert!(self.memberbase.is_none_or(|bound| bound == found), "found outside the reach");
-        Scope { memberbase: found }
-    }
 }
 
 impl Error {

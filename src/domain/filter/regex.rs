@@ -58,7 +58,8 @@ impl Pattern {
         }
         let size = root.size();
         if size > MAX_SIZE {
-            let message = format!("the pattern comes to {size} characters with its counts, at most {MAX_SIZE} are allowed");
+            let message =
+                format!("the pattern comes to {size} characters with its counts, at most {MAX_SIZE} are allowed");
             return Err(refuse(message));
         }
         Ok(Self { root, fold })
@@ -339,9 +340,32 @@ mod tests {
     #[test]
     fn what_is_not_of_the_dialect_is_refused() {
         for pattern in [
-            "*a", "a**", "a{", "a{2", "a{3,2}", "a{256}", "(", ")", "[", "[]", "[z-a]", "[[:alpha:]]", r"\b", r"\1",
-            r"\D", r"\", "(?=a)", "(?i)a", "a}", "a]", "^*", "a\0", "a*?", "(((a{255}){255}){255}){255}",
-            &"(".repeat(1000), &"a".repeat(1025),
+            "*a",
+            "a**",
+            "a{",
+            "a{2",
+            "a{3,2}",
+            "a{256}",
+            "(",
+            ")",
+            "[",
+            "[]",
+            "[z-a]",
+            "[[:alpha:]]",
+            r"\b",
+            r"\1",
+            r"\D",
+            r"\",
+            "(?=a)",
+            "(?i)a",
+            "a}",
+            "a]",
+            "^*",
+            "a\0",
+            "a*?",
+            "(((a{255}){255}){255}){255}",
+            &"(".repeat(1000),
+            &"a".repeat(1025),
         ] {
             assert!(matches!(Pattern::parse(pattern, false), Err(Error::BadInput { .. })), "{pattern:?}");
         }

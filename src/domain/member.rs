@@ -1,0 +1,114 @@
+//! Members: who is in a memberbase, known by the owner's own refs.
+
+pub mod bulk_upsert;
+mod delete;
+mod list;
+mod position;
+
+use sea_orm::{
+    ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter,
+    sea_query::{Expr, SimpleExpr},
+};
+
+pub use delete::{Deleted, Deletion, Doomed, delete};
+pub use list::{count, list};
+pub use position::{Order, OrderField, Position};
+
+use super::{
+    Error,
+    access::{Reach, Scope},
+    filter::{Filter, IdTest, TextTest, TimeTest, Values, check_values},
+};
+use crate::{
+    app::App,
+    entity::member,
+    types::{Id, MemberId, MemberbaseId, Time},
+};
+
+/// A member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub id: MemberId,
+    /// Where it is a member.
+    pub memberbase: MemberbaseId,
+    /// The owner's own key.
+    pub reference: String,
+    /// When it was created or last changed.
+    pub updated_at: Time,
+}
+
+/// A test of one field of a member.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// Of its id.
+    Id(IdTest<MemberId>),
+    /// Of its ref.
+    Ref(TextTest),
+    /// Of the time in its id.
+    CreatedAt(TimeTest),
+    /// Of its last change.
+    UpdatedAt(TimeTest),
+}
+
+/// The member with this id, where it is within reach.
+pub async fn find(app: &App, reach: Reach, id: MemberId) -> Result<Option<Member>, Error> {
+    Ok(find_many(app, reach, &[id]).await?.pop())
+}
+
+/// Those of these members that are there and within reach, in any order.
+pub async fn find_many(app: &App, reach: Reach, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
+    check_values("the list of ids", ids.len(), &app.limits.filter)?;
+    let bound = reach.memberbase().map(|id| member::Column::MemberbaseId.eq(id.uuid()));
+    let rows = member::Entity::find()
+        .filter(Condition::all().add_option(bound))
+        .filter(IdTest::In(ids.to_vec()).condition(app.db.backend(), column(member::Column::Id)))
+        .all(&app.db.read().await?)
+        .await?;
+    Ok(rows.into_iter().map(Member::from).collect())
+}
+
+/// Those members of the memberbase that have one of these refs, in any order. A memberbase that does not exist has none.
+pub async fn find_by_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Vec<Member>, Error> {
+    check_values("the list of refs", refs.len(), &app.limits.filter)?;
+    let rows = member::Entity::find()
+        .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
+        .filter(TextTest::In(refs.to_vec()).condition(app.db.backend(), column(member::Column::Reference)))
+        .all(&app.db.read().await?)
+        .await?;
+    Ok(rows.into_iter().map(Member::from).collect())
+}
+
+fn condition(backend: DbBackend, filter: &Filter<Test>) -> SimpleExpr {
+    filter.condition(&|test| match test {
+        Test::Id(test) => test.condition(backend, column(member::Column::Id)),
+        Test::Ref(test) => test.condition(backend, column(member::Column::Reference)),
+        Test::CreatedAt(test) => test.condition_of_id(backend, column(member::Column::Id)),
+        Test::UpdatedAt(test) => test.condition(backend, column(member::Column::UpdatedAt)),
+    })
+}
+
+fn column(column: member::Column) -> SimpleExpr {
+    Expr::col((member::Entity, column))
+}
+
+impl Values for Test {
+    fn values(&self) -> usize {
+        match self {
+            Self::Id(test) => test.values(),
+            Self::Ref(test) => test.values(),
+            Self::CreatedAt(test) | Self::UpdatedAt(test) => test.values(),
+        }
+    }
+}
+
+impl From<member::Model> for Member {
+    fn from(row: member::Model) -> Self {
+        Self {
+            id: MemberId::from_uuid(row.id),
+            memberbase: MemberbaseId::from_uuid(row.memberbase_id),
+            reference: row.reference,
+            updated_at: Time::from_micros(row.updated_at),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Pages of members, by keyset: every page costs the same, however deep.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{self, Expr, ExprTrait, SimpleExpr},
+};
+
+use super::{Filter, Member, Order, OrderField, Position, Test, column, condition};
+use crate::{
+    app::App,
+    domain::{Error, access::Scope, memberbase},
+    entity::member,
+    types::{Direction, Id, Page, Slice, Start},
+};
+
+/// A page of the members that the filter holds for.
+pub async fn list(
+    app: &App,
+    scope: Scope,
+    filter: &Filter<Test>,
+    order: Order,
+    page: &Page<Position>,
+) -> Result<Slice<Member>, Error> {
+    filter.check(&app.limits.filter)?;
+    let session = app.db.read().await?;
+    let found = matching(app, scope, filter);
+    // Ascending as the statement reads, which for a page that goes backward is against the order asked for.
+    let ascending = order.descending != (page.direction == Direction::Forward);
+    let mut ahead = found.clone();
+    let mut behind = false;
+    if let Start::Beside(position) = &page.start {
+        behind = page.behind && any(&session, found.filter(from(position, !ascending, true))).await?;
+        ahead = ahead.filter(from(position, ascending, false));
+    }
+    let rows = ordered(ahead, order.field, ascending).limit(page.size + 1).all(&session).await?;
+    if rows.is_empty() {
+        memberbase::ensure_exists(&session, scope).await?;
+    }
+    Ok(page.slice(rows.into_iter().map(Member::from).collect(), behind))
+}
+
+/// How many members of the memberbase the filter holds for.
+pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64, Error> {
+    filter.check(&app.limits.filter)?;
+    Ok(matching(app, scope, filter).count(&app.db.read().await?).await?)
+}
+
+fn matching(app: &App, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
+    member::Entity::find()
+        .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
+        .filter(condition(app.db.backend(), filter))
+}
+
+async fn any(session: &impl ConnectionTrait, rows: Select<member::Entity>) -> Result<bool, Error> {
+    Ok(rows.limit(1).one(session).await?.is_some())
+}
+
+/// What follows a position, or with `inclusive` stands at it or follows it.
+fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
+    let (key, value) = match position {
+        Position::CreatedAt(id) => (column(member::Column::Id), Expr::val(id.uuid())),
+        Position::UpdatedAt(time, id) => (
+            Expr::tuple([column(member::Column::UpdatedAt), column(member::Column::Id)]),
+            Expr::tuple([Expr::val(time.micros()), Expr::val(id.uuid())]),
+        ),
+        Position::Ref(reference) => (column(member::Column::Reference), Expr::val(reference.as_str())),
+    };
+    match (ascending, inclusive) {
+        (true, false) => key.gt(value),
+        (true, true) => key.gte(value),
+        (false, false) => key.lt(value),
+        (false, true) => key.lte(value),
+    }
+}
+
+fn ordered(rows: Select<member::Entity>, field: OrderField, ascending: bool) -> Select<member::Entity> {
+    let order = || if ascending { sea_query::Order::Asc } else { sea_query::Order::Desc };
+    match field {
+        OrderField::CreatedAt => rows.order_by(member::Column::Id, order()),
+        OrderField::UpdatedAt => {
+            rows.order_by(member::Column::UpdatedAt, order()).order_by(member::Column::Id, order())
+        }
+        OrderField::Ref => rows.order_by(member::Column::Reference, order()),
+    }
+}

@@ -1,0 +1,199 @@
+//! Memberbases: each holds its own members.
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, Order,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
+};
+use uuid::Uuid;
+
+use super::{
+    Error,
+    access::{Access, Caller, Reach, Scope},
+    filter::{Filter, IdTest, TextTest, Values},
+    member::Deleted,
+};
+use crate::{
+    app::App,
+    db::Lock,
+    entity::{api_token, member, memberbase},
+    types::{Direction, Id, MemberbaseId, Page, Slice, Start, Time},
+};
+
+/// The most characters of a name.
+const MAX_NAME: usize = 256;
+
+/// A memberbase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memberbase {
+    /// Its id.
+    pub id: MemberbaseId,
+    /// What people call it; names may repeat.
+    pub name: String,
+    /// When it was created or last changed.
+    pub updated_at: Time,
+}
+
+/// A test of one field of a memberbase.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// Of its id.
+    Id(IdTest<MemberbaseId>),
+    /// Of its name.
+    Name(TextTest),
+}
+
+/// Makes a memberbase.
+pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberbase, Error> {
+    caller.everywhere(Access::Admin)?;
+    check_name(&name)?;
+    let id = MemberbaseId::from_uuid(Uuid::now_v7());
+    let made = Memberbase { id, name, updated_at: id.created_at() };
+    let row = memberbase::Model { id: id.uuid(), name: made.name.clone(), updated_at: made.updated_at.micros() };
+    app.db
+        .write(Lock::None, async |session| {
+            let row = row.clone().into_active_model().reset_all();
+            memberbase::Entity::insert(row).exec_without_returning(&session).await?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    Ok(made)
+}
+
+/// Gives a memberbase another name. The name that it has changes nothing.
+pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase, Error> {
+    check_name(&name)?;
+    let id = scope.memberbase();
+    app.db
+        .write(Lock::Shared(id.uuid()), async |session| {
+            memberbase::Entity::update_many()
+                .col_expr(memberbase::Column::Name, Expr::value(name.clone()))
+                .col_expr(memberbase::Column::UpdatedAt, Expr::value(Time::now().micros()))
+                .filter(memberbase::Column::Id.eq(id.uuid()))
+                .filter(memberbase::Column::Name.ne(name.clone()))
+                .exec(&session)
+                .await?;
+            let found = memberbase::Entity::find_by_id(id.uuid()).one(&session).await?;
+            found.map(Memberbase::from).ok_or_else(|| Error::memberbase_not_found(id))
+        })
+        .await
+}
+
+/// Deletes a memberbase with its members, all that belongs to them, and the tokens bound to it. Where it holds more
+/// members than `at_most`, nothing. A dry run answers the same and deletes nothing.
+pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<Deleted, Error> {
+    let id = scope.memberbase();
+    app.db
+        .write(Lock::Exclusive(id.uuid()), async |session| {
+            ensure_exists(&session, scope).await?;
+            let members =
+                member::Entity::find().filter(member::Column::MemberbaseId.eq(id.uuid())).count(&session).await?;
+            if let Some(most) = at_most.filter(|most| members > *most) {
+                let message = format!("memberbase {id} has {members} members, more than atMostMembers ({most})");
+                return Err(Error::LimitExceeded(message));
+            }
+            if dry_run {
+                session.discard();
+            }
+            member::Entity::delete_many().filter(member::Column::MemberbaseId.eq(id.uuid())).exec(&session).await?;
+            api_token::Entity::delete_many()
+                .filter(api_token::Column::MemberbaseId.eq(id.uuid()))
+                .exec(&session)
+                .await?;
+            memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;
+            Ok(Deleted { members })
+        })
+        .await
+}
+
+/// The memberbase with this id, where it is within reach.
+pub async fn find(app: &App, reach: Reach, id: MemberbaseId) -> Result<Option<Memberbase>, Error> {
+    Ok(find_many(app, reach, &[id]).await?.pop())
+}
+
+/// Those of these memberbases that are there and within reach, in any order.
+pub async fn find_many(app: &App, reach: Reach, ids: &[MemberbaseId]) -> Result<Vec<Memberbase>, Error> {
+    let asked = IdTest::In(ids.to_vec()).condition(app.db.backend(), column(memberbase::Column::Id));
+    let rows = within(reach).filter(asked).all(&app.db.read().await?).await?;
+    Ok(rows.into_iter().map(Memberbase::from).collect())
+}
+
+/// A page of the memberbases within reach, in the order of their creation.
+pub async fn list(
+    app: &App,
+    reach: Reach,
+    filter: &Filter<Test>,
+    page: &Page<MemberbaseId>,
+) -> Result<Slice<Memberbase>, Error> {
+    filter.check(&app.limits.filter)?;
+    let session = app.db.read().await?;
+    let found = within(reach).filter(condition(app.db.backend(), filter));
+    let forward = page.direction == Direction::Forward;
+    let mut ahead = found.clone();
+    let mut behind = false;
+    if let Start::Beside(id) = page.start {
+        let id = Expr::val(id.uuid());
+        let key = || column(memberbase::Column::Id);
+        let back = if forward { key().lte(id.clone()) } else { key().gte(id.clone()) };
+        behind = page.behind && found.filter(back).limit(1).one(&session).await?.is_some();
+        ahead = ahead.filter(if forward { key().gt(id) } else { key().lt(id) });
+    }
+    let order = if forward { Order::Asc } else { Order::Desc };
+    let rows = ahead.order_by(memberbase::Column::Id, order).limit(page.size + 1).all(&session).await?;
+    Ok(page.slice(rows.into_iter().map(Memberbase::from).collect(), behind))
+}
+
+/// How many memberbases within reach the filter holds for.
+pub async fn count(app: &App, reach: Reach, filter: &Filter<Test>) -> Result<u64, Error> {
+    filter.check(&app.limits.filter)?;
+    let found = within(reach).filter(condition(app.db.backend(), filter));
+    Ok(found.count(&app.db.read().await?).await?)
+}
+
+/// Fails where the memberbase does not exist.
+pub(super) async fn ensure_exists(session: &impl ConnectionTrait, scope: Scope) -> Result<(), Error> {
+    let id = scope.memberbase();
+    match memberbase::Entity::find_by_id(id.uuid()).one(session).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::memberbase_not_found(id)),
+    }
+}
+
+fn within(reach: Reach) -> Select<memberbase::Entity> {
+    let bound = reach.memberbase().map(|id| memberbase::Column::Id.eq(id.uuid()));
+    memberbase::Entity::find().filter(Condition::all().add_option(bound))
+}
+
+fn condition(backend: DbBackend, filter: &Filter<Test>) -> SimpleExpr {
+    filter.condition(&|test| match test {
+        Test::Id(test) => test.condition(backend, column(memberbase::Column::Id)),
+        Test::Name(test) => test.condition(backend, column(memberbase::Column::Name)),
+    })
+}
+
+fn column(column: memberbase::Column) -> SimpleExpr {
+    Expr::col((memberbase::Entity, column))
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let length = name.chars().count();
+    if !(1..=MAX_NAME).contains(&length) {
+        return Err(Error::bad_input("name", format!("name has {length} characters, 1 to {MAX_NAME} are allowed")));
+    }
+    super::text::check("name", name)
+}
+
+impl Values for Test {
+    fn values(&self) -> usize {
+        match self {
+            Self::Id(test) => test.values(),
+            Self::Name(test) => test.values(),
+        }
+    }
+}
+
+impl From<memberbase::Model> for Memberbase {
+    fn from(row: memberbase::Model) -> Self {
+        Self { id: MemberbaseId::from_uuid(row.id), name: row.name, updated_at: Time::from_micros(row.updated_at) }
+    }
+}
