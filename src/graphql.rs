@@ -1,7 +1,17 @@
-//! The GraphQL door.
+//! The GraphQL door: a file a concept, and the way of a request in `execute`.
 
+mod bulk;
+mod connection;
+pub mod context;
 mod error;
 pub mod execute;
+mod filter;
+mod member;
+mod memberbase;
+mod node;
+mod scalar;
+
+use async_graphql::MergedObject;
 
 pub use error::{Code, Error};
 
@@ -12,7 +22,7 @@ pub type Api = execute::Executor<Query, Mutation>;
 
 /// The schema with its limits.
 pub fn api(limits: &Limits) -> Api {
-    execute::Executor::new(Query, Mutation, limits)
+    execute::Executor::new(Query::default(), Mutation::default(), limits)
 }
 
 /// The schema in its own language; needs no database.
@@ -20,26 +30,10 @@ pub fn sdl() -> String {
     api(&Limits::default()).sdl()
 }
 
-/// A stub.
-pub struct Query;
+/// What can be asked.
+#[derive(MergedObject, Default)]
+pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQuery);
 
-/// A stub.
-#[async_graphql::Object]
-impl Query {
-    /// A stub.
-    async fn ready(&self) -> bool {
-        true
-    }
-}
-
-/// A stub.
-pub struct Mutation;
-
-/// A stub.
-#[async_graphql::Object]
-impl Mutation {
-    /// A stub.
-    async fn ready(&self) -> bool {
-        true
-    }
-}
+/// What can be changed.
+#[derive(MergedObject, Default)]
+pub struct Mutation(memberbase::MemberbaseMutation, member::MemberMutation);

@@ -5,6 +5,8 @@ mod delete;
 mod list;
 mod position;
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter,
     sea_query::{Expr, SimpleExpr},
@@ -77,6 +79,16 @@ pub async fn find_by_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Ve
         .all(&app.db.read().await?)
         .await?;
     Ok(rows.into_iter().map(Member::from).collect())
+}
+
+/// One entry for each ref, in the order given; none where there is no such member.
+pub async fn in_order_of_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Vec<Option<Member>>, Error> {
+    let found = find_by_refs(app, scope, refs).await?;
+    if found.is_empty() {
+        super::memberbase::ensure_exists(&app.db.read().await?, scope).await?;
+    }
+    let by_ref: HashMap<_, _> = found.iter().map(|member| (member.reference.as_str(), member)).collect();
+    Ok(refs.iter().map(|reference| by_ref.get(reference.as_str()).map(|&member| member.clone())).collect())
 }
 
 fn condition(backend: DbBackend, filter: &Filter<Test>) -> SimpleExpr {

@@ -32,7 +32,7 @@ use crate::{
     auth,
     domain::access::{Access, Caller},
     graphql::{
-        Code, Error,
+        Code, Error, context,
         execute::{self, Answer, Executor, Kind, Operation},
     },
     types::{BodyLimits, Limits},
@@ -168,10 +168,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
 
     /// What resolvers find in their context.
     fn data(&self, caller: Caller, deadline: Instant) -> Data {
-        let mut data = Data::default();
-        data.insert(self.app_until(deadline));
-        data.insert(caller);
-        data
+        context::data(self.app_until(deadline), caller)
     }
 
     fn app_until(&self, deadline: Instant) -> App {

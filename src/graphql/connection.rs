@@ -1,0 +1,108 @@
+//! Connections as the Relay specification has them (<https://relay.dev/graphql/connections.htm>): the four arguments
+//! become a page once, here.
+
+use async_graphql::{Context, SimpleObject};
+
+use super::Error;
+use crate::{
+    domain,
+    types::{Direction, Page, PageLimits, Slice, Start},
+};
+
+/// The direction of an order.
+#[derive(async_graphql::Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrderDirection {
+    /// From the first to the last.
+    #[default]
+    Asc,
+    /// From the last to the first.
+    Desc,
+}
+
+/// Exact in both directions.
+#[derive(SimpleObject, Clone, Debug)]
+pub struct PageInfo {
+    /// Whether there is an edge after the last of these.
+    has_next_page: bool,
+    /// Whether there is an edge before the first of these.
+    has_previous_page: bool,
+    /// The cursor of the first edge; null where there is none.
+    start_cursor: Option<String>,
+    /// The cursor of the last edge; null where there is none.
+    end_cursor: Option<String>,
+}
+
+impl PageInfo {
+    /// Of a slice whose rows have these cursors.
+    pub(super) fn new<Row>(slice: &Slice<Row>, cursor: impl Fn(&Row) -> String) -> Self {
+        Self {
+            has_next_page: slice.has_next,
+            has_previous_page: slice.has_previous,
+            start_cursor: slice.rows.first().map(&cursor),
+            end_cursor: slice.rows.last().map(&cursor),
+        }
+    }
+}
+
+/// The four arguments of a connection.
+#[derive(Debug)]
+pub(super) struct Paging {
+    /// How many from the start.
+    pub first: Option<i32>,
+    /// Only those after this cursor.
+    pub after: Option<String>,
+    /// How many from the end.
+    pub last: Option<i32>,
+    /// Only those before this cursor.
+    pub before: Option<String>,
+}
+
+impl Paging {
+    /// The page that is asked for, with cursors read by `parse`.
+    pub(super) fn page<Key>(
+        self,
+        ctx: &Context<'_>,
+        limits: PageLimits,
+        parse: impl Fn(&str) -> Result<Key, &'static str>,
+    ) -> Result<Page<Key>, Error> {
+        let refuse = |argument: &str, message: String| Err(domain::Error::bad_input(argument, message).into());
+        let (argument, size, direction) = match (self.first, self.last) {
+            (Some(_), Some(_)) => return refuse("last", "first and last exclude each other".to_owned()),
+            (None, Some(size)) => ("last", Some(size), Direction::Backward),
+            // A page before a cursor is the one next to it.
+            (None, None) if self.before.is_some() => ("last", None, Direction::Backward),
+            (size, None) => ("first", size, Direction::Forward),
+        };
+        let size = match size.map(u64::try_from) {
+            None => limits.default,
+            Some(Err(_)) => return refuse(argument, format!("{argument} is negative")),
+            Some(Ok(size)) if size > limits.max => {
+                let most = limits.max;
+                return refuse(
+                    argument,
+                    format!("{argument} is {size}, at most {most} are allowed (MEMBERBASE_MAX_PAGE_SIZE)"),
+                );
+            }
+            Some(Ok(size)) => size,
+        };
+        let (argument, cursor, behind) = match (self.after, self.before, direction) {
+            (Some(_), Some(_), _) => return refuse("before", "after and before exclude each other".to_owned()),
+            (Some(cursor), None, Direction::Forward) => ("after", Some(cursor), "hasPreviousPage"),
+            (None, Some(cursor), Direction::Backward) => ("before", Some(cursor), "hasNextPage"),
+            (Some(_), None, Direction::Backward) => {
+                return refuse("after", "after goes with first, before with last".to_owned());
+            }
+            (None, Some(_), Direction::Forward) => {
+                return refuse("before", "after goes with first, before with last".to_owned());
+            }
+            (None, None, _) => ("", None, ""),
+        };
+        let start = match cursor.as_deref().map(parse) {
+            None => Start::Edge,
+            Some(Ok(key)) => Start::Beside(key),
+            Some(Err(message)) => return refuse(argument, message.to_owned()),
+        };
+        let behind = !behind.is_empty() && ctx.look_ahead().field("pageInfo").field(behind).exists();
+        Ok(Page { size, direction, start, behind })
+    }
+}

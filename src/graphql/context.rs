@@ -1,0 +1,105 @@
+//! What a resolver finds in its context.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{
+    Context, Data, ID,
+    dataloader::{DataLoader, Loader},
+};
+
+use super::Error;
+use crate::{
+    app::App,
+    domain::{
+        self,
+        access::{Access, Caller, Reach, Scope},
+        memberbase,
+    },
+    types::{Id, MemberbaseId},
+};
+
+/// What the resolvers of one request find in their context.
+pub fn data(app: App, caller: Caller) -> Data {
+    let mut data = Data::default();
+    data.insert(DataLoader::new(Memberbases { app: app.clone(), caller: caller.clone() }, tokio::spawn));
+    data.insert(app);
+    data.insert(caller);
+    data
+}
+
+/// Short ways to what [`data`] put there.
+pub(super) trait Found<'a> {
+    /// What the request may reach.
+    fn app(&self) -> &'a App;
+
+    /// Who asks.
+    fn caller(&self) -> &'a Caller;
+
+    /// Memberbases by id, those asked for at the same time by one statement.
+    fn memberbases(&self) -> &'a DataLoader<Memberbases>;
+
+    /// Permits something in one memberbase.
+    fn may(&self, memberbase: &ID, access: Access) -> Result<Scope, Error> {
+        Ok(self.caller().may(id("memberbaseId", memberbase)?, access)?)
+    }
+
+    /// Permits something in all that the token sees.
+    fn reach(&self, access: Access) -> Result<Reach, Error> {
+        Ok(self.caller().reach(access)?)
+    }
+}
+
+impl<'a> Found<'a> for Context<'a> {
+    fn app(&self) -> &'a App {
+        self.data_unchecked()
+    }
+
+    fn caller(&self) -> &'a Caller {
+        self.data_unchecked()
+    }
+
+    fn memberbases(&self) -> &'a DataLoader<Memberbases> {
+        self.data_unchecked()
+    }
+}
+
+/// Reads an id of the kind that the argument takes.
+pub(super) fn id<T: Id>(argument: &str, text: &str) -> Result<T, Error> {
+    T::parse(text).map_err(|error| domain::Error::bad_input(argument, format!("{argument}: {error}")).into())
+}
+
+/// Reads a list of ids, each at its place.
+pub(super) fn ids<T: Id>(argument: &str, texts: &[ID]) -> Result<Vec<T>, Error> {
+    let parse = |(place, text): (usize, &ID)| {
+        T::parse(text).map_err(|error| {
+            let path = vec![domain::Step::Field(argument.to_owned()), domain::Step::Index(place)];
+            Error::bad_input(&path, format!("{argument}: {error}"))
+        })
+    };
+    texts.iter().enumerate().map(parse).collect()
+}
+
+/// A look-up of a single thing: what does not exist, or not for this token, is null and no error.
+pub(super) fn absent<T>(outcome: Result<Option<T>, domain::Error>) -> Result<Option<T>, Error> {
+    match outcome {
+        Err(domain::Error::NotFound(_) | domain::Error::Forbidden(_)) => Ok(None),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Loads memberbases.
+pub(super) struct Memberbases {
+    app: App,
+    caller: Caller,
+}
+
+impl Loader<MemberbaseId> for Memberbases {
+    type Value = Arc<memberbase::Memberbase>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[MemberbaseId]) -> Result<HashMap<MemberbaseId, Self::Value>, Error> {
+        let reach = self.caller.reach(Access::Read)?;
+        let found = memberbase::find_many(&self.app, reach, keys).await?;
+        Ok(found.into_iter().map(|found| (found.id, Arc::new(found))).collect())
+    }
+}

@@ -1,0 +1,158 @@
+//! Members.
+
+mod bulk_upsert;
+mod delete;
+mod list;
+
+use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject};
+
+pub use delete::DeletedRows;
+pub use list::{MemberConnection, MemberFilter, MemberOrder};
+
+use super::{
+    Error,
+    connection::Paging,
+    context::{Found, absent, id},
+    memberbase::Memberbase,
+    scalar::DateTime,
+};
+use crate::{
+    domain::{
+        self,
+        access::Access,
+        member::{self, find_by_refs},
+    },
+    types::{Id, MemberId},
+};
+
+/// An individual user within a memberbase, known by the owner's own ref.
+#[derive(Clone, Debug)]
+pub struct Member(pub(super) member::Member);
+
+/// An individual user within a memberbase, known by the owner's own ref.
+#[Object]
+impl Member {
+    /// Its id, which begins with m_. A member that is deleted and upserted again has another.
+    pub async fn id(&self) -> ID {
+        self.0.id.to_string().into()
+    }
+
+    /// The owner's own key for the member, unique in the memberbase.
+    #[graphql(name = "ref")]
+    async fn reference(&self) -> &str {
+        &self.0.reference
+    }
+
+    /// The id of the memberbase.
+    async fn memberbase_id(&self) -> ID {
+        self.0.memberbase.to_string().into()
+    }
+
+    /// The memberbase.
+    async fn memberbase(&self, ctx: &Context<'_>) -> Result<Memberbase, Error> {
+        let id = self.0.memberbase;
+        let found = ctx.memberbases().load_one(id).await?;
+        let missing = || domain::Error::NotFound(format!("memberbase {id} does not exist any more"));
+        Ok(found.map(Memberbase).ok_or_else(missing)?)
+    }
+
+    /// The time in its id.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.id.created_at())
+    }
+
+    /// When the member was created or last changed. An upsert that changes nothing leaves it.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.updated_at)
+    }
+}
+
+/// Names a member in one of two ways.
+#[derive(OneofObject, Debug)]
+pub enum MemberBy {
+    /// By its id, which begins with m_.
+    Id(ID),
+    /// By its memberbase and ref.
+    Ref(MemberRef),
+}
+
+/// Names a member by its memberbase and the owner's own key.
+#[derive(InputObject, Debug)]
+pub struct MemberRef {
+    /// The memberbase.
+    memberbase_id: ID,
+    /// The owner's own key for the member.
+    #[graphql(name = "ref")]
+    reference: String,
+}
+
+/// Queries for members.
+#[derive(Default)]
+pub struct MemberQuery;
+
+#[Object]
+impl MemberQuery {
+    /// One member, by id or by ref; null where there is none that the token sees.
+    async fn member(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which member.")] by: MemberBy,
+    ) -> Result<Option<Member>, Error> {
+        let found = match by {
+            MemberBy::Id(text) => member::find(ctx.app(), ctx.reach(Access::Read)?, id("id", &text)?).await,
+            MemberBy::Ref(MemberRef { memberbase_id, reference }) => {
+                match ctx.caller().may(id("memberbaseId", &memberbase_id)?, Access::Read) {
+                    Ok(scope) => find_by_refs(ctx.app(), scope, &[reference]).await.map(|mut found| found.pop()),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        Ok(absent(found)?.map(Member))
+    }
+
+    /// The members of a memberbase.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of the schema")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The memberbase; NOT_FOUND where there is none that the token sees.")] memberbase_id: ID,
+        #[graphql(desc = "Which members; left out: all.")] filter: Option<MemberFilter>,
+        #[graphql(desc = "In which order; left out: that of their creation.")] order_by: Option<MemberOrder>,
+        #[graphql(desc = "How many from the start.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Option<MemberConnection>, Error> {
+        let scope = ctx.may(&memberbase_id, Access::Read)?;
+        let paging = Paging { first, after, last, before };
+        MemberConnection::load(ctx, scope, filter, order_by, paging).await.map(Some)
+    }
+
+    /// One entry for each ref, in the order given; null where there is no such member.
+    async fn members_by_ref(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The memberbase; NOT_FOUND where there is none that the token sees.")] memberbase_id: ID,
+        #[graphql(desc = "The refs, 100,000 at most.")] refs: Vec<String>,
+    ) -> Result<Option<Vec<Option<Member>>>, Error> {
+        let scope = ctx.may(&memberbase_id, Access::Read)?;
+        let found = member::in_order_of_refs(ctx.app(), scope, &refs).await?;
+        Ok(Some(found.into_iter().map(|found| found.map(Member)).collect()))
+    }
+}
+
+/// Mutations of members.
+#[derive(MergedObject, Default)]
+pub struct MemberMutation(bulk_upsert::BulkUpsertMutation, delete::DeleteMutation);
+
+/// Members by id, for `node` and `nodes`.
+pub(super) async fn by_ids(ctx: &Context<'_>, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
+    let found = member::find_many(ctx.app(), ctx.reach(Access::Read)?, ids).await?;
+    Ok(found.into_iter().map(Member).collect())
+}
+
+impl Member {
+    pub(super) fn key(&self) -> uuid::Uuid {
+        self.0.id.uuid()
+    }
+}

@@ -1,0 +1,120 @@
+//! `bulkUpsertMembers`.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use serde::Deserialize;
+
+use super::Member;
+use crate::{
+    domain::{
+        access::{Access, Scope},
+        member::bulk_upsert::{Options, Row, Upserted, bulk_upsert, load},
+    },
+    graphql::{
+        Error,
+        bulk::{OnRowError, RowError, UpsertMode, UpsertOutcome, UpsertSummary},
+        context::Found,
+    },
+};
+
+/// Rows to store, any number of them, in one transaction.
+#[derive(InputObject, Debug)]
+pub struct BulkUpsertMembersInput {
+    /// The memberbase.
+    memberbase_id: ID,
+    /// The rows. Rows with the same ref are taken in their order.
+    members: Vec<MemberInput>,
+    /// What bad rows do to the good ones.
+    #[graphql(default_with = "OnRowError::RejectBatch")]
+    on_error: OnRowError,
+    /// Which rows are to be stored.
+    #[graphql(default_with = "UpsertMode::Upsert")]
+    mode: UpsertMode,
+    /// Does everything but keep it: the answer is the real call's, but members that would be created have no id yet.
+    #[graphql(default = false)]
+    dry_run: bool,
+}
+
+/// A row: a member as the owner knows it.
+#[derive(InputObject, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct MemberInput {
+    /// 1 to 1,024 bytes of UTF-8 without NUL; compared byte for byte: no trimming, no case folding.
+    #[graphql(name = "ref")]
+    #[serde(rename = "ref")]
+    reference: String,
+}
+
+/// What became of the rows.
+#[derive(Debug)]
+pub struct BulkUpsertMembersPayload {
+    scope: Scope,
+    upserted: Upserted,
+}
+
+/// What became of the rows.
+#[Object]
+impl BulkUpsertMembersPayload {
+    /// One for each input row, in input order; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
+    async fn member_ids(&self) -> Vec<Option<ID>> {
+        self.upserted.ids.iter().map(|id| id.map(|id| id.to_string().into())).collect()
+    }
+
+    /// The same rows in full. Loaded only when asked for.
+    async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Option<Member>>, Error> {
+        let members = load(ctx.app(), self.scope, &self.upserted.ids).await?;
+        Ok(members.into_iter().map(|member| member.map(Member)).collect())
+    }
+
+    /// What became of each row, in input order.
+    async fn results(&self) -> Vec<MemberUpsertResult> {
+        let Upserted { rows, ids, outcomes, failures } = &self.upserted;
+        let result = |(index, row): (usize, &Row)| MemberUpsertResult {
+            index: i32::try_from(index).unwrap_or(i32::MAX),
+            reference: row.reference.clone(),
+            id: ids[index].map(|id| id.to_string().into()),
+            outcome: outcomes[index].into(),
+            error: failures.get(&index).map(RowError::from),
+        };
+        rows.iter().enumerate().map(result).collect()
+    }
+
+    /// Counts rows.
+    async fn summary(&self) -> UpsertSummary {
+        UpsertSummary::of(&self.upserted.outcomes)
+    }
+}
+
+/// What became of one row.
+#[derive(SimpleObject, Debug)]
+pub struct MemberUpsertResult {
+    /// Its place in the input, from 0.
+    index: i32,
+    /// Its ref, as it was given.
+    #[graphql(name = "ref")]
+    reference: String,
+    /// The member's id.
+    id: Option<ID>,
+    /// What became of it.
+    outcome: UpsertOutcome,
+    /// Why it FAILED.
+    error: Option<RowError>,
+}
+
+#[derive(Default)]
+pub struct BulkUpsertMutation;
+
+#[Object]
+impl BulkUpsertMutation {
+    /// Creates the members that are not there and updates those that are different, in one transaction. Idempotent: the same call again changes nothing and answers the same ids. Needs a WRITE token.
+    async fn bulk_upsert_members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertMembersInput,
+    ) -> Result<Option<BulkUpsertMembersPayload>, Error> {
+        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let rows = input.members.into_iter().map(|row| Row { reference: row.reference }).collect();
+        let options = Options { on_error: input.on_error.into(), mode: input.mode.into(), dry_run: input.dry_run };
+        let upserted = bulk_upsert(ctx.app(), scope, rows, options).await?;
+        Ok(Some(BulkUpsertMembersPayload { scope, upserted }))
+    }
+}

@@ -1,0 +1,93 @@
+//! Whatever has an id of its own.
+
+use std::collections::HashMap;
+
+use async_graphql::{Context, ID, Interface, Object};
+
+use super::{
+    Error,
+    context::{Found, absent},
+    member::{Member, by_ids},
+    memberbase::Memberbase,
+};
+use crate::{
+    domain::{self, access::Access, filter::check_values, member, memberbase},
+    types::{AnyId, Id, MemberId, MemberbaseId},
+};
+
+/// Anything with an id of its own. The id's prefix (mb_, m_) says which type it is.
+#[derive(Interface, Clone, Debug)]
+#[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
+pub enum Node {
+    /// A memberbase.
+    Memberbase(Memberbase),
+    /// A member.
+    Member(Member),
+}
+
+/// Queries for whatever has an id.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Whatever has this id; null where there is nothing that the token sees.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An id of any kind.")] id: ID,
+    ) -> Result<Option<Node>, Error> {
+        let reach = ctx.reach(Access::Read)?;
+        match any_id("id", &id)? {
+            AnyId::MemberbaseId(id) => {
+                let found = absent(memberbase::find(ctx.app(), reach, id).await)?;
+                Ok(found.map(|found| Node::Memberbase(found.into())))
+            }
+            AnyId::MemberId(id) => {
+                Ok(absent(member::find(ctx.app(), reach, id).await)?.map(|found| Node::Member(Member(found))))
+            }
+            AnyId::ApiTokenId(_) => Ok(None),
+        }
+    }
+
+    /// One entry for each id, in order. A malformed id is an error at its place.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Ids of any kind, 100,000 at most.")] ids: Vec<ID>,
+    ) -> Result<Option<Vec<Result<Option<Node>, Error>>>, Error> {
+        check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
+        let parsed: Vec<_> = ids.iter().map(|id| any_id("ids", id)).collect();
+        let found = load(ctx, parsed.iter().flatten()).await?;
+        let entry = |id: Result<AnyId, Error>| id.map(|id| found.get(&id).cloned());
+        Ok(Some(parsed.into_iter().map(entry).collect()))
+    }
+}
+
+/// What these ids name, each kind by one statement.
+async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<HashMap<AnyId, Node>, Error> {
+    let (mut memberbases, mut members): (Vec<MemberbaseId>, Vec<MemberId>) = Default::default();
+    for id in ids {
+        match *id {
+            AnyId::MemberbaseId(id) => memberbases.push(id),
+            AnyId::MemberId(id) => members.push(id),
+            AnyId::ApiTokenId(_) => {}
+        }
+    }
+    let mut found = HashMap::new();
+    if !memberbases.is_empty() {
+        for row in memberbase::find_many(ctx.app(), ctx.reach(Access::Read)?, &memberbases).await? {
+            found.insert(AnyId::MemberbaseId(row.id), Node::Memberbase(row.into()));
+        }
+    }
+    if !members.is_empty() {
+        for row in by_ids(ctx, &members).await? {
+            found.insert(AnyId::MemberId(MemberId::from_uuid(row.key())), Node::Member(row));
+        }
+    }
+    Ok(found)
+}
+
+fn any_id(argument: &str, text: &str) -> Result<AnyId, Error> {
+    AnyId::parse(text).map_err(|error| domain::Error::bad_input(argument, format!("{argument}: {error}")).into())
+}

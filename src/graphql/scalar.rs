@@ -1,0 +1,48 @@
+//! Scalars of the schema's own.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+
+use crate::types::Time;
+
+/// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
+#[derive(Clone, Copy, Debug)]
+pub struct DateTime(pub Time);
+
+#[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => Time::parse(text).map(Self).map_err(InputValueError::custom),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+/// A whole number of rows, 0 to 2^53-1, as a JSON number.
+#[derive(Clone, Copy, Debug)]
+pub struct Count(pub u64);
+
+/// The largest whole number that every JSON reader keeps.
+const MAX_COUNT: u64 = (1 << 53) - 1;
+
+#[Scalar]
+impl ScalarType for Count {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::Number(number) => number
+                .as_u64()
+                .filter(|count| *count <= MAX_COUNT)
+                .map(Self)
+                .ok_or_else(|| InputValueError::custom("expected a whole number from 0 to 9007199254740991")),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from(self.0)
+    }
+}
