@@ -1,0 +1,92 @@
+//! Whoever calls, and what they are answered.
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// Someone with a token, or without.
+#[derive(Clone)]
+pub struct Caller {
+    router: Router,
+    secret: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Caller {
+    pub fn new(router: Router, secret: Option<String>) -> Self {
+        Self { router, secret }
+    }
+
+    /// Sends a GraphQL request by POST.
+    pub async fn ask(&self, query: &str, variables: Value) -> Answer {
+        self.post(json!({"query": query, "variables": variables}).to_string()).await
+    }
+
+    /// Sends a body to /graphql.
+    pub async fn post(&self, body: impl Into<Body>) -> Answer {
+        let request = Request::post("/graphql")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/graphql-response+json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Sends any request, with the caller's token.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        if let Some(secret) = &self.secret {
+            request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {secret}").parse().unwrap());
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    /// Sends a request without a body.
+    pub async fn call(&self, method: Method, path: &str) -> Answer {
+        self.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The data of an answer without errors.
+    pub fn data(&self) -> Value {
+        let mut json = self.json();
+        assert!(json.get("errors").is_none(), "{json}");
+        json["data"].take()
+    }
+
+    /// The first error of an answer that has one.
+    pub fn error(&self) -> Value {
+        let json = self.json();
+        assert!(json["errors"][0].is_object(), "no error in {json}");
+        json["errors"][0].clone()
+    }
+
+    /// The code of the first error.
+    pub fn code(&self) -> String {
+        self.error()["extensions"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The message of the first error.
+    pub fn message(&self) -> String {
+        self.error()["message"].as_str().unwrap_or_default().to_owned()
+    }
+}

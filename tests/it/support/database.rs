@@ -1,0 +1,52 @@
+//! A fresh database for each test: a file, or a database of the cluster that `scripts/postgres.sh` started.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use memberbase::db::Settings;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// What a database is kept in; a file goes when this is dropped, the cluster goes after all tests.
+pub struct Storage(#[expect(dead_code, reason = "kept until the end")] Option<tempfile::TempDir>);
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+impl Database {
+    pub async fn make(self, statement_timeout: Duration) -> (Settings, Storage) {
+        let (url, folder) = match self {
+            Self::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                (format!("sqlite://{}/test.db", folder.path().display()), Some(folder))
+            }
+            Self::Postgres => (fresh_database().await, None),
+        };
+        let settings = Settings {
+            url,
+            max_connections: 5,
+            acquire_timeout: Duration::from_secs(20),
+            statement_timeout,
+            pooler: false,
+        };
+        (settings, Storage(folder))
+    }
+}
+
+async fn fresh_database() -> String {
+    let cluster = std::env::var("MEMBERBASE_TEST_POSTGRES_URL")
+        .expect("MEMBERBASE_TEST_POSTGRES_URL is not set: run the tests by `make test`");
+    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(&cluster).await.unwrap();
+    connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    connection.close().await.unwrap();
+    let (server, _) = cluster.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
+}

@@ -1,0 +1,128 @@
+//! A server in process, and the kinds of people who call it.
+
+mod caller;
+mod database;
+
+pub use caller::{Answer, Caller};
+pub use database::Database;
+
+use std::sync::Arc;
+
+use memberbase::{
+    app::App,
+    db::Db,
+    domain::{
+        access::{self, Access},
+        api_token::{self, NewApiToken},
+    },
+    graphql,
+    http::{self, Service},
+    types::{Id, Limits, MemberbaseId, Time},
+};
+use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
+
+/// A server with a database of its own, which goes with it.
+pub struct Server {
+    pub app: App,
+    router: axum::Router,
+    _storage: database::Storage,
+}
+
+impl Server {
+    /// A fresh server.
+    pub async fn start(database: Database) -> Self {
+        Self::with(database, Limits::default()).await
+    }
+
+    /// A fresh server with limits of its own.
+    pub async fn with(database: Database, limits: Limits) -> Self {
+        let (settings, storage) = database.make(limits.time.query).await;
+        let db = Db::connect(&settings).await.unwrap();
+        db.migrate_up().await.unwrap();
+        let app = App { db, limits: Arc::new(limits) };
+        let service = Service {
+            app: app.clone(),
+            executor: Arc::new(graphql::api(&app.limits)),
+            tasks: TaskTracker::new(),
+            graphiql: true,
+        };
+        Self { app, router: http::router(service), _storage: storage }
+    }
+
+    /// Nobody known.
+    pub fn anonymous(&self) -> Caller {
+        Caller::new(self.router.clone(), None)
+    }
+
+    /// Who may do everything.
+    pub async fn admin(&self) -> Caller {
+        self.caller(Access::Admin, None).await
+    }
+
+    /// Who may write everywhere.
+    pub async fn writer(&self) -> Caller {
+        self.caller(Access::Write, None).await
+    }
+
+    /// Who may read everywhere.
+    pub async fn reader(&self) -> Caller {
+        self.caller(Access::Read, None).await
+    }
+
+    /// Who has this access to one memberbase.
+    pub async fn bound(&self, access: Access, memberbase: &str) -> Caller {
+        self.caller(access, Some(MemberbaseId::parse(memberbase).unwrap())).await
+    }
+
+    async fn caller(&self, access: Access, memberbase: Option<MemberbaseId>) -> Caller {
+        Caller::new(self.router.clone(), Some(self.token(access, memberbase, None).await.1))
+    }
+
+    /// The id and the secret of a new token.
+    pub async fn token(
+        &self,
+        access: Access,
+        memberbase: Option<MemberbaseId>,
+        expires_at: Option<Time>,
+    ) -> (memberbase::types::ApiTokenId, String) {
+        let new = NewApiToken { description: "a test".to_owned(), access, memberbase, expires_at };
+        let (token, secret) = api_token::create(&self.app, &access::Caller::operator(), new).await.unwrap();
+        (token.id, secret.expose().to_owned())
+    }
+
+    /// Someone who carries this secret.
+    pub fn with_secret(&self, secret: &str) -> Caller {
+        Caller::new(self.router.clone(), Some(secret.to_owned()))
+    }
+
+    /// A new memberbase.
+    pub async fn memberbase(&self, name: &str) -> String {
+        let query = "mutation($name: String!) { createMemberbase(input: {name: $name}) { memberbase { id } } }";
+        let answer = self.admin().await.ask(query, json!({"name": name})).await;
+        answer.data()["createMemberbase"]["memberbase"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A new memberbase with these members.
+    pub async fn memberbase_of(&self, refs: &[&str]) -> String {
+        let base = self.memberbase("of some").await;
+        self.writer().await.upsert(&base, refs).await.data();
+        base
+    }
+}
+
+impl Caller {
+    /// Upserts members by their refs; the answer has ids, results and summary.
+    pub async fn upsert(&self, memberbase: &str, refs: &[&str]) -> Answer {
+        let members: Vec<Value> = refs.iter().map(|reference| json!({"ref": reference})).collect();
+        self.upsert_with(json!({"memberbaseId": memberbase, "members": members})).await
+    }
+
+    /// Upserts with the whole input.
+    pub async fn upsert_with(&self, input: Value) -> Answer {
+        let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
+            memberIds results { index ref id outcome error { code message path } } \
+            summary { created updated unchanged stale skipped failed } } }";
+        self.ask(query, json!({"input": input})).await
+    }
+}
