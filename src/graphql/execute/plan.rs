@@ -20,7 +20,7 @@ mod typenames;
 pub use typenames::with_typenames;
 
 /// The response key under which objects tell their type to `complete`. No client can choose it: it is no GraphQL name.
-const TYPE_KEY: &str = "@type";
+pub(super) const TYPE_KEY: &str = "@type";
 
 /// How deep a plan goes at most; validation and its limit on depth come long before.
 const MAX_DEPTH: usize = 200;
