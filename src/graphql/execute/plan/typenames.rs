@@ -10,7 +10,7 @@ use async_graphql::{
     registry::{MetaType, MetaTypeName, Registry},
 };
 
-use super::{MAX_DEPTH, TYPE_KEY, field_type};
+use super::{TYPE_KEY, field_type};
 
 /// Adds an aliased `__typename` to what is selected of interfaces and unions, and to selections of which `@skip`,
 /// `@include` or fragments may leave nothing: async-graphql answers an object without fields by `null`. Completion
