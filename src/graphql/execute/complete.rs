@@ -143,3 +143,6 @@ impl Completion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
