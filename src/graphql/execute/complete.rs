@@ -145,4 +145,6 @@ impl Completion {
 }
 
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;

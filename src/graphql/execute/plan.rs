@@ -39,7 +39,7 @@ pub(super) struct Object {
     /// The fields in the order of the answer.
     pub(super) fields: Vec<Field>,
     /// A response key that several fields of the document share.
-    repeated: Option<Name>,
+    pub(super) repeated: Option<Name>,
     /// Whether the data has `TYPE_KEY`.
     pub(super) tagged: bool,
 }
