@@ -10,13 +10,17 @@ use std::{
 use async_graphql::{
     Name, Positioned, Value, Variables,
     indexmap::IndexMap,
-    parser::types::{Directive, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet},
+    parser::types::{
+        Directive, ExecutableDocument, Field as QueryField, OperationDefinition, OperationType, Selection, SelectionSet,
+    },
     registry::{MetaType, Registry},
 };
 
+mod flatten;
 mod introspection;
 mod typenames;
 
+pub use flatten::flatten;
 pub use typenames::with_typenames;
 
 /// The response key under which objects tell their type to `complete`. No client can choose it: it is no GraphQL name.
@@ -84,13 +88,8 @@ impl Plan {
         operation: &OperationDefinition,
         variables: &Variables,
     ) -> Self {
-        let root = match operation.ty {
-            OperationType::Query => registry.query_type.as_str(),
-            OperationType::Mutation => registry.mutation_type.as_deref().unwrap_or_default(),
-            OperationType::Subscription => registry.subscription_type.as_deref().unwrap_or_default(),
-        };
-        let mut planner = Planner { registry, document, operation, variables, known: HashMap::new(), depth: 0 };
-        Self { root: planner.object(root, &[&operation.selection_set.node]) }
+        let mut planner = Planner::new(registry, document, operation, variables);
+        Self { root: planner.object(root_type(registry, operation.ty), &[&operation.selection_set.node]) }
     }
 
     /// A response key at the top that several fields of the document share. async-graphql resolves each of them, and
@@ -105,8 +104,14 @@ impl Plan {
     }
 }
 
-/// The selections of a response key: the name of the field and what is selected of its value, in every place.
-type Collected<'a> = IndexMap<&'a Name, (&'a str, Vec<&'a SelectionSet>)>;
+impl Object {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), fields: Vec::new(), repeated: None, tagged: false }
+    }
+}
+
+/// By response key: the first field and what is selected of its value, in every place.
+type Collected<'a> = IndexMap<&'a Name, (&'a Positioned<QueryField>, Vec<&'a SelectionSet>)>;
 
 struct Planner<'a> {
     registry: &'a Registry,
@@ -119,18 +124,27 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    fn new(
+        registry: &'a Registry,
+        document: &'a ExecutableDocument,
+        operation: &'a OperationDefinition,
+        variables: &'a Variables,
+    ) -> Self {
+        Self { registry, document, operation, variables, known: HashMap::new(), depth: 0 }
+    }
+
     fn object(&mut self, name: &str, sets: &[&'a SelectionSet]) -> Arc<Object> {
         let key = (name.to_owned(), sets.iter().map(|set| std::ptr::from_ref(*set)).collect::<Vec<_>>());
         if let Some(known) = self.known.get(&key) {
             return Arc::clone(known);
         }
-        let mut object = Object { name: name.to_owned(), fields: Vec::new(), repeated: None, tagged: false };
+        let mut object = Object::new(name);
         let (mut fields, mut spread) = (Collected::new(), HashSet::new());
         for set in sets {
             self.collect(&mut object, &mut fields, &mut spread, set);
         }
         for (key, (field, sets)) in fields {
-            let ty = match field_type(self.registry, name, field) {
+            let ty = match field_type(self.registry, name, &field.node.name.node) {
                 Some(ty) => self.ty(ty, &sets),
                 None => Type { non_null: false, shape: Shape::Leaf },
             };
@@ -166,7 +180,7 @@ impl<'a> Planner<'a> {
                             object.repeated.get_or_insert_with(|| key.clone());
                         }
                         None => {
-                            fields.insert(key, (field.node.name.node.as_str(), vec![set]));
+                            fields.insert(key, (field, vec![set]));
                         }
                     }
                     continue;
@@ -236,6 +250,15 @@ impl<'a> Planner<'a> {
         };
         self.depth -= 1;
         Type { non_null, shape }
+    }
+}
+
+/// The type that an operation begins with; the registry names it.
+fn root_type(registry: &Registry, ty: OperationType) -> &str {
+    match ty {
+        OperationType::Query => &registry.query_type,
+        OperationType::Mutation => registry.mutation_type.as_deref().unwrap_or_default(),
+        OperationType::Subscription => registry.subscription_type.as_deref().unwrap_or_default(),
     }
 }
 

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use async_graphql::{
     Name, Pos, Positioned,
-    parser::types::{
-        DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationType, Selection, SelectionSet,
-    },
+    parser::types::{DocumentOperations, ExecutableDocument, Field, FragmentDefinition, Selection, SelectionSet},
     registry::{MetaType, MetaTypeName, Registry},
 };
 
-use super::{TYPE_KEY, field_type};
+use super::{TYPE_KEY, field_type, root_type};
 
 /// Adds an aliased `__typename` to what is selected of interfaces and unions, and to selections of which `@skip`,
 /// `@include` or fragments may leave nothing: async-graphql answers an object without fields by `null`. Completion
@@ -25,12 +23,8 @@ pub fn with_typenames(mut document: ExecutableDocument, registry: &Registry) -> 
         DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
     };
     for operation in operations {
-        let root = match operation.node.ty {
-            OperationType::Query => Some(registry.query_type.as_str()),
-            OperationType::Mutation => registry.mutation_type.as_deref(),
-            OperationType::Subscription => registry.subscription_type.as_deref(),
-        };
-        tagger.set(&mut operation.node.selection_set.node, root.unwrap_or_default());
+        let root = root_type(registry, operation.node.ty);
+        tagger.set(&mut operation.node.selection_set.node, root);
     }
     for fragment in document.fragments.values_mut() {
         let name = fragment.node.type_condition.node.on.node.clone();
@@ -104,7 +98,8 @@ impl Tagger<'_> {
     }
 }
 
-fn typename(pos: Pos) -> Positioned<Selection> {
+/// `@type: __typename`
+pub(super) fn typename(pos: Pos) -> Positioned<Selection> {
     let name = |name| Positioned::new(Name::new(name), pos);
     let field = Field {
         alias: Some(name(TYPE_KEY)),
