@@ -1,12 +1,16 @@
+use std::sync::atomic::{AtomicI32, Ordering};
+
 use async_graphql::{
     EmptyMutation, EmptySubscription, ID, Interface, Object, OutputType, Request, Result, Schema, SimpleObject,
-    Variables, parser::parse_query, registry::Registry,
+    ValidationMode, Variables,
+    parser::{parse_query, types::ExecutableDocument},
+    registry::Registry,
 };
 use rstest::rstest;
 
 use super::*;
 use crate::graphql::execute::{
-    plan::with_typenames,
+    plan::{flatten, with_typenames},
     write::{errors, write},
 };
 
@@ -59,6 +63,9 @@ impl Member {
     async fn home(&self) -> Space {
         Space(self.0)
     }
+    async fn me(&self) -> Self {
+        self.clone()
+    }
     async fn labels(&self) -> Vec<Label> {
         vec![Label { text: "a".into() }, Label { text: "b".into() }]
     }
@@ -86,7 +93,8 @@ fn members() -> Vec<Member> {
     (1..4).map(Member).collect()
 }
 
-struct Query;
+#[derive(Default)]
+struct Query(AtomicI32);
 
 #[Object]
 impl Query {
@@ -115,6 +123,10 @@ impl Query {
     async fn numbers(&self) -> Vec<Option<i32>> {
         vec![Some(1), None]
     }
+    /// How often it was asked for.
+    async fn count(&self) -> Space {
+        Space(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
     async fn raw(&self) -> i32 {
         slowly(1).await;
         1
@@ -127,21 +139,39 @@ fn registry() -> Registry {
     registry
 }
 
-fn plan(query: &str, variables: &Variables) -> (async_graphql::parser::types::ExecutableDocument, Plan) {
+fn plan(query: &str, variables: &Variables) -> (ExecutableDocument, Plan) {
     let registry = registry();
     let document = with_typenames(parse_query(query).unwrap(), &registry);
     let plan = Plan::new(&registry, &document, &document.operations.iter().next().unwrap().1.node, variables);
     (document, plan)
 }
 
-/// The whole answer to a query; of the errors, only how many there are.
+/// The data of the answer to a query, and how many errors there are.
 async fn answer(query: &str, variables: &str) -> (String, usize) {
     let variables = Variables::from_json(serde_json::from_str(variables).unwrap());
     let (document, plan) = plan(query, &variables);
+    let first = run(query, document, &plan, variables.clone(), ValidationMode::Strict).await;
+
+    let (registry, document) = (registry(), parse_query(query).unwrap());
+    let operation = document.operations.iter().next().unwrap().1;
+    let flat = flatten(&registry, &document, operation, &variables).unwrap();
+    let second = run(query, flat, &plan, variables, ValidationMode::Fast).await;
+    assert_eq!(first, second, "flat");
+    first
+}
+
+async fn run(
+    query: &str,
+    document: ExecutableDocument,
+    plan: &Plan,
+    variables: Variables,
+    mode: ValidationMode,
+) -> (String, usize) {
     let mut request = Request::new("").variables(variables);
     request.set_parsed_query(document);
-    let response = Schema::new(Query, EmptyMutation, EmptySubscription).execute(request).await;
-    let completed = complete(&plan, response.data, &response.errors);
+    let schema = Schema::build(Query::default(), EmptyMutation, EmptySubscription).validation_mode(mode).finish();
+    let response = schema.execute(request).await;
+    let completed = complete(plan, response.data, &response.errors);
     assert_eq!(completed.fault, None, "{query}");
     assert!(response.errors.iter().all(|error| !error.path.is_empty()), "{:?}", response.errors);
     let count = errors(response.errors, "t", 100).0.len();
@@ -288,4 +318,33 @@ fn prebuilt_json_is_left_alone() {
     let completed = complete(&plan, Value::Object(map), &[]);
     assert_eq!(completed.fault, None);
     assert_eq!(write(&completed.data, &[]), br#"{"data":{"all":[{"x":1}],"raw":1}}"#);
+}
+
+#[tokio::test]
+async fn a_flat_operation_runs_every_field_once() {
+    let query = "{ count { id } ...F count { title } } fragment F on Query { count { x: id } }";
+    let variables = Variables::default();
+    let (registry, document) = (registry(), parse_query(query).unwrap());
+    let operation = document.operations.iter().next().unwrap().1;
+    let flat = flatten(&registry, &document, operation, &variables).unwrap();
+    let plan = Plan::new(&registry, &flat, &flat.operations.iter().next().unwrap().1.node, &variables);
+    assert_eq!(plan.repeated(), None);
+    let data = run(query, flat, &plan, variables, ValidationMode::Fast).await.0;
+    assert_eq!(data, r#"{"count":{"id":"s_1","x":"s_1","title":"space"}}"#);
+}
+
+#[test]
+fn what_grows_too_large_is_not_flattened() {
+    let mut query = "{ member(id: 1) { ...F0 } }".to_owned();
+    for n in 0..12 {
+        let inner =
+            (0..4).map(|key| format!("k{key}: space {{ id }} h{key}: me {{ ...F{} }}", n + 1)).collect::<String>();
+        query += &format!(" fragment F{n} on Member {{ {inner} }}");
+    }
+    query += " fragment F12 on Member { id }";
+    let (registry, document) = (registry(), parse_query(query).unwrap());
+    let operation = document.operations.iter().next().unwrap().1;
+    assert!(flatten(&registry, &document, operation, &Variables::default()).is_none());
+    let plan = Plan::new(&registry, &document, &operation.node, &Variables::default());
+    assert_eq!(plan.root().fields.len(), 1);
 }
