@@ -1,5 +1,9 @@
 //! The way of a request through async-graphql. A stub: the branch `execute` has the real one.
 
+mod complete;
+mod plan;
+mod write;
+
 use std::{borrow::Cow, sync::Mutex};
 
 use async_graphql::{

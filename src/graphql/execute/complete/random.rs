@@ -1,0 +1,111 @@
+//! Random plans and data against a completion that is plain and slow.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::graphql::execute::write::write;
+
+/// Numbers from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) % sides
+    }
+
+    fn ty(&mut self, depth: u64) -> Type {
+        let shape = match if depth == 0 { 0 } else { self.throw(5) } {
+            0 | 1 => Shape::Leaf,
+            2 => Shape::List(Box::new(self.ty(depth - 1))),
+            3 => Shape::Object(self.object("A", depth, false)),
+            _ => Shape::Abstract(
+                ["A", "B"].map(|name| (name.to_owned(), self.object(name, depth, true))).into_iter().collect(),
+            ),
+        };
+        Type { non_null: self.throw(2) == 0, shape }
+    }
+
+    fn object(&mut self, name: &str, depth: u64, tagged: bool) -> Arc<Object> {
+        let count = self.throw(4);
+        let fields =
+            (0..count).map(|key| Field { key: Name::new(format!("f{key}")), ty: self.ty(depth - 1) }).collect();
+        Arc::new(Object { name: name.to_owned(), fields, repeated: None, tagged })
+    }
+
+    fn value(&mut self, ty: &Type) -> Value {
+        match &ty.shape {
+            _ if self.throw(12) == 0 => Value::Null,
+            Shape::Leaf => self.throw(10).into(),
+            Shape::List(item) => (0..self.throw(4)).map(|_| self.value(item)).collect(),
+            Shape::Object(plan) => self.map(plan),
+            Shape::Abstract(plans) => {
+                let name = ["A", "B"][usize::try_from(self.throw(2)).unwrap()];
+                self.map(&plans[name])
+            }
+        }
+    }
+
+    fn map(&mut self, plan: &Object) -> Value {
+        let mut map = IndexMap::new();
+        for field in &plan.fields {
+            if self.throw(12) > 0 {
+                map.insert(field.key.clone(), self.value(&field.ty));
+            }
+        }
+        if plan.tagged {
+            map.insert(Name::new(TYPE_KEY), Value::from(plan.name.as_str()));
+        }
+        for _ in 0..self.throw(3) {
+            if let Some(last) = map.len().checked_sub(1) {
+                map.swap_indices(usize::try_from(self.throw(8)).unwrap() % (last + 1), last);
+            }
+        }
+        Value::Object(map)
+    }
+}
+
+/// `None` is a null that has to leave.
+fn plain(ty: &Type, value: Option<&Value>) -> Option<Value> {
+    let value = match (&ty.shape, value.unwrap_or(&Value::Null)) {
+        (Shape::Leaf, value) => value.clone(),
+        (Shape::List(item), Value::List(list)) => list
+            .iter()
+            .map(|value| plain(item, Some(value)))
+            .collect::<Option<Vec<_>>>()
+            .map_or(Value::Null, Value::List),
+        (Shape::Object(plan), Value::Object(map)) => plain_object(plan, map).unwrap_or_default(),
+        (Shape::Abstract(plans), Value::Object(map)) => {
+            let Value::String(name) = &map[TYPE_KEY] else { panic!("no type") };
+            plain_object(&plans[name], map).unwrap_or_default()
+        }
+        _ => Value::Null,
+    };
+    (!ty.non_null || value != Value::Null).then_some(value)
+}
+
+fn plain_object(plan: &Object, map: &IndexMap<Name, Value>) -> Option<Value> {
+    let field = |field: &Field| Some((field.key.clone(), plain(&field.ty, map.get(&field.key))?));
+    plan.fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn completion_is_what_the_plain_one_says(seed: u64) {
+        let mut dice = Dice(seed);
+        let plan = Object { name: "Q".into(), fields: vec![Field { key: Name::new("a"), ty: dice.ty(5) }], repeated: None, tagged: false };
+        let Value::Object(map) = dice.map(&plan) else { panic!("no map") };
+        let expected = plain_object(&plan, &map);
+        for failed in [true, false] {
+            let mut completion = Completion { failed, fault: None };
+            let done = completion.object(&plan, map.clone(), None).ok();
+            prop_assert_eq!(done.is_some(), expected.is_some());
+            prop_assert_eq!(write(&done.unwrap_or_default(), &[]), write(&expected.clone().unwrap_or_default(), &[]));
+            prop_assert!(!failed || completion.fault.is_none());
+            prop_assert!(expected.is_some() || failed || completion.fault.is_some());
+        }
+    }
+}
