@@ -27,7 +27,9 @@ const CLOSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let limits = config::limits(&settings.times, &settings.request, &settings.document);
     let db = open(&settings.database, &limits).await?;
-    db.migrate_up().await.map_err(|cause| failed(&settings.database, cause))?;
+    for migration in db.migrate_up().await.map_err(|cause| failed(&settings.database, cause))? {
+        tracing::info!(migration, "applied a migration");
+    }
     let app = app(db, limits);
     // Signals are caught and the port is taken before the token is made: a secret is printed once, and is not to be
     // lost to a port in use.

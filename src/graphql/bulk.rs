@@ -1,13 +1,19 @@
 //! What all bulk upserts have in common.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap, io::Write};
 
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::{
+    ContextSelectionSet, Enum, ID, OutputType, Positioned, ServerResult, SimpleObject, Value, parser::types::Field,
+    registry::Registry,
+};
 
-use super::scalar::Count;
-use crate::domain::{
-    self,
-    bulk::{Mode, OnError, Outcome},
+use super::{execute::raw_json, scalar::Count};
+use crate::{
+    domain::{
+        self,
+        bulk::{Mode, OnError, Outcome},
+    },
+    types::Id,
 };
 
 /// What is to happen where some rows are bad.
@@ -126,5 +132,45 @@ impl From<UpsertMode> for Mode {
             UpsertMode::InsertOnly => Self::InsertOnly,
             UpsertMode::UpdateOnly => Self::UpdateOnly,
         }
+    }
+}
+
+/// Ids in a list, null where there is none: written as JSON at once, for there may be a million of them.
+#[derive(Debug)]
+pub struct Ids(Value);
+
+impl Ids {
+    pub(super) fn new<T: Id>(ids: &[Option<T>]) -> Self {
+        let mut json = Vec::with_capacity(ids.len() * 33 + 2);
+        json.push(b'[');
+        for (place, id) in ids.iter().enumerate() {
+            if place > 0 {
+                json.push(b',');
+            }
+            match id {
+                Some(id) => write!(json, "\"{id}\"").expect("memory takes whatever is written"),
+                None => json.extend_from_slice(b"null"),
+            }
+        }
+        json.push(b']');
+        Self(raw_json(json))
+    }
+}
+
+impl OutputType for Ids {
+    fn type_name() -> Cow<'static, str> {
+        <Vec<Option<ID>> as OutputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Vec<Option<ID>> as OutputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Vec<Option<ID>> as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(self.0.clone())
     }
 }

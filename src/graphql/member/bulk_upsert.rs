@@ -11,7 +11,7 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{OnRowError, RowError, UpsertMode, UpsertOutcome, UpsertSummary},
+        bulk::{Ids, OnRowError, RowError, UpsertMode, UpsertOutcome, UpsertSummary},
         context::Found,
     },
 };
@@ -55,8 +55,8 @@ pub struct BulkUpsertMembersPayload {
 #[Object]
 impl BulkUpsertMembersPayload {
     /// One for each input row, in input order; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
-    async fn member_ids(&self) -> Vec<Option<ID>> {
-        self.upserted.ids.iter().map(|id| id.map(|id| id.to_string().into())).collect()
+    async fn member_ids(&self) -> Ids {
+        Ids::new(&self.upserted.ids)
     }
 
     /// The same rows in full. Loaded only when asked for.
