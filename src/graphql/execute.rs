@@ -1,5 +1,8 @@
 //! The way of a request through async-graphql. A stub: the branch `execute` has the real one.
 
+mod rows;
+mod variables;
+
 use std::{borrow::Cow, sync::Mutex};
 
 use async_graphql::{
