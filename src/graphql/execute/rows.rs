@@ -13,7 +13,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use async_graphql::{Context, InputType, InputValueError, InputValueResult, Pos, Value, registry::Registry};
+use async_graphql::{
+    Context, InputType, InputValueError, InputValueResult, Name, Pos, Positioned, Value,
+    parser::types::{FragmentDefinition, OperationDefinition, Selection},
+    registry::Registry,
+};
+use async_graphql::InputValue;
 use serde::{
     Deserializer,
     de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor},
@@ -251,3 +256,66 @@ impl<T: InputType> InputType for BulkRows<T> {
         Some(self)
     }
 }
+
+/// The fragments of a document.
+pub(super) type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+
+/// How often an operation uses each of its variables.
+///
+/// A use in a field of the operation's root happens at most once. One deeper down happens as often as its parent has
+/// items, and one in a fragment that is spread more than once is not followed: there the count is not known.
+#[derive(Default)]
+pub(super) struct Uses<'a>(HashMap<&'a str, Option<usize>>);
+
+impl<'a> Uses<'a> {
+    /// Counts. Each fragment is walked at most twice, however the fragments nest.
+    pub(super) fn of(operation: &'a OperationDefinition, fragments: &'a Fragments) -> Self {
+        let mut uses = Self::default();
+        let mut pending = vec![(&operation.selection_set.node, true)];
+        let mut seen: HashMap<&str, bool> = HashMap::new();
+        while let Some((set, once)) = pending.pop() {
+            for selection in &set.items {
+                match &selection.node {
+                    Selection::Field(field) => {
+                        uses.arguments(&field.node.arguments, once);
+                        pending.push((&field.node.selection_set.node, false));
+                    }
+                    Selection::InlineFragment(fragment) => pending.push((&fragment.node.selection_set.node, once)),
+                    Selection::FragmentSpread(spread) => {
+                        let name = spread.node.fragment_name.node.as_str();
+                        let once = once && !seen.contains_key(name);
+                        if let Some(fragment) = fragments.get(name)
+                            && seen.insert(name, once) != Some(false)
+                        {
+                            pending.push((&fragment.node.selection_set.node, once));
+                        }
+                    }
+                }
+            }
+        }
+        uses
+    }
+
+    /// How often a variable is used; nothing where that is not known.
+    pub(super) fn count(&self, variable: &str) -> Option<usize> {
+        self.0.get(variable).copied().unwrap_or(Some(0))
+    }
+
+    fn arguments(&mut self, arguments: &'a [(Positioned<Name>, Positioned<InputValue>)], once: bool) {
+        let mut pending: Vec<_> = arguments.iter().map(|(_, value)| &value.node).collect();
+        while let Some(value) = pending.pop() {
+            match value {
+                InputValue::Variable(name) => {
+                    let count = self.0.entry(name).or_insert(Some(0));
+                    *count = count.filter(|_| once).map(|count| count + 1);
+                }
+                InputValue::List(items) => pending.extend(items),
+                InputValue::Object(fields) => pending.extend(fields.values()),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
