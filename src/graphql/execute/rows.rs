@@ -8,6 +8,7 @@ use std::{
     any::Any,
     borrow::Cow,
     collections::HashMap,
+    convert::Infallible,
     fmt,
     marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
@@ -15,10 +16,9 @@ use std::{
 
 use async_graphql::{
     Context, InputType, InputValueError, InputValueResult, Name, Pos, Positioned, Value,
-    parser::types::{FragmentDefinition, OperationDefinition, Selection},
+    parser::types::{Field, FragmentDefinition, OperationDefinition, Selection},
     registry::Registry,
 };
-use async_graphql::InputValue;
 use serde::{
     Deserializer,
     de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor},
@@ -265,11 +265,11 @@ pub(super) type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 /// A use in a field of the operation's root happens at most once. One deeper down happens as often as its parent has
 /// items, and one in a fragment that is spread more than once is not followed: there the count is not known.
 #[derive(Default)]
-pub(super) struct Uses<'a>(HashMap<&'a str, Option<usize>>);
+pub(super) struct Uses(HashMap<Name, Option<usize>>);
 
-impl<'a> Uses<'a> {
+impl Uses {
     /// Counts. Each fragment is walked at most twice, however the fragments nest.
-    pub(super) fn of(operation: &'a OperationDefinition, fragments: &'a Fragments) -> Self {
+    pub(super) fn of(operation: &OperationDefinition, fragments: &Fragments) -> Self {
         let mut uses = Self::default();
         let mut pending = vec![(&operation.selection_set.node, true)];
         let mut seen: HashMap<&str, bool> = HashMap::new();
@@ -277,7 +277,7 @@ impl<'a> Uses<'a> {
             for selection in &set.items {
                 match &selection.node {
                     Selection::Field(field) => {
-                        uses.arguments(&field.node.arguments, once);
+                        uses.arguments(&field.node, once);
                         pending.push((&field.node.selection_set.node, false));
                     }
                     Selection::InlineFragment(fragment) => pending.push((&fragment.node.selection_set.node, once)),
@@ -301,18 +301,15 @@ impl<'a> Uses<'a> {
         self.0.get(variable).copied().unwrap_or(Some(0))
     }
 
-    fn arguments(&mut self, arguments: &'a [(Positioned<Name>, Positioned<InputValue>)], once: bool) {
-        let mut pending: Vec<_> = arguments.iter().map(|(_, value)| &value.node).collect();
-        while let Some(value) = pending.pop() {
-            match value {
-                InputValue::Variable(name) => {
-                    let count = self.0.entry(name).or_insert(Some(0));
-                    *count = count.filter(|_| once).map(|count| count + 1);
-                }
-                InputValue::List(items) => pending.extend(items),
-                InputValue::Object(fields) => pending.extend(fields.values()),
-                _ => {}
-            }
+    fn arguments(&mut self, field: &Field, once: bool) {
+        for (_, argument) in &field.arguments {
+            // The walk that async-graphql has: the type of the literals has no public name.
+            let walked = argument.node.clone().into_const_with(|name| {
+                let count = self.0.entry(name).or_insert(Some(0));
+                *count = count.filter(|_| once).map(|count| count + 1);
+                Ok::<_, Infallible>(Value::Null)
+            });
+            drop(walked);
         }
     }
 }

@@ -6,7 +6,7 @@ use async_graphql::{
     Name, Number, Value, Variables,
     indexmap::IndexMap,
     parser::types::OperationDefinition,
-    registry::{MetaInputValue, MetaType, MetaTypeName, Registry},
+    registry::{MetaEnumValue, MetaInputValue, MetaType, MetaTypeName, Registry},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -41,7 +41,7 @@ pub(super) fn coerce(
         None => BTreeMap::new(),
     };
     let uses = Uses::of(operation, fragments);
-    let carried = RefCell::new(carried);
+    let keeper = RefCell::new(std::mem::take(carried));
     let mut variables = Variables::default();
     let mut errors = Vec::new();
     for definition in &operation.variable_definitions {
@@ -55,7 +55,7 @@ pub(super) fn coerce(
             continue;
         };
         let failure = RefCell::new(None);
-        let walk = Walk { registry, readers, carried: &carried, uses: uses.count(name), failure: &failure };
+        let walk = Walk { registry, readers, carried: &keeper, uses: uses.count(name), failure: &failure };
         let place = Place { parent: None, step: At::Field(name) };
         let seed = Seed { walk, ty: &ty, place: &place, bulk: true };
         match seed.deserialize(&mut serde_json::Deserializer::from_str(text.get())) {
@@ -68,6 +68,7 @@ pub(super) fn coerce(
             }
         }
     }
+    *carried = keeper.into_inner();
     if errors.is_empty() { Ok(variables) } else { Err(errors) }
 }
 
@@ -76,7 +77,7 @@ pub(super) fn coerce(
 struct Walk<'a> {
     registry: &'a Registry,
     readers: &'a RowReaders,
-    carried: &'a RefCell<&'a mut Carried>,
+    carried: &'a RefCell<Carried>,
     uses: Option<usize>,
     /// The first error: serde's own errors carry no path.
     failure: &'a RefCell<Option<(InputPath, String)>>,
@@ -150,7 +151,7 @@ impl<'a> Seed<'a> {
         Some((item, reader))
     }
 
-    fn read_rows<E: de::Error>(self, text: &str, item: &str, reader: &dyn RowReader) -> Result<Value, E> {
+    fn read_rows<E: de::Error>(self, text: &str, item: &'a str, reader: &dyn RowReader) -> Result<Value, E> {
         if text == "null" {
             return self.visit_unit();
         }
@@ -208,3 +209,228 @@ impl<'a> Seed<'a> {
         }
     }
 }
+
+/// A type that has a name.
+enum Named<'a> {
+    Enum(&'a IndexMap<String, MetaEnumValue>),
+    Object(&'a str, &'a IndexMap<String, MetaInputValue>, bool),
+    Scalar(Shape),
+}
+
+/// The JSON that a scalar accepts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Int,
+    Number,
+    String,
+    Boolean,
+    Id,
+    Object,
+    /// All but an object.
+    Plain,
+    Any,
+}
+
+impl Shape {
+    fn of(scalar: &str) -> Self {
+        match scalar {
+            "Int" => Self::Int,
+            "Float" | "Count" | "MinorUnits" => Self::Number,
+            "String" | "DateTime" => Self::String,
+            "Boolean" => Self::Boolean,
+            "ID" => Self::Id,
+            "Attributes" => Self::Object,
+            "AttributeValue" => Self::Plain,
+            _ => Self::Any,
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Int => "a whole number of 32 bits",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Boolean => "a boolean",
+            Self::Id => "a string or a whole number",
+            Self::Object => "an object",
+            Self::Plain => "a string, a number, a boolean or a list",
+            Self::Any => "a value",
+        }
+    }
+}
+
+impl Seed<'_> {
+    /// A number of any kind; `whole` where it is one of at most 64 bits.
+    fn number<E: de::Error>(self, number: Number, whole: Option<i128>) -> Result<Value, E> {
+        if let Some(item) = self.item() {
+            return item.number(number, whole).map(one);
+        }
+        let Named::Scalar(shape) = self.named() else { return Err(self.mismatch("a number")) };
+        match (shape, whole) {
+            (Shape::Number | Shape::Plain | Shape::Any, _) => Ok(Value::Number(number)),
+            (Shape::Id, Some(whole)) if !number.is_f64() => Ok(Value::String(whole.to_string())),
+            (Shape::Int, Some(whole)) => match i32::try_from(whole) {
+                Ok(whole) => Ok(Value::from(whole)),
+                Err(_) => Err(self.mismatch("a greater one")),
+            },
+            (Shape::Int | Shape::Id, None) => Err(self.mismatch("a fraction")),
+            _ => Err(self.mismatch("a number")),
+        }
+    }
+}
+
+/// A single value where a list is expected.
+fn one(value: Value) -> Value {
+    Value::List(vec![value])
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.expected())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        if MetaTypeName::create(self.ty).is_non_null() { Err(self.mismatch("null")) } else { Ok(Value::Null) }
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        if let Some(item) = self.item() {
+            return item.visit_bool(value).map(one);
+        }
+        match self.named() {
+            Named::Scalar(Shape::Boolean | Shape::Plain | Shape::Any) => Ok(Value::Boolean(value)),
+            _ => Err(self.mismatch("a boolean")),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        self.number(value.into(), Some(value.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        self.number(value.into(), Some(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        // JSON has one kind of number: 1.0 is the whole number 1.
+        let whole = (value.fract() == 0.0).then(|| format!("{value:.0}").parse().unwrap_or(i128::MAX));
+        match Number::from_f64(value) {
+            Some(number) => self.number(number, whole),
+            None => Err(self.mismatch("a number out of range")),
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        if let Some(item) = self.item() {
+            return item.visit_str(value).map(one);
+        }
+        match self.named() {
+            Named::Enum(values) if values.contains_key(value) => Ok(Value::Enum(Name::new(value))),
+            Named::Enum(_) => Err(self.mismatch("another string")),
+            Named::Scalar(Shape::String | Shape::Id | Shape::Plain | Shape::Any) => Ok(Value::String(value.to_owned())),
+            _ => Err(self.mismatch("a string")),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        let MetaTypeName::List(ty) = self.bare() else {
+            if !matches!(self.named(), Named::Scalar(Shape::Plain | Shape::Any)) {
+                return Err(self.mismatch("a list"));
+            }
+            while let Some(value) = list.next_element()? {
+                values.push(value);
+            }
+            return Ok(Value::List(values));
+        };
+        loop {
+            let place = Place { parent: Some(self.place), step: At::Index(values.len()) };
+            match list.next_element_seed(Seed { ty, place: &place, ..self })? {
+                Some(value) => values.push(value),
+                None => return Ok(Value::List(values)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+        if let Some(item) = self.item() {
+            return item.visit_map(object).map(one);
+        }
+        let mut values = IndexMap::new();
+        match self.named() {
+            Named::Object(name, fields, oneof) => self.fields(name, fields, oneof, object),
+            Named::Scalar(Shape::Object | Shape::Any) => {
+                while let Some((key, value)) = object.next_entry::<String, Value>()? {
+                    values.insert(Name::new(key), value);
+                }
+                Ok(Value::Object(values))
+            }
+            _ => Err(self.mismatch("an object")),
+        }
+    }
+}
+
+impl Seed<'_> {
+    fn fields<'de, A: MapAccess<'de>>(
+        self,
+        type_name: &str,
+        fields: &IndexMap<String, MetaInputValue>,
+        oneof: bool,
+        mut object: A,
+    ) -> Result<Value, A::Error> {
+        let mut values = IndexMap::new();
+        while let Some(key) = object.next_key::<String>()? {
+            let place = Place { parent: Some(self.place), step: At::Field(&key) };
+            let seed = Seed { place: &place, ..self };
+            let Some(field) = fields.get(&key) else {
+                return Err(seed.fail(format!("{type_name} has no such field")));
+            };
+            let value = object.next_value_seed(Seed { ty: &field.ty, ..seed })?;
+            if oneof && value == Value::Null {
+                return Err(seed.fail("expected a value, got null"));
+            }
+            values.insert(Name::new(key), value);
+        }
+        if oneof && values.len() != 1 {
+            return Err(self.fail(format!("expected exactly one of the fields of {type_name}, got {}", values.len())));
+        }
+        for (name, field) in fields {
+            let required = field.default_value.is_none() && MetaTypeName::create(&field.ty).is_non_null();
+            if required && !values.contains_key(name.as_str()) {
+                let place = Place { parent: Some(self.place), step: At::Field(name) };
+                let missing = Seed { ty: &field.ty, place: &place, ..self };
+                return Err(missing.mismatch("none"));
+            }
+        }
+        Ok(Value::Object(values))
+    }
+}
+
+/// Reads a list of rows one by one.
+struct EachRow<'a, P> {
+    seed: Seed<'a>,
+    push: P,
+}
+
+impl<'de, P: FnMut(Value) -> Result<(), String>> Visitor<'de> for EachRow<'_, P> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        for index in 0.. {
+            let place = Place { parent: Some(self.seed.place), step: At::Index(index) };
+            let seed = Seed { place: &place, ..self.seed };
+            let Some(value) = list.next_element_seed(seed)? else { break };
+            (self.push)(value).map_err(|message| seed.fail::<A::Error>(message))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
