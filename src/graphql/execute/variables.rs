@@ -433,4 +433,4 @@ impl<'de, P: FnMut(Value) -> Result<(), String>> Visitor<'de> for EachRow<'_, P>
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
