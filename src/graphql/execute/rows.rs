@@ -165,7 +165,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for ObjectOnly<V> {
 
 /// The bulk rows of one request, to be put into its data.
 #[derive(Default)]
-pub struct Carried(Vec<Mutex<Slot>>);
+pub struct Carried(Vec<Arc<Mutex<Slot>>>);
 
 struct Slot {
     rows: Option<AnyRows>,
@@ -177,7 +177,7 @@ impl Carried {
     /// Keeps rows that are to be taken so many times, and gives what stands for them in the value tree.
     pub(super) fn keep(&mut self, rows: AnyRows, uses: Option<usize>) -> Value {
         let marker = Value::Binary(self.0.len().to_be_bytes().to_vec().into());
-        self.0.push(Mutex::new(Slot { rows: Some(rows), uses }));
+        self.0.push(Arc::new(Mutex::new(Slot { rows: Some(rows), uses })));
         marker
     }
 

@@ -62,7 +62,7 @@ impl Mutation {
 }
 
 fn registry() -> Registry {
-    let mut registry = variables::tests::registry();
+    let mut registry = variables::tests::empty_registry();
     <Query as async_graphql::OutputType>::create_type_info(&mut registry);
     <Mutation as async_graphql::OutputType>::create_type_info(&mut registry);
     registry
@@ -80,7 +80,7 @@ async fn execute(query: &str, json: &str) -> (serde_json::Value, usize) {
             .unwrap();
     let schema = Schema::build(Query, Mutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish();
     let mut request = Request::new(query).variables(variables);
-    let (carried, held) = carried.shared();
+    let held = carried.0.clone();
     request.data.insert(carried);
     let response = schema.execute(request).await;
     assert_eq!(response.errors, []);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Enum, InputObject, InputType, MaybeUndefined, OneofObject, parser::parse_query};
+use async_graphql::{Enum, InputObject, InputType, IntrospectionMode, MaybeUndefined, OneofObject, parser::parse_query};
 use rstest::rstest;
 use serde::Deserialize;
 
@@ -40,21 +40,25 @@ struct Input {
     choice: Option<Choice>,
 }
 
-/// With the toy input types.
-pub(crate) fn registry() -> Registry {
-    let mut registry = Registry {
+/// One without types.
+pub(crate) fn empty_registry() -> Registry {
+    Registry {
         types: Default::default(),
         directives: Default::default(),
         implements: Default::default(),
         query_type: String::new(),
         mutation_type: None,
         subscription_type: None,
-        introspection_mode: async_graphql::IntrospectionMode::Disabled,
+        introspection_mode: IntrospectionMode::Disabled,
         enable_federation: false,
         federation_subscription: false,
         ignore_name_conflicts: Default::default(),
         enable_suggestions: false,
-    };
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = empty_registry();
     Input::create_type_info(&mut registry);
     registry
 }
