@@ -1,5 +1,7 @@
 //! Variables: from raw JSON, by the types of the schema, to the values that the executor works with.
 
+mod absent;
+
 use std::{cell::RefCell, collections::BTreeMap, fmt};
 
 use async_graphql::{
@@ -14,6 +16,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+pub(super) use absent::drop_absent;
+
 use super::rows::{Carried, Fragments, RowReader, RowReaders, Uses};
 use crate::{
     domain::{InputPath, Step},
@@ -25,7 +29,8 @@ use crate::{
 /// `carried`, and a marker into the variables.
 ///
 /// Each variable fails with its first error. Variables that the operation does not define are not read. Those that it
-/// defines and that are not there stay away: their defaults are the executor's to apply. What a custom scalar makes
+/// defines and that are not there stay away: their defaults are the executor's
+/// to apply, and [`drop_absent`] keeps those without from becoming null. What a custom scalar makes
 /// of its text is judged when the resolver's arguments are parsed, except in bulk rows.
 pub(super) fn coerce(
     registry: &Registry,
