@@ -4,6 +4,8 @@
 //! and [`Carried`], in the request's data, holds the rows. An input object that has [`BulkRows`] for a field hands them
 //! to its resolver.
 
+mod strict;
+
 use std::{
     any::Any,
     borrow::Cow,
@@ -21,10 +23,10 @@ use async_graphql::{
 };
 use serde::{
     Deserializer,
-    de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor},
-    forward_to_deserialize_any,
+    de::{DeserializeOwned, DeserializeSeed, SeqAccess, Visitor},
 };
 
+use self::strict::Strict;
 use crate::graphql::{Code, Error};
 
 /// Rows of some type.
@@ -39,7 +41,8 @@ impl RowReaders {
     /// Also reads lists of `T` as bulk rows.
     ///
     /// `T`'s `Deserialize` is a fast way to what its `InputType` accepts: it may refuse more (the slow way is then
-    /// asked), but must not accept more, nor read otherwise. So: `deny_unknown_fields`, and the same names.
+    /// asked), but must not accept more, nor read otherwise. So: `deny_unknown_fields`, the same names and defaults, and
+    /// no `flatten` or `untagged`. Lists for structs and objects for enums are refused here.
     #[must_use]
     pub fn with<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static>(mut self) -> Self {
         self.0.insert(T::type_name().into_owned(), Box::new(Reader::<T>(PhantomData)));
@@ -131,35 +134,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Row<T> {
     type Value = T;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        T::deserialize(ObjectOnly(deserializer))
-    }
-}
-
-/// Refuses lists, which serde's derived structs take as well.
-struct ObjectOnly<T>(T);
-
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectOnly<D> {
-    type Error = D::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_map(ObjectOnly(visitor))
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for ObjectOnly<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(object)
+        T::deserialize(Strict(deserializer))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Variables: from raw JSON, by the types of the schema, to the values that the executor works with.
 
 mod absent;
+mod shape;
 
 use std::{cell::RefCell, collections::BTreeMap, fmt};
 
@@ -12,11 +13,15 @@ use async_graphql::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
+    de::{
+        self, DeserializeSeed, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
 };
 use serde_json::value::RawValue;
 
 pub(super) use absent::drop_absent;
+use shape::Shape;
 
 use super::rows::{Carried, Fragments, RowReader, RowReaders, Uses};
 use crate::{
@@ -222,48 +227,6 @@ enum Named<'a> {
     Scalar(Shape),
 }
 
-/// The JSON that a scalar accepts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Int,
-    Number,
-    String,
-    Boolean,
-    Id,
-    Object,
-    /// All but an object.
-    Plain,
-    Any,
-}
-
-impl Shape {
-    fn of(scalar: &str) -> Self {
-        match scalar {
-            "Int" => Self::Int,
-            "Float" | "Count" | "MinorUnits" => Self::Number,
-            "String" | "DateTime" => Self::String,
-            "Boolean" => Self::Boolean,
-            "ID" => Self::Id,
-            "Attributes" => Self::Object,
-            "AttributeValue" => Self::Plain,
-            _ => Self::Any,
-        }
-    }
-
-    fn expected(self) -> &'static str {
-        match self {
-            Self::Int => "a whole number of 32 bits",
-            Self::Number => "a number",
-            Self::String => "a string",
-            Self::Boolean => "a boolean",
-            Self::Id => "a string or a whole number",
-            Self::Object => "an object",
-            Self::Plain => "a string, a number, a boolean or a list",
-            Self::Any => "a value",
-        }
-    }
-}
-
 impl Seed<'_> {
     /// A number of any kind; `whole` where it is one of at most 64 bits.
     fn number<E: de::Error>(self, number: Number, whole: Option<i128>) -> Result<Value, E> {
@@ -345,10 +308,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             if !matches!(self.named(), Named::Scalar(Shape::Plain | Shape::Any)) {
                 return Err(self.mismatch("a list"));
             }
-            while let Some(value) = list.next_element()? {
-                values.push(value);
-            }
-            return Ok(Value::List(values));
+            return Value::deserialize(SeqAccessDeserializer::new(list));
         };
         loop {
             let place = Place { parent: Some(self.place), step: At::Index(values.len()) };
@@ -359,19 +319,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Value, A::Error> {
         if let Some(item) = self.item() {
             return item.visit_map(object).map(one);
         }
-        let mut values = IndexMap::new();
         match self.named() {
             Named::Object(name, fields, oneof) => self.fields(name, fields, oneof, object),
-            Named::Scalar(Shape::Object | Shape::Any) => {
-                while let Some((key, value)) = object.next_entry::<String, Value>()? {
-                    values.insert(Name::new(key), value);
-                }
-                Ok(Value::Object(values))
-            }
+            Named::Scalar(Shape::Object | Shape::Any) => Value::deserialize(MapAccessDeserializer::new(object)),
             _ => Err(self.mismatch("an object")),
         }
     }

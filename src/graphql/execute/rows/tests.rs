@@ -89,18 +89,43 @@ async fn execute(query: &str, json: &str) -> (serde_json::Value, usize) {
 }
 
 #[rstest]
-#[case("mutation($i: AddInput!) { add(input: $i) }", r#"{"i": {"rows": [{"name": "a"}, {"name": 2}]}}"#, r#"{"add": 2}"#, 0)]
+#[case(
+    "mutation($i: AddInput!) { add(input: $i) }",
+    r#"{"i": {"rows": [{"name": "a"}, {"name": 2}]}}"#,
+    r#"{"add": 2}"#,
+    0
+)]
 #[case("mutation($r: [Row!]!) { add(input: {rows: $r}) }", r#"{"r": [{"name": "a"}]}"#, r#"{"add": 1}"#, 0)]
 #[case("mutation($r: [Row!]!) { add(input: {rows: $r, more: $r}) }", r#"{"r": [{"name": "a"}]}"#, r#"{"add": 2}"#, 0)]
 #[case("mutation($r: [Row!]!) { add(input: {rows: $r, more: null}) }", r#"{"r": {"name": "a"}}"#, r#"{"add": 1}"#, 0)]
 #[case("mutation($m: [Row!]) { add(input: {rows: [], more: $m}) }", r#"{"m": null}"#, r#"{"add": 0}"#, 0)]
 #[case("mutation($r: Row!) { names(rows: [$r, {name: 7}]) }", r#"{"r": {"name": "a"}}"#, r#"{"names": ["a", "7"]}"#, 0)]
 #[case("mutation { names(rows: {name: \"a\", tags: \"x\"}) }", "{}", r#"{"names": ["a"]}"#, 0)]
-#[case("mutation($r: [Row!]!) { a: names(rows: $r) b: names(rows: $r) }", r#"{"r": [{"name": 1}]}"#, r#"{"a": ["1"], "b": ["1"]}"#, 0)]
+#[case(
+    "mutation($r: [Row!]!) { a: names(rows: $r) b: names(rows: $r) }",
+    r#"{"r": [{"name": 1}]}"#,
+    r#"{"a": ["1"], "b": ["1"]}"#,
+    0
+)]
 #[case("mutation($r: [Row!]! = [{name: \"d\"}]) { names(rows: $r) }", "{}", r#"{"names": ["d"]}"#, 0)]
-#[case("query($r: [Row!]!) { items { names(rows: $r) } }", r#"{"r": [{"name": 1}]}"#, r#"{"items": [{"names": ["1"]}, {"names": ["1"]}, {"names": ["1"]}]}"#, 1)]
-#[case("mutation($r: [Row!]!) { ...F ...F } fragment F on Mutation { names(rows: $r) }", r#"{"r": [{"name": 1}]}"#, r#"{"names": ["1"]}"#, 1)]
-#[case("mutation($r: [Row!]!) { ...F ... { b: names(rows: $r) } } fragment F on Mutation { names(rows: $r) }", r#"{"r": [{"name": 1}]}"#, r#"{"names": ["1"], "b": ["1"]}"#, 0)]
+#[case(
+    "query($r: [Row!]!) { items { names(rows: $r) } }",
+    r#"{"r": [{"name": 1}]}"#,
+    r#"{"items": [{"names": ["1"]}, {"names": ["1"]}, {"names": ["1"]}]}"#,
+    1
+)]
+#[case(
+    "mutation($r: [Row!]!) { ...F ...F } fragment F on Mutation { names(rows: $r) }",
+    r#"{"r": [{"name": 1}]}"#,
+    r#"{"names": ["1"]}"#,
+    1
+)]
+#[case(
+    "mutation($r: [Row!]!) { ...F ... { b: names(rows: $r) } } fragment F on Mutation { names(rows: $r) }",
+    r#"{"r": [{"name": 1}]}"#,
+    r#"{"names": ["1"], "b": ["1"]}"#,
+    0
+)]
 #[tokio::test]
 async fn rows_reach_the_resolver(#[case] query: &str, #[case] json: &str, #[case] data: &str, #[case] held: usize) {
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
@@ -178,4 +203,14 @@ proptest! {
             prop_assert_eq!(Ok(fast.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
         }
     }
+}
+
+#[rstest]
+#[case(r#"[{"name": "a", "age": null, "note": "x", "tags": []}, {"name": ""}]"#, true)]
+#[case("[]", true)]
+#[case(r#"[{"name": 1}]"#, false)]
+#[case(r#"[["a", 1, "x", []]]"#, false)]
+#[case(r#"[{"name": "a", "name": "b"}]"#, false)]
+fn plain_rows_go_the_fast_way(#[case] json: &str, #[case] fast: bool) {
+    assert_eq!(Reader::<Row>(PhantomData).fast(json).is_some(), fast);
 }

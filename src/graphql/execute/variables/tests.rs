@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Enum, InputObject, InputType, IntrospectionMode, MaybeUndefined, OneofObject, parser::parse_query};
+use async_graphql::{
+    Enum, InputObject, InputType, IntrospectionMode, MaybeUndefined, OneofObject, parser::parse_query,
+};
 use rstest::rstest;
 use serde::Deserialize;
 
@@ -21,6 +23,13 @@ enum Color {
 struct Row {
     name: String,
     color: Option<Color>,
+    at: Option<Spot>,
+}
+
+#[derive(Clone, Debug, PartialEq, InputObject, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spot {
+    x: i32,
 }
 
 #[derive(OneofObject)]
@@ -134,14 +143,51 @@ fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
 #[case("Input", "{}", r#"["v", "id"]"#, "expected a string or a whole number, got none")]
 #[case("Input", r#"{"id": null}"#, r#"["v", "id"]"#, "expected a string or a whole number, got null")]
 #[case("Input", r#"{"id": "a", "x": 1}"#, r#"["v", "x"]"#, "Input has no such field")]
-#[case("Input", r#"{"id": "a", "grid": [[1], [2, "x"]]}"#, r#"["v", "grid", 1, 1]"#, "expected a whole number of 32 bits, got a string")]
-#[case("Input", r#"{"id": "a", "choice": {}}"#, r#"["v", "choice"]"#, "expected exactly one of the fields of Choice, got 0")]
+#[case(
+    "Input",
+    r#"{"id": "a", "grid": [[1], [2, "x"]]}"#,
+    r#"["v", "grid", 1, 1]"#,
+    "expected a whole number of 32 bits, got a string"
+)]
+#[case(
+    "Input",
+    r#"{"id": "a", "choice": {}}"#,
+    r#"["v", "choice"]"#,
+    "expected exactly one of the fields of Choice, got 0"
+)]
 #[case("Input", r#"{"id": "a", "choice": {"name": null}}"#, r#"["v", "choice", "name"]"#, "expected a value, got null")]
-#[case("Input", r#"{"id": "a", "rows": [{"name": "a"}, 3]}"#, r#"["v", "rows", 1]"#, "expected an object, got a number")]
-#[case("Input", r#"{"id": "a", "rows": [{"name": "a"}, {"name": 1}]}"#, r#"["v", "rows", 1, "name"]"#, "expected a string, got a number")]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a"}, 3]}"#,
+    r#"["v", "rows", 1]"#,
+    "expected an object, got a number"
+)]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a"}, {"name": 1}]}"#,
+    r#"["v", "rows", 1, "name"]"#,
+    "expected a string, got a number"
+)]
 #[case("Input", r#"{"id": "a", "rows": [["a"]]}"#, r#"["v", "rows", 0]"#, "expected an object, got a list")]
 #[case("Input", r#"{"id": "a", "rows": {"nme": "a"}}"#, r#"["v", "rows", "nme"]"#, "Row has no such field")]
-#[case("Input", r#"{"id": "a", "rows": [{"name": "a"}, {}]}"#, r#"["v", "rows", 1, "name"]"#, "expected a string, got none")]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a"}, {}]}"#,
+    r#"["v", "rows", 1, "name"]"#,
+    "expected a string, got none"
+)]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a", "color": {"RED": null}}]}"#,
+    r#"["v", "rows", 0, "color"]"#,
+    "expected one of RED, GREEN, got an object"
+)]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a", "at": [1]}]}"#,
+    r#"["v", "rows", 0, "at"]"#,
+    "expected an object, got a list"
+)]
 #[case("Input", r#"{"id": "a", "rows": [null]}"#, r#"["v", "rows", 0]"#, "expected an object, got null")]
 fn refuses(#[case] ty: &str, #[case] json: &str, #[case] path: &str, #[case] message: &str) {
     let path: Vec<serde_json::Value> = serde_json::from_str(path).unwrap();
