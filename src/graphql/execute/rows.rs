@@ -1,0 +1,293 @@
+//! Bulk rows: read straight from the request's text into their row type, past the value tree.
+//!
+//! The tree of a million rows takes ten times the memory of the rows. So the tree holds only a marker where they stood,
+//! and [`Carried`], in the request's data, holds the rows. An input object that has [`BulkRows`] for a field hands them
+//! to its resolver.
+
+mod strict;
+
+use std::{
+    any::Any,
+    borrow::Cow,
+    collections::HashMap,
+    convert::Infallible,
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_graphql::{
+    Context, InputType, InputValueError, InputValueResult, Name, Pos, Positioned, Value,
+    parser::types::{Field, FragmentDefinition, OperationDefinition, Selection},
+    registry::Registry,
+};
+use serde::{
+    Deserializer,
+    de::{DeserializeOwned, DeserializeSeed, SeqAccess, Visitor},
+};
+
+use self::strict::Strict;
+use crate::graphql::{Code, Error};
+
+/// Rows of some type.
+type AnyRows = Arc<dyn Any + Send + Sync>;
+
+/// The input types whose lists are bulk rows. A field or argument that is a list of such a type has to be
+/// [`BulkRows`], never a `Vec`.
+#[derive(Default)]
+pub struct RowReaders(HashMap<String, Box<dyn RowReader>>);
+
+impl RowReaders {
+    /// Also reads lists of `T` as bulk rows.
+    ///
+    /// `T`'s `Deserialize` is a fast way to what its `InputType` accepts: it may refuse more (the slow way is then
+    /// asked), but must not accept more, nor read otherwise. So: `deny_unknown_fields`, the same names and defaults, and
+    /// no `flatten` or `untagged`. Lists for structs and objects for enums are refused here.
+    #[must_use]
+    pub fn with<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static>(mut self) -> Self {
+        self.0.insert(T::type_name().into_owned(), Box::new(Reader::<T>(PhantomData)));
+        self
+    }
+
+    /// The reader of an input type.
+    pub(super) fn get(&self, type_name: &str) -> Option<&dyn RowReader> {
+        self.0.get(type_name).map(Box::as_ref)
+    }
+}
+
+/// How lists of one type are read.
+pub(super) trait RowReader: Send + Sync {
+    /// All rows of a JSON list at once; nothing where there is anything unusual about any.
+    fn fast(&self, json: &str) -> Option<AnyRows>;
+
+    /// To read row after row.
+    fn slow(&self) -> Box<dyn Collector>;
+}
+
+/// Rows that come one by one.
+pub(super) trait Collector {
+    /// Takes a coerced value for the next row; or says why it is none.
+    fn push(&mut self, value: Value) -> Result<(), String>;
+
+    /// The rows.
+    fn finish(self: Box<Self>) -> AnyRows;
+}
+
+struct Reader<T>(PhantomData<fn() -> T>);
+
+impl<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static> RowReader for Reader<T> {
+    fn fast(&self, json: &str) -> Option<AnyRows> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let rows = deserializer.deserialize_seq(Rows::<T>(PhantomData)).ok()?;
+        deserializer.end().ok()?;
+        Some(Arc::new(rows))
+    }
+
+    fn slow(&self) -> Box<dyn Collector> {
+        Box::new(Rest::<T>(Vec::new()))
+    }
+}
+
+struct Rest<T>(Vec<T>);
+
+impl<T: InputType + Send + Sync + 'static> Collector for Rest<T> {
+    fn push(&mut self, value: Value) -> Result<(), String> {
+        let row = T::parse(Some(value)).map_err(message)?;
+        self.0.push(row);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> AnyRows {
+        Arc::new(self.0)
+    }
+}
+
+/// What async-graphql says, without the types that it passed on its way out.
+fn message<T: InputType>(error: InputValueError<T>) -> String {
+    let message = error.into_server_error(Pos::default()).message;
+    let end = message.find(" (occurred while parsing").unwrap_or(message.len());
+    let mut letters = message[..end].chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+struct Rows<T>(PhantomData<fn() -> T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Rows<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut rows = Vec::new();
+        while let Some(row) = list.next_element_seed(Row(PhantomData))? {
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+}
+
+struct Row<T>(PhantomData<fn() -> T>);
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Row<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        T::deserialize(Strict(deserializer))
+    }
+}
+
+/// The bulk rows of one request, to be put into its data.
+#[derive(Default)]
+pub struct Carried(Vec<Arc<Mutex<Slot>>>);
+
+struct Slot {
+    rows: Option<AnyRows>,
+    /// How often they are still to be taken; nothing where that is not known.
+    uses: Option<usize>,
+}
+
+impl Carried {
+    /// Keeps rows that are to be taken so many times, and gives what stands for them in the value tree.
+    pub(super) fn keep(&mut self, rows: AnyRows, uses: Option<usize>) -> Value {
+        let marker = Value::Binary(self.0.len().to_be_bytes().to_vec().into());
+        self.0.push(Arc::new(Mutex::new(Slot { rows: Some(rows), uses })));
+        marker
+    }
+
+    /// The rows behind a marker: themselves at their last use, else a copy.
+    fn take<T: Clone + Send + Sync + 'static>(&self, index: usize) -> Option<Vec<T>> {
+        let rows = {
+            let mut slot = self.0.get(index)?.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.uses = slot.uses.map(|uses| uses.saturating_sub(1));
+            if slot.uses == Some(0) { slot.rows.take()? } else { slot.rows.clone()? }
+        };
+        rows.downcast::<Vec<T>>().ok().map(Arc::unwrap_or_clone)
+    }
+}
+
+/// Bulk rows as a field of an input object or as an argument: what `Vec<T>` is in the schema.
+#[derive(Debug)]
+pub struct BulkRows<T>(Source<T>);
+
+#[derive(Debug)]
+enum Source<T> {
+    Carried(usize),
+    Literal(Vec<T>),
+}
+
+impl<T: Clone + Send + Sync + 'static> BulkRows<T> {
+    /// The rows.
+    pub fn take(self, ctx: &Context<'_>) -> Result<Vec<T>, Error> {
+        match self.0 {
+            Source::Literal(rows) => Ok(rows),
+            Source::Carried(index) => {
+                ctx.data_opt::<Carried>().and_then(|carried| carried.take(index)).ok_or_else(|| {
+                    tracing::error!(index, "bulk rows are not there");
+                    Error::new(Code::InternalServerError, "internal error")
+                })
+            }
+        }
+    }
+}
+
+impl<T: InputType> InputType for BulkRows<T> {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        <Vec<T> as InputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Vec<T> as InputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Vec<T> as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        if let Some(Value::Binary(marker)) = &value {
+            let index = marker.as_ref().try_into().map(usize::from_be_bytes);
+            return index.map(|index| Self(Source::Carried(index))).map_err(InputValueError::custom);
+        }
+        let rows = <Vec<T> as InputType>::parse(value).map_err(InputValueError::propagate)?;
+        Ok(Self(Source::Literal(rows)))
+    }
+
+    fn to_value(&self) -> Value {
+        match &self.0 {
+            Source::Carried(index) => Value::Binary(index.to_be_bytes().to_vec().into()),
+            Source::Literal(rows) => Value::List(rows.iter().map(InputType::to_value).collect()),
+        }
+    }
+
+    fn federation_fields() -> Option<String> {
+        <Vec<T> as InputType>::federation_fields()
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+}
+
+/// The fragments of a document.
+pub(super) type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+
+/// How often an operation uses each of its variables.
+///
+/// A use in a field of the operation's root happens at most once. One deeper down happens as often as its parent has
+/// items, and one in a fragment that is spread more than once is not followed: there the count is not known.
+#[derive(Default)]
+pub(super) struct Uses(HashMap<Name, Option<usize>>);
+
+impl Uses {
+    /// Counts. Each fragment is walked at most twice, however the fragments nest.
+    pub(super) fn of(operation: &OperationDefinition, fragments: &Fragments) -> Self {
+        let mut uses = Self::default();
+        let mut pending = vec![(&operation.selection_set.node, true)];
+        let mut seen: HashMap<&str, bool> = HashMap::new();
+        while let Some((set, once)) = pending.pop() {
+            for selection in &set.items {
+                match &selection.node {
+                    Selection::Field(field) => {
+                        uses.arguments(&field.node, once);
+                        pending.push((&field.node.selection_set.node, false));
+                    }
+                    Selection::InlineFragment(fragment) => pending.push((&fragment.node.selection_set.node, once)),
+                    Selection::FragmentSpread(spread) => {
+                        let name = spread.node.fragment_name.node.as_str();
+                        let once = once && !seen.contains_key(name);
+                        if let Some(fragment) = fragments.get(name)
+                            && seen.insert(name, once) != Some(false)
+                        {
+                            pending.push((&fragment.node.selection_set.node, once));
+                        }
+                    }
+                }
+            }
+        }
+        uses
+    }
+
+    /// How often a variable is used; nothing where that is not known.
+    pub(super) fn count(&self, variable: &str) -> Option<usize> {
+        self.0.get(variable).copied().unwrap_or(Some(0))
+    }
+
+    fn arguments(&mut self, field: &Field, once: bool) {
+        for (_, argument) in &field.arguments {
+            // The walk that async-graphql has: the type of the literals has no public name.
+            let walked = argument.node.clone().into_const_with(|name| {
+                let count = self.0.entry(name).or_insert(Some(0));
+                *count = count.filter(|_| once).map(|count| count + 1);
+                Ok::<_, Infallible>(Value::Null)
+            });
+            drop(walked);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

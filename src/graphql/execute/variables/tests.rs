@@ -1,0 +1,226 @@
+//! A toy schema's registry, one variable, and what comes of it.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Enum, InputObject, InputType, IntrospectionMode, MaybeUndefined, OneofObject, parser::parse_query,
+};
+use rstest::rstest;
+use serde::Deserialize;
+
+use super::*;
+use crate::graphql::Code;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Color {
+    Red,
+    Green,
+}
+
+#[derive(Clone, Debug, PartialEq, InputObject, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    color: Option<Color>,
+    at: Option<Spot>,
+}
+
+#[derive(Clone, Debug, PartialEq, InputObject, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spot {
+    x: i32,
+}
+
+#[derive(OneofObject)]
+enum Choice {
+    Name(String),
+    Row(Row),
+}
+
+#[derive(InputObject)]
+struct Input {
+    id: async_graphql::ID,
+    #[graphql(default = 7)]
+    count: i32,
+    note: MaybeUndefined<String>,
+    rows: Option<Vec<Row>>,
+    grid: Option<Vec<Vec<i32>>>,
+    choice: Option<Choice>,
+}
+
+/// One without types.
+pub(crate) fn empty_registry() -> Registry {
+    Registry {
+        types: Default::default(),
+        directives: Default::default(),
+        implements: Default::default(),
+        query_type: String::new(),
+        mutation_type: None,
+        subscription_type: None,
+        introspection_mode: IntrospectionMode::Disabled,
+        enable_federation: false,
+        federation_subscription: false,
+        ignore_name_conflicts: Default::default(),
+        enable_suggestions: false,
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = empty_registry();
+    Input::create_type_info(&mut registry);
+    registry
+}
+
+fn run(ty: &str, json: &str, readers: &RowReaders) -> (Result<Value, Vec<Error>>, Carried) {
+    let registry = registry();
+    let document = parse_query(format!("query($v: {ty}) {{ f(v: $v) }}")).unwrap();
+    let (_, operation) = document.operations.iter().next().unwrap();
+    let text = format!(r#"{{"other": [1, {{"x": {{}}}}], "v": {json}}}"#);
+    let raw: &RawValue = serde_json::from_str(&text).unwrap();
+    let mut carried = Carried::default();
+    let result = coerce(&registry, &operation.node, &HashMap::new(), Some(raw), readers, &mut carried);
+    (result.map(|mut variables| variables.remove("v").unwrap()), carried)
+}
+
+fn fails(ty: &str, json: &str, readers: &RowReaders) -> (Vec<serde_json::Value>, String) {
+    let errors = run(ty, json, readers).0.unwrap_err();
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].code(), Code::BadUserInput);
+    let extensions = serde_json::to_value(errors[0].extensions()).unwrap();
+    (extensions["path"].as_array().unwrap().clone(), errors[0].message().to_owned())
+}
+
+#[rstest]
+#[case("Int", "3", "3")]
+#[case("Int", "-2147483648", "-2147483648")]
+#[case("Int", "1.0", "1")]
+#[case("Int", "null", "null")]
+#[case("Float", "3", "3")]
+#[case("Float", "3.5", "3.5")]
+#[case("Float", "1e300", "1e300")]
+#[case("ID!", r#""a""#, r#""a""#)]
+#[case("ID!", "18446744073709551615", r#""18446744073709551615""#)]
+#[case("Boolean", "true", "true")]
+#[case("String!", r#""\u00e9\n""#, r#""é\n""#)]
+#[case("Color", r#""RED""#, r#""RED""#)]
+#[case("[Int!]", "4", "[4]")]
+#[case("[[Int!]!]", "4", "[[4]]")]
+#[case("[[Int]]", "[[1, null], null, 3]", "[[1, null], null, [3]]")]
+#[case("[[Int!]!]", "null", "null")]
+#[case("Input", r#"{"id": 5}"#, r#"{"id": "5"}"#)]
+#[case("Input", r#"{"id": "a", "note": null, "id": "b"}"#, r#"{"id": "b", "note": null}"#)]
+#[case("Input", r#"{"id": "a", "choice": {"name": "x"}}"#, r#"{"id": "a", "choice": {"name": "x"}}"#)]
+#[case("Input", r#"{"id": "a", "rows": {"name": "x"}}"#, r#"{"id": "a", "rows": [{"name": "x"}]}"#)]
+#[case("Attributes", r#"{"a b": [1, {}]}"#, r#"{"a b": [1, {}]}"#)]
+#[case("AttributeValue", r#"["a", 1]"#, r#"["a", 1]"#)]
+#[case("Count", "9007199254740991", "9007199254740991")]
+#[case("Unheard", r#"{"a": [null]}"#, r#"{"a": [null]}"#)]
+fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
+    let value = run(ty, json, &RowReaders::default()).0.unwrap();
+    let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
+    assert_eq!(value.into_json().unwrap(), expected);
+}
+
+#[rstest]
+#[case("Int", r#""3""#, r#"["v"]"#, "expected a whole number of 32 bits, got a string")]
+#[case("Int", "1.5", r#"["v"]"#, "expected a whole number of 32 bits, got a fraction")]
+#[case("Int", "2147483648", r#"["v"]"#, "expected a whole number of 32 bits, got a greater one")]
+#[case("Int!", "null", r#"["v"]"#, "expected a whole number of 32 bits, got null")]
+#[case("String", "1", r#"["v"]"#, "expected a string, got a number")]
+#[case("String", "[]", r#"["v"]"#, "expected a string, got a list")]
+#[case("Boolean", "{}", r#"["v"]"#, "expected a boolean, got an object")]
+#[case("Float", "true", r#"["v"]"#, "expected a number, got a boolean")]
+#[case("ID", "1.5", r#"["v"]"#, "expected a string or a whole number, got a fraction")]
+#[case("Color", r#""BLUE""#, r#"["v"]"#, "expected one of RED, GREEN, got another string")]
+#[case("Color", "1", r#"["v"]"#, "expected one of RED, GREEN, got a number")]
+#[case("DateTime", "1", r#"["v"]"#, "expected a string, got a number")]
+#[case("Attributes", "[]", r#"["v"]"#, "expected an object, got a list")]
+#[case("AttributeValue", "{}", r#"["v"]"#, "expected a string, a number, a boolean or a list, got an object")]
+#[case("[Int!]!", "null", r#"["v"]"#, "expected a list, got null")]
+#[case("[Int!]!", "[1, null]", r#"["v", 1]"#, "expected a whole number of 32 bits, got null")]
+#[case("Input", "3", r#"["v"]"#, "expected an object, got a number")]
+#[case("Input", "{}", r#"["v", "id"]"#, "expected a string or a whole number, got none")]
+#[case("Input", r#"{"id": null}"#, r#"["v", "id"]"#, "expected a string or a whole number, got null")]
+#[case("Input", r#"{"id": "a", "x": 1}"#, r#"["v", "x"]"#, "Input has no such field")]
+#[case(
+    "Input",
+    r#"{"id": "a", "grid": [[1], [2, "x"]]}"#,
+    r#"["v", "grid", 1, 1]"#,
+    "expected a whole number of 32 bits, got a string"
+)]
+#[case(
+    "Input",
+    r#"{"id": "a", "choice": {}}"#,
+    r#"["v", "choice"]"#,
+    "expected exactly one of the fields of Choice, got 0"
+)]
+#[case("Input", r#"{"id": "a", "choice": {"name": null}}"#, r#"["v", "choice", "name"]"#, "expected a value, got null")]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a"}, 3]}"#,
+    r#"["v", "rows", 1]"#,
+    "expected an object, got a number"
+)]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a"}, {"name": 1}]}"#,
+    r#"["v", "rows", 1, "name"]"#,
+    "expected a string, got a number"
+)]
+#[case("Input", r#"{"id": "a", "rows": [["a"]]}"#, r#"["v", "rows", 0]"#, "expected an object, got a list")]
+#[case("Input", r#"{"id": "a", "rows": {"nme": "a"}}"#, r#"["v", "rows", "nme"]"#, "Row has no such field")]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a"}, {}]}"#,
+    r#"["v", "rows", 1, "name"]"#,
+    "expected a string, got none"
+)]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a", "color": {"RED": null}}]}"#,
+    r#"["v", "rows", 0, "color"]"#,
+    "expected one of RED, GREEN, got an object"
+)]
+#[case(
+    "Input",
+    r#"{"id": "a", "rows": [{"name": "a", "at": [1]}]}"#,
+    r#"["v", "rows", 0, "at"]"#,
+    "expected an object, got a list"
+)]
+#[case("Input", r#"{"id": "a", "rows": [null]}"#, r#"["v", "rows", 0]"#, "expected an object, got null")]
+fn refuses(#[case] ty: &str, #[case] json: &str, #[case] path: &str, #[case] message: &str) {
+    let path: Vec<serde_json::Value> = serde_json::from_str(path).unwrap();
+    for readers in [RowReaders::default(), RowReaders::default().with::<Row>()] {
+        assert_eq!(fails(ty, json, &readers), (path.clone(), message.to_owned()));
+    }
+}
+
+#[rstest]
+#[case("Unheard")]
+#[case("Attributes")]
+#[case("AttributeValue")]
+#[case("[Int]")]
+#[case("[[Int]]")]
+#[case("[Row!]")]
+fn deep_nesting_is_an_error(#[case] ty: &str) {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for readers in [RowReaders::default(), RowReaders::default().with::<Row>()] {
+        assert_eq!(fails(ty, &deep, &readers).0[0], "v");
+    }
+}
+
+#[test]
+fn each_variable_has_its_first_error() {
+    let document = parse_query("query($a: Int!, $b: Int, $c: String!, $d: Int! = 4, $e: Int!) { f }").unwrap();
+    let (_, operation) = document.operations.iter().next().unwrap();
+    let raw: &RawValue = serde_json::from_str(r#"{"a": "x", "c": 1, "e": 2}"#).unwrap();
+    let registry = registry();
+    let (readers, mut carried) = (RowReaders::default(), Carried::default());
+    let errors = coerce(&registry, &operation.node, &HashMap::new(), Some(raw), &readers, &mut carried).unwrap_err();
+    assert_eq!(errors.len(), 2);
+    let errors = coerce(&registry, &operation.node, &HashMap::new(), None, &readers, &mut carried).unwrap_err();
+    let messages: Vec<_> = errors.iter().map(Error::message).collect();
+    let none = |ty| format!("expected a value of type {ty}, got none");
+    assert_eq!(messages, [none("Int!"), none("String!"), none("Int!")]);
+}
