@@ -19,8 +19,8 @@ use crate::{
 /// Variables of all operations: for each use of one, validation looks through their list.
 const VARIABLES: usize = 500;
 
-/// Steps that validation takes for what grows faster than the text: values in literals wherever they are expanded, and
-/// for each selection set the fields and pairs of arguments that it compares through inline fragments and spreads.
+/// Steps that validation takes for what grows faster than the text: values in literals and pairs of arguments wherever
+/// they are expanded, and for each selection set the same of what it compares through inline fragments and spreads.
 const WORK: usize = 250_000;
 
 /// Measures a document and judges it.
@@ -70,7 +70,7 @@ struct Size {
     depth: usize,
     /// Nested selection sets of all kinds.
     nesting: usize,
-    /// Values of all levels.
+    /// Values and pairs of arguments of all levels.
     values: usize,
     /// What it costs to compare the fields of this level.
     compared: usize,
@@ -174,6 +174,7 @@ impl<'a> Measure<'a> {
         self.aliases += usize::from(field.alias.is_some());
         let arguments = field.arguments.len();
         let values = field.arguments.iter().map(|(_, value)| count(&value.node)).sum::<usize>();
+        let values = values.saturating_add(arguments.saturating_mul(arguments));
         let directives = self.directives(&field.directives);
         let below = self.set(&field.selection_set, depth + 1)?;
         Ok(Size {
@@ -182,7 +183,7 @@ impl<'a> Measure<'a> {
             depth: below.depth + 1,
             nesting: below.nesting,
             values: below.values.saturating_add(values).saturating_add(directives),
-            compared: 1 + values + arguments.saturating_mul(arguments),
+            compared: values.saturating_add(1),
         })
     }
 
