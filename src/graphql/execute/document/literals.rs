@@ -2,10 +2,11 @@
 //! that have none.
 
 use async_graphql::{
-    Name, Positioned, Value,
+    Name, Positioned,
     parser::types::{Directive, ExecutableDocument, Field, OperationType, Selection, SelectionSet},
     registry::{MetaInputValue, MetaType, MetaTypeName, Registry},
 };
+use async_graphql_value::Value;
 
 use crate::graphql::{Code, Error};
 

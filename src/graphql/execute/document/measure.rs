@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 
 use async_graphql::{
-    Name, Positioned, Value,
+    Name, Positioned,
     parser::types::{Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet},
 };
+use async_graphql_value::Value;
 
 use super::scan::over;
 use crate::{

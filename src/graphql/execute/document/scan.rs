@@ -10,10 +10,16 @@ use crate::{
 /// The longest name, in bytes. Error messages repeat names, and suggestions compare them letter by letter.
 const NAME: usize = 256;
 
-/// Reads the text once. What it finds wrong is a limit, an open string, or a key twice in an object.
-///
-/// The last is `Ok`: whether the text is a document at all is told first, and that only the parser knows.
-pub(super) fn scan(text: &str, limits: &DocumentLimits) -> Result<Option<Error>, Error> {
+/// What a text shows that the parsed document does not.
+pub(super) struct Scan {
+    /// How many tokens it has.
+    pub(super) tokens: usize,
+    /// A key that an object has twice. Whether the text is a document at all is told first.
+    pub(super) twice: Option<Error>,
+}
+
+/// Reads the text once.
+pub(super) fn scan(text: &str, limits: &DocumentLimits) -> Result<Scan, Error> {
     if text.len() > limits.bytes {
         return Err(over("document", text.len(), "bytes", limits.bytes, "MEMBERBASE_MAX_DOCUMENT"));
     }
@@ -21,7 +27,7 @@ pub(super) fn scan(text: &str, limits: &DocumentLimits) -> Result<Option<Error>,
     while scanner.at < text.len() {
         scanner.step(limits)?;
     }
-    Ok(scanner.twice)
+    Ok(Scan { tokens: scanner.tokens, twice: scanner.twice })
 }
 
 /// A figure over its limit.
