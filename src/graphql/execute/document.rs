@@ -56,13 +56,16 @@ impl Document {
                     _ => refuse("the document has several operations: operationName has to name one".to_owned()),
                 }
             }
-            (Some(name), DocumentOperations::Multiple(operations)) if operations.contains_key(name) => {
-                let (name, operation) = operations.get_key_value(name).expect("its key is there");
+            (Some(name), operations) => {
+                let named = match operations {
+                    DocumentOperations::Multiple(operations) => operations.get_key_value(name),
+                    DocumentOperations::Single(_) => None,
+                };
+                let Some((name, operation)) = named else {
+                    let name: String = name.chars().take(100).collect();
+                    return refuse(format!("the document has no operation named {name}"));
+                };
                 Ok((Some(name.as_str()), &operation.node))
-            }
-            (Some(name), _) => {
-                let name: String = name.chars().take(100).collect();
-                refuse(format!("the document has no operation named {name}"))
             }
         }
     }
