@@ -21,6 +21,7 @@ pub fn sdl() -> String {
 }
 
 /// A stub.
+#[derive(Clone)]
 pub struct Query;
 
 /// A stub.
@@ -33,6 +34,7 @@ impl Query {
 }
 
 /// A stub.
+#[derive(Clone)]
 pub struct Mutation;
 
 /// A stub.

@@ -1,56 +1,27 @@
-//! The way of a request through async-graphql. A stub: the branch `execute` has the real one.
+//! The way of a request through async-graphql: read, parsed, bounded and validated before anything runs.
 
-use std::{borrow::Cow, sync::Mutex};
+mod document;
+mod request;
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    ObjectType, Schema, Variables,
-    parser::{parse_query, types::OperationType},
+    Data, EmptySubscription, ErrorExtensionValues, ObjectType, Response, Schema, ServerError, ValidationMode,
+    Variables, parser::types::OperationType, registry::Registry,
 };
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use futures_util::FutureExt;
 
+use self::document::{Document, Documents, presentable};
+pub use self::request::Request;
 use super::{Code, Error};
-use crate::types::Limits;
+use crate::types::{DocumentLimits, Limits};
 
-/// A request as it came.
-pub struct Request<'a> {
-    /// The document.
-    pub query: Cow<'a, str>,
-    /// Which of its operations.
-    pub operation_name: Option<Cow<'a, str>>,
-    /// The variables, unread.
-    pub variables: Option<&'a RawValue>,
+/// Prepares and runs operations of one schema.
+pub struct Executor<Q, M> {
+    schema: Schema<Q, M, EmptySubscription>,
+    documents: Documents<Q, M>,
+    limits: DocumentLimits,
 }
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    query: Cow<'a, str>,
-    #[serde(borrow, default)]
-    operation_name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    variables: Option<&'a RawValue>,
-    #[serde(default)]
-    extensions: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-impl<'a> Request<'a> {
-    /// Reads a body.
-    pub fn from_json(body: &'a [u8]) -> Result<Self, Error> {
-        let wire: Wire<'a> =
-            serde_json::from_slice(body).map_err(|error| Error::new(Code::BadRequest, error.to_string()))?;
-        let _ = wire.extensions;
-        let variables = wire.variables.filter(|text| text.get() != "null");
-        if variables.is_some_and(|text| !text.get().starts_with('{')) {
-            return Err(Error::new(Code::BadRequest, "variables is not an object"));
-        }
-        Ok(Self { query: wire.query, operation_name: wire.operation_name, variables })
-    }
-}
-
-/// Executes.
-pub struct Executor<Q, M>(Schema<Q, M, async_graphql::EmptySubscription>);
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +34,12 @@ pub enum Kind {
     Subscription,
 }
 
-/// A request that may run.
+/// An operation that may run.
 pub struct Operation {
     kind: Kind,
     name: Option<String>,
-    request: async_graphql::Request,
+    document: Arc<Document>,
+    variables: Variables,
 }
 
 impl Operation {
@@ -76,7 +48,7 @@ impl Operation {
         self.kind
     }
 
-    /// Its name.
+    /// Its name in the document.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -92,57 +64,110 @@ pub struct Answer {
     pub codes: Vec<Code>,
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
+impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Executor<Q, M> {
     /// Of two roots.
-    pub fn new(query: Q, mutation: M, _limits: &Limits) -> Self {
-        Self(Schema::new(query, mutation, async_graphql::EmptySubscription))
+    pub fn new(query: Q, mutation: M, limits: &Limits) -> Self {
+        let documents = Documents::new(&query, &mutation, &limits.document);
+        // What it gets is validated.
+        let schema = Schema::build(query, mutation, EmptySubscription)
+            .validation_mode(ValidationMode::Fast)
+            .limit_recursive_depth(usize::MAX)
+            .finish();
+        Self { schema, documents, limits: limits.document }
     }
+}
 
+impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
     /// The schema in its own language.
     pub fn sdl(&self) -> String {
-        self.0.sdl()
+        self.schema.sdl()
     }
 
-    /// Parses.
+    /// The types of the schema, those of introspection too.
+    pub fn registry(&self) -> &Registry {
+        self.documents.registry()
+    }
+
+    /// Everything that can be judged before anything runs.
     pub fn prepare(&self, request: Request<'_>) -> Result<Operation, Vec<Error>> {
-        let document = parse_query(&*request.query)
-            .map_err(|error| vec![Error::new(Code::GraphqlParseFailed, error.to_string())])?;
-        let kind = match document.operations.iter().next().map(|(_, operation)| operation.node.ty) {
-            Some(OperationType::Mutation) => Kind::Mutation,
-            Some(OperationType::Subscription) => Kind::Subscription,
-            _ => Kind::Query,
+        let document = self.documents.get(&request.query)?;
+        let (name, operation) = document.operation(request.operation_name.as_deref()).map_err(|error| vec![error])?;
+        let kind = match operation.ty {
+            OperationType::Query => Kind::Query,
+            OperationType::Mutation => Kind::Mutation,
+            OperationType::Subscription => Kind::Subscription,
         };
-        if request.query.contains("8f31403dfe404bccbb0e835f2629c6a7") {
-            return Err(vec![Error::new(Code::GraphqlValidationFailed, "unknown field")]);
-        }
-        let mut inner = async_graphql::Request::new(request.query.into_owned());
-        if let Some(text) = request.variables {
-            inner = inner.variables(Variables::from_json(serde_json::from_str(text.get()).expect("JSON")));
-            if text.get().contains("null") {
-                return Err(vec![Error::new(Code::BadUserInput, "$id must not be null")]);
+        let name = name.map(str::to_owned);
+        // `variables::coerce(self.registry(), operation, request.variables)` takes this place.
+        let variables = match request.variables {
+            None => Variables::default(),
+            Some(text) => Variables::from_json(serde_json::from_str(text.get()).map_err(|error| {
+                vec![Error::new(Code::BadUserInput, format!("the variables can't be read: {error}"))]
+            })?),
+        };
+        Ok(Operation { kind, name, document, variables })
+    }
+
+    /// Runs an operation; `data` is what its resolvers find in their context.
+    pub async fn run(&self, operation: Operation, data: Data, trace_id: &str) -> Answer {
+        let mut request = async_graphql::Request::new(String::new()).variables(operation.variables);
+        request.operation_name = operation.name;
+        request.data = data;
+        request.set_parsed_query(operation.document.parsed.clone());
+        match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
+            Ok(response) => answer(response, &self.limits, trace_id),
+            Err(_) => {
+                tracing::error!(trace_id, "a resolver panicked");
+                refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id)
             }
         }
-        let name = request.operation_name.map(Cow::into_owned);
-        if let Some(name) = &name {
-            inner = inner.operation_name(name);
-        }
-        Ok(Operation { kind, name, request: inner })
     }
+}
 
-    /// Runs.
-    pub async fn run(&self, operation: Operation, data: async_graphql::Data, _trace_id: &str) -> Answer {
-        let mut request = operation.request;
-        request.data = data;
-        let response = self.0.execute(request).await;
-        let codes = Mutex::new(Vec::new());
-        for error in &response.errors {
-            let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code").cloned());
-            let code = Code::ALL.into_iter().find(|known| Some(known.as_str().into()) == code);
-            codes.lock().expect("no panic").push(code.unwrap_or(Code::BadUserInput));
+/// What a response is to a client. `complete` and `write` take this place.
+fn answer(mut response: Response, limits: &DocumentLimits, trace_id: &str) -> Answer {
+    response.errors.truncate(limits.errors.max(1));
+    let codes = response.errors.iter_mut().map(|error| settle(error, trace_id)).collect();
+    match serde_json::to_vec(&response) {
+        Ok(body) => Answer { refused: false, body, codes },
+        Err(cause) => {
+            tracing::error!(%cause, trace_id, "an answer could not be written");
+            refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id)
         }
-        let body = serde_json::to_vec(&response).expect("JSON");
-        Answer { refused: false, body, codes: codes.into_inner().expect("no panic") }
     }
+}
+
+/// Gives an error what every error has. What has no code is async-graphql's, of an argument that it could not read.
+fn settle(error: &mut ServerError, trace_id: &str) -> Code {
+    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    let known = extensions.get("code").and_then(|code| Code::ALL.into_iter().find(|it| *code == it.as_str().into()));
+    let code = known.unwrap_or_else(|| {
+        if error.message.starts_with("Data `") {
+            // A resolver misses something in its context; the message has the name of a Rust type.
+            tracing::error!(cause = error.message, trace_id, "internal error");
+            error.message = "internal error".to_owned();
+            return Code::InternalServerError;
+        }
+        error.message = essential(&error.message);
+        Code::BadUserInput
+    });
+    extensions.set("code", code.as_str());
+    extensions.set("retryable", code.retryable());
+    extensions.set("traceId", trace_id);
+    code
+}
+
+/// The message without the frame that async-graphql puts around it:
+/// `Failed to parse "Outer": ... (occurred while parsing "Inner")`.
+fn essential(message: &str) -> String {
+    let mut message = message;
+    while let Some((_, inner)) = message.strip_prefix("Failed to parse \"").and_then(|rest| rest.split_once("\": ")) {
+        message = inner;
+    }
+    if let Some((inner, _)) = message.split_once(" (occurred while parsing \"") {
+        message = inner;
+    }
+    presentable(message)
 }
 
 /// An answer of errors alone.
@@ -152,9 +177,13 @@ pub fn refusal(errors: &[Error], trace_id: &str) -> Answer {
         .map(|error| {
             let mut extensions = error.extensions();
             extensions.set("traceId", trace_id);
-            serde_json::json!({"message": error.message(), "extensions": extensions})
+            let mut json = serde_json::json!({"message": error.message(), "extensions": extensions});
+            if !error.locations().is_empty() {
+                json["locations"] = serde_json::json!(error.locations());
+            }
+            json
         })
         .collect();
-    let body = serde_json::to_vec(&serde_json::json!({"errors": list})).expect("JSON");
+    let body = serde_json::json!({"errors": list}).to_string().into_bytes();
     Answer { refused: true, body, codes: errors.iter().map(Error::code).collect() }
 }

@@ -34,6 +34,7 @@ fn fail() -> bool {
     panic!("as asked")
 }
 
+#[derive(Clone)]
 struct Query;
 
 #[Object]
@@ -56,6 +57,7 @@ impl Query {
     }
 }
 
+#[derive(Clone)]
 struct Mutation {
     done: Arc<AtomicUsize>,
 }

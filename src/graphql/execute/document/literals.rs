@@ -151,7 +151,9 @@ impl<'a> Check<'a> {
                         };
                         self.value(&field.ty, value, &format!("{path}.{key}"))?;
                     }
-                    match input_fields.values().find(|field| required(field) && !given.contains_key(field.name.as_str()))
+                    match input_fields
+                        .values()
+                        .find(|field| required(field) && !given.contains_key(field.name.as_str()))
                     {
                         Some(missing) => Err(format!("{path}: the field {} is missing", missing.name)),
                         None => Ok(()),

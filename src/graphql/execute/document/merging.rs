@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{
-    Name,
-    Positioned,
+    Name, Positioned,
     indexmap::IndexMap,
     parser::types::{ExecutableDocument, Field, Selection, SelectionSet},
     registry::{MetaType, MetaTypeName, Registry},
