@@ -3,6 +3,7 @@
 use super::{Error, failed, open, print, tell};
 use crate::{
     cli::{Migrate, MigrateAction},
+    db::Migration,
     types::Limits,
 };
 
@@ -11,17 +12,20 @@ pub(super) async fn run(settings: Migrate) -> Result<(), Error> {
     let db = open(database, &Limits::default()).await?;
     match settings.action {
         MigrateAction::Up => {
-            db.migrate_up().await.map_err(|cause| failed(database, cause))?;
+            for name in db.migrate_up().await.map_err(|cause| failed(database, cause))? {
+                tell(format_args!("applied  {name}"));
+            }
             tell("every migration is applied");
         }
         MigrateAction::Status => {
-            for (name, applied) in db.migrate_status().await.map_err(|cause| failed(database, cause))? {
+            for Migration { name, applied } in db.migrations().await.map_err(|cause| failed(database, cause))? {
                 print(format_args!("{}  {name}", if applied { "applied" } else { "pending" }))?;
             }
         }
         MigrateAction::Down { steps } => {
-            db.migrate_down(steps).await.map_err(|cause| failed(database, cause))?;
-            tell(format_args!("{steps} taken back"));
+            for name in db.migrate_down(steps).await.map_err(|cause| failed(database, cause))? {
+                tell(format_args!("taken back  {name}"));
+            }
         }
     }
     db.close().await;

@@ -25,8 +25,8 @@ pub(super) async fn ready<Q, M>(
 ) -> Response {
     let deadline = Instant::now() + PATIENCE;
     let db = service.app.db.with_deadline(deadline);
-    let problem = match tokio::time::timeout_at(deadline.into(), db.migrate_status()).await {
-        Ok(Ok(migrations)) if migrations.iter().all(|(_, applied)| *applied) => {
+    let problem = match tokio::time::timeout_at(deadline.into(), db.migrations()).await {
+        Ok(Ok(migrations)) if migrations.iter().all(|migration| migration.applied) => {
             return text("text/plain; charset=utf-8", "ok");
         }
         Ok(Ok(_)) => "migrations are pending",
