@@ -74,7 +74,13 @@ pub struct Server {
 #[command(next_help_heading = "Logs")]
 pub struct Log {
     /// What is logged: a level (error, warn, info, debug, trace, off), or levels by module such as info,memberbase=debug
-    #[arg(long, env = "MEMBERBASE_LOG", default_value = "info,sea_orm_migration=warn", value_name = "FILTER", global = true)]
+    #[arg(
+        long,
+        env = "MEMBERBASE_LOG",
+        default_value = "info,sea_orm_migration=warn",
+        value_name = "FILTER",
+        global = true
+    )]
     #[arg(value_parser = log_filter)]
     pub log: String,
 

@@ -22,7 +22,8 @@ pub type Api = execute::Executor<Query, Mutation>;
 
 /// The schema with its limits.
 pub fn api(limits: &Limits) -> Api {
-    execute::Executor::new(Query::default(), Mutation::default(), limits)
+    let readers = execute::RowReaders::default().with::<member::MemberInput>();
+    execute::Executor::new(Query::default(), Mutation::default(), readers, limits)
 }
 
 /// The schema in its own language; needs no database.
@@ -31,9 +32,9 @@ pub fn sdl() -> String {
 }
 
 /// What can be asked.
-#[derive(MergedObject, Default)]
+#[derive(MergedObject, Clone, Default)]
 pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQuery);
 
 /// What can be changed.
-#[derive(MergedObject, Default)]
+#[derive(MergedObject, Clone, Default)]
 pub struct Mutation(memberbase::MemberbaseMutation, member::MemberMutation);

@@ -1,6 +1,6 @@
 //! The one table from what went wrong to what a client is told.
 
-use async_graphql::{ErrorExtensionValues, Value, indexmap::IndexMap};
+use async_graphql::{ErrorExtensionValues, Pos, Value, indexmap::IndexMap};
 
 use crate::domain::{self, InputPath, RowErrorCode, Step};
 
@@ -93,12 +93,13 @@ pub struct Error {
     code: Code,
     message: String,
     details: IndexMap<&'static str, Value>,
+    locations: Vec<Pos>,
 }
 
 impl Error {
     /// An error with a code and a message: lower case, no full stop.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: IndexMap::new() }
+        Self { code, message: message.into(), details: IndexMap::new(), locations: Vec::new() }
     }
 
     /// Bad input at a place in the variables or arguments.
@@ -108,6 +109,18 @@ impl Error {
             error.details.insert("path", path.iter().map(step).collect());
         }
         error
+    }
+
+    /// The same, at a place in the document: both count from one. An error may have several.
+    #[must_use]
+    pub fn at(mut self, line: usize, column: usize) -> Self {
+        self.locations.push(Pos { line, column });
+        self
+    }
+
+    /// Its places in the document.
+    pub fn locations(&self) -> &[Pos] {
+        &self.locations
     }
 
     /// The code.

@@ -1,60 +1,42 @@
-//! The way of a request through async-graphql. A stub: the branch `execute` has the real one.
+//! The way of a request through async-graphql: read, parsed, bounded and validated before anything runs.
 
 mod complete;
+mod document;
 mod plan;
+mod request;
+mod rows;
+mod variables;
 mod write;
 
-use std::{borrow::Cow, sync::Mutex};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    ObjectType, Schema, Variables,
-    parser::{parse_query, types::OperationType},
+    Data, EmptySubscription, ObjectType, Response, Schema, ValidationMode, Variables,
+    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
+    registry::Registry,
 };
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use futures_util::FutureExt;
 
+use self::{
+    document::{Document, Documents},
+    plan::Plan,
+    rows::Carried,
+};
+pub use self::{
+    request::Request,
+    rows::{BulkRows, RowReaders},
+    write::raw_json,
+};
 use super::{Code, Error};
-use crate::types::Limits;
+use crate::types::{DocumentLimits, Limits};
 
-/// A request as it came.
-pub struct Request<'a> {
-    /// The document.
-    pub query: Cow<'a, str>,
-    /// Which of its operations.
-    pub operation_name: Option<Cow<'a, str>>,
-    /// The variables, unread.
-    pub variables: Option<&'a RawValue>,
+/// Prepares and runs operations of one schema.
+pub struct Executor<Q, M> {
+    schema: Schema<Q, M, EmptySubscription>,
+    documents: Documents<Q, M>,
+    readers: RowReaders,
+    limits: DocumentLimits,
 }
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    query: Cow<'a, str>,
-    #[serde(borrow, default)]
-    operation_name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    variables: Option<&'a RawValue>,
-    #[serde(default)]
-    extensions: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-impl<'a> Request<'a> {
-    /// Reads a body.
-    pub fn from_json(body: &'a [u8]) -> Result<Self, Error> {
-        let wire: Wire<'a> =
-            serde_json::from_slice(body).map_err(|error| Error::new(Code::BadRequest, error.to_string()))?;
-        let _ = wire.extensions;
-        let variables = wire.variables.filter(|text| text.get() != "null");
-        if variables.is_some_and(|text| !text.get().starts_with('{')) {
-            return Err(Error::new(Code::BadRequest, "variables is not an object"));
-        }
-        Ok(Self { query: wire.query, operation_name: wire.operation_name, variables })
-    }
-}
-
-/// Executes.
-pub struct Executor<Q, M>(Schema<Q, M, async_graphql::EmptySubscription>);
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +49,13 @@ pub enum Kind {
     Subscription,
 }
 
-/// A request that may run.
+/// An operation that may run.
 pub struct Operation {
     kind: Kind,
     name: Option<String>,
-    request: async_graphql::Request,
+    document: Arc<Document>,
+    variables: Variables,
+    rows: Carried,
 }
 
 impl Operation {
@@ -80,7 +64,7 @@ impl Operation {
         self.kind
     }
 
-    /// Its name.
+    /// Its name in the document.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -96,69 +80,102 @@ pub struct Answer {
     pub codes: Vec<Code>,
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
-    /// Of two roots.
-    pub fn new(query: Q, mutation: M, _limits: &Limits) -> Self {
-        Self(Schema::new(query, mutation, async_graphql::EmptySubscription))
+impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Executor<Q, M> {
+    /// Of two roots, and of readers for the lists of rows in their arguments.
+    pub fn new(query: Q, mutation: M, readers: RowReaders, limits: &Limits) -> Self {
+        let documents = Documents::new(&query, &mutation, &limits.document);
+        // What it gets is validated.
+        let schema = Schema::build(query, mutation, EmptySubscription)
+            .validation_mode(ValidationMode::Fast)
+            .limit_recursive_depth(usize::MAX)
+            .finish();
+        Self { schema, documents, readers, limits: limits.document }
     }
+}
 
+impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
     /// The schema in its own language.
     pub fn sdl(&self) -> String {
-        self.0.sdl()
+        self.schema.sdl()
     }
 
-    /// Parses.
+    /// The types of the schema, those of introspection too.
+    pub fn registry(&self) -> &Registry {
+        self.documents.registry()
+    }
+
+    /// Everything that can be judged before anything runs.
     pub fn prepare(&self, request: Request<'_>) -> Result<Operation, Vec<Error>> {
-        let document = parse_query(&*request.query)
-            .map_err(|error| vec![Error::new(Code::GraphqlParseFailed, error.to_string())])?;
-        let kind = match document.operations.iter().next().map(|(_, operation)| operation.node.ty) {
-            Some(OperationType::Mutation) => Kind::Mutation,
-            Some(OperationType::Subscription) => Kind::Subscription,
-            _ => Kind::Query,
+        let document = self.documents.get(&request.query)?;
+        let (name, operation) = document.operation(request.operation_name.as_deref()).map_err(|error| vec![error])?;
+        let kind = match operation.node.ty {
+            OperationType::Query => Kind::Query,
+            OperationType::Mutation => Kind::Mutation,
+            OperationType::Subscription => Kind::Subscription,
         };
-        if request.query.contains("8f31403dfe404bccbb0e835f2629c6a7") {
-            return Err(vec![Error::new(Code::GraphqlValidationFailed, "unknown field")]);
-        }
-        let mut inner = async_graphql::Request::new(request.query.into_owned());
-        if let Some(text) = request.variables {
-            inner = inner.variables(Variables::from_json(serde_json::from_str(text.get()).expect("JSON")));
-            if text.get().contains("null") {
-                return Err(vec![Error::new(Code::BadUserInput, "$id must not be null")]);
+        let name = name.map(str::to_owned);
+        let mut rows = Carried::default();
+        let fragments = &document.parsed.fragments;
+        let raw = request.variables;
+        let variables = variables::coerce(self.registry(), &operation.node, fragments, raw, &self.readers, &mut rows)?;
+        Ok(Operation { kind, name, document, variables, rows })
+    }
+
+    /// Runs an operation; `data` is what its resolvers find in their context.
+    pub async fn run(&self, operation: Operation, mut data: Data, trace_id: &str) -> Answer {
+        let Operation { name, document, variables, rows, .. } = operation;
+        let (document, plan) = match self.planned(&document, name.as_deref(), &variables) {
+            Ok(planned) => planned,
+            Err(error) => return refusal(&[error], trace_id),
+        };
+        data.insert(rows);
+        let mut request = async_graphql::Request::new(String::new()).variables(variables);
+        request.data = data;
+        request.set_parsed_query(document);
+        match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
+            Ok(response) => answer(&plan, response, &self.limits, trace_id),
+            Err(_) => {
+                tracing::error!(trace_id, "a resolver panicked");
+                refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id)
             }
         }
-        let name = request.operation_name.map(Cow::into_owned);
-        if let Some(name) = &name {
-            inner = inner.operation_name(name);
-        }
-        Ok(Operation { kind, name, request: inner })
     }
 
-    /// Runs.
-    pub async fn run(&self, operation: Operation, data: async_graphql::Data, _trace_id: &str) -> Answer {
-        let mut request = operation.request;
-        request.data = data;
-        let response = self.0.execute(request).await;
-        let codes = Mutex::new(Vec::new());
-        for error in &response.errors {
-            let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code").cloned());
-            let code = Code::ALL.into_iter().find(|known| Some(known.as_str().into()) == code);
-            codes.lock().expect("no panic").push(code.unwrap_or(Code::BadUserInput));
+    /// The document in the form that async-graphql runs as the specification says, and the plan of its answer.
+    fn planned(
+        &self,
+        document: &Document,
+        name: Option<&str>,
+        variables: &Variables,
+    ) -> Result<(ExecutableDocument, Plan), Error> {
+        let registry = self.registry();
+        let operation = document.operation(name)?.1;
+        let mut flat = plan::flatten(registry, &document.parsed, operation, variables).ok_or_else(|| {
+            Error::new(Code::LimitExceeded, "the operation selects too much once its fragments are merged")
+        })?;
+        let plan = Plan::new(registry, &document.parsed, &operation.node, variables);
+        let ExecutableDocument { operations, fragments } = &mut flat;
+        if let DocumentOperations::Single(operation) = operations {
+            variables::drop_absent(&mut operation.node, fragments, variables);
         }
-        let body = serde_json::to_vec(&response).expect("JSON");
-        Answer { refused: false, body, codes: codes.into_inner().expect("no panic") }
+        Ok((flat, plan))
     }
+}
+
+/// What a response is to a client.
+fn answer(plan: &Plan, response: Response, limits: &DocumentLimits, trace_id: &str) -> Answer {
+    let completed = complete::complete(plan, response.data, &response.errors);
+    let mut failed = response.errors;
+    if let Some(fault) = completed.fault {
+        tracing::error!(fault, trace_id, "the answer does not fit the schema");
+        return refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id);
+    }
+    failed.sort_by(|a, b| a.locations.cmp(&b.locations));
+    let (errors, codes) = write::errors(failed, trace_id, limits.errors);
+    Answer { refused: false, body: write::write(&completed.data, &errors), codes }
 }
 
 /// An answer of errors alone.
 pub fn refusal(errors: &[Error], trace_id: &str) -> Answer {
-    let list: Vec<_> = errors
-        .iter()
-        .map(|error| {
-            let mut extensions = error.extensions();
-            extensions.set("traceId", trace_id);
-            serde_json::json!({"message": error.message(), "extensions": extensions})
-        })
-        .collect();
-    let body = serde_json::to_vec(&serde_json::json!({"errors": list})).expect("JSON");
-    Answer { refused: true, body, codes: errors.iter().map(Error::code).collect() }
+    Answer { refused: true, body: write::refusal(errors, trace_id), codes: errors.iter().map(Error::code).collect() }
 }

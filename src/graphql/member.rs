@@ -6,6 +6,7 @@ mod list;
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject};
 
+pub use bulk_upsert::MemberInput;
 pub use delete::DeletedRows;
 pub use list::{MemberConnection, MemberFilter, MemberOrder};
 
@@ -87,7 +88,7 @@ pub struct MemberRef {
 }
 
 /// Queries for members.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct MemberQuery;
 
 #[Object]
@@ -142,7 +143,7 @@ impl MemberQuery {
 }
 
 /// Mutations of members.
-#[derive(MergedObject, Default)]
+#[derive(MergedObject, Clone, Default)]
 pub struct MemberMutation(bulk_upsert::BulkUpsertMutation, delete::DeleteMutation);
 
 /// Members by id, for `node` and `nodes`.

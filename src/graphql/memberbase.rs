@@ -191,7 +191,7 @@ pub struct DeleteMemberbasePayload {
 }
 
 /// Queries for memberbases.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct MemberbaseQuery;
 
 #[Object]
@@ -228,7 +228,7 @@ impl MemberbaseQuery {
 }
 
 /// Mutations of memberbases.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct MemberbaseMutation;
 
 #[Object]

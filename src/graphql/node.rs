@@ -26,7 +26,7 @@ pub enum Node {
 }
 
 /// Queries for whatever has an id.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct NodeQuery;
 
 #[Object]

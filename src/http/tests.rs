@@ -34,6 +34,7 @@ fn fail() -> bool {
     panic!("as asked")
 }
 
+#[derive(Clone)]
 struct Query;
 
 #[Object]
@@ -56,6 +57,7 @@ impl Query {
     }
 }
 
+#[derive(Clone)]
 struct Mutation {
     done: Arc<AtomicUsize>,
 }
@@ -106,7 +108,7 @@ impl Server {
             ..Limits::default()
         };
         let done = Arc::new(AtomicUsize::new(0));
-        let executor = Executor::new(Query, Mutation { done: done.clone() }, &limits);
+        let executor = Executor::new(Query, Mutation { done: done.clone() }, RowReaders::default(), &limits);
         let app = App { db, limits: limits.into() };
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
         let tasks = TaskTracker::new();

@@ -46,7 +46,12 @@ pub fn refusal(errors: &[Error], trace_id: &str) -> Vec<u8> {
 fn refused(error: &Error, trace_id: &str) -> WireError {
     let mut extensions = error.extensions();
     extensions.set("traceId", trace_id);
-    WireError { message: error.message().to_owned(), locations: Vec::new(), path: Vec::new(), extensions }
+    WireError {
+        message: error.message().to_owned(),
+        locations: error.locations().to_vec(),
+        path: Vec::new(),
+        extensions,
+    }
 }
 
 /// What went wrong in execution, as clients see it: at most `limit` errors, and if there are more, one that says how

@@ -13,6 +13,7 @@ use crate::{
         Error,
         bulk::{Ids, OnRowError, RowError, UpsertMode, UpsertOutcome, UpsertSummary},
         context::Found,
+        execute::BulkRows,
     },
 };
 
@@ -22,7 +23,7 @@ pub struct BulkUpsertMembersInput {
     /// The memberbase.
     memberbase_id: ID,
     /// The rows. Rows with the same ref are taken in their order.
-    members: Vec<MemberInput>,
+    members: BulkRows<MemberInput>,
     /// What bad rows do to the good ones.
     #[graphql(default_with = "OnRowError::RejectBatch")]
     on_error: OnRowError,
@@ -100,7 +101,7 @@ pub struct MemberUpsertResult {
     error: Option<RowError>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct BulkUpsertMutation;
 
 #[Object]
@@ -112,7 +113,7 @@ impl BulkUpsertMutation {
         #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertMembersInput,
     ) -> Result<Option<BulkUpsertMembersPayload>, Error> {
         let scope = ctx.may(&input.memberbase_id, Access::Write)?;
-        let rows = input.members.into_iter().map(|row| Row { reference: row.reference }).collect();
+        let rows = input.members.take(ctx)?.into_iter().map(|row| Row { reference: row.reference }).collect();
         let options = Options { on_error: input.on_error.into(), mode: input.mode.into(), dry_run: input.dry_run };
         let upserted = bulk_upsert(ctx.app(), scope, rows, options).await?;
         Ok(Some(BulkUpsertMembersPayload { scope, upserted }))

@@ -59,7 +59,7 @@ impl From<Deleted> for DeletedRows {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct DeleteMutation;
 
 #[Object]
