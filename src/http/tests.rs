@@ -25,7 +25,10 @@ use crate::{
         access::{Access, Caller},
         api_token::{self, NewApiToken},
     },
-    graphql::{self, Code, execute::Executor},
+    graphql::{
+        self, Code,
+        execute::{Executor, RowReaders},
+    },
     types::{BodyLimits, Limits, TimeLimits},
 };
 

@@ -18,10 +18,8 @@ use async_graphql::{
 
 mod flatten;
 mod introspection;
-mod typenames;
 
 pub use flatten::flatten;
-pub use typenames::with_typenames;
 
 /// The response key under which objects tell their type to `complete`. No client can choose it: it is no GraphQL name.
 pub(super) const TYPE_KEY: &str = "@type";
@@ -42,8 +40,6 @@ pub(super) struct Object {
     pub(super) name: String,
     /// The fields in the order of the answer.
     pub(super) fields: Vec<Field>,
-    /// A response key that several fields of the document share.
-    pub(super) repeated: Option<Name>,
     /// Whether the data has `TYPE_KEY`.
     pub(super) tagged: bool,
 }
@@ -92,12 +88,6 @@ impl Plan {
         Self { root: planner.object(root_type(registry, operation.ty), &[&operation.selection_set.node]) }
     }
 
-    /// A response key at the top that several fields of the document share. async-graphql resolves each of them, and
-    /// so would run a mutation twice.
-    pub fn repeated(&self) -> Option<&str> {
-        self.root.repeated.as_deref()
-    }
-
     /// The root.
     pub(super) fn root(&self) -> &Object {
         &self.root
@@ -106,7 +96,7 @@ impl Plan {
 
 impl Object {
     fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), fields: Vec::new(), repeated: None, tagged: false }
+        Self { name: name.to_owned(), fields: Vec::new(), tagged: false }
     }
 }
 
@@ -175,10 +165,7 @@ impl<'a> Planner<'a> {
                     }
                     let set = &field.node.selection_set.node;
                     match fields.get_mut(key) {
-                        Some((_, sets)) => {
-                            sets.push(set);
-                            object.repeated.get_or_insert_with(|| key.clone());
-                        }
+                        Some((_, sets)) => sets.push(set),
                         None => {
                             fields.insert(key, (field, vec![set]));
                         }

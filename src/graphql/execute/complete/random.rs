@@ -32,7 +32,7 @@ impl Dice {
         let count = self.throw(4);
         let fields =
             (0..count).map(|key| Field { key: Name::new(format!("f{key}")), ty: self.ty(depth - 1) }).collect();
-        Arc::new(Object { name: name.to_owned(), fields, repeated: None, tagged })
+        Arc::new(Object { name: name.to_owned(), fields, tagged })
     }
 
     fn value(&mut self, ty: &Type) -> Value {
@@ -96,7 +96,7 @@ proptest! {
     #[test]
     fn completion_is_what_the_plain_one_says(seed: u64) {
         let mut dice = Dice(seed);
-        let plan = Object { name: "Q".into(), fields: vec![Field { key: Name::new("a"), ty: dice.ty(5) }], repeated: None, tagged: false };
+        let plan = Object { name: "Q".into(), fields: vec![Field { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
         let Value::Object(map) = dice.map(&plan) else { panic!("no map") };
         let expected = plain_object(&plan, &map);
         for failed in [true, false] {

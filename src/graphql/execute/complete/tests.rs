@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::graphql::execute::{
-    plan::{flatten, with_typenames},
+    plan::flatten,
     write::{errors, write},
 };
 
@@ -141,35 +141,25 @@ fn registry() -> Registry {
 
 fn plan(query: &str, variables: &Variables) -> (ExecutableDocument, Plan) {
     let registry = registry();
-    let document = with_typenames(parse_query(query).unwrap(), &registry);
-    let plan = Plan::new(&registry, &document, &document.operations.iter().next().unwrap().1.node, variables);
-    (document, plan)
+    let document = parse_query(query).unwrap();
+    let operation = document.operations.iter().next().unwrap().1;
+    let plan = Plan::new(&registry, &document, &operation.node, variables);
+    (flatten(&registry, &document, operation, variables).unwrap(), plan)
 }
 
 /// The data of the answer to a query, and how many errors there are.
 async fn answer(query: &str, variables: &str) -> (String, usize) {
     let variables = Variables::from_json(serde_json::from_str(variables).unwrap());
     let (document, plan) = plan(query, &variables);
-    let first = run(query, document, &plan, variables.clone(), ValidationMode::Strict).await;
-
-    let (registry, document) = (registry(), parse_query(query).unwrap());
-    let operation = document.operations.iter().next().unwrap().1;
-    let flat = flatten(&registry, &document, operation, &variables).unwrap();
-    let second = run(query, flat, &plan, variables, ValidationMode::Fast).await;
-    assert_eq!(first, second, "flat");
-    first
+    run(query, document, &plan, variables).await
 }
 
-async fn run(
-    query: &str,
-    document: ExecutableDocument,
-    plan: &Plan,
-    variables: Variables,
-    mode: ValidationMode,
-) -> (String, usize) {
+async fn run(query: &str, document: ExecutableDocument, plan: &Plan, variables: Variables) -> (String, usize) {
     let mut request = Request::new("").variables(variables);
     request.set_parsed_query(document);
-    let schema = Schema::build(Query::default(), EmptyMutation, EmptySubscription).validation_mode(mode).finish();
+    let schema = Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+        .validation_mode(ValidationMode::Fast)
+        .finish();
     let response = schema.execute(request).await;
     let completed = complete(plan, response.data, &response.errors);
     assert_eq!(completed.fault, None, "{query}");
@@ -287,14 +277,6 @@ fn defaults_of_variables_count() {
 }
 
 #[rstest]
-#[case("{ raw numbers }", None)]
-#[case("{ raw raw }", Some("raw"))]
-#[case("{ raw b: raw ...F } fragment F on Query { raw }", Some("raw"))]
-fn repeated_fields_at_the_top_are_known(#[case] query: &str, #[case] key: Option<&str>) {
-    assert_eq!(plan(query, &Variables::default()).1.repeated(), key);
-}
-
-#[rstest]
 #[case::non_null("{ must(id: 1) { id } }", r#"{"must":{}}"#, "Member.id must not be null")]
 #[case::item(
     "{ member(id: 1) { labels { text } } }",
@@ -328,8 +310,7 @@ async fn a_flat_operation_runs_every_field_once() {
     let operation = document.operations.iter().next().unwrap().1;
     let flat = flatten(&registry, &document, operation, &variables).unwrap();
     let plan = Plan::new(&registry, &flat, &flat.operations.iter().next().unwrap().1.node, &variables);
-    assert_eq!(plan.repeated(), None);
-    let data = run(query, flat, &plan, variables, ValidationMode::Fast).await.0;
+    let data = run(query, flat, &plan, variables).await.0;
     assert_eq!(data, r#"{"count":{"id":"s_1","x":"s_1","title":"space"}}"#);
 }
 

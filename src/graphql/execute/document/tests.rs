@@ -176,7 +176,7 @@ fn each_limit_lets_pass_its_figure_and_refuses_one_more() {
     };
     boundary(&fragments(50), &fragments(51), "has 51 fragments, and 50 are allowed (MEMBERBASE_MAX_FRAGMENTS)");
 
-    let selections = |count| format!("{{member{{{}}}}}", "name ".repeat(count - 1));
+    let selections = |count| format!("{{member{{{}}}}}", "name ".repeat(count as usize - 1));
     boundary(
         &selections(10_000),
         &selections(10_001),

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
-    Positioned, Variables,
+    Name, Pos, Positioned, Variables,
     parser::types::{
         DocumentOperations, ExecutableDocument, Field, InlineFragment, OperationDefinition, Selection, SelectionSet,
         TypeCondition,
@@ -11,14 +11,14 @@ use async_graphql::{
     registry::{MetaType, MetaTypeName, Registry},
 };
 
-use super::{Collected, MAX_DEPTH, Object, Planner, field_type, introspection, root_type, typenames::typename};
+use super::{Collected, MAX_DEPTH, Object, Planner, TYPE_KEY, field_type, introspection, root_type};
 
 /// How many fields a flat operation has at most: fragments in fragments grow fast.
 const MAX_FIELDS: usize = 20_000;
 
 /// The operation of a validated document as it runs: with its fragments, `@skip` and `@include` applied, every field
 /// once, and objects of interfaces and unions telling their type. For a schema that validates no more: variables may
-/// be unused. `None` where it grows too large or knows no type; `with_typenames` then has to do.
+/// be unused. `None` where it grows too large or knows no type.
 pub fn flatten(
     registry: &Registry,
     document: &ExecutableDocument,
@@ -89,7 +89,7 @@ impl<'a> Flattener<'a> {
                     let fragment = InlineFragment {
                         type_condition: Some(at(
                             field,
-                            TypeCondition { on: at(field, async_graphql::Name::new(name)) },
+                            TypeCondition { on: at(field, Name::new(name)) },
                         )),
                         directives: Vec::new(),
                         selection_set: at(field, self.object(name, sets)?),
@@ -113,4 +113,17 @@ impl<'a> Flattener<'a> {
 
 fn at<T>(field: &Positioned<Field>, node: T) -> Positioned<T> {
     Positioned::new(node, field.pos)
+}
+
+/// `@type: __typename`
+fn typename(pos: Pos) -> Positioned<Selection> {
+    let name = |name| Positioned::new(Name::new(name), pos);
+    let field = Field {
+        alias: Some(name(TYPE_KEY)),
+        name: name("__typename"),
+        arguments: Vec::new(),
+        directives: Vec::new(),
+        selection_set: Positioned::new(SelectionSet::default(), pos),
+    };
+    Positioned::new(Selection::Field(Positioned::new(field, pos)), pos)
 }
