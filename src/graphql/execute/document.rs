@@ -5,6 +5,7 @@ mod literals;
 mod measure;
 mod merging;
 mod scan;
+mod usages;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -143,7 +144,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
             return Err(vec![error]);
         }
         self.validate(&parsed)?;
-        let errors = literals::check(self.registry(), &parsed, self.limits.errors);
+        let errors = literals::check(self.registry(), &parsed);
         if !errors.is_empty() {
             return Err(self.sorted(errors));
         }
@@ -224,16 +225,9 @@ fn unparsed(error: &parser::Error) -> Error {
 }
 
 fn invalid(error: &ServerError) -> Error {
-    let message = swapped(&error.message).unwrap_or_else(|| presentable(&error.message));
+    let message = presentable(&error.message);
     let error_of = Error::new(Code::GraphqlValidationFailed, message);
     error.locations.iter().fold(error_of, |error, at| error.at(at.line, at.column))
-}
-
-/// async-graphql tells the type of a variable and that of its place the wrong way round.
-fn swapped(message: &str) -> Option<String> {
-    let (name, types) = message.strip_prefix("Variable \"")?.split_once("\" of type \"")?;
-    let (place, variable) = types.strip_suffix('"')?.split_once("\" used in position expecting type \"")?;
-    Some(format!("variable \"${name}\" of type \"{variable}\" used in position expecting type \"{place}\""))
 }
 
 /// As our own messages are: lower case, no full stop.
