@@ -187,3 +187,6 @@ pub fn refusal(errors: &[Error], trace_id: &str) -> Answer {
     let body = serde_json::json!({"errors": list}).to_string().into_bytes();
     Answer { refused: true, body, codes: errors.iter().map(Error::code).collect() }
 }
+
+#[cfg(test)]
+mod tests;
