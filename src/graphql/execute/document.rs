@@ -135,6 +135,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
         Ok(document)
     }
 
+    /// Errors are in the order of the text; the rules have none, and hash maps have another each time.
     fn judge(&self, text: &str) -> Result<Document, Vec<Error>> {
         let one = |error| vec![error];
         let scan = scan::scan(text, &self.limits).map_err(one)?;
@@ -143,12 +144,15 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
         if let Some(error) = scan.twice {
             return Err(vec![error]);
         }
-        self.validate(&parsed)?;
-        let errors = literals::check(self.registry(), &parsed);
-        if !errors.is_empty() {
-            return Err(self.sorted(errors));
-        }
+        // Before async-graphql, which tells of one conflict once for each selection set around it.
         merging::check(self.registry(), &parsed).map_err(one)?;
+        self.validate(&parsed)?;
+        let mut errors = literals::check(self.registry(), &parsed);
+        if !errors.is_empty() {
+            errors.sort_by(|a, b| (a.locations(), a.message()).cmp(&(b.locations(), b.message())));
+            errors.truncate(self.limits.errors.max(1));
+            return Err(errors);
+        }
         let weight = TOKEN.saturating_mul(scan.tokens as u64).saturating_add(text.len() as u64);
         Ok(Document { parsed, weight })
     }
@@ -162,14 +166,9 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
         if errors.len() <= SUGGESTED {
             errors = dry_run(&self.suggesting, document);
         }
-        Err(self.sorted(errors.iter().map(invalid).collect()))
-    }
-
-    /// In the order of the text; the rules have none, and hash maps have another each time.
-    fn sorted(&self, mut errors: Vec<Error>) -> Vec<Error> {
-        errors.sort_by(|a, b| (a.locations(), a.message()).cmp(&(b.locations(), b.message())));
+        errors.sort_by(|a, b| (&a.locations, &a.message).cmp(&(&b.locations, &b.message)));
         errors.truncate(self.limits.errors.max(1));
-        errors
+        Err(errors.iter().map(invalid).collect())
     }
 }
 

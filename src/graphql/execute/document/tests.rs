@@ -257,7 +257,7 @@ fn nothing_within_the_limits_takes_long() {
         inline(25, &"name ".repeat(9_000)),
         inline(0, &format!("friend({arguments}){{name}}friend({arguments}){{name}}")),
         inline(17, &"friend(at:1){name}friend(at:2){name}".repeat(900)),
-        format!("{{{}}}fragment F on Query{{{literal}}}", "...F ".repeat(25)),
+        format!("{{{}}}fragment F on Query{{{literal}}}", "...F ".repeat(22)),
         format!("query({variables}){{member{{{}}}}}", "friend(at:$v499){name}".repeat(1_750)),
         inline(0, &unknown),
         inline(0, &format!("{} ", "m".repeat(256)).repeat(1_000)),
