@@ -93,13 +93,14 @@ pub struct Error {
     code: Code,
     message: String,
     details: IndexMap<&'static str, Value>,
-    locations: Vec<Pos>,
+    /// A box and no vector: errors are moved about in results.
+    locations: Box<[Pos]>,
 }
 
 impl Error {
     /// An error with a code and a message: lower case, no full stop.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: IndexMap::new(), locations: Vec::new() }
+        Self { code, message: message.into(), details: IndexMap::new(), locations: Box::default() }
     }
 
     /// Bad input at a place in the variables or arguments.
@@ -114,7 +115,7 @@ impl Error {
     /// The same, at a place in the document: both count from one. An error may have several.
     #[must_use]
     pub fn at(mut self, line: usize, column: usize) -> Self {
-        self.locations.push(Pos { line, column });
+        self.locations = self.locations.iter().copied().chain([Pos { line, column }]).collect();
         self
     }
 

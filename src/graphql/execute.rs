@@ -179,3 +179,6 @@ fn answer(plan: &Plan, response: Response, limits: &DocumentLimits, trace_id: &s
 pub fn refusal(errors: &[Error], trace_id: &str) -> Answer {
     Answer { refused: true, body: write::refusal(errors, trace_id), codes: errors.iter().map(Error::code).collect() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod literals;
 mod measure;
 mod merging;
 mod scan;
+mod usages;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -138,6 +139,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
         Ok(document)
     }
 
+    /// Errors are in the order of the text; the rules have none, and hash maps have another each time.
     fn judge(&self, text: &str) -> Result<Document, Vec<Error>> {
         let one = |error| vec![error];
         let scan = scan::scan(text, &self.limits).map_err(one)?;
@@ -146,12 +148,15 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
         if let Some(error) = scan.twice {
             return Err(vec![error]);
         }
-        self.validate(&parsed)?;
-        let errors = literals::check(self.registry(), &parsed, self.limits.errors);
-        if !errors.is_empty() {
-            return Err(self.sorted(errors));
-        }
+        // Before async-graphql, which tells of one conflict once for each selection set around it.
         merging::check(self.registry(), &parsed).map_err(one)?;
+        self.validate(&parsed)?;
+        let mut errors = literals::check(self.registry(), &parsed);
+        if !errors.is_empty() {
+            errors.sort_by(|a, b| (a.locations(), a.message()).cmp(&(b.locations(), b.message())));
+            errors.truncate(self.limits.errors.max(1));
+            return Err(errors);
+        }
         let weight = TOKEN.saturating_mul(scan.tokens as u64).saturating_add(text.len() as u64);
         Ok(Document { parsed, weight })
     }
@@ -165,14 +170,9 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
         if errors.len() <= SUGGESTED {
             errors = dry_run(&self.suggesting, document);
         }
-        Err(self.sorted(errors.iter().map(invalid).collect()))
-    }
-
-    /// In the order of the text; the rules have none, and hash maps have another each time.
-    fn sorted(&self, mut errors: Vec<Error>) -> Vec<Error> {
-        errors.sort_by(|a, b| (a.locations(), a.message()).cmp(&(b.locations(), b.message())));
+        errors.sort_by(|a, b| (&a.locations, &a.message).cmp(&(&b.locations, &b.message)));
         errors.truncate(self.limits.errors.max(1));
-        errors
+        Err(errors.iter().map(invalid).collect())
     }
 }
 
@@ -228,16 +228,9 @@ fn unparsed(error: &parser::Error) -> Error {
 }
 
 fn invalid(error: &ServerError) -> Error {
-    let message = swapped(&error.message).unwrap_or_else(|| presentable(&error.message));
+    let message = presentable(&error.message);
     let error_of = Error::new(Code::GraphqlValidationFailed, message);
     error.locations.iter().fold(error_of, |error, at| error.at(at.line, at.column))
-}
-
-/// async-graphql tells the type of a variable and that of its place the wrong way round.
-fn swapped(message: &str) -> Option<String> {
-    let (name, types) = message.strip_prefix("Variable \"")?.split_once("\" of type \"")?;
-    let (place, variable) = types.strip_suffix('"')?.split_once("\" used in position expecting type \"")?;
-    Some(format!("variable \"${name}\" of type \"{variable}\" used in position expecting type \"{place}\""))
 }
 
 /// As our own messages are: lower case, no full stop.

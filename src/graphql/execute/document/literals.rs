@@ -1,38 +1,41 @@
 //! Literals in the document against the schema, with variables in them or without: async-graphql judges those alone
-//! that have none.
+//! that have none. On the way it is noted where variables are used.
+
+use std::borrow::Cow;
 
 use async_graphql::{
-    Name, Positioned,
-    parser::types::{Directive, ExecutableDocument, Field, OperationType, Selection, SelectionSet},
+    Name, Pos, Positioned,
+    parser::types::{Directive, ExecutableDocument, Field, OperationType, Selection, SelectionSet, VariableDefinition},
     registry::{MetaInputValue, MetaType, MetaTypeName, Registry},
 };
 use async_graphql_value::Value;
 
+use super::usages::{Scope, Usage, Usages};
 use crate::graphql::{Code, Error};
 
-/// Judges the arguments and the defaults of a document that async-graphql finds valid. At most `limit` errors.
-pub(super) fn check(registry: &Registry, document: &ExecutableDocument, limit: usize) -> Vec<Error> {
-    let mut check = Check { registry, errors: Vec::new() };
-    for (_, operation) in document.operations.iter() {
+/// Judges the arguments and the defaults of a document that async-graphql finds valid.
+pub(super) fn check(registry: &Registry, document: &ExecutableDocument) -> Vec<Error> {
+    let mut check = Check::new(registry);
+    for (name, operation) in document.operations.iter() {
+        check.scope = Scope::Operation(name.map(Name::as_str));
         let operation = &operation.node;
         for variable in &operation.variable_definitions {
             check.directives(&variable.node.directives);
             if let Some(default) = &variable.node.default_value {
-                let (ty, value) = (variable.node.var_type.node.to_string(), default.node.clone().into_value());
-                let path = format!("${}", variable.node.name.node);
-                let outcome = check.value(&ty, &value, &path);
-                check.report(default, outcome);
+                check.default(&variable.node, default);
             }
         }
         check.directives(&operation.directives);
         check.set(root(registry, operation.ty), &operation.selection_set);
     }
-    for fragment in document.fragments.values() {
+    for (name, fragment) in &document.fragments {
+        check.scope = Scope::Fragment(name);
         check.directives(&fragment.node.directives);
         check.set(registry.types.get(fragment.node.type_condition.node.on.node.as_str()), &fragment.node.selection_set);
     }
-    check.errors.truncate(limit);
-    check.errors
+    let Check { usages, mut errors, .. } = check;
+    usages.check(document, &mut errors);
+    errors
 }
 
 /// The type at the root of an operation.
@@ -52,10 +55,19 @@ pub(super) fn concrete<'a>(registry: &'a Registry, ty: &str) -> Option<&'a MetaT
 struct Check<'a> {
     registry: &'a Registry,
     errors: Vec<Error>,
+    /// Where the walk is.
+    scope: Scope<'a>,
+    pos: Pos,
+    usages: Usages<'a>,
 }
 
 impl<'a> Check<'a> {
-    fn set(&mut self, parent: Option<&'a MetaType>, set: &Positioned<SelectionSet>) {
+    fn new(registry: &'a Registry) -> Self {
+        let (scope, pos) = (Scope::Operation(None), Pos::default());
+        Self { registry, errors: Vec::new(), scope, pos, usages: Usages::default() }
+    }
+
+    fn set(&mut self, parent: Option<&'a MetaType>, set: &'a Positioned<SelectionSet>) {
         for selection in &set.node.items {
             self.directives(selection.node.directives());
             match &selection.node {
@@ -68,12 +80,15 @@ impl<'a> Check<'a> {
                     };
                     self.set(parent, &inline.node.selection_set);
                 }
-                Selection::FragmentSpread(_) => {}
+                Selection::FragmentSpread(spread) => {
+                    let name = spread.node.fragment_name.node.as_str();
+                    self.usages.spreads.entry(self.scope).or_default().push(name);
+                }
             }
         }
     }
 
-    fn field(&mut self, parent: Option<&'a MetaType>, field: &Positioned<Field>) {
+    fn field(&mut self, parent: Option<&'a MetaType>, field: &'a Positioned<Field>) {
         let node = &field.node;
         if node.name.node == "__typename" {
             if !node.arguments.is_empty() || !node.selection_set.node.items.is_empty() {
@@ -89,7 +104,7 @@ impl<'a> Check<'a> {
         self.set(concrete(self.registry, &meta.ty), &node.selection_set);
     }
 
-    fn directives(&mut self, directives: &[Positioned<Directive>]) {
+    fn directives(&mut self, directives: &'a [Positioned<Directive>]) {
         for directive in directives {
             let meta = self.registry.directives.get(directive.node.name.node.as_str());
             for (name, value) in &directive.node.arguments {
@@ -98,9 +113,10 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn argument(&mut self, meta: Option<&MetaInputValue>, name: &Positioned<Name>, value: &Positioned<Value>) {
+    fn argument(&mut self, meta: Option<&'a MetaInputValue>, name: &Positioned<Name>, value: &'a Positioned<Value>) {
         if let Some(meta) = meta {
-            let outcome = self.value(&meta.ty, &value.node, &name.node);
+            self.pos = value.pos;
+            let outcome = self.value(&meta.ty, meta.default_value.is_some(), &value.node, &name.node);
             self.report(value, outcome);
         }
     }
@@ -112,20 +128,31 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Whether a literal is one of a type, as far as the text tells. Whether a variable fits its place,
-    /// async-graphql judges.
-    fn value(&self, ty: &str, value: &Value, path: &str) -> Result<(), String> {
+    fn default(&mut self, variable: &VariableDefinition, default: &Positioned<async_graphql::Value>) {
+        let (ty, path) = (variable.var_type.node.to_string(), format!("${}", variable.name.node));
+        let value = default.node.clone().into_value();
+        let mut check = Check::new(self.registry);
+        let outcome = check.value(&ty, false, &value, &path);
+        self.report(default, outcome);
+    }
+
+    /// Whether a literal is one of a type, as far as the text tells. `default` is whether the place has one.
+    fn value(&mut self, ty: &str, default: bool, value: &'a Value, path: &str) -> Result<(), String> {
         let expected = || Err(format!("{path} has to be of type {ty}"));
         match (MetaTypeName::create(ty), value) {
-            (_, Value::Variable(_)) => Ok(()),
+            (_, Value::Variable(name)) => {
+                let usage = Usage { name, pos: self.pos, ty: ty.to_owned(), default };
+                self.usages.usages.entry(self.scope).or_default().push(usage);
+                Ok(())
+            }
             (MetaTypeName::NonNull(_), Value::Null) => Err(format!("{path} must not be null")),
-            (MetaTypeName::NonNull(inner), value) => self.value(inner, value, path),
+            (MetaTypeName::NonNull(inner), value) => self.value(inner, false, value, path),
             (_, Value::Null) => Ok(()),
             (MetaTypeName::List(inner), Value::List(list)) => {
                 let mut values = list.iter().enumerate();
-                values.try_for_each(|(index, value)| self.value(inner, value, &format!("{path}.{index}")))
+                values.try_for_each(|(index, value)| self.value(inner, false, value, &format!("{path}.{index}")))
             }
-            (MetaTypeName::List(inner), value) => self.value(inner, value, path),
+            (MetaTypeName::List(inner), value) => self.value(inner, false, value, path),
             (MetaTypeName::Named(name), value) => match (self.registry.types.get(name), value) {
                 (Some(MetaType::Enum { enum_values, .. }), Value::Enum(value)) => {
                     if enum_values.contains_key(value.as_str()) {
@@ -149,7 +176,9 @@ impl<'a> Check<'a> {
                         let Some(field) = input_fields.get(key.as_str()) else {
                             return Err(format!("{path}: the type {name} has no field {key}"));
                         };
-                        self.value(&field.ty, value, &format!("{path}.{key}"))?;
+                        // A variable that may be null would be none.
+                        let ty = if *oneof { format!("{}!", field.ty).into() } else { Cow::from(&field.ty) };
+                        self.value(&ty, field.default_value.is_some(), value, &format!("{path}.{key}"))?;
                     }
                     match input_fields
                         .values()

@@ -1,0 +1,156 @@
+//! What a document may have, and that nothing within these bounds takes long.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// Unoptimized as the tests are, far more is let pass than of a release.
+fn soon<T>(work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    result
+}
+
+/// Two texts, of which the first has as much as is allowed.
+fn boundary(allowed: &str, refused: &str, why: &str) {
+    passes(allowed);
+    over_limit(refused, why);
+}
+
+#[test]
+fn each_limit_lets_pass_its_figure_and_refuses_one_more() {
+    let limits = DocumentLimits::default();
+    let bytes = |count: usize| format!("{{member{{name}}}}{}", "#".repeat(count - 14));
+    boundary(
+        &bytes(limits.bytes),
+        &bytes(limits.bytes + 1),
+        "has 262145 bytes, and 262144 are allowed (MEMBERBASE_MAX_DOCUMENT)",
+    );
+
+    // Of 16 tokens without its items, and each item is an object of 2.
+    let tokens = |count: usize| format!("{{members(filter:{{or:[{}]}}){{name}}}}", "{}".repeat((count - 16) / 2));
+    over_limit(&tokens(limits.tokens + 2), "more than 20000 tokens, which are allowed (MEMBERBASE_MAX_TOKENS)");
+    passes(&tokens(limits.tokens));
+
+    let nested = |depth: usize| {
+        let (open, close) = ("{or:[".repeat(depth / 2 - 1), "]}".repeat(depth / 2 - 1));
+        format!("{{members(filter:{open}{close}){{name}}}}")
+    };
+    boundary(
+        &nested(limits.bracket_depth),
+        &nested(limits.bracket_depth + 2),
+        "deeper than 64, which is allowed (MEMBERBASE_MAX_BRACKET_DEPTH)",
+    );
+
+    let deep = |depth: usize| format!("{{member{{{}name{}}}}}", "friend{".repeat(depth - 2), "}".repeat(depth - 2));
+    boundary(&deep(15), &deep(16), "has 16 levels, and 15 are allowed (MEMBERBASE_MAX_SELECTION_DEPTH)");
+
+    let repeated = |part: &dyn Fn(usize) -> String, count: usize| (0..count).map(part).collect::<String>();
+    let aliases = |count| format!("{{member{{{}}}}}", repeated(&|index| format!("a{index}:name "), count));
+    boundary(&aliases(50), &aliases(51), "has 51 aliases, and 50 are allowed (MEMBERBASE_MAX_ALIASES)");
+
+    let roots = |count| format!("{{{}}}", "member{name}".repeat(count));
+    boundary(&roots(50), &roots(51), "has 51 fields at its root, and 50 are allowed (MEMBERBASE_MAX_ROOT_FIELDS)");
+
+    let directives = |count| format!("{{member{{{}}}}}", "name@skip(if:false)".repeat(count));
+    boundary(&directives(50), &directives(51), "has 51 directives, and 50 are allowed (MEMBERBASE_MAX_DIRECTIVES)");
+
+    let fragments = |count| {
+        let spreads = repeated(&|index| format!("...F{index} "), count);
+        let fragments = repeated(&|index| format!("fragment F{index} on Member{{name}}"), count);
+        format!("{{member{{{spreads}}}}}{fragments}")
+    };
+    boundary(&fragments(50), &fragments(51), "has 51 fragments, and 50 are allowed (MEMBERBASE_MAX_FRAGMENTS)");
+
+    let selections = |count: usize| format!("{{member{{{}}}}}", "name ".repeat(count - 1));
+    boundary(
+        &selections(10_000),
+        &selections(10_001),
+        "has 10001 selections with its fragments, and 10000 are allowed (MEMBERBASE_MAX_SELECTIONS)",
+    );
+
+    let operations = |count| repeated(&|index| format!("query Q{index}{{member{{name}}}}"), count);
+    boundary(&operations(10), &operations(11), "has 11 operations, and 10 are allowed (MEMBERBASE_MAX_OPERATIONS)");
+}
+
+#[test]
+fn a_name_and_the_list_of_variables_have_bounds_too() {
+    over_limit(&format!("{{{}}}", "a".repeat(257)), "a name has 257 bytes, and 256 are allowed");
+    let variables: String = (0..501).map(|index| format!("$v{index}:Int ")).collect();
+    over_limit(&format!("query({variables}){{member{{name}}}}"), "501 variables, and 500 are allowed");
+}
+
+#[test]
+fn fragments_that_multiply_are_refused_at_once() {
+    let mut text = "{member{...F0}}".to_owned();
+    for index in 0..9 {
+        let spreads = format!("...F{} ", index + 1).repeat(30);
+        text += &format!("fragment F{index} on Member{{{}}}", if index == 8 { "name" } else { &spreads });
+    }
+    let documents = documents();
+    let start = Instant::now();
+    let errors = refusal_by(&documents, &text);
+    assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
+    assert!(errors[0].message().contains("selections with its fragments"), "{errors:?}");
+}
+
+#[test]
+fn a_hundred_thousand_brackets_overflow_nothing() {
+    for open in ["[", "{", "(", "{a", "a(a:[", "query($a:[", "{...", "{a(a:{a:", "\"\"\"\" [", "{a(b:\"\"\"\" [[[[["] {
+        let text = open.repeat(100_000);
+        for text in [text.clone(), format!("{{a(b:[{text}"), format!("query($a:{text}")] {
+            soon(|| refusal(&text[..text.len().min(260_000)]));
+            soon(|| refusal(&text));
+        }
+    }
+    // Here every bracket after the string would be one for the parser, which sees two empty strings.
+    let error = refusal(&format!("{{members(filter:[\"\"\"\"{}", "[".repeat(100_000)));
+    assert_eq!((error.code(), error.message()), (Code::GraphqlParseFailed, "a string is not closed"));
+    // Fragments in a chain, each of inline fragments as deep as brackets go.
+    let (open, close) = ("...on Member{".repeat(60), "}".repeat(60));
+    let chain: String =
+        (0..49).map(|index| format!("fragment F{index} on Member{{{open}...F{}{close}}}", index + 1)).collect();
+    over_limit(&format!("{{member{{...F0}}}}{chain}fragment F49 on Member{{name}}"), "nested deeper than 64");
+}
+
+/// The worst that is let through to validation, and a figure above that would not be.
+#[test]
+fn nothing_within_the_limits_takes_long() {
+    let inline = |depth, inner: &str| format!("{{member{{{}{inner}{}}}}}", "...{".repeat(depth), "}".repeat(depth));
+    let arguments: String = (0..200).map(|index| format!("a{index}:1 ")).collect();
+    let literal = format!("members(filter:{{or:[{}]}}){{name}}", "{}".repeat(5_000));
+    let variables: String = (0..500).map(|index| format!("$v{index}:Int ")).collect();
+    let unknown: String = (0..9_000).map(|index| format!("x{index} ")).collect();
+    let texts = [
+        inline(25, &"name ".repeat(9_000)),
+        inline(0, &format!("friend({arguments}){{name}}friend({arguments}){{name}}")),
+        inline(17, &"friend(at:1){name}friend(at:2){name}".repeat(900)),
+        format!("{{{}}}fragment F on Query{{{literal}}}", "...F ".repeat(22)),
+        format!("query({variables}){{member{{{}}}}}", "friend(at:$v499){name}".repeat(1_750)),
+        inline(0, &unknown),
+        inline(0, &format!("{} ", "m".repeat(256)).repeat(1_000)),
+        (0..10).map(|index| format!("query Q{index}{{...F}}")).collect::<String>()
+            + &format!("fragment F on Query{{member{{{}}}}}", "name ".repeat(9_990)),
+        inline(0, &format!("name #{}\n", "#".repeat(250_000))),
+        inline(30, &format!("name {}", ", \n".repeat(80_000))),
+        inline(0, &"name#\n,".repeat(9_000)),
+        inline(0, &format!("members(filter:\"\"\"{}\"\"\"){{name}}", "\\\"\"\"".repeat(60_000))),
+        format!("{{members(filter:{{name:\"{}\"}}){{name}}}}", "\\u00e9".repeat(40_000)),
+    ];
+    for (index, text) in texts.iter().enumerate() {
+        let documents = documents();
+        let start = Instant::now();
+        let outcome = documents.get(text).map_err(|mut errors| errors.swap_remove(0)).err();
+        let message = outcome.as_ref().map(|error| error.message().to_owned());
+        println!("{index}: {:?}, {message:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(1), "{index}");
+        assert!(outcome.is_none_or(|error| error.code() == Code::GraphqlValidationFailed), "{index}: {message:?}");
+    }
+}
+
+#[test]
+fn what_multiplies_in_validation_is_bounded() {
+    let text = format!("{{member{{{}{}{}}}}}", "...{".repeat(60), "name ".repeat(9_000), "}".repeat(60));
+    over_limit(&text, "steps to validate, and 250000 are allowed");
+}

@@ -1,0 +1,142 @@
+//! Operations that run, and what is answered when they fail.
+
+use async_graphql::{ID, Object};
+use serde_json::Value;
+
+use super::*;
+
+/// Panics, of which the compiler is not to know.
+fn fail() -> bool {
+    panic!("as asked")
+}
+
+struct Missing;
+
+#[derive(Clone)]
+struct Query;
+
+#[Object]
+impl Query {
+    async fn echo(&self, id: ID, number: Option<i32>) -> String {
+        format!("{}{number:?}", id.as_str())
+    }
+
+    async fn panics(&self) -> bool {
+        fail()
+    }
+
+    async fn conflict(&self) -> async_graphql::Result<Option<bool>> {
+        Err(Error::new(Code::Conflict, "taken").into())
+    }
+
+    async fn busy(&self) -> async_graphql::Result<Option<bool>> {
+        Err(Error::new(Code::ServiceUnavailable, "later").into())
+    }
+
+    async fn missing(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Option<bool>> {
+        ctx.data::<Missing>().map(|_| None)
+    }
+}
+
+async fn ask(query: &str, variables: &str) -> (Answer, Value) {
+    let executor = Executor::new(Query, Query, &Limits::default());
+    let body =
+        serde_json::json!({"query": query, "variables": serde_json::from_str::<Value>(variables).expect("JSON")});
+    let body = body.to_string();
+    let operation = executor.prepare(Request::from_json(body.as_bytes()).expect("a request")).expect("an operation");
+    let answer = executor.run(operation, Data::default(), "t1").await;
+    let json = serde_json::from_slice(&answer.body).expect("JSON");
+    (answer, json)
+}
+
+/// The only error of an answer.
+async fn error(query: &str, variables: &str) -> (Answer, Value) {
+    let (answer, json) = ask(query, variables).await;
+    assert_eq!(json["errors"].as_array().map(Vec::len), Some(1), "{json}");
+    let error = json["errors"][0].clone();
+    assert_eq!(error["extensions"]["traceId"], "t1");
+    (answer, error)
+}
+
+#[tokio::test]
+async fn an_operation_runs() {
+    let (answer, json) = ask("query A($i:ID!){echo(id:$i,number:7) __typename}", r#"{"i": "x"}"#).await;
+    assert_eq!(json, serde_json::json!({"data": {"echo": "xSome(7)", "__typename": "Query"}}));
+    assert!(!answer.refused && answer.codes.is_empty());
+}
+
+#[tokio::test]
+async fn introspection_runs_and_the_registry_knows_its_types() {
+    let (_, json) = ask("{__schema{queryType{name}} __type(name:\"Query\"){name}}", "{}").await;
+    assert_eq!(json["data"]["__schema"]["queryType"]["name"], "Query");
+    let executor = Executor::new(Query, Query, &Limits::default());
+    let types = &executor.registry().types;
+    assert!(["__Schema", "__Type", "Query", "ID", "Int", "Boolean"].iter().all(|name| types.contains_key(*name)));
+    assert_eq!(executor.registry().query_type, "Query");
+    assert!(executor.sdl().contains("type Query {"));
+}
+
+#[tokio::test]
+async fn an_operation_has_its_kind_and_name() {
+    let executor = Executor::new(Query, Query, &Limits::default());
+    let prepare = |body: &'static str| executor.prepare(Request::from_json(body.as_bytes()).expect("a request"));
+    let two = r#"{"query": "query A{conflict} mutation B{conflict}", "operationName": "B"}"#;
+    let operation = prepare(two).ok().expect("an operation");
+    assert_eq!((operation.kind(), operation.name()), (Kind::Mutation, Some("B")));
+    let operation = prepare(r#"{"query": "{conflict}"}"#).ok().expect("an operation");
+    assert_eq!((operation.kind(), operation.name()), (Kind::Query, None));
+    let refused = prepare(r#"{"query": "query A{conflict} query B{conflict}"}"#).err().expect("refused");
+    assert_eq!(refused[0].code(), Code::GraphqlValidationFailed);
+}
+
+#[tokio::test]
+async fn errors_of_resolvers_keep_their_code() {
+    let (answer, error_of) = error("{conflict}", "{}").await;
+    assert_eq!(answer.codes, [Code::Conflict]);
+    assert_eq!((&error_of["message"], &error_of["extensions"]["code"]), (&"taken".into(), &"CONFLICT".into()));
+    assert_eq!(error_of["extensions"]["retryable"], false);
+    assert_eq!(error("{busy}", "{}").await.1["extensions"]["retryable"], true);
+}
+
+#[tokio::test]
+async fn an_argument_that_cannot_be_read_is_bad_input() {
+    let (answer, error) = error("query($n:Int){echo(id:1,number:$n)}", r#"{"n": 99999999999}"#).await;
+    assert_eq!(answer.codes, [Code::BadUserInput]);
+    assert!(!error["message"].as_str().expect("a message").contains("Failed to parse"), "{error}");
+}
+
+#[test]
+fn the_frame_around_a_message_goes() {
+    let framed = r#"Failed to parse "Filter": Failed to parse "ID": No such thing. (occurred while parsing "[ID]")"#;
+    assert_eq!(essential(framed), "no such thing");
+    assert_eq!(essential("Only this"), "only this");
+    assert_eq!(essential(""), "");
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_as_an_internal_error() {
+    for query in ["{panics}", "mutation{panics}", "{conflict panics}"] {
+        let (answer, error) = error(query, "{}").await;
+        assert!(answer.refused);
+        assert_eq!(answer.codes, [Code::InternalServerError]);
+        assert_eq!(error["message"], "internal error");
+    }
+}
+
+#[tokio::test]
+async fn what_a_resolver_misses_is_not_told_by_its_type() {
+    let (answer, error) = error("{missing}", "{}").await;
+    assert_eq!(answer.codes, [Code::InternalServerError]);
+    assert_eq!(error["message"], "internal error");
+}
+
+#[test]
+fn a_refusal_has_the_places_of_its_errors() {
+    let errors = [Error::new(Code::LimitExceeded, "no").at(3, 4), Error::new(Code::BadRequest, "no")];
+    let answer = refusal(&errors, "t1");
+    let json: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!(json["errors"][0]["locations"], serde_json::json!([{"line": 3, "column": 4}]));
+    assert!(json["errors"][1].get("locations").is_none() && json.get("data").is_none());
+    assert_eq!(json["errors"][1]["extensions"]["traceId"], "t1");
+    assert_eq!(answer.codes, [Code::LimitExceeded, Code::BadRequest]);
+}
