@@ -85,3 +85,112 @@ async fn refs_that_differ_in_a_byte_are_different_members(
     sorted.sort_unstable();
     assert_eq!(server.column::<String>("SELECT ref FROM member ORDER BY ref").await, sorted);
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_ref_has_1024_bytes_at_most(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let (ascii, wide) = ("x".repeat(1024), "\u{1f600}".repeat(256));
+    let payload = upserted(&writer, &base, &[&ascii, &wide]).await;
+    assert_eq!(outcomes(&payload), ["CREATED", "CREATED"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn one_bad_row_and_nothing_is_stored(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let (long, wide) = ("x".repeat(1025), format!("{}x", "\u{1f600}".repeat(256)));
+    let answer = writer.upsert(&base, &["good", &long, "", "a\0b", &wide]).await;
+    let error = answer.error();
+    let failures = error["extensions"]["failures"].as_array().unwrap();
+    let told: Vec<_> = failures.iter().map(|told| (&told["index"], &told["code"], &told["path"])).collect();
+    let expected = [json!(1), json!(2), json!(3), json!(4)];
+    let (code, path) = (json!("INVALID_REF"), json!(["ref"]));
+    assert_eq!(told, expected.iter().map(|index| (index, &code, &path)).collect::<Vec<_>>());
+    assert!(failures[0]["message"].as_str().unwrap().contains("1025"), "{error}");
+    assert_eq!((answer.code().as_str(), &error["extensions"]["failureCount"]), ("BAD_USER_INPUT", &json!(4)));
+    assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 1);
+    assert_eq!((&answer.json()["data"]["bulkUpsertMembers"], server.members().await), (&Value::Null, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_first_hundred_of_many_bad_rows_are_told(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let refs: Vec<_> = (0..300).map(|n| if n % 2 == 0 { "good" } else { "" }).collect();
+    let error = writer.upsert(&base, &refs).await.error();
+    let failures = error["extensions"]["failures"].as_array().unwrap();
+    let indexes: Vec<_> = failures.iter().map(|told| told["index"].as_u64().unwrap()).collect();
+    assert_eq!(indexes, (0..100).map(|n| 2 * n + 1).collect::<Vec<_>>());
+    assert_eq!((&error["extensions"]["failureCount"], server.members().await), (&json!(150), 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn bad_rows_are_skipped_when_asked_to(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let options = json!({"onError": "SKIP_FAILED"});
+    let payload = upserted_with(&writer, &base, &["a", "", "b", "a\0", ""], options).await;
+    assert_eq!(outcomes(&payload), ["CREATED", "FAILED", "CREATED", "FAILED", "FAILED"]);
+    let has_id: Vec<_> = ids(&payload).iter().map(Option::is_some).collect();
+    assert_eq!(has_id, [true, false, true, false, false]);
+    let result = &payload["results"][1];
+    assert_eq!((&result["index"], &result["ref"], &result["id"]), (&json!(1), &json!(""), &Value::Null));
+    assert_eq!((&result["error"]["code"], &result["error"]["path"]), (&json!("INVALID_REF"), &json!(["ref"])));
+    assert_eq!((&payload["results"][0]["error"], &payload["summary"]["failed"]), (&Value::Null, &json!(3)));
+    assert_eq!(server.column::<String>("SELECT ref FROM member ORDER BY ref").await, ["a", "b"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_bad_rows_store_nothing_and_are_no_error_when_skipped(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let payload = upserted_with(&writer, &base, &["", ""], json!({"onError": "SKIP_FAILED"})).await;
+    assert_eq!((ids(&payload), server.members().await), (vec![None, None], 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn insert_only_skips_who_is_there_and_gives_their_id(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &["a"]).await;
+    let payload = upserted_with(&writer, &base, &["b", "a", "a", "b"], json!({"mode": "INSERT_ONLY"})).await;
+    assert_eq!(outcomes(&payload), ["CREATED", "SKIPPED", "SKIPPED", "UNCHANGED"]);
+    let told = ids(&payload);
+    assert!(told[1] == ids(&first)[0] && told[2] == told[1] && told[3] == told[0] && told[0].is_some(), "{told:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn update_only_creates_nobody(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &["a"]).await;
+    let payload = upserted_with(&writer, &base, &["b", "a"], json!({"mode": "UPDATE_ONLY"})).await;
+    assert_eq!((outcomes(&payload), ids(&payload)), (vec!["SKIPPED", "UNCHANGED"], vec![None, ids(&first)[0]]));
+    assert_eq!((&payload["summary"]["skipped"], server.members().await), (&json!(1), 1));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_dry_run_tells_all_and_keeps_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &["a"]).await;
+    let payload = upserted_with(&writer, &base, &["b", "a", "b"], json!({"dryRun": true})).await;
+    assert_eq!(outcomes(&payload), ["CREATED", "UNCHANGED", "UNCHANGED"]);
+    assert_eq!(ids(&payload), [None, ids(&first)[0], None]);
+    assert_eq!(server.column::<String>("SELECT ref FROM member").await, ["a"]);
+}
