@@ -1,5 +1,6 @@
 //! `bulkUpsertMembers`.
 
+use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -193,4 +194,133 @@ async fn a_dry_run_tells_all_and_keeps_nothing(#[values(Database::Sqlite, Databa
     assert_eq!(outcomes(&payload), ["CREATED", "UNCHANGED", "UNCHANGED"]);
     assert_eq!(ids(&payload), [None, ids(&first)[0], None]);
     assert_eq!(server.column::<String>("SELECT ref FROM member").await, ["a"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_dry_run_refuses_what_the_real_call_refuses(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let bad = writer.upsert_with(input(&base, &["a", ""], json!({"dryRun": true}))).await;
+    let absent = writer.upsert_with(input(&nowhere(), &["a"], json!({"dryRun": true}))).await;
+    assert_eq!((bad.code().as_str(), absent.code().as_str()), ("BAD_USER_INPUT", "NOT_FOUND"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_members_of_ten_thousand_rows_come_in_the_order_of_the_rows(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let refs: Vec<_> = (0..10_000).map(|n| format!("ref-{}", n * 7919 % 10_000)).collect();
+    let refs: Vec<_> = refs.iter().map(String::as_str).collect();
+    let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
+        memberIds members { id ref memberbaseId } summary { created } } }";
+    let data = writer.ask(query, json!({"input": input(&base, &refs, json!({}))})).await.data();
+    let payload = &data["bulkUpsertMembers"];
+    let members = payload["members"].as_array().unwrap();
+    let told: Vec<_> = members.iter().map(|member| member["ref"].as_str().unwrap()).collect();
+    let of_members: Vec<_> = members.iter().map(|member| member["id"].as_str()).collect();
+    assert!(told == refs && of_members == ids(payload), "the order is another");
+    assert_eq!((&payload["summary"]["created"], server.members().await), (&json!(10_000), 10_000));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_members_of_a_payload_are_null_where_there_is_no_id(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
+    let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { members { ref } } }";
+    let options = json!({"mode": "UPDATE_ONLY", "onError": "SKIP_FAILED"});
+    let data = writer.ask(query, json!({"input": input(&base, &["", "a", "b", "a"], options)})).await.data();
+    assert_eq!(data["bulkUpsertMembers"]["members"], json!([null, {"ref": "a"}, null, {"ref": "a"}]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn no_rows_at_all_are_no_error(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let payload = upserted(&writer, &base, &[]).await;
+    assert_eq!((&payload["memberIds"], &payload["results"]), (&json!([]), &json!([])));
+    assert_eq!(writer.upsert(&nowhere(), &[]).await.code(), "NOT_FOUND");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_memberbase_outside_the_token_is_as_one_that_never_was(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (own, other, never) = (server.memberbase("own").await, server.memberbase("other").await, nowhere());
+    let bound = server.bound(Access::Write, &own).await;
+    let message = |answer: &Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
+    let elsewhere = message(&bound.upsert(&other, &["a"]).await, &other);
+    let of_bound = message(&bound.upsert(&never, &["a"]).await, &never);
+    let of_all = message(&server.writer().await.upsert(&never, &["a"]).await, &never);
+    assert_eq!((elsewhere.0.as_str(), &elsewhere, &elsewhere), ("NOT_FOUND", &of_bound, &of_all));
+    assert!(elsewhere.1.contains("<id>"), "{elsewhere:?}");
+    assert_eq!(server.members().await, 0);
+    assert_eq!(outcomes(&upserted(&bound, &own, &["a"]).await), ["CREATED"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_reader_upserts_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, reader) = (server.memberbase("b").await, server.reader().await);
+    let (there, absent) = (reader.upsert(&base, &["a"]).await, reader.upsert(&nowhere(), &["a"]).await);
+    assert_eq!((there.code(), absent.code()), ("FORBIDDEN".to_owned(), "FORBIDDEN".to_owned()));
+    assert_eq!(server.members().await, 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ref_is_of_one_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (one, two) = (server.memberbase("one").await, server.memberbase("two").await);
+    let writer = server.writer().await;
+    let (first, second) = (upserted(&writer, &one, &["a"]).await, upserted(&writer, &two, &["a"]).await);
+    assert_eq!(outcomes(&second), ["CREATED"]);
+    assert_ne!(ids(&first), ids(&second));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ref_that_was_deleted_gets_another_id(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &["a", "b"]).await;
+    writer.delete_with(json!({"memberbaseId": base, "refs": ["a"]})).await.data();
+    let again = upserted(&writer, &base, &["a", "b"]).await;
+    assert_eq!(outcomes(&again), ["CREATED", "UNCHANGED"]);
+    assert!(ids(&again)[0] > ids(&first)[0] && ids(&again)[1] == ids(&first)[1], "{first} {again}");
+}
+
+// The path is delivered by the branch that coerces variables itself.
+#[rstest]
+#[case::a_missing_ref(json!({}))]
+#[case::a_ref_that_is_null(json!({"ref": null}))]
+#[case::an_unknown_field(json!({"ref": "a", "name": "b"}))]
+#[case::a_number_for_a_ref(json!({"ref": 7}))]
+#[case::a_row_that_is_null(Value::Null)]
+#[case::a_text_for_a_row(json!("a"))]
+#[tokio::test]
+async fn a_row_of_another_shape_refuses_the_request_and_is_named(
+    #[case] row: Value,
+    #[values("REJECT_BATCH", "SKIP_FAILED")] on_error: &str,
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let input = json!({"memberbaseId": base, "members": [{"ref": "good"}, row], "onError": on_error});
+    let answer = writer.upsert_with(input).await;
+    assert_eq!((answer.code().as_str(), server.members().await), ("BAD_USER_INPUT", 0), "{}", answer.json());
+    let path = answer.error()["extensions"]["path"].as_array().cloned().unwrap_or_default();
+    assert!(path.windows(2).any(|steps| steps == [json!("members"), json!(1)]), "{}", answer.json());
 }
