@@ -6,5 +6,7 @@
 mod support;
 
 mod bulk_upsert;
+mod delete_members;
 mod layers;
 mod schema;
+mod unchanged;
