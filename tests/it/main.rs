@@ -8,5 +8,6 @@ mod support;
 mod bulk_upsert;
 mod delete_members;
 mod layers;
+mod memberbases;
 mod schema;
 mod unchanged;

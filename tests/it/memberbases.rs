@@ -81,3 +81,110 @@ async fn another_name_moves_the_time_and_the_same_name_leaves_it(
     assert!(other["updatedAt"].as_str() > made["updatedAt"].as_str(), "{other}");
     assert_eq!(names(&server).await, ["new", "bystander"]);
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_memberbase_goes_with_its_members_and_no_others(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, _other) = (server.memberbase_of(&["a", "b"]).await, server.memberbase_of(&["a", "x"]).await);
+    let admin = server.admin().await;
+    let data = delete(&admin, &base, json!({})).await.data();
+    assert_eq!(data["deleteMemberbase"], json!({"deletedMemberbaseId": base, "deleted": {"members": 2}}));
+    assert_eq!(server.column::<String>("SELECT ref FROM member ORDER BY ref").await, ["a", "x"]);
+    assert_eq!(names(&server).await.len(), 1);
+    assert_eq!(delete(&admin, &base, json!({})).await.code(), "NOT_FOUND");
+    assert_eq!(server.writer().await.upsert(&base, &["a"]).await.code(), "NOT_FOUND");
+}
+
+#[rstest]
+#[tokio::test]
+async fn more_members_than_at_most_keep_their_memberbase(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(false, true)] dry_run: bool,
+) {
+    let server = Server::start(database).await;
+    let (base, admin) = (server.memberbase_of(&["a", "b"]).await, server.admin().await);
+    for most in [0, 1] {
+        let answer = delete(&admin, &base, json!({"atMostMembers": most, "dryRun": dry_run})).await;
+        assert_eq!((answer.code().as_str(), server.members().await), ("LIMIT_EXCEEDED", 2));
+    }
+    let data = delete(&admin, &base, json!({"atMostMembers": 2, "dryRun": dry_run})).await.data();
+    assert_eq!(data["deleteMemberbase"], json!({"deletedMemberbaseId": base, "deleted": {"members": 2}}));
+    let left = if dry_run { (2, 1) } else { (0, 0) };
+    assert_eq!((server.members().await, names(&server).await.len()), left);
+}
+
+#[rstest]
+#[tokio::test]
+async fn tokens_stop_at_once_with_the_memberbase_that_they_are_bound_to(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, admin) = (server.memberbase_of(&["a"]).await, server.admin().await);
+    let bound = server.bound(Access::Write, &base).await;
+    delete(&admin, &base, json!({"dryRun": true})).await.data();
+    bound.upsert(&base, &["b"]).await.data();
+    delete(&admin, &base, json!({})).await.data();
+    let answer = bound.upsert(&base, &["c"]).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "UNAUTHENTICATED"));
+    let tokens = "SELECT count(*) FROM api_token WHERE memberbase_id IS NOT NULL";
+    assert_eq!(server.column::<i64>(tokens).await, [0]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_an_admin_that_sees_them_changes_memberbases(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, other) = (server.memberbase("base").await, server.memberbase("other").await);
+    let callers = [
+        (server.reader().await, ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]),
+        (server.writer().await, ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]),
+        (server.bound(Access::Write, &base).await, ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]),
+        (server.bound(Access::Admin, &other).await, ["FORBIDDEN", "NOT_FOUND", "NOT_FOUND"]),
+    ];
+    for (place, (caller, expected)) in callers.iter().enumerate() {
+        let create = create(caller, "new").await.code();
+        let rename = rename(caller, &base, "new").await.code();
+        let delete = delete(caller, &base, json!({})).await.code();
+        assert_eq!([create.as_str(), &rename, &delete], *expected, "caller {place}");
+    }
+    assert_eq!(names(&server).await, ["base", "other"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_bound_admin_changes_its_own_memberbase(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase("old").await;
+    let bound = server.bound(Access::Admin, &base).await;
+    rename(&bound, &base, "new").await.data();
+    assert_eq!(names(&server).await, ["new"]);
+    delete(&bound, &base, json!({})).await.data();
+    assert_eq!(names(&server).await, [""; 0]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_outside_the_token_is_told_as_what_never_was(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, other, never) = (server.memberbase("base").await, server.memberbase("other").await, nowhere());
+    let (admin, bound) = (server.admin().await, server.bound(Access::Admin, &other).await);
+    let form = |answer: Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
+    for options in [json!({}), json!({"dryRun": true}), json!({"atMostMembers": 0})] {
+        let elsewhere = form(delete(&bound, &base, options.clone()).await, &base);
+        assert_eq!(elsewhere, form(delete(&admin, &never, options).await, &never));
+    }
+    let elsewhere = form(rename(&bound, &base, "new").await, &base);
+    assert_eq!(elsewhere, form(rename(&admin, &never, "new").await, &never));
+    let query = "query($id: ID!) { memberbase(id: $id) { name } }";
+    let looked_up = [bound.ask(query, json!({"id": base})).await.data(), admin.ask(query, json!({"id": never})).await.data()];
+    assert_eq!(looked_up, [json!({"memberbase": null}), json!({"memberbase": null})]);
+}
