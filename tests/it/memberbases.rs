@@ -188,3 +188,97 @@ async fn what_is_outside_the_token_is_told_as_what_never_was(
     let looked_up = [bound.ask(query, json!({"id": base})).await.data(), admin.ask(query, json!({"id": never})).await.data()];
     assert_eq!(looked_up, [json!({"memberbase": null}), json!({"memberbase": null})]);
 }
+
+/// The memberbases of a page, by their names.
+async fn listed(caller: &Caller, arguments: Value) -> Value {
+    let query = "query($filter: MemberbaseFilter, $first: Int, $after: String, $last: Int, $before: String) { \
+        memberbases(filter: $filter, first: $first, after: $after, last: $last, before: $before) { \
+        nodes { name } edges { cursor } totalCount pageInfo { hasNextPage hasPreviousPage endCursor } } }";
+    caller.ask(query, arguments).await.data()["memberbases"].take()
+}
+
+fn listed_names(page: &Value) -> Vec<&str> {
+    page["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn memberbases_are_found_by_id_and_by_name(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let mut ids = Vec::new();
+    for name in ["a", "b", "ab", "A"] {
+        ids.push(server.memberbase(name).await);
+    }
+    let reader = server.reader().await;
+    let found: [(Value, &[&str]); 7] = [
+        (json!({"name": {"eq": "a"}}), &["a"]),
+        (json!({"name": {"startsWith": "a"}}), &["a", "ab"]),
+        (json!({"name": {"in": ["A", "b", "c"]}}), &["b", "A"]),
+        (json!({"id": {"in": [ids[2], ids[0], nowhere()]}}), &["a", "ab"]),
+        (json!({"not": {"id": {"eq": ids[1]}}}), &["a", "ab", "A"]),
+        (json!({"or": [{"id": {"eq": ids[1]}}, {"name": {"eq": "A"}}]}), &["b", "A"]),
+        (json!({}), &["a", "b", "ab", "A"]),
+    ];
+    for (filter, expected) in found {
+        let page = listed(&reader, json!({"filter": filter, "first": 1})).await;
+        let all = listed(&reader, json!({"filter": filter})).await;
+        assert_eq!((listed_names(&all), &page["totalCount"]), (expected.to_vec(), &json!(expected.len())), "{filter}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_walk_sees_every_memberbase_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let all = ["a", "b", "c", "d", "e"];
+    for name in all {
+        server.memberbase(name).await;
+    }
+    let reader = server.reader().await;
+    let (mut seen, mut cursor) = (Vec::new(), Value::Null);
+    for _ in 0..3 {
+        let page = listed(&reader, json!({"first": 2, "after": cursor})).await;
+        seen.extend(listed_names(&page).into_iter().map(str::to_owned));
+        assert_eq!(page["pageInfo"]["hasNextPage"], seen.len() < all.len());
+        assert_eq!(page["pageInfo"]["hasPreviousPage"], !cursor.is_null());
+        cursor = page["pageInfo"]["endCursor"].clone();
+    }
+    assert_eq!(seen, all);
+    let last = listed(&reader, json!({"last": 2, "before": cursor})).await;
+    assert_eq!((listed_names(&last), &last["totalCount"]), (vec!["c", "d"], &json!(5)));
+    assert_eq!(last["pageInfo"]["hasNextPage"], true);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_bound_token_lists_its_own_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, other) = (server.memberbase("own").await, server.memberbase("other").await);
+    let bound = server.bound(Access::Read, &base).await;
+    let page = listed(&bound, json!({})).await;
+    assert_eq!((listed_names(&page), &page["totalCount"]), (vec!["own"], &json!(1)));
+    let page = listed(&bound, json!({"filter": {"id": {"eq": other}}})).await;
+    assert_eq!((listed_names(&page), &page["totalCount"]), (vec![], &json!(0)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_memberbase_of_every_member_costs_one_statement(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let refs: Vec<_> = (0..500).map(|n| format!("ref-{n}")).collect();
+    let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let reader = server.reader().await;
+    let mut statements = Vec::new();
+    for (fields, first) in [("id", 500), ("memberbase { name }", 1), ("memberbase { name }", 500)] {
+        let query = format!(
+            "query($base: ID!, $first: Int) {{ members(memberbaseId: $base, first: $first) {{ nodes {{ {fields} }} }} }}"
+        );
+        let before = server.app.db.statements();
+        let data = reader.ask(&query, json!({"base": base, "first": first})).await.data();
+        statements.push(server.app.db.statements() - before);
+        assert_eq!(data["members"]["nodes"].as_array().unwrap().len(), first);
+    }
+    assert_eq!([statements[1], statements[2]], [statements[0] + 1; 2]);
+}
