@@ -7,7 +7,9 @@ mod support;
 
 mod bulk_upsert;
 mod delete_members;
+mod errors;
 mod layers;
 mod memberbases;
 mod schema;
+mod tokens;
 mod unchanged;
