@@ -6,6 +6,7 @@
 mod support;
 
 mod bulk_upsert;
+mod concurrency;
 mod delete_members;
 mod errors;
 mod layers;
