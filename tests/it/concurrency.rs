@@ -138,3 +138,83 @@ async fn a_memberbase_that_goes_while_others_write_leaves_no_members(
     }
     assert!(refused > 0 && stored > 0, "no race: {refused} refused, {stored} stored");
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_client_that_hangs_up_leaves_its_call_wholly_there_or_wholly_not(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    const ROWS: usize = 3_000;
+    let server = Server::start(database).await;
+    let (writer, all) = (server.writer().await, refs(ROWS));
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let (mut bases, mut dropped) = (Vec::new(), 0);
+    for round in 0..20_u64 {
+        let base = server.memberbase("b").await;
+        let upsert = writer.upsert(&base, &all);
+        dropped += usize::from(timeout(Duration::from_millis(1 + round % 10), upsert).await.is_err());
+        let read = writer.ask("{ memberbases { nodes { members { totalCount } } } }", json!({}));
+        let _ = timeout(Duration::from_millis(1), read).await;
+        bases.push(base);
+    }
+    // Whoever hangs up before the body is read has sent no call; a call that runs goes on to its end.
+    server.tasks.close();
+    timeout(Duration::from_secs(60), server.tasks.wait()).await.unwrap();
+    let counts = "SELECT count(member.id) FROM memberbase LEFT JOIN member ON memberbase_id = memberbase.id \
+        GROUP BY memberbase.id";
+    let counts = server.column::<i64>(counts).await;
+    let whole = i64::try_from(ROWS).unwrap();
+    assert!(dropped > 0 && counts.iter().all(|count| [0, whole].contains(count)), "{dropped} dropped, {counts:?}");
+    assert!(counts.contains(&whole), "no call went on: {counts:?}");
+    // More calls at once than there are connections: none was lost.
+    let (mut calls, base) = (JoinSet::new(), bases[0].clone());
+    for _ in 0..12 {
+        let (writer, base) = (writer.clone(), base.clone());
+        calls.spawn(async move { writer.upsert(&base, &["ref-0", "ref-1"]).await.data() });
+    }
+    assert_eq!(calls.join_all().await.len(), 12);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    use memberbase::{
+        domain::{
+            access::{self, Access},
+            bulk::{Mode, OnError},
+            member::bulk_upsert::{Options, Row, bulk_upsert},
+        },
+        types::{Id, MemberbaseId},
+    };
+    let server = Server::start(database).await;
+    let base = server.memberbase("b").await;
+    let scope = access::Caller::operator().may(MemberbaseId::parse(&base).unwrap(), Access::Write).unwrap();
+    let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
+    let mut dropped = 0;
+    for round in 0..30_u64 {
+        let rows = refs(3_000).into_iter().map(|reference| Row { reference: format!("{round}-{reference}") }).collect();
+        let call = bulk_upsert(&server.app, scope, rows, options);
+        dropped += usize::from(timeout(Duration::from_millis(1 + round % 15), call).await.is_err());
+    }
+    server.writer().await.upsert(&base, &["one more"]).await.data();
+    assert!(dropped > 0 && server.members().await % 3_000 == 1, "{dropped} dropped, {} left", server.members().await);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn servers_that_start_together_migrate_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let (settings, _storage) = database.make(Duration::from_secs(20)).await;
+    // The file is there, as it is for a server that starts again.
+    let first = Db::connect(&settings).await.unwrap();
+    let mut servers = JoinSet::new();
+    for _ in 0..4 {
+        let settings = settings.clone();
+        servers.spawn(async move { Db::connect(&settings).await.unwrap().migrate_up().await.unwrap() });
+    }
+    let applied: Vec<_> = servers.join_all().await.into_iter().filter(|names| !names.is_empty()).collect();
+    let known = first.migrations().await.unwrap();
+    assert!(known.iter().all(|migration| migration.applied), "{known:?}");
+    assert_eq!(applied, [known.into_iter().map(|migration| migration.name).collect::<Vec<_>>()]);
+}
