@@ -1,9 +1,10 @@
 //! `bulkUpsertMembers`.
 
+use memberbase::domain::access::Access;
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Database, Server};
+use crate::support::{Answer, Caller, Database, Server, nowhere};
 
 #[rstest]
 #[tokio::test]
@@ -17,4 +18,309 @@ async fn ids_come_in_input_order_and_the_same_again(
     let ids = &first["bulkUpsertMembers"]["memberIds"];
     assert_eq!(again["bulkUpsertMembers"]["memberIds"], json!([ids[2], ids[0], ids[1]]));
     assert_eq!(again["bulkUpsertMembers"]["summary"]["unchanged"], 3);
+}
+
+/// The ids of an answer.
+fn ids(payload: &Value) -> Vec<Option<&str>> {
+    payload["memberIds"].as_array().unwrap().iter().map(Value::as_str).collect()
+}
+
+/// The outcomes of an answer.
+fn outcomes(payload: &Value) -> Vec<&str> {
+    payload["results"].as_array().unwrap().iter().map(|result| result["outcome"].as_str().unwrap()).collect()
+}
+
+/// The payload of an upsert that has to succeed.
+async fn upserted(caller: &Caller, base: &str, refs: &[&str]) -> Value {
+    caller.upsert(base, refs).await.data()["bulkUpsertMembers"].take()
+}
+
+/// The payload of an upsert with options that has to succeed.
+async fn upserted_with(caller: &Caller, base: &str, refs: &[&str], options: Value) -> Value {
+    caller.upsert_with(input(base, refs, options)).await.data()["bulkUpsertMembers"].take()
+}
+
+fn input(base: &str, refs: &[&str], options: Value) -> Value {
+    let members: Vec<_> = refs.iter().map(|reference| json!({"ref": reference})).collect();
+    let mut input = json!({"memberbaseId": base, "members": members});
+    for (key, value) in options.as_object().unwrap() {
+        input[key] = value.clone();
+    }
+    input
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ref_that_repeats_is_created_by_its_first_row_and_has_one_id(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let payload = upserted(&writer, &base, &["b", "a", "b", "b"]).await;
+    let ids = ids(&payload);
+    assert_eq!(outcomes(&payload), ["CREATED", "CREATED", "UNCHANGED", "UNCHANGED"]);
+    assert!(ids[0] == ids[2] && ids[0] == ids[3] && ids[0] != ids[1] && ids[0].is_some(), "{ids:?}");
+    assert_eq!((server.members().await, &payload["summary"]["created"]), (2, &json!(2)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn refs_that_differ_in_a_byte_are_different_members(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let refs = [
+        "A", "a", "\u{e9}", "e\u{301}", "x", "x ", " x", "x\n", "\u{1f600}", "\u{1f469}\u{200d}\u{1f467}", "\u{1f469}",
+        "\u{5e9}\u{5dc}\u{5d5}\u{5dd}", "\u{202e}abc", "abc", "m_01h455vb4pex5vsknk084sn02q", "1", "01", "1.0", "null",
+        "'; DROP TABLE member; --", "%", "_", "\\", "\"", "{a,b}", "NULL", "\u{1}", "\u{ffff}", "\u{10ffff}", "\u{7f}",
+    ];
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &refs).await;
+    let reversed: Vec<_> = refs.iter().rev().copied().collect();
+    let again = upserted(&writer, &base, &reversed).await;
+    let mut back = ids(&again);
+    back.reverse();
+    assert_eq!((&first["summary"]["created"], &again["summary"]["unchanged"]), (&json!(refs.len()), &json!(refs.len())));
+    assert_eq!(back, ids(&first));
+    let mut sorted = refs.map(str::to_owned);
+    sorted.sort_unstable();
+    assert_eq!(server.column::<String>("SELECT ref FROM member ORDER BY ref").await, sorted);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ref_has_1024_bytes_at_most(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let (ascii, wide) = ("x".repeat(1024), "\u{1f600}".repeat(256));
+    let payload = upserted(&writer, &base, &[&ascii, &wide]).await;
+    assert_eq!(outcomes(&payload), ["CREATED", "CREATED"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn one_bad_row_and_nothing_is_stored(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let (long, wide) = ("x".repeat(1025), format!("{}x", "\u{1f600}".repeat(256)));
+    let answer = writer.upsert(&base, &["good", &long, "", "a\0b", &wide]).await;
+    let error = answer.error();
+    let failures = error["extensions"]["failures"].as_array().unwrap();
+    let told: Vec<_> = failures.iter().map(|told| (&told["index"], &told["code"], &told["path"])).collect();
+    let expected = [json!(1), json!(2), json!(3), json!(4)];
+    let (code, path) = (json!("INVALID_REF"), json!(["ref"]));
+    assert_eq!(told, expected.iter().map(|index| (index, &code, &path)).collect::<Vec<_>>());
+    assert!(failures[0]["message"].as_str().unwrap().contains("1025"), "{error}");
+    assert_eq!((answer.code().as_str(), &error["extensions"]["failureCount"]), ("BAD_USER_INPUT", &json!(4)));
+    assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 1);
+    assert_eq!((&answer.json()["data"]["bulkUpsertMembers"], server.members().await), (&Value::Null, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_first_hundred_of_many_bad_rows_are_told(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let refs: Vec<_> = (0..300).map(|n| if n % 2 == 0 { "good" } else { "" }).collect();
+    let error = writer.upsert(&base, &refs).await.error();
+    let failures = error["extensions"]["failures"].as_array().unwrap();
+    let indexes: Vec<_> = failures.iter().map(|told| told["index"].as_u64().unwrap()).collect();
+    assert_eq!(indexes, (0..100).map(|n| 2 * n + 1).collect::<Vec<_>>());
+    assert_eq!((&error["extensions"]["failureCount"], server.members().await), (&json!(150), 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn bad_rows_are_skipped_when_asked_to(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let options = json!({"onError": "SKIP_FAILED"});
+    let payload = upserted_with(&writer, &base, &["a", "", "b", "a\0", ""], options).await;
+    assert_eq!(outcomes(&payload), ["CREATED", "FAILED", "CREATED", "FAILED", "FAILED"]);
+    let has_id: Vec<_> = ids(&payload).iter().map(Option::is_some).collect();
+    assert_eq!(has_id, [true, false, true, false, false]);
+    let result = &payload["results"][1];
+    assert_eq!((&result["index"], &result["ref"], &result["id"]), (&json!(1), &json!(""), &Value::Null));
+    assert_eq!((&result["error"]["code"], &result["error"]["path"]), (&json!("INVALID_REF"), &json!(["ref"])));
+    assert_eq!((&payload["results"][0]["error"], &payload["summary"]["failed"]), (&Value::Null, &json!(3)));
+    assert_eq!(server.column::<String>("SELECT ref FROM member ORDER BY ref").await, ["a", "b"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_bad_rows_store_nothing_and_are_no_error_when_skipped(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let payload = upserted_with(&writer, &base, &["", ""], json!({"onError": "SKIP_FAILED"})).await;
+    assert_eq!((ids(&payload), server.members().await), (vec![None, None], 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn insert_only_skips_who_is_there_and_gives_their_id(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &["a"]).await;
+    let payload = upserted_with(&writer, &base, &["b", "a", "a", "b"], json!({"mode": "INSERT_ONLY"})).await;
+    assert_eq!(outcomes(&payload), ["CREATED", "SKIPPED", "SKIPPED", "UNCHANGED"]);
+    let told = ids(&payload);
+    assert!(told[1] == ids(&first)[0] && told[2] == told[1] && told[3] == told[0] && told[0].is_some(), "{told:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn update_only_creates_nobody(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &["a"]).await;
+    let payload = upserted_with(&writer, &base, &["b", "a"], json!({"mode": "UPDATE_ONLY"})).await;
+    assert_eq!((outcomes(&payload), ids(&payload)), (vec!["SKIPPED", "UNCHANGED"], vec![None, ids(&first)[0]]));
+    assert_eq!((&payload["summary"]["skipped"], server.members().await), (&json!(1), 1));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_dry_run_tells_all_and_keeps_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &["a"]).await;
+    let payload = upserted_with(&writer, &base, &["b", "a", "b"], json!({"dryRun": true})).await;
+    assert_eq!(outcomes(&payload), ["CREATED", "UNCHANGED", "UNCHANGED"]);
+    assert_eq!(ids(&payload), [None, ids(&first)[0], None]);
+    assert_eq!(server.column::<String>("SELECT ref FROM member").await, ["a"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_dry_run_refuses_what_the_real_call_refuses(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let bad = writer.upsert_with(input(&base, &["a", ""], json!({"dryRun": true}))).await;
+    let absent = writer.upsert_with(input(&nowhere(), &["a"], json!({"dryRun": true}))).await;
+    assert_eq!((bad.code().as_str(), absent.code().as_str()), ("BAD_USER_INPUT", "NOT_FOUND"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_members_of_ten_thousand_rows_come_in_the_order_of_the_rows(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let refs: Vec<_> = (0..10_000).map(|n| format!("ref-{}", n * 7919 % 10_000)).collect();
+    let refs: Vec<_> = refs.iter().map(String::as_str).collect();
+    let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
+        memberIds members { id ref memberbaseId } summary { created } } }";
+    let data = writer.ask(query, json!({"input": input(&base, &refs, json!({}))})).await.data();
+    let payload = &data["bulkUpsertMembers"];
+    let members = payload["members"].as_array().unwrap();
+    let told: Vec<_> = members.iter().map(|member| member["ref"].as_str().unwrap()).collect();
+    let of_members: Vec<_> = members.iter().map(|member| member["id"].as_str()).collect();
+    assert!(told == refs && of_members == ids(payload), "the order is another");
+    assert_eq!((&payload["summary"]["created"], server.members().await), (&json!(10_000), 10_000));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_members_of_a_payload_are_null_where_there_is_no_id(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
+    let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { members { ref } } }";
+    let options = json!({"mode": "UPDATE_ONLY", "onError": "SKIP_FAILED"});
+    let data = writer.ask(query, json!({"input": input(&base, &["", "a", "b", "a"], options)})).await.data();
+    assert_eq!(data["bulkUpsertMembers"]["members"], json!([null, {"ref": "a"}, null, {"ref": "a"}]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn no_rows_at_all_are_no_error(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let payload = upserted(&writer, &base, &[]).await;
+    assert_eq!((&payload["memberIds"], &payload["results"]), (&json!([]), &json!([])));
+    assert_eq!(writer.upsert(&nowhere(), &[]).await.code(), "NOT_FOUND");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_memberbase_outside_the_token_is_as_one_that_never_was(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (own, other, never) = (server.memberbase("own").await, server.memberbase("other").await, nowhere());
+    let bound = server.bound(Access::Write, &own).await;
+    let message = |answer: &Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
+    let elsewhere = message(&bound.upsert(&other, &["a"]).await, &other);
+    let of_bound = message(&bound.upsert(&never, &["a"]).await, &never);
+    let of_all = message(&server.writer().await.upsert(&never, &["a"]).await, &never);
+    assert_eq!((elsewhere.0.as_str(), &elsewhere, &elsewhere), ("NOT_FOUND", &of_bound, &of_all));
+    assert!(elsewhere.1.contains("<id>"), "{elsewhere:?}");
+    assert_eq!(server.members().await, 0);
+    assert_eq!(outcomes(&upserted(&bound, &own, &["a"]).await), ["CREATED"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_reader_upserts_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, reader) = (server.memberbase("b").await, server.reader().await);
+    let (there, absent) = (reader.upsert(&base, &["a"]).await, reader.upsert(&nowhere(), &["a"]).await);
+    assert_eq!((there.code(), absent.code()), ("FORBIDDEN".to_owned(), "FORBIDDEN".to_owned()));
+    assert_eq!(server.members().await, 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ref_is_of_one_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (one, two) = (server.memberbase("one").await, server.memberbase("two").await);
+    let writer = server.writer().await;
+    let (first, second) = (upserted(&writer, &one, &["a"]).await, upserted(&writer, &two, &["a"]).await);
+    assert_eq!(outcomes(&second), ["CREATED"]);
+    assert_ne!(ids(&first), ids(&second));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ref_that_was_deleted_gets_another_id(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let first = upserted(&writer, &base, &["a", "b"]).await;
+    writer.delete_with(json!({"memberbaseId": base, "refs": ["a"]})).await.data();
+    let again = upserted(&writer, &base, &["a", "b"]).await;
+    assert_eq!(outcomes(&again), ["CREATED", "UNCHANGED"]);
+    assert!(ids(&again)[0] > ids(&first)[0] && ids(&again)[1] == ids(&first)[1], "{first} {again}");
+}
+
+// The path is delivered by the branch that coerces variables itself.
+#[rstest]
+#[case::a_missing_ref(json!({}))]
+#[case::a_ref_that_is_null(json!({"ref": null}))]
+#[case::an_unknown_field(json!({"ref": "a", "name": "b"}))]
+#[case::a_number_for_a_ref(json!({"ref": 7}))]
+#[case::a_row_that_is_null(Value::Null)]
+#[case::a_text_for_a_row(json!("a"))]
+#[tokio::test]
+async fn a_row_of_another_shape_refuses_the_request_and_is_named(
+    #[case] row: Value,
+    #[values("REJECT_BATCH", "SKIP_FAILED")] on_error: &str,
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let input = json!({"memberbaseId": base, "members": [{"ref": "good"}, row], "onError": on_error});
+    let answer = writer.upsert_with(input).await;
+    assert_eq!((answer.code().as_str(), server.members().await), ("BAD_USER_INPUT", 0), "{}", answer.json());
+    let path = answer.error()["extensions"]["path"].as_array().cloned().unwrap_or_default();
+    assert!(path.windows(2).any(|steps| steps == [json!("members"), json!(1)]), "{}", answer.json());
 }

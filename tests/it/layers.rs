@@ -1,1 +1,313 @@
-//! Who may import whom (ARCHITECTURE.md): every path to another module of the crate is read, not `use` lines alone.
+//! Who may import whom (ARCHITECTURE.md): every path to another module or crate is read, not `use` lines alone.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Crates that not every layer may name.
+const CRATES: [&str; 7] = ["sea_orm", "sea_query_sqlx", "migration", "sqlx", "async_graphql", "axum", "hyper"];
+
+/// The modules at the top of the crate.
+const MODULES: [&str; 13] = [
+    "cli", "commands", "config", "telemetry", "auth", "http", "rpc", "graphql", "domain", "app", "db", "entity", "types",
+];
+
+/// What each module at the top may name: modules, then crates of those above.
+fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match module {
+        "main" | "lib" => (&MODULES, &[]),
+        "cli" => (&["commands", "config", "telemetry", "graphql", "types"], &[]),
+        "commands" => (
+            &["config", "telemetry", "http", "graphql", "domain", "app", "db", "types"],
+            &["sea_orm", "axum", "async_graphql", "hyper"],
+        ),
+        "config" => (&["db", "types"], &[]),
+        "telemetry" => (&["config"], &[]),
+        "http" => (&["auth", "rpc", "graphql", "domain", "app", "types"], &["axum", "hyper", "async_graphql"]),
+        "auth" => (&["domain", "app", "types"], &["axum"]),
+        "rpc" => (&["domain", "app", "types"], &["axum"]),
+        "graphql" => (&["domain", "app", "types"], &["async_graphql"]),
+        "domain" => (&["app", "db", "entity", "types"], &["sea_orm"]),
+        "app" => (&["db", "types"], &[]),
+        "db" => (&["entity", "types"], &["sea_orm", "sea_query_sqlx", "migration", "sqlx"]),
+        "entity" => (&[], &["sea_orm"]),
+        "types" => (&[], &[]),
+        other => panic!("layers.rs does not know the module {other}: say what it may import"),
+    }
+}
+
+/// The text without comments; texts and characters are empty.
+fn code(text: &str) -> String {
+    let bytes: Vec<char> = text.chars().collect();
+    let starts = |at: usize, with: &str| with.chars().enumerate().all(|(n, c)| bytes.get(at + n) == Some(&c));
+    let (mut out, mut at) = (String::new(), 0);
+    while at < bytes.len() {
+        if starts(at, "//") {
+            while at < bytes.len() && bytes[at] != '\n' {
+                at += 1;
+            }
+        } else if starts(at, "/*") {
+            let mut depth = 0;
+            loop {
+                let (step, change) = if starts(at, "/*") { (2, 1) } else if starts(at, "*/") { (2, -1) } else { (1, 0) };
+                (at, depth) = (at + step, depth + change);
+                if depth == 0 || at >= bytes.len() {
+                    break;
+                }
+            }
+            out.push(' ');
+        } else if bytes[at] == '"' {
+            // As many # as stand between an r and the quote end the text; without an r none do, and \ escapes.
+            let before: String = out.chars().rev().take_while(|&c| c == '#').collect();
+            let raw = out[..out.len() - before.len()].ends_with(['r']);
+            let end = format!("\"{}", if raw { before.as_str() } else { "" });
+            at += 1;
+            while at < bytes.len() && !starts(at, &end) {
+                at += if !raw && bytes[at] == '\\' { 2 } else { 1 };
+            }
+            at += end.len();
+            out.push_str("\"\"");
+        } else if bytes[at] == '\'' && (bytes.get(at + 1) == Some(&'\\') || bytes.get(at + 2) == Some(&'\'')) {
+            at += if bytes[at + 1] == '\\' { 3 } else { 2 };
+            while at < bytes.len() && bytes[at] != '\'' {
+                at += 1;
+            }
+            at += 1;
+            out.push(' ');
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+/// Words, `::`, and single characters of all the rest.
+fn tokens(code: &str) -> Vec<&str> {
+    let (mut tokens, mut rest) = (Vec::new(), code);
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let length = match first {
+            _ if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            ':' if rest.starts_with("::") => 2,
+            _ => first.len_utf8(),
+        };
+        if !first.is_whitespace() {
+            tokens.push(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+/// All paths of a file that begin at the crate or at one of [`CRATES`], each as its first two segments at least:
+/// `crate::db`, `sqlx`. The file is the module `module`.
+fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
+    let code = code(text);
+    let tokens = tokens(&code);
+    // The modules around a token that stand in the file itself, each with the depth of braces at which it ends.
+    let (mut found, mut inner, mut depth) = (Vec::new(), Vec::<(String, usize)>::new(), 0_usize);
+    for (at, &token) in tokens.iter().enumerate() {
+        match token {
+            "{" => {
+                if at >= 2 && tokens[at - 2] == "mod" {
+                    inner.push((tokens[at - 1].to_owned(), depth));
+                }
+                depth += 1;
+            }
+            "}" => {
+                depth = depth.saturating_sub(1);
+                if inner.last().is_some_and(|(_, end)| *end == depth) {
+                    inner.pop();
+                }
+            }
+            _ => {}
+        }
+        // `a::b` goes on with b; `::a` begins with it.
+        let goes_on = at > 0 && tokens[at - 1] == "::" && at > 1 && is_word(tokens[at - 2]) && !KEYWORDS.contains(&tokens[at - 2]);
+        let in_use = at > 0 && ["use", "crate"].contains(&tokens[at - 1]);
+        let leads = tokens.get(at + 1) == Some(&"::") || in_use;
+        let is_crate = CRATES.contains(&token) && !within_path(&tokens, at);
+        if goes_on || !(leads || is_crate && in_tree(&tokens, at)) {
+            continue;
+        }
+        let here = || module.iter().chain(inner.iter().map(|(name, _)| name)).cloned().collect::<Vec<_>>();
+        match token {
+            "crate" => tree(&tokens, at, Vec::new(), &mut found),
+            "super" if !within_path(&tokens, at) => {
+                let mut above = here();
+                above.pop();
+                tree(&tokens, at, above, &mut found);
+            }
+            _ if is_crate => found.push(vec![token.to_owned()]),
+            _ => {}
+        }
+    }
+    found
+}
+
+const KEYWORDS: [&str; 8] = ["use", "as", "in", "return", "where", "impl", "mut", "dyn"];
+
+fn is_word(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+/// Whether the token at this place stands behind `x::` or within `x::{...}`.
+fn within_path(tokens: &[&str], mut at: usize) -> bool {
+    let mut depth = 0;
+    if at > 1 && tokens[at - 1] == "::" {
+        return is_word(tokens[at - 2]) && !KEYWORDS.contains(&tokens[at - 2]);
+    }
+    // A tree holds nothing but words, commas, stars, `::` and braces.
+    while at > 0 {
+        at -= 1;
+        match tokens[at] {
+            "}" => depth += 1,
+            "{" if depth > 0 => depth -= 1,
+            "{" if at > 0 && tokens[at - 1] == "::" => return at > 1 && is_word(tokens[at - 2]),
+            "{" if at > 0 && tokens[at - 1] == "use" => return false,
+            "," | "*" | "::" => {}
+            word if is_word(word) && word != "use" => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Whether the token is an item of its own in `use {a, b}`.
+fn in_tree(tokens: &[&str], at: usize) -> bool {
+    at > 0
+        && ["{", ","].contains(&tokens[at - 1])
+        && tokens[..at].iter().rposition(|token| *token == "use").is_some_and(|start| !tokens[start..at].contains(&";"))
+}
+
+/// Follows a path, and each branch of its tree, from the segment at `at`; answers nothing but what it finds.
+fn tree(tokens: &[&str], at: usize, mut path: Vec<String>, found: &mut Vec<Vec<String>>) {
+    match tokens[at] {
+        "crate" | "self" => {}
+        "super" if at > 0 && tokens[at - 1] == "::" => drop(path.pop()),
+        "super" => {}
+        word => path.push(word.to_owned()),
+    }
+    if tokens.get(at + 1) != Some(&"::") {
+        return found.push(path);
+    }
+    if tokens.get(at + 2) != Some(&"{") {
+        return match tokens.get(at + 2) {
+            Some(_) => tree(tokens, at + 2, path, found),
+            None => found.push(path),
+        };
+    }
+    let (mut place, mut depth) = (at + 3, 1);
+    let mut begins = true;
+    while depth > 0 && place < tokens.len() {
+        match tokens[place] {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            "," => begins = depth == 1,
+            _ if begins && depth == 1 => {
+                begins = false;
+                tree(tokens, place, path.clone(), found);
+            }
+            _ => {}
+        }
+        place += 1;
+    }
+}
+
+/// What a file names that its module may not.
+fn violations(text: &str, module: &[String]) -> Vec<String> {
+    let (modules, crates) = allowed(&module[0]);
+    let against = |path: &Vec<String>| {
+        path.first().is_some_and(|first| {
+            let own = *first == module[0];
+            MODULES.contains(&first.as_str()) && !own && !modules.contains(&first.as_str())
+                || CRATES.contains(&first.as_str()) && !crates.contains(&first.as_str())
+        })
+    };
+    paths(text, module).into_iter().filter(against).map(|path| path.join("::")).collect()
+}
+
+/// Every file under a folder that ends in `.rs`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// `src/graphql/member/list.rs` is the module `graphql`, `member`, `list`.
+fn module(file: &Path) -> Vec<String> {
+    let file = file.strip_prefix("src").unwrap().with_extension("");
+    let names = file.iter().map(|name| name.to_str().unwrap().to_owned());
+    names.filter(|name| name != "mod").collect()
+}
+
+#[test]
+fn nobody_imports_against_the_rule() {
+    let files = files(Path::new("src"));
+    let mut against = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        against.extend(violations(&text, &module(file)).iter().map(|path| format!("{} names {path}", file.display())));
+    }
+    assert!(files.len() > 40 && against.is_empty(), "{} files: {against:#?}", files.len());
+}
+
+#[test]
+fn the_rule_knows_every_module() {
+    let library = fs::read_to_string("src/lib.rs").unwrap();
+    for line in library.lines().filter_map(|line| line.strip_prefix("pub mod ")) {
+        let name = line.trim_end_matches(';');
+        assert!(MODULES.contains(&name), "layers.rs does not know the module {name}");
+        allowed(name);
+    }
+}
+
+#[test]
+fn what_runs_against_the_rule_is_found() {
+    let planted: [(&str, &str, &[&str]); 20] = [
+        ("graphql/member", "use sea_orm::DbErr;", &["sea_orm"]),
+        ("graphql/member", "use crate::{domain::{self, access}, entity::member};", &["entity::member"]),
+        ("graphql/member", "use crate::{types::{Id, MemberId}, db::{self, Lock}};", &["db", "db::Lock"]),
+        ("graphql/member", "fn f() -> Result<(), sea_orm::DbErr> { todo!() }", &["sea_orm"]),
+        ("graphql/member", "fn f() { let x = <crate::entity::member::Entity as T>::f(); }", &["entity::member::Entity"]),
+        ("graphql/member", "use super::super::entity;", &["entity"]),
+        ("graphql/member", "use super::{super::entity::member, list};", &["entity::member"]),
+        ("graphql", "use super::entity::member;", &["entity::member"]),
+        ("graphql/member", "mod tests { use super::super::super::entity; }", &["entity"]),
+        ("graphql/member", "use {std::fmt, sqlx, crate::db::Db};", &["sqlx", "db::Db"]),
+        ("graphql/member", "use ::sqlx::Row; extern crate sqlx;", &["sqlx", "sqlx"]),
+        ("domain/member", "use crate::{\n    app::App, // fine\n    graphql::{Code, Error as E},\n};", &["graphql::Code", "graphql::Error"]),
+        ("domain/member", "impl From<E> for async_graphql::Error {}", &["async_graphql"]),
+        ("domain/member", "use axum::http::StatusCode; use crate::http;", &["axum", "http"]),
+        ("entity/member", "use crate::types::Id;", &["types::Id"]),
+        ("types/id", "pub use crate::db::Db as X;", &["db::Db"]),
+        ("db/session", "use crate::domain::*;", &["domain::*"]),
+        ("http/answer", "let a = '\"'; let b = \"\\\"\"; sqlx::query(b);", &["sqlx"]),
+        ("app", "use sqlx as s;", &["sqlx"]),
+        ("domain/member", "let a = r#\"x\"y\"#; let b: &'static str = crate::auth::X;", &["auth::X"]),
+    ];
+    for (module, text, expected) in planted {
+        let module: Vec<_> = module.split('/').map(str::to_owned).collect();
+        assert_eq!(violations(text, &module), *expected, "{text}");
+    }
+}
+
+#[test]
+fn what_keeps_the_rule_is_left_alone() {
+    let fine = [
+        ("graphql/member", "// use sea_orm::DbErr;\n/* sqlx::query /* crate::db */ sqlx::x */ /// crate::entity::x\n"),
+        ("graphql/member", "let a = \"sqlx::query\"; let b = r#\"crate::db\" \"#; let c = 'x'; fn f<'a>(x: &'a str) {}"),
+        ("graphql/member", "use super::{Error, list}; mod tests { use super::*; use super::super::list; }"),
+        ("graphql/member", "use crate::{domain::{db, entity::x}, graphql::db::y}; use crate::domain::sqlx::Z;"),
+        ("graphql", "mod tests { use super::{entity, db}; }"),
+        ("db", "pub(crate) fn f() {} pub(in crate::db) fn g() {} use sqlx::{Pool, axum::X};"),
+        ("entity/member", "#[sea_orm(table_name = \"x\")] use sea_orm::entity::prelude::*; use super::api_token;"),
+    ];
+    for (module, text) in fine {
+        let module: Vec<_> = module.split('/').map(str::to_owned).collect();
+        assert_eq!(violations(text, &module), [""; 0], "{text}");
+    }
+}

@@ -6,5 +6,11 @@
 mod support;
 
 mod bulk_upsert;
+mod concurrency;
+mod delete_members;
+mod errors;
 mod layers;
+mod memberbases;
 mod schema;
+mod tokens;
+mod unchanged;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use memberbase::{
     app::App,
-    db::Db,
+    db::{Db, Settings},
     domain::{
         access::{self, Access},
         api_token::{self, NewApiToken},
@@ -19,12 +19,16 @@ use memberbase::{
     http::{self, Service},
     types::{Id, Limits, MemberbaseId, Time},
 };
+use sea_orm::{ConnectionTrait, Statement, TryGetable};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 /// A server with a database of its own, which goes with it.
 pub struct Server {
     pub app: App,
+    pub settings: Settings,
+    /// The mutations under way.
+    pub tasks: TaskTracker,
     router: axum::Router,
     _storage: database::Storage,
 }
@@ -47,7 +51,21 @@ impl Server {
             tasks: TaskTracker::new(),
             graphiql: true,
         };
-        Self { app, router: http::router(service), _storage: storage }
+        let tasks = service.tasks.clone();
+        Self { app, settings, tasks, router: http::router(service), _storage: storage }
+    }
+
+    /// The first column of what a statement answers, past every rule of the product.
+    pub async fn column<T: TryGetable>(&self, sql: &str) -> Vec<T> {
+        let session = self.app.db.read().await.unwrap();
+        let statement = Statement::from_string(self.app.db.backend(), sql);
+        let rows = session.query_all_raw(statement).await.unwrap();
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+
+    /// How many members there are, in all memberbases.
+    pub async fn members(&self) -> i64 {
+        self.column("SELECT count(*) FROM member").await[0]
     }
 
     /// Nobody known.
@@ -125,4 +143,16 @@ impl Caller {
             summary { created updated unchanged stale skipped failed } } }";
         self.ask(query, json!({"input": input})).await
     }
+
+    /// Deletes with the whole input.
+    pub async fn delete_with(&self, input: Value) -> Answer {
+        let query = "mutation($input: DeleteMembersInput!) { deleteMembers(input: $input) { \
+            deletedMemberIds notFoundMemberIds notFoundRefs deleted { members } } }";
+        self.ask(query, json!({"input": input})).await
+    }
+}
+
+/// The id of a memberbase that never was.
+pub fn nowhere() -> String {
+    MemberbaseId::from_uuid(uuid::Uuid::now_v7()).to_string()
 }

@@ -1,0 +1,220 @@
+//! What happens at the same time.
+
+use std::time::{Duration, Instant};
+
+use memberbase::db::Db;
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::support::{Caller, Database, Server};
+
+/// Numbers that look random and are the same in every run (Knuth's MMIX).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % end
+    }
+
+    /// So many of these, in any order.
+    fn pick<'a>(&mut self, refs: &'a [String], count: usize) -> Vec<&'a str> {
+        let mut refs: Vec<_> = refs.iter().map(String::as_str).collect();
+        for place in (1..refs.len()).rev() {
+            refs.swap(place, self.below(place + 1));
+        }
+        refs.truncate(count);
+        refs
+    }
+}
+
+fn refs(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("ref-{n}")).collect()
+}
+
+/// What a writer or deleter changed until the end: members created, or deleted.
+async fn work(caller: Caller, base: String, writes: bool, seed: u64, end: Instant) -> i64 {
+    let (all, mut random, mut changed) = (refs(400), Random(seed), 0);
+    while Instant::now() < end {
+        let refs = random.pick(&all, 200);
+        changed += if writes {
+            let data = caller.upsert(&base, &refs).await.data();
+            let ids = data["bulkUpsertMembers"]["memberIds"].as_array().unwrap();
+            assert!(ids.len() == refs.len() && ids.iter().all(Value::is_string), "{ids:?}");
+            data["bulkUpsertMembers"]["summary"]["created"].as_i64().unwrap()
+        } else {
+            let data = caller.delete_with(json!({"memberbaseId": base, "refs": refs})).await.data();
+            data["deleteMembers"]["deleted"]["members"].as_i64().unwrap()
+        };
+    }
+    changed
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_and_deleters_of_the_same_refs_fail_nobody(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let end = Instant::now() + Duration::from_secs(3);
+    let (mut writers, mut deleters) = (JoinSet::new(), JoinSet::new());
+    for seed in 0..8 {
+        writers.spawn(work(writer.clone(), base.clone(), true, seed, end));
+    }
+    for seed in 8..10 {
+        deleters.spawn(work(writer.clone(), base.clone(), false, seed, end));
+    }
+    let created: i64 = writers.join_all().await.iter().sum();
+    let deleted: i64 = deleters.join_all().await.iter().sum();
+    // What was told adds up to what is there.
+    assert_eq!(server.members().await, created - deleted);
+    assert!(deleted > 0, "nothing happened at the same time");
+    let all = refs(400);
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let (first, again) = (writer.upsert(&base, &all).await.data(), writer.upsert(&base, &all).await.data());
+    assert_eq!(first["bulkUpsertMembers"]["memberIds"], again["bulkUpsertMembers"]["memberIds"]);
+    let distinct = server.column::<i64>("SELECT count(DISTINCT ref) FROM member").await[0];
+    assert_eq!((server.members().await, distinct), (400, 400));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_of_the_same_new_refs_agree_on_who_created_them(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let mut writers = JoinSet::new();
+    for seed in 0..8 {
+        let (writer, base) = (writer.clone(), base.clone());
+        writers.spawn(async move {
+            let all = refs(1_000);
+            writer.upsert(&base, &Random(seed).pick(&all, 1_000)).await.data()["bulkUpsertMembers"].take()
+        });
+    }
+    let mut told: Vec<Vec<_>> = Vec::new();
+    let mut created = 0;
+    for payload in writers.join_all().await {
+        created += payload["summary"]["created"].as_i64().unwrap();
+        let results = payload["results"].as_array().unwrap();
+        let mut pairs: Vec<_> = results.iter().map(|row| (row["ref"].to_string(), row["id"].to_string())).collect();
+        pairs.sort_unstable();
+        told.push(pairs);
+    }
+    assert!(told.iter().all(|pairs| *pairs == told[0]), "one ref has two ids");
+    assert_eq!((created, server.members().await), (1_000, 1_000));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_memberbase_that_goes_while_others_write_leaves_no_members(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (admin, mut refused, mut stored) = (server.admin().await, 0, 0);
+    for round in 0..30 {
+        let base = server.memberbase("b").await;
+        let mut writers = JoinSet::new();
+        for seed in 0..4 {
+            let (writer, base) = (admin.clone(), base.clone());
+            writers.spawn(async move {
+                let all = refs(300);
+                writer.upsert(&base, &Random(seed).pick(&all, 300)).await.json()
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(round % 10)).await;
+        let query = "mutation($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }";
+        admin.ask(query, json!({"id": base})).await.data();
+        for answer in writers.join_all().await {
+            match answer["errors"][0]["extensions"]["code"].as_str() {
+                None => stored += 1,
+                Some("NOT_FOUND") => refused += 1,
+                Some(_) => panic!("{answer}"),
+            }
+        }
+        assert_eq!(server.members().await, 0, "round {round}");
+    }
+    assert!(refused > 0 && stored > 0, "no race: {refused} refused, {stored} stored");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_client_that_hangs_up_leaves_its_call_wholly_there_or_wholly_not(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    const ROWS: usize = 3_000;
+    let server = Server::start(database).await;
+    let (writer, all) = (server.writer().await, refs(ROWS));
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let (mut bases, mut dropped) = (Vec::new(), 0);
+    for round in 0..20_u64 {
+        let base = server.memberbase("b").await;
+        let upsert = writer.upsert(&base, &all);
+        dropped += usize::from(timeout(Duration::from_millis(1 + round % 10), upsert).await.is_err());
+        let read = writer.ask("{ memberbases { nodes { members { totalCount } } } }", json!({}));
+        let _ = timeout(Duration::from_millis(1), read).await;
+        bases.push(base);
+    }
+    // Whoever hangs up before the body is read has sent no call; a call that runs goes on to its end.
+    server.tasks.close();
+    timeout(Duration::from_secs(60), server.tasks.wait()).await.unwrap();
+    let counts = "SELECT count(member.id) FROM memberbase LEFT JOIN member ON memberbase_id = memberbase.id \
+        GROUP BY memberbase.id";
+    let counts = server.column::<i64>(counts).await;
+    let whole = i64::try_from(ROWS).unwrap();
+    assert!(dropped > 0 && counts.iter().all(|count| [0, whole].contains(count)), "{dropped} dropped, {counts:?}");
+    assert!(counts.contains(&whole), "no call went on: {counts:?}");
+    // More calls at once than there are connections: none was lost.
+    let (mut calls, base) = (JoinSet::new(), bases[0].clone());
+    for _ in 0..12 {
+        let (writer, base) = (writer.clone(), base.clone());
+        calls.spawn(async move { writer.upsert(&base, &["ref-0", "ref-1"]).await.data() });
+    }
+    assert_eq!(calls.join_all().await.len(), 12);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    use memberbase::{
+        domain::{
+            access::{self, Access},
+            bulk::{Mode, OnError},
+            member::bulk_upsert::{Options, Row, bulk_upsert},
+        },
+        types::{Id, MemberbaseId},
+    };
+    let server = Server::start(database).await;
+    let base = server.memberbase("b").await;
+    let scope = access::Caller::operator().may(MemberbaseId::parse(&base).unwrap(), Access::Write).unwrap();
+    let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
+    let mut dropped = 0;
+    for round in 0..30_u64 {
+        let rows = refs(3_000).into_iter().map(|reference| Row { reference: format!("{round}-{reference}") }).collect();
+        let call = bulk_upsert(&server.app, scope, rows, options);
+        dropped += usize::from(timeout(Duration::from_millis(1 + round % 15), call).await.is_err());
+    }
+    server.writer().await.upsert(&base, &["one more"]).await.data();
+    assert!(dropped > 0 && server.members().await % 3_000 == 1, "{dropped} dropped, {} left", server.members().await);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn servers_that_start_together_migrate_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let (settings, _storage) = database.make(Duration::from_secs(20)).await;
+    // The file is there, as it is for a server that starts again.
+    let first = Db::connect(&settings).await.unwrap();
+    let mut servers = JoinSet::new();
+    for _ in 0..4 {
+        let settings = settings.clone();
+        servers.spawn(async move { Db::connect(&settings).await.unwrap().migrate_up().await.unwrap() });
+    }
+    let applied: Vec<_> = servers.join_all().await.into_iter().filter(|names| !names.is_empty()).collect();
+    let known = first.migrations().await.unwrap();
+    assert!(known.iter().all(|migration| migration.applied), "{known:?}");
+    assert_eq!(applied, [known.into_iter().map(|migration| migration.name).collect::<Vec<_>>()]);
+}

@@ -1,0 +1,203 @@
+//! `deleteMembers`.
+
+use memberbase::domain::access::Access;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::{Caller, Database, Server, nowhere};
+
+/// A memberbase with these members, and their ids.
+async fn base_of(server: &Server, refs: &[&str]) -> (String, Vec<String>) {
+    let base = server.memberbase("b").await;
+    let data = server.writer().await.upsert(&base, refs).await.data();
+    let ids = data["bulkUpsertMembers"]["memberIds"].as_array().unwrap();
+    (base, ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect())
+}
+
+/// The payload of a deletion that has to succeed.
+async fn deleted(caller: &Caller, base: &str, mut input: Value) -> Value {
+    input["memberbaseId"] = json!(base);
+    caller.delete_with(input).await.data()["deleteMembers"].take()
+}
+
+/// The refs that are left.
+async fn left(server: &Server) -> Vec<String> {
+    server.column("SELECT ref FROM member ORDER BY ref").await
+}
+
+/// An id that no member has.
+fn nobody() -> String {
+    nowhere().replace("mb_", "m_")
+}
+
+#[rstest]
+#[tokio::test]
+async fn members_go_by_id_and_by_ref_in_the_order_of_the_input(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, ids) = base_of(&server, &["a", "b", "c", "d", "e"]).await;
+    let input = json!({"memberIds": [ids[3], ids[0]], "refs": ["e", "b"]});
+    let payload = deleted(&server.writer().await, &base, input).await;
+    assert_eq!(payload["deletedMemberIds"], json!([ids[3], ids[0], ids[4], ids[1]]));
+    assert_eq!((&payload["deleted"]["members"], left(&server).await), (&json!(4), vec!["c".to_owned()]));
+    assert_eq!((&payload["notFoundMemberIds"], &payload["notFoundRefs"]), (&json!([]), &json!([])));
+}
+
+#[rstest]
+#[tokio::test]
+async fn members_go_by_id_alone_or_by_ref_alone(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, ids) = base_of(&server, &["a", "b", "c"]).await;
+    let writer = server.writer().await;
+    let by_id = deleted(&writer, &base, json!({"memberIds": [ids[1]]})).await;
+    let by_ref = deleted(&writer, &base, json!({"refs": ["a"]})).await;
+    let by_nothing = deleted(&writer, &base, json!({})).await;
+    assert_eq!(by_id["deletedMemberIds"], json!([ids[1]]));
+    assert_eq!(by_ref["deletedMemberIds"], json!([ids[0]]));
+    assert_eq!((&by_nothing["deletedMemberIds"], left(&server).await), (&json!([]), vec!["c".to_owned()]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_member_that_is_named_often_goes_and_counts_once(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, ids) = base_of(&server, &["a", "b"]).await;
+    let input = json!({"memberIds": [ids[0], ids[0]], "refs": ["a", "b", "a", "b", "x", "x"], "atMost": 2});
+    let payload = deleted(&server.writer().await, &base, input).await;
+    assert_eq!((&payload["deletedMemberIds"], &payload["deleted"]["members"]), (&json!(ids), &json!(2)));
+    assert_eq!((&payload["notFoundMemberIds"], &payload["notFoundRefs"]), (&json!([]), &json!(["x"])));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_names_nobody_is_told_and_is_no_error(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, ids) = base_of(&server, &["a", "b"]).await;
+    let (nobody, long) = (nobody(), "x".repeat(1025));
+    let refs = json!(["A", "", "a", "a ", long, "a\0", "\u{e9}"]);
+    let payload =
+        deleted(&server.writer().await, &base, json!({"memberIds": [nobody, ids[1]], "refs": refs})).await;
+    assert_eq!(payload["deletedMemberIds"], json!([ids[1], ids[0]]));
+    assert_eq!(payload["notFoundMemberIds"], json!([nobody]));
+    assert_eq!(payload["notFoundRefs"], json!(["A", "", "a ", long, "a\0", "\u{e9}"]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_retry_of_a_deletion_succeeds(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, ids) = base_of(&server, &["a", "b"]).await;
+    let (writer, input) = (server.writer().await, json!({"memberIds": [ids[0]], "refs": ["b"]}));
+    deleted(&writer, &base, input.clone()).await;
+    let again = deleted(&writer, &base, input).await;
+    let nothing = json!({"deletedMemberIds": [], "notFoundMemberIds": [ids[0]], "notFoundRefs": ["b"],
+        "deleted": {"members": 0}});
+    assert_eq!(again, nothing);
+}
+
+#[rstest]
+#[tokio::test]
+async fn members_of_another_memberbase_are_not_found_and_stay(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (own, _) = base_of(&server, &["a"]).await;
+    let (_, others) = base_of(&server, &["x", "y"]).await;
+    let payload = deleted(&server.writer().await, &own, json!({"memberIds": others, "refs": ["x"]})).await;
+    assert_eq!((&payload["notFoundMemberIds"], &payload["notFoundRefs"]), (&json!(others), &json!(["x"])));
+    assert_eq!(left(&server).await, ["a", "x", "y"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn more_than_at_most_and_nobody_goes(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(false, true)] dry_run: bool,
+) {
+    let server = Server::start(database).await;
+    let (base, ids) = base_of(&server, &["a", "b", "c"]).await;
+    let writer = server.writer().await;
+    let input = |at_most: u64| {
+        let refs = json!(["b", "c", "nobody"]);
+        json!({"memberbaseId": base, "memberIds": [ids[0]], "refs": refs, "atMost": at_most, "dryRun": dry_run})
+    };
+    for at_most in [0, 2] {
+        assert_eq!(writer.delete_with(input(at_most)).await.code(), "LIMIT_EXCEEDED");
+        assert_eq!(server.members().await, 3);
+    }
+    // Who is not there does not count.
+    writer.delete_with(input(3)).await.data();
+    assert_eq!(server.members().await, if dry_run { 3 } else { 0 });
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_dry_run_answers_as_the_real_call_and_deletes_nobody(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, ids) = base_of(&server, &["a", "b", "c"]).await;
+    let writer = server.writer().await;
+    let input = json!({"memberIds": [ids[2], nobody()], "refs": ["a", "x", "c", ""]});
+    let mut dry_input = input.clone();
+    dry_input["dryRun"] = json!(true);
+    let dry = deleted(&writer, &base, dry_input).await;
+    let kept = server.members().await;
+    let real = deleted(&writer, &base, input).await;
+    assert_eq!((kept, &dry, server.members().await), (3, &real, 1));
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_id_of_another_form_refuses_the_whole_list(
+    #[values("", "a", "m_", "M_01h455vb4pex5vsknk084sn02q", "mb_01h455vb4pex5vsknk084sn02q")] malformed: &str,
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, ids) = base_of(&server, &["a", "b"]).await;
+    let input = json!({"memberbaseId": base, "memberIds": [ids[0], malformed], "refs": ["b"]});
+    let answer = server.writer().await.delete_with(input).await;
+    assert_eq!((answer.code().as_str(), server.members().await), ("BAD_USER_INPUT", 2));
+    let path = answer.error()["extensions"]["path"].as_array().cloned().unwrap_or_default();
+    assert!(path.ends_with(&[json!("memberIds"), json!(1)]), "{}", answer.json());
+    assert!(answer.message().contains("m_"), "{}", answer.message());
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_who_may_write_there_deletes(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, _) = base_of(&server, &["a"]).await;
+    let (other, never) = (server.memberbase("other").await, nowhere());
+    let bound = server.bound(Access::Write, &other).await;
+    let input = |base: &str| json!({"memberbaseId": base, "refs": ["a"]});
+    let form = |answer: crate::support::Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
+    assert_eq!(server.reader().await.delete_with(input(&base)).await.code(), "FORBIDDEN");
+    let elsewhere = form(bound.delete_with(input(&base)).await, &base);
+    let absent = form(server.writer().await.delete_with(input(&never)).await, &never);
+    assert_eq!((elsewhere.0.as_str(), &elsewhere, server.members().await), ("NOT_FOUND", &absent, 1));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_deletion_takes_as_many_statements_for_a_thousand_as_for_one(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let refs: Vec<_> = (0..2_000).map(|n| format!("ref-{n}")).collect();
+    let refs: Vec<_> = refs.iter().map(String::as_str).collect();
+    let (base, ids) = base_of(&server, &refs).await;
+    let writer = server.writer().await;
+    let mut statements = Vec::new();
+    for (ids, refs) in [(&ids[..1], &refs[1000..1001]), (&ids[1..1000], &refs[1001..])] {
+        let before = server.app.db.statements();
+        deleted(&writer, &base, json!({"memberIds": ids, "refs": refs})).await;
+        statements.push(server.app.db.statements() - before);
+    }
+    assert_eq!((statements[0], server.members().await), (statements[1], 0));
+}

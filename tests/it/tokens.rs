@@ -1,0 +1,133 @@
+//! Tokens: who is let in.
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use memberbase::{
+    domain::{
+        access::{self, Access},
+        api_token,
+    },
+    types::Time,
+};
+use rstest::rstest;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::support::{Answer, Caller, Database, Server};
+
+async fn ask(caller: &Caller) -> Answer {
+    caller.ask("{ memberbases { totalCount } }", json!({})).await
+}
+
+/// What a request with this value of `Authorization` is answered.
+async fn with_header(server: &Server, value: &str) -> Answer {
+    let request = Request::post("/graphql")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, value)
+        .body(Body::from(json!({"query": "{ memberbases { totalCount } }"}).to_string()));
+    server.anonymous().send(request.unwrap()).await
+}
+
+fn status(answer: &Answer) -> (u16, String) {
+    (answer.status.as_u16(), answer.code())
+}
+
+fn unauthenticated() -> (u16, String) {
+    (401, "UNAUTHENTICATED".to_owned())
+}
+
+#[rstest]
+#[tokio::test]
+async fn nobody_is_let_in_without_a_token_that_is_known(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (_, secret) = server.token(Access::Admin, None, None).await;
+    assert_eq!(with_header(&server, &format!("Bearer {secret}")).await.data(), json!({"memberbases": {"totalCount": 0}}));
+    assert_eq!(status(&ask(&server.anonymous()).await), unauthenticated());
+    let (cut, longer, upper) = (&secret[..secret.len() - 1], format!("{secret}A"), secret.to_uppercase());
+    for value in [
+        format!("Basic {secret}"),
+        secret.clone(),
+        format!("Bearer {cut}"),
+        format!("Bearer {longer}"),
+        format!("Bearer {upper}"),
+        "Bearer mbs_unknown".to_owned(),
+        "Bearer ' OR 1=1 --".to_owned(),
+    ] {
+        assert_eq!(status(&with_header(&server, &value).await), unauthenticated(), "{value}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_hash_of_a_secret_is_no_secret(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (_, secret) = server.token(Access::Admin, None, None).await;
+    let hash: String = Sha256::digest(&secret).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(status(&ask(&server.with_secret(&hash)).await), unauthenticated());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_token_that_was_revoked_is_refused_at_once(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (id, secret) = server.token(Access::Write, None, None).await;
+    let (caller, bystander) = (server.with_secret(&secret), server.reader().await);
+    ask(&caller).await.data();
+    api_token::revoke(&server.app, &access::Caller::operator(), id).await.unwrap();
+    assert_eq!(status(&ask(&caller).await), unauthenticated());
+    ask(&bystander).await.data();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_token_past_its_time_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let now = Time::now().micros();
+    let at = |micros: i64| Some(Time::from_micros(now + micros));
+    let (_, past) = server.token(Access::Admin, None, at(-1)).await;
+    let (_, soon) = server.token(Access::Admin, None, at(1_500_000)).await;
+    let (_, later) = server.token(Access::Admin, None, at(3_600_000_000)).await;
+    assert_eq!(status(&ask(&server.with_secret(&past)).await), unauthenticated());
+    ask(&server.with_secret(&later)).await.data();
+    ask(&server.with_secret(&soon)).await.data();
+    tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
+    assert_eq!(status(&ask(&server.with_secret(&soon)).await), unauthenticated());
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_the_hash_of_a_secret_is_stored(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (_, secret) = server.token(Access::Admin, None, None).await;
+    let hashes = server.column::<Vec<u8>>("SELECT secret_hash FROM api_token").await;
+    assert_eq!(hashes, [Sha256::digest(&secret).to_vec()]);
+    let stored = match database {
+        Database::Postgres => server.column::<String>("SELECT t::text FROM api_token AS t").await.concat().into_bytes(),
+        Database::Sqlite => {
+            let path = server.settings.url.strip_prefix("sqlite://").unwrap();
+            [path.to_owned(), format!("{path}-wal")].map(|path| std::fs::read(path).unwrap()).concat()
+        }
+    };
+    let has = |text: &[u8]| stored.windows(text.len()).any(|window| window == text);
+    assert!(has(b"a test") && !has(secret.as_bytes()) && !has(secret["mbs_".len()..].as_bytes()), "the secret is there");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_first_token_is_made_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let first = || async { api_token::first(&server.app).await.unwrap() };
+    let (a, b, c, d) = tokio::join!(first(), first(), first(), first());
+    let made: Vec<_> = [a, b, c, d].into_iter().flatten().collect();
+    assert_eq!((made.len(), server.column::<i64>("SELECT count(*) FROM api_token").await[0]), (1, 1));
+    let (token, secret) = &made[0];
+    ask(&server.with_secret(secret.expose())).await.data();
+    api_token::revoke(&server.app, &access::Caller::operator(), token.id).await.unwrap();
+    assert!(first().await.is_none(), "a revoked token is a token too");
+}

@@ -1,0 +1,88 @@
+//! An unchanged row costs nothing: neither database is written.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::json;
+use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+
+use crate::support::{Database, Server};
+
+const ROWS: usize = 20_000;
+
+/// Upserts the same refs, in another order every time.
+async fn upsert(server: &Server, base: &str, step: usize, outcome: &str) {
+    let refs: Vec<_> = (0..ROWS).map(|n| format!("ref-{}", n * step % ROWS)).collect();
+    let refs: Vec<_> = refs.iter().map(String::as_str).collect();
+    let data = server.writer().await.upsert(base, &refs).await.data();
+    assert_eq!(data["bulkUpsertMembers"]["summary"][outcome], ROWS);
+}
+
+#[tokio::test]
+async fn postgres_keeps_every_row_where_it_is() {
+    // Where a row lies, who wrote it and who locked it.
+    const STATE: &str = "SELECT md5(string_agg(concat_ws(' ', ctid, xmin, xmax, updated_at), ',' ORDER BY id)) FROM member";
+    let server = Server::start(Database::Postgres).await;
+    let base = server.memberbase("b").await;
+    upsert(&server, &base, 1, "created").await;
+    let before = server.column::<String>(STATE).await;
+    upsert(&server, &base, 7, "unchanged").await;
+    assert_eq!(server.column::<String>(STATE).await, before);
+}
+
+#[tokio::test]
+async fn postgres_counts_no_write_and_no_dead_row() {
+    let server = Server::start(Database::Postgres).await;
+    let base = server.memberbase("b").await;
+    upsert(&server, &base, 1, "created").await;
+    upsert(&server, &base, 7, "unchanged").await;
+    upsert(&server, &base, 11, "unchanged").await;
+    // A backend hands in its counts at its end at the latest.
+    server.app.db.close().await;
+    let mut connection = PgConnection::connect(&server.settings.url).await.unwrap();
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut connection).await.unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let counts = "SELECT n_tup_ins, n_tup_upd, n_tup_del, n_dead_tup FROM pg_stat_user_tables WHERE relname = 'member'";
+    let counts = sqlx::query(counts).fetch_one(&mut connection).await.unwrap();
+    let counts: Vec<i64> = (0..4).map(|place| counts.get(place)).collect();
+    assert_eq!(counts, [i64::try_from(ROWS).unwrap(), 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn sqlite_writes_neither_its_file_nor_its_log() {
+    let server = Server::start(Database::Sqlite).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let refs: Vec<_> = (0..ROWS).map(|n| json!({"ref": format!("ref-{n}")})).collect();
+    let input = json!({"memberbaseId": base, "members": refs});
+    writer.upsert_with(input.clone()).await.data();
+    let path = server.settings.url.strip_prefix("sqlite://").unwrap().to_owned();
+    let mut connection = SqliteConnection::connect(&server.settings.url).await.unwrap();
+    let before = (files(&path), version(&mut connection).await);
+    let again = writer.upsert_with(input).await.data();
+    assert_eq!(again["bulkUpsertMembers"]["summary"]["unchanged"], ROWS);
+    assert!((files(&path), version(&mut connection).await) == before, "the unchanged call wrote");
+}
+
+/// The database and its log, byte for byte.
+fn files(path: &str) -> [Vec<u8>; 2] {
+    [path.to_owned(), format!("{path}-wal")].map(|path| std::fs::read(Path::new(&path)).unwrap())
+}
+
+/// Another number whenever another connection has committed something.
+async fn version(connection: &mut SqliteConnection) -> i64 {
+    sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_time_of_the_last_change_stays() {
+    for database in [Database::Sqlite, Database::Postgres] {
+        let server = Server::start(database).await;
+        let base = server.memberbase_of(&["a", "b"]).await;
+        let times = || server.column::<i64>("SELECT updated_at FROM member ORDER BY ref");
+        let before = times().await;
+        server.writer().await.upsert(&base, &["b", "a", "b"]).await.data();
+        assert_eq!(times().await, before, "{database:?}");
+    }
+}
