@@ -39,7 +39,7 @@ impl Query {
 }
 
 async fn ask(query: &str, variables: &str) -> (Answer, Value) {
-    let executor = Executor::new(Query, Query, &Limits::default());
+    let executor = Executor::new(Query, Query, RowReaders::default(), &Limits::default());
     let body =
         serde_json::json!({"query": query, "variables": serde_json::from_str::<Value>(variables).expect("JSON")});
     let body = body.to_string();
@@ -69,7 +69,7 @@ async fn an_operation_runs() {
 async fn introspection_runs_and_the_registry_knows_its_types() {
     let (_, json) = ask("{__schema{queryType{name}} __type(name:\"Query\"){name}}", "{}").await;
     assert_eq!(json["data"]["__schema"]["queryType"]["name"], "Query");
-    let executor = Executor::new(Query, Query, &Limits::default());
+    let executor = Executor::new(Query, Query, RowReaders::default(), &Limits::default());
     let types = &executor.registry().types;
     assert!(["__Schema", "__Type", "Query", "ID", "Int", "Boolean"].iter().all(|name| types.contains_key(*name)));
     assert_eq!(executor.registry().query_type, "Query");
@@ -78,7 +78,7 @@ async fn introspection_runs_and_the_registry_knows_its_types() {
 
 #[tokio::test]
 async fn an_operation_has_its_kind_and_name() {
-    let executor = Executor::new(Query, Query, &Limits::default());
+    let executor = Executor::new(Query, Query, RowReaders::default(), &Limits::default());
     let prepare = |body: &'static str| executor.prepare(Request::from_json(body.as_bytes()).expect("a request"));
     let two = r#"{"query": "query A{conflict} mutation B{conflict}", "operationName": "B"}"#;
     let operation = prepare(two).ok().expect("an operation");
@@ -96,21 +96,6 @@ async fn errors_of_resolvers_keep_their_code() {
     assert_eq!((&error_of["message"], &error_of["extensions"]["code"]), (&"taken".into(), &"CONFLICT".into()));
     assert_eq!(error_of["extensions"]["retryable"], false);
     assert_eq!(error("{busy}", "{}").await.1["extensions"]["retryable"], true);
-}
-
-#[tokio::test]
-async fn an_argument_that_cannot_be_read_is_bad_input() {
-    let (answer, error) = error("query($n:Int){echo(id:1,number:$n)}", r#"{"n": 99999999999}"#).await;
-    assert_eq!(answer.codes, [Code::BadUserInput]);
-    assert!(!error["message"].as_str().expect("a message").contains("Failed to parse"), "{error}");
-}
-
-#[test]
-fn the_frame_around_a_message_goes() {
-    let framed = r#"Failed to parse "Filter": Failed to parse "ID": No such thing. (occurred while parsing "[ID]")"#;
-    assert_eq!(essential(framed), "no such thing");
-    assert_eq!(essential("Only this"), "only this");
-    assert_eq!(essential(""), "");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ fn refused(error: &Error, trace_id: &str) -> WireError {
 /// many. The codes are those of all.
 pub fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (Vec<WireError>, Vec<Code>) {
     let count = list.len();
-    let codes: Vec<_> = list.iter().map(|error| code(error).unwrap_or(Code::BadUserInput)).collect();
+    let codes: Vec<_> = list.iter().map(judged).collect();
     let mut written: Vec<_> = list.into_iter().take(limit).map(|error| wire(error, trace_id)).collect();
     if let Some(code) = codes.get(limit) {
         let message = format!("there are {count} errors, of which the first {limit} are listed");
@@ -68,19 +68,35 @@ pub fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (Vec<Wire
 }
 
 fn wire(error: ServerError, trace_id: &str) -> WireError {
-    let known = code(&error).is_some();
+    let (known, code) = (code(&error).is_some(), judged(&error));
     let mut extensions = error.extensions.unwrap_or_default();
     let message = if known {
         error.message
     } else {
-        extensions.set("code", Code::BadUserInput.as_str());
-        extensions.set("retryable", Code::BadUserInput.retryable());
-        presentable(&error.message)
+        extensions.set("code", code.as_str());
+        extensions.set("retryable", code.retryable());
+        if code == Code::InternalServerError {
+            // The message has the name of a Rust type.
+            tracing::error!(cause = error.message, trace_id, "internal error");
+            "internal error".to_owned()
+        } else {
+            presentable(&error.message)
+        }
     };
     extensions.set("traceId", trace_id);
     // The place of an argument that is not there is line 0.
     let locations = error.locations.into_iter().filter(|pos| pos.line > 0).collect();
     WireError { message, locations, path: error.path, extensions }
+}
+
+/// The code of any error. What has none is async-graphql's: of a resolver that misses something in its context, or of
+/// an argument that it could not read.
+fn judged(error: &ServerError) -> Code {
+    match code(error) {
+        Some(code) => code,
+        None if error.message.starts_with("Data `") => Code::InternalServerError,
+        None => Code::BadUserInput,
+    }
 }
 
 /// The code that an error of ours has.

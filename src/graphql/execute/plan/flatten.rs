@@ -87,10 +87,7 @@ impl<'a> Flattener<'a> {
                 let mut items = Vec::new();
                 for name in ty.possible_types()? {
                     let fragment = InlineFragment {
-                        type_condition: Some(at(
-                            field,
-                            TypeCondition { on: at(field, Name::new(name)) },
-                        )),
+                        type_condition: Some(at(field, TypeCondition { on: at(field, Name::new(name)) })),
                         directives: Vec::new(),
                         selection_set: at(field, self.object(name, sets)?),
                     };
