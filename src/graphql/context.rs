@@ -6,6 +6,7 @@ use async_graphql::{
     Context, Data, ID,
     dataloader::{DataLoader, Loader},
 };
+use tokio::sync::Mutex;
 
 use super::Error;
 use crate::{
@@ -21,7 +22,8 @@ use crate::{
 /// What the resolvers of one request find in their context.
 pub fn data(app: App, caller: Caller) -> Data {
     let mut data = Data::default();
-    data.insert(DataLoader::new(Memberbases { app: app.clone(), caller: caller.clone() }, tokio::spawn));
+    let memberbases = Memberbases { app: app.clone(), caller: caller.clone(), found: Mutex::default() };
+    data.insert(DataLoader::new(memberbases, tokio::spawn));
     data.insert(app);
     data.insert(caller);
     data
@@ -87,10 +89,19 @@ pub(super) fn absent<T>(outcome: Result<Option<T>, domain::Error>) -> Result<Opt
     }
 }
 
-/// Loads memberbases.
+/// Loads memberbases, each once a request.
 pub(super) struct Memberbases {
     app: App,
     caller: Caller,
+    /// Held while a statement runs: who asks for the same meanwhile finds it here.
+    found: Mutex<HashMap<MemberbaseId, Arc<memberbase::Memberbase>>>,
+}
+
+impl Memberbases {
+    /// Forgets all, once one of them may have changed.
+    pub(super) async fn forget(&self) {
+        self.found.lock().await.clear();
+    }
 }
 
 impl Loader<MemberbaseId> for Memberbases {
@@ -98,8 +109,13 @@ impl Loader<MemberbaseId> for Memberbases {
     type Error = Error;
 
     async fn load(&self, keys: &[MemberbaseId]) -> Result<HashMap<MemberbaseId, Self::Value>, Error> {
-        let reach = self.caller.reach(Access::Read)?;
-        let found = memberbase::find_many(&self.app, reach, keys).await?;
-        Ok(found.into_iter().map(|found| (found.id, Arc::new(found))).collect())
+        let mut found = self.found.lock().await;
+        let missing: Vec<_> = keys.iter().filter(|key| !found.contains_key(key)).copied().collect();
+        if !missing.is_empty() {
+            let reach = self.caller.reach(Access::Read)?;
+            let loaded = memberbase::find_many(&self.app, reach, &missing).await?;
+            found.extend(loaded.into_iter().map(|loaded| (loaded.id, Arc::new(loaded))));
+        }
+        Ok(keys.iter().filter_map(|key| Some((*key, found.get(key)?.clone()))).collect())
     }
 }

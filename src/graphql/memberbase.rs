@@ -251,6 +251,7 @@ impl MemberbaseMutation {
     ) -> Result<Option<UpdateMemberbasePayload>, Error> {
         let scope = ctx.may(&input.memberbase_id, Access::Admin)?;
         let changed = memberbase::rename(ctx.app(), scope, input.name).await?;
+        ctx.memberbases().loader().forget().await;
         Ok(Some(UpdateMemberbasePayload { memberbase: changed.into() }))
     }
 
@@ -263,6 +264,7 @@ impl MemberbaseMutation {
         let scope: Scope = ctx.caller().may(id("memberbaseId", &input.memberbase_id)?, Access::Admin)?;
         let at_most = input.at_most_members.map(|count| count.0);
         let deleted = memberbase::delete(ctx.app(), scope, at_most, input.dry_run).await?;
+        ctx.memberbases().loader().forget().await;
         Ok(Some(DeleteMemberbasePayload { deleted_memberbase_id: input.memberbase_id, deleted: deleted.into() }))
     }
 }

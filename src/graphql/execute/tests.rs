@@ -81,9 +81,9 @@ async fn an_operation_has_its_kind_and_name() {
     let executor = Executor::new(Query, Query, RowReaders::default(), &Limits::default());
     let prepare = |body: &'static str| executor.prepare(Request::from_json(body.as_bytes()).expect("a request"));
     let two = r#"{"query": "query A{conflict} mutation B{conflict}", "operationName": "B"}"#;
-    let operation = prepare(two).ok().expect("an operation");
+    let operation = prepare(two).expect("an operation");
     assert_eq!((operation.kind(), operation.name()), (Kind::Mutation, Some("B")));
-    let operation = prepare(r#"{"query": "{conflict}"}"#).ok().expect("an operation");
+    let operation = prepare(r#"{"query": "{conflict}"}"#).expect("an operation");
     assert_eq!((operation.kind(), operation.name()), (Kind::Query, None));
     let refused = prepare(r#"{"query": "query A{conflict} query B{conflict}"}"#).err().expect("refused");
     assert_eq!(refused[0].code(), Code::GraphqlValidationFailed);

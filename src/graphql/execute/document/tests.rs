@@ -312,13 +312,13 @@ fn all_operations_have_to_be_valid() {
 #[test]
 fn one_of_several_operations_has_to_be_named() {
     let documents = documents();
-    let two = documents.get("query A{member{name}} mutation B{member{name}}").ok().expect("a document");
+    let two = documents.get("query A{member{name}} mutation B{member{name}}").expect("a document");
     assert!(two.operation(None).is_err_and(|error| error.message().contains("several operations")));
     assert!(two.operation(Some("C")).is_err_and(|error| error.message().ends_with("has no operation named C")));
     assert!(two.operation(Some("B")).is_ok_and(|(name, _)| name == Some("B")));
-    let one = documents.get("{member{name}}").ok().expect("a document");
+    let one = documents.get("{member{name}}").expect("a document");
     assert!(one.operation(None).is_ok_and(|(name, _)| name.is_none()));
     assert!(one.operation(Some("A")).is_err());
-    let named = documents.get("query A{member{name}}").ok().expect("a document");
+    let named = documents.get("query A{member{name}}").expect("a document");
     assert!(named.operation(None).is_ok_and(|(name, _)| name == Some("A")));
 }
