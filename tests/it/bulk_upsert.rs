@@ -69,9 +69,36 @@ async fn refs_that_differ_in_a_byte_are_different_members(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let refs = [
-        "A", "a", "\u{e9}", "e\u{301}", "x", "x ", " x", "x\n", "\u{1f600}", "\u{1f469}\u{200d}\u{1f467}", "\u{1f469}",
-        "\u{5e9}\u{5dc}\u{5d5}\u{5dd}", "\u{202e}abc", "abc", "m_01h455vb4pex5vsknk084sn02q", "1", "01", "1.0", "null",
-        "'; DROP TABLE member; --", "%", "_", "\\", "\"", "{a,b}", "NULL", "\u{1}", "\u{ffff}", "\u{10ffff}", "\u{7f}",
+        "A",
+        "a",
+        "\u{e9}",
+        "e\u{301}",
+        "x",
+        "x ",
+        " x",
+        "x\n",
+        "\u{1f600}",
+        "\u{1f469}\u{200d}\u{1f467}",
+        "\u{1f469}",
+        "\u{5e9}\u{5dc}\u{5d5}\u{5dd}",
+        "\u{202e}abc",
+        "abc",
+        "m_01h455vb4pex5vsknk084sn02q",
+        "1",
+        "01",
+        "1.0",
+        "null",
+        "'; DROP TABLE member; --",
+        "%",
+        "_",
+        "\\",
+        "\"",
+        "{a,b}",
+        "NULL",
+        "\u{1}",
+        "\u{ffff}",
+        "\u{10ffff}",
+        "\u{7f}",
     ];
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
@@ -80,7 +107,10 @@ async fn refs_that_differ_in_a_byte_are_different_members(
     let again = upserted(&writer, &base, &reversed).await;
     let mut back = ids(&again);
     back.reverse();
-    assert_eq!((&first["summary"]["created"], &again["summary"]["unchanged"]), (&json!(refs.len()), &json!(refs.len())));
+    assert_eq!(
+        (&first["summary"]["created"], &again["summary"]["unchanged"]),
+        (&json!(refs.len()), &json!(refs.len()))
+    );
     assert_eq!(back, ids(&first));
     let mut sorted = refs.map(str::to_owned);
     sorted.sort_unstable();

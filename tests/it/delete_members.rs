@@ -73,15 +73,12 @@ async fn a_member_that_is_named_often_goes_and_counts_once(
 
 #[rstest]
 #[tokio::test]
-async fn what_names_nobody_is_told_and_is_no_error(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn what_names_nobody_is_told_and_is_no_error(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, ids) = base_of(&server, &["a", "b"]).await;
     let (nobody, long) = (nobody(), "x".repeat(1025));
     let refs = json!(["A", "", "a", "a ", long, "a\0", "\u{e9}"]);
-    let payload =
-        deleted(&server.writer().await, &base, json!({"memberIds": [nobody, ids[1]], "refs": refs})).await;
+    let payload = deleted(&server.writer().await, &base, json!({"memberIds": [nobody, ids[1]], "refs": refs})).await;
     assert_eq!(payload["deletedMemberIds"], json!([ids[1], ids[0]]));
     assert_eq!(payload["notFoundMemberIds"], json!([nobody]));
     assert_eq!(payload["notFoundRefs"], json!(["A", "", "a ", long, "a\0", "\u{e9}"]));

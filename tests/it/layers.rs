@@ -10,7 +10,19 @@ const CRATES: [&str; 7] = ["sea_orm", "sea_query_sqlx", "migration", "sqlx", "as
 
 /// The modules at the top of the crate.
 const MODULES: [&str; 13] = [
-    "cli", "commands", "config", "telemetry", "auth", "http", "rpc", "graphql", "domain", "app", "db", "entity", "types",
+    "cli",
+    "commands",
+    "config",
+    "telemetry",
+    "auth",
+    "http",
+    "rpc",
+    "graphql",
+    "domain",
+    "app",
+    "db",
+    "entity",
+    "types",
 ];
 
 /// What each module at the top may name: modules, then crates of those above.
@@ -19,10 +31,9 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "main" | "lib" => (&MODULES, &[]),
         // What a command takes is of the domain's types, and clap's structs are what a command takes.
         "cli" => (&["config", "domain", "types"], &[]),
-        "commands" => (
-            &["cli", "config", "telemetry", "http", "graphql", "rpc", "domain", "app", "db", "types"],
-            &["sea_orm"],
-        ),
+        "commands" => {
+            (&["cli", "config", "telemetry", "http", "graphql", "rpc", "domain", "app", "db", "types"], &["sea_orm"])
+        }
         "config" => (&["db", "types"], &[]),
         "telemetry" => (&["config"], &[]),
         "http" => (&["auth", "rpc", "graphql", "domain", "app", "db", "types"], &["axum", "hyper", "async_graphql"]),
@@ -51,7 +62,13 @@ fn code(text: &str) -> String {
         } else if starts(at, "/*") {
             let mut depth = 0;
             loop {
-                let (step, change) = if starts(at, "/*") { (2, 1) } else if starts(at, "*/") { (2, -1) } else { (1, 0) };
+                let (step, change) = if starts(at, "/*") {
+                    (2, 1)
+                } else if starts(at, "*/") {
+                    (2, -1)
+                } else {
+                    (1, 0)
+                };
                 (at, depth) = (at + step, depth + change);
                 if depth == 0 || at >= bytes.len() {
                     break;
@@ -126,7 +143,11 @@ fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
             _ => {}
         }
         // `a::b` goes on with b; `::a` begins with it.
-        let goes_on = at > 0 && tokens[at - 1] == "::" && at > 1 && is_word(tokens[at - 2]) && !KEYWORDS.contains(&tokens[at - 2]);
+        let goes_on = at > 0
+            && tokens[at - 1] == "::"
+            && at > 1
+            && is_word(tokens[at - 2])
+            && !KEYWORDS.contains(&tokens[at - 2]);
         let in_use = at > 0 && ["use", "crate"].contains(&tokens[at - 1]);
         let leads = tokens.get(at + 1) == Some(&"::") || in_use;
         let is_crate = CRATES.contains(&token) && !within_path(&tokens, at);
@@ -232,7 +253,8 @@ fn violations(text: &str, module: &[String]) -> Vec<String> {
 /// Every file under a folder that ends in `.rs`.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+    entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect()
 }
@@ -272,14 +294,22 @@ fn what_runs_against_the_rule_is_found() {
         ("graphql/member", "use crate::{domain::{self, access}, entity::member};", &["entity::member"]),
         ("graphql/member", "use crate::{types::{Id, MemberId}, db::{self, Lock}};", &["db", "db::Lock"]),
         ("graphql/member", "fn f() -> Result<(), sea_orm::DbErr> { todo!() }", &["sea_orm"]),
-        ("graphql/member", "fn f() { let x = <crate::entity::member::Entity as T>::f(); }", &["entity::member::Entity"]),
+        (
+            "graphql/member",
+            "fn f() { let x = <crate::entity::member::Entity as T>::f(); }",
+            &["entity::member::Entity"],
+        ),
         ("graphql/member", "use super::super::entity;", &["entity"]),
         ("graphql/member", "use super::{super::entity::member, list};", &["entity::member"]),
         ("graphql", "use super::entity::member;", &["entity::member"]),
         ("graphql/member", "mod tests { use super::super::super::entity; }", &["entity"]),
         ("graphql/member", "use {std::fmt, sqlx, crate::db::Db};", &["sqlx", "db::Db"]),
         ("graphql/member", "use ::sqlx::Row; extern crate sqlx;", &["sqlx", "sqlx"]),
-        ("domain/member", "use crate::{\n    app::App, // fine\n    graphql::{Code, Error as E},\n};", &["graphql::Code", "graphql::Error"]),
+        (
+            "domain/member",
+            "use crate::{\n    app::App, // fine\n    graphql::{Code, Error as E},\n};",
+            &["graphql::Code", "graphql::Error"],
+        ),
         ("domain/member", "impl From<E> for async_graphql::Error {}", &["async_graphql"]),
         ("domain/member", "use axum::http::StatusCode; use crate::http;", &["axum", "http"]),
         ("entity/member", "use crate::types::Id;", &["types::Id"]),
@@ -299,7 +329,10 @@ fn what_runs_against_the_rule_is_found() {
 fn what_keeps_the_rule_is_left_alone() {
     let fine = [
         ("graphql/member", "// use sea_orm::DbErr;\n/* sqlx::query /* crate::db */ sqlx::x */ /// crate::entity::x\n"),
-        ("graphql/member", "let a = \"sqlx::query\"; let b = r#\"crate::db\" \"#; let c = 'x'; fn f<'a>(x: &'a str) {}"),
+        (
+            "graphql/member",
+            "let a = \"sqlx::query\"; let b = r#\"crate::db\" \"#; let c = 'x'; fn f<'a>(x: &'a str) {}",
+        ),
         ("graphql/member", "use super::{Error, list}; mod tests { use super::*; use super::super::list; }"),
         ("graphql/member", "use crate::{domain::{db, entity::x}, graphql::db::y}; use crate::domain::sqlx::Z;"),
         ("graphql", "mod tests { use super::{entity, db}; }"),

@@ -157,9 +157,7 @@ async fn only_an_admin_that_sees_them_changes_memberbases(
 
 #[rstest]
 #[tokio::test]
-async fn a_bound_admin_changes_its_own_memberbase(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn a_bound_admin_changes_its_own_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server.memberbase("old").await;
     let bound = server.bound(Access::Admin, &base).await;
@@ -185,7 +183,8 @@ async fn what_is_outside_the_token_is_told_as_what_never_was(
     let elsewhere = form(rename(&bound, &base, "new").await, &base);
     assert_eq!(elsewhere, form(rename(&admin, &never, "new").await, &never));
     let query = "query($id: ID!) { memberbase(id: $id) { name } }";
-    let looked_up = [bound.ask(query, json!({"id": base})).await.data(), admin.ask(query, json!({"id": never})).await.data()];
+    let looked_up =
+        [bound.ask(query, json!({"id": base})).await.data(), admin.ask(query, json!({"id": never})).await.data()];
     assert_eq!(looked_up, [json!({"memberbase": null}), json!({"memberbase": null})]);
 }
 
@@ -271,7 +270,13 @@ async fn the_memberbase_of_every_member_costs_one_statement(
     let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let reader = server.reader().await;
     let mut statements = Vec::new();
-    for (fields, first) in [("id", 500), ("memberbase { name }", 1), ("memberbase { name }", 100), ("memberbase { name }", 250), ("memberbase { name }", 500)] {
+    for (fields, first) in [
+        ("id", 500),
+        ("memberbase { name }", 1),
+        ("memberbase { name }", 100),
+        ("memberbase { name }", 250),
+        ("memberbase { name }", 500),
+    ] {
         let query = format!(
             "query($base: ID!, $first: Int) {{ members(memberbaseId: $base, first: $first) {{ nodes {{ {fields} }} }} }}"
         );

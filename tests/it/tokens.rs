@@ -45,7 +45,10 @@ async fn nobody_is_let_in_without_a_token_that_is_known(
 ) {
     let server = Server::start(database).await;
     let (_, secret) = server.token(Access::Admin, None, None).await;
-    assert_eq!(with_header(&server, &format!("Bearer {secret}")).await.data(), json!({"memberbases": {"totalCount": 0}}));
+    assert_eq!(
+        with_header(&server, &format!("Bearer {secret}")).await.data(),
+        json!({"memberbases": {"totalCount": 0}})
+    );
     assert_eq!(status(&ask(&server.anonymous()).await), unauthenticated());
     let (cut, longer, upper) = (&secret[..secret.len() - 1], format!("{secret}A"), secret.to_uppercase());
     for value in [
@@ -115,7 +118,10 @@ async fn only_the_hash_of_a_secret_is_stored(#[values(Database::Sqlite, Database
         }
     };
     let has = |text: &[u8]| stored.windows(text.len()).any(|window| window == text);
-    assert!(has(b"a test") && !has(secret.as_bytes()) && !has(secret["mbs_".len()..].as_bytes()), "the secret is there");
+    assert!(
+        has(b"a test") && !has(secret.as_bytes()) && !has(secret["mbs_".len()..].as_bytes()),
+        "the secret is there"
+    );
 }
 
 #[rstest]

@@ -20,7 +20,8 @@ async fn upsert(server: &Server, base: &str, step: usize, outcome: &str) {
 #[tokio::test]
 async fn postgres_keeps_every_row_where_it_is() {
     // Where a row lies, who wrote it and who locked it.
-    const STATE: &str = "SELECT md5(string_agg(concat_ws(' ', ctid, xmin, xmax, updated_at), ',' ORDER BY id)) FROM member";
+    const STATE: &str =
+        "SELECT md5(string_agg(concat_ws(' ', ctid, xmin, xmax, updated_at), ',' ORDER BY id)) FROM member";
     let server = Server::start(Database::Postgres).await;
     let base = server.memberbase("b").await;
     upsert(&server, &base, 1, "created").await;
