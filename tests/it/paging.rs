@@ -103,3 +103,104 @@ async fn a_walk_sees_each_member_once_and_in_order(
         }
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_page_knows_exactly_what_lies_around_it(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, caller, _, sorted) = nine(&server).await;
+    for order in ORDERS {
+        let all = page(&caller, &base, order, json!({"first": 9})).await;
+        let cursor = |place: usize| all["edges"][place]["cursor"].clone();
+        for (arguments, next, previous) in [
+            (json!({"first": 0}), true, false),
+            (json!({"last": 0}), false, true),
+            (json!({"first": 0, "after": cursor(3)}), true, true),
+            (json!({"last": 0, "before": cursor(3)}), true, true),
+            (json!({"first": 3}), true, false),
+            (json!({"first": 9}), false, false),
+            (json!({"last": 9}), false, false),
+            (json!({"first": 3, "after": cursor(2)}), true, true),
+            (json!({"first": 3, "after": cursor(5)}), false, true),
+            (json!({"first": 3, "after": cursor(8)}), false, true),
+            (json!({"last": 3, "before": cursor(0)}), true, false),
+            (json!({"last": 3, "before": cursor(8)}), true, true),
+            (json!({"first": 3, "f": {"ref": {"in": []}}}), false, false),
+        ] {
+            let found = page(&caller, &base, order, arguments.clone()).await;
+            assert_eq!(around(&found), (next, previous), "{order:?} {arguments}");
+            let empty = refs(&found).is_empty();
+            assert_eq!(found["pageInfo"]["startCursor"].is_null(), empty, "{order:?} {arguments}");
+            assert_eq!(found["pageInfo"]["endCursor"].is_null(), empty, "{order:?} {arguments}");
+        }
+    }
+    assert_eq!(sorted.len(), 9);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_cursor_outlives_its_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    for order in ORDERS {
+        let base = server.memberbase_of(&["a", "b", "c"]).await;
+        let writer = server.writer().await;
+        let all = page(&writer, &base, order, json!({"first": 3})).await;
+        let [first, middle, last] = [0, 1, 2].map(|place| all["edges"][place].clone());
+        delete(&writer, &base, &[middle["node"]["ref"].as_str().unwrap()]).await;
+        let after = page(&writer, &base, order, json!({"first": 3, "after": middle["cursor"]})).await;
+        let before = page(&writer, &base, order, json!({"last": 3, "before": middle["cursor"]})).await;
+        assert_eq!((&after["edges"][0], around(&after)), (&last, (false, true)), "{order:?}");
+        assert_eq!((&before["edges"][0], around(&before)), (&first, (true, false)), "{order:?}");
+        // With the first one gone too, nothing lies behind the cursor any more.
+        delete(&writer, &base, &[first["node"]["ref"].as_str().unwrap()]).await;
+        let after = page(&writer, &base, order, json!({"first": 3, "after": middle["cursor"]})).await;
+        assert_eq!((refs(&after).len(), around(&after)), (1, (false, false)), "{order:?}");
+    }
+}
+
+async fn delete(caller: &Caller, base: &str, refs: &[&str]) {
+    let query = "mutation($input: DeleteMembersInput!) { deleteMembers(input: $input) { deletedMemberIds } }";
+    caller.ask(query, json!({"input": {"memberbaseId": base, "refs": refs}})).await.data();
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_total_count_is_that_of_the_filter_whatever_the_page(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, caller, ..) = nine(&server).await;
+    let order = ("REF", "ASC");
+    let cursor = page(&caller, &base, order, json!({"first": 5})).await["pageInfo"]["endCursor"].clone();
+    for arguments in [json!({"first": 0}), json!({"first": 2, "after": cursor}), json!({"last": 1, "before": cursor})] {
+        let mut filtered = arguments.clone();
+        filtered["f"] = json!({"ref": {"startsWith": "a"}});
+        assert_eq!(page(&caller, &base, order, arguments).await["totalCount"], 9);
+        assert_eq!(page(&caller, &base, order, filtered).await["totalCount"], 2);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_size_that_can_not_be_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_of(&["a", "b"]).await;
+    let reader = server.reader().await;
+    let order = ("REF", "ASC");
+    let cursor = page(&reader, &base, order, json!({"first": 1})).await["pageInfo"]["endCursor"].clone();
+    for arguments in [
+        json!({"first": 1, "last": 1}),
+        json!({"first": -1}),
+        json!({"last": -1}),
+        json!({"first": 5001}),
+        json!({"last": 5001}),
+        json!({"first": 1, "before": cursor}),
+        json!({"last": 1, "after": cursor}),
+        json!({"first": 1, "after": cursor, "before": cursor}),
+    ] {
+        assert_eq!(ask(&reader, &base, order, arguments.clone()).await.code(), "BAD_USER_INPUT", "{arguments}");
+    }
+    assert_eq!(refs(&page(&reader, &base, order, json!({"first": 5000})).await).len(), 2);
+}
