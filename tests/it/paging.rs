@@ -204,3 +204,100 @@ async fn a_size_that_can_not_be_is_refused(#[values(Database::Sqlite, Database::
     }
     assert_eq!(refs(&page(&reader, &base, order, json!({"first": 5000})).await).len(), 2);
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_cursor_of_something_else_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, caller, ..) = nine(&server).await;
+    let other = server.memberbase_of(&["x"]).await;
+    let memberbases = "{ memberbases(first: 1) { pageInfo { endCursor } } }";
+    let list = caller.ask(memberbases, json!({})).await.data()["memberbases"]["pageInfo"]["endCursor"].clone();
+    for order in ORDERS {
+        let own = page(&caller, &base, order, json!({"first": 1})).await["pageInfo"]["endCursor"].clone();
+        let text = own.as_str().unwrap();
+        let mut bad: Vec<Value> = vec![json!(""), json!("not base64!"), json!("AAAA"), list.clone()];
+        bad.push(json!(format!("{text}=")));
+        bad.push(json!(URL_SAFE_NO_PAD.encode([0xff; 40])));
+        bad.extend([1, 4, 22].map(|length| json!(text[..length])));
+        if order.0 == "REF" {
+            let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
+            bytes.push(0xff);
+            bad.push(json!(URL_SAFE_NO_PAD.encode(&bytes)));
+            *bytes.last_mut().unwrap() = 0;
+            bad.push(json!(URL_SAFE_NO_PAD.encode(&bytes)));
+        } else {
+            bad.push(json!(text[..text.len() - 4]));
+            bad.push(json!(format!("{text}AAAA")));
+        }
+        for another in ORDERS.into_iter().filter(|another| *another != order) {
+            bad.push(page(&caller, &base, another, json!({"first": 1})).await["pageInfo"]["endCursor"].clone());
+        }
+        bad.push(page(&caller, &other, order, json!({"first": 1})).await["pageInfo"]["endCursor"].clone());
+        for cursor in bad {
+            for arguments in [json!({"first": 1, "after": cursor}), json!({"last": 1, "before": cursor})] {
+                let answer = ask(&caller, &base, order, arguments.clone()).await;
+                assert_eq!(answer.code(), "BAD_USER_INPUT", "{order:?} {arguments}");
+            }
+        }
+        assert_eq!(refs(&page(&caller, &base, order, json!({"after": own})).await).len(), 8);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_cursor_works_with_another_filter(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_of(&["a1", "b1", "a2", "b2"]).await;
+    let reader = server.reader().await;
+    for order in [("REF", "ASC"), ("REF", "DESC")] {
+        let all = page(&reader, &base, order, json!({"first": 2})).await;
+        let filter = json!({"ref": {"in": ["a2", "b1"]}});
+        let found = page(&reader, &base, order, json!({"after": all["edges"][0]["cursor"], "f": filter})).await;
+        assert_eq!((refs(&found).len(), around(&found)), (2, (false, false)), "{order:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_page_costs_the_same_however_deep(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let refs: Vec<String> = (0..300).map(|n| format!("{n:03}")).collect();
+    let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let reader = server.reader().await;
+    for order in ORDERS {
+        let (mut cursor, mut costs) = (Value::Null, Vec::new());
+        for _ in 0..30 {
+            let before = server.app.db.statements();
+            let found = page(&reader, &base, order, json!({"first": 10, "after": cursor})).await;
+            costs.push(server.app.db.statements() - before);
+            cursor = found["pageInfo"]["endCursor"].clone();
+        }
+        // The page and the count; from the second page on also whether there is something behind it.
+        assert!(costs[1..].iter().all(|cost| *cost == costs[1] && *cost <= costs[0].max(2) + 1), "{order:?} {costs:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_empty_memberbase_has_an_empty_list_and_a_missing_one_is_not_found(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (empty, gone) = (server.memberbase("empty").await, server.memberbase("gone").await);
+    let reader = server.reader().await;
+    let query = "mutation($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }";
+    server.admin().await.ask(query, json!({"id": gone})).await.data();
+    let bound = server.bound(Access::Read, &empty).await;
+    for order in ORDERS {
+        for arguments in [json!({}), json!({"first": 0}), json!({"last": 5})] {
+            let nothing = json!({"edges": [], "totalCount": 0, "pageInfo":
+                {"hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null}});
+            assert_eq!(page(&reader, &empty, order, arguments.clone()).await, nothing);
+            assert_eq!(ask(&reader, &gone, order, arguments.clone()).await.code(), "NOT_FOUND");
+            assert_eq!(ask(&bound, &gone, order, arguments).await.code(), "NOT_FOUND");
+        }
+    }
+    let malformed = ask(&reader, "m_01h455vb4pex5vsknk084sn02q", ORDERS[0], json!({})).await;
+    assert_eq!(malformed.code(), "BAD_USER_INPUT");
+}
