@@ -6,5 +6,11 @@
 mod support;
 
 mod bulk_upsert;
+mod filters;
+mod http;
 mod layers;
+mod lookups;
+mod paging;
+mod real_refs;
+mod regex;
 mod schema;

@@ -301,3 +301,79 @@ async fn an_empty_memberbase_has_an_empty_list_and_a_missing_one_is_not_found(
     let malformed = ask(&reader, "m_01h455vb4pex5vsknk084sn02q", ORDERS[0], json!({})).await;
     assert_eq!(malformed.code(), "BAD_USER_INPUT");
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_walk_among_writers_sees_whoever_stays_exactly_once(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase("busy").await;
+    let writer = server.writer().await;
+    let stay: Vec<String> = (0..200).map(|n| format!("{:03}-stay", n * 5 % 997)).collect();
+    let go: Vec<String> = (0..200).map(|n| format!("{:03}-go", n * 7 % 997)).collect();
+    let all: Vec<&str> = stay.iter().zip(&go).flat_map(|(stay, go)| [stay.as_str(), go.as_str()]).collect();
+    writer.upsert(&base, &all).await.data();
+    let (other, at) = (writer.clone(), base.clone());
+    let disturbance = tokio::spawn(async move {
+        for (round, reference) in go.iter().enumerate() {
+            delete(&other, &at, &[reference]).await;
+            other.upsert(&at, &[&format!("{:03}-new", round * 11 % 997), reference]).await.data();
+        }
+    });
+    let mut walks = 0;
+    while walks < 2 || !disturbance.is_finished() {
+        for order in ORDERS {
+            for (count, beside, end) in [("first", "after", "endCursor"), ("last", "before", "startCursor")] {
+                let (mut seen, mut cursor) = (Vec::new(), Value::Null);
+                loop {
+                    let found = page(&writer, &base, order, json!({count: 60, beside: cursor})).await;
+                    seen.extend(refs(&found).into_iter().filter(|reference| reference.ends_with("-stay")));
+                    cursor = found["pageInfo"][end].clone();
+                    if !found["pageInfo"][if count == "first" { "hasNextPage" } else { "hasPreviousPage" }]
+                        .as_bool()
+                        .unwrap()
+                    {
+                        break;
+                    }
+                }
+                let mut expected = stay.clone();
+                expected.sort_unstable();
+                seen.sort_unstable();
+                assert_eq!(seen, expected, "{order:?} {count}");
+            }
+        }
+        walks += 1;
+    }
+    disturbance.await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn any_refs_come_in_the_order_of_their_bytes(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let writer = server.writer().await;
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = move |end: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % end
+    };
+    let characters: Vec<char> = "aAbB09 -_%\\'\"é\u{301}ßıK\u{1}\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}😀".chars().collect();
+    for case in 0..12 {
+        let mut refs: Vec<String> = (0..=below(40))
+            .map(|_| (0..=below(4)).map(|_| characters[usize::try_from(below(26)).unwrap() % characters.len()]).collect())
+            .collect();
+        let size = usize::try_from(1 + below(9)).unwrap();
+        let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        refs.sort_unstable();
+        refs.dedup();
+        for forward in [true, false] {
+            let walked = walk(&writer, &base, ("REF", "ASC"), size, forward).await;
+            assert_eq!(walked, refs, "case {case}, pages of {size}, forward: {forward}");
+        }
+    }
+}
