@@ -138,3 +138,156 @@ async fn a_prefix_is_taken_literally(#[values(Database::Sqlite, Database::Postgr
     let all = ask(&reader, &base, json!({"ref": {"startsWith": ""}})).await.data();
     assert_eq!(all["members"]["totalCount"], 12);
 }
+
+/// Stores members with these ids, times of change and refs, as no request can.
+async fn plant(server: &Server, base: &str, rows: &[(u64, i64, &str)]) {
+    let hex = |id: uuid::Uuid| match server.app.db.backend() {
+        sea_orm::DbBackend::Sqlite => format!("x'{}'", id.simple()),
+        _ => format!("'{id}'"),
+    };
+    let memberbase = memberbase::types::MemberbaseId::parse(base).unwrap().uuid();
+    for (millis, updated_at, reference) in rows {
+        let id = uuid::Uuid::from_u128((u128::from(*millis) << 80) | (7 << 76) | (2 << 62) | u128::from(*millis));
+        let sql = format!(
+            "INSERT INTO member (memberbase_id, id, ref, updated_at) VALUES ({}, {}, '{reference}', {updated_at})",
+            hex(memberbase),
+            hex(MemberId::from_uuid(id).uuid()),
+        );
+        let insert = async |session: memberbase::db::Session| session.execute_unprepared(&sql).await;
+        server.app.db.write(memberbase::db::Lock::None, insert).await.unwrap();
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn times_compare_to_the_millisecond_of_ids_and_the_microsecond_of_changes(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase("b").await;
+    // 2024-01-01T00:00:00.001Z to .003Z
+    let (start, micros) = (1_704_067_200_000_u64, 1_704_067_200_000_000_i64);
+    let rows = [(start + 1, micros + 1, "a"), (start + 2, micros + 2, "b"), (start + 3, micros + 3, "c")];
+    plant(&server, &base, &rows).await;
+    let reader = server.reader().await;
+    let at = |fraction: &str| format!("2024-01-01T00:00:00.{fraction}Z");
+    for (field, on, between, before_all) in
+        [("createdAt", at("002"), Some(at("002500")), at("000999")), ("updatedAt", at("000002"), None, at("000000"))]
+    {
+        let mut cases = vec![
+            ("eq", json!(on), "b"),
+            ("in", json!([on, on, before_all]), "b"),
+            ("in", json!([]), ""),
+            ("nin", json!([on]), "a c"),
+            ("nin", json!([]), "a b c"),
+            ("gt", json!(on), "c"),
+            ("gte", json!(on), "b c"),
+            ("lt", json!(on), "a"),
+            ("lte", json!(on), "a b"),
+            ("gt", json!(before_all), "a b c"),
+            ("lt", json!(before_all), ""),
+            ("gt", json!("0001-01-01T00:00:00Z"), "a b c"),
+            ("lte", json!("1969-12-31T23:59:59.9999Z"), ""),
+            ("lt", json!("9999-12-30T00:00:00Z"), "a b c"),
+            ("gte", json!("9999-12-30T00:00:00Z"), ""),
+            ("eq", json!(on.replace("2024-01-01T00", "2024-01-01T02").replace('Z', "+02:00")), "b"),
+        ];
+        if let Some(between) = between {
+            // No id has a time between two milliseconds.
+            cases.extend([
+                ("eq", json!(between), ""),
+                ("in", json!([between, on]), "b"),
+                ("nin", json!([between]), "a b c"),
+                ("gt", json!(between), "c"),
+                ("gte", json!(between), "c"),
+                ("lt", json!(between), "a b"),
+                ("lte", json!(between), "a b"),
+            ]);
+        }
+        for (operator, value, expected) in cases {
+            let filter = json!({field: {operator: value}});
+            assert_eq!(left(&reader, &base, filter.clone()).await, expected, "{filter}");
+            let negated = json!({"not": filter});
+            let others: Vec<_> = ["a", "b", "c"].into_iter().filter(|text| !expected.contains(text)).collect();
+            assert_eq!(left(&reader, &base, negated.clone()).await, others.join(" "), "{negated}");
+        }
+    }
+    let range = json!({"createdAt": {"gte": at("002"), "lt": at("003")}});
+    assert_eq!(left(&reader, &base, range).await, "b");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_filter_over_a_limit_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_of(&["a", "b"]).await;
+    let reader = server.reader().await;
+    let leaf = || json!({"ref": {"eq": "a"}});
+    for wrap in [|inner| json!({"not": inner}), |inner| json!({"and": [inner]}), |inner| json!({"or": [inner]})] {
+        let nested = |depth| (0..depth).fold(leaf(), |inner, _| wrap(inner));
+        ask(&reader, &base, nested(10)).await.data();
+        assert_eq!(ask(&reader, &base, nested(11)).await.code(), "LIMIT_EXCEEDED", "{}", nested(11));
+    }
+    let tests = |count| json!({"or": vec![leaf(); count]});
+    assert_eq!(left(&reader, &base, tests(400)).await, "a");
+    assert_eq!(ask(&reader, &base, tests(401)).await.code(), "LIMIT_EXCEEDED");
+    let refs = |count| (0..count - 1).map(|n| n.to_string()).chain(["b".to_owned()]).collect::<Vec<_>>();
+    for operator in ["in", "nin"] {
+        let expected = if operator == "in" { "b" } else { "a" };
+        assert_eq!(left(&reader, &base, json!({"ref": {operator: refs(100_000)}})).await, expected);
+        assert_eq!(ask(&reader, &base, json!({"ref": {operator: refs(100_001)}})).await.code(), "LIMIT_EXCEEDED");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_long_list_of_refs_is_looked_up_by_the_index(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let refs: Vec<String> = (0..100_000).map(|n| format!("r{n}")).collect();
+    let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let reader = server.reader().await;
+    let some: Vec<&String> = refs.iter().step_by(2).collect();
+    for field in ["CREATED_AT", "UPDATED_AT", "REF"] {
+        let query = "query($b: ID!, $f: MemberFilter, $o: MemberOrder) { \
+            members(memberbaseId: $b, filter: $f, orderBy: $o, first: 10) { nodes { ref } totalCount } }";
+        let variables = json!({"b": base, "f": {"ref": {"in": some}}, "o": {"field": field}});
+        let data = reader.ask(query, variables).await.data();
+        assert_eq!((&data["members"]["totalCount"], data["members"]["nodes"][9].is_null()), (&json!(50_000), false));
+        let plan = plan(&server, field).await;
+        assert!(plan.contains("member_ref"), "{field} reads:\n{plan}");
+    }
+}
+
+/// How the database reads the first page of members with refs of a list: the product's own statement, rebuilt.
+async fn plan(server: &Server, field: &str) -> String {
+    let order = match field {
+        "CREATED_AT" => "\"member\".\"id\" ASC",
+        "UPDATED_AT" => "\"member\".\"updated_at\" ASC, \"member\".\"id\" ASC",
+        _ => "\"member\".\"ref\" ASC",
+    };
+    let (explain, listed) = match server.app.db.backend() {
+        sea_orm::DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", "IN (SELECT value FROM json_each('[\"r1\",\"r2\"]'))"),
+        _ => ("EXPLAIN", "= ANY ($2)"),
+    };
+    let select = format!(
+        "SELECT \"id\", \"ref\" FROM \"member\" WHERE \"memberbase_id\" = {} AND \"member\".\"ref\" {listed} \
+        ORDER BY {order} LIMIT 11",
+        if explain == "EXPLAIN" { "$1" } else { "x'00'" },
+    );
+    let session = server.app.db.read().await.unwrap();
+    let sql = if explain == "EXPLAIN" {
+        session.execute_unprepared("ANALYZE member").await.unwrap();
+        session.execute_unprepared(&format!("PREPARE page (uuid, text[]) AS {select}")).await.unwrap();
+        "EXPLAIN EXECUTE page ('00000000-0000-0000-0000-000000000000', '{r1,r2}')".to_owned()
+    } else {
+        format!("{explain} {select}")
+    };
+    let rows = session.query_all_raw(Statement::from_string(server.app.db.backend(), sql)).await.unwrap();
+    if explain == "EXPLAIN" {
+        session.execute_unprepared("DEALLOCATE page").await.unwrap();
+    }
+    let column = if explain == "EXPLAIN" { "QUERY PLAN" } else { "detail" };
+    rows.iter().map(|row| row.try_get::<String>("", column).unwrap()).collect::<Vec<_>>().join("\n")
+}
