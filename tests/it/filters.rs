@@ -118,7 +118,22 @@ async fn a_ref_that_can_not_exist_is_nobody_s(#[values(Database::Sqlite, Databas
 #[tokio::test]
 async fn a_prefix_is_taken_literally(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
-    let base = server.memberbase_of(&["100%", "1000", "a_b", "axb", "a\\b", "é1", "e\u{301}1", "E", "😀1", "\u{10ffff}z", "\u{d7ff}q", "\u{e000}"]).await;
+    let base = server
+        .memberbase_of(&[
+            "100%",
+            "1000",
+            "a_b",
+            "axb",
+            "a\\b",
+            "é1",
+            "e\u{301}1",
+            "E",
+            "😀1",
+            "\u{10ffff}z",
+            "\u{d7ff}q",
+            "\u{e000}",
+        ])
+        .await;
     let reader = server.reader().await;
     for (prefix, expected) in [
         ("100%", "100%"),

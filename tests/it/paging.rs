@@ -106,9 +106,7 @@ async fn a_walk_sees_each_member_once_and_in_order(
 
 #[rstest]
 #[tokio::test]
-async fn a_page_knows_exactly_what_lies_around_it(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn a_page_knows_exactly_what_lies_around_it(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, caller, _, sorted) = nine(&server).await;
     for order in ORDERS {
@@ -350,9 +348,7 @@ async fn a_walk_among_writers_sees_whoever_stays_exactly_once(
 
 #[rstest]
 #[tokio::test]
-async fn any_refs_come_in_the_order_of_their_bytes(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn any_refs_come_in_the_order_of_their_bytes(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let writer = server.writer().await;
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
@@ -362,10 +358,13 @@ async fn any_refs_come_in_the_order_of_their_bytes(
         random ^= random << 17;
         random % end
     };
-    let characters: Vec<char> = "aAbB09 -_%\\'\"é\u{301}ßıK\u{1}\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}😀".chars().collect();
+    let characters: Vec<char> =
+        "aAbB09 -_%\\'\"é\u{301}ßıK\u{1}\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}😀".chars().collect();
     for case in 0..12 {
         let mut refs: Vec<String> = (0..=below(40))
-            .map(|_| (0..=below(4)).map(|_| characters[usize::try_from(below(26)).unwrap() % characters.len()]).collect())
+            .map(|_| {
+                (0..=below(4)).map(|_| characters[usize::try_from(below(26)).unwrap() % characters.len()]).collect()
+            })
             .collect();
         let size = usize::try_from(1 + below(9)).unwrap();
         let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;

@@ -10,8 +10,26 @@ use crate::support::{Caller, Database, Server};
 /// 5,000 different refs: package names, addresses, names in many scripts, paths, ids of other systems.
 fn real_refs() -> Vec<String> {
     const WORDS: [&str; 20] = [
-        "lib", "Müller", "o'Neil", "北京", "naïve", "rust", "données", "Ελλάδα", "мир", "עברית", "e\u{301}t\u{e9}", "😀👍🏽",
-        "100%", "a_b", "C:\\x", "\"quoted\"", " blank ", "tab\t", "ﬁ", "İstanbul",
+        "lib",
+        "Müller",
+        "o'Neil",
+        "北京",
+        "naïve",
+        "rust",
+        "données",
+        "Ελλάδα",
+        "мир",
+        "עברית",
+        "e\u{301}t\u{e9}",
+        "😀👍🏽",
+        "100%",
+        "a_b",
+        "C:\\x",
+        "\"quoted\"",
+        " blank ",
+        "tab\t",
+        "ﬁ",
+        "İstanbul",
     ];
     let mut refs: Vec<String> = (0..5_000_usize)
         .map(|n| {

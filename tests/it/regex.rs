@@ -78,9 +78,47 @@ const CORPUS: &[Case] = &[
 ];
 
 const REFUSED: &[&str] = &[
-    "*a", "a**", "a{", "a{2", "a{,2}", "a{3,2}", "a{256}", "(", ")", "[", "[]", "[^]", "[z-a]", "[[:alpha:]]", "[a-\\d]",
-    "\\b", "\\1", "\\D", "\\W", "\\S", "\\n", "\\x41", "\\u0041", "\\é", "\\", "(?=a)", "(?!a)", "(?<=a)", "(?i)a",
-    "(?<n>a)", "(?P<n>a)", "a}", "a]", "^*", "$+", "a*?", "a++", "\\ ", "***:a", "a\0b", "[\0]",
+    "*a",
+    "a**",
+    "a{",
+    "a{2",
+    "a{,2}",
+    "a{3,2}",
+    "a{256}",
+    "(",
+    ")",
+    "[",
+    "[]",
+    "[^]",
+    "[z-a]",
+    "[[:alpha:]]",
+    "[a-\\d]",
+    "\\b",
+    "\\1",
+    "\\D",
+    "\\W",
+    "\\S",
+    "\\n",
+    "\\x41",
+    "\\u0041",
+    "\\é",
+    "\\",
+    "(?=a)",
+    "(?!a)",
+    "(?<=a)",
+    "(?i)a",
+    "(?<n>a)",
+    "(?P<n>a)",
+    "a}",
+    "a]",
+    "^*",
+    "$+",
+    "a*?",
+    "a++",
+    "\\ ",
+    "***:a",
+    "a\0b",
+    "[\0]",
 ];
 
 async fn ask(caller: &Caller, base: &str, pattern: &str, fold: bool) -> Answer {
@@ -91,7 +129,9 @@ async fn ask(caller: &Caller, base: &str, pattern: &str, fold: bool) -> Answer {
 
 #[rstest]
 #[tokio::test]
-async fn a_pattern_means_the_same_on_both_databases(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn a_pattern_means_the_same_on_both_databases(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let reader = server.reader().await;
     let mut wrong = Vec::new();
