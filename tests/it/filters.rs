@@ -287,7 +287,7 @@ async fn plan(server: &Server, field: &str) -> String {
         _ => ("EXPLAIN", "= ANY ($2)"),
     };
     let select = format!(
-        "SELECT \"id\", \"ref\" FROM \"member\" WHERE \"memberbase_id\" = {} AND \"member\".\"ref\" {listed} \
+        "SELECT \"memberbase_id\", \"id\", \"ref\", \"updated_at\" FROM \"member\" WHERE \"memberbase_id\" = {} AND \"member\".\"ref\" {listed} \
         ORDER BY {order} LIMIT 11",
         if explain == "EXPLAIN" { "$1" } else { "x'00'" },
     );
