@@ -197,7 +197,7 @@ proptest! {
                 .map_err(|errors| format!("{errors:?}"))
         };
         let plain = coerce(RowReaders::default());
-        prop_assert_eq!(coerce(RowReaders::default().with::<Row>()), plain);
+        prop_assert_eq!(&coerce(RowReaders::default().with::<Row>()), &plain);
         let reader = Reader::<Row>(PhantomData);
         if let Some(fast) = reader.fast(&json) {
             prop_assert_eq!(Ok(fast.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());

@@ -1,0 +1,308 @@
+//! Filters of `members`: every operator, their combinations and their limits.
+
+use memberbase::{
+    domain::access::Access,
+    types::{Id, MemberId},
+};
+use rstest::rstest;
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Caller, Database, Server};
+
+async fn ask(caller: &Caller, base: &str, filter: Value) -> Answer {
+    let query = "query($b: ID!, $f: MemberFilter) { \
+        members(memberbaseId: $b, filter: $f, orderBy: {field: REF}, first: 1000) { nodes { ref } totalCount } }";
+    caller.ask(query, json!({"b": base, "f": filter})).await
+}
+
+/// The refs that a filter leaves, joined by blanks.
+async fn left(caller: &Caller, base: &str, filter: Value) -> String {
+    let data = ask(caller, base, filter).await.data();
+    let nodes = data["members"]["nodes"].as_array().unwrap();
+    assert_eq!(data["members"]["totalCount"], nodes.len());
+    nodes.iter().map(|node| node["ref"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+}
+
+#[rstest]
+#[tokio::test]
+async fn operators_and_combinations_hold_for_whom_they_should(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase("b").await;
+    let data = server.writer().await.upsert(&base, &["a", "b", "c"]).await.data();
+    let id = &data["bulkUpsertMembers"]["memberIds"];
+    let reader = server.reader().await;
+    let unknown = "m_01h455vb4pex5vsknk084sn02q";
+    let (a, b) = (json!({"ref": {"eq": "a"}}), json!({"ref": {"eq": "b"}}));
+    for (filter, expected) in [
+        (Value::Null, "a b c"),
+        (json!({}), "a b c"),
+        (json!({"and": []}), "a b c"),
+        (json!({"or": []}), ""),
+        (json!({"not": {}}), ""),
+        (json!({"not": {"or": []}}), "a b c"),
+        (json!({"and": null, "or": null, "not": null, "id": null, "ref": null, "createdAt": null}), "a b c"),
+        (json!({"ref": {"eq": null, "in": ["a"], "nin": null}}), "a"),
+        (json!({"ref": {"in": []}}), ""),
+        (json!({"ref": {"nin": []}}), "a b c"),
+        (json!({"ref": {"in": ["c", "a", "c", "none"]}}), "a c"),
+        (json!({"ref": {"nin": ["c", "a", "none"]}}), "b"),
+        (json!({"ref": {"eq": "a", "in": ["b"]}}), ""),
+        (json!({"ref": {"in": ["a", "b"], "nin": ["b"]}}), "a"),
+        (json!({"id": {"eq": id[1]}}), "b"),
+        (json!({"id": {"eq": unknown}}), ""),
+        (json!({"id": {"in": [id[2], id[0], unknown]}}), "a c"),
+        (json!({"id": {"in": []}}), ""),
+        (json!({"id": {"nin": []}}), "a b c"),
+        (json!({"id": {"nin": [id[2]]}}), "a b"),
+        (json!({"id": {"nin": [id[2], id[0]]}}), "b"),
+        (json!({"id": {"in": [id[0], id[1]]}, "ref": {"nin": ["a"]}}), "b"),
+        (json!({"or": [a, b]}), "a b"),
+        (json!({"and": [a, b]}), ""),
+        (json!({"not": a}), "b c"),
+        (json!({"not": {"or": [a, b]}}), "c"),
+        (json!({"not": {"and": [a, {"id": {"eq": id[0]}}]}}), "b c"),
+        (json!({"not": {"not": a}}), "a"),
+        (json!({"or": [a, {}]}), "a b c"),
+        (json!({"or": [b], "not": a, "ref": {"in": ["a", "b"]}}), "b"),
+        (json!({"or": [{"and": [a, {"not": b}]}, {"ref": {"eq": "c"}}]}), "a c"),
+    ] {
+        assert_eq!(left(&reader, &base, filter.clone()).await, expected, "{filter}");
+    }
+    for filter in [
+        json!({"ref": {}}),
+        json!({"id": {}}),
+        json!({"createdAt": {}}),
+        json!({"updatedAt": {"gt": null}}),
+        json!({"ref": {"regex": {}}}),
+        json!({"id": {"eq": base}}),
+        json!({"id": {"in": [id[0], "m_bad"]}}),
+        json!({"id": {"nin": [base]}}),
+        json!({"or": [{"id": {"eq": ""}}]}),
+        json!({"createdAt": {"gt": "yesterday"}}),
+        json!({"nothing": 1}),
+    ] {
+        assert_eq!(ask(&reader, &base, filter.clone()).await.code(), "BAD_USER_INPUT", "{filter}");
+    }
+    let bound = server.bound(Access::Read, &base).await;
+    assert_eq!(left(&bound, &base, a).await, "a");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ref_that_can_not_exist_is_nobody_s(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_of(&["a", "b"]).await;
+    let reader = server.reader().await;
+    let long = "a".repeat(1025);
+    for bad in ["", "\0", "a\0", "a\0b", &long] {
+        for (filter, expected) in [
+            (json!({"ref": {"eq": bad}}), ""),
+            (json!({"ref": {"in": [bad]}}), ""),
+            (json!({"ref": {"in": [bad, "a"]}}), "a"),
+            (json!({"ref": {"in": [bad, "a", "b"]}}), "a b"),
+            (json!({"ref": {"nin": [bad]}}), "a b"),
+            (json!({"ref": {"nin": [bad, "a"]}}), "b"),
+            (json!({"not": {"ref": {"eq": bad}}}), "a b"),
+            (json!({"not": {"ref": {"startsWith": "a\0"}}}), "a b"),
+            (json!({"ref": {"startsWith": long}}), ""),
+        ] {
+            assert_eq!(left(&reader, &base, filter.clone()).await, expected, "{bad:?} {filter}");
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_prefix_is_taken_literally(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server
+        .memberbase_of(&[
+            "100%",
+            "1000",
+            "a_b",
+            "axb",
+            "a\\b",
+            "é1",
+            "e\u{301}1",
+            "E",
+            "😀1",
+            "\u{10ffff}z",
+            "\u{d7ff}q",
+            "\u{e000}",
+        ])
+        .await;
+    let reader = server.reader().await;
+    for (prefix, expected) in [
+        ("100%", "100%"),
+        ("100", "100% 1000"),
+        ("a_", "a_b"),
+        ("a\\", "a\\b"),
+        ("é", "é1"),
+        ("e", "e\u{301}1"),
+        ("😀", "😀1"),
+        ("\u{10ffff}", "\u{10ffff}z"),
+        ("\u{d7ff}", "\u{d7ff}q"),
+        ("a_b", "a_b"),
+        ("a_bc", ""),
+    ] {
+        assert_eq!(left(&reader, &base, json!({"ref": {"startsWith": prefix}})).await, expected, "{prefix:?}");
+    }
+    let all = ask(&reader, &base, json!({"ref": {"startsWith": ""}})).await.data();
+    assert_eq!(all["members"]["totalCount"], 12);
+}
+
+/// Stores members with these ids, times of change and refs, as no request can.
+async fn plant(server: &Server, base: &str, rows: &[(u64, i64, &str)]) {
+    let hex = |id: uuid::Uuid| match server.app.db.backend() {
+        sea_orm::DbBackend::Sqlite => format!("x'{}'", id.simple()),
+        _ => format!("'{id}'"),
+    };
+    let memberbase = memberbase::types::MemberbaseId::parse(base).unwrap().uuid();
+    for (millis, updated_at, reference) in rows {
+        let id = uuid::Uuid::from_u128((u128::from(*millis) << 80) | (7 << 76) | (2 << 62) | u128::from(*millis));
+        let sql = format!(
+            "INSERT INTO member (memberbase_id, id, ref, updated_at) VALUES ({}, {}, '{reference}', {updated_at})",
+            hex(memberbase),
+            hex(MemberId::from_uuid(id).uuid()),
+        );
+        let insert = async |session: memberbase::db::Session| session.execute_unprepared(&sql).await;
+        server.app.db.write(memberbase::db::Lock::None, insert).await.unwrap();
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn times_compare_to_the_millisecond_of_ids_and_the_microsecond_of_changes(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase("b").await;
+    // 2024-01-01T00:00:00.001Z to .003Z
+    let (start, micros) = (1_704_067_200_000_u64, 1_704_067_200_000_000_i64);
+    let rows = [(start + 1, micros + 1, "a"), (start + 2, micros + 2, "b"), (start + 3, micros + 3, "c")];
+    plant(&server, &base, &rows).await;
+    let reader = server.reader().await;
+    let at = |fraction: &str| format!("2024-01-01T00:00:00.{fraction}Z");
+    for (field, on, between, before_all) in
+        [("createdAt", at("002"), Some(at("002500")), at("000999")), ("updatedAt", at("000002"), None, at("000000"))]
+    {
+        let mut cases = vec![
+            ("eq", json!(on), "b"),
+            ("in", json!([on, on, before_all]), "b"),
+            ("in", json!([]), ""),
+            ("nin", json!([on]), "a c"),
+            ("nin", json!([]), "a b c"),
+            ("gt", json!(on), "c"),
+            ("gte", json!(on), "b c"),
+            ("lt", json!(on), "a"),
+            ("lte", json!(on), "a b"),
+            ("gt", json!(before_all), "a b c"),
+            ("lt", json!(before_all), ""),
+            ("gt", json!("0001-01-01T00:00:00Z"), "a b c"),
+            ("lte", json!("1969-12-31T23:59:59.9999Z"), ""),
+            ("lt", json!("9999-12-30T00:00:00Z"), "a b c"),
+            ("gte", json!("9999-12-30T00:00:00Z"), ""),
+            ("eq", json!(on.replace("2024-01-01T00", "2024-01-01T02").replace('Z', "+02:00")), "b"),
+        ];
+        if let Some(between) = between {
+            // No id has a time between two milliseconds.
+            cases.extend([
+                ("eq", json!(between), ""),
+                ("in", json!([between, on]), "b"),
+                ("nin", json!([between]), "a b c"),
+                ("gt", json!(between), "c"),
+                ("gte", json!(between), "c"),
+                ("lt", json!(between), "a b"),
+                ("lte", json!(between), "a b"),
+            ]);
+        }
+        for (operator, value, expected) in cases {
+            let filter = json!({field: {operator: value}});
+            assert_eq!(left(&reader, &base, filter.clone()).await, expected, "{filter}");
+            let negated = json!({"not": filter});
+            let others: Vec<_> = ["a", "b", "c"].into_iter().filter(|text| !expected.contains(text)).collect();
+            assert_eq!(left(&reader, &base, negated.clone()).await, others.join(" "), "{negated}");
+        }
+    }
+    let range = json!({"createdAt": {"gte": at("002"), "lt": at("003")}});
+    assert_eq!(left(&reader, &base, range).await, "b");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_filter_over_a_limit_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_of(&["a", "b"]).await;
+    let reader = server.reader().await;
+    let leaf = || json!({"ref": {"eq": "a"}});
+    for wrap in [|inner| json!({"not": inner}), |inner| json!({"and": [inner]}), |inner| json!({"or": [inner]})] {
+        let nested = |depth| (0..depth).fold(leaf(), |inner, _| wrap(inner));
+        ask(&reader, &base, nested(10)).await.data();
+        assert_eq!(ask(&reader, &base, nested(11)).await.code(), "LIMIT_EXCEEDED", "{}", nested(11));
+    }
+    let tests = |count| json!({"or": vec![leaf(); count]});
+    assert_eq!(left(&reader, &base, tests(400)).await, "a");
+    assert_eq!(ask(&reader, &base, tests(401)).await.code(), "LIMIT_EXCEEDED");
+    let refs = |count| (0..count - 1).map(|n| n.to_string()).chain(["b".to_owned()]).collect::<Vec<_>>();
+    for operator in ["in", "nin"] {
+        let expected = if operator == "in" { "b" } else { "a" };
+        assert_eq!(left(&reader, &base, json!({"ref": {operator: refs(100_000)}})).await, expected);
+        assert_eq!(ask(&reader, &base, json!({"ref": {operator: refs(100_001)}})).await.code(), "LIMIT_EXCEEDED");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_long_list_of_refs_is_looked_up_by_the_index(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let refs: Vec<String> = (0..100_000).map(|n| format!("r{n}")).collect();
+    let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let reader = server.reader().await;
+    let some: Vec<&String> = refs.iter().step_by(2).collect();
+    for field in ["CREATED_AT", "UPDATED_AT", "REF"] {
+        let query = "query($b: ID!, $f: MemberFilter, $o: MemberOrder) { \
+            members(memberbaseId: $b, filter: $f, orderBy: $o, first: 10) { nodes { ref } totalCount } }";
+        let variables = json!({"b": base, "f": {"ref": {"in": some}}, "o": {"field": field}});
+        let data = reader.ask(query, variables).await.data();
+        assert_eq!((&data["members"]["totalCount"], data["members"]["nodes"][9].is_null()), (&json!(50_000), false));
+        let plan = plan(&server, field).await;
+        assert!(plan.contains("member_ref"), "{field} reads:\n{plan}");
+    }
+}
+
+/// How the database reads the first page of members with refs of a list: the product's own statement, rebuilt.
+async fn plan(server: &Server, field: &str) -> String {
+    let order = match field {
+        "CREATED_AT" => "\"member\".\"id\" ASC",
+        "UPDATED_AT" => "\"member\".\"updated_at\" ASC, \"member\".\"id\" ASC",
+        _ => "\"member\".\"ref\" ASC",
+    };
+    let (explain, listed) = match server.app.db.backend() {
+        sea_orm::DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", "IN (SELECT value FROM json_each('[\"r1\",\"r2\"]'))"),
+        _ => ("EXPLAIN", "= ANY ($2)"),
+    };
+    let select = format!(
+        "SELECT \"memberbase_id\", \"id\", \"ref\", \"updated_at\" FROM \"member\" WHERE \"memberbase_id\" = {} AND \"member\".\"ref\" {listed} \
+        ORDER BY {order} LIMIT 11",
+        if explain == "EXPLAIN" { "$1" } else { "x'00'" },
+    );
+    let session = server.app.db.read().await.unwrap();
+    let sql = if explain == "EXPLAIN" {
+        session.execute_unprepared("ANALYZE member").await.unwrap();
+        session.execute_unprepared(&format!("PREPARE page (uuid, text[]) AS {select}")).await.unwrap();
+        "EXPLAIN EXECUTE page ('00000000-0000-0000-0000-000000000000', '{r1,r2}')".to_owned()
+    } else {
+        format!("{explain} {select}")
+    };
+    let rows = session.query_all_raw(Statement::from_string(server.app.db.backend(), sql)).await.unwrap();
+    if explain == "EXPLAIN" {
+        session.execute_unprepared("DEALLOCATE page").await.unwrap();
+    }
+    let column = if explain == "EXPLAIN" { "QUERY PLAN" } else { "detail" };
+    rows.iter().map(|row| row.try_get::<String>("", column).unwrap()).collect::<Vec<_>>().join("\n")
+}
