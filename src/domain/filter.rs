@@ -297,7 +297,7 @@ fn millis_in(backend: DbBackend, column: SimpleExpr, times: &[Time]) -> SimpleEx
         .collect();
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     let head = match backend {
-        DbBackend::Sqlite => Expr::cust_with_expr("lower(hex(substr($1, 1, 6)))", column),
+        DbBackend::Sqlite => Expr::cust_with_expr("lower(hex(substr(?, 1, 6)))", column),
         _ => Expr::cust_with_expr("encode(substring(uuid_send($1) FROM 1 FOR 6), 'hex')", column),
     };
     list(backend, head, Column::Texts(&heads))
