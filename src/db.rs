@@ -23,7 +23,7 @@ use sqlx::{Pool, Postgres, Sqlite};
 pub use connect::Settings;
 pub use fault::Fault;
 pub use migrate::Migration;
-pub use rows::{Column, Rows, Scalar, list};
+pub use rows::{Column, Rows, Scalar, json, list};
 pub use session::Session;
 
 use session::Connection;

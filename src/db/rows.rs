@@ -170,12 +170,17 @@ impl Column<'_> {
     }
 }
 
+/// The values as a JSON list, which SQLite reads by `json_each`.
+pub fn json(values: Column<'_>) -> String {
+    Rows::new([("value", values)]).json()
+}
+
 /// `left IN (values)` with all the values in one bind, so that a list may have any length and the statement stays the
 /// same.
 pub fn list(backend: DbBackend, left: SimpleExpr, values: Column<'_>) -> SimpleExpr {
     match backend {
         DbBackend::Sqlite => {
-            let json = Rows::new([("value", values)]).json();
+            let json = json(values);
             let value = match values {
                 Column::Uuids(_) => Expr::cust("unhex(value)"),
                 Column::Texts(_) | Column::Ints(_) => Expr::cust("value"),

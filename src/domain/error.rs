@@ -77,6 +77,18 @@ impl Error {
         Self::BadInput { message: message.to_string(), path: vec![Step::Field(field.to_owned())] }
     }
 
+    /// The same error, of an entry of the list at its place.
+    #[must_use]
+    pub fn at(self, index: usize) -> Self {
+        match self {
+            Self::BadInput { message, mut path } => {
+                path.push(Step::Index(index));
+                Self::BadInput { message, path }
+            }
+            other => other,
+        }
+    }
+
     /// The same error, deeper: its path continues that of `field`.
     #[must_use]
     pub fn within(self, field: &str) -> Self {

@@ -84,6 +84,17 @@ pub trait Values {
     fn values(&self) -> usize;
 }
 
+impl<Test> Filter<Test> {
+    /// Whether a test that has to hold is one of these.
+    pub fn needs(&self, test: &impl Fn(&Test) -> bool) -> bool {
+        match self {
+            Self::All(filters) => filters.iter().any(|filter| filter.needs(test)),
+            Self::Test(leaf) => test(leaf),
+            Self::Any(_) | Self::Not(_) => false,
+        }
+    }
+}
+
 impl<Test: Values> Filter<Test> {
     /// Refuses a filter that is over a limit.
     pub fn check(&self, limits: &FilterLimits) -> Result<(), Error> {

@@ -8,8 +8,8 @@ mod position;
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter,
-    sea_query::{Expr, SimpleExpr},
+    ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter, Value,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
 pub use delete::{Deleted, Deletion, Doomed, delete};
@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     app::App,
+    db::{Column, json},
     entity::member,
     types::{Id, MemberId, MemberbaseId, Time},
 };
@@ -75,7 +76,7 @@ pub async fn find_by_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Ve
     check_values("the list of refs", refs.len(), &app.limits.filter)?;
     let rows = member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
-        .filter(TextTest::In(refs.to_vec()).condition(app.db.backend(), column(member::Column::Reference)))
+        .filter(ref_condition(app.db.backend(), scope, &TextTest::In(refs.to_vec())))
         .all(&app.db.read().await?)
         .await?;
     Ok(rows.into_iter().map(Member::from).collect())
@@ -91,13 +92,29 @@ pub async fn in_order_of_refs(app: &App, scope: Scope, refs: &[String]) -> Resul
     Ok(refs.iter().map(|reference| by_ref.get(reference.as_str()).map(|&member| member.clone())).collect())
 }
 
-fn condition(backend: DbBackend, filter: &Filter<Test>) -> SimpleExpr {
+fn condition(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> SimpleExpr {
     filter.condition(&|test| match test {
         Test::Id(test) => test.condition(backend, column(member::Column::Id)),
-        Test::Ref(test) => test.condition(backend, column(member::Column::Reference)),
+        Test::Ref(test) => ref_condition(backend, scope, test),
         Test::CreatedAt(test) => test.condition_of_id(backend, column(member::Column::Id)),
         Test::UpdatedAt(test) => test.condition(backend, column(member::Column::UpdatedAt)),
     })
+}
+
+/// SQLite would rather walk a whole memberbase in the order asked for than look a list of refs up: the list becomes one
+/// of ids, found by the index on refs because the join is told its order.
+fn ref_condition(backend: DbBackend, scope: Scope, test: &TextTest) -> SimpleExpr {
+    const FOUND: &str = "member.id IN (SELECT found.id FROM json_each(?) AS asked CROSS JOIN member AS found \
+        WHERE found.memberbase_id = ? AND found.ref = asked.value)";
+    let found = |refs: &[String]| {
+        let refs: Vec<_> = refs.iter().map(String::as_str).collect();
+        Expr::cust_with_values(FOUND, [Value::from(json(Column::Texts(&refs))), scope.memberbase().uuid().into()])
+    };
+    match (backend, test) {
+        (DbBackend::Sqlite, TextTest::In(refs)) if refs.len() > 1 => found(refs),
+        (DbBackend::Sqlite, TextTest::NotIn(refs)) if refs.len() > 1 => found(refs).not(),
+        _ => test.condition(backend, column(member::Column::Reference)),
+    }
 }
 
 fn column(column: member::Column) -> SimpleExpr {

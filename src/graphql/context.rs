@@ -73,10 +73,8 @@ pub(super) fn id<T: Id>(argument: &str, text: &str) -> Result<T, Error> {
 /// Reads a list of ids, each at its place.
 pub(super) fn ids<T: Id>(argument: &str, texts: &[ID]) -> Result<Vec<T>, Error> {
     let parse = |(place, text): (usize, &ID)| {
-        T::parse(text).map_err(|error| {
-            let path = vec![domain::Step::Field(argument.to_owned()), domain::Step::Index(place)];
-            Error::bad_input(&path, format!("{argument}: {error}"))
-        })
+        let refuse = |error| domain::Error::bad_input(argument, format!("{argument}: {error}")).at(place).into();
+        T::parse(text).map_err(refuse)
     };
     texts.iter().enumerate().map(parse).collect()
 }

@@ -1,8 +1,11 @@
 //! Whatever has an id of its own.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-use async_graphql::{Context, ID, Interface, Object};
+use async_graphql::{
+    Context, ContextSelectionSet, ID, Interface, Object, OutputType, Positioned, ServerResult, Value,
+    parser::types::Field, registry::Registry,
+};
 
 use super::{
     Error,
@@ -55,12 +58,14 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Ids of any kind, 100,000 at most.")] ids: Vec<ID>,
-    ) -> Result<Option<Vec<Result<Option<Node>, Error>>>, Error> {
+    ) -> Result<Option<Vec<Entry>>, Error> {
         check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
         let parsed: Vec<_> = ids.iter().map(|id| any_id("ids", id)).collect();
         let found = load(ctx, parsed.iter().flatten()).await?;
-        let entry = |id: Result<AnyId, Error>| id.map(|id| found.get(&id).cloned());
-        Ok(Some(parsed.into_iter().map(entry).collect()))
+        let entry = |(place, id): (usize, Result<AnyId, domain::Error>)| {
+            Entry(id.map(|id| found.get(&id).cloned()).map_err(|error| error.at(place).into()))
+        };
+        Ok(Some(parsed.into_iter().enumerate().map(entry).collect()))
     }
 }
 
@@ -88,6 +93,35 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
     Ok(found)
 }
 
-fn any_id(argument: &str, text: &str) -> Result<AnyId, Error> {
-    AnyId::parse(text).map_err(|error| domain::Error::bad_input(argument, format!("{argument}: {error}")).into())
+fn any_id(argument: &str, text: &str) -> Result<AnyId, domain::Error> {
+    AnyId::parse(text).map_err(|error| domain::Error::bad_input(argument, format!("{argument}: {error}")))
+}
+
+/// An entry of `nodes`: an error takes its own place, and not that of the whole list.
+#[derive(Debug)]
+pub struct Entry(Result<Option<Node>, Error>);
+
+impl OutputType for Entry {
+    fn type_name() -> Cow<'static, str> {
+        <Option<Node> as OutputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Option<Node> as OutputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Option<Node> as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        match &self.0 {
+            Ok(node) => node.resolve(ctx, field).await,
+            Err(error) => {
+                let error = async_graphql::Error::from(error.clone()).into_server_error(field.pos);
+                ctx.add_error(ctx.set_error_path(error));
+                Ok(Value::Null)
+            }
+        }
+    }
 }

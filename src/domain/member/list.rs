@@ -1,14 +1,19 @@
 //! Pages of members, by keyset: every page costs the same, however deep.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{self, Expr, ExprTrait, SimpleExpr},
 };
 
 use super::{Filter, Member, Order, OrderField, Position, Test, column, condition};
 use crate::{
     app::App,
-    domain::{Error, access::Scope, memberbase},
+    domain::{
+        Error,
+        access::Scope,
+        filter::{IdTest, TextTest},
+        memberbase,
+    },
     entity::member,
     types::{Direction, Id, Page, Slice, Start},
 };
@@ -32,7 +37,8 @@ pub async fn list(
         behind = page.behind && any(&session, found.filter(from(position, !ascending, true))).await?;
         ahead = ahead.filter(from(position, ascending, false));
     }
-    let rows = ordered(ahead, order.field, ascending).limit(page.size + 1).all(&session).await?;
+    let listed = app.db.backend() == DbBackend::Sqlite && filter.needs(&is_list);
+    let rows = ordered(ahead, order.field, ascending, listed).limit(page.size + 1).all(&session).await?;
     if rows.is_empty() {
         memberbase::ensure_exists(&session, scope).await?;
     }
@@ -46,9 +52,11 @@ pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64
 }
 
 fn matching(app: &App, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
-    member::Entity::find()
-        .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
-        .filter(condition(app.db.backend(), filter))
+    member::Entity::find().filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid())).filter(condition(
+        app.db.backend(),
+        scope,
+        filter,
+    ))
 }
 
 async fn any(session: &impl ConnectionTrait, rows: Select<member::Entity>) -> Result<bool, Error> {
@@ -73,13 +81,22 @@ fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
     }
 }
 
-fn ordered(rows: Select<member::Entity>, field: OrderField, ascending: bool) -> Select<member::Entity> {
-    let order = || if ascending { sea_query::Order::Asc } else { sea_query::Order::Desc };
-    match field {
-        OrderField::CreatedAt => rows.order_by(member::Column::Id, order()),
-        OrderField::UpdatedAt => {
-            rows.order_by(member::Column::UpdatedAt, order()).order_by(member::Column::Id, order())
-        }
-        OrderField::Ref => rows.order_by(member::Column::Reference, order()),
-    }
+/// Whether a test names the members that it holds for.
+fn is_list(test: &Test) -> bool {
+    matches!(test, Test::Id(IdTest::In(_)) | Test::Ref(TextTest::In(_)))
+}
+
+/// In the order asked for. Where the members are `listed`, a plus keeps SQLite from walking the whole memberbase by an
+/// index of that order in search of them.
+fn ordered(rows: Select<member::Entity>, field: OrderField, ascending: bool, listed: bool) -> Select<member::Entity> {
+    let keys: &[_] = match field {
+        OrderField::CreatedAt => &[member::Column::Id],
+        OrderField::UpdatedAt => &[member::Column::UpdatedAt, member::Column::Id],
+        OrderField::Ref => &[member::Column::Reference],
+    };
+    keys.iter().fold(rows, |rows, key| {
+        let order = if ascending { sea_query::Order::Asc } else { sea_query::Order::Desc };
+        let key = column(*key);
+        rows.order_by(if listed { Expr::cust_with_expr("+?", key) } else { key }, order)
+    })
 }
