@@ -66,13 +66,14 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("cache_size", "-8192")
-        .pragma("temp_store", "MEMORY")
         .with_regexp()
         .disable_statement_logging();
     // The writer first: it makes the file, and recovers the log of a server that was killed.
     let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
-        .connect_with(options.clone().create_if_missing(true).optimize_on_close(true, 400))
+        .connect_with(
+            options.clone().create_if_missing(true).pragma("cache_size", "-32768").optimize_on_close(true, 400),
+        )
         .await?;
     let readers = pool::<Sqlite>(SqlitePoolOptions::new(), settings)
         .max_connections(settings.max_connections)

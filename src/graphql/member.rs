@@ -3,6 +3,7 @@
 mod bulk_upsert;
 mod delete;
 mod list;
+mod results;
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject};
 

@@ -1,6 +1,6 @@
 //! Bulk upsert: any number of rows in one call, all of them in one transaction, an outcome for every row.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryResult};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult};
 use uuid::Uuid;
 
 use super::{Member, member};
@@ -170,14 +170,26 @@ async fn insert(
     places: &[usize],
     ids: &[Uuid],
 ) -> Result<u64, Error> {
-    let refs: Vec<_> = places.iter().map(|&place| folded.keys[place]).collect();
-    // Whoever inserts the same refs does so in the same order, and so nobody waits for one that waits for them.
-    let sql = "INSERT INTO member (memberbase_id, id, ref, updated_at) \
-        SELECT $1, input.id, input.ref, $2 FROM {rows} AS input WHERE true ORDER BY input.n \
-        ON CONFLICT (memberbase_id, ref) DO NOTHING";
+    let mut inserted: Vec<_> = ids.iter().copied().zip(places.iter().map(|&place| folded.keys[place])).collect();
+    // On PostgreSQL in the order of refs: whoever inserts the same ones does so in the same order, and so nobody waits
+    // for one that waits for them. SQLite has one writer, and its pages fill up best in the order of ids, which is that
+    // of the table that the rows are read from.
+    let order = match session.get_database_backend() {
+        DbBackend::Sqlite => {
+            inserted.sort_unstable();
+            ""
+        }
+        _ => "ORDER BY input.n",
+    };
+    let sql = format!(
+        "INSERT INTO member (memberbase_id, id, ref, updated_at) \
+        SELECT $1, input.id, input.ref, $2 FROM {{rows}} AS input WHERE true {order} \
+        ON CONFLICT (memberbase_id, ref) DO NOTHING"
+    );
     let scalars = [Scalar::Uuid(scope.memberbase().uuid()), Scalar::Int(Time::now().micros())];
-    let rows = Rows::new([("id", Column::Uuids(ids)), ("ref", Column::Texts(&refs))]);
-    Ok(session.bulk(sql, &scalars, &rows).await?)
+    let (ids, refs): (Vec<_>, Vec<_>) = inserted.into_iter().unzip();
+    let rows = Rows::new([("id", Column::Uuids(&ids)), ("ref", Column::Texts(&refs))]);
+    Ok(session.bulk(&sql, &scalars, &rows).await?)
 }
 
 /// What became of each row, in the order of the input.

@@ -76,7 +76,6 @@ fn wire(error: ServerError, trace_id: &str) -> WireError {
         extensions.set("code", code.as_str());
         extensions.set("retryable", code.retryable());
         if code == Code::InternalServerError {
-            // The message has the name of a Rust type.
             tracing::error!(cause = error.message, trace_id, "internal error");
             "internal error".to_owned()
         } else {
@@ -89,13 +88,16 @@ fn wire(error: ServerError, trace_id: &str) -> WireError {
     WireError { message, locations, path: error.path, extensions }
 }
 
-/// The code of any error. What has none is async-graphql's: of a resolver that misses something in its context, or of
-/// an argument that it could not read.
+/// How async-graphql's messages about arguments begin (`InputValueError`).
+const ARGUMENTS: [&str; 3] = ["Failed to parse \"", "Expected input type \"", "Enumeration type "];
+
+/// The code of any error. What has none is async-graphql's: of an argument that it could not read, or of a resolver that
+/// let something out that is nobody's business.
 fn judged(error: &ServerError) -> Code {
     match code(error) {
         Some(code) => code,
-        None if error.message.starts_with("Data `") => Code::InternalServerError,
-        None => Code::BadUserInput,
+        None if ARGUMENTS.iter().any(|start| error.message.starts_with(start)) => Code::BadUserInput,
+        None => Code::InternalServerError,
     }
 }
 

@@ -1,9 +1,9 @@
 //! `bulkUpsertMembers`.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object};
 use serde::Deserialize;
 
-use super::Member;
+use super::{Member, results::Results};
 use crate::{
     domain::{
         access::{Access, Scope},
@@ -11,7 +11,7 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, RowError, UpsertMode, UpsertOutcome, UpsertSummary},
+        bulk::{Ids, OnRowError, UpsertMode, UpsertSummary},
         context::Found,
         execute::BulkRows,
     },
@@ -67,38 +67,14 @@ impl BulkUpsertMembersPayload {
     }
 
     /// What became of each row, in input order.
-    async fn results(&self) -> Vec<MemberUpsertResult> {
-        let Upserted { rows, ids, outcomes, failures } = &self.upserted;
-        let result = |(index, row): (usize, &Row)| MemberUpsertResult {
-            index: i32::try_from(index).unwrap_or(i32::MAX),
-            reference: row.reference.clone(),
-            id: ids[index].map(|id| id.to_string().into()),
-            outcome: outcomes[index].into(),
-            error: failures.get(&index).map(RowError::from),
-        };
-        rows.iter().enumerate().map(result).collect()
+    async fn results(&self) -> Results<'_> {
+        Results(&self.upserted)
     }
 
     /// Counts rows.
     async fn summary(&self) -> UpsertSummary {
         UpsertSummary::of(&self.upserted.outcomes)
     }
-}
-
-/// What became of one row.
-#[derive(SimpleObject, Debug)]
-pub struct MemberUpsertResult {
-    /// Its place in the input, from 0.
-    index: i32,
-    /// Its ref, as it was given.
-    #[graphql(name = "ref")]
-    reference: String,
-    /// The member's id.
-    id: Option<ID>,
-    /// What became of it.
-    outcome: UpsertOutcome,
-    /// Why it FAILED.
-    error: Option<RowError>,
 }
 
 #[derive(Clone, Default)]
