@@ -99,7 +99,8 @@ async function ask(parameters) {
   if (field.value.trim()) headers.Authorization = `Bearer ${field.value.trim()}`;
   const body = JSON.stringify(parameters);
   const response = await fetch(endpoint, { method: "POST", headers, body, credentials: "omit" });
-  state.textContent = response.status === 401 ? "this token is not valid" : "";
+  const refusal = headers.Authorization ? "this token is not valid" : "a token is needed";
+  state.textContent = response.status === 401 ? refusal : "";
   return response.json();
 }
 
