@@ -108,8 +108,8 @@ impl Session {
         self.0.contended.load(Ordering::Relaxed)
     }
 
-    /// Sends a bulk statement, in which `{rows}` stands for the table of the rows; see [`Rows::table`]. Answers how many
-    /// rows of the database it touched.
+    /// Sends a bulk statement. In it `{rows}` stands for the table of the rows, which has their columns by name and `n`,
+    /// the place of a row from 0; the scalars are `$1`, `$2` and so on. Answers how many rows of the database it touched.
     pub async fn bulk(&self, sql: &str, scalars: &[Scalar], rows: &Rows<'_>) -> Result<u64, DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         let mut connection = self.connection().await?;
