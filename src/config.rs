@@ -147,6 +147,11 @@ pub struct RequestLimits {
     #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub max_page_size: u64,
 
+    /// The sizes of all pages of one request together, at most: lists in lists multiply
+    #[arg(long, env = "MEMBERBASE_MAX_ROWS", default_value_t = PageLimits::default().rows)]
+    #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub max_rows: u64,
+
     /// How deep a filter's and, or and not nest, at most
     #[arg(long, env = "MEMBERBASE_MAX_FILTER_DEPTH", default_value_t = FilterLimits::default().depth)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
@@ -226,7 +231,11 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
 /// The limits that the settings make.
 pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes) -> Limits {
     Limits {
-        page: PageLimits { default: request.default_page_size.min(request.max_page_size), max: request.max_page_size },
+        page: PageLimits {
+            default: request.default_page_size.min(request.max_page_size),
+            max: request.max_page_size,
+            rows: request.max_rows,
+        },
         filter: FilterLimits { depth: request.max_filter_depth, values: request.max_filter_values },
         document: DocumentLimits {
             bytes: document.max_document.0,

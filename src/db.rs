@@ -19,6 +19,7 @@ use std::{
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sqlx::{Pool, Postgres, Sqlite};
+use tokio::sync::Semaphore;
 
 pub use connect::Settings;
 pub use fault::Fault;
@@ -44,7 +45,7 @@ pub struct Db {
 #[derive(Debug)]
 enum Pools {
     Sqlite { readers: Pool<Sqlite>, writer: Pool<Sqlite> },
-    Postgres { pool: Pool<Postgres>, begin: &'static str },
+    Postgres { pool: Pool<Postgres>, writers: Arc<Semaphore>, begin: &'static str },
 }
 
 /// What a write keeps others from meanwhile. SQLite has one writer anyway.
@@ -97,7 +98,14 @@ impl Db {
     {
         let mut attempt = 0;
         loop {
-            let session = self.begin(lock).await?;
+            let session = match self.begin(lock).await {
+                Err(error) if Fault::of(&error) == Fault::Contention && attempt < RETRIES => {
+                    attempt += 1;
+                    tokio::time::sleep(pause(attempt)).await;
+                    continue;
+                }
+                begun => begun?,
+            };
             let outcome = match work(session.clone()).await {
                 Ok(value) => session.finish().await.map(|()| value).map_err(E::from),
                 Err(error) => {
@@ -121,8 +129,9 @@ impl Db {
             Pools::Sqlite { writer, .. } => {
                 (Connection::sqlite(writer, self.deadline).await?, "BEGIN IMMEDIATE".to_owned())
             }
-            Pools::Postgres { pool, begin } => {
-                let connection = Connection::postgres(pool, self.deadline).await?;
+            Pools::Postgres { pool, writers, begin } => {
+                let turn = connect::turn(writers, self.deadline).await?;
+                let connection = Connection::postgres(pool, self.deadline).await?.in_turn(turn);
                 (connection, format!("{begin}{}{}", timeout(self.deadline), advisory(lock)))
             }
         };

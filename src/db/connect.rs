@@ -14,6 +14,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::{Db, Pools, fault};
 
 /// Where the database is and how it is spoken to.
@@ -69,8 +71,10 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
         .with_regexp()
         .disable_statement_logging();
     // The writer first: it makes the file, and recovers the log of a server that was killed.
+    // Writers wait for each other as long as their deadlines allow.
     let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
+        .acquire_timeout(settings.statement_timeout.max(settings.acquire_timeout))
         .connect_with(
             options.clone().create_if_missing(true).pragma("cache_size", "-32768").optimize_on_close(true, 400),
         )
@@ -106,7 +110,10 @@ async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
         })
         .connect_with(options)
         .await?;
-    Ok(Pools::Postgres { pool, begin: if settings.pooler { LOCAL_PLANS } else { "BEGIN" } })
+    let begin = if settings.pooler { LOCAL_PLANS } else { "BEGIN" };
+    // Writes wait for locks with a connection in hand: some are left for whoever reads meanwhile.
+    let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
+    Ok(Pools::Postgres { pool, writers, begin })
 }
 
 fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> PoolOptions<DB> {
@@ -126,4 +133,14 @@ pub(super) async fn acquire<DB: sqlx::Database>(
         None => pool.acquire().await,
     };
     acquired.map_err(fault::connection)
+}
+
+/// One of the places that writes have, before the deadline.
+pub(super) async fn turn(writers: &Arc<Semaphore>, deadline: Option<Instant>) -> Result<OwnedSemaphorePermit, DbErr> {
+    let turn = Arc::clone(writers).acquire_owned();
+    let turn = match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), turn).await.map_err(|_| fault::timeout())?,
+        None => turn.await,
+    };
+    turn.map_err(|_| fault::connection(sqlx::Error::PoolClosed))
 }

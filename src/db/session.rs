@@ -13,15 +13,15 @@ use futures_util::TryStreamExt;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Executor, Pool, Postgres, Sqlite, pool::PoolConnection};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit};
 
 use super::{Fault, Rows, Scalar, connect, fault};
 
 /// The database ends a statement at the deadline itself; only where it does not answer at all, we do so much later.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How many of SQLite's virtual machine instructions pass between two looks at the clock.
-const INSTRUCTIONS: i32 = 5_000;
+/// How many of SQLite's virtual machine instructions pass between two looks at the clock: few, for one may be a regex.
+const INSTRUCTIONS: i32 = 500;
 
 /// A connection in use. A clone is the same one.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub(super) struct Connection {
     driver: Driver,
     /// Between BEGIN and the end, or in the middle of a statement: not to be given to anybody else.
     busy: bool,
+    /// The place among those that write, given back with the connection.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -62,12 +64,17 @@ impl Connection {
                 None => handle.remove_progress_handler(),
             }
         }
-        Ok(Self { driver: Driver::Sqlite(connection), busy: false })
+        Ok(Self { driver: Driver::Sqlite(connection), busy: false, turn: None })
     }
 
     pub(super) async fn postgres(pool: &Pool<Postgres>, deadline: Option<Instant>) -> Result<Self, DbErr> {
         let connection = connect::acquire(pool, deadline).await?;
-        Ok(Self { driver: Driver::Postgres(connection), busy: false })
+        Ok(Self { driver: Driver::Postgres(connection), busy: false, turn: None })
+    }
+
+    pub(super) fn in_turn(mut self, turn: OwnedSemaphorePermit) -> Self {
+        self.turn = Some(turn);
+        self
     }
 }
 
@@ -104,6 +111,11 @@ impl Session {
         self.0.discard.store(true, Ordering::Relaxed);
     }
 
+    /// Says that others stood in the way, though no statement failed: what fails then is done again.
+    pub fn contend(&self) {
+        self.0.contended.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn contended(&self) -> bool {
         self.0.contended.load(Ordering::Relaxed)
     }
@@ -113,7 +125,7 @@ impl Session {
     pub async fn bulk(&self, sql: &str, scalars: &[Scalar], rows: &Rows<'_>) -> Result<u64, DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         let mut connection = self.connection().await?;
-        let Connection { driver, busy } = open(&mut connection)?;
+        let Connection { driver, busy, .. } = open(&mut connection)?;
         self.limited(busy, async {
             match driver {
                 Driver::Sqlite(connection) => {
@@ -139,7 +151,7 @@ impl Session {
     ) -> Result<(), DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         let mut connection = self.connection().await?;
-        let Connection { driver, busy } = open(&mut connection)?;
+        let Connection { driver, busy, .. } = open(&mut connection)?;
         self.limited(busy, async {
             match driver {
                 Driver::Sqlite(connection) => {
@@ -182,7 +194,7 @@ impl Session {
     }
 
     /// Sends statements that begin or end a transaction; the connection is busy after them, or is not.
-    async fn run(&self, Connection { driver, busy }: &mut Connection, sql: &str, then: bool) -> Result<(), DbErr> {
+    async fn run(&self, Connection { driver, busy, .. }: &mut Connection, sql: &str, then: bool) -> Result<(), DbErr> {
         self.limited(busy, async {
             match driver {
                 Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
@@ -238,7 +250,7 @@ impl ConnectionTrait for Session {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy } = open(&mut connection)?;
+        let Connection { driver, busy, .. } = open(&mut connection)?;
         self.limited(busy, async {
             match driver {
                 Driver::Sqlite(connection) => {
@@ -254,7 +266,7 @@ impl ConnectionTrait for Session {
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection().await?;
-        let Connection { driver, busy } = open(&mut connection)?;
+        let Connection { driver, busy, .. } = open(&mut connection)?;
         self.limited(busy, async {
             match driver {
                 Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(ExecResult::from),
@@ -267,7 +279,7 @@ impl ConnectionTrait for Session {
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy } = open(&mut connection)?;
+        let Connection { driver, busy, .. } = open(&mut connection)?;
         self.limited(busy, async {
             match driver {
                 Driver::Sqlite(connection) => {
@@ -284,7 +296,7 @@ impl ConnectionTrait for Session {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy } = open(&mut connection)?;
+        let Connection { driver, busy, .. } = open(&mut connection)?;
         self.limited(busy, async {
             match driver {
                 Driver::Sqlite(connection) => {

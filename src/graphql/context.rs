@@ -1,14 +1,20 @@
 //! What a resolver finds in its context.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use async_graphql::{
     Context, Data, ID,
     dataloader::{DataLoader, Loader},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-use super::Error;
+use super::{Code, Error};
 use crate::{
     app::App,
     domain::{
@@ -24,6 +30,11 @@ pub fn data(app: App, caller: Caller) -> Data {
     let mut data = Data::default();
     let memberbases = Memberbases { app: app.clone(), caller: caller.clone(), found: Mutex::default() };
     data.insert(DataLoader::new(memberbases, tokio::spawn));
+    data.insert(Share {
+        rows: AtomicU64::new(app.limits.page.rows),
+        most: app.limits.page.rows,
+        turns: Semaphore::new(TURNS),
+    });
     data.insert(app);
     data.insert(caller);
     data
@@ -39,6 +50,9 @@ pub(super) trait Found<'a> {
 
     /// Memberbases by id, those asked for at the same time by one statement.
     fn memberbases(&self) -> &'a DataLoader<Memberbases>;
+
+    /// What the request may take of the server.
+    fn share(&self) -> &'a Share;
 
     /// Permits something in one memberbase.
     fn may(&self, memberbase: &ID, access: Access) -> Result<Scope, Error> {
@@ -62,6 +76,34 @@ impl<'a> Found<'a> for Context<'a> {
 
     fn memberbases(&self) -> &'a DataLoader<Memberbases> {
         self.data_unchecked()
+    }
+
+    fn share(&self) -> &'a Share {
+        self.data_unchecked()
+    }
+}
+
+/// How many pages of one request are read at the same time; its other lists wait, and other requests do not.
+const TURNS: usize = 2;
+
+/// What one request may take of the server, for lists in lists multiply.
+pub(super) struct Share {
+    rows: AtomicU64,
+    most: u64,
+    turns: Semaphore,
+}
+
+impl Share {
+    /// Takes the rows of a page, and a turn to read it.
+    pub(super) async fn take(&self, rows: u64) -> Result<SemaphorePermit<'_>, Error> {
+        let left = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(rows));
+        if left.is_err() {
+            let most = self.most;
+            let message = format!("the pages of the request have more than {most} rows (MEMBERBASE_MAX_ROWS) together");
+            return Err(domain::Error::LimitExceeded(message).into());
+        }
+        let closed = |_| Error::new(Code::InternalServerError, "internal error");
+        self.turns.acquire().await.map_err(closed)
     }
 }
 

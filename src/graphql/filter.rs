@@ -3,7 +3,11 @@
 
 use async_graphql::{ID, InputObject};
 
-use super::{Error, context::ids, scalar::DateTime};
+use super::{
+    Error,
+    context::{id, ids},
+    scalar::DateTime,
+};
 use crate::{
     domain::{
         self,
@@ -73,10 +77,10 @@ pub struct DateTimeFilter {
 
 impl IdFilter {
     pub(super) fn read<T: Id, Test>(self, test: impl Fn(IdTest<T>) -> Test) -> Result<Filter<Test>, Error> {
-        let eq = self.eq.map(|id| ids("eq", &[id])).transpose()?;
+        let eq = self.eq.map(|text| id("eq", &text)).transpose()?;
         let one_of = self.one_of.map(|list| ids("in", &list)).transpose()?;
         let none_of = self.nin.map(|list| ids("nin", &list)).transpose()?;
-        let tests = [eq.map(IdTest::In), one_of.map(IdTest::In), none_of.map(IdTest::NotIn)];
+        let tests = [eq.map(|id| IdTest::In(vec![id])), one_of.map(IdTest::In), none_of.map(IdTest::NotIn)];
         all(tests, test)
     }
 }

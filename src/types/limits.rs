@@ -24,6 +24,8 @@ pub struct PageLimits {
     pub default: u64,
     /// The largest size that may be asked for.
     pub max: u64,
+    /// The sizes of all pages of one request together: lists in lists multiply.
+    pub rows: u64,
 }
 
 /// Limits of a filter.
@@ -84,7 +86,7 @@ pub struct TimeLimits {
 
 impl Default for PageLimits {
     fn default() -> Self {
-        Self { default: 100, max: 5_000 }
+        Self { default: 100, max: 5_000, rows: 100_000 }
     }
 }
 

@@ -376,3 +376,18 @@ async fn any_refs_come_in_the_order_of_their_bytes(#[values(Database::Sqlite, Da
         }
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn lists_in_lists_have_a_limit_together(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_of(&["a", "b", "c"]).await;
+    let reader = server.reader().await;
+    let ask = async |first: u64| {
+        let query = "query($b: ID!, $n: Int) { members(memberbaseId: $b) { nodes { memberbase { \
+            members(first: $n) { nodes { memberbase { members(first: $n) { totalCount } } } } } } } }";
+        reader.ask(query, json!({"b": base, "n": first})).await
+    };
+    ask(1000).await.data();
+    assert_eq!(ask(5000).await.code(), "LIMIT_EXCEEDED");
+}

@@ -13,7 +13,10 @@ const MAX_COUNT: u32 = 255;
 
 /// The most characters and classes that a pattern may come to, counts multiplied out, so that neither database
 /// builds a machine without end from it.
-const MAX_SIZE: u64 = 2_000;
+const MAX_SIZE: u64 = 1_000;
+
+/// The most bytes that the machine of a pattern may have; the database's own limit is above it.
+const MAX_MACHINE: usize = 1 << 20;
 
 /// How deep groups nest.
 const MAX_DEPTH: usize = 20;
@@ -62,7 +65,11 @@ impl Pattern {
                 format!("the pattern comes to {size} characters with its counts, at most {MAX_SIZE} are allowed");
             return Err(refuse(message));
         }
-        Ok(Self { root, fold })
+        let pattern = Self { root, fold };
+        match regex::RegexBuilder::new(&pattern.for_sqlite()).size_limit(MAX_MACHINE).build() {
+            Ok(_) => Ok(pattern),
+            Err(_) => Err(refuse("the pattern is too large with its classes and counts".to_owned())),
+        }
     }
 
     /// In the form of the function `regexp`.
@@ -244,7 +251,8 @@ impl Parser<'_> {
 impl Node {
     fn size(&self) -> u64 {
         match self {
-            Self::Any | Self::Start | Self::End | Self::Set { .. } => 1,
+            Self::Any | Self::Start | Self::End => 1,
+            Self::Set { ranges, .. } => ranges.len() as u64,
             Self::Sequence(nodes) | Self::Choice(nodes) => nodes.iter().map(Self::size).fold(1, u64::saturating_add),
             Self::Repeat { node, least, most } => node.size().saturating_mul(u64::from(most.unwrap_or(*least).max(1))),
         }
@@ -364,6 +372,8 @@ mod tests {
             "a\0",
             "a*?",
             "(((a{255}){255}){255}){255}",
+            "(.{0,255}){7}",
+            "([一-丁七-万丈-三上-下不-与丐-丑专-且丕-世丗-丘丙-业丛-东丝-丞]{255}){3}",
             &"(".repeat(1000),
             &"a".repeat(1025),
         ] {

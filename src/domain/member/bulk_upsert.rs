@@ -107,6 +107,7 @@ async fn store(
             return Ok(stored);
         }
         if rounds.next().is_none() {
+            session.contend();
             return Err(Error::Conflict("other calls delete and insert the same refs without end, try again".into()));
         }
         let ids = new_ids(folded, &missing);

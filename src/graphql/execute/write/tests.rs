@@ -149,9 +149,9 @@ async fn many_errors_are_counted() {
 
 #[test]
 fn a_place_that_is_none_is_left_out() {
-    let error = ServerError::new("Variable x is not defined.", Some(Pos { line: 0, column: 0 }));
+    let error = ServerError::new("Failed to parse \"Int\": X is no number.", Some(Pos { line: 0, column: 0 }));
     let (errors, _) = errors(vec![error], "t", 1);
-    assert_eq!(errors[0].message, "variable x is not defined");
+    assert_eq!(errors[0].message, "x is no number");
     assert_eq!(errors[0].locations, []);
 }
 
