@@ -12,9 +12,9 @@ use async_graphql::{
     Context, Data, ID,
     dataloader::{DataLoader, Loader},
 };
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, Semaphore};
 
-use super::{Code, Error};
+use super::Error;
 use crate::{
     app::App,
     domain::{
@@ -22,7 +22,7 @@ use crate::{
         access::{Access, Caller, Reach, Scope},
         memberbase,
     },
-    types::{Id, MemberbaseId},
+    types::{Id, MemberbaseId, Slice},
 };
 
 /// What the resolvers of one request find in their context.
@@ -94,16 +94,22 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Takes the rows of a page, and a turn to read it.
-    pub(super) async fn take(&self, rows: u64) -> Result<SemaphorePermit<'_>, Error> {
-        let left = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(rows));
+    /// Reads a page of at most `size` rows when its turn comes, unless the request has read too many by then.
+    pub(super) async fn page<Row>(
+        &self,
+        size: u64,
+        read: impl Future<Output = Result<Slice<Row>, domain::Error>>,
+    ) -> Result<Slice<Row>, Error> {
+        let _turn = self.turns.acquire().await;
+        let left = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(size));
         if left.is_err() {
             let most = self.most;
             let message = format!("the pages of the request have more than {most} rows (MEMBERBASE_MAX_ROWS) together");
             return Err(domain::Error::LimitExceeded(message).into());
         }
-        let closed = |_| Error::new(Code::InternalServerError, "internal error");
-        self.turns.acquire().await.map_err(closed)
+        let slice = read.await?;
+        self.rows.fetch_add(size - slice.rows.len() as u64, Ordering::Relaxed);
+        Ok(slice)
     }
 }
 

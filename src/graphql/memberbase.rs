@@ -220,8 +220,7 @@ impl MemberbaseQuery {
         let reach = ctx.reach(Access::Read)?;
         let filter = filter.map(MemberbaseFilter::read).transpose()?.unwrap_or_default();
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, parse_cursor)?;
-        let _turn = ctx.share().take(page.size).await?;
-        let slice = memberbase::list(ctx.app(), reach, &filter, &page).await?;
+        let slice = ctx.share().page(page.size, memberbase::list(ctx.app(), reach, &filter, &page)).await?;
         let info = PageInfo::new(&slice, |row| cursor(row.id));
         let Slice { rows, .. } = slice;
         Ok(Some(MemberbaseConnection { reach, filter, rows: rows.into_iter().map(Memberbase::from).collect(), info }))

@@ -40,8 +40,7 @@ impl MemberConnection {
         let filter = filter.map(MemberFilter::read).transpose()?.unwrap_or_default();
         let order = order.map(Order::from).unwrap_or_default();
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
-        let _turn = ctx.share().take(page.size).await?;
-        let slice = member::list(ctx.app(), scope, &filter, order, &page).await?;
+        let slice = ctx.share().page(page.size, member::list(ctx.app(), scope, &filter, order, &page)).await?;
         let info = PageInfo::new(&slice, |member| Position::of(member, order).cursor(scope, order));
         Ok(Self { scope, filter, order, rows: slice.rows.into_iter().map(Member).collect(), info })
     }
