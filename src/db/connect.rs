@@ -72,14 +72,14 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
         .disable_statement_logging();
     // The writer first: it makes the file, and recovers the log of a server that was killed.
     // Writers wait for each other as long as their deadlines allow.
-    let writer = pool(SqlitePoolOptions::new(), settings)
+    let writer = forgetting(pool(SqlitePoolOptions::new(), settings))
         .max_connections(1)
         .acquire_timeout(settings.statement_timeout.max(settings.acquire_timeout))
         .connect_with(
             options.clone().create_if_missing(true).pragma("cache_size", "-32768").optimize_on_close(true, 400),
         )
         .await?;
-    let readers = pool::<Sqlite>(SqlitePoolOptions::new(), settings)
+    let readers = forgetting(pool(SqlitePoolOptions::new(), settings))
         .max_connections(settings.max_connections)
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
@@ -114,6 +114,17 @@ async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
     // Writes wait for locks with a connection in hand: some are left for whoever reads meanwhile.
     let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
     Ok(Pools::Postgres { pool, writers, begin })
+}
+
+/// Connections that go back to their pool without the deadline of the request that had them, which would interrupt
+/// what SQLite does when they are closed.
+fn forgetting(options: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
+    options.after_release(|connection, _| {
+        Box::pin(async move {
+            connection.lock_handle().await?.remove_progress_handler();
+            Ok(true)
+        })
+    })
 }
 
 fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> PoolOptions<DB> {

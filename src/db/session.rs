@@ -57,12 +57,9 @@ enum Driver {
 impl Connection {
     pub(super) async fn sqlite(pool: &Pool<Sqlite>, deadline: Option<Instant>) -> Result<Self, DbErr> {
         let mut connection = connect::acquire(pool, deadline).await?;
-        {
+        if let Some(deadline) = deadline {
             let mut handle = connection.lock_handle().await.map_err(fault::connection)?;
-            match deadline {
-                Some(deadline) => handle.set_progress_handler(INSTRUCTIONS, move || Instant::now() < deadline),
-                None => handle.remove_progress_handler(),
-            }
+            handle.set_progress_handler(INSTRUCTIONS, move || Instant::now() < deadline);
         }
         Ok(Self { driver: Driver::Sqlite(connection), busy: false, turn: None })
     }
@@ -276,21 +273,9 @@ impl ConnectionTrait for Session {
         .await
     }
 
+    /// Whoever asks for one row says so in the statement.
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let (sql, values) = parts(statement);
-        let mut connection = self.connection().await?;
-        let Connection { driver, busy, .. } = open(&mut connection)?;
-        self.limited(busy, async {
-            match driver {
-                Driver::Sqlite(connection) => {
-                    Ok(sqlx::query_with(sql, values).fetch_optional(&mut **connection).await?.map(QueryResult::from))
-                }
-                Driver::Postgres(connection) => {
-                    Ok(sqlx::query_with(sql, values).fetch_optional(&mut **connection).await?.map(QueryResult::from))
-                }
-            }
-        })
-        .await
+        Ok(self.query_all_raw(statement).await?.into_iter().next())
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {

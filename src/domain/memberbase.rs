@@ -1,5 +1,6 @@
 //! Memberbases: each holds its own members.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, Order,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -19,6 +20,9 @@ use crate::{
     entity::{api_token, member, memberbase},
     types::{Direction, Id, MemberbaseId, Page, Slice, Start, Time},
 };
+
+/// The first byte of a cursor of memberbases; those of members are higher.
+const MEMBERBASES: u8 = 1;
 
 /// The most characters of a name.
 const MAX_NAME: usize = 256;
@@ -148,6 +152,24 @@ pub async fn count(app: &App, reach: Reach, filter: &Filter<Test>) -> Result<u64
     filter.check(&app.limits.filter)?;
     let found = within(reach).filter(condition(app.db.backend(), filter));
     Ok(found.count(&app.db.read().await?).await?)
+}
+
+/// Where a memberbase stands in their list, as a cursor: opaque to whoever holds it.
+pub fn cursor(id: MemberbaseId) -> String {
+    let mut bytes = vec![MEMBERBASES];
+    bytes.extend_from_slice(id.uuid().as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads a cursor; the message says why it is none of this list.
+pub fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
+    const MALFORMED: &str = "the cursor is malformed";
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| MALFORMED)?;
+    match bytes.split_first() {
+        Some((&MEMBERBASES, id)) => Uuid::from_slice(id).map(MemberbaseId::from_uuid).map_err(|_| MALFORMED),
+        Some(_) => Err("the cursor is of another list"),
+        None => Err(MALFORMED),
+    }
 }
 
 /// Fails where the memberbase does not exist.

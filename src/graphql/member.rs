@@ -24,7 +24,7 @@ use crate::{
         access::Access,
         member::{self, find_by_refs},
     },
-    types::{Id, MemberId},
+    types::Id,
 };
 
 /// An individual user within a memberbase, known by the owner's own ref.
@@ -146,15 +146,3 @@ impl MemberQuery {
 /// Mutations of members.
 #[derive(MergedObject, Clone, Default)]
 pub struct MemberMutation(bulk_upsert::BulkUpsertMutation, delete::DeleteMutation);
-
-/// Members by id, for `node` and `nodes`.
-pub(super) async fn by_ids(ctx: &Context<'_>, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
-    let found = member::find_many(ctx.app(), ctx.reach(Access::Read)?, ids).await?;
-    Ok(found.into_iter().map(Member).collect())
-}
-
-impl Member {
-    pub(super) fn key(&self) -> uuid::Uuid {
-        self.0.id.uuid()
-    }
-}

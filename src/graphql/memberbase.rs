@@ -3,23 +3,22 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Error,
     connection::{PageInfo, Paging},
-    context::{Found, absent, id},
+    context::{Found, absent},
     filter::{Combination, IdFilter, StringFilter},
     member::{DeletedRows, MemberConnection, MemberFilter, MemberOrder},
     scalar::{Count, DateTime},
 };
 use crate::{
     domain::{
-        access::{Access, Reach, Scope},
+        access::{Access, Reach},
         filter::Filter,
         memberbase::{self, Test},
     },
-    types::{Id, MemberbaseId, Slice},
+    types::{Id, Slice},
 };
 
 /// Holds the members of one owner.
@@ -86,7 +85,7 @@ pub struct MemberbaseConnection {
 impl MemberbaseConnection {
     /// The memberbases with their cursors.
     async fn edges(&self) -> Vec<MemberbaseEdge> {
-        self.rows.iter().map(|row| MemberbaseEdge { cursor: cursor(row.0.id), node: row.clone() }).collect()
+        self.rows.iter().map(|row| MemberbaseEdge { cursor: memberbase::cursor(row.0.id), node: row.clone() }).collect()
     }
 
     /// The memberbases.
@@ -219,9 +218,9 @@ impl MemberbaseQuery {
     ) -> Result<Option<MemberbaseConnection>, Error> {
         let reach = ctx.reach(Access::Read)?;
         let filter = filter.map(MemberbaseFilter::read).transpose()?.unwrap_or_default();
-        let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, parse_cursor)?;
+        let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, memberbase::parse_cursor)?;
         let slice = ctx.share().page(page.size, memberbase::list(ctx.app(), reach, &filter, &page)).await?;
-        let info = PageInfo::new(&slice, |row| cursor(row.id));
+        let info = PageInfo::new(&slice, |row| memberbase::cursor(row.id));
         let Slice { rows, .. } = slice;
         Ok(Some(MemberbaseConnection { reach, filter, rows: rows.into_iter().map(Memberbase::from).collect(), info }))
     }
@@ -261,29 +260,10 @@ impl MemberbaseMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which, and how.")] input: DeleteMemberbaseInput,
     ) -> Result<Option<DeleteMemberbasePayload>, Error> {
-        let scope: Scope = ctx.caller().may(id("memberbaseId", &input.memberbase_id)?, Access::Admin)?;
+        let scope = ctx.may(&input.memberbase_id, Access::Admin)?;
         let at_most = input.at_most_members.map(|count| count.0);
         let deleted = memberbase::delete(ctx.app(), scope, at_most, input.dry_run).await?;
         ctx.memberbases().loader().forget().await;
         Ok(Some(DeleteMemberbasePayload { deleted_memberbase_id: input.memberbase_id, deleted: deleted.into() }))
-    }
-}
-
-/// The first byte of a cursor of memberbases; those of members are higher.
-const MEMBERBASES: u8 = 1;
-
-fn cursor(id: MemberbaseId) -> String {
-    let mut bytes = vec![MEMBERBASES];
-    bytes.extend_from_slice(id.uuid().as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
-    const MALFORMED: &str = "the cursor is malformed";
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| MALFORMED)?;
-    match bytes.split_first() {
-        Some((&MEMBERBASES, id)) => uuid::Uuid::from_slice(id).map(MemberbaseId::from_uuid).map_err(|_| MALFORMED),
-        Some(_) => Err("the cursor is of another list"),
-        None => Err(MALFORMED),
     }
 }

@@ -10,12 +10,12 @@ use async_graphql::{
 use super::{
     Error,
     context::{Found, absent},
-    member::{Member, by_ids},
+    member::Member,
     memberbase::Memberbase,
 };
 use crate::{
     domain::{self, access::Access, filter::check_values, member, memberbase},
-    types::{AnyId, Id, MemberId, MemberbaseId},
+    types::{AnyId, MemberId, MemberbaseId},
 };
 
 /// Anything with an id of its own. The id's prefix (mb_, m_) says which type it is.
@@ -79,15 +79,16 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
             AnyId::ApiTokenId(_) => {}
         }
     }
+    let reach = ctx.reach(Access::Read)?;
     let mut found = HashMap::new();
     if !memberbases.is_empty() {
-        for row in memberbase::find_many(ctx.app(), ctx.reach(Access::Read)?, &memberbases).await? {
+        for row in memberbase::find_many(ctx.app(), reach, &memberbases).await? {
             found.insert(AnyId::MemberbaseId(row.id), Node::Memberbase(row.into()));
         }
     }
     if !members.is_empty() {
-        for row in by_ids(ctx, &members).await? {
-            found.insert(AnyId::MemberId(MemberId::from_uuid(row.key())), Node::Member(row));
+        for row in member::find_many(ctx.app(), reach, &members).await? {
+            found.insert(AnyId::MemberId(row.id), Node::Member(Member(row)));
         }
     }
     Ok(found)

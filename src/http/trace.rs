@@ -107,7 +107,8 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
+        let microseconds = self.started.elapsed().as_secs_f64() * 1e6;
+        let milliseconds = microseconds.round() / 1000.0;
         match self.status {
             Some(status) => tracing::info!(status = status.as_u16(), milliseconds, "answered"),
             None => tracing::info!(milliseconds, "the client hung up"),

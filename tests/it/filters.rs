@@ -1,11 +1,15 @@
 //! Filters of `members`: every operator, their combinations and their limits.
 
 use memberbase::{
-    domain::access::Access,
-    types::{Id, MemberId},
+    domain::{
+        access::{self, Access},
+        filter::{Filter, TextTest},
+        member::{Order, OrderField, Test, statement},
+    },
+    types::{Direction, Id, MemberId, MemberbaseId, Page, Start},
 };
 use rstest::rstest;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, QueryTrait};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Database, Server};
@@ -160,7 +164,7 @@ async fn plant(server: &Server, base: &str, rows: &[(u64, i64, &str)]) {
         sea_orm::DbBackend::Sqlite => format!("x'{}'", id.simple()),
         _ => format!("'{id}'"),
     };
-    let memberbase = memberbase::types::MemberbaseId::parse(base).unwrap().uuid();
+    let memberbase = MemberbaseId::parse(base).unwrap().uuid();
     for (millis, updated_at, reference) in rows {
         let id = uuid::Uuid::from_u128((u128::from(*millis) << 80) | (7 << 76) | (2 << 62) | u128::from(*millis));
         let sql = format!(
@@ -264,51 +268,36 @@ async fn a_long_list_of_refs_is_looked_up_by_the_index(
     let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let reader = server.reader().await;
     let some: Vec<&String> = refs.iter().step_by(2).collect();
-    for field in ["CREATED_AT", "UPDATED_AT", "REF"] {
+    for (field, order) in
+        [("CREATED_AT", OrderField::CreatedAt), ("UPDATED_AT", OrderField::UpdatedAt), ("REF", OrderField::Ref)]
+    {
         let query = "query($b: ID!, $f: MemberFilter, $o: MemberOrder) { \
             members(memberbaseId: $b, filter: $f, orderBy: $o, first: 10) { nodes { ref } totalCount } }";
         let variables = json!({"b": base, "f": {"ref": {"in": some}}, "o": {"field": field}});
         let data = reader.ask(query, variables).await.data();
         assert_eq!((&data["members"]["totalCount"], data["members"]["nodes"][9].is_null()), (&json!(50_000), false));
-        let plan = plan(&server, field).await;
+        let plan = plan(&server, &base, order).await;
         let by_id = database == Database::Postgres || plan.contains("PRIMARY KEY (memberbase_id=? AND id=?)");
         assert!(plan.contains("member_ref") && by_id, "{field} reads:\n{plan}");
     }
 }
 
-/// How the database reads the first page of members with refs of a list: the product's own statement, rebuilt.
-async fn plan(server: &Server, field: &str) -> String {
-    let order = match field {
-        "CREATED_AT" => "\"member\".\"id\" ASC",
-        "UPDATED_AT" => "\"member\".\"updated_at\" ASC, \"member\".\"id\" ASC",
-        _ => "\"member\".\"ref\" ASC",
+/// How the database reads the first page of members with refs of a list.
+async fn plan(server: &Server, base: &str, field: OrderField) -> String {
+    let backend = server.app.db.backend();
+    let scope = access::Caller::operator().may(MemberbaseId::parse(base).unwrap(), Access::Read).unwrap();
+    let filter = Filter::Test(Test::Ref(TextTest::In(vec!["r1".to_owned(), "r2".to_owned()])));
+    let page = Page { size: 10, direction: Direction::Forward, start: Start::Edge, behind: false };
+    let mut select = statement(backend, scope, &filter, Order { field, descending: false }, &page).build(backend);
+    let (explain, column) = match backend {
+        sea_orm::DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        _ => ("EXPLAIN", "QUERY PLAN"),
     };
-    let (explain, memberbase, listed, order) = match server.app.db.backend() {
-        sea_orm::DbBackend::Sqlite => (
-            "EXPLAIN QUERY PLAN",
-            "x'00'",
-            "member.id IN (SELECT found.id FROM json_each('[\"r1\",\"r2\"]') AS asked CROSS JOIN member AS found \
-                WHERE found.memberbase_id = x'00' AND found.ref = asked.value)",
-            order.replace("\"member\".", "+\"member\"."),
-        ),
-        _ => ("EXPLAIN", "$1", "\"member\".\"ref\" = ANY ($2)", order.to_owned()),
-    };
-    let select = format!(
-        "SELECT \"memberbase_id\", \"id\", \"ref\", \"updated_at\" FROM \"member\" \
-        WHERE \"memberbase_id\" = {memberbase} AND {listed} ORDER BY {order} LIMIT 11"
-    );
+    select.sql = format!("{explain} {}", select.sql);
     let session = server.app.db.read().await.unwrap();
-    let sql = if explain == "EXPLAIN" {
+    if backend == sea_orm::DbBackend::Postgres {
         session.execute_unprepared("ANALYZE member").await.unwrap();
-        session.execute_unprepared(&format!("PREPARE page (uuid, text[]) AS {select}")).await.unwrap();
-        "EXPLAIN EXECUTE page ('00000000-0000-0000-0000-000000000000', '{r1,r2}')".to_owned()
-    } else {
-        format!("{explain} {select}")
-    };
-    let rows = session.query_all_raw(Statement::from_string(server.app.db.backend(), sql)).await.unwrap();
-    if explain == "EXPLAIN" {
-        session.execute_unprepared("DEALLOCATE page").await.unwrap();
     }
-    let column = if explain == "EXPLAIN" { "QUERY PLAN" } else { "detail" };
+    let rows = session.query_all_raw(select).await.unwrap();
     rows.iter().map(|row| row.try_get::<String>("", column).unwrap()).collect::<Vec<_>>().join("\n")
 }

@@ -28,35 +28,52 @@ pub async fn list(
 ) -> Result<Slice<Member>, Error> {
     filter.check(&app.limits.filter)?;
     let session = app.db.read().await?;
-    let found = matching(app, scope, filter);
-    // Ascending as the statement reads, which for a page that goes backward is against the order asked for.
-    let ascending = order.descending != (page.direction == Direction::Forward);
-    let mut ahead = found.clone();
     let mut behind = false;
-    if let Start::Beside(position) = &page.start {
-        behind = page.behind && any(&session, found.filter(from(position, !ascending, true))).await?;
-        ahead = ahead.filter(from(position, ascending, false));
+    if let Start::Beside(position) = &page.start
+        && page.behind
+    {
+        let back = from(position, !ascending(order, page), true);
+        behind = any(&session, matching(app.db.backend(), scope, filter).filter(back)).await?;
     }
-    let listed = app.db.backend() == DbBackend::Sqlite && filter.needs(&is_list);
-    let rows = ordered(ahead, order.field, ascending, listed).limit(page.size + 1).all(&session).await?;
+    let rows = statement(app.db.backend(), scope, filter, order, page).all(&session).await?;
     if rows.is_empty() {
         memberbase::ensure_exists(&session, scope).await?;
     }
     Ok(page.slice(rows.into_iter().map(Member::from).collect(), behind))
 }
 
+/// The statement that reads a page: its rows in its own direction, and one more than its size.
+pub fn statement(
+    backend: DbBackend,
+    scope: Scope,
+    filter: &Filter<Test>,
+    order: Order,
+    page: &Page<Position>,
+) -> Select<member::Entity> {
+    let ascending = ascending(order, page);
+    let mut ahead = matching(backend, scope, filter);
+    if let Start::Beside(position) = &page.start {
+        ahead = ahead.filter(from(position, ascending, false));
+    }
+    let listed = backend == DbBackend::Sqlite && filter.needs(&is_list);
+    ordered(ahead, order.field, ascending, listed).limit(page.size + 1)
+}
+
+/// Which way the statement reads, which for a page that goes backward is against the order asked for.
+fn ascending(order: Order, page: &Page<Position>) -> bool {
+    order.descending != (page.direction == Direction::Forward)
+}
+
 /// How many members of the memberbase the filter holds for.
 pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
-    Ok(matching(app, scope, filter).count(&app.db.read().await?).await?)
+    Ok(matching(app.db.backend(), scope, filter).count(&app.db.read().await?).await?)
 }
 
-fn matching(app: &App, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
-    member::Entity::find().filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid())).filter(condition(
-        app.db.backend(),
-        scope,
-        filter,
-    ))
+fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
+    member::Entity::find()
+        .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
+        .filter(condition(backend, scope, filter))
 }
 
 async fn any(session: &impl ConnectionTrait, rows: Select<member::Entity>) -> Result<bool, Error> {
