@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 pub use delete::{Deleted, Deletion, Doomed, delete};
-pub use list::{count, list, statement};
+pub use list::{Statements, count, list};
 pub use position::{Order, OrderField, Position};
 
 use super::{

@@ -139,7 +139,9 @@ pub async fn list(
         let id = Expr::val(id.uuid());
         let key = || column(memberbase::Column::Id);
         let back = if forward { key().lte(id.clone()) } else { key().gte(id.clone()) };
-        behind = page.behind && found.filter(back).limit(1).one(&session).await?.is_some();
+        let order = if forward { Order::Desc } else { Order::Asc };
+        let back = found.filter(back).order_by(memberbase::Column::Id, order).limit(1);
+        behind = page.behind && back.one(&session).await?.is_some();
         ahead = ahead.filter(if forward { key().gt(id) } else { key().lt(id) });
     }
     let order = if forward { Order::Asc } else { Order::Desc };

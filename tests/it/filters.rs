@@ -2,14 +2,14 @@
 
 use memberbase::{
     domain::{
-        access::{self, Access},
+        access::Access,
         filter::{Filter, TextTest},
-        member::{Order, OrderField, Test, statement},
+        member::{Order, OrderField, Statements, Test},
     },
     types::{Direction, Id, MemberId, MemberbaseId, Page, Start},
 };
 use rstest::rstest;
-use sea_orm::{ConnectionTrait, QueryTrait};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Database, Server};
@@ -284,20 +284,9 @@ async fn a_long_list_of_refs_is_looked_up_by_the_index(
 
 /// How the database reads the first page of members with refs of a list.
 async fn plan(server: &Server, base: &str, field: OrderField) -> String {
-    let backend = server.app.db.backend();
-    let scope = access::Caller::operator().may(MemberbaseId::parse(base).unwrap(), Access::Read).unwrap();
     let filter = Filter::Test(Test::Ref(TextTest::In(vec!["r1".to_owned(), "r2".to_owned()])));
     let page = Page { size: 10, direction: Direction::Forward, start: Start::Edge, behind: false };
-    let mut select = statement(backend, scope, &filter, Order { field, descending: false }, &page).build(backend);
-    let (explain, column) = match backend {
-        sea_orm::DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
-        _ => ("EXPLAIN", "QUERY PLAN"),
-    };
-    select.sql = format!("{explain} {}", select.sql);
-    let session = server.app.db.read().await.unwrap();
-    if backend == sea_orm::DbBackend::Postgres {
-        session.execute_unprepared("ANALYZE member").await.unwrap();
-    }
-    let rows = session.query_all_raw(select).await.unwrap();
-    rows.iter().map(|row| row.try_get::<String>("", column).unwrap()).collect::<Vec<_>>().join("\n")
+    let order = Order { field, descending: false };
+    let statements = Statements::new(server.app.db.backend(), server.scope(base), &filter, order, &page);
+    server.explain(&statements.page).await
 }

@@ -2,8 +2,12 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use memberbase::{
-    domain::access::Access,
-    types::{Limits, PageLimits},
+    domain::{
+        access::Access,
+        filter::Filter,
+        member::{Order, OrderField, Position, Statements, find_by_refs},
+    },
+    types::{Direction, Limits, Page, PageLimits, Start},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -395,4 +399,30 @@ async fn lists_in_lists_have_a_limit_together(#[values(Database::Sqlite, Databas
     // 3 and 3 times 4 rows, and 5 and 4 times 4.
     ask(3).await.data();
     assert_eq!(ask(5).await.code(), "LIMIT_EXCEEDED");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_deep_page_walks_the_index_of_its_order_both_ways(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let refs: Vec<_> = (0..5_000).map(|n| format!("r{n:04}")).collect();
+    let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let scope = server.scope(&base);
+    let found = find_by_refs(&server.app, scope, &["r2500".to_owned()]).await.unwrap().remove(0);
+    for field in [OrderField::CreatedAt, OrderField::UpdatedAt, OrderField::Ref] {
+        for (descending, direction) in [(false, Direction::Forward), (true, Direction::Backward)] {
+            let order = Order { field, descending };
+            let start = Start::Beside(Position::of(&found, order));
+            let page = Page { size: 10, direction, start, behind: true };
+            let statements = Statements::new(server.app.db.backend(), scope, &Filter::default(), order, &page);
+            for statement in [statements.page, statements.behind.unwrap()] {
+                let plan = server.explain(&statement).await;
+                let sorts =
+                    ["Sort", "Bitmap", "Seq Scan", "TEMP B-TREE", "SCAN"].iter().find(|word| plan.contains(**word));
+                assert_eq!(sorts, None, "{order:?} {direction:?} reads:\n{plan}");
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Pages of members, by keyset: every page costs the same, however deep.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{self, Expr, ExprTrait, SimpleExpr},
 };
 
@@ -28,40 +28,45 @@ pub async fn list(
 ) -> Result<Slice<Member>, Error> {
     filter.check(&app.limits.filter)?;
     let session = app.db.read().await?;
-    let mut behind = false;
-    if let Start::Beside(position) = &page.start
-        && page.behind
-    {
-        let back = from(position, !ascending(order, page), true);
-        behind = any(&session, matching(app.db.backend(), scope, filter).filter(back)).await?;
-    }
-    let rows = statement(app.db.backend(), scope, filter, order, page).all(&session).await?;
+    let statements = Statements::new(app.db.backend(), scope, filter, order, page);
+    let behind = match statements.behind {
+        Some(behind) => behind.one(&session).await?.is_some(),
+        None => false,
+    };
+    let rows = statements.page.all(&session).await?;
     if rows.is_empty() {
         memberbase::ensure_exists(&session, scope).await?;
     }
     Ok(page.slice(rows.into_iter().map(Member::from).collect(), behind))
 }
 
-/// The statement that reads a page: its rows in its own direction, and one more than its size.
-pub fn statement(
-    backend: DbBackend,
-    scope: Scope,
-    filter: &Filter<Test>,
-    order: Order,
-    page: &Page<Position>,
-) -> Select<member::Entity> {
-    let ascending = ascending(order, page);
-    let mut ahead = matching(backend, scope, filter);
-    if let Start::Beside(position) = &page.start {
-        ahead = ahead.filter(from(position, ascending, false));
-    }
-    let listed = backend == DbBackend::Sqlite && filter.needs(&is_list);
-    ordered(ahead, order.field, ascending, listed).limit(page.size + 1)
+/// What reads a page.
+pub struct Statements {
+    /// Its rows, in its own direction, and one more than its size.
+    pub page: Select<member::Entity>,
+    /// The first row behind its start, where that is asked for.
+    pub behind: Option<Select<member::Entity>>,
 }
 
-/// Which way the statement reads, which for a page that goes backward is against the order asked for.
-fn ascending(order: Order, page: &Page<Position>) -> bool {
-    order.descending != (page.direction == Direction::Forward)
+impl Statements {
+    /// Of a page. Each walks the index of the order away from the start, so that its cost is the same however deep.
+    pub fn new(backend: DbBackend, scope: Scope, filter: &Filter<Test>, order: Order, page: &Page<Position>) -> Self {
+        // Ascending as the statement reads, which for a page that goes backward is against the order asked for.
+        let ascending = order.descending != (page.direction == Direction::Forward);
+        let listed = backend == DbBackend::Sqlite && filter.needs(&is_list);
+        let found = || matching(backend, scope, filter);
+        let (ahead, behind) = match &page.start {
+            Start::Edge => (found(), None),
+            Start::Beside(position) => {
+                let behind = page.behind.then(|| found().filter(from(position, !ascending, true)));
+                (found().filter(from(position, ascending, false)), behind)
+            }
+        };
+        Self {
+            page: ordered(ahead, order.field, ascending, listed).limit(page.size + 1),
+            behind: behind.map(|behind| ordered(behind, order.field, !ascending, listed).limit(1)),
+        }
+    }
 }
 
 /// How many members of the memberbase the filter holds for.
@@ -74,10 +79,6 @@ fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> Select<m
     member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
         .filter(condition(backend, scope, filter))
-}
-
-async fn any(session: &impl ConnectionTrait, rows: Select<member::Entity>) -> Result<bool, Error> {
-    Ok(rows.limit(1).one(session).await?.is_some())
 }
 
 /// What follows a position, or with `inclusive` stands at it or follows it.

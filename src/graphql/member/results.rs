@@ -58,6 +58,10 @@ impl Results<'_> {
                 json.push(b',');
             }
             self.write(index, &selected, &mut json)?;
+            if index == 0 {
+                // The other rows are about as long.
+                json.reserve(json.len() * self.0.rows.len());
+            }
         }
         json.push(b']');
         Some(json)

@@ -12,14 +12,14 @@ use memberbase::{
     app::App,
     db::{Db, Settings},
     domain::{
-        access::{self, Access},
+        access::{self, Access, Scope},
         api_token::{self, NewApiToken},
     },
     graphql,
     http::{self, Service},
     types::{Id, Limits, MemberbaseId, Time},
 };
-use sea_orm::{ConnectionTrait, Statement, TryGetable};
+use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, TryGetable};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
@@ -112,6 +112,28 @@ impl Server {
     /// Someone who carries this secret.
     pub fn with_secret(&self, secret: &str) -> Caller {
         Caller::new(self.router.clone(), Some(secret.to_owned()))
+    }
+
+    /// What is permitted in a memberbase to whoever runs the server.
+    pub fn scope(&self, memberbase: &str) -> Scope {
+        access::Caller::operator().may(MemberbaseId::parse(memberbase).unwrap(), Access::Read).unwrap()
+    }
+
+    /// How the database would carry a statement out, as text.
+    pub async fn explain(&self, statement: &impl QueryTrait) -> String {
+        let backend = self.app.db.backend();
+        let session = self.app.db.read().await.unwrap();
+        let (explain, column) = match backend {
+            DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+            _ => {
+                session.execute_unprepared("ANALYZE member").await.unwrap();
+                ("EXPLAIN", "QUERY PLAN")
+            }
+        };
+        let mut statement = statement.build(backend);
+        statement.sql = format!("{explain} {}", statement.sql);
+        let rows = session.query_all_raw(statement).await.unwrap();
+        rows.iter().map(|row| row.try_get::<String>("", column).unwrap()).collect::<Vec<_>>().join("\n")
     }
 
     /// A new memberbase.
