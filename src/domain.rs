@@ -3,10 +3,13 @@
 pub mod access;
 pub mod api_token;
 pub mod bulk;
+pub mod clip;
 mod error;
 pub mod filter;
 pub mod member;
 pub mod memberbase;
+pub mod stamp_collection;
 pub mod text;
+pub mod transaction;
 
 pub use error::{Error, InputPath, RowError, RowErrorCode, Step};

@@ -1,5 +1,8 @@
 //! The tables: their shape and relations, no rules.
 
 pub mod api_token;
+pub mod clip;
 pub mod member;
 pub mod memberbase;
+pub mod stamp_collection;
+pub mod transaction;

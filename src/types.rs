@@ -5,7 +5,7 @@ mod limits;
 mod page;
 mod time;
 
-pub use id::{AnyId, ApiTokenId, Id, MalformedId, MemberId, MemberbaseId};
+pub use id::{AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, TransactionId};
 pub use limits::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, TimeLimits};
 pub use page::{Direction, Page, Slice, Start};
 pub use time::{MalformedTime, Time};

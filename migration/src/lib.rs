@@ -6,6 +6,10 @@ pub use sea_orm_migration::{MigratorTrait, sea_orm};
 mod m20261124_000001_memberbase;
 mod m20261124_000002_member;
 mod m20261124_000003_api_token;
+mod m20261124_000004_attributes;
+mod m20261124_000005_clip;
+mod m20261124_000006_stamp_collection;
+mod m20261124_000007_transaction;
 
 /// The ordered list of migrations.
 pub struct Migrator;
@@ -16,6 +20,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_memberbase::Migration),
             Box::new(m20261124_000002_member::Migration),
             Box::new(m20261124_000003_api_token::Migration),
+            Box::new(m20261124_000004_attributes::Migration),
+            Box::new(m20261124_000005_clip::Migration),
+            Box::new(m20261124_000006_stamp_collection::Migration),
+            Box::new(m20261124_000007_transaction::Migration),
         ]
     }
 }

@@ -18,15 +18,21 @@ pub struct Rows<'a> {
     columns: Vec<(&'static str, Column<'a>)>,
 }
 
-/// The values of one column, none of them null.
-#[derive(Debug, Clone, Copy)]
+/// The values of one column.
+#[derive(Debug, Clone)]
 pub enum Column<'a> {
     /// Ids.
-    Uuids(&'a [Uuid]),
+    Uuids(Vec<Uuid>),
     /// Texts without NUL.
-    Texts(&'a [&'a str]),
+    Texts(Vec<&'a str>),
+    /// Texts without NUL, or nulls.
+    MaybeTexts(Vec<Option<&'a str>>),
     /// Whole numbers.
-    Ints(&'a [i64]),
+    Ints(Vec<i64>),
+    /// Whole numbers, or nulls.
+    MaybeInts(Vec<Option<i64>>),
+    /// JSON documents, or nulls: `jsonb` on PostgreSQL, text on SQLite.
+    Documents(Vec<Option<&'a str>>),
 }
 
 /// A value of a bulk statement that is the same for all rows: `$1`, `$2` and so on.
@@ -55,11 +61,14 @@ impl<'a> Rows<'a> {
         let mut source = String::new();
         for (place, (name, column)) in self.columns.iter().enumerate() {
             let _ = match backend {
-                DbBackend::Sqlite => write!(table, "{} AS {name}, ", self.sqlite_column(place, *column)),
+                DbBackend::Sqlite => write!(table, "{} AS {name}, ", self.sqlite_column(place, column)),
                 _ => {
                     let comma = if place == 0 { "" } else { ", " };
                     let _ = write!(source, "{comma}${}::{}[]", scalars + place + 1, column.postgres_type());
-                    write!(table, "{name}, ")
+                    match column {
+                        Column::Documents(_) => write!(table, "{name}::jsonb AS {name}, "),
+                        _ => write!(table, "{name}, "),
+                    }
                 }
             };
         }
@@ -74,11 +83,11 @@ impl<'a> Rows<'a> {
         table
     }
 
-    fn sqlite_column(&self, place: usize, column: Column<'_>) -> String {
+    fn sqlite_column(&self, place: usize, column: &Column<'_>) -> String {
         let value = if self.columns.len() == 1 { "value".to_owned() } else { format!("value ->> {place}") };
         match column {
             Column::Uuids(_) => format!("unhex({value})"),
-            Column::Texts(_) | Column::Ints(_) => value,
+            _ => value,
         }
     }
 
@@ -92,10 +101,12 @@ impl<'a> Rows<'a> {
             .map_err(sqlx::Error::Encode)?;
         }
         for (_, column) in &self.columns {
-            match *column {
+            match column {
                 Column::Uuids(uuids) => arguments.add(uuids),
                 Column::Texts(texts) => arguments.add(texts),
+                Column::MaybeTexts(texts) | Column::Documents(texts) => arguments.add(texts),
                 Column::Ints(ints) => arguments.add(ints),
+                Column::MaybeInts(ints) => arguments.add(ints),
             }
             .map_err(sqlx::Error::Encode)?;
         }
@@ -122,7 +133,7 @@ impl<'a> Rows<'a> {
             if row > 0 {
                 json.push(b',');
             }
-            if let [(_, column)] = self.columns[..] {
+            if let [(_, column)] = &self.columns[..] {
                 column.write(row, &mut json);
             } else {
                 for (place, (_, column)) in self.columns.iter().enumerate() {
@@ -138,23 +149,26 @@ impl<'a> Rows<'a> {
 }
 
 impl Column<'_> {
-    fn len(self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Self::Uuids(uuids) => uuids.len(),
             Self::Texts(texts) => texts.len(),
+            Self::MaybeTexts(texts) | Self::Documents(texts) => texts.len(),
             Self::Ints(ints) => ints.len(),
+            Self::MaybeInts(ints) => ints.len(),
         }
     }
 
-    fn postgres_type(self) -> &'static str {
+    /// Of what the values are bound as.
+    fn postgres_type(&self) -> &'static str {
         match self {
             Self::Uuids(_) => "uuid",
-            Self::Texts(_) => "text",
-            Self::Ints(_) => "bigint",
+            Self::Texts(_) | Self::MaybeTexts(_) | Self::Documents(_) => "text",
+            Self::Ints(_) | Self::MaybeInts(_) => "bigint",
         }
     }
 
-    fn write(self, row: usize, json: &mut Vec<u8>) {
+    fn write(&self, row: usize, json: &mut Vec<u8>) {
         match self {
             Self::Uuids(uuids) => {
                 let mut hex = [0; 32];
@@ -162,12 +176,16 @@ impl Column<'_> {
                 json.extend_from_slice(uuids[row].simple().encode_lower(&mut hex).as_bytes());
                 json.push(b'"');
             }
-            Self::Texts(texts) => {
-                texts[row].serialize(&mut serde_json::Serializer::new(json)).expect("text is JSON");
-            }
-            Self::Ints(ints) => json.extend_from_slice(ints[row].to_string().as_bytes()),
+            Self::Texts(texts) => write(&texts[row], json),
+            Self::MaybeTexts(texts) | Self::Documents(texts) => write(&texts[row], json),
+            Self::Ints(ints) => write(&ints[row], json),
+            Self::MaybeInts(ints) => write(&ints[row], json),
         }
     }
+}
+
+fn write(value: &impl Serialize, json: &mut Vec<u8>) {
+    value.serialize(&mut serde_json::Serializer::new(json)).expect("texts and numbers are JSON");
 }
 
 /// The values as a JSON list, which SQLite reads by `json_each`.
@@ -180,28 +198,29 @@ pub fn json(values: Column<'_>) -> String {
 pub fn list(backend: DbBackend, left: SimpleExpr, values: Column<'_>) -> SimpleExpr {
     match backend {
         DbBackend::Sqlite => {
+            let uuids = matches!(values, Column::Uuids(_));
             let json = json(values);
-            let value = match values {
-                Column::Uuids(_) => Expr::cust("unhex(value)"),
-                Column::Texts(_) | Column::Ints(_) => Expr::cust("value"),
-            };
+            let value = if uuids { Expr::cust("unhex(value)") } else { Expr::cust("value") };
             let each = Query::select().expr(value).from_function(Func::cust("json_each").arg(json), "each").take();
             left.in_subquery(each)
         }
-        _ => {
-            let array = match values {
-                Column::Uuids(uuids) => {
-                    Value::Array(ArrayType::Uuid, Some(Box::new(uuids.iter().map(|&uuid| uuid.into()).collect())))
-                }
-                Column::Texts(texts) => {
-                    Value::Array(ArrayType::String, Some(Box::new(texts.iter().map(|&text| text.into()).collect())))
-                }
-                Column::Ints(ints) => {
-                    Value::Array(ArrayType::BigInt, Some(Box::new(ints.iter().map(|&int| int.into()).collect())))
-                }
-            };
-            left.eq(Func::cust("ANY").arg(Expr::val(array)))
+        _ => left.eq(Func::cust("ANY").arg(Expr::val(array(values)))),
+    }
+}
+
+fn array(values: Column<'_>) -> Value {
+    fn of<T: Into<Value>>(ty: ArrayType, values: Vec<T>) -> Value {
+        Value::Array(ty, Some(Box::new(values.into_iter().map(Into::into).collect())))
+    }
+    match values {
+        Column::Uuids(uuids) => of(ArrayType::Uuid, uuids),
+        Column::Texts(texts) => of(ArrayType::String, texts),
+        Column::Ints(ints) => of(ArrayType::BigInt, ints),
+        // SeaQuery takes no null in an array; and no null is in a list.
+        Column::MaybeTexts(texts) | Column::Documents(texts) => {
+            of(ArrayType::String, texts.into_iter().flatten().collect())
         }
+        Column::MaybeInts(ints) => of(ArrayType::BigInt, ints.into_iter().flatten().collect()),
     }
 }
 
@@ -212,12 +231,12 @@ mod tests {
     #[test]
     fn rows_become_json_for_sqlite() {
         let ids = [Uuid::from_u128(1), Uuid::from_u128(2)];
-        let rows = Rows::new([("id", Column::Uuids(&ids)), ("ref", Column::Texts(&["a\"b", "é\n"]))]);
+        let rows = Rows::new([("id", Column::Uuids(ids.to_vec())), ("ref", Column::Texts(vec!["a\"b", "é\n"]))]);
         assert_eq!(
             rows.json(),
             r#"[["00000000000000000000000000000001","a\"b"],["00000000000000000000000000000002","é\n"]]"#
         );
-        assert_eq!(Rows::new([("ref", Column::Texts(&["a"]))]).json(), r#"["a"]"#);
-        assert_eq!(Rows::new([("ref", Column::Texts(&[]))]).json(), "[]");
+        assert_eq!(Rows::new([("ref", Column::Texts(vec!["a"]))]).json(), r#"["a"]"#);
+        assert_eq!(Rows::new([("ref", Column::Texts(vec![]))]).json(), "[]");
     }
 }

@@ -69,6 +69,14 @@ pub enum RowErrorCode {
     InvalidRef,
     /// A value that its field can't hold.
     InvalidValue,
+    /// An attribute that the schema of the memberbase does not declare.
+    UnknownAttribute,
+    /// A value that is not of the type that its attribute is declared with.
+    InvalidAttributeType,
+    /// A member that is not in the memberbase.
+    UnknownMember,
+    /// A member other than the one to whom the thing belongs for good.
+    MemberMismatch,
 }
 
 impl Error {

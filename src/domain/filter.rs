@@ -200,7 +200,7 @@ fn one_of<T: Id>(backend: DbBackend, column: SimpleExpr, ids: &[T]) -> SimpleExp
         [id] => column.eq(id.uuid()),
         ids => {
             let uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-            list(backend, column, Column::Uuids(&uuids))
+            list(backend, column, Column::Uuids(uuids))
         }
     }
 }
@@ -229,7 +229,7 @@ fn text_in(backend: DbBackend, column: SimpleExpr, texts: &[String]) -> SimpleEx
     match texts[..] {
         [] => constant(false),
         [text] => column.eq(text),
-        _ => list(backend, column, Column::Texts(&texts)),
+        _ => list(backend, column, Column::Texts(texts)),
     }
 }
 
@@ -266,8 +266,8 @@ impl TimeTest {
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let micros = |times: &[Time]| times.iter().map(|time| time.micros()).collect::<Vec<_>>();
         match self {
-            Self::In(times) => list(backend, column, Column::Ints(&micros(times))),
-            Self::NotIn(times) => list(backend, column, Column::Ints(&micros(times))).not(),
+            Self::In(times) => list(backend, column, Column::Ints(micros(times))),
+            Self::NotIn(times) => list(backend, column, Column::Ints(micros(times))).not(),
             Self::After(time) => column.gt(time.micros()),
             Self::From(time) => column.gte(time.micros()),
             Self::Before(time) => column.lt(time.micros()),
@@ -311,7 +311,7 @@ fn millis_in(backend: DbBackend, column: SimpleExpr, times: &[Time]) -> SimpleEx
         DbBackend::Sqlite => Expr::cust_with_expr("lower(hex(substr(?, 1, 6)))", column),
         _ => Expr::cust_with_expr("encode(substring(uuid_send($1) FROM 1 FOR 6), 'hex')", column),
     };
-    list(backend, head, Column::Texts(&heads))
+    list(backend, head, Column::Texts(heads))
 }
 
 /// What holds for every row, or for none.

@@ -108,7 +108,7 @@ fn ref_condition(backend: DbBackend, scope: Scope, test: &TextTest) -> SimpleExp
         WHERE found.memberbase_id = ? AND found.ref = asked.value)";
     let found = |refs: &[String]| {
         let refs: Vec<_> = refs.iter().map(String::as_str).collect();
-        Expr::cust_with_values(FOUND, [Value::from(json(Column::Texts(&refs))), scope.memberbase().uuid().into()])
+        Expr::cust_with_values(FOUND, [Value::from(json(Column::Texts(refs))), scope.memberbase().uuid().into()])
     };
     match (backend, test) {
         (DbBackend::Sqlite, TextTest::In(refs)) if refs.len() > 1 => found(refs),

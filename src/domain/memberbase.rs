@@ -2,8 +2,9 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, Order,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use uuid::Uuid;
@@ -53,11 +54,15 @@ pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberba
     check_name(&name)?;
     let id = MemberbaseId::from_uuid(Uuid::now_v7());
     let made = Memberbase { id, name, updated_at: id.created_at() };
-    let row = memberbase::Model { id: id.uuid(), name: made.name.clone(), updated_at: made.updated_at.micros() };
+    let row = memberbase::ActiveModel {
+        id: Set(id.uuid()),
+        name: Set(made.name.clone()),
+        updated_at: Set(made.updated_at.micros()),
+        ..Default::default()
+    };
     app.db
         .write(Lock::None, async |session| {
-            let row = row.clone().into_active_model().reset_all();
-            memberbase::Entity::insert(row).exec_without_returning(&session).await?;
+            memberbase::Entity::insert(row.clone()).exec_without_returning(&session).await?;
             Ok::<_, Error>(())
         })
         .await?;

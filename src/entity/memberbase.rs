@@ -14,6 +14,9 @@ pub struct Model {
     pub name: String,
     /// Microseconds since 1970.
     pub updated_at: i64,
+    /// A JSON list of pairs of key and type, in the order in which they were declared.
+    #[sea_orm(column_type = "JsonBinary", select_as = "text")]
+    pub attribute_schema: String,
     /// Its members.
     #[sea_orm(has_many)]
     pub members: HasMany<super::member::Entity>,

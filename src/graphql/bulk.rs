@@ -114,6 +114,14 @@ pub enum RowErrorCode {
     InvalidRef,
     /// A value that its field can't hold.
     InvalidValue,
+    /// The attribute schema of the memberbase has no such key.
+    UnknownAttribute,
+    /// The value is not of the type that its attribute is declared with.
+    InvalidAttributeType,
+    /// The memberbase has no such member.
+    UnknownMember,
+    /// The transaction belongs to another member, and a transaction never changes its member.
+    MemberMismatch,
 }
 
 impl From<OnRowError> for OnError {

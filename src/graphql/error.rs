@@ -1,8 +1,9 @@
 //! The one table from what went wrong to what a client is told.
 
-use async_graphql::{ErrorExtensionValues, Pos, Value, indexmap::IndexMap};
+use async_graphql::{ErrorExtensionValues, Pos, Value, indexmap::IndexMap, resolver_utils::enum_value};
 
-use crate::domain::{self, InputPath, RowErrorCode, Step};
+use super::bulk;
+use crate::domain::{self, InputPath, Step};
 
 /// What a client branches on: `extensions.code`. `docs/errors.md` says of each what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -188,17 +189,10 @@ fn bad_rows(failures: &[(usize, domain::RowError)], count: usize) -> Error {
 fn failure((index, error): &(usize, domain::RowError)) -> Value {
     async_graphql::value!({
         "index": (*index),
-        "code": (row_code(error.code)),
+        "code": (enum_value(bulk::RowErrorCode::from(error.code))),
         "message": (error.message.clone()),
         "path": (error.path.clone()),
     })
-}
-
-fn row_code(code: RowErrorCode) -> &'static str {
-    match code {
-        RowErrorCode::InvalidRef => "INVALID_REF",
-        RowErrorCode::InvalidValue => "INVALID_VALUE",
-    }
 }
 
 fn step(step: &Step) -> Value {

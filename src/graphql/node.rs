@@ -49,7 +49,7 @@ impl NodeQuery {
             AnyId::MemberId(id) => {
                 Ok(absent(member::find(ctx.app(), reach, id).await)?.map(|found| Node::Member(Member(found))))
             }
-            AnyId::ApiTokenId(_) => Ok(None),
+            AnyId::ApiTokenId(_) | AnyId::ClipId(_) | AnyId::StampCollectionId(_) | AnyId::TransactionId(_) => Ok(None),
         }
     }
 
@@ -76,7 +76,7 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
         match *id {
             AnyId::MemberbaseId(id) => memberbases.push(id),
             AnyId::MemberId(id) => members.push(id),
-            AnyId::ApiTokenId(_) => {}
+            AnyId::ApiTokenId(_) | AnyId::ClipId(_) | AnyId::StampCollectionId(_) | AnyId::TransactionId(_) => {}
         }
     }
     let reach = ctx.reach(Access::Read)?;

@@ -86,6 +86,12 @@ ids! {
     MemberbaseId "mb_";
     /// The id of a member.
     MemberId "m_";
+    /// The id of a clip.
+    ClipId "clip_";
+    /// The id of a stamp collection.
+    StampCollectionId "sc_";
+    /// The id of a transaction.
+    TransactionId "txn_";
     /// The id of an API token.
     ApiTokenId "atok_";
 }
@@ -168,7 +174,7 @@ mod tests {
         let error = MemberId::parse("mb_x").expect_err("the wrong kind");
         assert_eq!(error.to_string(), "expected m_ and 26 characters of lower-case Crockford base32");
         let error = AnyId::parse("user_1").expect_err("no kind");
-        assert!(error.to_string().starts_with("expected mb_ or m_ or atok_ and"), "{error}");
+        assert!(error.to_string().starts_with("expected mb_ or m_ or clip_ or sc_ or txn_ or atok_ and"), "{error}");
     }
 
     proptest! {

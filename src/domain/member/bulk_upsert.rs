@@ -75,7 +75,7 @@ pub async fn bulk_upsert(app: &App, scope: Scope, rows: Vec<Row>, options: Optio
 /// The members with these ids, in this order; none where there is none any more.
 pub async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Member>>, Error> {
     let uuids: Vec<_> = ids.iter().flatten().map(|id| id.uuid()).collect();
-    let asked = list(app.db.backend(), super::column(member::Column::Id), Column::Uuids(&uuids));
+    let asked = list(app.db.backend(), super::column(member::Column::Id), Column::Uuids(uuids));
     let mut rows = member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
         .filter(asked)
@@ -148,7 +148,7 @@ async fn look_up(
         stored[place] = Some(Stored { id: row.try_get_by_index(1)?, created: false });
         Ok(())
     };
-    let rows = Rows::new([("ref", Column::Texts(&refs))]);
+    let rows = Rows::new([("ref", Column::Texts(refs))]);
     Ok(session.bulk_each(sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, found).await?)
 }
 
@@ -189,7 +189,7 @@ async fn insert(
     );
     let scalars = [Scalar::Uuid(scope.memberbase().uuid()), Scalar::Int(Time::now().micros())];
     let (ids, refs): (Vec<_>, Vec<_>) = inserted.into_iter().unzip();
-    let rows = Rows::new([("id", Column::Uuids(&ids)), ("ref", Column::Texts(&refs))]);
+    let rows = Rows::new([("id", Column::Uuids(ids)), ("ref", Column::Texts(refs))]);
     Ok(session.bulk(&sql, &scalars, &rows).await?)
 }
 

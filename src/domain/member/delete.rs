@@ -90,7 +90,7 @@ async fn find_ids(session: &Session, scope: Scope, ids: &[MemberId]) -> Result<V
     let uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
     let sql = "SELECT input.n, member.id FROM {rows} AS input \
         CROSS JOIN member WHERE member.memberbase_id = $1 AND member.id = input.id";
-    find(session, scope, sql, &Rows::new([("id", Column::Uuids(&uuids))]), ids.len()).await
+    find(session, scope, sql, &Rows::new([("id", Column::Uuids(uuids))]), ids.len()).await
 }
 
 /// Of each ref the id, where there is such a member.
@@ -99,7 +99,7 @@ async fn find_refs(session: &Session, scope: Scope, refs: &[String]) -> Result<V
     let texts: Vec<_> = refs.iter().map(|text| if text::ref_fault(text).is_some() { "" } else { text }).collect();
     let sql = "SELECT input.n, member.id FROM {rows} AS input \
         CROSS JOIN member WHERE member.memberbase_id = $1 AND member.ref = input.ref";
-    find(session, scope, sql, &Rows::new([("ref", Column::Texts(&texts))]), refs.len()).await
+    find(session, scope, sql, &Rows::new([("ref", Column::Texts(texts))]), refs.len()).await
 }
 
 async fn find(
@@ -131,7 +131,7 @@ async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<H
             gone.insert(row.try_get_by_index::<Uuid>(0)?);
             Ok(())
         };
-        let rows = Rows::new([("id", Column::Uuids(ids))]);
+        let rows = Rows::new([("id", Column::Uuids(ids.to_vec()))]);
         session.bulk_each(sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
     }
     Ok(gone)

@@ -1,0 +1,42 @@
+//! Clips: the deals that members saved.
+
+use crate::{
+    entity::clip,
+    types::{ClipId, Id, MemberId, MemberbaseId, Time},
+};
+
+/// A deal that a member saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clip {
+    /// Its id.
+    pub id: ClipId,
+    /// The memberbase.
+    pub memberbase: MemberbaseId,
+    /// The member whose it is.
+    pub member: MemberId,
+    /// The deal; a member has at most one clip of it.
+    pub deal_id: String,
+    /// The creative by which the deal was shown.
+    pub creative_id: String,
+    /// The variant of the creative.
+    pub variant_id: Option<String>,
+    /// When the deal was redeemed.
+    pub redeemed_at: Option<Time>,
+    /// When it was created or last changed.
+    pub updated_at: Time,
+}
+
+impl From<clip::Model> for Clip {
+    fn from(row: clip::Model) -> Self {
+        Self {
+            id: ClipId::from_uuid(row.id),
+            memberbase: MemberbaseId::from_uuid(row.memberbase_id),
+            member: MemberId::from_uuid(row.member_id),
+            deal_id: row.deal_id,
+            creative_id: row.creative_id,
+            variant_id: row.variant_id,
+            redeemed_at: row.redeemed_at.map(Time::from_micros),
+            updated_at: Time::from_micros(row.updated_at),
+        }
+    }
+}

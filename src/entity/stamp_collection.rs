@@ -1,0 +1,31 @@
+//! `stamp_collection`: one row a stamp collection, in the order of ids within each memberbase.
+
+use sea_orm::entity::prelude::*;
+
+/// A row.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "stamp_collection")]
+pub struct Model {
+    /// The memberbase.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub memberbase_id: Uuid,
+    /// A UUIDv7, whose time is that of the creation.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The member whose it is.
+    pub member_id: Uuid,
+    /// The loyalty program, unique with the member.
+    pub loyalty_program_id: String,
+    /// How many stamps are collected.
+    pub stamps: i32,
+    /// How many rewards were earned.
+    pub rewards_earned: i32,
+    /// Microseconds since 1970.
+    pub updated_at: i64,
+    /// The member itself.
+    #[sea_orm(belongs_to, from = "(memberbase_id, member_id)", to = "(memberbase_id, id)")]
+    pub member: BelongsTo<super::member::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
