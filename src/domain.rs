@@ -5,6 +5,7 @@ pub mod api_token;
 pub mod bulk;
 pub mod clip;
 mod error;
+mod field;
 pub mod filter;
 pub mod member;
 pub mod memberbase;

@@ -1,6 +1,7 @@
 //! The GraphQL door: a file a concept, and the way of a request in `execute`.
 
 mod bulk;
+mod clip;
 mod connection;
 pub mod context;
 mod error;
@@ -10,6 +11,8 @@ mod member;
 mod memberbase;
 mod node;
 mod scalar;
+mod stamp_collection;
+mod transaction;
 
 use async_graphql::MergedObject;
 
@@ -22,7 +25,11 @@ pub type Api = execute::Executor<Query, Mutation>;
 
 /// The schema with its limits.
 pub fn api(limits: &Limits) -> Api {
-    let readers = execute::RowReaders::default().with::<member::MemberInput>();
+    let readers = execute::RowReaders::default()
+        .with::<member::MemberInput>()
+        .with::<clip::ClipInput>()
+        .with::<stamp_collection::StampCollectionInput>()
+        .with::<transaction::TransactionInput>();
     execute::Executor::new(Query::default(), Mutation::default(), readers, limits)
 }
 
@@ -37,4 +44,10 @@ pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQue
 
 /// What can be changed.
 #[derive(MergedObject, Clone, Default)]
-pub struct Mutation(memberbase::MemberbaseMutation, member::MemberMutation);
+pub struct Mutation(
+    memberbase::MemberbaseMutation,
+    member::MemberMutation,
+    clip::BulkUpsertClipsMutation,
+    stamp_collection::BulkUpsertStampCollectionsMutation,
+    transaction::BulkUpsertTransactionsMutation,
+);

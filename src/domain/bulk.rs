@@ -1,8 +1,15 @@
-//! What all bulk upserts have in common: how rows are judged, and what is told of each.
+//! What all bulk upserts have in common: how rows are folded, judged and stored, and what is told of each.
+
+mod fold;
+mod owned;
+mod store;
 
 use std::collections::BTreeMap;
 
-use super::{Error, RowError};
+pub(super) use owned::{Owned, upsert_owned};
+pub(super) use store::{Kind, Merge, store};
+
+use super::{Error, RowError, RowErrorCode};
 
 /// The most failures that an error tells.
 const TOLD: usize = 100;
@@ -27,6 +34,17 @@ pub enum Mode {
     UpdateOnly,
 }
 
+/// How rows are to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What bad rows do to the good ones.
+    pub on_error: OnError,
+    /// Which rows.
+    pub mode: Mode,
+    /// Do it all, and keep nothing.
+    pub dry_run: bool,
+}
+
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -47,55 +65,35 @@ pub enum Outcome {
 /// The bad rows of a call, by their place in the input.
 pub type Failures = BTreeMap<usize, RowError>;
 
-/// Refuses the call where it has bad rows and wants all or nothing.
-pub fn judge(failures: &Failures, on_error: OnError) -> Result<(), Error> {
-    if failures.is_empty() || on_error == OnError::SkipFailed {
-        return Ok(());
-    }
-    let first = failures.iter().take(TOLD).map(|(&index, error)| (index, error.clone()));
-    Err(Error::BadRows { failures: first.collect(), count: failures.len() })
-}
-
-/// Rows of the same key, folded into one.
+/// What became of the rows, each list in the order of the input.
 #[derive(Debug)]
-pub struct Folded<'a> {
-    /// Each key once, in the order of their bytes: the one order in which every call writes.
-    pub keys: Vec<&'a str>,
-    /// Of each key the first row that has it.
-    pub first: Vec<usize>,
-    /// Of each row the place of its key in `keys`; none for a bad row.
-    pub place: Vec<Option<usize>>,
+pub struct Upserted<Id> {
+    /// The ids of the things; none for a row that failed, that was not there to be updated, or that a dry run would
+    /// create.
+    pub ids: Vec<Option<Id>>,
+    /// What became of each.
+    pub outcomes: Vec<Outcome>,
+    /// Why the bad ones failed.
+    pub failures: Failures,
 }
 
-impl<'a> Folded<'a> {
-    /// Folds rows by their keys.
-    pub fn new(rows: impl ExactSizeIterator<Item = &'a str>, failures: &Failures) -> Self {
-        let mut place = vec![None; rows.len()];
-        let mut sorted: Vec<(&str, usize)> = Vec::with_capacity(rows.len());
-        sorted.extend(rows.enumerate().filter(|(row, _)| !failures.contains_key(row)).map(|(row, key)| (key, row)));
-        sorted.sort_unstable();
-        let (mut keys, mut first) = (Vec::with_capacity(sorted.len()), Vec::with_capacity(sorted.len()));
-        for (key, row) in sorted {
-            if keys.last() != Some(&key) {
-                keys.push(key);
-                first.push(row);
-            }
-            place[row] = Some(keys.len() - 1);
+/// What an optional field of a row says: none where it is left out, `Some(None)` where it is null.
+pub type Given<T> = Option<Option<T>>;
+
+impl OnError {
+    /// Refuses the call where it has bad rows and wants all or nothing.
+    fn judge(self, failures: &Failures) -> Result<(), Error> {
+        if failures.is_empty() || self == Self::SkipFailed {
+            return Ok(());
         }
-        Self { keys, first, place }
+        let first = failures.iter().take(TOLD).map(|(&index, error)| (index, error.clone()));
+        Err(Error::BadRows { failures: first.collect(), count: failures.len() })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_of_one_key_fold_into_the_first() {
-        let failures = Failures::new();
-        let folded = Folded::new(["b", "a", "b", "A"].into_iter(), &failures);
-        assert_eq!(folded.keys, ["A", "a", "b"]);
-        assert_eq!(folded.first, [3, 1, 0]);
-        assert_eq!(folded.place, [Some(2), Some(1), Some(2), Some(0)]);
+impl RowError {
+    /// A value that its field can't hold.
+    pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self { code: RowErrorCode::InvalidValue, message: message.into(), path: vec![field.to_owned()] }
     }
 }

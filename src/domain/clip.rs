@@ -1,5 +1,7 @@
 //! Clips: the deals that members saved.
 
+pub mod bulk_upsert;
+
 use crate::{
     entity::clip,
     types::{ClipId, Id, MemberId, MemberbaseId, Time},

@@ -3,6 +3,7 @@
 pub mod bulk_upsert;
 mod delete;
 mod list;
+mod named;
 mod position;
 
 use std::collections::HashMap;
@@ -14,6 +15,8 @@ use sea_orm::{
 
 pub use delete::{Deleted, Deletion, Doomed, delete};
 pub use list::{Statements, count, list};
+pub use named::MemberName;
+pub(super) use named::{hold, resolve};
 pub use position::{Order, OrderField, Position};
 
 use super::{

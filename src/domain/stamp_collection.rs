@@ -1,5 +1,7 @@
 //! Stamp collections: how far members are in loyalty programs.
 
+pub mod bulk_upsert;
+
 use crate::{
     entity::stamp_collection,
     types::{Id, MemberId, MemberbaseId, StampCollectionId, Time},

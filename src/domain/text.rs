@@ -19,15 +19,18 @@ pub fn ref_fault(text: &str) -> Option<RowError> {
     Some(RowError { code: RowErrorCode::InvalidRef, message, path: vec!["ref".to_owned()] })
 }
 
+/// Why no field can hold a text; none where one can.
+pub fn fault(text: &str) -> Option<String> {
+    if text.len() > MAX_BYTES {
+        Some(format!("has {} bytes; at most {MAX_BYTES} are allowed", text.len()))
+    } else {
+        text.contains('\0').then(|| "holds a NUL character".to_owned())
+    }
+}
+
 /// Refuses a text that no field can hold.
 pub fn check(field: &str, text: &str) -> Result<(), Error> {
-    if text.len() > MAX_BYTES {
-        return Err(Error::bad_input(field, format!("{field} has {} bytes; at most 1024 are allowed", text.len())));
-    }
-    if text.contains('\0') {
-        return Err(Error::bad_input(field, format!("{field} holds a NUL character")));
-    }
-    Ok(())
+    fault(text).map_or(Ok(()), |fault| Err(Error::bad_input(field, format!("{field} {fault}"))))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Transactions: the card payments of members.
 
+pub mod bulk_upsert;
+
 use crate::{
     entity::transaction,
     types::{Id, MemberId, MemberbaseId, Time, TransactionId},

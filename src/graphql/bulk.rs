@@ -1,17 +1,23 @@
 //! What all bulk upserts have in common.
 
+mod raw;
+mod results;
+
 use std::{borrow::Cow, collections::HashMap, io::Write};
 
 use async_graphql::{
-    ContextSelectionSet, Enum, ID, OutputType, Positioned, ServerResult, SimpleObject, Value, parser::types::Field,
-    registry::Registry,
+    ContextSelectionSet, Enum, ID, MaybeUndefined, OutputType, Positioned, ServerResult, SimpleObject, Value,
+    parser::types::Field, registry::Registry,
 };
+
+pub use raw::Raw;
+pub use results::{MemberUpsertResults, UpsertResults};
 
 use super::{execute::raw_json, scalar::Count};
 use crate::{
     domain::{
         self,
-        bulk::{Mode, OnError, Outcome},
+        bulk::{Given, Mode, OnError, Options, Outcome},
     },
     types::Id,
 };
@@ -122,6 +128,16 @@ pub enum RowErrorCode {
     UnknownMember,
     /// The transaction belongs to another member, and a transaction never changes its member.
     MemberMismatch,
+}
+
+/// How rows of what belongs to members are stored.
+pub(super) fn options(on_error: OnRowError, dry_run: bool) -> Options {
+    Options { on_error: on_error.into(), mode: Mode::Upsert, dry_run }
+}
+
+/// What an optional field of a row says.
+pub(super) fn given<T, R>(field: MaybeUndefined<T>, read: impl FnOnce(T) -> R) -> Given<R> {
+    Option::<Option<T>>::from(field).map(|value| value.map(read))
 }
 
 impl From<OnRowError> for OnError {

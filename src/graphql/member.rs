@@ -3,7 +3,6 @@
 mod bulk_upsert;
 mod delete;
 mod list;
-mod results;
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject};
 
@@ -145,4 +144,4 @@ impl MemberQuery {
 
 /// Mutations of members.
 #[derive(MergedObject, Clone, Default)]
-pub struct MemberMutation(bulk_upsert::BulkUpsertMutation, delete::DeleteMutation);
+pub struct MemberMutation(bulk_upsert::BulkUpsertMembersMutation, delete::DeleteMutation);

@@ -183,8 +183,8 @@ async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
     use memberbase::{
         domain::{
             access::{self, Access},
-            bulk::{Mode, OnError},
-            member::bulk_upsert::{Options, Row, bulk_upsert},
+            bulk::{Mode, OnError, Options},
+            member::bulk_upsert::{Row, bulk_upsert},
         },
         types::{Id, MemberbaseId},
     };
@@ -194,8 +194,8 @@ async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
     let mut dropped = 0;
     for round in 0..30_u64 {
-        let rows = refs(3_000).into_iter().map(|reference| Row { reference: format!("{round}-{reference}") }).collect();
-        let call = bulk_upsert(&server.app, scope, rows, options);
+        let rows: Vec<_> = refs(3_000).into_iter().map(|reference| Row { reference: format!("{round}-{reference}") }).collect();
+        let call = bulk_upsert(&server.app, scope, &rows, options);
         dropped += usize::from(timeout(Duration::from_millis(1 + round % 15), call).await.is_err());
     }
     server.writer().await.upsert(&base, &["one more"]).await.data();

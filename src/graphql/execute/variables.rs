@@ -135,6 +135,13 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
             let text = <&RawValue>::deserialize(deserializer)?;
             return self.read_rows(text.get(), item, reader);
         }
+        if let Some(first) = self.raw() {
+            let text = <&RawValue>::deserialize(deserializer)?.get();
+            if text.starts_with(first) {
+                return Ok(Value::Binary(text.as_bytes().to_vec().into()));
+            }
+            return self.deserialize_again(text);
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -159,6 +166,22 @@ impl<'a> Seed<'a> {
         let MetaTypeName::NonNull(name) = MetaTypeName::create(item) else { return None };
         let reader = self.walk.readers.get(name).filter(|_| self.bulk)?;
         Some((item, reader))
+    }
+
+    /// How the JSON of a value begins that rows keep raw: their reader judges it, and nothing is lost on the way there.
+    fn raw(&self) -> Option<fn(char) -> bool> {
+        if self.bulk || matches!(self.bare(), MetaTypeName::List(_)) {
+            return None;
+        }
+        match self.named() {
+            Named::Scalar(Shape::Int | Shape::Number) => Some(|first| first == '-' || first.is_ascii_digit()),
+            Named::Scalar(Shape::Object) => Some(|first| first == '{'),
+            _ => None,
+        }
+    }
+
+    fn deserialize_again<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(E::custom)
     }
 
     fn read_rows<E: de::Error>(self, text: &str, item: &'a str, reader: &dyn RowReader) -> Result<Value, E> {

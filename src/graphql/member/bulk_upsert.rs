@@ -3,18 +3,20 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use serde::Deserialize;
 
-use super::{Member, results::Results};
+use super::Member;
 use crate::{
     domain::{
         access::{Access, Scope},
-        member::bulk_upsert::{Options, Row, Upserted, bulk_upsert, load},
+        bulk::{Options, Upserted},
+        member::bulk_upsert::{Row, bulk_upsert, load},
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, UpsertMode, UpsertSummary},
+        bulk::{Ids, MemberUpsertResults, OnRowError, UpsertMode, UpsertSummary},
         context::Found,
         execute::BulkRows,
     },
+    types::MemberId,
 };
 
 /// Rows to store, any number of them, in one transaction.
@@ -49,7 +51,8 @@ pub struct MemberInput {
 #[derive(Debug)]
 pub struct BulkUpsertMembersPayload {
     scope: Scope,
-    upserted: Upserted,
+    rows: Vec<Row>,
+    upserted: Upserted<MemberId>,
 }
 
 /// What became of the rows.
@@ -67,8 +70,8 @@ impl BulkUpsertMembersPayload {
     }
 
     /// What became of each row, in input order.
-    async fn results(&self) -> Results<'_> {
-        Results(&self.upserted)
+    async fn results(&self) -> MemberUpsertResults<'_> {
+        MemberUpsertResults(&self.upserted, &self.rows)
     }
 
     /// Counts rows.
@@ -78,10 +81,10 @@ impl BulkUpsertMembersPayload {
 }
 
 #[derive(Clone, Default)]
-pub struct BulkUpsertMutation;
+pub struct BulkUpsertMembersMutation;
 
 #[Object]
-impl BulkUpsertMutation {
+impl BulkUpsertMembersMutation {
     /// Creates the members that are not there and updates those that are different, in one transaction. Idempotent: the same call again changes nothing and answers the same ids. Needs a WRITE token.
     async fn bulk_upsert_members(
         &self,
@@ -89,9 +92,9 @@ impl BulkUpsertMutation {
         #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertMembersInput,
     ) -> Result<Option<BulkUpsertMembersPayload>, Error> {
         let scope = ctx.may(&input.memberbase_id, Access::Write)?;
-        let rows = input.members.take(ctx)?.into_iter().map(|row| Row { reference: row.reference }).collect();
+        let rows: Vec<_> = input.members.take(ctx)?.into_iter().map(|row| Row { reference: row.reference }).collect();
         let options = Options { on_error: input.on_error.into(), mode: input.mode.into(), dry_run: input.dry_run };
-        let upserted = bulk_upsert(ctx.app(), scope, rows, options).await?;
-        Ok(Some(BulkUpsertMembersPayload { scope, upserted }))
+        let upserted = bulk_upsert(ctx.app(), scope, &rows, options).await?;
+        Ok(Some(BulkUpsertMembersPayload { scope, rows, upserted }))
     }
 }

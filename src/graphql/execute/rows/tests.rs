@@ -9,12 +9,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{super::variables, *};
+use crate::graphql::bulk::Raw;
 
 #[derive(Clone, Debug, PartialEq, InputObject, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     name: ID,
-    age: Option<i32>,
+    age: Option<Raw<i32>>,
     #[serde(default)]
     note: MaybeUndefined<String>,
     #[serde(default)]
@@ -156,7 +157,7 @@ fn field() -> impl Strategy<Value = serde_json::Value> {
         any::<i32>().prop_map(|number| json!(number)),
         "[a-z\u{e9}\"\\\\]{0,4}".prop_map(|text| json!(text)),
         prop::collection::vec("[a-z]{0,2}", 0..3).prop_map(|texts| json!(texts)),
-        prop_oneof![Just(json!(true)), Just(json!(1.0)), Just(json!(1.5)), Just(json!(u64::MAX)), Just(json!([null]))],
+        prop_oneof![Just(json!(true)), Just(json!([null]))],
         Just(json!({"name": "a"})),
     ]
 }
@@ -213,4 +214,21 @@ proptest! {
 #[case(r#"[{"name": "a", "name": "b"}]"#, false)]
 fn plain_rows_go_the_fast_way(#[case] json: &str, #[case] fast: bool) {
     assert_eq!(Reader::<Row>(PhantomData).fast(json).is_some(), fast);
+}
+
+/// A name that is a number has the list read the slow way.
+#[rstest]
+fn numbers_of_rows_are_kept_as_they_were_sent(
+    #[values("1.0", "1.5", "-0", "1e400", "99999999999", "9007199254740993", "18446744073709551616")] number: &str,
+    #[values("\"a\"", "1")] name: &str,
+) {
+    let document = parse_query("query($r: [Row!]!) { f }").unwrap();
+    let (_, operation) = document.operations.iter().next().unwrap();
+    let text = format!(r#"{{"r": [{{"name": {name}, "age": {number}}}]}}"#);
+    let raw: &RawValue = serde_json::from_str(&text).unwrap();
+    let (readers, mut carried) = (RowReaders::default().with::<Row>(), Carried::default());
+    let registry = registry();
+    variables::coerce(&registry, &operation.node, &document.fragments, Some(raw), &readers, &mut carried).unwrap();
+    let rows = carried.take::<Row>(0).unwrap();
+    assert_eq!(rows[0].age.clone().unwrap().text(), number);
 }

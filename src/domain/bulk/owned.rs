@@ -1,0 +1,63 @@
+//! Rows of what belongs to members: each names the member whose it is.
+
+use uuid::Uuid;
+
+use super::{Failures, Kind, Options, Upserted, store};
+use crate::{
+    app::App,
+    db::{Lock, Session},
+    domain::{
+        Error, RowError,
+        access::Scope,
+        member::{self, MemberName},
+        memberbase,
+    },
+    types::Id,
+};
+
+/// A row whose member is known.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::domain) struct Owned<Row> {
+    /// The member.
+    pub member: Uuid,
+    /// The rest of the row.
+    pub row: Row,
+}
+
+/// Stores rows of what belongs to members, as `read` reads them, in one transaction. The same call again changes nothing
+/// and answers the same ids.
+pub(in crate::domain) async fn upsert_owned<'a, Given, Row, K>(
+    app: &App,
+    scope: Scope,
+    kind: K,
+    given: &'a [Given],
+    options: Options,
+    read: impl Fn(&'a Given) -> Result<(MemberName<'a>, Row), RowError>,
+) -> Result<Upserted<K::Id>, Error>
+where
+    Row: Copy + Send + Sync,
+    K: Kind<'a, Row = Owned<Row>>,
+{
+    let read: Vec<_> = given.iter().map(read).collect();
+    let lock = Lock::Shared(scope.memberbase().uuid());
+    let upsert = async |session: Session| {
+        memberbase::ensure_exists(&session, scope).await?;
+        if options.dry_run {
+            session.discard();
+        }
+        let names: Vec<_> = read.iter().map(|read| read.as_ref().ok().map(|(member, _)| *member)).collect();
+        let members = member::resolve(&session, scope, &names).await?;
+        let mut failures = Failures::new();
+        let mut rows = Vec::with_capacity(read.len());
+        for (index, (read, member)) in read.iter().zip(members).enumerate() {
+            let row = match (read, member) {
+                (Ok((_, row)), Some(member)) => Ok(Owned { member, row: *row }),
+                (Ok((name, _)), None) => Err(name.unknown()),
+                (Err(error), _) => Err(error.clone()),
+            };
+            rows.push(row.map_err(|error| failures.insert(index, error)).ok());
+        }
+        store(&session, scope, &kind, &rows, failures, options).await
+    };
+    app.db.write(lock, upsert).await
+}

@@ -1,0 +1,362 @@
+//! The way of all bulk upserts through the database: read what is there, insert what is missing, write what differs.
+//!
+//! An unchanged row is neither written nor locked. All calls write in the order of their keys, so that none waits for
+//! one that waits for it; what still goes wrong between them is done again, with the whole transaction.
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+use uuid::Uuid;
+
+use super::{Failures, Mode, Options, Outcome, Upserted, fold::Folded};
+use crate::{
+    db::{Column, Rows, Scalar, Session},
+    domain::{Error, RowError, access::Scope, member},
+    types::{Id, Time},
+};
+
+/// A kind of thing that is stored in bulk.
+pub(in crate::domain) trait Kind<'a>: Sync {
+    /// Its ids.
+    type Id: Id;
+    /// A row of the input.
+    type Row: Send + Sync;
+    /// What tells things of this kind apart within a memberbase.
+    type Key: Ord + Copy + Send + Sync + 'a;
+    /// All of a thing but its key, its id and the time of its last change.
+    type State: PartialEq + Send + Sync + 'a;
+
+    /// The table.
+    const TABLE: &'static str;
+    /// The columns of the key.
+    const KEY: &'static [&'static str];
+
+    /// The columns of the state.
+    fn columns(&self) -> &'static [&'static str];
+
+    /// A column of the state as it is to be selected.
+    fn selected(column: &str) -> String {
+        format!("stored.{column}")
+    }
+
+    /// The key of a row.
+    fn key(row: &Self::Row) -> Self::Key;
+
+    /// The values of the key's columns.
+    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<Column<'k>>
+    where
+        'a: 'k;
+
+    /// The values of the state's columns.
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s Self::State> + Clone) -> Vec<Column<'s>>
+    where
+        'a: 's;
+
+    /// Reads the state, whose columns begin at `from`.
+    fn read(&self, row: &QueryResult, from: usize) -> Result<Self::State, DbErr>;
+
+    /// What a row makes of what is there; where nothing is, it makes something or fails.
+    fn merge(&self, row: &Self::Row, stored: Option<&Self::State>) -> Result<Merge<Self::State>, Error>;
+
+    /// Whether one who asks sees a difference. What else differs is stored all the same.
+    fn differ(before: &Self::State, after: &Self::State) -> bool {
+        before != after
+    }
+
+    /// The member that has to be there as long as the thing is; none for members themselves.
+    fn member(_: &Self::Key, _: &Self::State) -> Option<Uuid> {
+        None
+    }
+}
+
+/// What a row makes of what is there.
+pub(in crate::domain) enum Merge<State> {
+    /// The same.
+    Same,
+    /// Something else, or the first of it.
+    Into(State),
+    /// Nothing: the row is older.
+    Stale,
+    /// Nothing: the row is bad.
+    Failed(RowError),
+}
+
+impl<State: PartialEq> Merge<State> {
+    /// What the row wants, where something else is stored.
+    pub fn with(state: State, stored: Option<&State>) -> Self {
+        if stored == Some(&state) { Self::Same } else { Self::Into(state) }
+    }
+}
+
+/// Stores the good rows (a bad one is none, and has its failure) within a transaction.
+pub(in crate::domain) async fn store<'a, K: Kind<'a>>(
+    session: &Session,
+    scope: Scope,
+    kind: &K,
+    rows: &[Option<K::Row>],
+    failures: Failures,
+    options: Options,
+) -> Result<Upserted<K::Id>, Error> {
+    let folded = Folded::new(rows.iter().map(|row| row.as_ref().map(K::key)));
+    let ids = vec![None; folded.keys.len()];
+    let outcomes = vec![Outcome::Failed; rows.len()];
+    let mut call = Call { session, scope, kind, rows, folded: &folded, options, ids, outcomes, failures };
+    let everything: Vec<usize> = (0..folded.keys.len()).collect();
+    let mut changes = call.look_up(&everything, &[], "").await?;
+    let missing = call.missing(&everything)?;
+    options.on_error.judge(&call.failures)?;
+    if !missing.is_empty() {
+        changes.extend(call.insert(missing).await?);
+    }
+    if !changes.is_empty() && session.get_database_backend() != DbBackend::Sqlite {
+        changes.sort_unstable_by_key(|change| change.place);
+        let places: Vec<_> = changes.iter().map(|change| change.place).collect();
+        changes = call.look_up(&places, &[], "ORDER BY input.n FOR NO KEY UPDATE OF stored").await?;
+        call.all_there(&places)?;
+    }
+    options.on_error.judge(&call.failures)?;
+    call.update(changes).await?;
+    Ok(call.report())
+}
+
+/// A call on its way.
+struct Call<'c, 'a, K: Kind<'a>> {
+    session: &'c Session,
+    scope: Scope,
+    kind: &'c K,
+    rows: &'c [Option<K::Row>],
+    folded: &'c Folded<K::Key>,
+    options: Options,
+    /// Of each key the id; none where it is not there, or only for a dry run.
+    ids: Vec<Option<Uuid>>,
+    /// Of each row.
+    outcomes: Vec<Outcome>,
+    failures: Failures,
+}
+
+/// What is to be written of a key.
+struct Change<State> {
+    place: usize,
+    state: State,
+    /// Whether one who asks sees it.
+    seen: bool,
+}
+
+impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
+    /// Finds which of the keys at these places are there, and answers what their rows change of it; but not of those
+    /// that have `ours` for an id, each at its place.
+    async fn look_up(&mut self, places: &[usize], ours: &[Uuid], lock: &str) -> Result<Vec<Change<K::State>>, Error> {
+        let mut changes = Vec::new();
+        if places.is_empty() {
+            return Ok(changes);
+        }
+        let columns: String = self.kind.columns().iter().map(|column| format!(", {}", K::selected(column))).collect();
+        let matches: String = K::KEY.iter().map(|column| format!(" AND stored.{column} = input.{column}")).collect();
+        let sql = format!(
+            "SELECT input.n, stored.id{columns} FROM {{rows}} AS input CROSS JOIN \"{}\" AS stored \
+            WHERE stored.memberbase_id = $1{matches} {lock}",
+            K::TABLE
+        );
+        let folded = self.folded;
+        let keys = K::key_values(places.iter().map(|&place| &folded.keys[place]));
+        let rows = Rows::new(named(K::KEY, keys).collect::<Vec<_>>());
+        for &place in places {
+            self.ids[place] = None;
+        }
+        let mut fault = None;
+        let scalars = [Scalar::Uuid(self.scope.memberbase().uuid())];
+        let (session, kind) = (self.session, self.kind);
+        let found = |row: QueryResult| {
+            let n: i64 = row.try_get_by_index(0)?;
+            let n = usize::try_from(n).expect("rows count from 0");
+            let (place, id) = (places[n], row.try_get_by_index(1)?);
+            self.ids[place] = Some(id);
+            if ours.get(n) == Some(&id) {
+                return Ok(());
+            }
+            let state = kind.read(&row, 2)?;
+            match self.judge(place, Some(&state)) {
+                Ok(change) => changes.extend(change),
+                Err(error) => fault = Some(error),
+            }
+            Ok(())
+        };
+        session.bulk_each(&sql, &scalars, &rows, found).await?;
+        fault.map_or(Ok(changes), Err)
+    }
+
+    /// Judges the rows of a key by what is there, and answers what they change of it.
+    fn judge(&mut self, place: usize, stored: Option<&K::State>) -> Result<Option<Change<K::State>>, Error> {
+        let skipped = match self.options.mode {
+            Mode::Upsert => false,
+            Mode::InsertOnly => stored.is_some(),
+            Mode::UpdateOnly => stored.is_none(),
+        };
+        let (mut now, mut first) = (None, None);
+        for &row in self.folded.rows(place) {
+            let Some(given) = &self.rows[row] else { continue };
+            let merge = if skipped { None } else { Some(self.kind.merge(given, now.as_ref().or(stored))?) };
+            self.failures.remove(&row);
+            self.outcomes[row] = match merge {
+                None => Outcome::Skipped,
+                Some(Merge::Stale) => Outcome::Stale,
+                Some(Merge::Failed(error)) => {
+                    self.failures.insert(row, error);
+                    Outcome::Failed
+                }
+                Some(merge) => {
+                    first.get_or_insert(row);
+                    if let Merge::Into(state) = merge {
+                        now = Some(state);
+                    }
+                    Outcome::Unchanged
+                }
+            };
+        }
+        let (Some(first), Some(state)) = (first, now) else { return Ok(None) };
+        let seen = stored.is_none_or(|stored| K::differ(stored, &state));
+        if seen {
+            self.outcomes[first] = if stored.is_some() { Outcome::Updated } else { Outcome::Created };
+        }
+        Ok(stored.is_none_or(|stored| *stored != state).then_some(Change { place, state, seen }))
+    }
+
+    /// What is to be inserted of the keys that are not there.
+    fn missing(&mut self, places: &[usize]) -> Result<Vec<Change<K::State>>, Error> {
+        let mut missing = Vec::new();
+        for &place in places {
+            if self.ids[place].is_none() {
+                missing.extend(self.judge(place, None)?);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Inserts what is missing; where others were faster, answers what is to be changed of theirs.
+    async fn insert(&mut self, missing: Vec<Change<K::State>>) -> Result<Vec<Change<K::State>>, Error> {
+        if self.session.get_database_backend() != DbBackend::Sqlite {
+            self.hold_members(&missing).await?;
+        }
+        let new = self.new_ids(&missing);
+        let places: Vec<_> = missing.iter().map(|change| change.place).collect();
+        let mut changes = Vec::new();
+        if self.send_insert(&missing, &new).await? < missing.len() as u64 {
+            // What is ours, and what is theirs, shows a new statement's snapshot.
+            changes = self.look_up(&places, &new, "").await?;
+            self.all_there(&places)?;
+        } else {
+            for (&place, &id) in places.iter().zip(&new) {
+                self.ids[place] = Some(id);
+            }
+        }
+        if self.options.dry_run {
+            for (&place, &id) in places.iter().zip(&new) {
+                self.ids[place] = self.ids[place].filter(|known| *known != id);
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Ids for what is missing, made in the order of the input.
+    fn new_ids(&self, missing: &[Change<K::State>]) -> Vec<Uuid> {
+        let mut in_input_order: Vec<usize> = (0..missing.len()).collect();
+        in_input_order.sort_unstable_by_key(|&at| self.folded.rows(missing[at].place)[0]);
+        let mut ids = vec![Uuid::nil(); missing.len()];
+        for at in in_input_order {
+            ids[at] = Uuid::now_v7();
+        }
+        ids
+    }
+
+    /// Inserts with these ids all but those whose key is taken by now. Answers how many.
+    async fn send_insert(&self, missing: &[Change<K::State>], ids: &[Uuid]) -> Result<u64, Error> {
+        let mut order: Vec<usize> = (0..missing.len()).collect();
+        // On PostgreSQL in the order of keys: whoever inserts the same ones does so in the same order, and so nobody waits
+        // for one that waits for them. SQLite has one writer, and its pages fill up best in the order of ids, which is that
+        // of the table that the rows are read from.
+        let by_key = match self.session.get_database_backend() {
+            DbBackend::Sqlite => {
+                order.sort_unstable_by_key(|&at| ids[at]);
+                ""
+            }
+            _ => "ORDER BY input.n",
+        };
+        let (key, state) = (K::KEY.join(", "), self.kind.columns());
+        let names: String = K::KEY.iter().chain(state).map(|column| format!(", {column}")).collect();
+        let values: String = K::KEY.iter().chain(state).map(|column| format!(", input.{column}")).collect();
+        let sql = format!(
+            "INSERT INTO \"{}\" (memberbase_id, updated_at, id{names}) \
+            SELECT $1, $2, input.id{values} FROM {{rows}} AS input WHERE true {by_key} \
+            ON CONFLICT (memberbase_id, {key}) DO NOTHING",
+            K::TABLE
+        );
+        let mut columns = vec![("id", Column::Uuids(order.iter().map(|&at| ids[at]).collect()))];
+        let keys = order.iter().map(|&at| &self.folded.keys[missing[at].place]);
+        columns.extend(named(K::KEY, K::key_values(keys)));
+        let states = order.iter().map(|&at| &missing[at].state);
+        columns.extend(named(state, self.kind.state_values(states)));
+        let scalars = [Scalar::Uuid(self.scope.memberbase().uuid()), Scalar::Int(Time::now().micros())];
+        Ok(self.session.bulk(&sql, &scalars, &Rows::new(columns)).await?)
+    }
+
+    /// Writes what differs, of rows that nobody else can write meanwhile.
+    async fn update(&mut self, changes: Vec<Change<K::State>>) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let columns = self.kind.columns();
+        let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
+        let table = K::TABLE;
+        let sql = format!(
+            "UPDATE \"{table}\" SET {set} updated_at = coalesce(input.updated_at, \"{table}\".updated_at) \
+            FROM {{rows}} AS input WHERE \"{table}\".memberbase_id = $1 AND \"{table}\".id = input.id"
+        );
+        let now = Time::now().micros();
+        let ids = changes.iter().filter_map(|change| self.ids[change.place]).collect();
+        let times = changes.iter().map(|change| change.seen.then_some(now)).collect();
+        let mut rows = vec![("id", Column::Uuids(ids)), ("updated_at", Column::MaybeInts(times))];
+        rows.extend(named(columns, self.kind.state_values(changes.iter().map(|change| &change.state))));
+        let scalars = [Scalar::Uuid(self.scope.memberbase().uuid())];
+        self.session.bulk(&sql, &scalars, &Rows::new(rows)).await?;
+        Ok(())
+    }
+
+    /// Keeps the members of what is inserted from being deleted before it is there.
+    async fn hold_members(&self, missing: &[Change<K::State>]) -> Result<(), Error> {
+        let of = |change: &Change<K::State>| K::member(&self.folded.keys[change.place], &change.state);
+        let mut members: Vec<Uuid> = missing.iter().filter_map(of).collect();
+        members.sort_unstable();
+        members.dedup();
+        if members.is_empty() || member::hold(self.session, self.scope, members).await? {
+            return Ok(());
+        }
+        self.again()
+    }
+
+    /// Has it all done again where something that was there is gone.
+    fn all_there(&self, places: &[usize]) -> Result<(), Error> {
+        if places.iter().all(|&place| self.ids[place].is_some()) { Ok(()) } else { self.again() }
+    }
+
+    /// Has it all done again: others deleted what this call builds on.
+    fn again(&self) -> Result<(), Error> {
+        self.session.contend();
+        Err(Error::Conflict("other calls delete and insert the same rows without end, try again".to_owned()))
+    }
+
+    /// What became of each row, in the order of the input.
+    fn report(self) -> Upserted<K::Id> {
+        let mut ids = vec![None; self.rows.len()];
+        for (place, id) in self.ids.iter().enumerate() {
+            for &row in self.folded.rows(place) {
+                ids[row] = id.filter(|_| self.outcomes[row] != Outcome::Failed).map(K::Id::from_uuid);
+            }
+        }
+        Upserted { ids, outcomes: self.outcomes, failures: self.failures }
+    }
+}
+
+fn named<'a>(
+    names: &'static [&'static str],
+    columns: Vec<Column<'a>>,
+) -> impl Iterator<Item = (&'static str, Column<'a>)> {
+    names.iter().copied().zip(columns)
+}

@@ -1,0 +1,136 @@
+//! Clips, any number of them in one call.
+
+use std::borrow::Cow;
+
+use sea_orm::{DbErr, QueryResult};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    db::Column,
+    domain::{
+        Error, RowError,
+        access::Scope,
+        bulk::{Given, Kind, Merge, Options, Owned, Upserted, upsert_owned},
+        field,
+        member::MemberName,
+    },
+    types::{ClipId, Time},
+};
+
+/// A row of the input: exactly one of `member_id` and `member_ref` names the member.
+#[derive(Clone, Debug)]
+pub struct NewClip {
+    /// The member's id.
+    pub member_id: Option<String>,
+    /// The member's ref.
+    pub member_ref: Option<String>,
+    /// The deal.
+    pub deal_id: String,
+    /// The creative by which the deal was shown.
+    pub creative_id: String,
+    /// The variant of the creative.
+    pub variant_id: Given<String>,
+    /// When the deal was redeemed, as RFC 3339 has it.
+    pub redeemed_at: Given<String>,
+}
+
+/// Stores clips. The same call again changes nothing and answers the same ids.
+pub async fn bulk_upsert(
+    app: &App,
+    scope: Scope,
+    rows: &[NewClip],
+    options: Options,
+) -> Result<Upserted<ClipId>, Error> {
+    upsert_owned(app, scope, Clips, rows, options, read).await
+}
+
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    deal_id: &'a str,
+    creative_id: &'a str,
+    variant_id: Given<&'a str>,
+    redeemed_at: Given<Time>,
+}
+
+fn read(row: &NewClip) -> Result<(MemberName<'_>, Row<'_>), RowError> {
+    let member = MemberName::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
+    let new = Row {
+        deal_id: field::key("dealId", &row.deal_id)?,
+        creative_id: field::text("creativeId", &row.creative_id)?,
+        variant_id: field::given("variantId", &row.variant_id, field::text)?,
+        redeemed_at: field::given("redeemedAt", &row.redeemed_at, field::time)?,
+    };
+    Ok((member, new))
+}
+
+struct Clips;
+
+#[derive(PartialEq)]
+struct State<'a> {
+    creative_id: Cow<'a, str>,
+    variant_id: Option<Cow<'a, str>>,
+    redeemed_at: Option<i64>,
+}
+
+impl<'a> Kind<'a> for Clips {
+    type Id = ClipId;
+    type Row = Owned<Row<'a>>;
+    type Key = (Uuid, &'a str);
+    type State = State<'a>;
+
+    const TABLE: &'static str = "clip";
+    const KEY: &'static [&'static str] = &["member_id", "deal_id"];
+
+    fn columns(&self) -> &'static [&'static str] {
+        &["creative_id", "variant_id", "redeemed_at"]
+    }
+
+    fn key(row: &Self::Row) -> Self::Key {
+        (row.member, row.row.deal_id)
+    }
+
+    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<Column<'k>>
+    where
+        'a: 'k,
+    {
+        let (members, deals) = keys.copied().unzip();
+        vec![Column::Uuids(members), Column::Texts(deals)]
+    }
+
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State<'a>> + Clone) -> Vec<Column<'s>>
+    where
+        'a: 's,
+    {
+        vec![
+            Column::Texts(states.clone().map(|state| &*state.creative_id).collect()),
+            Column::MaybeTexts(states.clone().map(|state| state.variant_id.as_deref()).collect()),
+            Column::MaybeInts(states.map(|state| state.redeemed_at).collect()),
+        ]
+    }
+
+    fn read(&self, row: &QueryResult, from: usize) -> Result<State<'a>, DbErr> {
+        Ok(State {
+            creative_id: row.try_get_by_index::<String>(from)?.into(),
+            variant_id: row.try_get_by_index::<Option<String>>(from + 1)?.map(Cow::from),
+            redeemed_at: row.try_get_by_index(from + 2)?,
+        })
+    }
+
+    fn merge(&self, Owned { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
+        let state = State {
+            creative_id: row.creative_id.into(),
+            variant_id: field::kept(row.variant_id.map(|text| text.map(Cow::from)), stored, |stored| {
+                &stored.variant_id
+            }),
+            redeemed_at: field::kept(row.redeemed_at.map(|time| time.map(Time::micros)), stored, |stored| {
+                &stored.redeemed_at
+            }),
+        };
+        Ok(Merge::with(state, stored))
+    }
+
+    fn member(key: &Self::Key, _: &State<'a>) -> Option<Uuid> {
+        Some(key.0)
+    }
+}

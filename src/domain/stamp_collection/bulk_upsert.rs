@@ -1,0 +1,122 @@
+//! Stamp collections, any number of them in one call.
+
+use sea_orm::{DbErr, QueryResult};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    db::Column,
+    domain::{
+        Error, RowError,
+        access::Scope,
+        bulk::{Given, Kind, Merge, Options, Owned, Upserted, upsert_owned},
+        field,
+        member::MemberName,
+    },
+    types::StampCollectionId,
+};
+
+/// A row of the input: exactly one of `member_id` and `member_ref` names the member. Counts are numbers as JSON writes
+/// them; left out they start at 0 and then stay, null is 0.
+#[derive(Clone, Debug)]
+pub struct NewStampCollection {
+    /// The member's id.
+    pub member_id: Option<String>,
+    /// The member's ref.
+    pub member_ref: Option<String>,
+    /// The loyalty program.
+    pub loyalty_program_id: String,
+    /// How many stamps are collected.
+    pub stamps: Given<String>,
+    /// How many rewards were earned.
+    pub rewards_earned: Given<String>,
+}
+
+/// Stores stamp collections. The same call again changes nothing and answers the same ids.
+pub async fn bulk_upsert(
+    app: &App,
+    scope: Scope,
+    rows: &[NewStampCollection],
+    options: Options,
+) -> Result<Upserted<StampCollectionId>, Error> {
+    upsert_owned(app, scope, StampCollections, rows, options, read).await
+}
+
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    loyalty_program_id: &'a str,
+    stamps: Option<i64>,
+    rewards_earned: Option<i64>,
+}
+
+fn read(row: &NewStampCollection) -> Result<(MemberName<'_>, Row<'_>), RowError> {
+    let count = |field: &str, number: &str| field::whole(field, number, 0, i64::from(i32::MAX));
+    let member = MemberName::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
+    let new = Row {
+        loyalty_program_id: field::key("loyaltyProgramId", &row.loyalty_program_id)?,
+        stamps: field::given("stamps", &row.stamps, count)?.map(Option::unwrap_or_default),
+        rewards_earned: field::given("rewardsEarned", &row.rewards_earned, count)?.map(Option::unwrap_or_default),
+    };
+    Ok((member, new))
+}
+
+struct StampCollections;
+
+#[derive(PartialEq)]
+struct State {
+    stamps: i64,
+    rewards_earned: i64,
+}
+
+impl<'a> Kind<'a> for StampCollections {
+    type Id = StampCollectionId;
+    type Row = Owned<Row<'a>>;
+    type Key = (Uuid, &'a str);
+    type State = State;
+
+    const TABLE: &'static str = "stamp_collection";
+    const KEY: &'static [&'static str] = &["member_id", "loyalty_program_id"];
+
+    fn columns(&self) -> &'static [&'static str] {
+        &["stamps", "rewards_earned"]
+    }
+
+    fn key(row: &Self::Row) -> Self::Key {
+        (row.member, row.row.loyalty_program_id)
+    }
+
+    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<Column<'k>>
+    where
+        'a: 'k,
+    {
+        let (members, programs) = keys.copied().unzip();
+        vec![Column::Uuids(members), Column::Texts(programs)]
+    }
+
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) -> Vec<Column<'s>>
+    where
+        'a: 's,
+    {
+        vec![
+            Column::Ints(states.clone().map(|state| state.stamps).collect()),
+            Column::Ints(states.map(|state| state.rewards_earned).collect()),
+        ]
+    }
+
+    fn read(&self, row: &QueryResult, from: usize) -> Result<State, DbErr> {
+        let count = |column| row.try_get_by_index::<i32>(column).map(i64::from);
+        Ok(State { stamps: count(from)?, rewards_earned: count(from + 1)? })
+    }
+
+    fn merge(&self, Owned { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
+        let state = State {
+            stamps: row.stamps.unwrap_or_else(|| stored.map_or(0, |stored| stored.stamps)),
+            rewards_earned: row.rewards_earned.unwrap_or_else(|| stored.map_or(0, |stored| stored.rewards_earned)),
+        };
+        Ok(Merge::with(state, stored))
+    }
+
+    fn member(key: &Self::Key, _: &State) -> Option<Uuid> {
+        Some(key.0)
+    }
+}

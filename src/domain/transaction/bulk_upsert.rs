@@ -1,0 +1,236 @@
+//! Transactions, any number of them in one call.
+
+use std::borrow::Cow;
+
+use sea_orm::{DbErr, QueryResult};
+use uuid::Uuid;
+
+use super::CardNetwork;
+use crate::{
+    app::App,
+    db::Column,
+    domain::{
+        Error, RowError, RowErrorCode,
+        access::Scope,
+        bulk::{Given, Kind, Merge, Options, Owned, Upserted, upsert_owned},
+        field::{self, MAX_WHOLE},
+        member::MemberName,
+    },
+    types::{Time, TransactionId},
+};
+
+/// A row of the input: exactly one of `member_id` and `member_ref` names the member. Times are as RFC 3339 has them.
+#[derive(Clone, Debug)]
+pub struct NewTransaction {
+    /// The member's id.
+    pub member_id: Option<String>,
+    /// The member's ref.
+    pub member_ref: Option<String>,
+    /// The owner's own key, unique in the memberbase.
+    pub external_id: String,
+    /// The code of its authorisation.
+    pub auth_code: String,
+    /// The network of the card.
+    pub network: CardNetwork,
+    /// 6 to 8 digits.
+    pub bin: String,
+    /// The merchant.
+    pub merchant_id: String,
+    /// What stands on the member's statement.
+    pub statement_descriptor: Given<String>,
+    /// In minor units, a number as JSON writes it, within plus or minus 2^53-1.
+    pub amount: Given<String>,
+    /// Three capital letters.
+    pub currency: Given<String>,
+    /// When it was authorised.
+    pub authed_at: String,
+    /// When it was cleared.
+    pub cleared_at: Given<String>,
+    /// When it was reverted.
+    pub reverted_at: Given<String>,
+}
+
+/// Stores transactions. The same call again changes nothing and answers the same ids.
+pub async fn bulk_upsert(
+    app: &App,
+    scope: Scope,
+    rows: &[NewTransaction],
+    options: Options,
+) -> Result<Upserted<TransactionId>, Error> {
+    upsert_owned(app, scope, Transactions, rows, options, read).await
+}
+
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    external_id: &'a str,
+    auth_code: &'a str,
+    network: CardNetwork,
+    bin: &'a str,
+    merchant_id: &'a str,
+    statement_descriptor: Given<&'a str>,
+    amount: Given<i64>,
+    currency: Given<&'a str>,
+    authed_at: Time,
+    cleared_at: Given<Time>,
+    reverted_at: Given<Time>,
+}
+
+fn read(row: &NewTransaction) -> Result<(MemberName<'_>, Row<'_>), RowError> {
+    let member = MemberName::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
+    let amount = |field: &str, number: &str| field::whole(field, number, -MAX_WHOLE, MAX_WHOLE);
+    let new = Row {
+        external_id: field::key("externalId", &row.external_id)?,
+        auth_code: field::text("authCode", &row.auth_code)?,
+        network: row.network,
+        bin: read_bin(&row.bin)?,
+        merchant_id: field::text("merchantId", &row.merchant_id)?,
+        statement_descriptor: field::given("statementDescriptor", &row.statement_descriptor, field::text)?,
+        amount: field::given("amount", &row.amount, amount)?,
+        currency: field::given("currency", &row.currency, read_currency)?,
+        authed_at: field::time("authedAt", &row.authed_at)?,
+        cleared_at: field::given("clearedAt", &row.cleared_at, field::time)?,
+        reverted_at: field::given("revertedAt", &row.reverted_at, field::time)?,
+    };
+    Ok((member, new))
+}
+
+fn read_bin(bin: &str) -> Result<&str, RowError> {
+    if (6..=8).contains(&bin.len()) && bin.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(bin);
+    }
+    Err(RowError::invalid("bin", "bin: expected 6 to 8 digits, the first of the card's number"))
+}
+
+fn read_currency<'a>(field: &str, currency: &'a str) -> Result<&'a str, RowError> {
+    if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Ok(currency);
+    }
+    Err(RowError::invalid(field, format!("{field}: expected three capital letters such as GBP")))
+}
+
+struct Transactions;
+
+#[derive(PartialEq)]
+struct State<'a> {
+    member: Uuid,
+    auth_code: Cow<'a, str>,
+    network: i64,
+    bin: Cow<'a, str>,
+    merchant_id: Cow<'a, str>,
+    statement_descriptor: Option<Cow<'a, str>>,
+    amount: Option<i64>,
+    currency: Option<Cow<'a, str>>,
+    authed_at: i64,
+    cleared_at: Option<i64>,
+    reverted_at: Option<i64>,
+}
+
+impl<'a> State<'a> {
+    fn of(Owned { member, row }: &Owned<Row<'a>>, stored: Option<&Self>) -> Self {
+        let text = |given: Given<&'a str>| given.map(|text| text.map(Cow::from));
+        let time = |given: Given<Time>| given.map(|time| time.map(Time::micros));
+        Self {
+            member: *member,
+            auth_code: row.auth_code.into(),
+            network: row.network.code().into(),
+            bin: row.bin.into(),
+            merchant_id: row.merchant_id.into(),
+            statement_descriptor: field::kept(text(row.statement_descriptor), stored, |stored| {
+                &stored.statement_descriptor
+            }),
+            amount: field::kept(row.amount, stored, |stored| &stored.amount),
+            currency: field::kept(text(row.currency), stored, |stored| &stored.currency),
+            authed_at: row.authed_at.micros(),
+            cleared_at: field::kept(time(row.cleared_at), stored, |stored| &stored.cleared_at),
+            reverted_at: field::kept(time(row.reverted_at), stored, |stored| &stored.reverted_at),
+        }
+    }
+}
+
+impl<'a> Kind<'a> for Transactions {
+    type Id = TransactionId;
+    type Row = Owned<Row<'a>>;
+    type Key = &'a str;
+    type State = State<'a>;
+
+    const TABLE: &'static str = "transaction";
+    const KEY: &'static [&'static str] = &["external_id"];
+
+    fn columns(&self) -> &'static [&'static str] {
+        &[
+            "member_id",
+            "auth_code",
+            "network",
+            "bin",
+            "merchant_id",
+            "statement_descriptor",
+            "amount",
+            "currency",
+            "authed_at",
+            "cleared_at",
+            "reverted_at",
+        ]
+    }
+
+    fn key(row: &Self::Row) -> Self::Key {
+        row.row.external_id
+    }
+
+    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<Column<'k>>
+    where
+        'a: 'k,
+    {
+        vec![Column::Texts(keys.copied().collect())]
+    }
+
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State<'a>> + Clone) -> Vec<Column<'s>>
+    where
+        'a: 's,
+    {
+        let all = || states.clone();
+        vec![
+            Column::Uuids(all().map(|state| state.member).collect()),
+            Column::Texts(all().map(|state| &*state.auth_code).collect()),
+            Column::Ints(all().map(|state| state.network).collect()),
+            Column::Texts(all().map(|state| &*state.bin).collect()),
+            Column::Texts(all().map(|state| &*state.merchant_id).collect()),
+            Column::MaybeTexts(all().map(|state| state.statement_descriptor.as_deref()).collect()),
+            Column::MaybeInts(all().map(|state| state.amount).collect()),
+            Column::MaybeTexts(all().map(|state| state.currency.as_deref()).collect()),
+            Column::Ints(all().map(|state| state.authed_at).collect()),
+            Column::MaybeInts(all().map(|state| state.cleared_at).collect()),
+            Column::MaybeInts(all().map(|state| state.reverted_at).collect()),
+        ]
+    }
+
+    fn read(&self, row: &QueryResult, from: usize) -> Result<State<'a>, DbErr> {
+        let text = |column| row.try_get_by_index::<String>(from + column).map(Cow::from);
+        let maybe_text = |column| Ok::<_, DbErr>(row.try_get_by_index::<Option<String>>(from + column)?.map(Cow::from));
+        Ok(State {
+            member: row.try_get_by_index(from)?,
+            auth_code: text(1)?,
+            network: row.try_get_by_index::<i32>(from + 2)?.into(),
+            bin: text(3)?,
+            merchant_id: text(4)?,
+            statement_descriptor: maybe_text(5)?,
+            amount: row.try_get_by_index(from + 6)?,
+            currency: maybe_text(7)?,
+            authed_at: row.try_get_by_index(from + 8)?,
+            cleared_at: row.try_get_by_index(from + 9)?,
+            reverted_at: row.try_get_by_index(from + 10)?,
+        })
+    }
+
+    fn merge(&self, row: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
+        if stored.is_some_and(|stored| stored.member != row.member) {
+            let message = format!("transaction {:?} belongs to another member", row.row.external_id);
+            let path = vec!["externalId".to_owned()];
+            return Ok(Merge::Failed(RowError { code: RowErrorCode::MemberMismatch, message, path }));
+        }
+        Ok(Merge::with(State::of(row, stored), stored))
+    }
+
+    fn member(_: &Self::Key, state: &State<'a>) -> Option<Uuid> {
+        Some(state.member)
+    }
+}
