@@ -13,6 +13,7 @@ mod http;
 mod layers;
 mod lookups;
 mod memberbases;
+mod owned_upserts;
 mod paging;
 mod real_refs;
 mod regex;
