@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod api_token;
+pub mod attribute;
 pub mod bulk;
 pub mod clip;
 mod error;

@@ -1,0 +1,137 @@
+//! All attributes of a member, and the JSON document in which they are stored.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::Value;
+use crate::domain::Error;
+
+/// A document as the database gives it: read only by those who look into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document(Option<Box<str>>);
+
+/// The attributes of a member.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes(BTreeMap<String, Value>);
+
+impl Document {
+    pub(in crate::domain) fn new(stored: Option<String>) -> Self {
+        Self(stored.map(String::into_boxed_str))
+    }
+
+    /// A JSON object.
+    pub fn json(&self) -> &str {
+        self.0.as_deref().unwrap_or("{}")
+    }
+
+    /// What is in it.
+    pub fn read(&self) -> Result<Attributes, Error> {
+        Attributes::read(self.0.as_deref())
+    }
+}
+
+impl Attributes {
+    /// Reads a stored document, in the form of either database; none is no attributes.
+    pub(in crate::domain) fn read(document: Option<&str>) -> Result<Self, Error> {
+        let Some(document) = document else { return Ok(Self::default()) };
+        let values: BTreeMap<String, serde_json::Value> = serde_json::from_str(document).map_err(internal)?;
+        values.into_iter().map(|(key, value)| Ok((key, stored(value)?))).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The document to store: keys in the order of their bytes, numbers in their shortest form. None for no attributes.
+    pub(in crate::domain) fn document(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| serde_json::to_string(&self.0).expect("texts and finite numbers are JSON"))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// Gives a key a value, or none.
+    pub(super) fn set(&mut self, key: &str, value: Option<Value>) {
+        match value {
+            Some(value) => self.0.insert(key.to_owned(), value),
+            None => self.0.remove(key),
+        };
+    }
+}
+
+fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Internal(error.into())
+}
+
+/// A value of a stored document.
+fn stored(value: serde_json::Value) -> Result<Value, Error> {
+    Ok(match value {
+        serde_json::Value::String(text) => Value::Text(text),
+        serde_json::Value::Bool(boolean) => Value::Boolean(boolean),
+        serde_json::Value::Number(number) => {
+            Value::Number(number.as_f64().ok_or_else(|| internal("a stored attribute is no double"))?)
+        }
+        list @ serde_json::Value::Array(_) => Value::Texts(serde_json::from_value(list).map_err(internal)?),
+        _ => return Err(internal("a stored attribute is null or an object")),
+    })
+}
+
+/// As JSON; a whole number without a fraction.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            #[expect(clippy::cast_possible_truncation, reason = "no attribute is greater than 2^53")]
+            Self::Number(number) if number.fract() == 0.0 => serializer.serialize_i64(*number as i64),
+            Self::Number(number) => serializer.serialize_f64(*number),
+            Self::Boolean(boolean) => serializer.serialize_bool(*boolean),
+            Self::Texts(texts) => texts.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(document: &str) -> Attributes {
+        Attributes::read(Some(document)).expect("a document")
+    }
+
+    #[test]
+    fn equality_is_of_values() {
+        let ours = read(r#"{"a":2,"b":[],"c":"x"}"#);
+        // As PostgreSQL writes it.
+        assert_eq!(ours, read(r#"{"c": "x", "b": [], "a": 2.0}"#));
+        assert_eq!(ours.document().as_deref(), Some(r#"{"a":2,"b":[],"c":"x"}"#));
+        assert_ne!(ours, read(r#"{"a":"2","b":[],"c":"x"}"#));
+        assert_eq!(Attributes::default().document(), None);
+    }
+
+    #[test]
+    fn a_broken_document_is_a_fault_of_ours() {
+        for document in ["", "[]", r#"{"a": null}"#, r#"{"a": {}}"#, r#"{"a": [1]}"#] {
+            assert!(matches!(Attributes::read(Some(document)), Err(Error::Internal(_))), "{document}");
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        const MOST: f64 = 9_007_199_254_740_991.0;
+        prop_oneof![
+            ".*".prop_map(Value::Text),
+            (-MOST..MOST).prop_map(Value::Number),
+            any::<i32>().prop_map(|number| Value::Number(number.into())),
+            any::<bool>().prop_map(Value::Boolean),
+            prop::collection::vec(".*", 0..3).prop_map(Value::Texts),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn read_after_write_is_the_same(values in prop::collection::btree_map(".{1,9}", value(), 0..5)) {
+            let attributes = Attributes(values);
+            prop_assert_eq!(Attributes::read(attributes.document().as_deref()).expect("a document"), attributes);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What a row changes of a member's attributes.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::{Attributes, Schema, Value};
+use crate::domain::{RowError, RowErrorCode};
+
+/// Keys with their new values; none removes a key. Keys that are not here stay.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patch(Vec<(String, Option<Value>)>);
+
+impl Schema {
+    /// Reads a JSON object from key to value, by this schema. Null removes a key; of a key that repeats the last value
+    /// counts.
+    pub fn read_patch(&self, json: &str) -> Result<Patch, RowError> {
+        let Ok(Fields(fields)) = serde_json::from_str(json) else {
+            return Err(RowError::invalid("attributes", "attributes: expected a JSON object of Unicode text"));
+        };
+        let read = |(key, value): (Cow<'_, str>, &RawValue)| {
+            let fault =
+                |code, message| RowError { code, message, path: vec!["attributes".to_owned(), key.to_string()] };
+            let unknown = || fault(RowErrorCode::UnknownAttribute, format!("attribute {key:?} is not in the schema"));
+            let kind = self.kind(&key).ok_or_else(unknown)?;
+            if value.get() == "null" {
+                return Ok((key.clone().into_owned(), None));
+            }
+            let mistyped = |expected| {
+                let message = format!("attribute {key:?} is of type {}: {expected}", kind.name());
+                fault(RowErrorCode::InvalidAttributeType, message)
+            };
+            Ok((key.clone().into_owned(), Some(kind.read(value.get()).map_err(mistyped)?)))
+        };
+        fields.into_iter().map(read).collect::<Result<_, _>>().map(Patch)
+    }
+}
+
+impl Patch {
+    /// Changes attributes as this says.
+    pub fn apply(self, attributes: &mut Attributes) {
+        for (key, value) in self.0 {
+            attributes.set(&key, value);
+        }
+    }
+}
+
+/// The fields of a JSON object, their values unread.
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = object.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Fields(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Definition, Kind},
+        *,
+    };
+
+    fn schema() -> Schema {
+        let definition = |(key, kind): (&str, Kind)| Definition { key: key.to_owned(), kind };
+        let keys = [("age", Kind::Number), ("plan", Kind::String), ("$.\"\\ [0]é", Kind::StringList)];
+        Schema::new(keys.map(definition).to_vec()).expect("a schema")
+    }
+
+    fn after(stored: &str, json: &str) -> Option<String> {
+        let mut attributes = Attributes::read(Some(stored)).expect("a document");
+        schema().read_patch(json).expect("a patch").apply(&mut attributes);
+        attributes.document()
+    }
+
+    #[test]
+    fn a_key_left_out_stays_and_null_removes_one() {
+        let stored = r#"{"age":1,"plan":"a"}"#;
+        assert_eq!(after(stored, "{}").as_deref(), Some(stored));
+        assert_eq!(after(stored, r#"{"age": null}"#).as_deref(), Some(r#"{"plan":"a"}"#));
+        assert_eq!(after(stored, r#"{"plan": "b", "age": 2.50}"#).as_deref(), Some(r#"{"age":2.5,"plan":"b"}"#));
+        assert_eq!(after(stored, r#"{"age": null, "plan": null}"#), None);
+        assert_eq!(after(stored, r#"{"age": 2, "age": 3}"#).as_deref(), Some(r#"{"age":3,"plan":"a"}"#));
+    }
+
+    #[test]
+    fn odd_keys_are_keys_like_others() {
+        let json = r#"{"$.\"\\ [0]é":["x"]}"#;
+        assert_eq!(after("{}", json).as_deref(), Some(json));
+        assert_eq!(after("{}", r#"{"$.\u0022\\ [0]\u00e9": ["x"]}"#).as_deref(), Some(json));
+    }
+
+    #[test]
+    fn a_fault_names_its_key() {
+        for (json, code, path) in [
+            (r#"{"aeg": 1}"#, RowErrorCode::UnknownAttribute, vec!["attributes", "aeg"]),
+            (r#"{"aeg": null}"#, RowErrorCode::UnknownAttribute, vec!["attributes", "aeg"]),
+            (r#"{"plan": "a", "age": "1"}"#, RowErrorCode::InvalidAttributeType, vec!["attributes", "age"]),
+            (r#"{"age": 1e400}"#, RowErrorCode::InvalidAttributeType, vec!["attributes", "age"]),
+            (r#"{"age": {"a": [[[[1]]]]}}"#, RowErrorCode::InvalidAttributeType, vec!["attributes", "age"]),
+            (r#"{"\ud800": 1}"#, RowErrorCode::InvalidValue, vec!["attributes"]),
+            ("[]", RowErrorCode::InvalidValue, vec!["attributes"]),
+        ] {
+            let error = schema().read_patch(json).expect_err(json);
+            assert_eq!((error.code, error.path), (code, path.into_iter().map(str::to_owned).collect()), "{json}");
+        }
+    }
+}

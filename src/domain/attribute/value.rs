@@ -1,0 +1,186 @@
+//! Single values, by their types.
+
+use std::borrow::Cow;
+
+use crate::{domain::field::MAX_WHOLE, types::Time};
+
+/// The most bytes of a text.
+const MAX_TEXT: usize = 16 << 10;
+
+/// The type of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    String,
+    /// A finite double.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A day, or a point in time.
+    Date,
+    /// Texts in their order.
+    StringList,
+}
+
+/// A value. A date is its text: a day as `YYYY-MM-DD`, a time in UTC to the microsecond.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A text or a date.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// True or false.
+    Boolean(bool),
+    /// Texts in their order.
+    Texts(Vec<String>),
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Date, Self::StringList];
+
+    /// As it is stored, and as the API names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "STRING",
+            Self::Number => "NUMBER",
+            Self::Boolean => "BOOLEAN",
+            Self::Date => "DATE",
+            Self::StringList => "STRING_LIST",
+        }
+    }
+
+    /// Reads the JSON of one value. The error says what was expected.
+    pub fn read(self, json: &str) -> Result<Value, &'static str> {
+        let first = json.bytes().next();
+        match self {
+            Self::String if first == Some(b'"') => text(&string(json)?).map(Value::Text),
+            Self::String => Err("expected a string"),
+            Self::Number => number(json, first).map(Value::Number),
+            Self::Boolean => match json {
+                "true" => Ok(Value::Boolean(true)),
+                "false" => Ok(Value::Boolean(false)),
+                _ => Err("expected true or false"),
+            },
+            Self::Date if first == Some(b'"') => date(&string(json)?).map(Value::Text),
+            Self::Date => Err("expected a date or a date-time as RFC 3339 has them, in a string"),
+            Self::StringList if first == Some(b'[') => texts(json).map(Value::Texts),
+            Self::StringList => Err("expected a list of strings"),
+        }
+    }
+}
+
+fn string(json: &str) -> Result<Cow<'_, str>, &'static str> {
+    serde_json::from_str(json).map_err(|_| "expected a string of Unicode")
+}
+
+fn text(text: &str) -> Result<String, &'static str> {
+    if text.len() > MAX_TEXT {
+        return Err("expected at most 16 KiB of text");
+    }
+    if text.contains('\0') {
+        return Err("expected text without NUL");
+    }
+    Ok(text.to_owned())
+}
+
+/// A list of strings alone: whatever else is in it ends the reading, so that nothing nests.
+fn texts(json: &str) -> Result<Vec<String>, &'static str> {
+    let texts: Vec<String> = serde_json::from_str(json).map_err(|_| "expected a list of strings")?;
+    texts.iter().map(|item| text(item)).collect()
+}
+
+fn number(json: &str, first: Option<u8>) -> Result<f64, &'static str> {
+    if !first.is_some_and(|first| first == b'-' || first.is_ascii_digit()) {
+        return Err("expected a number");
+    }
+    let number: f64 = json.parse().map_err(|_| "expected a number")?;
+    #[expect(clippy::cast_precision_loss, reason = "2^53-1 is exact")]
+    if number.abs() > MAX_WHOLE as f64 {
+        return Err("expected a number within plus or minus 2^53-1");
+    }
+    // There is no negative zero.
+    Ok(number + 0.0)
+}
+
+/// A full-date or a date-time of RFC 3339 (section 5.6) in the form in which it is kept.
+fn date(text: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str = "expected a date or a date-time as RFC 3339 has them";
+    if text.len() == 10 {
+        // A day is what a date-time of it is a date-time of.
+        let midnight = Time::parse(&format!("{text}T00:00:00Z")).map_err(|_| EXPECTED)?;
+        return Ok(midnight.to_string().split('T').next().unwrap_or_default().to_owned());
+    }
+    Time::parse(text).map(|time| time.to_string()).map_err(|_| EXPECTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Result<Value, &'static str> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    #[test]
+    fn values_are_read_by_their_type_alone() {
+        use Kind::{Boolean, Date, Number, String, StringList};
+        for (kind, json, value) in [
+            (String, r#""é\n""#, text("é\n")),
+            (String, r#""""#, text("")),
+            (Number, "2", Ok(Value::Number(2.0))),
+            (Number, "2.0", Ok(Value::Number(2.0))),
+            (Number, "-0", Ok(Value::Number(0.0))),
+            (Number, "1e-7", Ok(Value::Number(1e-7))),
+            (Number, "9007199254740991", Ok(Value::Number(9_007_199_254_740_991.0))),
+            (Boolean, "false", Ok(Value::Boolean(false))),
+            (Date, r#""2024-02-29""#, text("2024-02-29")),
+            (Date, r#""2026-01-31T12:00:00+01:00""#, text("2026-01-31T11:00:00.000Z")),
+            (Date, r#""2026-01-31T12:00:00.1234567Z""#, text("2026-01-31T12:00:00.123456Z")),
+            (StringList, r#"["b", "a", "b"]"#, Ok(Value::Texts(["b", "a", "b"].map(str::to_owned).to_vec()))),
+            (StringList, "[]", Ok(Value::Texts(Vec::new()))),
+        ] {
+            assert_eq!(kind.read(json), value, "{json}");
+        }
+        let zero = Number.read("-0.0");
+        assert!(matches!(zero, Ok(Value::Number(zero)) if zero.is_sign_positive()));
+    }
+
+    #[test]
+    fn what_is_of_another_type_is_refused() {
+        let deep = "[".repeat(100_000);
+        let long = format!("\"{}\"", "a".repeat(16 * 1024 + 1));
+        let long_item = format!("[{long}]");
+        for (kind, json) in [
+            (Kind::String, "1"),
+            (Kind::String, "null"),
+            (Kind::String, r#""\u0000""#),
+            (Kind::String, r#""\ud800""#),
+            (Kind::String, &long),
+            (Kind::Number, r#""1""#),
+            (Kind::Number, "true"),
+            (Kind::Number, "1e400"),
+            (Kind::Number, "9007199254740992"),
+            (Kind::Number, "9007199254740993"),
+            (Kind::Number, "-1e16"),
+            (Kind::Boolean, "1"),
+            (Kind::Boolean, r#""true""#),
+            (Kind::Date, r#""2023-02-29""#),
+            (Kind::Date, r#""2026-1-31""#),
+            (Kind::Date, r#""0000-01-01""#),
+            (Kind::Date, r#""2026-01-31 12:00:00Z""#),
+            (Kind::Date, r#""2026-01-31T12:00:00""#),
+            (Kind::Date, "20260131"),
+            (Kind::StringList, r#""a""#),
+            (Kind::StringList, "[1]"),
+            (Kind::StringList, "[null]"),
+            (Kind::StringList, r#"[["a"]]"#),
+            (Kind::StringList, r#"["\u0000"]"#),
+            (Kind::StringList, &long_item),
+            (Kind::StringList, &deep),
+            (Kind::String, &deep),
+            (Kind::Number, r#"{"a": 1}"#),
+        ] {
+            assert!(kind.read(json).is_err(), "{kind:?} {}", &json[..json.len().min(40)]);
+        }
+    }
+}
