@@ -22,6 +22,7 @@ pub use position::{Order, OrderField, Position};
 use super::{
     Error,
     access::{Reach, Scope},
+    attribute::Document,
     filter::{Filter, IdTest, TextTest, TimeTest, Values, check_values},
 };
 use crate::{
@@ -40,8 +41,12 @@ pub struct Member {
     pub memberbase: MemberbaseId,
     /// The owner's own key.
     pub reference: String,
+    /// What the owner keeps of it.
+    pub attributes: Document,
     /// When it was created or last changed.
     pub updated_at: Time,
+    /// When the owner last changed it, by the owner's clock.
+    pub source_updated_at: Option<Time>,
 }
 
 /// A test of one field of a member.
@@ -140,7 +145,9 @@ impl From<member::Model> for Member {
             id: MemberId::from_uuid(row.id),
             memberbase: MemberbaseId::from_uuid(row.memberbase_id),
             reference: row.reference,
+            attributes: Document::new(row.attributes),
             updated_at: Time::from_micros(row.updated_at),
+            source_updated_at: row.source_updated_at.map(Time::from_micros),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Memberbases: each holds its own members.
 
+mod attribute_schema;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::{
     ActiveValue::Set,
@@ -9,9 +11,12 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub use attribute_schema::set_attribute_schema;
+
 use super::{
     Error,
     access::{Access, Caller, Reach, Scope},
+    attribute::Schema,
     filter::{Filter, IdTest, TextTest, Values},
     member::Deleted,
 };
@@ -37,6 +42,8 @@ pub struct Memberbase {
     pub name: String,
     /// When it was created or last changed.
     pub updated_at: Time,
+    /// Which attributes its members may have.
+    pub attribute_schema: Schema,
 }
 
 /// A test of one field of a memberbase.
@@ -53,7 +60,7 @@ pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberba
     caller.everywhere(Access::Admin)?;
     check_name(&name)?;
     let id = MemberbaseId::from_uuid(Uuid::now_v7());
-    let made = Memberbase { id, name, updated_at: id.created_at() };
+    let made = Memberbase { id, name, updated_at: id.created_at(), attribute_schema: Schema::default() };
     let row = memberbase::ActiveModel {
         id: Set(id.uuid()),
         name: Set(made.name.clone()),
@@ -82,8 +89,7 @@ pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase,
                 .filter(memberbase::Column::Name.ne(name.clone()))
                 .exec(&session)
                 .await?;
-            let found = memberbase::Entity::find_by_id(id.uuid()).one(&session).await?;
-            found.map(Memberbase::from).ok_or_else(|| Error::memberbase_not_found(id))
+            get(&session, scope).await
         })
         .await
 }
@@ -124,7 +130,7 @@ pub async fn find(app: &App, reach: Reach, id: MemberbaseId) -> Result<Option<Me
 pub async fn find_many(app: &App, reach: Reach, ids: &[MemberbaseId]) -> Result<Vec<Memberbase>, Error> {
     let asked = IdTest::In(ids.to_vec()).condition(app.db.backend(), column(memberbase::Column::Id));
     let rows = within(reach).filter(asked).all(&app.db.read().await?).await?;
-    Ok(rows.into_iter().map(Memberbase::from).collect())
+    rows.into_iter().map(Memberbase::try_from).collect()
 }
 
 /// A page of the memberbases within reach, in the order of their creation.
@@ -151,7 +157,8 @@ pub async fn list(
     }
     let order = if forward { Order::Asc } else { Order::Desc };
     let rows = ahead.order_by(memberbase::Column::Id, order).limit(page.size + 1).all(&session).await?;
-    Ok(page.slice(rows.into_iter().map(Memberbase::from).collect(), behind))
+    let rows = rows.into_iter().map(Memberbase::try_from).collect::<Result<_, _>>()?;
+    Ok(page.slice(rows, behind))
 }
 
 /// How many memberbases within reach the filter holds for.
@@ -179,13 +186,18 @@ pub fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
     }
 }
 
-/// Fails where the memberbase does not exist.
-pub(super) async fn ensure_exists(session: &impl ConnectionTrait, scope: Scope) -> Result<(), Error> {
+/// The memberbase; fails where it does not exist.
+pub(super) async fn get(session: &impl ConnectionTrait, scope: Scope) -> Result<Memberbase, Error> {
     let id = scope.memberbase();
     match memberbase::Entity::find_by_id(id.uuid()).one(session).await? {
-        Some(_) => Ok(()),
+        Some(row) => row.try_into(),
         None => Err(Error::memberbase_not_found(id)),
     }
+}
+
+/// Fails where the memberbase does not exist.
+pub(super) async fn ensure_exists(session: &impl ConnectionTrait, scope: Scope) -> Result<(), Error> {
+    get(session, scope).await.map(drop)
 }
 
 fn within(reach: Reach) -> Select<memberbase::Entity> {
@@ -221,8 +233,15 @@ impl Values for Test {
     }
 }
 
-impl From<memberbase::Model> for Memberbase {
-    fn from(row: memberbase::Model) -> Self {
-        Self { id: MemberbaseId::from_uuid(row.id), name: row.name, updated_at: Time::from_micros(row.updated_at) }
+impl TryFrom<memberbase::Model> for Memberbase {
+    type Error = Error;
+
+    fn try_from(row: memberbase::Model) -> Result<Self, Error> {
+        Ok(Self {
+            id: MemberbaseId::from_uuid(row.id),
+            name: row.name,
+            updated_at: Time::from_micros(row.updated_at),
+            attribute_schema: Schema::from_stored(&row.attribute_schema)?,
+        })
     }
 }

@@ -1,0 +1,76 @@
+//! The attribute schema of a memberbase, replaced as a whole.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult,
+    sea_query::{Expr, SimpleExpr},
+};
+
+use super::{Memberbase, get, memberbase};
+use crate::{
+    app::App,
+    db::{Column, Lock, Rows, Scalar, Session},
+    domain::{Error, access::Scope, attribute::Schema},
+    types::{Id, Time},
+};
+
+/// Replaces the schema. A key that members have values for can be neither removed nor given another type. The schema
+/// that is there changes nothing.
+pub async fn set_attribute_schema(app: &App, scope: Scope, schema: Schema) -> Result<Memberbase, Error> {
+    let id = scope.memberbase().uuid();
+    // No upsert that goes by the old schema may be under way.
+    let set = async |session: Session| {
+        let mut found = get(&session, scope).await?;
+        if found.attribute_schema == schema {
+            return Ok(found);
+        }
+        refuse_keys_in_use(&session, scope, &found.attribute_schema, &schema).await?;
+        found.updated_at = Time::now();
+        memberbase::Entity::update_many()
+            .col_expr(memberbase::Column::AttributeSchema, json(session.get_database_backend(), schema.to_stored()))
+            .col_expr(memberbase::Column::UpdatedAt, Expr::value(found.updated_at.micros()))
+            .filter(memberbase::Column::Id.eq(id))
+            .exec(&session)
+            .await?;
+        found.attribute_schema = schema.clone();
+        Ok(found)
+    };
+    app.db.write(Lock::Exclusive(id), set).await
+}
+
+fn json(backend: DbBackend, text: String) -> SimpleExpr {
+    match backend {
+        DbBackend::Sqlite => Expr::value(text),
+        _ => Expr::cust_with_values("CAST($1 AS jsonb)", [text]),
+    }
+}
+
+/// Fails where members have values for keys that go or get another type.
+async fn refuse_keys_in_use(session: &Session, scope: Scope, old: &Schema, new: &Schema) -> Result<(), Error> {
+    let changed = |key: &&str| new.kind(key) != old.kind(key);
+    let keys: Vec<&str> = old.definitions().iter().map(|definition| definition.key.as_str()).filter(changed).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let used = match session.get_database_backend() {
+        DbBackend::Sqlite => "JOIN json_each(member.attributes) AS used",
+        _ => "CROSS JOIN LATERAL jsonb_object_keys(member.attributes) AS used (key)",
+    };
+    let sql = format!(
+        "SELECT input.n, count(*) FROM member {used} JOIN {{rows}} AS input ON input.key = used.key \
+        WHERE member.memberbase_id = $1 GROUP BY input.n ORDER BY input.n"
+    );
+    let mut used = Vec::new();
+    let take = |row: QueryResult| {
+        let (n, members): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        used.push((keys[usize::try_from(n).expect("rows count from 0")], members));
+        Ok(())
+    };
+    let rows = Rows::new([("key", Column::Texts(keys.clone()))]);
+    session.bulk_each(&sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+    if used.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<_> = used.iter().map(|(key, members)| format!("{key:?} ({members} members)")).collect();
+    let message = format!("members have values for attributes that would go or change their type: {}", told.join(", "));
+    Err(Error::Conflict(message))
+}
