@@ -8,6 +8,7 @@ mod error;
 pub mod filter;
 pub mod member;
 pub mod memberbase;
+pub mod owned;
 pub mod stamp_collection;
 pub mod text;
 pub mod transaction;

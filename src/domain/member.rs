@@ -12,6 +12,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
+pub(super) use delete::delete_all;
 pub use delete::{Deleted, Deletion, Doomed, delete};
 pub use list::{Statements, count, list};
 pub use position::{Order, OrderField, Position};
