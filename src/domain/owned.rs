@@ -1,18 +1,26 @@
 //! What belongs to a member, whichever kind it is: clips, stamp collections and transactions.
 
 mod delete;
+mod find;
+mod list;
+mod position;
+
+use std::{fmt::Debug, hash::Hash};
 
 use sea_orm::EntityTrait;
 
 pub use delete::{Deletion, delete};
 pub(super) use delete::{delete_all, delete_of_members};
+pub use find::{find, find_many, load};
+pub use list::{Owner, Statements, count_of_members, of_members};
+pub use position::Position;
 
 use crate::types::{Id, MemberId, MemberbaseId, Time};
 
 /// A thing that belongs to a member.
-pub trait Owned: Clone + Send + Sync + From<<Self::Entity as EntityTrait>::Model> + 'static {
+pub trait Owned: Clone + Debug + Send + Sync + From<<Self::Entity as EntityTrait>::Model> + 'static {
     /// What names it.
-    type Id: Id + std::hash::Hash + Send + Sync + 'static;
+    type Id: Id + Hash + Send + Sync + 'static;
     /// Its rows.
     type Entity: EntityTrait;
 

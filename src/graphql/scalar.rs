@@ -46,3 +46,25 @@ impl ScalarType for Count {
         Value::from(self.0)
     }
 }
+
+/// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.
+#[derive(Clone, Copy, Debug)]
+pub struct MinorUnits(pub i64);
+
+#[Scalar]
+impl ScalarType for MinorUnits {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::Number(number) => number
+                .as_i64()
+                .filter(|amount| amount.unsigned_abs() <= MAX_COUNT)
+                .map(Self)
+                .ok_or_else(|| InputValueError::custom("expected a whole number within plus or minus 9007199254740991")),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from(self.0)
+    }
+}
