@@ -1,6 +1,7 @@
 //! The GraphQL door: a file a concept, and the way of a request in `execute`.
 
 mod bulk;
+mod clip;
 mod connection;
 pub mod context;
 mod error;
@@ -9,7 +10,10 @@ mod filter;
 mod member;
 mod memberbase;
 mod node;
+mod owned;
 mod scalar;
+mod stamp_collection;
+mod transaction;
 
 use async_graphql::MergedObject;
 
@@ -37,4 +41,10 @@ pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQue
 
 /// What can be changed.
 #[derive(MergedObject, Clone, Default)]
-pub struct Mutation(memberbase::MemberbaseMutation, member::MemberMutation);
+pub struct Mutation(
+    memberbase::MemberbaseMutation,
+    member::MemberMutation,
+    clip::ClipMutation,
+    stamp_collection::StampCollectionMutation,
+    transaction::TransactionMutation,
+);

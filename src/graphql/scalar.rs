@@ -55,11 +55,11 @@ pub struct MinorUnits(pub i64);
 impl ScalarType for MinorUnits {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => number
-                .as_i64()
-                .filter(|amount| amount.unsigned_abs() <= MAX_COUNT)
-                .map(Self)
-                .ok_or_else(|| InputValueError::custom("expected a whole number within plus or minus 9007199254740991")),
+            Value::Number(number) => {
+                number.as_i64().filter(|amount| amount.unsigned_abs() <= MAX_COUNT).map(Self).ok_or_else(|| {
+                    InputValueError::custom("expected a whole number within plus or minus 9007199254740991")
+                })
+            }
             _ => Err(InputValueError::expected_type(value)),
         }
     }
