@@ -10,6 +10,7 @@ mod field;
 pub mod filter;
 pub mod member;
 pub mod memberbase;
+pub mod owned;
 pub mod stamp_collection;
 pub mod text;
 pub mod transaction;

@@ -10,6 +10,7 @@ mod filter;
 mod member;
 mod memberbase;
 mod node;
+mod owned;
 mod scalar;
 mod stamp_collection;
 mod transaction;
@@ -47,7 +48,7 @@ pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQue
 pub struct Mutation(
     memberbase::MemberbaseMutation,
     member::MemberMutation,
-    clip::BulkUpsertClipsMutation,
-    stamp_collection::BulkUpsertStampCollectionsMutation,
-    transaction::BulkUpsertTransactionsMutation,
+    clip::ClipMutation,
+    stamp_collection::StampCollectionMutation,
+    transaction::TransactionMutation,
 );

@@ -1,12 +1,10 @@
 //! What all bulk upserts have in common: how rows are folded, judged and stored, and what is told of each.
 
 mod fold;
-mod owned;
 mod store;
 
 use std::collections::BTreeMap;
 
-pub(super) use owned::{Owned, upsert_owned};
 pub(super) use store::{Kind, Merge, store};
 
 use super::{Error, RowError, RowErrorCode};

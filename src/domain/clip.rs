@@ -2,6 +2,7 @@
 
 pub mod bulk_upsert;
 
+use super::owned::Owned;
 use crate::{
     entity::clip,
     types::{ClipId, Id, MemberId, MemberbaseId, Time},
@@ -26,6 +27,32 @@ pub struct Clip {
     pub redeemed_at: Option<Time>,
     /// When it was created or last changed.
     pub updated_at: Time,
+}
+
+impl Owned for Clip {
+    type Id = ClipId;
+    type Entity = clip::Entity;
+
+    const TABLE: &'static str = "clip";
+    const KEY: &'static str = "member_id, deal_id";
+    const NEWEST_BY: Option<&'static str> = None;
+    const TAG: u8 = 32;
+
+    fn id(&self) -> ClipId {
+        self.id
+    }
+
+    fn memberbase(&self) -> MemberbaseId {
+        self.memberbase
+    }
+
+    fn member(&self) -> MemberId {
+        self.member
+    }
+
+    fn time(&self) -> Option<Time> {
+        None
+    }
 }
 
 impl From<clip::Model> for Clip {

@@ -13,6 +13,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
+pub(super) use delete::delete_all;
 pub use delete::{Deleted, Deletion, Doomed, delete};
 pub use list::{Statements, count, list};
 pub use named::MemberName;
@@ -70,6 +71,11 @@ pub async fn find(app: &App, reach: Reach, id: MemberId) -> Result<Option<Member
 /// Those of these members that are there and within reach, in any order.
 pub async fn find_many(app: &App, reach: Reach, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
     check_values("the list of ids", ids.len(), &app.limits.filter)?;
+    find_all(app, reach, ids).await
+}
+
+/// The same of any number of ids, which nobody sent but were read: those of whom something belongs to.
+pub async fn find_all(app: &App, reach: Reach, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
     let bound = reach.memberbase().map(|id| member::Column::MemberbaseId.eq(id.uuid()));
     let rows = member::Entity::find()
         .filter(Condition::all().add_option(bound))

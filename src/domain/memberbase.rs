@@ -18,7 +18,7 @@ use super::{
     access::{Access, Caller, Reach, Scope},
     attribute::Schema,
     filter::{Filter, IdTest, TextTest, Values},
-    member::Deleted,
+    member::{Deleted, delete_all},
 };
 use crate::{
     app::App,
@@ -110,13 +110,13 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
             if dry_run {
                 session.discard();
             }
-            member::Entity::delete_many().filter(member::Column::MemberbaseId.eq(id.uuid())).exec(&session).await?;
+            let deleted = delete_all(&session, scope).await?;
             api_token::Entity::delete_many()
                 .filter(api_token::Column::MemberbaseId.eq(id.uuid()))
                 .exec(&session)
                 .await?;
             memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;
-            Ok(Deleted { members })
+            Ok(deleted)
         })
         .await
 }

@@ -2,6 +2,7 @@
 
 pub mod bulk_upsert;
 
+use super::owned::Owned;
 use crate::{
     entity::stamp_collection,
     types::{Id, MemberId, MemberbaseId, StampCollectionId, Time},
@@ -24,6 +25,32 @@ pub struct StampCollection {
     pub rewards_earned: i32,
     /// When it was created or last changed.
     pub updated_at: Time,
+}
+
+impl Owned for StampCollection {
+    type Id = StampCollectionId;
+    type Entity = stamp_collection::Entity;
+
+    const TABLE: &'static str = "stamp_collection";
+    const KEY: &'static str = "member_id, loyalty_program_id";
+    const NEWEST_BY: Option<&'static str> = None;
+    const TAG: u8 = 33;
+
+    fn id(&self) -> StampCollectionId {
+        self.id
+    }
+
+    fn memberbase(&self) -> MemberbaseId {
+        self.memberbase
+    }
+
+    fn member(&self) -> MemberId {
+        self.member
+    }
+
+    fn time(&self) -> Option<Time> {
+        None
+    }
 }
 
 impl From<stamp_collection::Model> for StampCollection {

@@ -2,6 +2,7 @@
 
 pub mod bulk_upsert;
 
+use super::owned::Owned;
 use crate::{
     entity::transaction,
     types::{Id, MemberId, MemberbaseId, Time, TransactionId},
@@ -65,6 +66,32 @@ impl CardNetwork {
 
     fn from_code(code: i32) -> Self {
         Self::ALL.into_iter().find(|network| network.code() == code).unwrap_or(Self::Other)
+    }
+}
+
+impl Owned for Transaction {
+    type Id = TransactionId;
+    type Entity = transaction::Entity;
+
+    const TABLE: &'static str = r#""transaction""#;
+    const KEY: &'static str = "external_id";
+    const NEWEST_BY: Option<&'static str> = Some("authed_at");
+    const TAG: u8 = 34;
+
+    fn id(&self) -> TransactionId {
+        self.id
+    }
+
+    fn memberbase(&self) -> MemberbaseId {
+        self.memberbase
+    }
+
+    fn member(&self) -> MemberId {
+        self.member
+    }
+
+    fn time(&self) -> Option<Time> {
+        Some(self.authed_at)
     }
 }
 

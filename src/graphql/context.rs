@@ -101,15 +101,35 @@ impl Share {
         read: impl Future<Output = Result<Slice<Row>, domain::Error>>,
     ) -> Result<Slice<Row>, Error> {
         let _turn = self.turns.acquire().await;
-        let left = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(size));
+        self.take(size)?;
+        let slice = read.await?;
+        self.rows.fetch_add(size - slice.rows.len() as u64, Ordering::Relaxed);
+        Ok(slice)
+    }
+
+    /// Reads the pages of many members together when their turn comes, of no more rows than the request may still read and
+    /// what it takes to tell that they are more. `read` is given that number.
+    pub(super) async fn pages<Key, Row, Read>(
+        &self,
+        read: impl FnOnce(u64) -> Read,
+    ) -> Result<HashMap<Key, Slice<Row>>, Error>
+    where
+        Read: Future<Output = Result<HashMap<Key, Slice<Row>>, domain::Error>>,
+    {
+        let _turn = self.turns.acquire().await;
+        let slices = read(self.rows.load(Ordering::Relaxed)).await?;
+        self.take(slices.values().map(|slice| slice.rows.len() as u64).sum())?;
+        Ok(slices)
+    }
+
+    fn take(&self, rows: u64) -> Result<(), Error> {
+        let left = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(rows));
         if left.is_err() {
             let most = self.most;
             let message = format!("the pages of the request have more than {most} rows (MEMBERBASE_MAX_ROWS) together");
             return Err(domain::Error::LimitExceeded(message).into());
         }
-        let slice = read.await?;
-        self.rows.fetch_add(size - slice.rows.len() as u64, Ordering::Relaxed);
-        Ok(slice)
+        Ok(())
     }
 }
 

@@ -4,6 +4,8 @@ mod bulk_upsert;
 mod delete;
 mod list;
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject};
 
 pub use bulk_upsert::MemberInput;
@@ -15,20 +17,43 @@ use super::{
     connection::Paging,
     context::{Found, absent, id},
     memberbase::Memberbase,
+    owned::{Connection, Siblings},
     scalar::DateTime,
 };
 use crate::{
     domain::{
         self,
         access::Access,
+        clip,
         member::{self, find_by_refs},
+        stamp_collection, transaction,
     },
     types::Id,
 };
 
 /// An individual user within a memberbase, known by the owner's own ref.
 #[derive(Clone, Debug)]
-pub struct Member(pub(super) member::Member);
+pub struct Member(pub(super) Arc<member::Member>, pub(super) Arc<Siblings>);
+
+impl Member {
+    /// A member that was read alone.
+    pub(super) fn alone(row: member::Member) -> Self {
+        let siblings = Siblings::new(std::iter::once(&row));
+        Self(Arc::new(row), Arc::new(siblings))
+    }
+
+    /// Members that were read together.
+    pub(super) fn all(rows: Vec<member::Member>) -> Vec<Self> {
+        let siblings = Arc::new(Siblings::new(rows.iter()));
+        rows.into_iter().map(|row| Self(Arc::new(row), siblings.clone())).collect()
+    }
+
+    /// Members that were read together, each at its place.
+    pub(super) fn together(rows: Vec<Option<member::Member>>) -> Vec<Option<Self>> {
+        let siblings = Arc::new(Siblings::new(rows.iter().flatten()));
+        rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), siblings.clone()))).collect()
+    }
+}
 
 /// An individual user within a memberbase, known by the owner's own ref.
 #[Object]
@@ -62,9 +87,45 @@ impl Member {
         DateTime(self.0.id.created_at())
     }
 
-    /// When the member was created or last changed. An upsert that changes nothing leaves it.
+    /// When the member was created or last changed. An upsert that changes nothing leaves it; clips, stamp collections and transactions have their own.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
+    }
+
+    /// The deals that the member saved, in the order of their ids.
+    async fn clips(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<clip::Clip>, Error> {
+        Connection::load(ctx, self, Paging { first, after, last, before }).await
+    }
+
+    /// The member's progress in loyalty programs, in the order of their ids.
+    async fn stamp_collections(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<stamp_collection::StampCollection>, Error> {
+        Connection::load(ctx, self, Paging { first, after, last, before }).await
+    }
+
+    /// The member's card payments, newest first, by authedAt.
+    async fn transactions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<transaction::Transaction>, Error> {
+        Connection::load(ctx, self, Paging { first, after, last, before }).await
     }
 }
 
@@ -108,7 +169,7 @@ impl MemberQuery {
                 }
             }
         };
-        Ok(absent(found)?.map(Member))
+        Ok(absent(found)?.map(Member::alone))
     }
 
     /// The members of a memberbase.
@@ -138,7 +199,7 @@ impl MemberQuery {
     ) -> Result<Option<Vec<Option<Member>>>, Error> {
         let scope = ctx.may(&memberbase_id, Access::Read)?;
         let found = member::in_order_of_refs(ctx.app(), scope, &refs).await?;
-        Ok(Some(found.into_iter().map(|found| found.map(Member)).collect()))
+        Ok(Some(Member::together(found)))
     }
 }
 

@@ -8,17 +8,22 @@ use async_graphql::{
 };
 
 use super::{
-    Error,
-    context::{Found, absent},
-    member::Member,
-    memberbase::Memberbase,
+    Error, clip::Clip, context::Found, member::Member, memberbase::Memberbase, owned::Belonging,
+    stamp_collection::StampCollection, transaction::Transaction,
 };
 use crate::{
-    domain::{self, access::Access, filter::check_values, member, memberbase},
-    types::{AnyId, MemberId, MemberbaseId},
+    app::App,
+    domain::{
+        self,
+        access::{Access, Reach},
+        filter::check_values,
+        member, memberbase,
+        owned::{self, Owned},
+    },
+    types::{AnyId, ClipId, MemberId, MemberbaseId, StampCollectionId, TransactionId},
 };
 
-/// Anything with an id of its own. The id's prefix (mb_, m_) says which type it is.
+/// Anything with an id of its own. The id's prefix (mb_, m_, clip_, sc_, txn_) says which type it is.
 #[derive(Interface, Clone, Debug)]
 #[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
 pub enum Node {
@@ -26,6 +31,12 @@ pub enum Node {
     Memberbase(Memberbase),
     /// A member.
     Member(Member),
+    /// A clip.
+    Clip(Clip),
+    /// A stamp collection.
+    StampCollection(StampCollection),
+    /// A transaction.
+    Transaction(Transaction),
 }
 
 /// Queries for whatever has an id.
@@ -40,17 +51,8 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "An id of any kind.")] id: ID,
     ) -> Result<Option<Node>, Error> {
-        let reach = ctx.reach(Access::Read)?;
-        match any_id("id", &id)? {
-            AnyId::MemberbaseId(id) => {
-                let found = absent(memberbase::find(ctx.app(), reach, id).await)?;
-                Ok(found.map(|found| Node::Memberbase(found.into())))
-            }
-            AnyId::MemberId(id) => {
-                Ok(absent(member::find(ctx.app(), reach, id).await)?.map(|found| Node::Member(Member(found))))
-            }
-            AnyId::ApiTokenId(_) | AnyId::ClipId(_) | AnyId::StampCollectionId(_) | AnyId::TransactionId(_) => Ok(None),
-        }
+        let id = any_id("id", &id)?;
+        Ok(load(ctx, std::iter::once(&id)).await?.remove(&id))
     }
 
     /// One entry for each id, in order. A malformed id is an error at its place.
@@ -70,28 +72,55 @@ impl NodeQuery {
 }
 
 /// What these ids name, each kind by one statement.
-async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<HashMap<AnyId, Node>, Error> {
-    let (mut memberbases, mut members): (Vec<MemberbaseId>, Vec<MemberId>) = Default::default();
+async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<HashMap<AnyId, Node>, domain::Error> {
+    let mut asked = Asked::default();
     for id in ids {
         match *id {
-            AnyId::MemberbaseId(id) => memberbases.push(id),
-            AnyId::MemberId(id) => members.push(id),
-            AnyId::ApiTokenId(_) | AnyId::ClipId(_) | AnyId::StampCollectionId(_) | AnyId::TransactionId(_) => {}
+            AnyId::MemberbaseId(id) => asked.memberbases.push(id),
+            AnyId::MemberId(id) => asked.members.push(id),
+            AnyId::ClipId(id) => asked.clips.push(id),
+            AnyId::StampCollectionId(id) => asked.stamp_collections.push(id),
+            AnyId::TransactionId(id) => asked.transactions.push(id),
+            AnyId::ApiTokenId(_) => {}
         }
     }
-    let reach = ctx.reach(Access::Read)?;
+    let (app, reach) = (ctx.app(), ctx.caller().reach(Access::Read)?);
     let mut found = HashMap::new();
-    if !memberbases.is_empty() {
-        for row in memberbase::find_many(ctx.app(), reach, &memberbases).await? {
+    if !asked.memberbases.is_empty() {
+        for row in memberbase::find_many(app, reach, &asked.memberbases).await? {
             found.insert(AnyId::MemberbaseId(row.id), Node::Memberbase(row.into()));
         }
     }
-    if !members.is_empty() {
-        for row in member::find_many(ctx.app(), reach, &members).await? {
-            found.insert(AnyId::MemberId(row.id), Node::Member(Member(row)));
-        }
+    if !asked.members.is_empty() {
+        let members = Member::all(member::find_many(app, reach, &asked.members).await?);
+        found.extend(members.into_iter().map(|row| (AnyId::MemberId(row.0.id), Node::Member(row))));
     }
+    let clips = belongings(app, reach, &asked.clips).await?;
+    found.extend(clips.map(|row: Clip| (AnyId::ClipId(row.row.id), Node::Clip(row))));
+    let stamps = belongings(app, reach, &asked.stamp_collections).await?;
+    found.extend(stamps.map(|row: StampCollection| (AnyId::StampCollectionId(row.row.id), Node::StampCollection(row))));
+    let transactions = belongings(app, reach, &asked.transactions).await?;
+    found.extend(transactions.map(|row: Transaction| (AnyId::TransactionId(row.row.id), Node::Transaction(row))));
     Ok(found)
+}
+
+/// Ids by their kind.
+#[derive(Default)]
+struct Asked {
+    memberbases: Vec<MemberbaseId>,
+    members: Vec<MemberId>,
+    clips: Vec<ClipId>,
+    stamp_collections: Vec<StampCollectionId>,
+    transactions: Vec<TransactionId>,
+}
+
+async fn belongings<T: Owned>(
+    app: &App,
+    reach: Reach,
+    ids: &[T::Id],
+) -> Result<impl Iterator<Item = Belonging<T>> + use<T>, domain::Error> {
+    let found = owned::find_many::<T>(app, reach, ids).await?;
+    Ok(Belonging::together(found.into_iter().map(Some).collect()).into_iter().flatten())
 }
 
 fn any_id(argument: &str, text: &str) -> Result<AnyId, domain::Error> {

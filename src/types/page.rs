@@ -1,7 +1,7 @@
 //! Pages: which part of an ordered list is asked for, and what came of it. Knows neither GraphQL nor SQL.
 
 /// Which way a page goes from its start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// The rows that follow the start; from the first one where there is none.
     Forward,
@@ -10,7 +10,7 @@ pub enum Direction {
 }
 
 /// Where a page starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Start<Key> {
     /// At the end that the direction begins with.
     Edge,
@@ -19,7 +19,7 @@ pub enum Start<Key> {
 }
 
 /// A part of an ordered list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Page<Key> {
     /// How many rows at most; 0 is allowed.
     pub size: u64,

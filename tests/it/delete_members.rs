@@ -1,7 +1,12 @@
 //! `deleteMembers`.
 
-use memberbase::domain::access::Access;
+use memberbase::{
+    db::Lock,
+    domain::access::Access,
+    types::{Id, MemberId},
+};
 use rstest::rstest;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::{Caller, Database, Server, nowhere};
@@ -93,7 +98,7 @@ async fn a_retry_of_a_deletion_succeeds(#[values(Database::Sqlite, Database::Pos
     deleted(&writer, &base, input.clone()).await;
     let again = deleted(&writer, &base, input).await;
     let nothing = json!({"deletedMemberIds": [], "notFoundMemberIds": [ids[0]], "notFoundRefs": ["b"],
-        "deleted": {"members": 0}});
+        "deleted": {"members": 0, "attributes": 0, "clips": 0, "stampCollections": 0, "transactions": 0}});
     assert_eq!(again, nothing);
 }
 
@@ -197,4 +202,70 @@ async fn a_deletion_takes_as_many_statements_for_a_thousand_as_for_one(
         statements.push(server.app.db.statements() - before);
     }
     assert_eq!((statements[0], server.members().await), (statements[1], 0));
+}
+
+/// Gives every member of a server these attributes, which the product's own ways do not change.
+async fn with_attributes(server: &Server, attributes: &str) {
+    let cast = if server.app.db.backend() == sea_orm::DbBackend::Postgres { "::jsonb" } else { "" };
+    let sql = format!("UPDATE member SET attributes = '{attributes}'{cast}");
+    let update = async |session: memberbase::db::Session| session.execute_unprepared(&sql).await;
+    server.app.db.write::<_, sea_orm::DbErr, _>(Lock::None, update).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_member_goes_with_all_that_belongs_to_it_and_all_is_counted(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, ids) = server.base_of(4).await;
+    let (other, others) = server.base_of(2).await;
+    with_attributes(&server, r#"{"a": 1, "b": "x", "c": [1, 2]}"#).await;
+    server.give(&base, &ids[..3], [2, 3, 5]).await;
+    server.give(&other, &others, [1, 1, 1]).await;
+    let writer = server.writer().await;
+    let counts = json!({"members": 3, "attributes": 9, "clips": 4, "stampCollections": 6, "transactions": 10});
+    let input = json!({"memberIds": [ids[0], ids[3], others[0]], "refs": ["ref-0001"]});
+    let mut dry_input = input.clone();
+    dry_input["dryRun"] = json!(true);
+    let dry = deleted(&writer, &base, dry_input).await;
+    assert_eq!((&dry["deleted"], server.members().await, server.belongings().await), (&counts, 6, [8, 11, 17]));
+    assert_eq!(deleted(&writer, &base, input).await, dry);
+    assert_eq!((server.members().await, server.belongings().await), (3, [4, 5, 7]));
+    let owners: Vec<uuid::Uuid> = server
+        .column("SELECT member_id FROM clip UNION SELECT member_id FROM stamp_collection UNION SELECT member_id FROM \"transaction\"")
+        .await;
+    let mut expected: Vec<_> =
+        [&ids[2], &others[0], &others[1]].iter().map(|id| MemberId::parse(id).unwrap().uuid()).collect();
+    expected.sort_unstable();
+    assert_eq!(
+        {
+            let mut owners = owners;
+            owners.sort_unstable();
+            owners
+        },
+        expected
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_memberbase_goes_with_all_that_belongs_to_its_members(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, ids) = server.base_of(3).await;
+    let (other, others) = server.base_of(2).await;
+    with_attributes(&server, r#"{"a": 1, "b": null}"#).await;
+    server.give(&base, &ids, [2, 3, 5]).await;
+    server.give(&other, &others, [1, 1, 1]).await;
+    let admin = server.admin().await;
+    let query = "mutation($b: ID!, $dry: Boolean!) { deleteMemberbase(input: {memberbaseId: $b, dryRun: $dry}) { \
+        deleted { members attributes clips stampCollections transactions } } }";
+    let counts = json!({"members": 3, "attributes": 6, "clips": 6, "stampCollections": 9, "transactions": 15});
+    for (dry, left) in [(true, [8, 11, 17]), (false, [2, 2, 2])] {
+        let data = admin.ask(query, json!({"b": base, "dry": dry})).await.data();
+        assert_eq!((&data["deleteMemberbase"]["deleted"], server.belongings().await), (&counts, left));
+    }
+    assert_eq!(server.members().await, 2);
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod belongings;
 mod bulk_upsert;
 mod concurrency;
 mod delete_members;

@@ -11,9 +11,10 @@ use crate::{
     domain::{
         Error, RowError,
         access::Scope,
-        bulk::{Given, Kind, Merge, Options, Owned, Upserted, upsert_owned},
+        bulk::{Given, Kind, Merge, Options, Upserted},
         field,
         member::MemberName,
+        owned::{self, OfMember},
     },
     types::{ClipId, Time},
 };
@@ -42,7 +43,7 @@ pub async fn bulk_upsert(
     rows: &[NewClip],
     options: Options,
 ) -> Result<Upserted<ClipId>, Error> {
-    upsert_owned(app, scope, Clips, rows, options, read).await
+    owned::bulk_upsert(app, scope, Clips, rows, options, read).await
 }
 
 #[derive(Clone, Copy)]
@@ -75,7 +76,7 @@ struct State<'a> {
 
 impl<'a> Kind<'a> for Clips {
     type Id = ClipId;
-    type Row = Owned<Row<'a>>;
+    type Row = OfMember<Row<'a>>;
     type Key = (Uuid, &'a str);
     type State = State<'a>;
 
@@ -117,7 +118,7 @@ impl<'a> Kind<'a> for Clips {
         })
     }
 
-    fn merge(&self, Owned { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
+    fn merge(&self, OfMember { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
         let state = State {
             creative_id: row.creative_id.into(),
             variant_id: field::kept(row.variant_id.map(|text| text.map(Cow::from)), stored, |stored| {

@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 
-use sea_orm::QueryResult;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, Statement};
 use uuid::Uuid;
 
 use crate::{
     app::App,
     db::{Column, Lock, Rows, Scalar, Session},
-    domain::{Error, access::Scope, memberbase, text},
+    domain::{
+        Error, access::Scope, clip::Clip, memberbase, owned, stamp_collection::StampCollection, text,
+        transaction::Transaction,
+    },
+    entity::member,
     types::{Id, MemberId},
 };
 
@@ -43,6 +47,14 @@ pub struct Deletion {
 pub struct Deleted {
     /// Members.
     pub members: u64,
+    /// Values of their attributes.
+    pub attributes: u64,
+    /// Clips.
+    pub clips: u64,
+    /// Stamp collections.
+    pub stamp_collections: u64,
+    /// Transactions.
+    pub transactions: u64,
 }
 
 /// Deletes members in one transaction. What names nobody is told, and is no error.
@@ -66,23 +78,20 @@ async fn delete_in(session: &Session, scope: Scope, doomed: &Doomed) -> Result<D
     let mut found: Vec<Uuid> = by_id.iter().chain(&by_ref).flatten().copied().collect();
     found.sort_unstable();
     found.dedup();
+    lock(session, scope, &mut found).await?;
     if let Some(most) = doomed.at_most.filter(|most| found.len() as u64 > *most) {
         let message = format!("{} members would be deleted, more than atMost ({most})", found.len());
         return Err(Error::LimitExceeded(message));
     }
-    let gone = delete_found(session, scope, &found).await?;
+    let deleted = delete_found(session, scope, &found).await?;
+    let gone: HashSet<_> = found.into_iter().collect();
     let went = |id: &&Option<Uuid>| id.is_some_and(|id| gone.contains(&id));
     let mut told = HashSet::new();
     let ids = by_id.iter().chain(&by_ref).filter(went).flatten();
     let ids = ids.filter(|id| told.insert(**id)).map(|id| MemberId::from_uuid(*id)).collect();
     let unknown_ids = doomed.ids.iter().zip(&by_id).filter(|(_, id)| !went(id)).map(|(id, _)| *id).collect();
     let unknown_refs = doomed.refs.iter().zip(&by_ref).filter(|(_, id)| !went(id)).map(|(text, _)| text.clone());
-    Ok(Deletion {
-        ids,
-        unknown_ids,
-        unknown_refs: unknown_refs.collect(),
-        deleted: Deleted { members: gone.len() as u64 },
-    })
+    Ok(Deletion { ids, unknown_ids, unknown_refs: unknown_refs.collect(), deleted })
 }
 
 /// Of each id itself, where there is such a member.
@@ -121,18 +130,72 @@ async fn find(
     Ok(found)
 }
 
-/// Deletes these members and answers which of them were still there to be deleted.
-async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
-    let mut gone = HashSet::with_capacity(ids.len());
-    if !ids.is_empty() {
-        let sql = "DELETE FROM member WHERE memberbase_id = $1 AND id IN (SELECT input.id FROM {rows} AS input) \
-            RETURNING id";
-        let take = |row: QueryResult| {
-            gone.insert(row.try_get_by_index::<Uuid>(0)?);
-            Ok(())
-        };
-        let rows = Rows::new([("id", Column::Uuids(ids.to_vec()))]);
-        session.bulk_each(sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+/// Locks these members, of which those are left that are still there, so that nobody gives them anything meanwhile. In the
+/// order of refs, as upserts do. SQLite has one writer anyway.
+async fn lock(session: &Session, scope: Scope, ids: &mut Vec<Uuid>) -> Result<(), Error> {
+    if session.get_database_backend() == DbBackend::Sqlite || ids.is_empty() {
+        return Ok(());
     }
-    Ok(gone)
+    let sql = "SELECT member.id FROM {rows} AS input JOIN member ON member.memberbase_id = $1 AND member.id = input.id \
+        ORDER BY member.ref FOR UPDATE OF member";
+    let rows = Rows::new([("id", Column::Uuids(std::mem::take(ids)))]);
+    let take = |row: QueryResult| {
+        ids.push(row.try_get_by_index(0)?);
+        Ok(())
+    };
+    session.bulk_each(sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+    ids.sort_unstable();
+    Ok(())
+}
+
+/// Deletes these members, which are there and locked, after all that belongs to them.
+async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<Deleted, Error> {
+    if ids.is_empty() {
+        return Ok(Deleted::default());
+    }
+    let scalars = [Scalar::Uuid(scope.memberbase().uuid())];
+    let rows = Rows::new([("id", Column::Uuids(ids.to_vec()))]);
+    let mut attributes = 0_i64;
+    let keys = match session.get_database_backend() {
+        DbBackend::Sqlite => "json_each(member.attributes)",
+        _ => "LATERAL jsonb_object_keys(member.attributes)",
+    };
+    let sql = format!(
+        "SELECT count(*) FROM {{rows}} AS input CROSS JOIN member CROSS JOIN {keys} AS keys \
+        WHERE member.memberbase_id = $1 AND member.id = input.id"
+    );
+    let take = |row: QueryResult| {
+        attributes = row.try_get_by_index(0)?;
+        Ok(())
+    };
+    session.bulk_each(&sql, &scalars, &rows, take).await?;
+    let members = "DELETE FROM member WHERE memberbase_id = $1 AND id IN (SELECT input.id FROM {rows} AS input)";
+    Ok(Deleted {
+        attributes: attributes.cast_unsigned(),
+        clips: owned::delete_of_members::<Clip>(session, scope, &rows).await?,
+        stamp_collections: owned::delete_of_members::<StampCollection>(session, scope, &rows).await?,
+        transactions: owned::delete_of_members::<Transaction>(session, scope, &rows).await?,
+        members: session.bulk(members, &scalars, &rows).await?,
+    })
+}
+
+/// Deletes all members of a memberbase that nobody else writes in, after all that belongs to them.
+pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Result<Deleted, Error> {
+    let id = scope.memberbase().uuid();
+    let backend = session.get_database_backend();
+    let keys = match backend {
+        DbBackend::Sqlite => "json_each(member.attributes)",
+        _ => "LATERAL jsonb_object_keys(member.attributes)",
+    };
+    let sql = format!("SELECT count(*) FROM member CROSS JOIN {keys} AS keys WHERE member.memberbase_id = $1");
+    let attributes = session.query_one_raw(Statement::from_sql_and_values(backend, sql, [id.into()])).await?;
+    let attributes = attributes.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))?;
+    let members = member::Entity::delete_many().filter(member::Column::MemberbaseId.eq(id));
+    Ok(Deleted {
+        attributes: attributes.cast_unsigned(),
+        clips: owned::delete_all::<Clip>(session, scope).await?,
+        stamp_collections: owned::delete_all::<StampCollection>(session, scope).await?,
+        transactions: owned::delete_all::<Transaction>(session, scope).await?,
+        members: members.exec(session).await?.rows_affected,
+    })
 }

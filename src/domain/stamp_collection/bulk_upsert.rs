@@ -9,9 +9,10 @@ use crate::{
     domain::{
         Error, RowError,
         access::Scope,
-        bulk::{Given, Kind, Merge, Options, Owned, Upserted, upsert_owned},
+        bulk::{Given, Kind, Merge, Options, Upserted},
         field,
         member::MemberName,
+        owned::{self, OfMember},
     },
     types::StampCollectionId,
 };
@@ -39,7 +40,7 @@ pub async fn bulk_upsert(
     rows: &[NewStampCollection],
     options: Options,
 ) -> Result<Upserted<StampCollectionId>, Error> {
-    upsert_owned(app, scope, StampCollections, rows, options, read).await
+    owned::bulk_upsert(app, scope, StampCollections, rows, options, read).await
 }
 
 #[derive(Clone, Copy)]
@@ -70,7 +71,7 @@ struct State {
 
 impl<'a> Kind<'a> for StampCollections {
     type Id = StampCollectionId;
-    type Row = Owned<Row<'a>>;
+    type Row = OfMember<Row<'a>>;
     type Key = (Uuid, &'a str);
     type State = State;
 
@@ -108,7 +109,7 @@ impl<'a> Kind<'a> for StampCollections {
         Ok(State { stamps: count(from)?, rewards_earned: count(from + 1)? })
     }
 
-    fn merge(&self, Owned { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
+    fn merge(&self, OfMember { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
         let state = State {
             stamps: row.stamps.unwrap_or_else(|| stored.map_or(0, |stored| stored.stamps)),
             rewards_earned: row.rewards_earned.unwrap_or_else(|| stored.map_or(0, |stored| stored.rewards_earned)),

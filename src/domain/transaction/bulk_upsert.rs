@@ -12,9 +12,10 @@ use crate::{
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
-        bulk::{Given, Kind, Merge, Options, Owned, Upserted, upsert_owned},
+        bulk::{Given, Kind, Merge, Options, Upserted},
         field::{self, MAX_WHOLE},
         member::MemberName,
+        owned::{self, OfMember},
     },
     types::{Time, TransactionId},
 };
@@ -57,7 +58,7 @@ pub async fn bulk_upsert(
     rows: &[NewTransaction],
     options: Options,
 ) -> Result<Upserted<TransactionId>, Error> {
-    upsert_owned(app, scope, Transactions, rows, options, read).await
+    owned::bulk_upsert(app, scope, Transactions, rows, options, read).await
 }
 
 #[derive(Clone, Copy)]
@@ -126,7 +127,7 @@ struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    fn of(Owned { member, row }: &Owned<Row<'a>>, stored: Option<&Self>) -> Self {
+    fn of(OfMember { member, row }: &OfMember<Row<'a>>, stored: Option<&Self>) -> Self {
         let text = |given: Given<&'a str>| given.map(|text| text.map(Cow::from));
         let time = |given: Given<Time>| given.map(|time| time.map(Time::micros));
         Self {
@@ -149,7 +150,7 @@ impl<'a> State<'a> {
 
 impl<'a> Kind<'a> for Transactions {
     type Id = TransactionId;
-    type Row = Owned<Row<'a>>;
+    type Row = OfMember<Row<'a>>;
     type Key = &'a str;
     type State = State<'a>;
 

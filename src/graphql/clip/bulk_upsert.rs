@@ -9,6 +9,7 @@ use crate::{
         access::{Access, Scope},
         bulk::Upserted,
         clip::bulk_upsert::{NewClip, bulk_upsert},
+        owned,
     },
     graphql::{
         Error,
@@ -85,7 +86,7 @@ impl BulkUpsertClipsPayload {
 
     /// The same rows in full. Loaded only when asked for.
     async fn clips(&self, ctx: &Context<'_>) -> Result<Vec<Option<Clip>>, Error> {
-        Clip::load(ctx, self.scope, &self.upserted.ids).await
+        Ok(Clip::together(owned::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
     /// What became of each row, in input order.

@@ -65,8 +65,7 @@ impl BulkUpsertMembersPayload {
 
     /// The same rows in full. Loaded only when asked for.
     async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Option<Member>>, Error> {
-        let members = load(ctx.app(), self.scope, &self.upserted.ids).await?;
-        Ok(members.into_iter().map(|member| member.map(Member)).collect())
+        Ok(Member::together(load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
     /// What became of each row, in input order.

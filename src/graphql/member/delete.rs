@@ -51,11 +51,25 @@ pub struct DeleteMembersPayload {
 pub struct DeletedRows {
     /// Members.
     members: Count,
+    /// Values of their attributes.
+    attributes: Count,
+    /// Their clips.
+    clips: Count,
+    /// Their stamp collections.
+    stamp_collections: Count,
+    /// Their transactions.
+    transactions: Count,
 }
 
 impl From<Deleted> for DeletedRows {
     fn from(deleted: Deleted) -> Self {
-        Self { members: Count(deleted.members) }
+        Self {
+            members: Count(deleted.members),
+            attributes: Count(deleted.attributes),
+            clips: Count(deleted.clips),
+            stamp_collections: Count(deleted.stamp_collections),
+            transactions: Count(deleted.transactions),
+        }
     }
 }
 

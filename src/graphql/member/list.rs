@@ -42,7 +42,7 @@ impl MemberConnection {
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
         let slice = ctx.share().page(page.size, member::list(ctx.app(), scope, &filter, order, &page)).await?;
         let info = PageInfo::new(&slice, |member| Position::of(member, order).cursor(scope, order));
-        Ok(Self { scope, filter, order, rows: slice.rows.into_iter().map(Member).collect(), info })
+        Ok(Self { scope, filter, order, rows: Member::all(slice.rows), info })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         access::{Access, Scope},
         bulk::Upserted,
+        owned,
         stamp_collection::bulk_upsert::{NewStampCollection, bulk_upsert},
     },
     graphql::{
@@ -81,7 +82,7 @@ impl BulkUpsertStampCollectionsPayload {
 
     /// The same rows in full. Loaded only when asked for.
     async fn stamp_collections(&self, ctx: &Context<'_>) -> Result<Vec<Option<StampCollection>>, Error> {
-        StampCollection::load(ctx, self.scope, &self.upserted.ids).await
+        Ok(StampCollection::together(owned::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
     /// What became of each row, in input order.

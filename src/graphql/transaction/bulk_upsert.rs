@@ -8,6 +8,7 @@ use crate::{
     domain::{
         access::{Access, Scope},
         bulk::Upserted,
+        owned,
         transaction::bulk_upsert::{NewTransaction, bulk_upsert},
     },
     graphql::{
@@ -109,7 +110,7 @@ impl BulkUpsertTransactionsPayload {
 
     /// The same rows in full. Loaded only when asked for.
     async fn transactions(&self, ctx: &Context<'_>) -> Result<Vec<Option<Transaction>>, Error> {
-        Transaction::load(ctx, self.scope, &self.upserted.ids).await
+        Ok(Transaction::together(owned::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
     /// What became of each row, in input order.

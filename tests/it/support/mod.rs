@@ -1,5 +1,6 @@
 //! A server in process, and the kinds of people who call it.
 
+mod belongings;
 mod caller;
 mod database;
 
@@ -169,7 +170,7 @@ impl Caller {
     /// Deletes with the whole input.
     pub async fn delete_with(&self, input: Value) -> Answer {
         let query = "mutation($input: DeleteMembersInput!) { deleteMembers(input: $input) { \
-            deletedMemberIds notFoundMemberIds notFoundRefs deleted { members } } }";
+            deletedMemberIds notFoundMemberIds notFoundRefs deleted { members attributes clips stampCollections transactions } } }";
         self.ask(query, json!({"input": input})).await
     }
 }

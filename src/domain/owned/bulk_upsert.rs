@@ -2,13 +2,13 @@
 
 use uuid::Uuid;
 
-use super::{Failures, Kind, Options, Upserted, store};
 use crate::{
     app::App,
     db::{Lock, Session},
     domain::{
         Error, RowError,
         access::Scope,
+        bulk::{Failures, Kind, Options, Upserted, store},
         member::{self, MemberName},
         memberbase,
     },
@@ -17,7 +17,7 @@ use crate::{
 
 /// A row whose member is known.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::domain) struct Owned<Row> {
+pub(in crate::domain) struct OfMember<Row> {
     /// The member.
     pub member: Uuid,
     /// The rest of the row.
@@ -26,7 +26,7 @@ pub(in crate::domain) struct Owned<Row> {
 
 /// Stores rows of what belongs to members, as `read` reads them, in one transaction. The same call again changes nothing
 /// and answers the same ids.
-pub(in crate::domain) async fn upsert_owned<'a, Given, Row, K>(
+pub(in crate::domain) async fn bulk_upsert<'a, Given, Row, K>(
     app: &App,
     scope: Scope,
     kind: K,
@@ -36,7 +36,7 @@ pub(in crate::domain) async fn upsert_owned<'a, Given, Row, K>(
 ) -> Result<Upserted<K::Id>, Error>
 where
     Row: Copy + Send + Sync,
-    K: Kind<'a, Row = Owned<Row>>,
+    K: Kind<'a, Row = OfMember<Row>>,
 {
     let read: Vec<_> = given.iter().map(read).collect();
     let lock = Lock::Shared(scope.memberbase().uuid());
@@ -51,7 +51,7 @@ where
         let mut rows = Vec::with_capacity(read.len());
         for (index, (read, member)) in read.iter().zip(members).enumerate() {
             let row = match (read, member) {
-                (Ok((_, row)), Some(member)) => Ok(Owned { member, row: *row }),
+                (Ok((_, row)), Some(member)) => Ok(OfMember { member, row: *row }),
                 (Ok((name, _)), None) => Err(name.unknown()),
                 (Err(error), _) => Err(error.clone()),
             };
