@@ -15,7 +15,7 @@ pub use units::{Bytes, Span};
 
 use crate::{
     db,
-    types::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, TimeLimits},
+    types::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, TimeLimits},
 };
 
 /// Where the data is.
@@ -161,6 +161,11 @@ pub struct RequestLimits {
     #[arg(long, env = "MEMBERBASE_MAX_FILTER_VALUES", default_value_t = FilterLimits::default().values)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
     pub max_filter_values: usize,
+
+    /// The size of a member's attributes together, at most
+    #[arg(long, env = "MEMBERBASE_MAX_ATTRIBUTES", value_name = "SIZE")]
+    #[arg(default_value_t = Bytes(RowLimits::default().attributes))]
+    pub max_attributes: Bytes,
 }
 
 /// How large a GraphQL document may be.
@@ -237,6 +242,7 @@ pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes) 
             rows: request.max_rows,
         },
         filter: FilterLimits { depth: request.max_filter_depth, values: request.max_filter_values },
+        row: RowLimits { attributes: request.max_attributes.0 },
         document: DocumentLimits {
             bytes: document.max_document.0,
             tokens: document.max_tokens,

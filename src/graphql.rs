@@ -1,5 +1,6 @@
 //! The GraphQL door: a file a concept, and the way of a request in `execute`.
 
+mod attribute;
 mod bulk;
 mod clip;
 mod connection;
@@ -47,6 +48,7 @@ pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQue
 #[derive(MergedObject, Clone, Default)]
 pub struct Mutation(
     memberbase::MemberbaseMutation,
+    attribute::AttributeMutation,
     member::MemberMutation,
     clip::ClipMutation,
     stamp_collection::StampCollectionMutation,

@@ -18,7 +18,7 @@ use super::{
     context::{Found, absent, id},
     memberbase::Memberbase,
     owned::{Connection, Siblings},
-    scalar::DateTime,
+    scalar::{AttributeValue, Attributes, DateTime},
 };
 use crate::{
     domain::{
@@ -82,14 +82,33 @@ impl Member {
         Ok(found.map(Memberbase).ok_or_else(missing)?)
     }
 
+    /// What the owner keeps of the member, by key.
+    async fn attributes(&self) -> Attributes {
+        Attributes(self.0.attributes.json().into())
+    }
+
+    /// The value of one attribute; null where the member has no value, or the schema no such key.
+    async fn attribute(
+        &self,
+        #[graphql(desc = "The key, as the attribute schema has it.")] key: String,
+    ) -> Result<Option<AttributeValue>, Error> {
+        let attributes = self.0.attributes.read()?;
+        Ok(attributes.get(&key).map(|value| AttributeValue(value.to_json())))
+    }
+
     /// The time in its id.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.id.created_at())
     }
 
-    /// When the member was created or last changed. An upsert that changes nothing leaves it; clips, stamp collections and transactions have their own.
+    /// When the member was created or its attributes last changed. An upsert that changes nothing leaves it; clips, stamp collections and transactions have their own.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
+    }
+
+    /// When the owner last changed the member, as an upsert told; null where none did.
+    async fn source_updated_at(&self) -> Option<DateTime> {
+        self.0.source_updated_at.map(DateTime)
     }
 
     /// The deals that the member saved, in the order of their ids.

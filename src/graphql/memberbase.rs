@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::{
     Error,
+    attribute::AttributeDefinition,
     connection::{PageInfo, Paging},
     context::{Found, absent},
     filter::{Combination, IdFilter, StringFilter},
@@ -49,9 +50,14 @@ impl Memberbase {
         DateTime(self.0.id.created_at())
     }
 
-    /// When it was created or its name last changed.
+    /// When it was created, or its name or attribute schema last changed.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
+    }
+
+    /// Which attributes its members may have, in the order in which they were declared.
+    async fn attribute_schema(&self) -> Vec<AttributeDefinition> {
+        self.0.attribute_schema.definitions().iter().map(AttributeDefinition::from).collect()
     }
 
     /// Its members.

@@ -1,7 +1,10 @@
 //! Scalars of the schema's own.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
 
+use super::execute::raw_json;
 use crate::types::Time;
 
 /// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
@@ -66,5 +69,69 @@ impl ScalarType for MinorUnits {
 
     fn to_value(&self) -> Value {
         Value::from(self.0)
+    }
+}
+
+/// A JSON object from attribute key to value: string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
+#[derive(Clone, Debug)]
+pub struct Attributes(pub Box<str>);
+
+#[Scalar]
+impl ScalarType for Attributes {
+    /// From a literal, or from the variables the text itself.
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::Binary(json) => Ok(Self(String::from_utf8_lossy(json).into())),
+            Value::Object(fields) if fields.values().all(is_json) => {
+                let json = serde_json::to_string(&value).map_err(InputValueError::custom)?;
+                Ok(Self(json.into_boxed_str()))
+            }
+            Value::Object(_) => {
+                Err(InputValueError::custom("expected JSON alone in the object, got the name of an enum"))
+            }
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        raw_json(self.0.as_bytes().to_vec())
+    }
+}
+
+/// Whether a literal is as JSON has it.
+fn is_json(value: &Value) -> bool {
+    match value {
+        Value::Enum(_) | Value::Binary(_) => false,
+        Value::List(items) => items.iter().all(is_json),
+        Value::Object(fields) => fields.values().all(is_json),
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Boolean(_) => true,
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json: Box<str> = Box::<RawValue>::deserialize(deserializer)?.into();
+        if json.starts_with('{') { Ok(Self(json)) } else { Err(de::Error::custom("expected an object")) }
+    }
+}
+
+/// One attribute value: string, number, boolean, or list of strings (a date is its RFC 3339 string).
+#[derive(Clone, Debug)]
+pub struct AttributeValue(pub serde_json::Value);
+
+#[Scalar]
+impl ScalarType for AttributeValue {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::Object(_) | Value::Enum(_) | Value::Binary(_) | Value::Null => {
+                Err(InputValueError::expected_type(value))
+            }
+            value if is_json(&value) => value.into_json().map(Self).map_err(InputValueError::custom),
+            _ => Err(InputValueError::custom("expected JSON alone in the list, got the name of an enum")),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from_json(self.0.clone()).unwrap_or_default()
     }
 }

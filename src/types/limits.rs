@@ -11,6 +11,8 @@ pub struct Limits {
     pub filter: FilterLimits,
     /// Of GraphQL documents.
     pub document: DocumentLimits,
+    /// Of rows.
+    pub row: RowLimits,
     /// Of request bodies.
     pub body: BodyLimits,
     /// Of time.
@@ -35,6 +37,13 @@ pub struct FilterLimits {
     pub depth: usize,
     /// How many values an `in` or `nin` list, `membersByRef` or `nodes` takes.
     pub values: usize,
+}
+
+/// Limits of what a row may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct RowLimits {
+    /// Bytes of a member's attributes together, as the JSON document that they are stored as.
+    pub attributes: usize,
 }
 
 /// Limits of a GraphQL document, judged before it is validated.
@@ -93,6 +102,12 @@ impl Default for PageLimits {
 impl Default for FilterLimits {
     fn default() -> Self {
         Self { depth: 10, values: 100_000 }
+    }
+}
+
+impl Default for RowLimits {
+    fn default() -> Self {
+        Self { attributes: 64 << 10 }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attributes;
 mod belongings;
 mod bulk_upsert;
 mod concurrency;

@@ -75,6 +75,13 @@ fn stored(value: serde_json::Value) -> Result<Value, Error> {
     })
 }
 
+impl Value {
+    /// As JSON; a whole number without a fraction.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("texts and finite numbers are JSON")
+    }
+}
+
 /// As JSON; a whole number without a fraction.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

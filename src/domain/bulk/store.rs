@@ -53,6 +53,11 @@ pub(in crate::domain) trait Kind<'a>: Sync {
     /// Reads the state, whose columns begin at `from`.
     fn read(&self, row: &QueryResult, from: usize) -> Result<Self::State, DbErr>;
 
+    /// What is wrong with a row, whatever is there; asked of rows that are not merged.
+    fn fault(&self, _: &Self::Row) -> Option<RowError> {
+        None
+    }
+
     /// What a row makes of what is there; where nothing is, it makes something or fails.
     fn merge(&self, row: &Self::Row, stored: Option<&Self::State>) -> Result<Merge<Self::State>, Error>;
 
@@ -193,7 +198,10 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         let (mut now, mut first) = (None, None);
         for &row in self.folded.rows(place) {
             let Some(given) = &self.rows[row] else { continue };
-            let merge = if skipped { None } else { Some(self.kind.merge(given, now.as_ref().or(stored))?) };
+            let merge = match skipped {
+                true => self.kind.fault(given).map(Merge::Failed),
+                false => Some(self.kind.merge(given, now.as_ref().or(stored))?),
+            };
             self.failures.remove(&row);
             self.outcomes[row] = match merge {
                 None => Outcome::Skipped,

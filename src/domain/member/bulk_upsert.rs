@@ -7,26 +7,32 @@ use crate::{
     app::App,
     db::{Column, Lock, Session, list},
     domain::{
-        Error,
+        Error, RowError, RowErrorCode,
         access::Scope,
-        bulk::{Failures, Kind, Merge, Options, Upserted, store},
-        memberbase, text,
+        attribute::{Attributes, Patch, Schema},
+        bulk::{Failures, Given, Kind, Merge, Options, Upserted, store},
+        field, memberbase, text,
     },
-    types::{Id, MemberId},
+    types::{Id, MemberId, Time},
 };
 
 /// A row of the input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Row {
     /// The owner's key of the member.
     pub reference: String,
+    /// A JSON object from key to value. A key left out stays, null removes it; null for all of it removes all.
+    pub attributes: Given<Box<str>>,
+    /// When the owner last changed the member, as RFC 3339 has it.
+    pub source_updated_at: Given<String>,
 }
 
 /// Stores the rows. The same call again changes nothing and answers the same ids.
 pub async fn bulk_upsert(app: &App, scope: Scope, rows: &[Row], options: Options) -> Result<Upserted<MemberId>, Error> {
     let lock = Lock::Shared(scope.memberbase().uuid());
+    let full = rows.iter().any(|row| row.attributes.is_some() || row.source_updated_at.is_some());
     let upsert = async |session: Session| {
-        memberbase::ensure_exists(&session, scope).await?;
+        let schema = memberbase::get(&session, scope).await?.attribute_schema;
         if options.dry_run {
             session.discard();
         }
@@ -39,24 +45,92 @@ pub async fn bulk_upsert(app: &App, scope: Scope, rows: &[Row], options: Options
             None => Some(row),
         });
         let good: Vec<_> = good.collect();
-        store(&session, scope, &Members, &good, failures, options).await
+        let members = Members { schema, full, max_bytes: app.limits.row.attributes };
+        store(&session, scope, &members, &good, failures, options).await
     };
     app.db.write(lock, upsert).await
 }
 
-struct Members;
+struct Members {
+    schema: Schema,
+    /// Whether any row says more than a ref; else nothing more is read.
+    full: bool,
+    /// The most bytes of a document.
+    max_bytes: usize,
+}
+
+/// What of a member can change; nothing where it has none of it, as most have in large calls of refs alone.
+#[derive(Clone, Default, PartialEq)]
+struct State(Option<Box<Full>>);
+
+#[derive(Clone, Default, PartialEq)]
+struct Full {
+    document: Option<String>,
+    source_updated_at: Option<i64>,
+}
+
+impl State {
+    fn new(document: Option<String>, source_updated_at: Option<i64>) -> Self {
+        let any = document.is_some() || source_updated_at.is_some();
+        Self(any.then(|| Box::new(Full { document, source_updated_at })))
+    }
+
+    fn document(&self) -> Option<&str> {
+        self.0.as_ref()?.document.as_deref()
+    }
+
+    fn source_updated_at(&self) -> Option<i64> {
+        self.0.as_ref()?.source_updated_at
+    }
+}
+
+impl Members {
+    fn read(&self, row: &Row) -> Result<(Given<Patch>, Given<Time>), RowError> {
+        let patch = match &row.attributes {
+            Some(Some(json)) => Some(Some(self.schema.read_patch(json)?)),
+            given => given.as_ref().map(|_| None),
+        };
+        Ok((patch, field::given("sourceUpdatedAt", &row.source_updated_at, field::time)?))
+    }
+
+    /// The document that a patch makes of one; the same text where no value differs.
+    fn patched(&self, stored: Option<&str>, patch: Given<Patch>) -> Result<Result<Option<String>, RowError>, Error> {
+        let before = || stored.map(str::to_owned);
+        let Some(patch) = patch else { return Ok(Ok(before())) };
+        let Some(patch) = patch else { return Ok(Ok(None)) };
+        let old = Attributes::read(stored)?;
+        let mut new = old.clone();
+        patch.apply(&mut new);
+        let document = if new == old { before() } else { new.document() };
+        match document {
+            Some(text) if new != old && text.len() > self.max_bytes => Ok(Err(self.too_large(text.len()))),
+            document => Ok(Ok(document)),
+        }
+    }
+
+    fn too_large(&self, bytes: usize) -> RowError {
+        let most = self.max_bytes;
+        let message =
+            format!("attributes have {bytes} bytes together, at most {most} are allowed (MEMBERBASE_MAX_ATTRIBUTES)");
+        RowError { code: RowErrorCode::InvalidValue, message, path: vec!["attributes".to_owned()] }
+    }
+}
 
 impl<'a> Kind<'a> for Members {
     type Id = MemberId;
     type Row = &'a Row;
     type Key = &'a str;
-    type State = ();
+    type State = State;
 
     const TABLE: &'static str = "member";
     const KEY: &'static [&'static str] = &["ref"];
 
     fn columns(&self) -> &'static [&'static str] {
-        &[]
+        if self.full { &["attributes", "source_updated_at"] } else { &[] }
+    }
+
+    fn selected(column: &str) -> String {
+        if column == "attributes" { "CAST(stored.attributes AS text)".to_owned() } else { format!("stored.{column}") }
     }
 
     fn key(row: &Self::Row) -> Self::Key {
@@ -70,19 +144,51 @@ impl<'a> Kind<'a> for Members {
         vec![Column::Texts(keys.copied().collect())]
     }
 
-    fn state_values<'s>(&self, _: impl Iterator<Item = &'s ()> + Clone) -> Vec<Column<'s>>
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) -> Vec<Column<'s>>
     where
         'a: 's,
     {
-        Vec::new()
+        if !self.full {
+            return Vec::new();
+        }
+        vec![
+            Column::Documents(states.clone().map(State::document).collect()),
+            Column::MaybeInts(states.map(State::source_updated_at).collect()),
+        ]
     }
 
-    fn read(&self, _: &QueryResult, _: usize) -> Result<(), DbErr> {
-        Ok(())
+    fn read(&self, row: &QueryResult, from: usize) -> Result<State, DbErr> {
+        if !self.full {
+            return Ok(State::default());
+        }
+        Ok(State::new(row.try_get_by_index(from)?, row.try_get_by_index(from + 1)?))
     }
 
-    fn merge(&self, _: &Self::Row, stored: Option<&()>) -> Result<Merge<()>, Error> {
-        Ok(Merge::with((), stored))
+    fn fault(&self, row: &Self::Row) -> Option<RowError> {
+        self.read(row).err()
+    }
+
+    fn merge(&self, row: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
+        let (patch, time) = match self.read(row) {
+            Ok(read) => read,
+            Err(error) => return Ok(Merge::Failed(error)),
+        };
+        let known = stored.and_then(State::source_updated_at);
+        let time = time.map(|time| time.map(Time::micros));
+        if let (Some(Some(time)), Some(known)) = (time, known)
+            && time < known
+        {
+            return Ok(Merge::Stale);
+        }
+        match self.patched(stored.and_then(State::document), patch)? {
+            Ok(document) => Ok(Merge::with(State::new(document, time.unwrap_or(known)), stored)),
+            Err(error) => Ok(Merge::Failed(error)),
+        }
+    }
+
+    /// The owner's clock alone is no change.
+    fn differ(before: &State, after: &State) -> bool {
+        before.document() != after.document()
     }
 }
 

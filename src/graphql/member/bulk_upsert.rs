@@ -1,6 +1,6 @@
 //! `bulkUpsertMembers`.
 
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use serde::Deserialize;
 
 use super::Member;
@@ -12,9 +12,10 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, MemberUpsertResults, OnRowError, UpsertMode, UpsertSummary},
+        bulk::{Ids, MemberUpsertResults, OnRowError, Raw, UpsertMode, UpsertSummary, given},
         context::Found,
         execute::BulkRows,
+        scalar::{Attributes, DateTime},
     },
     types::MemberId,
 };
@@ -39,12 +40,28 @@ pub struct BulkUpsertMembersInput {
 
 /// A row: a member as the owner knows it.
 #[derive(InputObject, Deserialize, Clone, Debug)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MemberInput {
     /// 1 to 1,024 bytes of UTF-8 without NUL; compared byte for byte: no trimming, no case folding.
     #[graphql(name = "ref")]
     #[serde(rename = "ref")]
     reference: String,
+    /// A key left out stays; a key given as null is removed. Left out, all of them stay; null removes all.
+    #[serde(default)]
+    attributes: MaybeUndefined<Attributes>,
+    /// When the owner last changed the member. Where given, a row older than what is stored is left alone (STALE). Left out, the stored time stays; null forgets it.
+    #[serde(default)]
+    source_updated_at: MaybeUndefined<Raw<DateTime>>,
+}
+
+impl From<MemberInput> for Row {
+    fn from(input: MemberInput) -> Self {
+        Self {
+            reference: input.reference,
+            attributes: given(input.attributes, |attributes| attributes.0),
+            source_updated_at: given(input.source_updated_at, Raw::text),
+        }
+    }
 }
 
 /// What became of the rows.
@@ -91,7 +108,7 @@ impl BulkUpsertMembersMutation {
         #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertMembersInput,
     ) -> Result<Option<BulkUpsertMembersPayload>, Error> {
         let scope = ctx.may(&input.memberbase_id, Access::Write)?;
-        let rows: Vec<_> = input.members.take(ctx)?.into_iter().map(|row| Row { reference: row.reference }).collect();
+        let rows: Vec<_> = input.members.take(ctx)?.into_iter().map(Row::from).collect();
         let options = Options { on_error: input.on_error.into(), mode: input.mode.into(), dry_run: input.dry_run };
         let upserted = bulk_upsert(ctx.app(), scope, &rows, options).await?;
         Ok(Some(BulkUpsertMembersPayload { scope, rows, upserted }))
