@@ -302,7 +302,10 @@ async fn an_older_row_is_stale_and_changes_nothing(#[values(Database::Sqlite, Da
     let row = |age: u32, second: Value| {
         let mut row = json!({"ref": "a", "attributes": {"age": age}});
         match second {
-            Value::Number(second) => row["sourceUpdatedAt"] = json!(format!("2026-01-01T00:00:{second:0>2}Z")),
+            Value::Number(second) => {
+                let second = second.to_string();
+                row["sourceUpdatedAt"] = json!(format!("2026-01-01T00:00:{second:0>2}Z"));
+            }
             Value::Null => row["sourceUpdatedAt"] = Value::Null,
             _ => {}
         }

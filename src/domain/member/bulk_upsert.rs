@@ -63,10 +63,21 @@ struct Members {
 #[derive(Clone, Default, PartialEq)]
 struct State(Option<Box<Full>>);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 struct Full {
     document: Option<String>,
     source_updated_at: Option<i64>,
+}
+
+impl PartialEq for Full {
+    fn eq(&self, other: &Self) -> bool {
+        self.source_updated_at == other.source_updated_at && same(self.document.as_deref(), other.document.as_deref())
+    }
+}
+
+/// Whether two documents hold the same values: PostgreSQL writes them in another form than they were given to it.
+fn same(left: Option<&str>, right: Option<&str>) -> bool {
+    left == right || matches!((Attributes::read(left), Attributes::read(right)), (Ok(left), Ok(right)) if left == right)
 }
 
 impl State {
@@ -188,7 +199,7 @@ impl<'a> Kind<'a> for Members {
 
     /// The owner's clock alone is no change.
     fn differ(before: &State, after: &State) -> bool {
-        before.document() != after.document()
+        !same(before.document(), after.document())
     }
 }
 
