@@ -1,10 +1,17 @@
 //! Clips, stamp collections and transactions: lists below members, look-ups, deletion by their own ids.
 
 use memberbase::{
-    domain::access::Access,
-    types::{Limits, PageLimits},
+    db::{Column, Rows},
+    domain::{
+        access::Access,
+        clip::Clip,
+        owned::{Position, Statements},
+        transaction::Transaction,
+    },
+    types::{Direction, Id, Limits, MemberId, MemberbaseId, Page, PageLimits, Start, Time},
 };
 use rstest::rstest;
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Database, Server, nowhere};
@@ -316,4 +323,61 @@ async fn only_who_may_write_there_deletes_things(#[values(Database::Sqlite, Data
         assert!(malformed.message().contains(list.2), "{}", malformed.message());
     }
     assert_eq!(server.belongings().await, [1; 3]);
+}
+
+/// How the database would read this page of these members.
+async fn plan(server: &Server, statement: &str, scalars: &[memberbase::db::Scalar], rows: &Rows<'_>) -> String {
+    let (explain, column) = match server.app.db.backend() {
+        DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        _ => ("EXPLAIN", "QUERY PLAN"),
+    };
+    let (mut lines, session) = (Vec::new(), server.app.db.read().await.unwrap());
+    let take = |row: sea_orm::QueryResult| {
+        lines.push(row.try_get::<String>("", column)?);
+        Ok(())
+    };
+    session.bulk_each(&format!("{explain} {statement}"), scalars, rows, take).await.unwrap();
+    lines.join("\n")
+}
+
+#[rstest]
+#[tokio::test]
+async fn each_member_costs_a_range_of_an_index_whatever_others_have(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(Direction::Forward, Direction::Backward)] direction: Direction,
+) {
+    let server = Server::start(database).await;
+    let (base, members) = server.base_of(1_000).await;
+    server.give(&base, &members, [10, 0, 10]).await;
+    if database == Database::Postgres {
+        server.app.db.read().await.unwrap().execute_unprepared("ANALYZE clip, \"transaction\"").await.unwrap();
+    }
+    let base = MemberbaseId::parse(&base).unwrap().uuid();
+    let uuids: Vec<_> = members[..10].iter().map(|id| MemberId::parse(id).unwrap().uuid()).collect();
+    let position = Position { time: None, id: uuids[0] };
+    let rows = Rows::new([("memberbase_id", Column::Uuids(vec![base; 10])), ("member_id", Column::Uuids(uuids))]);
+    let backend = server.app.db.backend();
+    for start in [Start::Edge, Start::Beside(position)] {
+        let page = Page { size: 3, direction, start, behind: true };
+        let clips = Statements::new::<Clip>(backend, &page, 10, 100);
+        let start = match page.start {
+            Start::Edge => Start::Edge,
+            Start::Beside(position) => Start::Beside(Position { time: Some(Time::now()), ..position }),
+        };
+        let transactions = Statements::new::<Transaction>(backend, &Page { start, ..page }, 10, 100);
+        for (statements, index) in [(clips, "clip_deal"), (transactions, "transaction_authed_at")] {
+            let page = plan(&server, &statements.page, &statements.scalars, &rows).await;
+            let mut plans = vec![page.clone()];
+            if let Some(behind) = &statements.behind {
+                plans.push(plan(&server, behind, &statements.key, &rows).await);
+            }
+            for plan in plans {
+                assert!(plan.contains(index) && plan.contains("member_id"), "{plan}");
+                assert!(!plan.contains("Seq Scan") && !plan.contains("SCAN own"), "{plan}");
+            }
+            // The order of transactions is that of the index.
+            let sorts = page.contains("Sort") || page.contains("TEMP B-TREE");
+            assert_eq!(sorts, index == "clip_deal", "{page}");
+        }
+    }
 }
