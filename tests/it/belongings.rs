@@ -381,3 +381,68 @@ async fn each_member_costs_a_range_of_an_index_whatever_others_have(
         }
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn members_by_ref_and_of_an_upsert_read_their_lists_together(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, members) = server.base_of(3).await;
+    server.give(&base, &members[..2], [2, 0, 0]).await;
+    let writer = server.writer().await;
+    let names = |member: &Value| {
+        let clips = member["clips"]["nodes"].as_array()?;
+        Some(clips.iter().map(|clip| clip["dealId"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    let refs = json!(["ref-0001", "nobody", "ref-0002", "ref-0001"]);
+    let query = "query($b: ID!, $r: [String!]!) { \
+        membersByRef(memberbaseId: $b, refs: $r) { clips { nodes { dealId } } } }";
+    let before = server.app.db.statements();
+    let data = writer.ask(query, json!({"b": base, "r": refs})).await.data();
+    // The token, the members, their clips.
+    assert_eq!(server.app.db.statements() - before, 3);
+    let found: Vec<_> = data["membersByRef"].as_array().unwrap().iter().map(names).collect();
+    let second = Some(vec!["1-0".to_owned(), "1-1".to_owned()]);
+    assert_eq!(found, [second.clone(), None, Some(vec![]), second.clone()]);
+    let query = "mutation($b: ID!) { bulkUpsertMembers(input: {memberbaseId: $b, \
+        members: [{ref: \"ref-0001\"}, {ref: \"new\"}]}) { members { clips { nodes { dealId } } } } }";
+    let data = writer.ask(query, json!({"b": base})).await.data();
+    let found: Vec<_> = data["bulkUpsertMembers"]["members"].as_array().unwrap().iter().map(names).collect();
+    assert_eq!(found, [second, Some(vec![])]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn deletions_that_overlap_succeed(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, members) = server.base_of(200).await;
+    server.give(&base, &members, [3; 3]).await;
+    let writer = server.writer().await;
+    let query = "query($b: ID!) { members(memberbaseId: $b, first: 200) { nodes { clips { nodes { id } } } } }";
+    let data = writer.ask(query, json!({"b": base})).await.data();
+    let nodes = data["members"]["nodes"].as_array().unwrap();
+    let mut clips: Vec<_> = nodes
+        .iter()
+        .flat_map(|node| node["clips"]["nodes"].as_array().unwrap())
+        .map(|clip| clip["id"].clone())
+        .collect();
+    let forward = json!(clips);
+    clips.reverse();
+    let backward = json!(clips);
+    let mut last_first = members.clone();
+    last_first.reverse();
+    let answers = tokio::join!(
+        delete(&writer, &base, "Clip", &forward),
+        writer.delete_with(json!({"memberbaseId": base, "memberIds": members})),
+        delete(&writer, &base, "Clip", &backward),
+        writer.delete_with(json!({"memberbaseId": base, "memberIds": last_first})),
+    );
+    let count = |answer: &Answer| answer.data()["payload"]["deleted"].as_array().unwrap().len() as u64;
+    let rows = |answer: &Answer, kind: &str| answer.data()["deleteMembers"]["deleted"][kind].as_u64().unwrap();
+    let sum = |kind: &str| rows(&answers.1, kind) + rows(&answers.3, kind);
+    // Whatever went was counted by one of them.
+    assert_eq!((sum("members"), sum("stampCollections"), sum("transactions")), (200, 600, 600));
+    assert_eq!(count(&answers.0) + count(&answers.2) + sum("clips"), 600);
+    assert_eq!((server.members().await, server.belongings().await), (0, [0; 3]));
+}
