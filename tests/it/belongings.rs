@@ -1,10 +1,17 @@
 //! Clips, stamp collections and transactions: lists below members, look-ups, deletion by their own ids.
 
 use memberbase::{
-    domain::access::Access,
-    types::{Limits, PageLimits},
+    db::{Column, Rows},
+    domain::{
+        access::Access,
+        clip::Clip,
+        owned::{Position, Statements},
+        transaction::Transaction,
+    },
+    types::{Direction, Id, Limits, MemberId, MemberbaseId, Page, PageLimits, Start, Time},
 };
 use rstest::rstest;
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Database, Server, nowhere};
@@ -316,4 +323,126 @@ async fn only_who_may_write_there_deletes_things(#[values(Database::Sqlite, Data
         assert!(malformed.message().contains(list.2), "{}", malformed.message());
     }
     assert_eq!(server.belongings().await, [1; 3]);
+}
+
+/// How the database would read this page of these members.
+async fn plan(server: &Server, statement: &str, scalars: &[memberbase::db::Scalar], rows: &Rows<'_>) -> String {
+    let (explain, column) = match server.app.db.backend() {
+        DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        _ => ("EXPLAIN", "QUERY PLAN"),
+    };
+    let (mut lines, session) = (Vec::new(), server.app.db.read().await.unwrap());
+    let take = |row: sea_orm::QueryResult| {
+        lines.push(row.try_get::<String>("", column)?);
+        Ok(())
+    };
+    session.bulk_each(&format!("{explain} {statement}"), scalars, rows, take).await.unwrap();
+    lines.join("\n")
+}
+
+#[rstest]
+#[tokio::test]
+async fn each_member_costs_a_range_of_an_index_whatever_others_have(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(Direction::Forward, Direction::Backward)] direction: Direction,
+) {
+    let server = Server::start(database).await;
+    let (base, members) = server.base_of(1_000).await;
+    server.give(&base, &members, [10, 0, 10]).await;
+    if database == Database::Postgres {
+        server.app.db.read().await.unwrap().execute_unprepared("ANALYZE clip, \"transaction\"").await.unwrap();
+    }
+    let base = MemberbaseId::parse(&base).unwrap().uuid();
+    let uuids: Vec<_> = members[..10].iter().map(|id| MemberId::parse(id).unwrap().uuid()).collect();
+    let position = Position { time: None, id: uuids[0] };
+    let rows = Rows::new([("memberbase_id", Column::Uuids(vec![base; 10])), ("member_id", Column::Uuids(uuids))]);
+    let backend = server.app.db.backend();
+    for start in [Start::Edge, Start::Beside(position)] {
+        let page = Page { size: 3, direction, start, behind: true };
+        let clips = Statements::new::<Clip>(backend, &page, 10, 100);
+        let start = match page.start {
+            Start::Edge => Start::Edge,
+            Start::Beside(position) => Start::Beside(Position { time: Some(Time::now()), ..position }),
+        };
+        let transactions = Statements::new::<Transaction>(backend, &Page { start, ..page }, 10, 100);
+        for (statements, index) in [(clips, "clip_deal"), (transactions, "transaction_authed_at")] {
+            let page = plan(&server, &statements.page, &statements.scalars, &rows).await;
+            let mut plans = vec![page.clone()];
+            if let Some(behind) = &statements.behind {
+                plans.push(plan(&server, behind, &statements.key, &rows).await);
+            }
+            for plan in plans {
+                assert!(plan.contains(index) && plan.contains("member_id"), "{plan}");
+                assert!(!plan.contains("Seq Scan") && !plan.contains("SCAN own"), "{plan}");
+            }
+            // The order of transactions is that of the index.
+            let sorts = page.contains("Sort") || page.contains("TEMP B-TREE");
+            assert_eq!(sorts, index == "clip_deal", "{page}");
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn members_by_ref_and_of_an_upsert_read_their_lists_together(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, members) = server.base_of(3).await;
+    server.give(&base, &members[..2], [2, 0, 0]).await;
+    let writer = server.writer().await;
+    let names = |member: &Value| {
+        let clips = member["clips"]["nodes"].as_array()?;
+        Some(clips.iter().map(|clip| clip["dealId"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    let refs = json!(["ref-0001", "nobody", "ref-0002", "ref-0001"]);
+    let query = "query($b: ID!, $r: [String!]!) { \
+        membersByRef(memberbaseId: $b, refs: $r) { clips { nodes { dealId } } } }";
+    let before = server.app.db.statements();
+    let data = writer.ask(query, json!({"b": base, "r": refs})).await.data();
+    // The token, the members, their clips.
+    assert_eq!(server.app.db.statements() - before, 3);
+    let found: Vec<_> = data["membersByRef"].as_array().unwrap().iter().map(names).collect();
+    let second = Some(vec!["1-0".to_owned(), "1-1".to_owned()]);
+    assert_eq!(found, [second.clone(), None, Some(vec![]), second.clone()]);
+    let query = "mutation($b: ID!) { bulkUpsertMembers(input: {memberbaseId: $b, \
+        members: [{ref: \"ref-0001\"}, {ref: \"new\"}]}) { members { clips { nodes { dealId } } } } }";
+    let data = writer.ask(query, json!({"b": base})).await.data();
+    let found: Vec<_> = data["bulkUpsertMembers"]["members"].as_array().unwrap().iter().map(names).collect();
+    assert_eq!(found, [second, Some(vec![])]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn deletions_that_overlap_succeed(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (base, members) = server.base_of(200).await;
+    server.give(&base, &members, [3; 3]).await;
+    let writer = server.writer().await;
+    let query = "query($b: ID!) { members(memberbaseId: $b, first: 200) { nodes { clips { nodes { id } } } } }";
+    let data = writer.ask(query, json!({"b": base})).await.data();
+    let nodes = data["members"]["nodes"].as_array().unwrap();
+    let mut clips: Vec<_> = nodes
+        .iter()
+        .flat_map(|node| node["clips"]["nodes"].as_array().unwrap())
+        .map(|clip| clip["id"].clone())
+        .collect();
+    let forward = json!(clips);
+    clips.reverse();
+    let backward = json!(clips);
+    let mut last_first = members.clone();
+    last_first.reverse();
+    let answers = tokio::join!(
+        delete(&writer, &base, "Clip", &forward),
+        writer.delete_with(json!({"memberbaseId": base, "memberIds": members})),
+        delete(&writer, &base, "Clip", &backward),
+        writer.delete_with(json!({"memberbaseId": base, "memberIds": last_first})),
+    );
+    let count = |answer: &Answer| answer.data()["payload"]["deleted"].as_array().unwrap().len() as u64;
+    let rows = |answer: &Answer, kind: &str| answer.data()["deleteMembers"]["deleted"][kind].as_u64().unwrap();
+    let sum = |kind: &str| rows(&answers.1, kind) + rows(&answers.3, kind);
+    // Whatever went was counted by one of them.
+    assert_eq!((sum("members"), sum("stampCollections"), sum("transactions")), (200, 600, 600));
+    assert_eq!(count(&answers.0) + count(&answers.2) + sum("clips"), 600);
+    assert_eq!((server.members().await, server.belongings().await), (0, [0; 3]));
 }

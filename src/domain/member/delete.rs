@@ -156,10 +156,7 @@ async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<D
     let scalars = [Scalar::Uuid(scope.memberbase().uuid())];
     let rows = Rows::new([("id", Column::Uuids(ids.to_vec()))]);
     let mut attributes = 0_i64;
-    let keys = match session.get_database_backend() {
-        DbBackend::Sqlite => "json_each(member.attributes)",
-        _ => "LATERAL jsonb_object_keys(member.attributes)",
-    };
+    let keys = keys(session.get_database_backend());
     let sql = format!(
         "SELECT count(*) FROM {{rows}} AS input CROSS JOIN member CROSS JOIN {keys} AS keys \
         WHERE member.memberbase_id = $1 AND member.id = input.id"
@@ -183,10 +180,7 @@ async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<D
 pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Result<Deleted, Error> {
     let id = scope.memberbase().uuid();
     let backend = session.get_database_backend();
-    let keys = match backend {
-        DbBackend::Sqlite => "json_each(member.attributes)",
-        _ => "LATERAL jsonb_object_keys(member.attributes)",
-    };
+    let keys = keys(backend);
     let sql = format!("SELECT count(*) FROM member CROSS JOIN {keys} AS keys WHERE member.memberbase_id = $1");
     let attributes = session.query_one_raw(Statement::from_sql_and_values(backend, sql, [id.into()])).await?;
     let attributes = attributes.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))?;
@@ -198,4 +192,12 @@ pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Re
         transactions: owned::delete_all::<Transaction>(session, scope).await?,
         members: members.exec(session).await?.rows_affected,
     })
+}
+
+/// One row for each attribute that `member` has a value for.
+fn keys(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "json_each(member.attributes)",
+        _ => "LATERAL jsonb_object_keys(member.attributes)",
+    }
 }
