@@ -15,6 +15,7 @@ mod http;
 mod layers;
 mod lookups;
 mod memberbases;
+mod owned_concurrency;
 mod owned_upserts;
 mod paging;
 mod real_refs;
