@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, Statement};
 use uuid::Uuid;
 
+use super::named::{MemberName, resolve};
 use crate::{
     app::App,
     db::{Column, Lock, Rows, Scalar, Session},
     domain::{
-        Error, access::Scope, clip::Clip, memberbase, owned, stamp_collection::StampCollection, text,
+        Error, access::Scope, clip::Clip, memberbase, owned, stamp_collection::StampCollection,
         transaction::Transaction,
     },
     entity::member,
@@ -73,9 +74,11 @@ async fn delete_in(session: &Session, scope: Scope, doomed: &Doomed) -> Result<D
     if doomed.dry_run {
         session.discard();
     }
-    let by_id = find_ids(session, scope, &doomed.ids).await?;
-    let by_ref = find_refs(session, scope, &doomed.refs).await?;
-    let mut found: Vec<Uuid> = by_id.iter().chain(&by_ref).flatten().copied().collect();
+    let (ids, refs) =
+        (doomed.ids.iter().copied().map(MemberName::Id), doomed.refs.iter().map(|text| MemberName::Ref(text)));
+    let named = resolve(session, scope, &ids.chain(refs).map(Some).collect::<Vec<_>>()).await?;
+    let (by_id, by_ref) = named.split_at(doomed.ids.len());
+    let mut found: Vec<Uuid> = named.iter().flatten().copied().collect();
     found.sort_unstable();
     found.dedup();
     lock(session, scope, &mut found).await?;
@@ -87,47 +90,11 @@ async fn delete_in(session: &Session, scope: Scope, doomed: &Doomed) -> Result<D
     let gone: HashSet<_> = found.into_iter().collect();
     let went = |id: &&Option<Uuid>| id.is_some_and(|id| gone.contains(&id));
     let mut told = HashSet::new();
-    let ids = by_id.iter().chain(&by_ref).filter(went).flatten();
+    let ids = named.iter().filter(went).flatten();
     let ids = ids.filter(|id| told.insert(**id)).map(|id| MemberId::from_uuid(*id)).collect();
-    let unknown_ids = doomed.ids.iter().zip(&by_id).filter(|(_, id)| !went(id)).map(|(id, _)| *id).collect();
-    let unknown_refs = doomed.refs.iter().zip(&by_ref).filter(|(_, id)| !went(id)).map(|(text, _)| text.clone());
+    let unknown_ids = doomed.ids.iter().zip(by_id).filter(|(_, id)| !went(id)).map(|(id, _)| *id).collect();
+    let unknown_refs = doomed.refs.iter().zip(by_ref).filter(|(_, id)| !went(id)).map(|(text, _)| text.clone());
     Ok(Deletion { ids, unknown_ids, unknown_refs: unknown_refs.collect(), deleted })
-}
-
-/// Of each id itself, where there is such a member.
-async fn find_ids(session: &Session, scope: Scope, ids: &[MemberId]) -> Result<Vec<Option<Uuid>>, Error> {
-    let uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-    let sql = "SELECT input.n, member.id FROM {rows} AS input \
-        CROSS JOIN member WHERE member.memberbase_id = $1 AND member.id = input.id";
-    find(session, scope, sql, &Rows::new([("id", Column::Uuids(uuids))]), ids.len()).await
-}
-
-/// Of each ref the id, where there is such a member.
-async fn find_refs(session: &Session, scope: Scope, refs: &[String]) -> Result<Vec<Option<Uuid>>, Error> {
-    // What can't be a ref names nobody; the empty text stands for it, which is none either.
-    let texts: Vec<_> = refs.iter().map(|text| if text::ref_fault(text).is_some() { "" } else { text }).collect();
-    let sql = "SELECT input.n, member.id FROM {rows} AS input \
-        CROSS JOIN member WHERE member.memberbase_id = $1 AND member.ref = input.ref";
-    find(session, scope, sql, &Rows::new([("ref", Column::Texts(texts))]), refs.len()).await
-}
-
-async fn find(
-    session: &Session,
-    scope: Scope,
-    sql: &str,
-    rows: &Rows<'_>,
-    count: usize,
-) -> Result<Vec<Option<Uuid>>, Error> {
-    let mut found = vec![None; count];
-    if count > 0 {
-        let take = |row: QueryResult| {
-            let n: i64 = row.try_get_by_index(0)?;
-            found[usize::try_from(n).expect("rows count from 0")] = Some(row.try_get_by_index(1)?);
-            Ok(())
-        };
-        session.bulk_each(sql, &[Scalar::Uuid(scope.memberbase().uuid())], rows, take).await?;
-    }
-    Ok(found)
 }
 
 /// Locks these members, of which those are left that are still there, so that nobody gives them anything meanwhile. In the
