@@ -79,7 +79,8 @@ impl Schema {
             let kind = kind.ok_or_else(|| Error::Internal(format!("no type of attributes is called {name}").into()))?;
             Ok(Definition { key, kind })
         };
-        Self::new(pairs.into_iter().map(definition).collect::<Result<_, Error>>()?)
+        let schema = Self::new(pairs.into_iter().map(definition).collect::<Result<_, Error>>()?);
+        schema.map_err(|_| Error::Internal("a stored attribute schema is none".into()))
     }
 
     /// A JSON list of pairs of key and type.

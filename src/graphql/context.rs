@@ -107,8 +107,9 @@ impl Share {
         Ok(slice)
     }
 
-    /// Reads the pages of many members together when their turn comes, of no more rows than the request may still read and
-    /// what it takes to tell that they are more. `read` is given that number.
+    /// Reads the pages of many members together when their turn comes, of no more rows than the request may still have and
+    /// what it takes to tell that they are more. `read` is given that number. They count once each is taken
+    /// ([`Share::take`]), as often as it is.
     pub(super) async fn pages<Key, Row, Read>(
         &self,
         read: impl FnOnce(u64) -> Read,
@@ -117,19 +118,22 @@ impl Share {
         Read: Future<Output = Result<HashMap<Key, Slice<Row>>, domain::Error>>,
     {
         let _turn = self.turns.acquire().await;
-        let slices = read(self.rows.load(Ordering::Relaxed)).await?;
-        self.take(slices.values().map(|slice| slice.rows.len() as u64).sum())?;
-        Ok(slices)
+        let left = self.rows.load(Ordering::Relaxed);
+        let slices = read(left).await?;
+        let rows: u64 = slices.values().map(|slice| slice.rows.len() as u64).sum();
+        if rows > left { Err(self.exceeded()) } else { Ok(slices) }
     }
 
-    fn take(&self, rows: u64) -> Result<(), Error> {
+    /// Counts rows of an answer: also those that were read before and are there once more, for they multiply too.
+    pub(super) fn take(&self, rows: u64) -> Result<(), Error> {
         let left = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(rows));
-        if left.is_err() {
-            let most = self.most;
-            let message = format!("the pages of the request have more than {most} rows (MEMBERBASE_MAX_ROWS) together");
-            return Err(domain::Error::LimitExceeded(message).into());
-        }
-        Ok(())
+        left.map(drop).map_err(|_| self.exceeded())
+    }
+
+    fn exceeded(&self) -> Error {
+        let most = self.most;
+        let message = format!("the pages of the request have more than {most} rows (MEMBERBASE_MAX_ROWS) together");
+        domain::Error::LimitExceeded(message).into()
     }
 }
 

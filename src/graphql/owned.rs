@@ -103,6 +103,7 @@ impl<T: Kind> Connection<T> {
         let parse = |cursor: &str| Position::parse::<T>(cursor, memberbase, id);
         let page = paging.page(ctx, ctx.app().limits.page, parse)?;
         let slice = member.1.page::<T>(ctx, (memberbase, id), page).await?;
+        ctx.share().take(slice.rows.len() as u64)?;
         let info = PageInfo::new(&slice, |row| Position::of(&**row).cursor::<T>(memberbase, id));
         Ok(Self { member: member.clone(), rows: slice.rows, info })
     }
