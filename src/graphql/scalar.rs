@@ -68,3 +68,34 @@ impl ScalarType for MinorUnits {
         Value::from(self.0)
     }
 }
+
+/// One attribute value: string, number, boolean, or list of strings (a date is its RFC 3339 string).
+#[derive(Clone, Debug)]
+pub struct AttributeValue(pub serde_json::Value);
+
+#[Scalar]
+impl ScalarType for AttributeValue {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match plain(value) {
+            // What a list may hold is for the type of the attribute to say.
+            Some(json) if !json.is_null() => Ok(Self(json)),
+            _ => Err(InputValueError::custom("expected a string, a number, a boolean or a list of strings")),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
+/// As JSON, where no object and nothing that JSON lacks is in it.
+fn plain(value: Value) -> Option<serde_json::Value> {
+    match value {
+        Value::Null => Some(serde_json::Value::Null),
+        Value::Number(number) => Some(number.into()),
+        Value::String(text) => Some(text.into()),
+        Value::Boolean(boolean) => Some(boolean.into()),
+        Value::List(list) => list.into_iter().map(plain).collect::<Option<Vec<_>>>().map(Into::into),
+        Value::Binary(_) | Value::Enum(_) | Value::Object(_) => None,
+    }
+}
