@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attribute_filters;
 mod belongings;
 mod bulk_upsert;
 mod concurrency;
