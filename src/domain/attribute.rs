@@ -1,13 +1,16 @@
 //! Attributes: what a company keeps of its members beside their refs, as the schema of its memberbase declares it.
 
+mod condition;
 mod document;
 mod patch;
+mod test;
 mod value;
 
 use std::collections::HashMap;
 
 pub use document::{Attributes, Document};
 pub use patch::Patch;
+pub use test::{AskedTest, Comparison, Operator, Test};
 pub use value::{Kind, Value};
 
 use super::{Error, Step};

@@ -93,6 +93,27 @@ impl<Test> Filter<Test> {
             Self::Any(_) | Self::Not(_) => false,
         }
     }
+
+    /// Whether any test is one of these.
+    pub fn has(&self, test: &impl Fn(&Test) -> bool) -> bool {
+        match self {
+            Self::All(filters) | Self::Any(filters) => filters.iter().any(|filter| filter.has(test)),
+            Self::Not(filter) => filter.has(test),
+            Self::Test(leaf) => test(leaf),
+        }
+    }
+
+    /// The same of other tests, each made by `map`.
+    pub fn try_map<Other, E>(self, map: &impl Fn(Test) -> Result<Other, E>) -> Result<Filter<Other>, E> {
+        let list =
+            |filters: Vec<Self>| filters.into_iter().map(|filter| filter.try_map(map)).collect::<Result<Vec<_>, E>>();
+        Ok(match self {
+            Self::All(filters) => Filter::All(list(filters)?),
+            Self::Any(filters) => Filter::Any(list(filters)?),
+            Self::Not(filter) => Filter::Not(Box::new(filter.try_map(map)?)),
+            Self::Test(leaf) => Filter::Test(map(leaf)?),
+        })
+    }
 }
 
 impl<Test: Values> Filter<Test> {
@@ -234,7 +255,7 @@ fn text_in(backend: DbBackend, column: SimpleExpr, texts: &[String]) -> SimpleEx
 }
 
 /// As a range, which an index serves, whatever `%` or `_` the prefix holds.
-fn starts_with(column: SimpleExpr, prefix: &str) -> SimpleExpr {
+pub(super) fn starts_with(column: SimpleExpr, prefix: &str) -> SimpleExpr {
     if prefix.contains('\0') {
         return constant(false);
     }
@@ -315,7 +336,7 @@ fn millis_in(backend: DbBackend, column: SimpleExpr, times: &[Time]) -> SimpleEx
 }
 
 /// What holds for every row, or for none.
-fn constant(holds: bool) -> SimpleExpr {
+pub(super) fn constant(holds: bool) -> SimpleExpr {
     Expr::val(Value::Int(Some(1))).eq(i32::from(holds))
 }
 

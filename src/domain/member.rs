@@ -2,6 +2,7 @@
 
 pub mod bulk_upsert;
 mod delete;
+mod filter;
 mod list;
 mod named;
 mod position;
@@ -9,26 +10,27 @@ mod position;
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter, Value,
-    sea_query::{Expr, ExprTrait, SimpleExpr},
+    ColumnTrait, Condition, EntityTrait, QueryFilter,
+    sea_query::{Expr, SimpleExpr},
 };
 
 pub(super) use delete::delete_all;
 pub use delete::{Deleted, Deletion, Doomed, delete};
+pub use filter::{Asked, Test, by_schema};
 pub use list::{Statements, count, list};
 pub use named::MemberName;
 pub(super) use named::{hold, resolve};
 pub use position::{Order, OrderField, Position};
 
+use self::filter::{condition, ref_condition};
 use super::{
     Error,
     access::{Reach, Scope},
     attribute::Document,
-    filter::{Filter, IdTest, TextTest, TimeTest, Values, check_values},
+    filter::{Filter, IdTest, TextTest, check_values},
 };
 use crate::{
     app::App,
-    db::{Column, json},
     entity::member,
     types::{Id, MemberId, MemberbaseId, Time},
 };
@@ -48,19 +50,6 @@ pub struct Member {
     pub updated_at: Time,
     /// When the owner last changed it, by the owner's clock.
     pub source_updated_at: Option<Time>,
-}
-
-/// A test of one field of a member.
-#[derive(Clone, Debug)]
-pub enum Test {
-    /// Of its id.
-    Id(IdTest<MemberId>),
-    /// Of its ref.
-    Ref(TextTest),
-    /// Of the time in its id.
-    CreatedAt(TimeTest),
-    /// Of its last change.
-    UpdatedAt(TimeTest),
 }
 
 /// The member with this id, where it is within reach.
@@ -106,43 +95,8 @@ pub async fn in_order_of_refs(app: &App, scope: Scope, refs: &[String]) -> Resul
     Ok(refs.iter().map(|reference| by_ref.get(reference.as_str()).map(|&member| member.clone())).collect())
 }
 
-fn condition(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> SimpleExpr {
-    filter.condition(&|test| match test {
-        Test::Id(test) => test.condition(backend, column(member::Column::Id)),
-        Test::Ref(test) => ref_condition(backend, scope, test),
-        Test::CreatedAt(test) => test.condition_of_id(backend, column(member::Column::Id)),
-        Test::UpdatedAt(test) => test.condition(backend, column(member::Column::UpdatedAt)),
-    })
-}
-
-/// SQLite would rather walk a whole memberbase in the order asked for than look a list of refs up: the list becomes one
-/// of ids, found by the index on refs because the join is told its order.
-fn ref_condition(backend: DbBackend, scope: Scope, test: &TextTest) -> SimpleExpr {
-    const FOUND: &str = "member.id IN (SELECT found.id FROM json_each(?) AS asked CROSS JOIN member AS found \
-        WHERE found.memberbase_id = ? AND found.ref = asked.value)";
-    let found = |refs: &[String]| {
-        let refs: Vec<_> = refs.iter().map(String::as_str).collect();
-        Expr::cust_with_values(FOUND, [Value::from(json(Column::Texts(refs))), scope.memberbase().uuid().into()])
-    };
-    match (backend, test) {
-        (DbBackend::Sqlite, TextTest::In(refs)) if refs.len() > 1 => found(refs),
-        (DbBackend::Sqlite, TextTest::NotIn(refs)) if refs.len() > 1 => found(refs).not(),
-        _ => test.condition(backend, column(member::Column::Reference)),
-    }
-}
-
 fn column(column: member::Column) -> SimpleExpr {
     Expr::col((member::Entity, column))
-}
-
-impl Values for Test {
-    fn values(&self) -> usize {
-        match self {
-            Self::Id(test) => test.values(),
-            Self::Ref(test) => test.values(),
-            Self::CreatedAt(test) | Self::UpdatedAt(test) => test.values(),
-        }
-    }
 }
 
 impl From<member::Model> for Member {

@@ -1,7 +1,11 @@
 //! Filters as they are written in a request, and what they mean to the domain. All that one object says must hold;
 //! null is the same as left out; an operator object without an operator is refused.
 
+mod attribute;
+
 use async_graphql::{ID, InputObject};
+
+pub use attribute::AttributeFilter;
 
 use super::{
     Error,

@@ -122,13 +122,11 @@ pub struct AttributeValue(pub serde_json::Value);
 #[Scalar]
 impl ScalarType for AttributeValue {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::Object(_) | Value::Enum(_) | Value::Binary(_) | Value::Null => {
-                Err(InputValueError::expected_type(value))
-            }
-            value if is_json(&value) => value.into_json().map(Self).map_err(InputValueError::custom),
-            _ => Err(InputValueError::custom("expected JSON alone in the list, got the name of an enum")),
+        // What a list may hold is for the type of the attribute to say.
+        if matches!(value, Value::Null | Value::Object(_)) || !is_json(&value) {
+            return Err(InputValueError::custom("expected a string, a number, a boolean or a list of strings"));
         }
+        value.into_json().map(Self).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attribute_filters;
 mod attributes;
 mod belongings;
 mod bulk_upsert;

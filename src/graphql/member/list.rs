@@ -7,13 +7,13 @@ use crate::{
     domain::{
         access::Scope,
         filter::Filter,
-        member::{self, Order, OrderField, Position, Test},
+        member::{self, Asked, Order, OrderField, Position, Test},
     },
     graphql::{
         Error,
         connection::{OrderDirection, PageInfo, Paging},
         context::Found,
-        filter::{Combination, DateTimeFilter, IdFilter, StringFilter},
+        filter::{AttributeFilter, Combination, DateTimeFilter, IdFilter, StringFilter},
         scalar::Count,
     },
 };
@@ -40,6 +40,7 @@ impl MemberConnection {
         let filter = filter.map(MemberFilter::read).transpose()?.unwrap_or_default();
         let order = order.map(Order::from).unwrap_or_default();
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
+        let filter = member::by_schema(ctx.app(), scope, filter).await?;
         let slice = ctx.share().page(page.size, member::list(ctx.app(), scope, &filter, order, &page)).await?;
         let info = PageInfo::new(&slice, |member| Position::of(member, order).cursor(scope, order));
         Ok(Self { scope, filter, order, rows: Member::all(slice.rows), info })
@@ -101,15 +102,18 @@ pub struct MemberFilter {
     created_at: Option<DateTimeFilter>,
     /// By the time of its last change.
     updated_at: Option<DateTimeFilter>,
+    /// By an attribute.
+    attribute: Option<AttributeFilter>,
 }
 
 impl MemberFilter {
-    fn read(self) -> Result<Filter<Test>, Error> {
+    fn read(self) -> Result<Filter<Asked>, Error> {
         let fields = [
             self.id.map(|filter| filter.read(Test::Id)).transpose(),
             self.reference.map(|filter| filter.read(Test::Ref)).transpose(),
             self.created_at.map(|filter| filter.read(Test::CreatedAt)).transpose(),
             self.updated_at.map(|filter| filter.read(Test::UpdatedAt)).transpose(),
+            self.attribute.map(|filter| filter.read(Test::Attribute)).transpose(),
         ];
         Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::read)
     }

@@ -1,5 +1,6 @@
 //! A server in process, and the kinds of people who call it.
 
+mod attributes;
 mod belongings;
 mod caller;
 mod database;
