@@ -311,12 +311,7 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
             return Ok(());
         }
         let columns = self.kind.columns();
-        let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
-        let table = K::TABLE;
-        let sql = format!(
-            "UPDATE \"{table}\" SET {set} updated_at = coalesce(input.updated_at, \"{table}\".updated_at) \
-            FROM {{rows}} AS input WHERE \"{table}\".memberbase_id = $1 AND \"{table}\".id = input.id"
-        );
+        let sql = update_statement(self.session.get_database_backend(), K::TABLE, columns);
         let now = Time::now().micros();
         let ids = changes.iter().filter_map(|change| self.ids[change.place]).collect();
         let times = changes.iter().map(|change| change.seen.then_some(now)).collect();
@@ -362,9 +357,59 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
     }
 }
 
+/// Writes the rows, whose column `id` names those that are there.
+fn update_statement(backend: DbBackend, table: &str, columns: &[&str]) -> String {
+    let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
+    // SQLite would search the rows for each thing of the memberbase: a value that seems to come of the row keeps it from it.
+    let memberbase = match backend {
+        DbBackend::Sqlite => "iif(input.n IS NULL, NULL, $1)",
+        _ => "$1",
+    };
+    format!(
+        "UPDATE \"{table}\" SET {set} updated_at = coalesce(input.updated_at, \"{table}\".updated_at) \
+        FROM {{rows}} AS input WHERE \"{table}\".memberbase_id = {memberbase} AND \"{table}\".id = input.id"
+    )
+}
+
 fn named<'a>(
     names: &'static [&'static str],
     columns: Vec<Column<'a>>,
 ) -> impl Iterator<Item = (&'static str, Column<'a>)> {
     names.iter().copied().zip(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::db::{Db, Settings};
+
+    #[tokio::test]
+    async fn sqlite_looks_each_row_up_that_it_updates() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings {
+            url: format!("sqlite://{}/test.db", folder.path().display()),
+            max_connections: 1,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+            pooler: false,
+        };
+        let db = Db::connect(&settings).await.expect("a database");
+        db.migrate_up().await.expect("tables");
+        for (table, column) in [("member", "source_updated_at"), ("clip", "redeemed_at"), ("transaction", "amount")] {
+            let sql = format!("EXPLAIN QUERY PLAN {}", update_statement(DbBackend::Sqlite, table, &[column]));
+            let ids = ("id", Column::Uuids(vec![Uuid::nil()]));
+            let rows = Rows::new([ids, ("updated_at", Column::Ints(vec![1])), (column, Column::Ints(vec![1]))]);
+            let mut plan = Vec::new();
+            let take = |row: QueryResult| {
+                plan.push(row.try_get::<String>("", "detail")?);
+                Ok(())
+            };
+            let session = db.read().await.expect("a session");
+            session.bulk_each(&sql, &[Scalar::Uuid(Uuid::nil())], &rows, take).await.expect("a plan");
+            let expected = format!("SEARCH {table} USING PRIMARY KEY (memberbase_id=? AND id=?)");
+            assert_eq!(plan.last(), Some(&expected), "{plan:?}");
+        }
+    }
 }
