@@ -88,6 +88,23 @@ impl Db {
         Ok(Session::new(connection, self.deadline, self.statements.clone()))
     }
 
+    /// Does `work`, which writes nothing, with statements that PostgreSQL plans by the values that they bind. Others it
+    /// plans once for all values; that is wrong where a value decides whether an index is worth its while.
+    pub async fn read_by_values<T, E, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, E>
+    where
+        E: From<DbErr>,
+        Work: Future<Output = Result<T, E>>,
+    {
+        let session = self.read().await?;
+        if self.backend() == DbBackend::Sqlite {
+            return work(session).await;
+        }
+        session.begin("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan").await?;
+        let outcome = work(session.clone()).await;
+        session.roll_back().await;
+        outcome
+    }
+
     /// Does `work` in one transaction: commits it where it succeeds (and did not call [`Session::discard`]), rolls it
     /// back where it fails. Where another transaction stood in the way, all of it is done again, so that the caller
     /// never sees a deadlock. To be awaited to its end: a transaction whose future is dropped costs its connection.

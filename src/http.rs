@@ -8,6 +8,7 @@ mod graphql;
 mod health;
 mod negotiate;
 mod parameters;
+mod rpc;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -33,7 +34,7 @@ use tokio_util::task::TaskTracker;
 pub use connections::serve;
 
 use self::{answer::Refusal, negotiate::MediaType, trace::TraceId};
-use crate::{app::App, graphql::Code, graphql::execute::Executor};
+use crate::{app::App, graphql::Code, graphql::execute::Executor, rpc::Endpoint};
 
 /// What the door opens to.
 pub struct Service<Q, M> {
@@ -43,6 +44,8 @@ pub struct Service<Q, M> {
     pub executor: Arc<Executor<Q, M>>,
     /// Mutations run here, beyond the connection that they came by: wait for them before the database is closed.
     pub tasks: TaskTracker,
+    /// What can be called of the plain HTTP face.
+    pub endpoints: Vec<Endpoint>,
     /// Whether the page is served.
     pub graphiql: bool,
 }
@@ -55,6 +58,7 @@ where
 {
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve::<Q, M>))
+        .route("/publisher.v1/{*path}", any(rpc::serve::<Q, M>))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready::<Q, M>));
     if service.graphiql {

@@ -11,6 +11,7 @@ pub mod auth;
 pub mod http;
 
 pub mod graphql;
+pub mod rpc;
 
 pub mod domain;
 

@@ -15,7 +15,7 @@ use crate::{
     cli::Serve,
     config,
     domain::api_token::{self, Secret},
-    graphql, http,
+    graphql, http, rpc,
 };
 
 /// What runs when the server is told to stop has this long to finish; the rest of ten seconds is the database's.
@@ -47,6 +47,7 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
 async fn listen(app: App, listener: TcpListener, graphiql: bool, stop: impl Future<Output = ()>) {
     let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
     let service = http::Service {
+        endpoints: rpc::endpoints(),
         app: app.clone(),
         executor: Arc::new(graphql::api(&app.limits)),
         tasks: tasks.clone(),

@@ -165,6 +165,9 @@ pub async fn list(app: &App, caller: &Caller, page: &Page<ApiTokenId>) -> Result
         let id_column = Expr::col(api_token::Column::Id);
         query = query.filter(if ascending { id_column.gt(id.uuid()) } else { id_column.lt(id.uuid()) });
     }
+    if let Start::Skip(rows) = page.start {
+        query = query.offset(rows);
+    }
     let order = if ascending { sea_orm::Order::Asc } else { sea_orm::Order::Desc };
     let rows = query.order_by(api_token::Column::Id, order).limit(page.size + 1).all(&app.db.read().await?).await?;
     let rows = rows.into_iter().map(ApiToken::try_from).collect::<Result<Vec<_>, _>>()?;

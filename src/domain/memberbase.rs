@@ -155,6 +155,9 @@ pub async fn list(
         behind = page.behind && back.one(&session).await?.is_some();
         ahead = ahead.filter(if forward { key().gt(id) } else { key().lt(id) });
     }
+    if let Start::Skip(rows) = page.start {
+        ahead = ahead.offset(rows);
+    }
     let order = if forward { Order::Asc } else { Order::Desc };
     let rows = ahead.order_by(memberbase::Column::Id, order).limit(page.size + 1).all(&session).await?;
     let rows = rows.into_iter().map(Memberbase::try_from).collect::<Result<_, _>>()?;

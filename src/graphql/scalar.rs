@@ -11,6 +11,7 @@ use crate::types::Time;
 #[derive(Clone, Copy, Debug)]
 pub struct DateTime(pub Time);
 
+/// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -32,6 +33,7 @@ pub struct Count(pub u64);
 /// The largest whole number that every JSON reader keeps.
 const MAX_COUNT: u64 = (1 << 53) - 1;
 
+/// The largest whole number that every JSON reader keeps.
 #[Scalar]
 impl ScalarType for Count {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -54,6 +56,7 @@ impl ScalarType for Count {
 #[derive(Clone, Copy, Debug)]
 pub struct MinorUnits(pub i64);
 
+/// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.
 #[Scalar]
 impl ScalarType for MinorUnits {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -76,6 +79,7 @@ impl ScalarType for MinorUnits {
 #[derive(Clone, Debug)]
 pub struct Attributes(pub Box<str>);
 
+/// A JSON object from attribute key to value: string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[Scalar]
 impl ScalarType for Attributes {
     /// From a literal, or from the variables the text itself.
@@ -119,6 +123,7 @@ impl<'de> Deserialize<'de> for Attributes {
 #[derive(Clone, Debug)]
 pub struct AttributeValue(pub serde_json::Value);
 
+/// One attribute value: string, number, boolean, or list of strings (a date is its RFC 3339 string).
 #[Scalar]
 impl ScalarType for AttributeValue {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -50,6 +50,12 @@ impl Refusal {
         Self { unread, ..self }
     }
 
+    /// The code and message of its first error.
+    pub(super) fn told(&self) -> (Code, String) {
+        let first = self.errors.first();
+        first.map_or((Code::InternalServerError, String::new()), |error| (error.code(), error.message().to_owned()))
+    }
+
     /// The answer.
     pub(super) fn respond(self, media: MediaType, trace: &TraceId) -> Response {
         let mut response = respond(media, execute::refusal(&self.errors, trace.as_str()), trace);

@@ -115,7 +115,8 @@ impl Server {
         let app = App { db, limits: limits.into() };
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
         let tasks = TaskTracker::new();
-        let service = Service { app, executor: Arc::new(executor), tasks: tasks.clone(), graphiql: true };
+        let service =
+            Service { endpoints: Vec::new(), app, executor: Arc::new(executor), tasks: tasks.clone(), graphiql: true };
         Self { router: router(service), tasks, done, writer, reader, _folder: folder }
     }
 

@@ -16,6 +16,8 @@ pub enum Start<Key> {
     Edge,
     /// Beside the row with this key, which need not exist any more.
     Beside(Key),
+    /// So many rows from that end. It costs as much as reading them, and rows that come or go meanwhile move the rest.
+    Skip(u64),
 }
 
 /// A part of an ordered list.

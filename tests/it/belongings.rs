@@ -364,7 +364,7 @@ async fn each_member_costs_a_range_of_an_index_whatever_others_have(
         let page = Page { size: 3, direction, start, behind: true };
         let clips = Statements::new::<Clip>(backend, &page, 10, 100);
         let start = match page.start {
-            Start::Edge => Start::Edge,
+            Start::Edge | Start::Skip(_) => Start::Edge,
             Start::Beside(position) => Start::Beside(Position { time: Some(Time::now()), ..position }),
         };
         let transactions = Statements::new::<Transaction>(backend, &Page { start, ..page }, 10, 100);

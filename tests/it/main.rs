@@ -21,6 +21,7 @@ mod owned_upserts;
 mod paging;
 mod real_refs;
 mod regex;
+mod rpc;
 mod schema;
 mod tokens;
 mod unchanged;

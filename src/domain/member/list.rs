@@ -8,6 +8,7 @@ use sea_orm::{
 use super::{Filter, Member, Order, OrderField, Position, Test, column, condition};
 use crate::{
     app::App,
+    db::Session,
     domain::{
         Error,
         access::Scope,
@@ -27,17 +28,19 @@ pub async fn list(
     page: &Page<Position>,
 ) -> Result<Slice<Member>, Error> {
     filter.check(&app.limits.filter)?;
-    let session = app.db.read().await?;
     let statements = Statements::new(app.db.backend(), scope, filter, order, page);
-    let behind = match statements.behind {
-        Some(behind) => behind.one(&session).await?.is_some(),
-        None => false,
+    let read = async |session: Session| {
+        let behind = match statements.behind {
+            Some(behind) => behind.one(&session).await?.is_some(),
+            None => false,
+        };
+        let rows = statements.page.all(&session).await?;
+        if rows.is_empty() {
+            memberbase::ensure_exists(&session, scope).await?;
+        }
+        Ok(page.slice(rows.into_iter().map(Member::from).collect(), behind))
     };
-    let rows = statements.page.all(&session).await?;
-    if rows.is_empty() {
-        memberbase::ensure_exists(&session, scope).await?;
-    }
-    Ok(page.slice(rows.into_iter().map(Member::from).collect(), behind))
+    if filter.has(&is_attribute) { app.db.read_by_values(read).await } else { read(app.db.read().await?).await }
 }
 
 /// What reads a page.
@@ -57,6 +60,7 @@ impl Statements {
         let found = || matching(backend, scope, filter);
         let (ahead, behind) = match &page.start {
             Start::Edge => (found(), None),
+            Start::Skip(rows) => (found().offset(*rows), None),
             Start::Beside(position) => {
                 let behind = page.behind.then(|| found().filter(from(position, !ascending, true)));
                 (found().filter(from(position, ascending, false)), behind)
@@ -72,7 +76,9 @@ impl Statements {
 /// How many members of the memberbase the filter holds for.
 pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
-    Ok(matching(app.db.backend(), scope, filter).count(&app.db.read().await?).await?)
+    let count = matching(app.db.backend(), scope, filter);
+    let read = async |session: Session| Ok(count.count(&session).await?);
+    if filter.has(&is_attribute) { app.db.read_by_values(read).await } else { read(app.db.read().await?).await }
 }
 
 fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
@@ -97,6 +103,10 @@ fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
         (false, false) => key.lt(value),
         (false, true) => key.lte(value),
     }
+}
+
+fn is_attribute(test: &Test) -> bool {
+    matches!(test, Test::Attribute(_))
 }
 
 /// Whether a test names the members that it holds for.

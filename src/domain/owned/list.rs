@@ -122,7 +122,7 @@ impl Statements {
         let ascending = T::NEWEST_BY.is_some() != (page.direction == Direction::Forward);
         let int = |int: u64| Scalar::Int(i64::try_from(int).unwrap_or(i64::MAX));
         let key = match page.start {
-            Start::Edge => Vec::new(),
+            Start::Edge | Start::Skip(_) => Vec::new(),
             Start::Beside(Position { time, id }) => {
                 time.map(|time| Scalar::Int(time.micros())).into_iter().chain([Scalar::Uuid(id)]).collect()
             }
@@ -138,17 +138,18 @@ impl Statements {
         let beyond = |sign| if key.is_empty() { String::new() } else { beside::<T>(backend, sign) };
         let ahead = beyond(if ascending { ">" } else { "<" });
         let all = each + 1;
+        let skipped = if let Start::Skip(rows) = page.start { format!(" OFFSET {rows}") } else { String::new() };
         let table = T::TABLE;
         let statement = match backend {
             // It has no LATERAL: the ids of each member's page are looked up, then their rows.
             DbBackend::Sqlite => format!(
                 "SELECT found.* FROM {{rows}} AS input CROSS JOIN {table} AS found \
                 WHERE found.memberbase_id = input.memberbase_id \
-                AND found.id IN (SELECT own.id {own}{ahead} ORDER BY {order} LIMIT ${each}) LIMIT ${all}"
+                AND found.id IN (SELECT own.id {own}{ahead} ORDER BY {order} LIMIT ${each}{skipped}) LIMIT ${all}"
             ),
             _ => format!(
                 "SELECT found.* FROM {{rows}} AS input \
-                CROSS JOIN LATERAL (SELECT own.* {own}{ahead} ORDER BY {order} LIMIT ${each}) AS found LIMIT ${all}"
+                CROSS JOIN LATERAL (SELECT own.* {own}{ahead} ORDER BY {order} LIMIT ${each}{skipped}) AS found LIMIT ${all}"
             ),
         };
         let behind = (page.behind && !key.is_empty()).then(|| {

@@ -48,6 +48,7 @@ impl Server {
         db.migrate_up().await.unwrap();
         let app = App { db, limits: Arc::new(limits) };
         let service = Service {
+            endpoints: memberbase::rpc::endpoints(),
             app: app.clone(),
             executor: Arc::new(graphql::api(&app.limits)),
             tasks: TaskTracker::new(),
@@ -121,21 +122,23 @@ impl Server {
         access::Caller::operator().may(MemberbaseId::parse(memberbase).unwrap(), Access::Read).unwrap()
     }
 
-    /// How the database would carry a statement out, as text.
+    /// How the database carries a statement out, as text: PostgreSQL whatever its values are.
     pub async fn explain(&self, statement: &impl QueryTrait) -> String {
-        let backend = self.app.db.backend();
         let session = self.app.db.read().await.unwrap();
-        let (explain, column) = match backend {
-            DbBackend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
-            _ => {
-                session.execute_unprepared("ANALYZE member").await.unwrap();
-                ("EXPLAIN", "QUERY PLAN")
-            }
-        };
-        let mut statement = statement.build(backend);
-        statement.sql = format!("{explain} {}", statement.sql);
-        let rows = session.query_all_raw(statement).await.unwrap();
-        rows.iter().map(|row| row.try_get::<String>("", column).unwrap()).collect::<Vec<_>>().join("\n")
+        let mut statement = statement.build(self.app.db.backend());
+        if self.app.db.backend() == DbBackend::Sqlite {
+            statement.sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+            let rows = session.query_all_raw(statement).await.unwrap();
+            return rows.iter().map(|row| row.try_get::<String>("", "detail").unwrap()).collect::<Vec<_>>().join("\n");
+        }
+        let nulls = vec!["NULL"; statement.values.map_or(0, |values| values.0.len())].join(", ");
+        let prepare = format!("ANALYZE member; PREPARE explained AS {}", statement.sql);
+        session.execute_unprepared(&prepare).await.unwrap();
+        let explain =
+            format!("EXPLAIN EXECUTE explained{}", if nulls.is_empty() { nulls } else { format!("({nulls})") });
+        let rows = session.query_all_raw(Statement::from_string(DbBackend::Postgres, explain)).await.unwrap();
+        session.execute_unprepared("DEALLOCATE explained").await.unwrap();
+        rows.iter().map(|row| row.try_get::<String>("", "QUERY PLAN").unwrap()).collect::<Vec<_>>().join("\n")
     }
 
     /// A new memberbase.

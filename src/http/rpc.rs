@@ -1,0 +1,129 @@
+//! `/publisher.v1/...`: the plain HTTP face over HTTP. What costs least is judged first, and nothing of a body is read for
+//! a caller who is not known.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_graphql::ObjectType;
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    response::Response,
+};
+use hyper::body::Body as _;
+use tokio::time::timeout_at;
+use tracing::{Instrument, Span, field::display};
+
+use super::{Service, answer::Refusal, body, body::Limit, negotiate, trace::TraceId};
+use crate::{
+    app::App,
+    auth,
+    rpc::{Call, Code, Endpoint, Error},
+};
+
+/// How much longer than the database a change is waited for, so that what the database says of its end is answered.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Serves an endpoint, whatever the method.
+pub(super) async fn serve<Q, M>(
+    State(service): State<Arc<Service<Q, M>>>,
+    Extension(trace): Extension<TraceId>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+{
+    let unread = !request.body().is_end_stream();
+    let outcome = service.call(&path, request).await;
+    let (status, body) = match &outcome {
+        Ok(body) => (StatusCode::OK, body.clone()),
+        Err(error) => (error.code().status(), error.envelope(trace.as_str())),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    if unread && outcome.is_err() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
+    async fn call(&self, path: &str, request: Request) -> Result<Vec<u8>, Error> {
+        let started = Instant::now();
+        let endpoint = self.endpoints.iter().find(|endpoint| endpoint.path == path);
+        let endpoint = endpoint.ok_or_else(|| Error::new(Code::NotFound, "there is no such endpoint"))?;
+        let (head, body) = request.into_parts();
+        if head.method != Method::POST {
+            return Err(Error::new(Code::MethodNotAllowed, "the method has to be POST"));
+        }
+        if !negotiate::is_json(&head.headers) {
+            let message = "the content type has to be application/json, in UTF-8 and without a content encoding";
+            return Err(Error::new(Code::UnsupportedMediaType, message));
+        }
+        let limits = &self.app.limits;
+        let until = |time| App { db: self.app.db.with_deadline(started + time), ..self.app.clone() };
+        let caller = auth::caller(&until(limits.time.query), &head.headers).await?;
+        if let Some(token) = caller.token() {
+            Span::current().record("token", display(token));
+        }
+        Span::current().record("operation", path);
+        let time = if endpoint.changes { limits.time.mutation } else { limits.time.query };
+        let read = body::read(body, Limit::of(&caller, &limits.body));
+        let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
+        let call = Call { app: until(time), caller };
+        self.run(endpoint, call, &body, started + time).await
+    }
+
+    /// A change is never dropped in its middle, whoever hangs up: the database ends it when its time is over.
+    async fn run(&self, endpoint: &Endpoint, call: Call, body: &[u8], deadline: Instant) -> Result<Vec<u8>, Error> {
+        let running = endpoint.call(call, body)?;
+        let late = || Error::new(Code::ServiceUnavailable, "the request took longer than it may");
+        if !endpoint.changes {
+            return timeout_at(deadline.into(), running).await.map_err(|_| late())?;
+        }
+        let task = self.tasks.spawn(running.in_current_span());
+        match timeout_at((deadline + GRACE).into(), task).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                tracing::error!("the request panicked");
+                Err(Error::new(Code::InternalError, "internal error"))
+            }
+            Err(_) => Err(late()),
+        }
+    }
+}
+
+/// A refusal of the body.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let (code, message) = refusal.told();
+        let code = match code {
+            crate::graphql::Code::PayloadTooLarge => Code::PayloadTooLarge,
+            crate::graphql::Code::Timeout | crate::graphql::Code::ServiceUnavailable => Code::ServiceUnavailable,
+            crate::graphql::Code::InternalServerError => Code::InternalError,
+            _ => Code::BadRequest,
+        };
+        Self::new(code, message)
+    }
+}

@@ -1,0 +1,29 @@
+//! The plain HTTP face, `POST /publisher.v1/<resource>/<action>` with a JSON body, for clients of the original API. A
+//! second door to the domain's functions: no rule lives here.
+
+mod endpoint;
+mod error;
+mod filter;
+mod member;
+mod member_base;
+mod page;
+
+pub use endpoint::{Call, Endpoint};
+pub use error::{Code, Error};
+
+/// What all paths begin with.
+pub const PREFIX: &str = "/publisher.v1/";
+
+/// All that can be called.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::changes("member/bulk-upsert", member::bulk_upsert),
+        Endpoint::asks("member/get", member::get),
+        Endpoint::asks("member/list", member::list),
+        Endpoint::changes("member/bulk-delete", member::bulk_delete),
+        Endpoint::changes("member-base/create", member_base::create),
+        Endpoint::asks("member-base/get", member_base::get),
+        Endpoint::changes("member-base/delete", member_base::delete),
+        Endpoint::asks("member-base/list", member_base::list),
+    ]
+}

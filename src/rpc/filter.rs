@@ -1,0 +1,174 @@
+//! The filter language of the original API: a list of entries that must all hold, each a test of a field, or `and` or
+//! `or` with a list of entries.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Code, Error};
+use crate::{
+    domain::filter::{Filter, IdTest, Pattern, TextTest, TimeTest},
+    types::{Id, Time},
+};
+
+/// How deep entries nest, whatever the limit is set to: what is read recurses.
+const MAX_DEPTH: usize = 60;
+
+/// A list of entries.
+#[derive(Deserialize, Debug)]
+#[serde(transparent)]
+pub struct Filters(Vec<Value>);
+
+/// What an entry asks of its field.
+pub enum Operator {
+    /// It is one of these.
+    In(Vec<Value>),
+    /// It is none of these.
+    NotIn(Vec<Value>),
+    /// Whether it is there; the fields of this API always are.
+    Exists(bool),
+    /// It holds a match.
+    Regex {
+        /// Of this pattern.
+        pattern: String,
+        /// Whether `a` and `A` are the same.
+        case_insensitive: bool,
+    },
+}
+
+impl Filters {
+    /// As a filter of the domain's, each test made by `test` from a key and an operator.
+    pub fn read<Test>(
+        &self,
+        test: &impl Fn(&str, Operator) -> Result<Filter<Test>, Error>,
+    ) -> Result<Filter<Test>, Error> {
+        all(&self.0, 0, test).map(Filter::All)
+    }
+}
+
+fn all<Test>(
+    entries: &[Value],
+    depth: usize,
+    test: &impl Fn(&str, Operator) -> Result<Filter<Test>, Error>,
+) -> Result<Vec<Filter<Test>>, Error> {
+    if depth > MAX_DEPTH {
+        return Err(bad("filters nest too deep"));
+    }
+    entries.iter().map(|entry| read(entry, depth, test)).collect()
+}
+
+fn read<Test>(
+    entry: &Value,
+    depth: usize,
+    test: &impl Fn(&str, Operator) -> Result<Filter<Test>, Error>,
+) -> Result<Filter<Test>, Error> {
+    let fields = entry.as_object().ok_or_else(|| bad("a filter is an object"))?;
+    let only = |name: &str| {
+        let list = fields.get(name).and_then(Value::as_array).filter(|_| fields.len() == 1);
+        list.ok_or_else(|| bad(&format!("a filter with {name} has a list of filters, and nothing else")))
+    };
+    if fields.contains_key("and") {
+        return all(only("and")?, depth + 1, test).map(Filter::All);
+    }
+    if fields.contains_key("or") {
+        return all(only("or")?, depth + 1, test).map(Filter::Any);
+    }
+    let key = fields.get("key").and_then(Value::as_str).ok_or_else(|| bad("a filter has a key, or and, or or"))?;
+    test(key, operator(key, fields)?)
+}
+
+fn operator(key: &str, fields: &Map<String, Value>) -> Result<Operator, Error> {
+    let mut others = fields.iter().filter(|(name, _)| *name != "key");
+    let (Some((name, value)), None) = (others.next(), others.next()) else {
+        return Err(bad(&format!("the filter of {key} needs exactly one of eq, in, nin, exists and regex")));
+    };
+    let list = || value.as_array().cloned().ok_or_else(|| bad(&format!("{name} of {key} takes a list")));
+    Ok(match name.as_str() {
+        "eq" => Operator::In(vec![value.clone()]),
+        "in" => Operator::In(list()?),
+        "nin" => Operator::NotIn(list()?),
+        "exists" => {
+            Operator::Exists(value.as_bool().ok_or_else(|| bad(&format!("exists of {key} takes true or false")))?)
+        }
+        "regex" => regex(key, value)?,
+        _ => return Err(bad(&format!("the filter of {key} has no operator {name}"))),
+    })
+}
+
+fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Regex {
+        pattern: String,
+        #[serde(default)]
+        case_insensitive: bool,
+    }
+    let Regex { pattern, case_insensitive } = Regex::deserialize(value)
+        .map_err(|error| bad(&format!("regex of {key} takes a pattern and case_insensitive: {error}")))?;
+    Ok(Operator::Regex { pattern, case_insensitive })
+}
+
+impl Operator {
+    /// As a test of an id.
+    pub fn of_id<T: Id, Test>(self, key: &str, test: impl Fn(IdTest<T>) -> Test) -> Result<Filter<Test>, Error> {
+        let read = |value: Value| {
+            let text = value.as_str().ok_or_else(|| bad(&format!("{key} takes ids")))?;
+            T::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
+        };
+        match self {
+            Self::In(values) => Ok(Filter::Test(test(IdTest::In(list(values, read)?)))),
+            Self::NotIn(values) => Ok(Filter::Test(test(IdTest::NotIn(list(values, read)?)))),
+            other => other.of_any(key),
+        }
+    }
+
+    /// As a test of a time.
+    pub fn of_time<Test>(self, key: &str, test: impl Fn(TimeTest) -> Test) -> Result<Filter<Test>, Error> {
+        let read = |value: Value| {
+            let text = value.as_str().ok_or_else(|| bad(&format!("{key} takes times")))?;
+            Time::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
+        };
+        match self {
+            Self::In(values) => Ok(Filter::Test(test(TimeTest::In(list(values, read)?)))),
+            Self::NotIn(values) => Ok(Filter::Test(test(TimeTest::NotIn(list(values, read)?)))),
+            other => other.of_any(key),
+        }
+    }
+
+    /// As a test of a text.
+    pub fn of_text<Test>(self, key: &str, test: impl Fn(TextTest) -> Test) -> Result<Filter<Test>, Error> {
+        let read = |value: Value| match value {
+            Value::String(text) => Ok(text),
+            _ => Err(bad(&format!("{key} takes strings"))),
+        };
+        match self {
+            Self::In(values) => Ok(Filter::Test(test(TextTest::In(list(values, read)?)))),
+            Self::NotIn(values) => Ok(Filter::Test(test(TextTest::NotIn(list(values, read)?)))),
+            Self::Regex { pattern, case_insensitive } => {
+                Ok(Filter::Test(test(TextTest::Matches(Pattern::parse(&pattern, case_insensitive)?))))
+            }
+            other => other.of_any(key),
+        }
+    }
+
+    /// What can be asked of every field.
+    fn of_any<Test>(self, key: &str) -> Result<Filter<Test>, Error> {
+        match self {
+            Self::Exists(true) => Ok(Filter::All(Vec::new())),
+            Self::Exists(false) => Ok(Filter::Any(Vec::new())),
+            _ => Err(bad(&format!("{key} takes no regex"))),
+        }
+    }
+}
+
+fn list<T>(values: Vec<Value>, read: impl Fn(Value) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    values.into_iter().map(read).collect()
+}
+
+/// The key of a field that there is not.
+pub fn unknown(key: &str, known: &str) -> Error {
+    bad(&format!("there is no filter by {key:?}; the keys are {known}"))
+}
+
+fn bad(message: &str) -> Error {
+    Error::new(Code::BadRequest, message)
+}

@@ -1,0 +1,73 @@
+//! Pages as the original API has them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Code, Error};
+use crate::types::{Direction, Page, PageLimits, Slice, Start};
+
+/// How many a page has that does not say.
+const DEFAULT: u64 = 500;
+
+/// Which part of a list is asked for.
+#[derive(Deserialize, Debug, Default)]
+pub struct Pagination {
+    limit: Option<u64>,
+    cursor: Option<String>,
+    skip: Option<u64>,
+}
+
+/// A part of a list.
+#[derive(Serialize, Debug)]
+pub struct Listed<T> {
+    data: Vec<T>,
+    page: PageInfo,
+}
+
+#[derive(Serialize, Debug)]
+struct PageInfo {
+    page_size: u64,
+    /// Of the next page; null where there is none.
+    cursor: Option<String>,
+    more: bool,
+}
+
+impl Pagination {
+    /// The page, with its cursor read by `parse`. A limit above the server's own is cut to that.
+    pub fn page<Key>(
+        self,
+        limits: PageLimits,
+        parse: impl Fn(&str) -> Result<Key, &'static str>,
+    ) -> Result<Page<Key>, Error> {
+        let bad = |message: &str| Err(Error::new(Code::BadRequest, message));
+        let size = match self.limit {
+            Some(0) => return bad("pagination.limit: expected 1 or more"),
+            limit => limit.unwrap_or(DEFAULT).min(limits.max),
+        };
+        let start = match (self.cursor, self.skip) {
+            (Some(_), Some(_)) => return bad("pagination: cursor and skip exclude each other"),
+            (None, Some(0)) => return bad("pagination.skip: expected 1 or more"),
+            (None, Some(rows)) => Start::Skip(rows),
+            (Some(cursor), None) => match parse(&cursor) {
+                Ok(key) => Start::Beside(key),
+                Err(message) => return bad(&format!("pagination.cursor: {message}")),
+            },
+            (None, None) => Start::Edge,
+        };
+        Ok(Page { size, direction: Direction::Forward, start, behind: false })
+    }
+}
+
+impl<T> Listed<T> {
+    /// What a page holds, each row told by `tell`.
+    pub fn new<Key, Row>(
+        page: &Page<Key>,
+        slice: Slice<Row>,
+        cursor: impl Fn(&Row) -> String,
+        tell: impl Fn(Row) -> Result<T, Error>,
+    ) -> Result<Self, Error> {
+        let more = slice.has_next;
+        let cursor = slice.rows.last().filter(|_| more).map(cursor);
+        let data = slice.rows.into_iter().map(tell).collect::<Result<_, _>>()?;
+        Ok(Self { data, page: PageInfo { page_size: page.size, cursor, more } })
+    }
+}

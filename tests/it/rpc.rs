@@ -1,0 +1,265 @@
+//! The plain HTTP face: `/publisher.v1/...`.
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use memberbase::domain::access::Access;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Caller, Database, Server, nowhere};
+
+impl Caller {
+    /// Calls an endpoint.
+    pub async fn call(&self, path: &str, body: Value) -> Answer {
+        let request = Request::post(format!("/publisher.v1/{path}")).header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// What an endpoint answers that has to succeed.
+    pub async fn called(&self, path: &str, body: Value) -> Value {
+        let answer = self.call(path, body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.json());
+        answer.json()
+    }
+}
+
+/// The status and code of a call that fails.
+fn failure(answer: &Answer) -> (u16, String) {
+    let json = answer.json();
+    assert_eq!(json["error"]["trace_id"], answer.headers["x-trace-id"].to_str().unwrap(), "{json}");
+    assert!(json["error"]["data"].is_object(), "{json}");
+    (answer.status.as_u16(), json["error"]["code"].as_str().unwrap().to_owned())
+}
+
+#[rstest]
+#[tokio::test]
+async fn members_are_upserted_found_listed_and_deleted(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let admin = server.admin().await;
+    let base = admin.called("member-base/create", json!({"name": "b"})).await["id"].take();
+    let members = json!([{"ref": "user_001"}, {"ref": "user_002"}, {"ref": "user_003"}, {"ref": "user_001"}]);
+    let ids = admin.called("member/bulk-upsert", json!({"member_base_id": base, "members": members, "new": 1})).await;
+    assert_eq!((ids.as_array().unwrap().len(), &ids[0]), (4, &ids[3]));
+    let by_ref = admin.called("member/get", json!({"member_base_id": base, "ref": "user_002"})).await;
+    assert_eq!((&by_ref["id"], &by_ref["attributes"], &by_ref["member_base_id"]), (&ids[1], &json!({}), &base));
+    assert_eq!(admin.called("member/get", json!({"id": ids[1]})).await, by_ref);
+    let filters = json!([{"key": "ref", "in": ["user_001", "user_002"]}]);
+    let list = admin
+        .called("member/list", json!({"member_base_id": base, "pagination": {"limit": 100}, "filters": filters}))
+        .await;
+    let refs: Vec<_> = list["data"].as_array().unwrap().iter().map(|member| &member["ref"]).collect();
+    assert_eq!(refs, ["user_001", "user_002"]);
+    assert_eq!(list["page"], json!({"page_size": 100, "cursor": null, "more": false}));
+    let gone = json!({"member_base_id": base, "member_ids": [ids[0], ids[1], ids[0]]});
+    assert_eq!(admin.called("member/bulk-delete", gone.clone()).await, json!({"deleted": 2}));
+    assert_eq!(admin.called("member/bulk-delete", gone).await, json!({"deleted": 0}));
+    assert_eq!(failure(&admin.call("member/get", json!({"id": ids[0]})).await), (404, "not_found".to_owned()));
+}
+
+#[rstest]
+#[case(json!([{"key": "ref", "eq": "b"}]), &["b"])]
+#[case(json!([{"key": "ref", "in": ["a", "c", "x"]}]), &["a", "c"])]
+#[case(json!([{"key": "ref", "nin": ["a", "c"]}]), &["b", "bb"])]
+#[case(json!([{"key": "ref", "exists": true}]), &["a", "b", "bb", "c"])]
+#[case(json!([{"key": "ref", "exists": false}]), &[])]
+#[case(json!([{"key": "ref", "regex": {"pattern": "^B+$", "case_insensitive": true}}]), &["b", "bb"])]
+#[case(json!([{"key": "ref", "regex": {"pattern": "^B+$"}}]), &[])]
+#[case(json!([{"or": [{"key": "ref", "eq": "a"}, {"and": [{"key": "ref", "regex": {"pattern": "b"}}, {"key": "ref", "nin": ["b"]}]}]}]), &["a", "bb"])]
+#[case(json!([{"key": "ref", "nin": ["a"]}, {"key": "ref", "nin": ["b"]}]), &["bb", "c"])]
+#[case(json!([{"or": []}]), &[])]
+#[case(json!([{"and": []}]), &["a", "b", "bb", "c"])]
+#[case(json!([]), &["a", "b", "bb", "c"])]
+#[case(json!(null), &["a", "b", "bb", "c"])]
+#[tokio::test]
+async fn filters_mean_what_the_original_says(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[case] filters: Value,
+    #[case] expected: &[&str],
+) {
+    let server = Server::start(database).await;
+    let (base, reader) = (server.memberbase_of(&["a", "b", "bb", "c"]).await, server.reader().await);
+    let list = reader.called("member/list", json!({"member_base_id": base, "filters": filters})).await;
+    let refs: Vec<_> = list["data"].as_array().unwrap().iter().map(|member| member["ref"].as_str().unwrap()).collect();
+    assert_eq!(refs, expected);
+}
+
+#[rstest]
+#[case(json!([{"key": "ref"}]))]
+#[case(json!([{"eq": "a"}]))]
+#[case(json!([{"key": "ref", "eq": "a", "in": ["a"]}]))]
+#[case(json!([{"key": "ref", "like": "a"}]))]
+#[case(json!([{"key": "ref", "eq": 1}]))]
+#[case(json!([{"key": "ref", "in": "a"}]))]
+#[case(json!([{"key": "ref", "exists": "yes"}]))]
+#[case(json!([{"key": "ref", "regex": "a"}]))]
+#[case(json!([{"key": "ref", "regex": {"pattern": "("}}]))]
+#[case(json!([{"key": "id", "regex": {"pattern": "a"}}]))]
+#[case(json!([{"key": "id", "eq": "a"}]))]
+#[case(json!([{"key": "created_at", "eq": "today"}]))]
+#[case(json!([{"key": "name", "eq": "a"}]))]
+#[case(json!([{"and": {}}]))]
+#[case(json!([{"and": [], "or": []}]))]
+#[case(json!([{"and": [], "key": "ref", "eq": "a"}]))]
+#[case(json!(["a"]))]
+#[case(json!({"key": "ref", "eq": "a"}))]
+#[case((0..100).fold(json!([]), |inner, _| json!([{"and": inner}])))]
+#[tokio::test]
+async fn anything_else_in_a_filter_is_a_bad_request(#[case] filters: Value) {
+    let server = Server::start(Database::Sqlite).await;
+    let (base, reader) = (server.memberbase_of(&["a"]).await, server.reader().await);
+    let answer = reader.call("member/list", json!({"member_base_id": base, "filters": filters})).await;
+    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_walk_by_cursor_or_skip_sees_everyone_once_in_every_order(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values("created_at", "updated_at", "ref", "id")] key: &str,
+    #[values("asc", "desc")] direction: &str,
+) {
+    let server = Server::start(database).await;
+    let refs: Vec<_> = (0..25).map(|n| format!("ref-{:02}", n * 7 % 25)).collect();
+    let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let reader = server.reader().await;
+    let sorts = json!([{"key": key, "direction": direction}]);
+    let list = async |pagination: Value| {
+        reader.called("member/list", json!({"member_base_id": base, "pagination": pagination, "sorts": sorts})).await
+    };
+    let of = |list: &Value| -> Vec<String> {
+        list["data"].as_array().unwrap().iter().map(|member| member["ref"].as_str().unwrap().to_owned()).collect()
+    };
+    let whole = of(&list(json!(null)).await);
+    let (mut walked, mut cursor) = (Vec::new(), Value::Null);
+    loop {
+        let page = list(json!({"limit": 10, "cursor": cursor})).await;
+        walked.extend(of(&page));
+        cursor = page["page"]["cursor"].clone();
+        assert_eq!(page["page"]["more"], !cursor.is_null());
+        if cursor.is_null() {
+            break;
+        }
+    }
+    let skipped = [of(&list(json!({"limit": 10})).await), of(&list(json!({"skip": 10})).await)].concat();
+    let mut sorted = refs.clone();
+    sorted.sort();
+    if direction == "desc" {
+        sorted.reverse();
+    }
+    assert_eq!((&walked, &skipped), (&whole, &whole));
+    if key == "ref" {
+        assert_eq!(whole, sorted);
+    }
+    assert_eq!(whole.len(), 25);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_bad_row_refuses_the_whole_call_and_is_told(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let members = json!([{"ref": "a"}, {"ref": ""}, {"ref": "c", "attributes": {"x": 1}}]);
+    let answer = writer.call("member/bulk-upsert", json!({"member_base_id": base, "members": members})).await;
+    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
+    let data = &answer.json()["error"]["data"];
+    assert_eq!((&data["failure_count"], &data["failures"][0]["index"]), (&json!(2), &json!(1)));
+    assert_eq!(
+        (&data["failures"][0]["code"], &data["failures"][1]["code"]),
+        (&json!("invalid_ref"), &json!("unknown_attribute"))
+    );
+    assert_eq!(server.members().await, 0);
+}
+
+#[rstest]
+#[case("member/bulk-upsert", json!({"members": []}), "member_base_id")]
+#[case("member/bulk-upsert", json!({"member_base_id": "x", "members": [{"ref": "a"}, {}]}), "members[1]")]
+#[case("member/bulk-upsert", json!({"member_base_id": "x", "members": [{"ref": 1}]}), "members[0].ref")]
+#[case("member/bulk-upsert", json!({"member_base_id": "x", "members": []}), "member_base_id: expected mb_")]
+#[case("member/get", json!({}), "id")]
+#[case("member/get", json!({"id": "m_1"}), "id: expected m_")]
+#[case("member/list", json!({"member_base_id": 5}), "member_base_id")]
+#[case("member-base/create", json!({}), "name")]
+#[case("member-base/create", json!({"name": ""}), "name")]
+#[case("member-base/create", json!([]), "invalid length")]
+#[tokio::test]
+async fn what_is_missing_or_mistyped_is_named(#[case] path: &str, #[case] body: Value, #[case] named: &str) {
+    let server = Server::start(Database::Sqlite).await;
+    let answer = server.admin().await.call(path, body).await;
+    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
+    let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(named), "{message}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn memberbases_are_made_listed_and_deleted(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let admin = server.admin().await;
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        let made = admin.called("member-base/create", json!({"name": name})).await;
+        assert_eq!(admin.called("member-base/get", json!({"id": made["id"]})).await, made);
+        ids.push(made["id"].clone());
+    }
+    let list = admin.called("member-base/list", json!({"pagination": {"limit": 2}})).await;
+    assert_eq!((&list["data"][1]["id"], &list["page"]["more"]), (&ids[1], &json!(true)));
+    let next = json!({"pagination": {"limit": 2, "cursor": list["page"]["cursor"]}});
+    assert_eq!(admin.called("member-base/list", next).await["data"][0]["id"], ids[2]);
+    let named = json!({"filters": [{"key": "name", "regex": {"pattern": "[AB]", "case_insensitive": true}}]});
+    assert_eq!(admin.called("member-base/list", named).await["data"].as_array().unwrap().len(), 2);
+    assert_eq!(admin.called("member-base/delete", json!({"id": ids[0]})).await, json!({}));
+    assert_eq!(failure(&admin.call("member-base/get", json!({"id": ids[0]})).await), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn the_door_itself_refuses_in_the_envelope() {
+    let server = Server::start(Database::Sqlite).await;
+    let admin = server.admin().await;
+    let request = |builder: axum::http::request::Builder| builder.body(Body::from("{}")).unwrap();
+    let json = "application/json";
+    for (answer, expected) in [
+        (admin.call("member/nothing", json!({})).await, (404, "not_found")),
+        (server.anonymous().call("member/get", json!({})).await, (401, "authentication_error")),
+        (server.reader().await.call("member-base/create", json!({"name": "a"})).await, (403, "authorization_error")),
+        (admin.send(request(Request::post("/publisher.v1/member/get"))).await, (415, "unsupported_media_type")),
+        (admin.send(request(Request::get("/publisher.v1/member/get"))).await, (405, "method_not_allowed")),
+        (
+            admin.send(request(Request::put("/publisher.v1/member/get").header("content-type", json))).await,
+            (405, "method_not_allowed"),
+        ),
+    ] {
+        assert_eq!(failure(&answer), (expected.0, expected.1.to_owned()));
+        assert_eq!(answer.headers.get(header::ALLOW).is_some(), expected.0 == 405);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn another_memberbase_is_as_one_that_never_was(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, other) = (server.memberbase_of(&["a"]).await, server.memberbase_of(&["a"]).await);
+    let bound = server.bound(Access::Admin, &other).await;
+    for (path, body) in [
+        ("member/bulk-upsert", json!({"members": [{"ref": "a"}]})),
+        ("member/get", json!({"ref": "a"})),
+        ("member/list", json!({})),
+        ("member/bulk-delete", json!({"member_ids": []})),
+    ] {
+        let of = |base: &str| {
+            let mut body = body.clone();
+            body["member_base_id"] = json!(base);
+            body
+        };
+        let (theirs, none) = (bound.call(path, of(&base)).await, bound.call(path, of(&nowhere())).await);
+        assert_eq!(failure(&theirs), (404, "not_found".to_owned()), "{path}");
+        assert_eq!(failure(&none), failure(&theirs), "{path}");
+    }
+}
