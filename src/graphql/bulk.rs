@@ -1,5 +1,6 @@
 //! What all bulk upserts have in common.
 
+mod rare;
 mod raw;
 mod results;
 
@@ -10,6 +11,7 @@ use async_graphql::{
     parser::types::Field, registry::Registry,
 };
 
+pub use rare::Rare;
 pub use raw::Raw;
 pub use results::{MemberUpsertResults, UpsertResults};
 

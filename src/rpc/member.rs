@@ -70,11 +70,7 @@ struct Upsert {
 
 pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Vec<Option<String>>, Error> {
     let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &given.member_base_id)?, Access::Write)?;
-    let row = |row: Upsert| Row {
-        reference: row.reference,
-        attributes: row.attributes.map(|json| Some(json.into())),
-        source_updated_at: None,
-    };
+    let row = |row: Upsert| Row::new(row.reference, row.attributes.map(|json| Some(json.into())), None);
     let rows: Vec<_> = given.members.into_iter().map(row).collect();
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
     let upserted = bulk_upsert::bulk_upsert(&call.app, scope, &rows, options).await?;

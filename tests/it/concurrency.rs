@@ -194,10 +194,8 @@ async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
     let mut dropped = 0;
     for round in 0..30_u64 {
-        let rows: Vec<_> = refs(3_000)
-            .into_iter()
-            .map(|reference| Row { reference: format!("{round}-{reference}"), ..Row::default() })
-            .collect();
+        let rows: Vec<_> =
+            refs(3_000).into_iter().map(|reference| Row::new(format!("{round}-{reference}"), None, None)).collect();
         let call = bulk_upsert(&server.app, scope, &rows, options);
         dropped += usize::from(timeout(Duration::from_millis(1 + round % 15), call).await.is_err());
     }

@@ -17,20 +17,33 @@ use crate::{
 };
 
 /// A row of the input.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Row {
     /// The owner's key of the member.
     pub reference: String,
-    /// A JSON object from key to value. A key left out stays, null removes it; null for all of it removes all.
-    pub attributes: Given<Box<str>>,
-    /// When the owner last changed the member, as RFC 3339 has it.
-    pub source_updated_at: Given<String>,
+    /// What else it says; nothing where it is of a ref alone, as a million of them may be.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Clone, Debug)]
+struct Rest {
+    attributes: Given<Box<str>>,
+    source_updated_at: Given<String>,
+}
+
+impl Row {
+    /// A row. Attributes are a JSON object from key to value: a key left out stays, null removes it; null for all of it
+    /// removes all. The time when the owner last changed the member is as RFC 3339 has it.
+    pub fn new(reference: String, attributes: Given<Box<str>>, source_updated_at: Given<String>) -> Self {
+        let any = attributes.is_some() || source_updated_at.is_some();
+        Self { reference, rest: any.then(|| Box::new(Rest { attributes, source_updated_at })) }
+    }
 }
 
 /// Stores the rows. The same call again changes nothing and answers the same ids.
 pub async fn bulk_upsert(app: &App, scope: Scope, rows: &[Row], options: Options) -> Result<Upserted<MemberId>, Error> {
     let lock = Lock::Shared(scope.memberbase().uuid());
-    let full = rows.iter().any(|row| row.attributes.is_some() || row.source_updated_at.is_some());
+    let full = rows.iter().any(|row| row.rest.is_some());
     let upsert = async |session: Session| {
         let schema = memberbase::get(&session, scope).await?.attribute_schema;
         if options.dry_run {
@@ -97,11 +110,12 @@ impl State {
 
 impl Members {
     fn read(&self, row: &Row) -> Result<(Given<Patch>, Given<Time>), RowError> {
-        let patch = match &row.attributes {
+        let Some(rest) = row.rest.as_deref() else { return Ok((None, None)) };
+        let patch = match &rest.attributes {
             Some(Some(json)) => Some(Some(self.schema.read_patch(json)?)),
             given => given.as_ref().map(|_| None),
         };
-        Ok((patch, field::given("sourceUpdatedAt", &row.source_updated_at, field::time)?))
+        Ok((patch, field::given("sourceUpdatedAt", &rest.source_updated_at, field::time)?))
     }
 
     /// The document that a patch makes of one; the same text where no value differs.

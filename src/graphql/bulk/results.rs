@@ -246,7 +246,7 @@ mod tests {
             message: "a \"ref\"".to_owned(),
             path: vec!["ref".to_owned()],
         };
-        let rows = ["a\"\n", "é", ""].map(|reference| Row { reference: reference.to_owned(), ..Row::default() });
+        let rows = ["a\"\n", "é", ""].map(|reference| Row::new(reference.to_owned(), None, None));
         let upserted = Upserted {
             ids: vec![Some(MemberId::from_uuid(uuid::Uuid::from_u128(7))), None, None],
             outcomes: vec![Outcome::Created, Outcome::Skipped, Outcome::Failed],

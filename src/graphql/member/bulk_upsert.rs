@@ -1,6 +1,6 @@
 //! `bulkUpsertMembers`.
 
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{Context, ID, InputObject, Object};
 use serde::Deserialize;
 
 use super::Member;
@@ -12,7 +12,7 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, MemberUpsertResults, OnRowError, Raw, UpsertMode, UpsertSummary, given},
+        bulk::{Ids, MemberUpsertResults, OnRowError, Rare, Raw, UpsertMode, UpsertSummary},
         context::Found,
         execute::BulkRows,
         scalar::{Attributes, DateTime},
@@ -48,19 +48,16 @@ pub struct MemberInput {
     reference: String,
     /// A key left out stays; a key given as null is removed. Left out, all of them stay; null removes all.
     #[serde(default)]
-    attributes: MaybeUndefined<Attributes>,
+    attributes: Rare<Attributes>,
     /// When the owner last changed the member. Where given, a row older than what is stored is left alone (STALE). Left out, the stored time stays; null forgets it.
     #[serde(default)]
-    source_updated_at: MaybeUndefined<Raw<DateTime>>,
+    source_updated_at: Rare<Raw<DateTime>>,
 }
 
 impl From<MemberInput> for Row {
     fn from(input: MemberInput) -> Self {
-        Self {
-            reference: input.reference,
-            attributes: given(input.attributes, |attributes| attributes.0),
-            source_updated_at: given(input.source_updated_at, Raw::text),
-        }
+        let attributes = input.attributes.given(|attributes| attributes.0);
+        Self::new(input.reference, attributes, input.source_updated_at.given(Raw::text))
     }
 }
 
