@@ -7,6 +7,7 @@ mod filter;
 mod member;
 mod member_base;
 mod page;
+mod transaction;
 
 pub use endpoint::{Call, Endpoint};
 pub use error::{Code, Error};
@@ -25,5 +26,6 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::asks("member-base/get", member_base::get),
         Endpoint::changes("member-base/delete", member_base::delete),
         Endpoint::asks("member-base/list", member_base::list),
+        Endpoint::changes("transaction/ingest", transaction::ingest),
     ]
 }

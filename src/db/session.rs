@@ -14,8 +14,9 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statem
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Executor, Pool, Postgres, Sqlite, pool::PoolConnection};
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit};
+use uuid::Uuid;
 
-use super::{Fault, Rows, Scalar, connect, fault};
+use super::{Fault, Lock, Rows, Scalar, connect, fault};
 
 /// The database ends a statement at the deadline itself; only where it does not answer at all, we do so much later.
 const GRACE: Duration = Duration::from_millis(500);
@@ -106,6 +107,18 @@ impl Session {
     /// Rolls the transaction back at its end, though the work succeeds: a dry run.
     pub fn discard(&self) {
         self.0.discard.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps this memberbase, too, from being deleted before the transaction ends. Whoever needs several takes them in the
+    /// order of their ids.
+    pub async fn share(&self, memberbase: Uuid) -> Result<(), DbErr> {
+        match self.0.backend {
+            DbBackend::Sqlite => Ok(()),
+            _ => self
+                .execute_unprepared(super::advisory(Lock::Shared(memberbase)).trim_start_matches("; "))
+                .await
+                .map(drop),
+        }
     }
 
     /// Says that others stood in the way, though no statement failed: what fails then is done again.

@@ -80,7 +80,7 @@ pub type Given<T> = Option<Option<T>>;
 
 impl OnError {
     /// Refuses the call where it has bad rows and wants all or nothing.
-    fn judge(self, failures: &Failures) -> Result<(), Error> {
+    pub(super) fn judge(self, failures: &Failures) -> Result<(), Error> {
         if failures.is_empty() || self == Self::SkipFailed {
             return Ok(());
         }

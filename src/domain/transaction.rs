@@ -1,6 +1,7 @@
 //! Transactions: the card payments of members.
 
 pub mod bulk_upsert;
+pub mod ingest;
 
 use super::owned::Owned;
 use crate::{

@@ -33,7 +33,7 @@ pub struct Count(pub u64);
 /// The largest whole number that every JSON reader keeps.
 const MAX_COUNT: u64 = (1 << 53) - 1;
 
-/// The largest whole number that every JSON reader keeps.
+/// A whole number of rows, 0 to 2^53-1, as a JSON number.
 #[Scalar]
 impl ScalarType for Count {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -263,3 +263,49 @@ async fn another_memberbase_is_as_one_that_never_was(
         assert_eq!(failure(&none), failure(&theirs), "{path}");
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn transactions_of_several_memberbases_are_stored_together_or_not_at_all(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let writer = server.writer().await;
+    let mut members = Vec::new();
+    for _ in 0..3 {
+        let base = server.memberbase("b").await;
+        let rows = json!({"member_base_id": base, "members": [{"ref": "a"}]});
+        members.push((writer.called("member/bulk-upsert", rows).await[0].take(), base));
+    }
+    let event = |member: &Value, key: &str| {
+        json!({
+            "member_id": member, "external_id": key, "auth_code": "a", "network": "visa", "bin": "400000",
+            "merchant_id": "m", "authed_at": "2026-01-31T12:00:00Z", "amount": 350, "currency": "GBP", "new": true,
+        })
+    };
+    let count = async || server.column::<i64>("SELECT count(*) FROM \"transaction\"").await[0];
+    let events: Vec<_> = members.iter().map(|(member, _)| event(member, "1")).collect();
+    assert_eq!(writer.called("transaction/ingest", json!({"events": events})).await, json!({"status": "ok"}));
+    assert_eq!(writer.called("transaction/ingest", json!({"events": events})).await, json!({"status": "ok"}));
+    assert_eq!(count().await, 3);
+    let mut bad = event(&members[1].0, "3");
+    bad["bin"] = json!("1");
+    let events = json!([event(&members[0].0, "2"), event(&json!("m_00000000000000000000000000"), "2"), bad]);
+    let answer = writer.call("transaction/ingest", json!({"events": events})).await;
+    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
+    let failures = answer.json()["error"]["data"]["failures"].take();
+    let told: Vec<_> = failures.as_array().unwrap().iter().map(|row| (&row["index"], &row["code"])).collect();
+    assert_eq!(told, [(&json!(1), &json!("unknown_member")), (&json!(2), &json!("invalid_value"))]);
+    // To a token of one memberbase the others' members are nobody.
+    let bound = server.bound(Access::Write, &members[0].1).await;
+    let events = json!([event(&members[0].0, "2"), event(&members[1].0, "2")]);
+    let answer = bound.call("transaction/ingest", json!({"events": events})).await;
+    assert_eq!(answer.json()["error"]["data"]["failures"][0]["code"], "unknown_member");
+    assert_eq!(count().await, 3);
+    assert_eq!(failure(&server.reader().await.call("transaction/ingest", json!({"events": []})).await).0, 403);
+    assert_eq!(writer.called("transaction/ingest", json!({"events": []})).await, json!({"status": "ok"}));
+    let mut other = event(&members[0].0, "4");
+    other["network"] = json!("diners");
+    let answer = writer.call("transaction/ingest", json!({"events": [other]})).await;
+    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("events[0].network"), "{}", answer.json());
+}

@@ -31,6 +31,14 @@ impl<'a> MemberName<'a> {
         }
     }
 
+    /// Its id, where it is named so.
+    pub(in crate::domain) fn id(&self) -> Option<MemberId> {
+        match self {
+            Self::Id(id) => Some(*id),
+            Self::Ref(_) => None,
+        }
+    }
+
     /// What is wrong with a row whose member is not there.
     pub(in crate::domain) fn unknown(&self) -> RowError {
         let (message, field) = match self {

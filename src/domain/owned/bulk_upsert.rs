@@ -32,7 +32,7 @@ pub(in crate::domain) async fn bulk_upsert<'a, Given, Row, K>(
     kind: K,
     given: &'a [Given],
     options: Options,
-    read: impl Fn(&'a Given) -> Result<(MemberName<'a>, Row), RowError>,
+    read: impl Fn(&'a Given) -> Read<'a, Row>,
 ) -> Result<Upserted<K::Id>, Error>
 where
     Row: Copy + Send + Sync,
@@ -40,24 +40,39 @@ where
 {
     let read: Vec<_> = given.iter().map(read).collect();
     let lock = Lock::Shared(scope.memberbase().uuid());
-    let upsert = async |session: Session| {
-        memberbase::ensure_exists(&session, scope).await?;
-        if options.dry_run {
-            session.discard();
-        }
-        let names: Vec<_> = read.iter().map(|read| read.as_ref().ok().map(|(member, _)| *member)).collect();
-        let members = member::resolve(&session, scope, &names).await?;
-        let mut failures = Failures::new();
-        let mut rows = Vec::with_capacity(read.len());
-        for (index, (read, member)) in read.iter().zip(members).enumerate() {
-            let row = match (read, member) {
-                (Ok((_, row)), Some(member)) => Ok(OfMember { member, row: *row }),
-                (Ok((name, _)), None) => Err(name.unknown()),
-                (Err(error), _) => Err(error.clone()),
-            };
-            rows.push(row.map_err(|error| failures.insert(index, error)).ok());
-        }
-        store(&session, scope, &kind, &rows, failures, options).await
-    };
-    app.db.write(lock, upsert).await
+    app.db.write(lock, async |session| upsert_in(&session, scope, &kind, &read, options).await).await
+}
+
+/// A row that was read, with the name of its member.
+pub(in crate::domain) type Read<'a, Row> = Result<(MemberName<'a>, Row), RowError>;
+
+/// Stores rows within a transaction that holds the lock of the memberbase.
+pub(in crate::domain) async fn upsert_in<'a, Row, K>(
+    session: &Session,
+    scope: Scope,
+    kind: &K,
+    read: &[Read<'a, Row>],
+    options: Options,
+) -> Result<Upserted<K::Id>, Error>
+where
+    Row: Copy + Send + Sync,
+    K: Kind<'a, Row = OfMember<Row>>,
+{
+    memberbase::ensure_exists(session, scope).await?;
+    if options.dry_run {
+        session.discard();
+    }
+    let names: Vec<_> = read.iter().map(|read| read.as_ref().ok().map(|(member, _)| *member)).collect();
+    let members = member::resolve(session, scope, &names).await?;
+    let mut failures = Failures::new();
+    let mut rows = Vec::with_capacity(read.len());
+    for (index, (read, member)) in read.iter().zip(members).enumerate() {
+        let row = match (read, member) {
+            (Ok((_, row)), Some(member)) => Ok(OfMember { member, row: *row }),
+            (Ok((name, _)), None) => Err(name.unknown()),
+            (Err(error), _) => Err(error.clone()),
+        };
+        rows.push(row.map_err(|error| failures.insert(index, error)).ok());
+    }
+    store(session, scope, kind, &rows, failures, options).await
 }

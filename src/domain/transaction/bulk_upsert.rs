@@ -62,7 +62,7 @@ pub async fn bulk_upsert(
 }
 
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     external_id: &'a str,
     auth_code: &'a str,
     network: CardNetwork,
@@ -76,7 +76,7 @@ struct Row<'a> {
     reverted_at: Given<Time>,
 }
 
-fn read(row: &NewTransaction) -> Result<(MemberName<'_>, Row<'_>), RowError> {
+pub(super) fn read(row: &NewTransaction) -> Result<(MemberName<'_>, Row<'_>), RowError> {
     let member = MemberName::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
     let amount = |field: &str, number: &str| field::whole(field, number, -MAX_WHOLE, MAX_WHOLE);
     let new = Row {
@@ -109,10 +109,10 @@ fn read_currency<'a>(field: &str, currency: &'a str) -> Result<&'a str, RowError
     Err(RowError::invalid(field, format!("{field}: expected three capital letters such as GBP")))
 }
 
-struct Transactions;
+pub(super) struct Transactions;
 
 #[derive(PartialEq)]
-struct State<'a> {
+pub(super) struct State<'a> {
     member: Uuid,
     auth_code: Cow<'a, str>,
     network: i64,

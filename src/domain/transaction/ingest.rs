@@ -1,0 +1,62 @@
+//! Transactions of members of any memberbases, in one call.
+
+use std::collections::BTreeMap;
+
+use super::bulk_upsert::{NewTransaction, Transactions, read};
+use crate::{
+    app::App,
+    db::{Lock, Session},
+    domain::{
+        Error,
+        access::{Access, Caller, Scope},
+        bulk::{Failures, Mode, OnError, Options},
+        member,
+        owned::{Read, upsert_in},
+    },
+    types::{Id, MemberbaseId},
+};
+
+/// Stores transactions, each in the memberbase of its member, who is named by id: all of them in one transaction, or none.
+pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Result<(), Error> {
+    const SKIP: Options = Options { on_error: OnError::SkipFailed, mode: Mode::Upsert, dry_run: false };
+    let reach = caller.reach(Access::Write)?;
+    let mut read: Vec<_> = rows.iter().map(|row| Some(read(row))).collect();
+    let ids: Vec<_> = read.iter().flatten().flatten().filter_map(|(name, _)| name.id()).collect();
+    let members: BTreeMap<_, _> =
+        member::find_all(app, reach, &ids).await?.into_iter().map(|found| (found.id, found.memberbase)).collect();
+    let mut failures = Failures::new();
+    let mut by_memberbase: BTreeMap<MemberbaseId, (Vec<usize>, Vec<Read<'_, _>>)> = BTreeMap::new();
+    for (index, slot) in read.iter_mut().enumerate() {
+        let memberbase = match slot {
+            Some(Ok((name, _))) => name.id().and_then(|id| members.get(&id)).ok_or_else(|| name.unknown()),
+            Some(Err(error)) => Err(error.clone()),
+            None => continue,
+        };
+        match (memberbase, slot.take()) {
+            (Ok(memberbase), Some(row)) => {
+                let (indexes, rows) = by_memberbase.entry(*memberbase).or_default();
+                indexes.push(index);
+                rows.push(row);
+            }
+            (Err(error), _) => {
+                failures.insert(index, error);
+            }
+            (Ok(_), None) => {}
+        }
+    }
+    let Some(first) = by_memberbase.keys().next() else { return OnError::RejectBatch.judge(&failures) };
+    let scopes: Vec<Scope> =
+        by_memberbase.keys().map(|id| caller.may(*id, Access::Write)).collect::<Result<_, Error>>()?;
+    let store = async |session: Session| {
+        let mut failures = failures.clone();
+        for scope in &scopes {
+            session.share(scope.memberbase().uuid()).await?;
+        }
+        for (scope, (indexes, rows)) in scopes.iter().zip(by_memberbase.values()) {
+            let upserted = upsert_in(&session, *scope, &Transactions, rows, SKIP).await?;
+            failures.extend(upserted.failures.into_iter().map(|(place, error)| (indexes[place], error)));
+        }
+        OnError::RejectBatch.judge(&failures)
+    };
+    app.db.write(Lock::Shared(first.uuid()), store).await
+}
