@@ -18,13 +18,15 @@ pub struct Call {
 
 type Running = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send>>;
 
+type Run = dyn Fn(Call, &[u8]) -> Result<Running, Error> + Send + Sync;
+
 /// One of all that can be called.
 pub struct Endpoint {
     /// Its path below [`super::PREFIX`].
     pub path: &'static str,
     /// Whether it changes anything.
     pub changes: bool,
-    run: Box<dyn Fn(Call, &[u8]) -> Result<Running, Error> + Send + Sync>,
+    run: Box<Run>,
 }
 
 impl Endpoint {
