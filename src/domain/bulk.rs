@@ -1,6 +1,7 @@
 //! What all bulk upserts have in common: how rows are folded, judged and stored, and what is told of each.
 
 mod fold;
+mod statement;
 mod store;
 
 use std::collections::BTreeMap;

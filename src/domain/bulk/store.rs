@@ -6,7 +6,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 use uuid::Uuid;
 
-use super::{Failures, Mode, Options, Outcome, Upserted, fold::Folded};
+use super::{Failures, Mode, Options, Outcome, Upserted, fold::Folded, statement};
 use crate::{
     db::{Column, Rows, Scalar, Session},
     domain::{Error, RowError, access::Scope, member},
@@ -153,13 +153,8 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         if places.is_empty() {
             return Ok(changes);
         }
-        let columns: String = self.kind.columns().iter().map(|column| format!(", {}", K::selected(column))).collect();
-        let matches: String = K::KEY.iter().map(|column| format!(" AND stored.{column} = input.{column}")).collect();
-        let sql = format!(
-            "SELECT input.n, stored.id{columns} FROM {{rows}} AS input CROSS JOIN \"{}\" AS stored \
-            WHERE stored.memberbase_id = $1{matches} {lock}",
-            K::TABLE
-        );
+        let selected: Vec<_> = self.kind.columns().iter().map(|column| K::selected(column)).collect();
+        let sql = statement::look_up(K::TABLE, K::KEY, &selected, lock);
         let folded = self.folded;
         let keys = K::key_values(places.iter().map(|&place| &folded.keys[place]));
         let rows = Rows::new(named(K::KEY, keys).collect::<Vec<_>>());
@@ -280,22 +275,12 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         // On PostgreSQL in the order of keys: whoever inserts the same ones does so in the same order, and so nobody waits
         // for one that waits for them. SQLite has one writer, and its pages fill up best in the order of ids, which is that
         // of the table that the rows are read from.
-        let by_key = match self.session.get_database_backend() {
-            DbBackend::Sqlite => {
-                order.sort_unstable_by_key(|&at| ids[at]);
-                ""
-            }
-            _ => "ORDER BY input.n",
-        };
-        let (key, state) = (K::KEY.join(", "), self.kind.columns());
-        let names: String = K::KEY.iter().chain(state).map(|column| format!(", {column}")).collect();
-        let values: String = K::KEY.iter().chain(state).map(|column| format!(", input.{column}")).collect();
-        let sql = format!(
-            "INSERT INTO \"{}\" (memberbase_id, updated_at, id{names}) \
-            SELECT $1, $2, input.id{values} FROM {{rows}} AS input WHERE true {by_key} \
-            ON CONFLICT (memberbase_id, {key}) DO NOTHING",
-            K::TABLE
-        );
+        let backend = self.session.get_database_backend();
+        if backend == DbBackend::Sqlite {
+            order.sort_unstable_by_key(|&at| ids[at]);
+        }
+        let state = self.kind.columns();
+        let sql = statement::insert(backend, K::TABLE, K::KEY, state);
         let mut columns = vec![("id", Column::Uuids(order.iter().map(|&at| ids[at]).collect()))];
         let keys = order.iter().map(|&at| &self.folded.keys[missing[at].place]);
         columns.extend(named(K::KEY, K::key_values(keys)));
@@ -311,7 +296,7 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
             return Ok(());
         }
         let columns = self.kind.columns();
-        let sql = update_statement(self.session.get_database_backend(), K::TABLE, columns);
+        let sql = statement::update(self.session.get_database_backend(), K::TABLE, columns);
         let now = Time::now().micros();
         let ids = changes.iter().filter_map(|change| self.ids[change.place]).collect();
         let times = changes.iter().map(|change| change.seen.then_some(now)).collect();
@@ -357,59 +342,9 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
     }
 }
 
-/// Writes the rows, whose column `id` names those that are there.
-fn update_statement(backend: DbBackend, table: &str, columns: &[&str]) -> String {
-    let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
-    // SQLite would search the rows for each thing of the memberbase: a value that seems to come of the row keeps it from it.
-    let memberbase = match backend {
-        DbBackend::Sqlite => "iif(input.n IS NULL, NULL, $1)",
-        _ => "$1",
-    };
-    format!(
-        "UPDATE \"{table}\" SET {set} updated_at = coalesce(input.updated_at, \"{table}\".updated_at) \
-        FROM {{rows}} AS input WHERE \"{table}\".memberbase_id = {memberbase} AND \"{table}\".id = input.id"
-    )
-}
-
 fn named<'a>(
     names: &'static [&'static str],
     columns: Vec<Column<'a>>,
 ) -> impl Iterator<Item = (&'static str, Column<'a>)> {
     names.iter().copied().zip(columns)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::db::{Db, Settings};
-
-    #[tokio::test]
-    async fn sqlite_looks_each_row_up_that_it_updates() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let settings = Settings {
-            url: format!("sqlite://{}/test.db", folder.path().display()),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(5),
-            pooler: false,
-        };
-        let db = Db::connect(&settings).await.expect("a database");
-        db.migrate_up().await.expect("tables");
-        for (table, column) in [("member", "source_updated_at"), ("clip", "redeemed_at"), ("transaction", "amount")] {
-            let sql = format!("EXPLAIN QUERY PLAN {}", update_statement(DbBackend::Sqlite, table, &[column]));
-            let ids = ("id", Column::Uuids(vec![Uuid::nil()]));
-            let rows = Rows::new([ids, ("updated_at", Column::Ints(vec![1])), (column, Column::Ints(vec![1]))]);
-            let mut plan = Vec::new();
-            let take = |row: QueryResult| {
-                plan.push(row.try_get::<String>("", "detail")?);
-                Ok(())
-            };
-            let session = db.read().await.expect("a session");
-            session.bulk_each(&sql, &[Scalar::Uuid(Uuid::nil())], &rows, take).await.expect("a plan");
-            let expected = format!("SEARCH {table} USING PRIMARY KEY (memberbase_id=? AND id=?)");
-            assert_eq!(plan.last(), Some(&expected), "{plan:?}");
-        }
-    }
 }

@@ -1,0 +1,79 @@
+//! The statements of bulk upserts, of any table: each reads its rows from the table expression `{rows}`, and `$1` is the
+//! memberbase.
+
+use sea_orm::DbBackend;
+
+/// Selects of each row that is there its place `n`, its id and what is `selected` of it.
+pub(super) fn look_up(table: &str, key: &[&str], selected: &[String], lock: &str) -> String {
+    let selected: String = selected.iter().map(|column| format!(", {column}")).collect();
+    let matches: String = key.iter().map(|column| format!(" AND stored.{column} = input.{column}")).collect();
+    format!(
+        "SELECT input.n, stored.id{selected} FROM {{rows}} AS input CROSS JOIN \"{table}\" AS stored \
+        WHERE stored.memberbase_id = $1{matches} {lock}"
+    )
+}
+
+/// Inserts the rows, all at the time `$2`, but those whose key is taken; on PostgreSQL in their order.
+pub(super) fn insert(backend: DbBackend, table: &str, key: &[&str], state: &[&str]) -> String {
+    let names: String = key.iter().chain(state).map(|column| format!(", {column}")).collect();
+    let values: String = key.iter().chain(state).map(|column| format!(", input.{column}")).collect();
+    let (key, order) = (key.join(", "), if backend == DbBackend::Sqlite { "" } else { "ORDER BY input.n" });
+    format!(
+        "INSERT INTO \"{table}\" (memberbase_id, updated_at, id{names}) \
+        SELECT $1, $2, input.id{values} FROM {{rows}} AS input WHERE true {order} \
+        ON CONFLICT (memberbase_id, {key}) DO NOTHING"
+    )
+}
+
+/// Writes the rows, whose column `id` names those that are there.
+pub(super) fn update(backend: DbBackend, table: &str, columns: &[&str]) -> String {
+    let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
+    // SQLite would search the rows for each thing of the memberbase: a value that seems to come of the row keeps it from it.
+    let memberbase = match backend {
+        DbBackend::Sqlite => "iif(input.n IS NULL, NULL, $1)",
+        _ => "$1",
+    };
+    format!(
+        "UPDATE \"{table}\" SET {set} updated_at = coalesce(input.updated_at, \"{table}\".updated_at) \
+        FROM {{rows}} AS input WHERE \"{table}\".memberbase_id = {memberbase} AND \"{table}\".id = input.id"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sea_orm::QueryResult;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::db::{Column, Db, Rows, Scalar, Settings};
+
+    #[tokio::test]
+    async fn sqlite_looks_each_row_up_that_it_updates() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings {
+            url: format!("sqlite://{}/test.db", folder.path().display()),
+            max_connections: 1,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+            pooler: false,
+        };
+        let db = Db::connect(&settings).await.expect("a database");
+        db.migrate_up().await.expect("tables");
+        for (table, column) in [("member", "source_updated_at"), ("clip", "redeemed_at"), ("transaction", "amount")] {
+            let sql = format!("EXPLAIN QUERY PLAN {}", update(DbBackend::Sqlite, table, &[column]));
+            let ids = ("id", Column::Uuids(vec![Uuid::nil()]));
+            let rows = Rows::new([ids, ("updated_at", Column::Ints(vec![1])), (column, Column::Ints(vec![1]))]);
+            let mut plan = Vec::new();
+            let take = |row: QueryResult| {
+                plan.push(row.try_get::<String>("", "detail")?);
+                Ok(())
+            };
+            let session = db.read().await.expect("a session");
+            session.bulk_each(&sql, &[Scalar::Uuid(Uuid::nil())], &rows, take).await.expect("a plan");
+            let expected = format!("SEARCH {table} USING PRIMARY KEY (memberbase_id=? AND id=?)");
+            assert_eq!(plan.last(), Some(&expected), "{plan:?}");
+        }
+    }
+}
