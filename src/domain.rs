@@ -5,6 +5,7 @@ pub mod api_token;
 pub mod attribute;
 pub mod bulk;
 pub mod clip;
+mod cursor;
 mod error;
 mod field;
 pub mod filter;

@@ -1,6 +1,8 @@
 //! The plain HTTP face, `POST /publisher.v1/<resource>/<action>` with a JSON body, for clients of the original API. A
 //! second door to the domain's functions: no rule lives here.
 
+mod api_token;
+mod attribute_schema;
 mod endpoint;
 mod error;
 mod filter;
@@ -26,6 +28,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::asks("member-base/get", member_base::get),
         Endpoint::changes("member-base/delete", member_base::delete),
         Endpoint::asks("member-base/list", member_base::list),
+        Endpoint::changes("attribute.schema/set", attribute_schema::set),
+        Endpoint::asks("attribute.schema/get", attribute_schema::get),
+        Endpoint::changes("api-token/create", api_token::create),
+        Endpoint::asks("api-token/list", api_token::list),
+        Endpoint::changes("api-token/revoke", api_token::revoke),
         Endpoint::changes("transaction/ingest", transaction::ingest),
     ]
 }

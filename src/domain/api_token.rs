@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     Error,
     access::{Access, Caller, Reach},
+    cursor::{self, List},
     text,
 };
 use crate::{
@@ -172,6 +173,16 @@ pub async fn list(app: &App, caller: &Caller, page: &Page<ApiTokenId>) -> Result
     let rows = query.order_by(api_token::Column::Id, order).limit(page.size + 1).all(&app.db.read().await?).await?;
     let rows = rows.into_iter().map(ApiToken::try_from).collect::<Result<Vec<_>, _>>()?;
     Ok(page.slice(rows, matches!(page.start, Start::Beside(_))))
+}
+
+/// Where a token stands in their list, as a cursor: opaque to whoever holds it.
+pub fn cursor(id: ApiTokenId) -> String {
+    cursor::write(List::ApiTokens, id)
+}
+
+/// Reads a cursor; the message says why it is none of this list.
+pub fn parse_cursor(cursor: &str) -> Result<ApiTokenId, &'static str> {
+    cursor::read(List::ApiTokens, cursor)
 }
 
 /// Revokes a token; again is no error, and leaves the first time.

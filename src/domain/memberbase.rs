@@ -2,7 +2,6 @@
 
 mod attribute_schema;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder,
@@ -17,6 +16,7 @@ use super::{
     Error,
     access::{Access, Caller, Reach, Scope},
     attribute::Schema,
+    cursor::{self, List},
     filter::{Filter, IdTest, TextTest, Values},
     member::{Deleted, delete_all},
 };
@@ -26,9 +26,6 @@ use crate::{
     entity::{api_token, member, memberbase},
     types::{Direction, Id, MemberbaseId, Page, Slice, Start, Time},
 };
-
-/// The first byte of a cursor of memberbases; those of members are higher.
-const MEMBERBASES: u8 = 1;
 
 /// The most characters of a name.
 const MAX_NAME: usize = 256;
@@ -173,20 +170,12 @@ pub async fn count(app: &App, reach: Reach, filter: &Filter<Test>) -> Result<u64
 
 /// Where a memberbase stands in their list, as a cursor: opaque to whoever holds it.
 pub fn cursor(id: MemberbaseId) -> String {
-    let mut bytes = vec![MEMBERBASES];
-    bytes.extend_from_slice(id.uuid().as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
+    cursor::write(List::Memberbases, id)
 }
 
 /// Reads a cursor; the message says why it is none of this list.
 pub fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
-    const MALFORMED: &str = "the cursor is malformed";
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| MALFORMED)?;
-    match bytes.split_first() {
-        Some((&MEMBERBASES, id)) => Uuid::from_slice(id).map(MemberbaseId::from_uuid).map_err(|_| MALFORMED),
-        Some(_) => Err("the cursor is of another list"),
-        None => Err(MALFORMED),
-    }
+    cursor::read(List::Memberbases, cursor)
 }
 
 /// The memberbase; fails where it does not exist.

@@ -309,3 +309,64 @@ async fn transactions_of_several_memberbases_are_stored_together_or_not_at_all(
     let answer = writer.call("transaction/ingest", json!({"events": [other]})).await;
     assert!(answer.json()["error"]["message"].as_str().unwrap().contains("events[0].network"), "{}", answer.json());
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_schema_is_set_read_and_kept_from_changes_of_what_is_in_use(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, admin) = (server.memberbase("b").await, server.admin().await);
+    let schema = r#"{"z":{"type":"number"},"a":{"type":"array"},"b":{"type":"boolean"},"d":{"type":"date"}}"#;
+    let body = format!(r#"{{"member_base_id": "{base}", "schema": {schema}}}"#);
+    let request = Request::post("/publisher.v1/attribute.schema/set").header(header::CONTENT_TYPE, "application/json");
+    let told = admin.send(request.body(Body::from(body)).unwrap()).await.json();
+    assert_eq!((&told["id"], &told["member_base_id"]), (&json!(base), &json!(base)));
+    let get = admin.call("attribute.schema/get", json!({"member_base_id": base})).await;
+    assert_eq!(get.json(), told);
+    // In the order in which it was set.
+    let text = String::from_utf8(get.body).unwrap();
+    assert!(text.contains(schema), "{text}");
+    let members = json!([{"ref": "a", "attributes": {"z": 1, "a": ["x"]}}]);
+    let id = admin.called("member/bulk-upsert", json!({"member_base_id": base, "members": members})).await[0].take();
+    assert_eq!(admin.called("member/get", json!({"id": id})).await["attributes"], json!({"z": 1, "a": ["x"]}));
+    let answer =
+        admin.call("attribute.schema/set", json!({"member_base_id": base, "schema": {"z": {"type": "date"}}})).await;
+    assert_eq!(failure(&answer), (400, "invalid_schema_modification".to_owned()));
+    let bad =
+        admin.call("attribute.schema/set", json!({"member_base_id": base, "schema": {"z": {"type": "text"}}})).await;
+    assert!(bad.json()["error"]["message"].as_str().unwrap().contains("schema.z.type"), "{}", bad.json());
+    let absent = admin.call("attribute.schema/get", json!({"member_base_id": nowhere()})).await;
+    assert_eq!(failure(&absent), (404, "not_found".to_owned()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn tokens_are_made_listed_and_revoked(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let admin = server.admin().await;
+    let made = admin.called("api-token/create", json!({"access": "write", "description": "ours"})).await;
+    let secret = made["token"].as_str().unwrap();
+    assert_eq!(
+        (&made["access"], &made["expires_at"], &made["revoked_at"]),
+        (&json!("write"), &json!(null), &json!(null))
+    );
+    // The original's write makes memberbases too.
+    server.with_secret(secret).called("member-base/create", json!({"name": "b"})).await;
+    let new = json!({"access": "read", "description": "", "expires_at": "2999-01-01T00:00:00Z"});
+    let reader = admin.called("api-token/create", new).await;
+    let refused =
+        server.with_secret(reader["token"].as_str().unwrap()).call("member-base/create", json!({"name": "b"})).await;
+    assert_eq!(failure(&refused), (403, "authorization_error".to_owned()));
+    let first = admin.called("api-token/list", json!({"pagination": {"limit": 2}})).await;
+    let next = json!({"pagination": {"limit": 2, "cursor": first["page"]["cursor"]}});
+    let rest = admin.called("api-token/list", next).await;
+    let all = [first["data"].as_array().unwrap().clone(), rest["data"].as_array().unwrap().clone()].concat();
+    let told: Vec<_> = all.iter().map(|token| (&token["id"], token["access"].as_str().unwrap())).collect();
+    assert_eq!(told[told.len() - 2..], [(&made["id"], "write"), (&reader["id"], "read")]);
+    assert!(all.iter().all(|token| token.get("token").is_none()), "{all:?}");
+    assert_eq!(admin.called("api-token/revoke", json!({"id": made["id"]})).await, json!({}));
+    assert_eq!(failure(&server.with_secret(secret).call("member-base/list", json!({})).await).0, 401);
+    let unknown = json!({"id": "atok_00000000000000000000000000"});
+    assert_eq!(failure(&admin.call("api-token/revoke", unknown).await), (404, "not_found".to_owned()));
+}

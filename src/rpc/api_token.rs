@@ -1,0 +1,97 @@
+//! `api-token/...`. The original knows two accesses, and its `write` covers memberbases, schemas and tokens too.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Call, Code, Error,
+    member::id,
+    member_base::Done,
+    page::{Listed, Pagination},
+};
+use crate::{
+    domain::{
+        access::Access,
+        api_token::{self, ApiToken, NewApiToken, cursor, parse_cursor},
+    },
+    types::{Id, Time},
+};
+
+/// What a token may do.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug)]
+#[serde(rename_all = "snake_case")]
+enum Allowed {
+    Read,
+    Write,
+}
+
+/// A token, as it is answered.
+#[derive(Serialize, Debug)]
+pub struct Token {
+    id: String,
+    access: Allowed,
+    description: String,
+    created_at: String,
+    expires_at: Option<String>,
+    last_used_at: Option<String>,
+    revoked_at: Option<String>,
+    /// The secret, of a token that was just made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl From<ApiToken> for Token {
+    fn from(found: ApiToken) -> Self {
+        let text = |time: Time| time.to_string();
+        Self {
+            id: found.id.to_string(),
+            access: if found.access == Access::Read { Allowed::Read } else { Allowed::Write },
+            description: found.description,
+            created_at: found.id.created_at().to_string(),
+            expires_at: found.expires_at.map(text),
+            last_used_at: found.last_used_at.map(text),
+            revoked_at: found.revoked_at.map(text),
+            token: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Create {
+    access: Allowed,
+    description: String,
+    expires_at: Option<String>,
+}
+
+pub(super) async fn create(call: Call, given: Create) -> Result<Token, Error> {
+    let time =
+        |text: String| Time::parse(&text).map_err(|error| Error::new(Code::BadRequest, format!("expires_at: {error}")));
+    let access = match given.access {
+        Allowed::Read => Access::Read,
+        Allowed::Write => Access::Admin,
+    };
+    let expires_at = given.expires_at.map(time).transpose()?;
+    let new = NewApiToken { description: given.description, access, memberbase: None, expires_at };
+    let (made, secret) = api_token::create(&call.app, &call.caller, new).await?;
+    Ok(Token { token: Some(secret.expose().to_owned()), ..made.into() })
+}
+
+#[derive(Deserialize)]
+pub(super) struct List {
+    pagination: Option<Pagination>,
+}
+
+pub(super) async fn list(call: Call, given: List) -> Result<Listed<Token>, Error> {
+    let page = given.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
+    let slice = api_token::list(&call.app, &call.caller, &page).await?;
+    Listed::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Revoke {
+    id: String,
+}
+
+pub(super) async fn revoke(call: Call, given: Revoke) -> Result<Done, Error> {
+    api_token::revoke(&call.app, &call.caller, id("id", &given.id)?).await?;
+    Ok(Done {})
+}
