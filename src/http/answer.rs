@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{
     body::Body,
     http::{
-        HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::Response,
@@ -106,6 +106,12 @@ pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Resp
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, media.content_type());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    tell(status, headers);
+    response
+}
+
+/// What goes with a status, whichever the API.
+pub(super) fn tell(status: StatusCode, headers: &mut HeaderMap) {
     match status {
         StatusCode::UNAUTHORIZED => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -115,7 +121,6 @@ pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Resp
         }
         _ => {}
     }
-    response
 }
 
 /// The status of a refusal that concerns HTTP, whatever the media type; none where GraphQL alone refuses.

@@ -41,10 +41,10 @@ use crate::{
 const METHODS: &str = "GET, HEAD, POST";
 
 /// From this size on a body is parsed on a thread where it keeps nobody waiting.
-const LARGE: usize = 64 << 10;
+pub(super) const LARGE: usize = 64 << 10;
 
 /// How much longer than the database a mutation is waited for, so that what the database says of its end is answered.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// A request that has arrived whole.
 struct Arrived {

@@ -1,10 +1,7 @@
 //! `/publisher.v1/...`: the plain HTTP face over HTTP. What costs least is judged first, and nothing of a body is read for
 //! a caller who is not known.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::ObjectType;
 use axum::{
@@ -18,15 +15,19 @@ use hyper::body::Body as _;
 use tokio::time::timeout_at;
 use tracing::{Instrument, Span, field::display};
 
-use super::{Service, answer::Refusal, body, body::Limit, negotiate, trace::TraceId};
+use super::{
+    Service,
+    answer::{self, Refusal},
+    body::{self, Limit},
+    graphql::{GRACE, LARGE},
+    negotiate,
+    trace::TraceId,
+};
 use crate::{
     app::App,
     auth,
-    rpc::{Call, Code, Endpoint, Error},
+    rpc::{Call, Code, Error},
 };
-
-/// How much longer than the database a change is waited for, so that what the database says of its end is answered.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves an endpoint, whatever the method.
 pub(super) async fn serve<Q, M>(
@@ -41,8 +42,9 @@ where
 {
     let unread = !request.body().is_end_stream();
     let outcome = service.call(&path, request).await;
-    let (status, body) = match &outcome {
-        Ok(body) => (StatusCode::OK, body.clone()),
+    let failed = outcome.is_err();
+    let (status, body) = match outcome {
+        Ok(body) => (StatusCode::OK, body),
         Err(error) => (error.code().status(), error.envelope(trace.as_str())),
     };
     let mut response = Response::new(Body::from(body));
@@ -50,29 +52,21 @@ where
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    match status {
-        StatusCode::UNAUTHORIZED => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-        }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        _ => {}
+    answer::tell(status, headers);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
     }
-    if unread && outcome.is_err() {
+    if unread && failed {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
 impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
-    async fn call(&self, path: &str, request: Request) -> Result<Vec<u8>, Error> {
+    async fn call(self: &Arc<Self>, path: &str, request: Request) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
-        let endpoint = self.endpoints.iter().find(|endpoint| endpoint.path == path);
-        let endpoint = endpoint.ok_or_else(|| Error::new(Code::NotFound, "there is no such endpoint"))?;
+        let place = self.endpoints.iter().position(|endpoint| endpoint.path == path);
+        let place = place.ok_or_else(|| Error::new(Code::NotFound, "there is no such endpoint"))?;
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
             return Err(Error::new(Code::MethodNotAllowed, "the method has to be POST"));
@@ -88,16 +82,30 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
             Span::current().record("token", display(token));
         }
         Span::current().record("operation", path);
-        let time = if endpoint.changes { limits.time.mutation } else { limits.time.query };
+        let time = if self.endpoints[place].changes { limits.time.mutation } else { limits.time.query };
         let read = body::read(body, Limit::of(&caller, &limits.body));
         let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
         let call = Call { app: until(time), caller };
-        self.run(endpoint, call, &body, started + time).await
+        self.run(place, call, body, started + time).await
     }
 
     /// A change is never dropped in its middle, whoever hangs up: the database ends it when its time is over.
-    async fn run(&self, endpoint: &Endpoint, call: Call, body: &[u8], deadline: Instant) -> Result<Vec<u8>, Error> {
-        let running = endpoint.call(call, body)?;
+    async fn run(
+        self: &Arc<Self>,
+        place: usize,
+        call: Call,
+        body: Vec<u8>,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Error> {
+        let endpoint = &self.endpoints[place];
+        let running = if body.len() < LARGE {
+            endpoint.call(call, &body)?
+        } else {
+            // A large body is parsed where it keeps nobody waiting.
+            let service = Arc::clone(self);
+            let task = tokio::task::spawn_blocking(move || service.endpoints[place].call(call, &body));
+            task.await.unwrap_or_else(|_| Err(panicked()))?
+        };
         let late = || Error::new(Code::ServiceUnavailable, "the request took longer than it may");
         if !endpoint.changes {
             return timeout_at(deadline.into(), running).await.map_err(|_| late())?;
@@ -105,13 +113,15 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         let task = self.tasks.spawn(running.in_current_span());
         match timeout_at((deadline + GRACE).into(), task).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => {
-                tracing::error!("the request panicked");
-                Err(Error::new(Code::InternalError, "internal error"))
-            }
+            Ok(Err(_)) => Err(panicked()),
             Err(_) => Err(late()),
         }
     }
+}
+
+fn panicked() -> Error {
+    tracing::error!("the request panicked");
+    Error::new(Code::InternalError, "internal error")
 }
 
 /// A refusal of the body.

@@ -1,4 +1,4 @@
-//! Clips, stamp collections and transactions: lists below members, look-ups, deletion by their own ids.
+//! Clips, stamp collections and transactions: lists below members, and look-ups.
 
 use memberbase::{
     db::{Column, Rows},
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Caller, Database, Server, nowhere};
 
 /// The lists below a member, what names a thing of each, the prefix of its id, and what it is called in `deleteXs`.
-const LISTS: [(&str, &str, &str, &str); 3] = [
+pub const LISTS: [(&str, &str, &str, &str); 3] = [
     ("clips", "dealId", "clip_", "Clip"),
     ("stampCollections", "loyaltyProgramId", "sc_", "StampCollection"),
     ("transactions", "externalId", "txn_", "Transaction"),
@@ -36,7 +36,7 @@ async fn ask(caller: &Caller, member: &str, (list, name, ..): (&str, &str, &str,
     caller.ask(&query, variables).await
 }
 
-async fn page(caller: &Caller, member: &str, list: (&str, &str, &str, &str), arguments: Value) -> Value {
+pub async fn page(caller: &Caller, member: &str, list: (&str, &str, &str, &str), arguments: Value) -> Value {
     ask(caller, member, list, arguments).await.data()["member"]["list"].take()
 }
 
@@ -266,68 +266,6 @@ async fn only_rows_that_are_there_count_towards_the_limit_of_a_request(
     }
 }
 
-/// Deletes things of a kind by their ids.
-async fn delete(caller: &Caller, base: &str, kind: &str, ids: &Value) -> Answer {
-    let name = format!("{}{}", kind[..1].to_lowercase(), &kind[1..]);
-    let query = format!(
-        "mutation($input: Delete{kind}sInput!) {{ payload: delete{kind}s(input: $input) {{ \
-        deleted: deleted{kind}Ids notFound: notFound{kind}Ids }} }}"
-    );
-    let ids_of = format!("{name}Ids");
-    caller.ask(&query, json!({"input": {"memberbaseId": base, ids_of: ids}})).await
-}
-
-#[rstest]
-#[tokio::test]
-async fn things_go_by_their_ids_and_what_is_not_there_is_told(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
-    let server = Server::start(database).await;
-    let (base, members) = server.base_of(2).await;
-    let (other, others) = server.base_of(1).await;
-    server.give(&base, &members, [2; 3]).await;
-    server.give(&other, &others, [1; 3]).await;
-    let writer = server.writer().await;
-    for (place, list) in LISTS.into_iter().enumerate() {
-        let first = page(&writer, &members[0], list, json!({})).await["nodes"].take();
-        let second = page(&writer, &members[1], list, json!({})).await["nodes"].take();
-        let elsewhere = page(&writer, &others[0], list, json!({})).await["nodes"][0]["id"].take();
-        let never = json!(nowhere().replace("mb_", list.2));
-        let (a, b, c) = (&first[0]["id"], &first[1]["id"], &second[1]["id"]);
-        let ids = json!([c, never, a, c, elsewhere, never, b]);
-        let payload = delete(&writer, &base, list.3, &ids).await.data()["payload"].take();
-        assert_eq!(payload, json!({"deleted": [c, a, b], "notFound": [never, elsewhere]}));
-        let again = delete(&writer, &base, list.3, &json!([a])).await.data()["payload"].take();
-        assert_eq!(again, json!({"deleted": [], "notFound": [a]}));
-        let nothing = delete(&writer, &base, list.3, &json!([])).await.data()["payload"].take();
-        assert_eq!(nothing, json!({"deleted": [], "notFound": []}));
-        let left = page(&writer, &members[1], list, json!({})).await["nodes"].take();
-        assert_eq!((left, server.belongings().await[place]), (json!([second[0]]), 2));
-    }
-}
-
-#[rstest]
-#[tokio::test]
-async fn only_who_may_write_there_deletes_things(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    let server = Server::start(database).await;
-    let (base, members) = server.base_of(1).await;
-    server.give(&base, &members, [1; 3]).await;
-    let (reader, writer) = (server.reader().await, server.writer().await);
-    let bound = server.bound(Access::Write, &server.memberbase("other").await).await;
-    for list in LISTS {
-        let id = page(&reader, &members[0], list, json!({})).await["nodes"][0]["id"].take();
-        let ids = json!([id]);
-        assert_eq!(delete(&reader, &base, list.3, &ids).await.code(), "FORBIDDEN");
-        assert_eq!(delete(&bound, &base, list.3, &ids).await.code(), "NOT_FOUND");
-        assert_eq!(delete(&writer, &nowhere(), list.3, &ids).await.code(), "NOT_FOUND");
-        let malformed = delete(&writer, &base, list.3, &json!([id, members[0]])).await;
-        assert_eq!(malformed.code(), "BAD_USER_INPUT");
-        assert_eq!(malformed.error()["extensions"]["path"][1], 1, "{}", malformed.json());
-        assert!(malformed.message().contains(list.2), "{}", malformed.message());
-    }
-    assert_eq!(server.belongings().await, [1; 3]);
-}
-
 /// How the database would read this page of these members.
 async fn plan(server: &Server, statement: &str, scalars: &[memberbase::db::Scalar], rows: &Rows<'_>) -> String {
     let (explain, column) = match server.app.db.backend() {
@@ -413,39 +351,4 @@ async fn members_by_ref_and_of_an_upsert_read_their_lists_together(
     let data = writer.ask(query, json!({"b": base})).await.data();
     let found: Vec<_> = data["bulkUpsertMembers"]["members"].as_array().unwrap().iter().map(names).collect();
     assert_eq!(found, [second, Some(vec![])]);
-}
-
-#[rstest]
-#[tokio::test]
-async fn deletions_that_overlap_succeed(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    let server = Server::start(database).await;
-    let (base, members) = server.base_of(200).await;
-    server.give(&base, &members, [3; 3]).await;
-    let writer = server.writer().await;
-    let query = "query($b: ID!) { members(memberbaseId: $b, first: 200) { nodes { clips { nodes { id } } } } }";
-    let data = writer.ask(query, json!({"b": base})).await.data();
-    let nodes = data["members"]["nodes"].as_array().unwrap();
-    let mut clips: Vec<_> = nodes
-        .iter()
-        .flat_map(|node| node["clips"]["nodes"].as_array().unwrap())
-        .map(|clip| clip["id"].clone())
-        .collect();
-    let forward = json!(clips);
-    clips.reverse();
-    let backward = json!(clips);
-    let mut last_first = members.clone();
-    last_first.reverse();
-    let answers = tokio::join!(
-        delete(&writer, &base, "Clip", &forward),
-        writer.delete_with(json!({"memberbaseId": base, "memberIds": members})),
-        delete(&writer, &base, "Clip", &backward),
-        writer.delete_with(json!({"memberbaseId": base, "memberIds": last_first})),
-    );
-    let count = |answer: &Answer| answer.data()["payload"]["deleted"].as_array().unwrap().len() as u64;
-    let rows = |answer: &Answer, kind: &str| answer.data()["deleteMembers"]["deleted"][kind].as_u64().unwrap();
-    let sum = |kind: &str| rows(&answers.1, kind) + rows(&answers.3, kind);
-    // Whatever went was counted by one of them.
-    assert_eq!((sum("members"), sum("stampCollections"), sum("transactions")), (200, 600, 600));
-    assert_eq!(count(&answers.0) + count(&answers.2) + sum("clips"), 600);
-    assert_eq!((server.members().await, server.belongings().await), (0, [0; 3]));
 }

@@ -9,6 +9,7 @@ mod attributes;
 mod belongings;
 mod bulk_upsert;
 mod concurrency;
+mod delete_belongings;
 mod delete_members;
 mod errors;
 mod filters;

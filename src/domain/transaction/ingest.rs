@@ -20,28 +20,26 @@ use crate::{
 pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Result<(), Error> {
     const SKIP: Options = Options { on_error: OnError::SkipFailed, mode: Mode::Upsert, dry_run: false };
     let reach = caller.reach(Access::Write)?;
-    let mut read: Vec<_> = rows.iter().map(|row| Some(read(row))).collect();
-    let ids: Vec<_> = read.iter().flatten().flatten().filter_map(|(name, _)| name.id()).collect();
+    let read: Vec<_> = rows.iter().map(read).collect();
+    let ids: Vec<_> = read.iter().flatten().filter_map(|(name, _)| name.id()).collect();
     let members: BTreeMap<_, _> =
         member::find_all(app, reach, &ids).await?.into_iter().map(|found| (found.id, found.memberbase)).collect();
     let mut failures = Failures::new();
     let mut by_memberbase: BTreeMap<MemberbaseId, (Vec<usize>, Vec<Read<'_, _>>)> = BTreeMap::new();
-    for (index, slot) in read.iter_mut().enumerate() {
-        let memberbase = match slot {
-            Some(Ok((name, _))) => name.id().and_then(|id| members.get(&id)).ok_or_else(|| name.unknown()),
-            Some(Err(error)) => Err(error.clone()),
-            None => continue,
-        };
-        match (memberbase, slot.take()) {
-            (Ok(memberbase), Some(row)) => {
-                let (indexes, rows) = by_memberbase.entry(*memberbase).or_default();
+    for (index, row) in read.into_iter().enumerate() {
+        let found = row.and_then(|(name, row)| match name.id().and_then(|id| members.get(&id)) {
+            Some(memberbase) => Ok((*memberbase, (name, row))),
+            None => Err(name.unknown()),
+        });
+        match found {
+            Ok((memberbase, row)) => {
+                let (indexes, rows) = by_memberbase.entry(memberbase).or_default();
                 indexes.push(index);
-                rows.push(row);
+                rows.push(Ok(row));
             }
-            (Err(error), _) => {
+            Err(error) => {
                 failures.insert(index, error);
             }
-            (Ok(_), None) => {}
         }
     }
     let Some(first) = by_memberbase.keys().next() else { return OnError::RejectBatch.judge(&failures) };

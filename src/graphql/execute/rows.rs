@@ -42,7 +42,8 @@ impl RowReaders {
     ///
     /// `T`'s `Deserialize` is a fast way to what its `InputType` accepts: it may refuse more (the slow way is then
     /// asked), but must not accept more, nor read otherwise. So: `deny_unknown_fields`, the same names and defaults, and
-    /// no `flatten` or `untagged`. Lists for structs and objects for enums are refused here.
+    /// no `flatten` or `untagged`; numbers and attributes, which stay text until the domain judges them, as
+    /// `bulk::Raw` and `scalar::Attributes`. Lists for structs and objects for enums are refused here.
     #[must_use]
     pub fn with<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static>(mut self) -> Self {
         self.0.insert(T::type_name().into_owned(), Box::new(Reader::<T>(PhantomData)));
