@@ -7,6 +7,7 @@ mod endpoint;
 mod error;
 mod filter;
 mod member;
+mod member_attributes;
 mod member_base;
 mod page;
 mod transaction;
@@ -30,6 +31,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::asks("member-base/list", member_base::list),
         Endpoint::changes("attribute.schema/set", attribute_schema::set),
         Endpoint::asks("attribute.schema/get", attribute_schema::get),
+        Endpoint::changes("member.attributes/set", member_attributes::set),
+        Endpoint::changes("member.attributes/delete", member_attributes::delete),
+        Endpoint::asks("member.attributes/list", member_attributes::list),
         Endpoint::changes("api-token/create", api_token::create),
         Endpoint::asks("api-token/list", api_token::list),
         Endpoint::changes("api-token/revoke", api_token::revoke),

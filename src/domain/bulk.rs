@@ -6,6 +6,7 @@ mod store;
 
 use std::collections::BTreeMap;
 
+pub(super) use statement::update;
 pub(super) use store::{Kind, Merge, store};
 
 use super::{Error, RowError, RowErrorCode};
@@ -91,6 +92,13 @@ impl OnError {
 }
 
 impl RowError {
+    /// An attribute that the schema does not have.
+    pub(super) fn unknown_attribute(key: &str) -> Self {
+        let message = format!("attribute {key:?} is not in the schema");
+        let path = vec!["attributes".to_owned(), key.to_owned()];
+        Self { code: RowErrorCode::UnknownAttribute, message, path }
+    }
+
     /// A value that its field can't hold.
     pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self { code: RowErrorCode::InvalidValue, message: message.into(), path: vec![field.to_owned()] }

@@ -1,5 +1,6 @@
 //! Members: who is in a memberbase, known by the owner's own refs.
 
+mod attributes;
 pub mod bulk_upsert;
 mod delete;
 mod filter;
@@ -14,6 +15,8 @@ use sea_orm::{
     sea_query::{Expr, SimpleExpr},
 };
 
+pub(super) use attributes::attribute_keys;
+pub use attributes::{NewValue, Removal, remove_attributes, set_attributes};
 pub(super) use delete::delete_all;
 pub use delete::{Deleted, Deletion, Doomed, delete};
 pub use filter::{Asked, Test, by_schema};

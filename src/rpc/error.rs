@@ -126,10 +126,32 @@ impl From<domain::Error> for Error {
 
 fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
     let rows = if count == 1 { "1 row is".to_owned() } else { format!("{count} rows are") };
-    let failure = |(index, error): &(usize, RowError)| json!({"index": index, "code": row_code(error.code), "message": error.message, "path": error.path});
-    let failures: Vec<_> = failures.iter().map(failure).collect();
-    let data = json!({"failures": failures, "failure_count": count});
-    Error { code: Code::BadRequest, message: format!("{rows} bad, and so nothing was stored"), data }
+    let failure = |(index, error): &(usize, RowError)| {
+        let path = path(&error.path);
+        json!({"index": index, "code": row_code(error.code), "message": error.message, "path": path})
+    };
+    let told: Vec<_> = failures.iter().map(failure).collect();
+    let data = json!({"failures": told, "failure_count": count});
+    let code = match failures {
+        [(_, RowError { code: RowErrorCode::UnknownAttribute, .. }), ..] => Code::InvalidAttributeKey,
+        _ => Code::BadRequest,
+    };
+    Error { code, message: format!("{rows} bad, and so nothing was stored"), data }
+}
+
+/// A place in a row, whose fields have other names here; below them are keys of attributes.
+fn path(path: &[String]) -> Vec<String> {
+    let mut path = path.to_vec();
+    if let Some(field) = path.first_mut() {
+        *field = field.chars().fold(String::new(), |mut name, char| {
+            if char.is_ascii_uppercase() {
+                name.push('_');
+            }
+            name.push(char.to_ascii_lowercase());
+            name
+        });
+    }
+    path
 }
 
 fn row_code(code: RowErrorCode) -> &'static str {

@@ -181,10 +181,16 @@ pub struct Deleted {
     deleted: u64,
 }
 
+impl Deleted {
+    pub(super) fn new(deleted: u64) -> Self {
+        Self { deleted }
+    }
+}
+
 pub(super) async fn bulk_delete(call: Call, given: BulkDelete) -> Result<Deleted, Error> {
     let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &given.member_base_id)?, Access::Write)?;
     let ids = given.member_ids.iter().map(|text| id("member_ids", text)).collect::<Result<_, _>>()?;
     let doomed = Doomed { ids, ..Doomed::default() };
     let deletion = member::delete(&call.app, scope, doomed).await?;
-    Ok(Deleted { deleted: deletion.deleted.members })
+    Ok(Deleted::new(deletion.deleted.members))
 }

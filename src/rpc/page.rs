@@ -58,6 +58,12 @@ impl Pagination {
 }
 
 impl<T> Listed<T> {
+    /// All that there is, on one page.
+    pub fn whole(data: Vec<T>) -> Self {
+        let page = PageInfo { page_size: data.len() as u64, cursor: None, more: false };
+        Self { data, page }
+    }
+
     /// What a page holds, each row told by `tell`.
     pub fn new<Key, Row>(
         page: &Page<Key>,

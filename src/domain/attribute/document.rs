@@ -49,6 +49,16 @@ impl Attributes {
         self.0.get(key)
     }
 
+    /// The values as JSON, in the order of their keys.
+    pub fn into_json(self) -> impl Iterator<Item = (String, serde_json::Value)> {
+        self.0.into_iter().map(|(key, value)| (key, value.to_json()))
+    }
+
+    /// Takes the value of a key away. Answers whether there was one.
+    pub fn remove(&mut self, key: &str) -> bool {
+        self.0.remove(key).is_some()
+    }
+
     /// Gives a key a value, or none.
     pub(super) fn set(&mut self, key: &str, value: Option<Value>) {
         match value {

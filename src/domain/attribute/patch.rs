@@ -25,8 +25,7 @@ impl Schema {
         let read = |(key, value): (Cow<'_, str>, &RawValue)| {
             let fault =
                 |code, message| RowError { code, message, path: vec!["attributes".to_owned(), key.to_string()] };
-            let unknown = || fault(RowErrorCode::UnknownAttribute, format!("attribute {key:?} is not in the schema"));
-            let kind = self.kind(&key).ok_or_else(unknown)?;
+            let kind = self.kind(&key).ok_or_else(|| RowError::unknown_attribute(&key))?;
             if value.get() == "null" {
                 return Ok((key.clone().into_owned(), None));
             }

@@ -26,7 +26,7 @@ pub(super) fn insert(backend: DbBackend, table: &str, key: &[&str], state: &[&st
 }
 
 /// Writes the rows, whose column `id` names those that are there.
-pub(super) fn update(backend: DbBackend, table: &str, columns: &[&str]) -> String {
+pub(in crate::domain) fn update(backend: DbBackend, table: &str, columns: &[&str]) -> String {
     let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
     // SQLite would search the rows for each thing of the memberbase: a value that seems to come of the row keeps it from it.
     let memberbase = match backend {

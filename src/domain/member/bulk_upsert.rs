@@ -58,13 +58,14 @@ pub async fn bulk_upsert(app: &App, scope: Scope, rows: &[Row], options: Options
             None => Some(row),
         });
         let good: Vec<_> = good.collect();
-        let members = Members { schema, full, max_bytes: app.limits.row.attributes };
+        let members = Members::new(app, schema, full);
         store(&session, scope, &members, &good, failures, options).await
     };
     app.db.write(lock, upsert).await
 }
 
-struct Members {
+/// How members are stored.
+pub(super) struct Members {
     schema: Schema,
     /// Whether any row says more than a ref; else nothing more is read.
     full: bool,
@@ -74,7 +75,7 @@ struct Members {
 
 /// What of a member can change; nothing where it has none of it, as most have in large calls of refs alone.
 #[derive(Clone, Default, PartialEq)]
-struct State(Option<Box<Full>>);
+pub(super) struct State(Option<Box<Full>>);
 
 #[derive(Clone, Default)]
 struct Full {
@@ -109,6 +110,11 @@ impl State {
 }
 
 impl Members {
+    /// By this schema; `full` where any row says more than a ref.
+    pub(super) fn new(app: &App, schema: Schema, full: bool) -> Self {
+        Self { schema, full, max_bytes: app.limits.row.attributes }
+    }
+
     fn read(&self, row: &Row) -> Result<(Given<Patch>, Given<Time>), RowError> {
         let Some(rest) = row.rest.as_deref() else { return Ok((None, None)) };
         let patch = match &rest.attributes {

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, Statement};
 use uuid::Uuid;
 
-use super::named::{MemberName, resolve};
+use super::{
+    attribute_keys,
+    named::{MemberName, resolve},
+};
 use crate::{
     app::App,
     db::{Column, Lock, Rows, Scalar, Session},
@@ -123,9 +126,9 @@ async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<D
     let scalars = [Scalar::Uuid(scope.memberbase().uuid())];
     let rows = Rows::new([("id", Column::Uuids(ids.to_vec()))]);
     let mut attributes = 0_i64;
-    let keys = keys(session.get_database_backend());
+    let has = attribute_keys(session.get_database_backend());
     let sql = format!(
-        "SELECT count(*) FROM {{rows}} AS input CROSS JOIN member CROSS JOIN {keys} AS keys \
+        "SELECT count(*) FROM {{rows}} AS input CROSS JOIN member CROSS JOIN {has} \
         WHERE member.memberbase_id = $1 AND member.id = input.id"
     );
     let take = |row: QueryResult| {
@@ -147,8 +150,8 @@ async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<D
 pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Result<Deleted, Error> {
     let id = scope.memberbase().uuid();
     let backend = session.get_database_backend();
-    let keys = keys(backend);
-    let sql = format!("SELECT count(*) FROM member CROSS JOIN {keys} AS keys WHERE member.memberbase_id = $1");
+    let has = attribute_keys(backend);
+    let sql = format!("SELECT count(*) FROM member CROSS JOIN {has} WHERE member.memberbase_id = $1");
     let attributes = session.query_one_raw(Statement::from_sql_and_values(backend, sql, [id.into()])).await?;
     let attributes = attributes.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))?;
     let members = member::Entity::delete_many().filter(member::Column::MemberbaseId.eq(id));
@@ -159,12 +162,4 @@ pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Re
         transactions: owned::delete_all::<Transaction>(session, scope).await?,
         members: members.exec(session).await?.rows_affected,
     })
-}
-
-/// One row for each attribute that `member` has a value for.
-fn keys(backend: DbBackend) -> &'static str {
-    match backend {
-        DbBackend::Sqlite => "json_each(member.attributes)",
-        _ => "LATERAL jsonb_object_keys(member.attributes)",
-    }
 }

@@ -9,7 +9,7 @@ use super::{Memberbase, get, memberbase};
 use crate::{
     app::App,
     db::{Column, Lock, Rows, Scalar, Session},
-    domain::{Error, access::Scope, attribute::Schema},
+    domain::{Error, access::Scope, attribute::Schema, member},
     types::{Id, Time},
 };
 
@@ -51,12 +51,9 @@ async fn refuse_keys_in_use(session: &Session, scope: Scope, old: &Schema, new: 
     if keys.is_empty() {
         return Ok(());
     }
-    let used = match session.get_database_backend() {
-        DbBackend::Sqlite => "JOIN json_each(member.attributes) AS used",
-        _ => "CROSS JOIN LATERAL jsonb_object_keys(member.attributes) AS used (key)",
-    };
+    let has = member::attribute_keys(session.get_database_backend());
     let sql = format!(
-        "SELECT input.n, count(*) FROM member {used} JOIN {{rows}} AS input ON input.key = used.key \
+        "SELECT input.n, count(*) FROM member CROSS JOIN {has} JOIN {{rows}} AS input ON input.key = has.key \
         WHERE member.memberbase_id = $1 GROUP BY input.n ORDER BY input.n"
     );
     let mut used = Vec::new();
