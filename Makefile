@@ -26,10 +26,12 @@ check: ## Formatting, clippy, documentation and dependencies, warnings as errors
 fmt: ## Format the sources
 	cargo fmt --all
 
-schema: ## Write schema.graphql anew from the code
+schema: ## Write schema.graphql and openapi.json anew from the code
 	cargo build --locked
 	$(TARGET)/debug/memberbase schema > $(TARGET)/schema.graphql
 	mv $(TARGET)/schema.graphql schema.graphql
+	$(TARGET)/debug/memberbase openapi > $(TARGET)/openapi.json
+	mv $(TARGET)/openapi.json openapi.json
 
 audit: ## Run the GraphQL-over-HTTP audit alone
 	scripts/audit.sh

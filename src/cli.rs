@@ -30,6 +30,8 @@ pub enum Command {
     Migrate(Migrate),
     /// Print the GraphQL schema; needs no database
     Schema,
+    /// Print the OpenAPI description of the plain HTTP face; needs no database
+    Openapi,
     /// Make, list and revoke API tokens
     Token(Token),
 }

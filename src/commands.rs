@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod migrate;
+mod openapi;
 mod schema;
 mod serve;
 mod token;
@@ -59,6 +60,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Serve(settings) => serve::run(*settings).await,
         Command::Migrate(settings) => migrate::run(settings).await,
         Command::Schema => schema::run(),
+        Command::Openapi => openapi::run(),
         Command::Token(settings) => token::run(settings).await,
     }
 }

@@ -18,4 +18,5 @@ pub mod domain;
 pub mod app;
 pub mod db;
 pub mod entity;
+pub mod strict;
 pub mod types;

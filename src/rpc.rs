@@ -3,17 +3,23 @@
 
 mod api_token;
 mod attribute_schema;
+mod attribute_value;
 mod endpoint;
 mod error;
 mod filter;
+mod id;
 mod member;
 mod member_attributes;
 mod member_base;
+mod openapi;
 mod page;
 mod transaction;
 
 pub use endpoint::{Call, Endpoint};
 pub use error::{Code, Error};
+pub use openapi::openapi;
+
+use self::attribute_value::{AttributeMap, AttributeValue};
 
 /// What all paths begin with.
 pub const PREFIX: &str = "/publisher.v1/";
@@ -21,22 +27,24 @@ pub const PREFIX: &str = "/publisher.v1/";
 /// All that can be called.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::changes("member/bulk-upsert", member::bulk_upsert),
-        Endpoint::asks("member/get", member::get),
-        Endpoint::asks("member/list", member::list),
-        Endpoint::changes("member/bulk-delete", member::bulk_delete),
-        Endpoint::changes("member-base/create", member_base::create),
-        Endpoint::asks("member-base/get", member_base::get),
-        Endpoint::changes("member-base/delete", member_base::delete),
-        Endpoint::asks("member-base/list", member_base::list),
-        Endpoint::changes("attribute.schema/set", attribute_schema::set),
-        Endpoint::asks("attribute.schema/get", attribute_schema::get),
-        Endpoint::changes("member.attributes/set", member_attributes::set),
-        Endpoint::changes("member.attributes/delete", member_attributes::delete),
-        Endpoint::asks("member.attributes/list", member_attributes::list),
-        Endpoint::changes("api-token/create", api_token::create),
-        Endpoint::asks("api-token/list", api_token::list),
-        Endpoint::changes("api-token/revoke", api_token::revoke),
-        Endpoint::changes("transaction/ingest", transaction::ingest),
+        Endpoint::changes("member/bulk-upsert", "Store members, known by their refs", member::bulk_upsert)
+            .told_as("The ids, in the order of the request; equal refs have equal ids."),
+        Endpoint::asks("member/get", "Get a member by id, or by ref", member::get),
+        Endpoint::asks("member/list", "List members", member::list),
+        Endpoint::changes("member/bulk-delete", "Delete members with all that belongs to them", member::bulk_delete),
+        Endpoint::changes("member-base/create", "Create a memberbase", member_base::create),
+        Endpoint::asks("member-base/get", "Get a memberbase", member_base::get),
+        Endpoint::changes("member-base/delete", "Delete a memberbase with all that is in it", member_base::delete),
+        Endpoint::asks("member-base/list", "List memberbases", member_base::list),
+        Endpoint::changes("attribute.schema/set", "Declare which attributes members may have", attribute_schema::set),
+        Endpoint::asks("attribute.schema/get", "Get the declared attributes", attribute_schema::get),
+        Endpoint::changes("member.attributes/set", "Set attributes, all or none", member_attributes::set),
+        Endpoint::changes("member.attributes/delete", "Remove values of attributes", member_attributes::delete),
+        Endpoint::asks("member.attributes/list", "List the attributes of a member", member_attributes::list),
+        Endpoint::changes("transaction/ingest", "Store transactions, all or none", transaction::ingest),
+        Endpoint::changes("api-token/create", "Create an API token", api_token::create)
+            .told_as("The token; `token` holds the secret, which is not told again."),
+        Endpoint::asks("api-token/list", "List API tokens", api_token::list),
+        Endpoint::changes("api-token/revoke", "Revoke an API token", api_token::revoke),
     ]
 }

@@ -1,7 +1,10 @@
 //! `/publisher.v1/...`: the plain HTTP face over HTTP. What costs least is judged first, and nothing of a body is read for
 //! a caller who is not known.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 use async_graphql::ObjectType;
 use axum::{
@@ -20,13 +23,13 @@ use super::{
     answer::{self, Refusal},
     body::{self, Limit},
     graphql::{GRACE, LARGE},
-    negotiate,
+    negotiate, text,
     trace::TraceId,
 };
 use crate::{
     app::App,
     auth,
-    rpc::{Call, Code, Error},
+    rpc::{Call, Code, Error, openapi},
 };
 
 /// Serves an endpoint, whatever the method.
@@ -60,6 +63,12 @@ where
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// What there is to call, for everybody to read.
+pub(super) async fn description() -> Response {
+    static OPENAPI: LazyLock<String> = LazyLock::new(openapi);
+    text("application/json", &OPENAPI)
 }
 
 impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {

@@ -1,10 +1,11 @@
 //! `api-token/...`. The original knows two accesses, and its `write` covers memberbases, schemas and tokens too.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Call, Code, Error,
-    member::id,
+    id::{ApiTokenIdText, Written},
     member_base::Done,
     page::{Listed, Pagination},
 };
@@ -17,22 +18,30 @@ use crate::{
 };
 
 /// What a token may do.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ApiTokenAccess)]
 enum Allowed {
     Read,
     Write,
 }
 
-/// A token, as it is answered.
-#[derive(Serialize, Debug)]
+/// An API token.
+#[derive(Serialize, ToSchema, Debug)]
+#[schema(as = ApiToken)]
 pub struct Token {
-    id: String,
+    #[schema(inline)]
+    id: ApiTokenIdText,
     access: Allowed,
     description: String,
+    #[schema(format = DateTime)]
     created_at: String,
+    /// When it stops working; null: never.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
+    #[schema(format = DateTime)]
     last_used_at: Option<String>,
+    #[schema(format = DateTime)]
     revoked_at: Option<String>,
     /// The secret, of a token that was just made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +52,7 @@ impl From<ApiToken> for Token {
     fn from(found: ApiToken) -> Self {
         let text = |time: Time| time.to_string();
         Self {
-            id: found.id.to_string(),
+            id: Written(found.id),
             access: if found.access == Access::Read { Allowed::Read } else { Allowed::Write },
             description: found.description,
             created_at: found.id.created_at().to_string(),
@@ -55,10 +64,13 @@ impl From<ApiToken> for Token {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Create {
     access: Allowed,
+    /// What it is for.
     description: String,
+    /// When it stops working; never without.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
@@ -75,7 +87,7 @@ pub(super) async fn create(call: Call, given: Create) -> Result<Token, Error> {
     Ok(Token { token: Some(secret.expose().to_owned()), ..made.into() })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct List {
     pagination: Option<Pagination>,
 }
@@ -86,12 +98,13 @@ pub(super) async fn list(call: Call, given: List) -> Result<Listed<Token>, Error
     Listed::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Revoke {
-    id: String,
+    #[schema(inline)]
+    id: ApiTokenIdText,
 }
 
 pub(super) async fn revoke(call: Call, given: Revoke) -> Result<Done, Error> {
-    api_token::revoke(&call.app, &call.caller, id("id", &given.id)?).await?;
+    api_token::revoke(&call.app, &call.caller, given.id.0).await?;
     Ok(Done {})
 }

@@ -2,8 +2,12 @@
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Call, Code, Error, member::id};
+use super::{
+    Call, Code, Error,
+    id::{MemberBaseIdText, Written},
+};
 use crate::{
     domain::{
         self,
@@ -11,12 +15,13 @@ use crate::{
         attribute::{Definition, Kind, Schema},
         memberbase::{self, Memberbase},
     },
-    types::{Id, MemberbaseId},
+    types::Id,
 };
 
 /// The type of an attribute.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AttributeType)]
 enum Type {
     String,
     Number,
@@ -25,19 +30,27 @@ enum Type {
     Array,
 }
 
-#[derive(Serialize, Deserialize, Debug)]
+/// What is declared of an attribute.
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
+#[schema(as = AttributeDefinition)]
 struct Attribute {
     #[serde(rename = "type")]
     kind: Type,
 }
 
-/// A schema with the memberbase whose it is, as it is answered.
-#[derive(Serialize, Debug)]
+/// Which attributes the members of a memberbase may have.
+#[derive(Serialize, ToSchema, Debug)]
 pub struct AttributeSchema {
-    id: String,
-    member_base_id: String,
+    /// The memberbase's.
+    #[schema(inline)]
+    id: MemberBaseIdText,
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
+    /// By key.
     schema: IndexMap<String, Attribute>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
@@ -54,8 +67,8 @@ impl From<Memberbase> for AttributeSchema {
             (definition.key.clone(), Attribute { kind })
         };
         Self {
-            id: found.id.to_string(),
-            member_base_id: found.id.to_string(),
+            id: Written(found.id),
+            member_base_id: Written(found.id),
             schema: found.attribute_schema.definitions().iter().map(attribute).collect(),
             created_at: found.id.created_at().to_string(),
             updated_at: found.updated_at.to_string(),
@@ -63,14 +76,16 @@ impl From<Memberbase> for AttributeSchema {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Set {
-    member_base_id: String,
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
+    /// All of them, by key; 1,000 at most. Those that members have values for can be neither left out nor given another type.
     schema: IndexMap<String, Attribute>,
 }
 
 pub(super) async fn set(call: Call, given: Set) -> Result<AttributeSchema, Error> {
-    let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &given.member_base_id)?, Access::Admin)?;
+    let scope = call.caller.may(given.member_base_id.0, Access::Admin)?;
     let definition = |(key, Attribute { kind })| {
         let kind = match kind {
             Type::String => Kind::String,
@@ -88,13 +103,14 @@ pub(super) async fn set(call: Call, given: Set) -> Result<AttributeSchema, Error
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Get {
-    member_base_id: String,
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
 }
 
 pub(super) async fn get(call: Call, given: Get) -> Result<AttributeSchema, Error> {
-    let id = id::<MemberbaseId>("member_base_id", &given.member_base_id)?;
+    let id = given.member_base_id.0;
     let found = memberbase::find(&call.app, call.caller.reach(Access::Read)?, id).await?;
     Ok(found.ok_or_else(|| Error::new(Code::NotFound, format!("memberbase {id} does not exist")))?.into())
 }

@@ -1,7 +1,9 @@
 //! From what went wrong to what a client of the original API is told.
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::domain::{self, RowError, RowErrorCode};
 
@@ -10,7 +12,27 @@ use crate::domain::{self, RowError, RowErrorCode};
 pub struct Error {
     code: Code,
     message: String,
-    data: Value,
+    data: Map<String, Value>,
+}
+
+/// What every failed call is answered with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct Envelope<'a> {
+    error: Failure<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Failure<'a> {
+    /// One of those that the status comes with.
+    code: &'a str,
+    /// For people.
+    message: &'a str,
+    /// Of a bulk call with bad rows: `failures`, the first 100 of them, each with `index`, `code`, `message` and `path`,
+    /// and `failure_count`.
+    data: &'a Map<String, Value>,
+    /// Names the request in the server's log.
+    trace_id: &'a str,
 }
 
 /// The codes of the original API.
@@ -45,6 +67,23 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::BadRequest,
+        Self::InvalidAttributeKey,
+        Self::InvalidSchemaModification,
+        Self::AuthenticationError,
+        Self::AuthorizationError,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::RateLimited,
+        Self::ServiceUnavailable,
+        Self::InternalError,
+    ];
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,6 +100,27 @@ impl Code {
             Self::RateLimited => "rate_limited",
             Self::ServiceUnavailable => "service_unavailable",
             Self::InternalError => "internal_error",
+        }
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::BadRequest => "the request is not as it has to be",
+            Self::InvalidAttributeKey => "an attribute is not in the schema of its memberbase",
+            Self::InvalidSchemaModification => "members have values for an attribute that would go or change its type",
+            Self::AuthenticationError => "a valid token is needed",
+            Self::AuthorizationError => "the token may not do this",
+            Self::NotFound => "it does not exist, or not for this token",
+            Self::MethodNotAllowed => "the method has to be POST",
+            Self::Conflict => "the state stands against it",
+            Self::PayloadTooLarge => "the body is over its limit",
+            Self::UnsupportedMediaType => "the content type has to be application/json",
+            Self::RateLimited => "too many requests",
+            Self::ServiceUnavailable => {
+                "the server is too busy or can't reach its database, or the call's time ran out; try again"
+            }
+            Self::InternalError => "a fault of the server's",
         }
     }
 
@@ -85,7 +145,7 @@ impl Code {
 impl Error {
     /// An error without data.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: json!({}) }
+        Self { code, message: message.into(), data: Map::new() }
     }
 
     /// The code.
@@ -96,8 +156,8 @@ impl Error {
     /// The envelope that every failed call is answered with.
     pub fn envelope(&self, trace_id: &str) -> Vec<u8> {
         let Self { code, message, data } = self;
-        let error = json!({"code": code.as_str(), "message": message, "data": data, "trace_id": trace_id});
-        json!({ "error": error }).to_string().into_bytes()
+        let error = Failure { code: code.as_str(), message, data, trace_id };
+        serde_json::to_vec(&Envelope { error }).expect("texts and JSON are JSON")
     }
 }
 
@@ -131,12 +191,12 @@ fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
         json!({"index": index, "code": row_code(error.code), "message": error.message, "path": path})
     };
     let told: Vec<_> = failures.iter().map(failure).collect();
-    let data = json!({"failures": told, "failure_count": count});
+    let data = [("failures".to_owned(), json!(told)), ("failure_count".to_owned(), json!(count))];
     let code = match failures {
         [(_, RowError { code: RowErrorCode::UnknownAttribute, .. }), ..] => Code::InvalidAttributeKey,
         _ => Code::BadRequest,
     };
-    Error { code, message: format!("{rows} bad, and so nothing was stored"), data }
+    Error { code, message: format!("{rows} bad, and so nothing was stored"), data: data.into_iter().collect() }
 }
 
 /// A place in a row, whose fields have other names here; below them are keys of attributes.

@@ -1,6 +1,10 @@
 //! The filter language of the original API: a list of entries that must all hold, each a test of a field, or `and` or
 //! `or` with a list of entries.
 
+mod schema;
+
+use std::marker::PhantomData;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -13,10 +17,40 @@ use crate::{
 /// How deep entries nest, whatever the limit is set to: what is read recurses.
 const MAX_DEPTH: usize = 60;
 
+/// What can be filtered.
+pub trait Filterable {
+    /// A test of a field.
+    type Test;
+
+    /// The name of an entry in the description.
+    const NAME: &'static str;
+
+    /// The keys, each with what its values are.
+    const KEYS: &'static [(&'static str, Values)];
+
+    /// The test of one of these keys.
+    fn test(key: &str, operator: Operator) -> Result<Filter<Self::Test>, Error>;
+}
+
+/// What the values of a key are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Ids with this prefix.
+    Ids(&'static str),
+    /// Points in time.
+    Times,
+    /// Texts, which also take a regex.
+    Texts,
+}
+
 /// A list of entries.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize)]
 #[serde(transparent)]
-pub struct Filters(Vec<Value>);
+pub struct Filters<T> {
+    entries: Vec<Value>,
+    #[serde(skip)]
+    of: PhantomData<T>,
+}
 
 /// What an entry asks of its field.
 pub enum Operator {
@@ -35,45 +69,38 @@ pub enum Operator {
     },
 }
 
-impl Filters {
-    /// As a filter of the domain's, each test made by `test` from a key and an operator.
-    pub fn read<Test>(
-        &self,
-        test: &impl Fn(&str, Operator) -> Result<Filter<Test>, Error>,
-    ) -> Result<Filter<Test>, Error> {
-        all(&self.0, 0, test).map(Filter::All)
+impl<T: Filterable> Filters<T> {
+    /// As a filter of the domain's.
+    pub fn read(&self) -> Result<Filter<T::Test>, Error> {
+        all::<T>(&self.entries, 0).map(Filter::All)
     }
 }
 
-fn all<Test>(
-    entries: &[Value],
-    depth: usize,
-    test: &impl Fn(&str, Operator) -> Result<Filter<Test>, Error>,
-) -> Result<Vec<Filter<Test>>, Error> {
+fn all<T: Filterable>(entries: &[Value], depth: usize) -> Result<Vec<Filter<T::Test>>, Error> {
     if depth > MAX_DEPTH {
         return Err(bad("filters nest too deep"));
     }
-    entries.iter().map(|entry| read(entry, depth, test)).collect()
+    entries.iter().map(|entry| read::<T>(entry, depth)).collect()
 }
 
-fn read<Test>(
-    entry: &Value,
-    depth: usize,
-    test: &impl Fn(&str, Operator) -> Result<Filter<Test>, Error>,
-) -> Result<Filter<Test>, Error> {
+fn read<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Test>, Error> {
     let fields = entry.as_object().ok_or_else(|| bad("a filter is an object"))?;
     let only = |name: &str| {
         let list = fields.get(name).and_then(Value::as_array).filter(|_| fields.len() == 1);
         list.ok_or_else(|| bad(&format!("a filter with {name} has a list of filters, and nothing else")))
     };
     if fields.contains_key("and") {
-        return all(only("and")?, depth + 1, test).map(Filter::All);
+        return all::<T>(only("and")?, depth + 1).map(Filter::All);
     }
     if fields.contains_key("or") {
-        return all(only("or")?, depth + 1, test).map(Filter::Any);
+        return all::<T>(only("or")?, depth + 1).map(Filter::Any);
     }
     let key = fields.get("key").and_then(Value::as_str).ok_or_else(|| bad("a filter has a key, or and, or or"))?;
-    test(key, operator(key, fields)?)
+    if !T::KEYS.iter().any(|(known, _)| *known == key) {
+        let known: Vec<_> = T::KEYS.iter().map(|(known, _)| *known).collect();
+        return Err(bad(&format!("there is no filter by {key:?}; the keys are {}", known.join(", "))));
+    }
+    T::test(key, operator(key, fields)?)
 }
 
 fn operator(key: &str, fields: &Map<String, Value>) -> Result<Operator, Error> {
@@ -162,11 +189,6 @@ impl Operator {
 
 fn list<T>(values: Vec<Value>, read: impl Fn(Value) -> Result<T, Error>) -> Result<Vec<T>, Error> {
     values.into_iter().map(read).collect()
-}
-
-/// The key of a field that there is not.
-pub fn unknown(key: &str, known: &str) -> Error {
-    bad(&format!("there is no filter by {key:?}; the keys are {known}"))
 }
 
 fn bad(message: &str) -> Error {

@@ -2,14 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{
-    Call, Code, Error,
-    filter::{self, Filters, Operator},
+    AttributeMap, Call, Code, Error,
+    filter::{Filterable, Filters, Operator, Values},
+    id::{MemberBaseIdText, MemberIdText, Written},
     page::{Listed, Pagination},
 };
 use crate::{
     domain::{
+        self,
         access::Access,
         bulk::{Mode, OnError, Options},
         filter::Filter,
@@ -19,18 +22,26 @@ use crate::{
             by_schema,
         },
     },
-    types::{Id, MemberId, MemberbaseId},
+    types::{Id, MemberId},
 };
 
-/// A member, as it is answered.
-#[derive(Serialize, Debug)]
+/// A member.
+#[derive(Serialize, ToSchema, Debug)]
 pub struct Member {
-    id: String,
-    member_base_id: String,
+    #[schema(inline)]
+    id: MemberIdText,
+    /// The memberbase where it is a member.
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
+    /// The owner's own key of the member.
     #[serde(rename = "ref")]
     reference: String,
+    #[schema(value_type = AttributeMap)]
     attributes: Box<RawValue>,
+    #[schema(format = DateTime)]
     created_at: String,
+    /// When it was created or last changed.
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
@@ -40,60 +51,69 @@ impl TryFrom<member::Member> for Member {
     fn try_from(found: member::Member) -> Result<Self, Error> {
         let attributes = RawValue::from_string(found.attributes.json().to_owned());
         Ok(Self {
-            id: found.id.to_string(),
-            member_base_id: found.memberbase.to_string(),
+            id: Written(found.id),
+            member_base_id: Written(found.memberbase),
             reference: found.reference,
-            attributes: attributes.map_err(|error| crate::domain::Error::Internal(error.into()))?,
+            attributes: attributes.map_err(|error| domain::Error::Internal(error.into()))?,
             created_at: found.id.created_at().to_string(),
             updated_at: found.updated_at.to_string(),
         })
     }
 }
 
-/// Reads an id of the kind that the field takes.
-pub(super) fn id<T: Id>(field: &str, text: &str) -> Result<T, Error> {
-    T::parse(text).map_err(|error| Error::new(Code::BadRequest, format!("{field}: {error}")))
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct BulkUpsert {
-    member_base_id: String,
-    members: Vec<Upsert>,
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
+    members: Vec<NewMember>,
 }
 
-#[derive(Deserialize)]
-struct Upsert {
+/// A member to be stored.
+#[derive(Deserialize, ToSchema)]
+struct NewMember {
+    /// Your own key of the member: 1 to 1,024 bytes without NUL. A member is created for a ref that is new.
     #[serde(rename = "ref")]
+    #[schema(min_length = 1, max_length = 1024)]
     reference: String,
+    /// A key left out stays as it is, null removes its value; null for all removes all.
+    #[schema(value_type = Option<AttributeMap>)]
     attributes: Option<Box<RawValue>>,
 }
 
-pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Vec<Option<String>>, Error> {
-    let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &given.member_base_id)?, Access::Write)?;
-    let row = |row: Upsert| Row::new(row.reference, row.attributes.map(|json| Some(json.into())), None);
+/// Ids, in the order of the rows.
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(transparent)]
+pub struct Ids(#[schema(inline)] Vec<MemberIdText>);
+
+pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Ids, Error> {
+    let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
+    let row = |row: NewMember| Row::new(row.reference, row.attributes.map(|json| Some(json.into())), None);
     let rows: Vec<_> = given.members.into_iter().map(row).collect();
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
     let upserted = bulk_upsert::bulk_upsert(&call.app, scope, &rows, options).await?;
-    Ok(upserted.ids.iter().map(|id| id.map(|id| id.to_string())).collect())
+    let missing = || domain::Error::Internal("a stored row has no id".into()).into();
+    upserted.ids.into_iter().map(|id| id.map(Written).ok_or_else(missing)).collect::<Result<_, _>>().map(Ids)
 }
 
-#[derive(Deserialize)]
+/// Which member: by `id`, or by `member_base_id` and `ref`.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Get {
-    id: Option<String>,
-    member_base_id: Option<String>,
+    #[schema(inline)]
+    id: Option<MemberIdText>,
+    #[schema(inline)]
+    member_base_id: Option<MemberBaseIdText>,
     #[serde(rename = "ref")]
     reference: Option<String>,
 }
 
 pub(super) async fn get(call: Call, given: Get) -> Result<Member, Error> {
     let found = match given {
-        Get { id: Some(text), reference: None, .. } => {
-            let id = id::<MemberId>("id", &text)?;
+        Get { id: Some(Written(id)), reference: None, .. } => {
             let found = member::find(&call.app, call.caller.reach(Access::Read)?, id).await?;
             found.ok_or_else(|| Error::new(Code::NotFound, format!("member {id} does not exist")))?
         }
-        Get { id: None, member_base_id: Some(base), reference: Some(reference) } => {
-            let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &base)?, Access::Read)?;
+        Get { id: None, member_base_id: Some(Written(base)), reference: Some(reference) } => {
+            let scope = call.caller.may(base, Access::Read)?;
             let found = member::in_order_of_refs(&call.app, scope, &[reference]).await?.pop().flatten();
             found.ok_or_else(|| Error::new(Code::NotFound, "no member of this memberbase has this ref"))?
         }
@@ -102,21 +122,29 @@ pub(super) async fn get(call: Call, given: Get) -> Result<Member, Error> {
     found.try_into()
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct List {
-    member_base_id: String,
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
     pagination: Option<Pagination>,
-    filters: Option<Filters>,
+    #[schema(inline)]
+    filters: Option<MemberFilters>,
+    /// One at most; the order of creation without.
+    #[schema(max_items = 1)]
     sorts: Option<Vec<Sort>>,
 }
 
-#[derive(Deserialize)]
+/// An order; members that are equal in it are in the order of their creation.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = MemberSort)]
 struct Sort {
+    #[schema(inline)]
     key: SortKey,
+    #[schema(inline)]
     direction: Direction,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum SortKey {
     Id,
@@ -125,7 +153,7 @@ enum SortKey {
     UpdatedAt,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Direction {
     Asc,
@@ -133,9 +161,9 @@ enum Direction {
 }
 
 pub(super) async fn list(call: Call, given: List) -> Result<Listed<Member>, Error> {
-    let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &given.member_base_id)?, Access::Read)?;
+    let scope = call.caller.may(given.member_base_id.0, Access::Read)?;
     let order = order(given.sorts.unwrap_or_default())?;
-    let filter: Filter<Asked> = given.filters.map(|filters| filters.read(&test)).transpose()?.unwrap_or_default();
+    let filter = given.filters.map(|filters| filters.read()).transpose()?.unwrap_or_default();
     let limits = call.app.limits.page;
     let page = given.pagination.unwrap_or_default().page(limits, |cursor| Position::parse(cursor, scope, order))?;
     let filter = by_schema(&call.app, scope, filter).await?;
@@ -159,24 +187,43 @@ fn order(sorts: Vec<Sort>) -> Result<Order, Error> {
     }
 }
 
-fn test(key: &str, operator: Operator) -> Result<Filter<Asked>, Error> {
-    match key {
-        "id" => operator.of_id(key, Test::Id),
-        "ref" => operator.of_text(key, Test::Ref),
-        "created_at" => operator.of_time(key, Test::CreatedAt),
-        "updated_at" => operator.of_time(key, Test::UpdatedAt),
-        _ => Err(filter::unknown(key, "id, ref, created_at and updated_at")),
+type MemberFilters = Filters<Members>;
+
+/// Members, as they are filtered.
+pub(super) struct Members;
+
+impl Filterable for Members {
+    type Test = Asked;
+
+    const NAME: &'static str = "MemberFilter";
+    const KEYS: &'static [(&'static str, Values)] = &[
+        ("id", Values::Ids(MemberId::PREFIX)),
+        ("ref", Values::Texts),
+        ("created_at", Values::Times),
+        ("updated_at", Values::Times),
+    ];
+
+    fn test(key: &str, operator: Operator) -> Result<Filter<Asked>, Error> {
+        match key {
+            "id" => operator.of_id(key, Test::Id),
+            "ref" => operator.of_text(key, Test::Ref),
+            "created_at" => operator.of_time(key, Test::CreatedAt),
+            _ => operator.of_time(key, Test::UpdatedAt),
+        }
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct BulkDelete {
-    member_base_id: String,
-    member_ids: Vec<String>,
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
+    /// An id that names nobody is no error.
+    #[schema(inline)]
+    member_ids: Vec<MemberIdText>,
 }
 
 /// How many went.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub struct Deleted {
     deleted: u64,
 }
@@ -188,9 +235,8 @@ impl Deleted {
 }
 
 pub(super) async fn bulk_delete(call: Call, given: BulkDelete) -> Result<Deleted, Error> {
-    let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &given.member_base_id)?, Access::Write)?;
-    let ids = given.member_ids.iter().map(|text| id("member_ids", text)).collect::<Result<_, _>>()?;
-    let doomed = Doomed { ids, ..Doomed::default() };
-    let deletion = member::delete(&call.app, scope, doomed).await?;
+    let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
+    let ids = given.member_ids.into_iter().map(|id| id.0).collect();
+    let deletion = member::delete(&call.app, scope, Doomed { ids, ..Doomed::default() }).await?;
     Ok(Deleted::new(deletion.deleted.members))
 }

@@ -2,76 +2,93 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::{Call, Code, Error, member::Deleted, member::id, member_base::Done, page::Listed};
-use crate::{
-    domain::{
-        access::Access,
-        member::{self, NewValue, Removal},
-    },
-    types::{MemberId, MemberbaseId},
+use super::{
+    AttributeValue, Call, Code, Error,
+    id::{MemberBaseIdText, MemberIdText},
+    member::Deleted,
+    member_base::Done,
+    page::Listed,
+};
+use crate::domain::{
+    access::Access,
+    member::{self, NewValue, Removal},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Set {
-    member_base_id: String,
-    attributes: Vec<SetOne>,
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
+    /// Of one that is there twice the last counts.
+    attributes: Vec<NewAttributeValue>,
 }
 
-#[derive(Deserialize)]
-struct SetOne {
+/// A value to be set.
+#[derive(Deserialize, ToSchema)]
+struct NewAttributeValue {
+    #[schema(inline, value_type = MemberIdText)]
     member_id: String,
     attribute_key: String,
+    /// Null removes the value that is there.
+    #[schema(value_type = AttributeValue)]
     value: Box<RawValue>,
 }
 
 pub(super) async fn set(call: Call, given: Set) -> Result<Done, Error> {
-    let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &given.member_base_id)?, Access::Write)?;
-    let value = |one: SetOne| NewValue { member_id: one.member_id, key: one.attribute_key, value: one.value.into() };
+    let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
+    let value =
+        |new: NewAttributeValue| NewValue { member_id: new.member_id, key: new.attribute_key, value: new.value.into() };
     let values: Vec<_> = given.attributes.into_iter().map(value).collect();
     member::set_attributes(&call.app, scope, &values).await?;
     Ok(Done {})
 }
 
-#[derive(Deserialize)]
+/// Which values: of some members, of some keys, or both, or else all.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Delete {
-    member_base_id: String,
-    member_ids: Option<Vec<String>>,
+    #[schema(inline)]
+    member_base_id: MemberBaseIdText,
+    /// An id that names nobody is no error.
+    #[schema(inline)]
+    member_ids: Option<Vec<MemberIdText>>,
     attribute_keys: Option<Vec<String>>,
+    /// All values of all members; not together with the others.
     #[serde(default)]
     delete_all: bool,
 }
 
 pub(super) async fn delete(call: Call, given: Delete) -> Result<Deleted, Error> {
-    let scope = call.caller.may(id::<MemberbaseId>("member_base_id", &given.member_base_id)?, Access::Write)?;
+    let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
     let selected = given.member_ids.is_some() || given.attribute_keys.is_some();
     if selected == given.delete_all {
         let message = "expected member_ids or attribute_keys or both, or delete_all: true without them";
         return Err(Error::new(Code::BadRequest, message));
     }
-    let ids = |texts: Vec<String>| texts.iter().map(|text| id::<MemberId>("member_ids", text)).collect();
-    let members = given.member_ids.map(ids).transpose()?;
+    let members = given.member_ids.map(|ids| ids.into_iter().map(|id| id.0).collect());
     let removal = Removal { members, keys: given.attribute_keys };
     Ok(Deleted::new(member::remove_attributes(&call.app, scope, &removal).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct List {
-    member_id: String,
+    #[schema(inline)]
+    member_id: MemberIdText,
 }
 
 /// One attribute of a member.
-#[derive(Serialize, Debug)]
-pub struct Attribute {
+#[derive(Serialize, ToSchema, Debug)]
+pub struct MemberAttribute {
     attribute_key: String,
+    #[schema(value_type = AttributeValue)]
     value: serde_json::Value,
 }
 
 /// All of them: a member has no more than fit on a page.
-pub(super) async fn list(call: Call, given: List) -> Result<Listed<Attribute>, Error> {
-    let id = id::<MemberId>("member_id", &given.member_id)?;
+pub(super) async fn list(call: Call, given: List) -> Result<Listed<MemberAttribute>, Error> {
+    let id = given.member_id.0;
     let found = member::find(&call.app, call.caller.reach(Access::Read)?, id).await?;
     let found = found.ok_or_else(|| Error::new(Code::NotFound, format!("member {id} does not exist")))?;
-    let attribute = |(key, value): (String, _)| Attribute { attribute_key: key, value };
+    let attribute = |(key, value): (String, _)| MemberAttribute { attribute_key: key, value };
     Ok(Listed::whole(found.attributes.read()?.into_json().map(attribute).collect()))
 }

@@ -1,11 +1,12 @@
 //! `member-base/...`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Call, Code, Error,
-    filter::{self, Filters, Operator},
-    member::id,
+    filter::{Filterable, Filters, Operator, Values},
+    id::{MemberBaseIdText, Written},
     page::{Listed, Pagination},
 };
 use crate::{
@@ -17,19 +18,23 @@ use crate::{
     types::{Id, MemberbaseId},
 };
 
-/// A memberbase, as it is answered.
-#[derive(Serialize, Debug)]
+/// A memberbase.
+#[derive(Serialize, ToSchema, Debug)]
 pub struct MemberBase {
-    id: String,
+    #[schema(inline)]
+    id: MemberBaseIdText,
     name: String,
+    #[schema(format = DateTime)]
     created_at: String,
+    /// When it was created or last changed.
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
 impl From<memberbase::Memberbase> for MemberBase {
     fn from(found: memberbase::Memberbase) -> Self {
         Self {
-            id: found.id.to_string(),
+            id: Written(found.id),
             name: found.name,
             created_at: found.id.created_at().to_string(),
             updated_at: found.updated_at.to_string(),
@@ -37,8 +42,10 @@ impl From<memberbase::Memberbase> for MemberBase {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Create {
+    /// 1 to 255 characters; need not be unique.
+    #[schema(min_length = 1, max_length = 255)]
     name: String,
 }
 
@@ -46,46 +53,60 @@ pub(super) async fn create(call: Call, given: Create) -> Result<MemberBase, Erro
     Ok(memberbase::create(&call.app, &call.caller, given.name).await?.into())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Named {
-    id: String,
+    #[schema(inline)]
+    id: MemberBaseIdText,
 }
 
 pub(super) async fn get(call: Call, given: Named) -> Result<MemberBase, Error> {
-    let id = id::<MemberbaseId>("id", &given.id)?;
+    let id = given.id.0;
     let found = memberbase::find(&call.app, call.caller.reach(Access::Read)?, id).await?;
     let missing = || Error::new(Code::NotFound, format!("memberbase {id} does not exist"));
     Ok(found.ok_or_else(missing)?.into())
 }
 
 /// Nothing to tell.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub struct Done {}
 
 pub(super) async fn delete(call: Call, given: Named) -> Result<Done, Error> {
-    let scope = call.caller.may(id("id", &given.id)?, Access::Admin)?;
+    let scope = call.caller.may(given.id.0, Access::Admin)?;
     memberbase::delete(&call.app, scope, None, false).await?;
     Ok(Done {})
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct List {
     pagination: Option<Pagination>,
-    filters: Option<Filters>,
+    #[schema(inline)]
+    filters: Option<MemberBaseFilters>,
 }
 
 pub(super) async fn list(call: Call, given: List) -> Result<Listed<MemberBase>, Error> {
     let reach = call.caller.reach(Access::Read)?;
-    let filter = given.filters.map(|filters| filters.read(&test)).transpose()?.unwrap_or_default();
+    let filter = given.filters.map(|filters| filters.read()).transpose()?.unwrap_or_default();
     let page = given.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
     let slice = memberbase::list(&call.app, reach, &filter, &page).await?;
     Listed::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
 }
 
-fn test(key: &str, operator: Operator) -> Result<Filter<Test>, Error> {
-    match key {
-        "id" => operator.of_id(key, Test::Id),
-        "name" => operator.of_text(key, Test::Name),
-        _ => Err(filter::unknown(key, "id and name")),
+type MemberBaseFilters = Filters<MemberBases>;
+
+/// Memberbases, as they are filtered.
+pub(super) struct MemberBases;
+
+impl Filterable for MemberBases {
+    type Test = Test;
+
+    const NAME: &'static str = "MemberBaseFilter";
+    const KEYS: &'static [(&'static str, Values)] =
+        &[("id", Values::Ids(MemberbaseId::PREFIX)), ("name", Values::Texts)];
+
+    fn test(key: &str, operator: Operator) -> Result<Filter<Test>, Error> {
+        match key {
+            "id" => operator.of_id(key, Test::Id),
+            _ => operator.of_text(key, Test::Name),
+        }
     }
 }

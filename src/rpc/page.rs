@@ -1,6 +1,7 @@
 //! Pages as the original API has them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Code, Error};
 use crate::types::{Direction, Page, PageLimits, Slice, Start};
@@ -9,25 +10,34 @@ use crate::types::{Direction, Page, PageLimits, Slice, Start};
 const DEFAULT: u64 = 500;
 
 /// Which part of a list is asked for.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, ToSchema, Debug, Default)]
 pub struct Pagination {
+    /// The most entries of the page: 500 without, and never more than the server's own limit.
+    #[schema(minimum = 1)]
     limit: Option<u64>,
+    /// That of the page before; null for the first page.
     cursor: Option<String>,
+    /// How many entries to leave out from the first on, instead of a cursor. Discouraged: entries that come or go between
+    /// two pages shift the others.
+    #[schema(minimum = 1)]
     skip: Option<u64>,
 }
 
 /// A part of a list.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub struct Listed<T> {
     data: Vec<T>,
     page: PageInfo,
 }
 
-#[derive(Serialize, Debug)]
+/// Where the page stands in its list.
+#[derive(Serialize, ToSchema, Debug)]
 struct PageInfo {
+    /// How many entries a full page has.
     page_size: u64,
     /// Of the next page; null where there is none.
     cursor: Option<String>,
+    /// Whether there is a next page.
     more: bool,
 }
 

@@ -2,35 +2,64 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::{Call, Error};
+use super::{Call, Error, id::MemberIdText};
 use crate::domain::transaction::{CardNetwork, bulk_upsert::NewTransaction, ingest as transactions};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Ingest {
+    /// Of members of any memberbases.
     events: Vec<Event>,
 }
 
-#[derive(Deserialize)]
+/// A card payment. Of an optional field that is left out what is stored stays, null removes it.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = TransactionEvent)]
 struct Event {
+    #[schema(inline, value_type = MemberIdText)]
     member_id: String,
+    /// Your own key of it within the memberbase.
+    #[schema(min_length = 1)]
     external_id: String,
     auth_code: String,
     #[serde(deserialize_with = "network")]
+    #[schema(inline, value_type = Network)]
     network: CardNetwork,
+    /// The first 6 to 8 digits of the card's number.
+    #[schema(pattern = "^[0-9]{6,8}$")]
     bin: String,
     merchant_id: String,
+    #[schema(format = DateTime)]
     authed_at: String,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     statement_descriptor: Option<Option<String>>,
+    /// In the smallest unit of the currency, within plus or minus 2^53-1.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>, minimum = -9_007_199_254_740_991i64, maximum = 9_007_199_254_740_991i64)]
     amount: Option<Option<Number>>,
+    /// As in ISO 4217.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     currency: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     cleared_at: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     reverted_at: Option<Option<String>>,
+}
+
+/// In upper or lower case.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only describes what `network` reads")]
+enum Network {
+    Visa,
+    Mastercard,
+    Amex,
+    Other,
 }
 
 /// A number as it was sent.
@@ -82,7 +111,7 @@ impl From<Event> for NewTransaction {
 }
 
 /// All is stored.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub struct Ingested {
     status: &'static str,
 }

@@ -1,7 +1,13 @@
-//! The schema at the top of the project.
+//! The descriptions at the top of the project.
 
 #[test]
 fn the_schema_file_is_what_the_command_prints() {
     let kept = std::fs::read_to_string("schema.graphql").unwrap();
     assert_eq!(kept.trim_end(), memberbase::graphql::sdl().trim_end(), "run `make schema`");
+}
+
+#[test]
+fn the_openapi_file_is_what_the_command_prints() {
+    let kept = std::fs::read_to_string("openapi.json").unwrap();
+    assert_eq!(kept.trim_end(), memberbase::rpc::openapi().trim_end(), "run `make schema`");
 }

@@ -4,8 +4,6 @@
 //! and [`Carried`], in the request's data, holds the rows. An input object that has [`BulkRows`] for a field hands them
 //! to its resolver.
 
-mod strict;
-
 use std::{
     any::Any,
     borrow::Cow,
@@ -26,8 +24,10 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed, SeqAccess, Visitor},
 };
 
-use self::strict::Strict;
-use crate::graphql::{Code, Error};
+use crate::{
+    graphql::{Code, Error},
+    strict::Strict,
+};
 
 /// Rows of some type.
 type AnyRows = Arc<dyn Any + Send + Sync>;

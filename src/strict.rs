@@ -1,4 +1,5 @@
-//! What serde's derived types read beyond GraphQL, refused: lists for objects, and objects for names of an enum.
+//! What serde's derived types read beyond what an API says, refused: lists for objects, and objects for names of an
+//! enum.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use serde::{
 };
 
 /// Around a deserializer, visitor, seed or access: strict all the way down.
-pub(super) struct Strict<T>(pub(super) T);
+pub struct Strict<T>(pub T);
 
 macro_rules! as_they_are {
     ($($method:ident)*) => {$(

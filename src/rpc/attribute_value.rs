@@ -1,0 +1,40 @@
+//! How values of attributes are described; they are read and written as they are.
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema,
+        schema::{SchemaType, Type},
+    },
+};
+
+/// The value of an attribute.
+pub struct AttributeValue;
+
+/// Attributes by key.
+pub struct AttributeMap;
+
+impl PartialSchema for AttributeValue {
+    fn schema() -> RefOr<Schema> {
+        let types = vec![Type::String, Type::Number, Type::Boolean, Type::Array, Type::Null];
+        let text = "A string, a number, true or false, a date (`YYYY-MM-DD`, or a date-time as in RFC 3339), or a list of \
+            strings, as the schema of the memberbase declares it.";
+        let string = ObjectBuilder::new().schema_type(Type::String);
+        ArrayBuilder::new().schema_type(SchemaType::Array(types)).items(string).description(Some(text)).into()
+    }
+}
+
+impl ToSchema for AttributeValue {}
+
+impl PartialSchema for AttributeMap {
+    fn schema() -> RefOr<Schema> {
+        let value = Ref::from_schema_name(AttributeValue::name());
+        ObjectBuilder::new().additional_properties(Some(RefOr::<Schema>::Ref(value))).into()
+    }
+}
+
+impl ToSchema for AttributeMap {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((AttributeValue::name().into_owned(), AttributeValue::schema()));
+    }
+}

@@ -1,0 +1,75 @@
+//! How filters are described.
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat,
+        schema::{AdditionalProperties, KnownFormat, Type},
+    },
+};
+
+use super::{Filterable, Filters, Values};
+use crate::rpc::id;
+
+impl<T: Filterable> PartialSchema for Filters<T> {
+    fn schema() -> RefOr<Schema> {
+        entries::<T>().description(Some("All of them have to hold.")).into()
+    }
+}
+
+impl<T: Filterable> ToSchema for Filters<T> {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::NAME.to_owned(), entry::<T>().into()));
+    }
+}
+
+fn entries<T: Filterable>() -> ArrayBuilder {
+    ArrayBuilder::new().items(Ref::from_schema_name(T::NAME))
+}
+
+fn entry<T: Filterable>() -> Schema {
+    let list = |name: &str| closed().property(name, entries::<T>()).required(name).build();
+    let key = |(key, values): &(&str, Values)| test(key, *values);
+    let entries = [list("and"), list("or")].into_iter().chain(T::KEYS.iter().map(key));
+    let text = "A test of one key by exactly one operator, or `and` or `or` with a list of filters.";
+    let of = |schemas: OneOfBuilder, entry: Object| schemas.item(entry);
+    entries.fold(OneOfBuilder::new(), of).description(Some(text)).into()
+}
+
+/// Two properties: the key, and one of the operators.
+fn test(key: &str, values: Values) -> Object {
+    let list = || ArrayBuilder::new().items(value(values));
+    let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([key]));
+    let mut test = closed()
+        .property("key", name)
+        .required("key")
+        .min_properties(Some(2))
+        .max_properties(Some(2))
+        .property("eq", value(values))
+        .property("in", list())
+        .property("nin", list())
+        .property("exists", ObjectBuilder::new().schema_type(Type::Boolean));
+    if values == Values::Texts {
+        let pattern = ObjectBuilder::new().schema_type(Type::String);
+        let insensitive = ObjectBuilder::new().schema_type(Type::Boolean);
+        let regex = closed().property("pattern", pattern).required("pattern");
+        test = test.property("regex", regex.property("case_insensitive", insensitive));
+    }
+    test.build()
+}
+
+fn value(values: Values) -> ObjectBuilder {
+    match values {
+        Values::Ids(prefix) => id::schema(prefix),
+        Values::Times => {
+            let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+            ObjectBuilder::new().schema_type(Type::String).format(Some(format))
+        }
+        Values::Texts => ObjectBuilder::new().schema_type(Type::String),
+    }
+}
+
+fn closed() -> ObjectBuilder {
+    let none = AdditionalProperties::FreeForm(false);
+    ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(none))
+}

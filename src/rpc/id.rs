@@ -1,0 +1,57 @@
+//! Ids in requests and answers.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
+
+use crate::types::{ApiTokenId, Id, MemberId, MemberbaseId};
+
+/// The id of a memberbase, as it is written.
+pub type MemberBaseIdText = Written<MemberbaseId>;
+
+/// The id of a member, as it is written.
+pub type MemberIdText = Written<MemberId>;
+
+/// The id of an API token, as it is written.
+pub type ApiTokenIdText = Written<ApiTokenId>;
+
+/// An id as it is written.
+#[derive(Clone, Copy)]
+pub struct Written<T>(pub T);
+
+impl<'de, T: Id> Deserialize<'de> for Written<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::parse(&Cow::<str>::deserialize(deserializer)?).map(Self).map_err(de::Error::custom)
+    }
+}
+
+impl<T: Id> Serialize for Written<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<T: Id> fmt::Debug for Written<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+impl<T: Id> PartialSchema for Written<T> {
+    fn schema() -> RefOr<Schema> {
+        schema(T::PREFIX).into()
+    }
+}
+
+/// Written out wherever it stands.
+impl<T: Id> ToSchema for Written<T> {}
+
+/// The description of an id with this prefix.
+pub(super) fn schema(prefix: &str) -> ObjectBuilder {
+    let pattern = format!("^{prefix}[0-7][0-9a-hjkmnp-tv-z]{{25}}$");
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern))
+}
