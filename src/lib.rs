@@ -18,5 +18,4 @@ pub mod domain;
 pub mod app;
 pub mod db;
 pub mod entity;
-pub mod strict;
 pub mod types;

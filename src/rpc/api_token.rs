@@ -30,7 +30,6 @@ enum Allowed {
 #[derive(Serialize, ToSchema, Debug)]
 #[schema(as = ApiToken)]
 pub struct Token {
-    #[schema(inline)]
     id: ApiTokenIdText,
     access: Allowed,
     description: String,
@@ -100,7 +99,6 @@ pub(super) async fn list(call: Call, given: List) -> Result<Listed<Token>, Error
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Revoke {
-    #[schema(inline)]
     id: ApiTokenIdText,
 }
 

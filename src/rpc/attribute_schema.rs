@@ -42,9 +42,7 @@ struct Attribute {
 #[derive(Serialize, ToSchema, Debug)]
 pub struct AttributeSchema {
     /// The memberbase's.
-    #[schema(inline)]
     id: MemberBaseIdText,
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
     /// By key.
     schema: IndexMap<String, Attribute>,
@@ -78,7 +76,6 @@ impl From<Memberbase> for AttributeSchema {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Set {
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
     /// All of them, by key; 1,000 at most. Those that members have values for can be neither left out nor given another type.
     schema: IndexMap<String, Attribute>,
@@ -105,7 +102,6 @@ pub(super) async fn set(call: Call, given: Set) -> Result<AttributeSchema, Error
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Get {
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
 }
 

@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use super::{Code, Error};
-use crate::{app::App, domain::access::Caller, strict::Strict};
+use crate::{app::App, domain::access::Caller, types::Strict};
 
 /// Who calls, and what the call may reach.
 #[derive(Clone)]
@@ -139,7 +139,12 @@ fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
     };
     let cause = cause.to_string();
     let (cause, _) = cause.split_once(" at line").unwrap_or((&cause, ""));
-    let message = if path == "." { cause.to_owned() } else { format!("{path}: {cause}") };
+    // The structs have names that mean nothing to those who send JSON.
+    let cause = match cause.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected an object"),
+        None => cause.to_owned(),
+    };
+    let message = if path == "." { cause } else { format!("{path}: {cause}") };
     Err(Error::new(Code::BadRequest, message))
 }
 

@@ -47,8 +47,13 @@ impl<T: Id> PartialSchema for Written<T> {
     }
 }
 
-/// Written out wherever it stands.
-impl<T: Id> ToSchema for Written<T> {}
+impl<T: Id> ToSchema for Written<T> {
+    /// That of the type of id.
+    fn name() -> Cow<'static, str> {
+        let name = std::any::type_name::<T>();
+        Cow::Borrowed(name.rsplit("::").next().unwrap_or(name))
+    }
+}
 
 /// The description of an id with this prefix.
 pub(super) fn schema(prefix: &str) -> ObjectBuilder {

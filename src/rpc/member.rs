@@ -28,10 +28,8 @@ use crate::{
 /// A member.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Member {
-    #[schema(inline)]
     id: MemberIdText,
     /// The memberbase where it is a member.
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
     /// The owner's own key of the member.
     #[serde(rename = "ref")]
@@ -63,7 +61,6 @@ impl TryFrom<member::Member> for Member {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct BulkUpsert {
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
     members: Vec<NewMember>,
 }
@@ -83,7 +80,7 @@ struct NewMember {
 /// Ids, in the order of the rows.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(transparent)]
-pub struct Ids(#[schema(inline)] Vec<MemberIdText>);
+pub struct Ids(Vec<MemberIdText>);
 
 pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Ids, Error> {
     let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
@@ -98,9 +95,7 @@ pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Ids, Er
 /// Which member: by `id`, or by `member_base_id` and `ref`.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Get {
-    #[schema(inline)]
     id: Option<MemberIdText>,
-    #[schema(inline)]
     member_base_id: Option<MemberBaseIdText>,
     #[serde(rename = "ref")]
     reference: Option<String>,
@@ -124,7 +119,6 @@ pub(super) async fn get(call: Call, given: Get) -> Result<Member, Error> {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct List {
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
     pagination: Option<Pagination>,
     #[schema(inline)]
@@ -215,10 +209,8 @@ impl Filterable for Members {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct BulkDelete {
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
     /// An id that names nobody is no error.
-    #[schema(inline)]
     member_ids: Vec<MemberIdText>,
 }
 

@@ -18,7 +18,6 @@ use crate::domain::{
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Set {
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
     /// Of one that is there twice the last counts.
     attributes: Vec<NewAttributeValue>,
@@ -27,7 +26,7 @@ pub(super) struct Set {
 /// A value to be set.
 #[derive(Deserialize, ToSchema)]
 struct NewAttributeValue {
-    #[schema(inline, value_type = MemberIdText)]
+    #[schema(value_type = MemberIdText)]
     member_id: String,
     attribute_key: String,
     /// Null removes the value that is there.
@@ -47,10 +46,8 @@ pub(super) async fn set(call: Call, given: Set) -> Result<Done, Error> {
 /// Which values: of some members, of some keys, or both, or else all.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Delete {
-    #[schema(inline)]
     member_base_id: MemberBaseIdText,
     /// An id that names nobody is no error.
-    #[schema(inline)]
     member_ids: Option<Vec<MemberIdText>>,
     attribute_keys: Option<Vec<String>>,
     /// All values of all members; not together with the others.
@@ -72,7 +69,6 @@ pub(super) async fn delete(call: Call, given: Delete) -> Result<Deleted, Error> 
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct List {
-    #[schema(inline)]
     member_id: MemberIdText,
 }
 

@@ -21,7 +21,6 @@ use crate::{
 /// A memberbase.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct MemberBase {
-    #[schema(inline)]
     id: MemberBaseIdText,
     name: String,
     #[schema(format = DateTime)]
@@ -44,8 +43,8 @@ impl From<memberbase::Memberbase> for MemberBase {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Create {
-    /// 1 to 255 characters; need not be unique.
-    #[schema(min_length = 1, max_length = 255)]
+    /// 1 to 256 characters; need not be unique.
+    #[schema(min_length = 1, max_length = 256)]
     name: String,
 }
 
@@ -55,7 +54,6 @@ pub(super) async fn create(call: Call, given: Create) -> Result<MemberBase, Erro
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Named {
-    #[schema(inline)]
     id: MemberBaseIdText,
 }
 

@@ -1,7 +1,12 @@
 //! Pages as the original API has them.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema},
+};
 
 use super::{Code, Error};
 use crate::types::{Direction, Page, PageLimits, Slice, Start};
@@ -24,7 +29,7 @@ pub struct Pagination {
 }
 
 /// A part of a list.
-#[derive(Serialize, ToSchema, Debug)]
+#[derive(Serialize, Debug)]
 pub struct Listed<T> {
     data: Vec<T>,
     page: PageInfo,
@@ -64,6 +69,27 @@ impl Pagination {
             (None, None) => Start::Edge,
         };
         Ok(Page { size, direction: Direction::Forward, start, behind: false })
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Listed<T> {
+    fn schema() -> RefOr<Schema> {
+        let data = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let list = ObjectBuilder::new().property("data", data).required("data");
+        list.property("page", Ref::from_schema_name(PageInfo::name())).required("page").into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Listed<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}List", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+        PageInfo::schemas(schemas);
+        schemas.push((T::name().into_owned(), T::schema()));
+        schemas.push((PageInfo::name().into_owned(), PageInfo::schema()));
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Ingest {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TransactionEvent)]
 struct Event {
-    #[schema(inline, value_type = MemberIdText)]
+    #[schema(value_type = MemberIdText)]
     member_id: String,
     /// Your own key of it within the memberbase.
     #[schema(min_length = 1)]

@@ -182,15 +182,16 @@ async fn a_bad_row_refuses_the_whole_call_and_is_told(
 
 #[rstest]
 #[case("member/bulk-upsert", json!({"members": []}), "member_base_id")]
-#[case("member/bulk-upsert", json!({"member_base_id": "x", "members": [{"ref": "a"}, {}]}), "members[1]")]
-#[case("member/bulk-upsert", json!({"member_base_id": "x", "members": [{"ref": 1}]}), "members[0].ref")]
+#[case("member/bulk-upsert", json!({"member_base_id": nowhere(), "members": [{"ref": "a"}, {}]}), "members[1]")]
+#[case("member/bulk-upsert", json!({"member_base_id": nowhere(), "members": [{"ref": 1}]}), "members[0].ref")]
+#[case("member/bulk-upsert", json!({"member_base_id": nowhere(), "members": [["a"]]}), "members[0]: ")]
 #[case("member/bulk-upsert", json!({"member_base_id": "x", "members": []}), "member_base_id: expected mb_")]
 #[case("member/get", json!({}), "id")]
 #[case("member/get", json!({"id": "m_1"}), "id: expected m_")]
 #[case("member/list", json!({"member_base_id": 5}), "member_base_id")]
 #[case("member-base/create", json!({}), "name")]
 #[case("member-base/create", json!({"name": ""}), "name")]
-#[case("member-base/create", json!([]), "invalid length")]
+#[case("member-base/create", json!(["a"]), "expected an object")]
 #[tokio::test]
 async fn what_is_missing_or_mistyped_is_named(#[case] path: &str, #[case] body: Value, #[case] named: &str) {
     let server = Server::start(Database::Sqlite).await;
@@ -198,6 +199,27 @@ async fn what_is_missing_or_mistyped_is_named(#[case] path: &str, #[case] body: 
     assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
     let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains(named), "{message}");
+}
+
+#[tokio::test]
+async fn what_follows_the_body_is_refused() {
+    let server = Server::start(Database::Sqlite).await;
+    let body = r#"{"name": "b"} {"name": "c"}"#;
+    let request = Request::post("/publisher.v1/member-base/create").header(header::CONTENT_TYPE, "application/json");
+    let answer = server.admin().await.send(request.body(Body::from(body)).unwrap()).await;
+    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
+}
+
+#[tokio::test]
+async fn the_description_is_there_for_everybody() {
+    let server = Server::start(Database::Sqlite).await;
+    let request = Request::get("/publisher.v1/openapi.json").body(Body::empty()).unwrap();
+    let answer = server.anonymous().send(request).await;
+    assert_eq!(answer.json(), serde_json::from_str::<Value>(&memberbase::rpc::openapi()).unwrap());
+    for endpoint in memberbase::rpc::endpoints() {
+        let operation = &answer.json()["paths"][format!("/publisher.v1/{}", endpoint.path)]["post"];
+        assert_eq!(operation["summary"], endpoint.summary);
+    }
 }
 
 #[rstest]

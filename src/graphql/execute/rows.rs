@@ -26,7 +26,7 @@ use serde::{
 
 use crate::{
     graphql::{Code, Error},
-    strict::Strict,
+    types::Strict,
 };
 
 /// Rows of some type.
