@@ -58,7 +58,7 @@ where
 {
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve::<Q, M>))
-        .route("/publisher.v1/openapi.json", get(rpc::description))
+        .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve::<Q, M>))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready::<Q, M>));

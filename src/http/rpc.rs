@@ -44,7 +44,10 @@ where
     M: ObjectType + 'static,
 {
     let unread = !request.body().is_end_stream();
-    let outcome = service.call(&path, request).await;
+    respond(service.call(&path, request).await, "POST", &trace, unread)
+}
+
+fn respond(outcome: Result<Vec<u8>, Error>, allowed: &'static str, trace: &TraceId, unread: bool) -> Response {
     let failed = outcome.is_err();
     let (status, body) = match outcome {
         Ok(body) => (StatusCode::OK, body),
@@ -57,7 +60,7 @@ where
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer::tell(status, headers);
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
     if unread && failed {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -69,6 +72,12 @@ where
 pub(super) async fn description() -> Response {
     static OPENAPI: LazyLock<String> = LazyLock::new(openapi);
     text("application/json", &OPENAPI)
+}
+
+/// The description, by another method.
+pub(super) async fn description_only(Extension(trace): Extension<TraceId>, request: Request) -> Response {
+    let error = Error::new(Code::MethodNotAllowed, "the method has to be GET or HEAD");
+    respond(Err(error), "GET, HEAD", &trace, !request.body().is_end_stream())
 }
 
 impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {

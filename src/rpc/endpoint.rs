@@ -144,7 +144,7 @@ fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
         Some((before, _)) => format!("{before}expected an object"),
         None => cause.to_owned(),
     };
-    let message = if path == "." { cause } else { format!("{path}: {cause}") };
+    let message = if matches!(&*path, "." | "?") { cause } else { format!("{path}: {cause}") };
     Err(Error::new(Code::BadRequest, message))
 }
 

@@ -187,8 +187,8 @@ impl From<domain::Error> for Error {
 fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
     let rows = if count == 1 { "1 row is".to_owned() } else { format!("{count} rows are") };
     let failure = |(index, error): &(usize, RowError)| {
-        let path = path(&error.path);
-        json!({"index": index, "code": row_code(error.code), "message": error.message, "path": path})
+        let (path, message) = place(error);
+        json!({"index": index, "code": row_code(error.code), "message": message, "path": path})
     };
     let told: Vec<_> = failures.iter().map(failure).collect();
     let data = [("failures".to_owned(), json!(told)), ("failure_count".to_owned(), json!(count))];
@@ -199,19 +199,28 @@ fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
     Error { code, message: format!("{rows} bad, and so nothing was stored"), data: data.into_iter().collect() }
 }
 
-/// A place in a row, whose fields have other names here; below them are keys of attributes.
-fn path(path: &[String]) -> Vec<String> {
-    let mut path = path.to_vec();
+/// The place of a failure in its row, and its message: fields have other names here. Below them are keys of attributes.
+fn place(error: &RowError) -> (Vec<String>, String) {
+    let (mut path, mut message) = (error.path.clone(), error.message.clone());
     if let Some(field) = path.first_mut() {
-        *field = field.chars().fold(String::new(), |mut name, char| {
-            if char.is_ascii_uppercase() {
-                name.push('_');
-            }
-            name.push(char.to_ascii_lowercase());
-            name
-        });
+        let name = snake_case(field);
+        if let Some(rest) = message.strip_prefix(field.as_str()).filter(|rest| rest.starts_with(':')) {
+            message = format!("{name}{rest}");
+        }
+        *field = name;
     }
-    path
+    (path, message)
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len());
+    for char in name.chars() {
+        if char.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(char.to_ascii_lowercase());
+    }
+    snake
 }
 
 fn row_code(code: RowErrorCode) -> &'static str {

@@ -216,6 +216,10 @@ async fn the_description_is_there_for_everybody() {
     let request = Request::get("/publisher.v1/openapi.json").body(Body::empty()).unwrap();
     let answer = server.anonymous().send(request).await;
     assert_eq!(answer.json(), serde_json::from_str::<Value>(&memberbase::rpc::openapi()).unwrap());
+    let request = Request::post("/publisher.v1/openapi.json").body(Body::empty()).unwrap();
+    let refused = server.anonymous().send(request).await;
+    assert_eq!(failure(&refused), (405, "method_not_allowed".to_owned()));
+    assert_eq!(refused.headers["allow"], "GET, HEAD");
     for endpoint in memberbase::rpc::endpoints() {
         let operation = &answer.json()["paths"][format!("/publisher.v1/{}", endpoint.path)]["post"];
         assert_eq!(operation["summary"], endpoint.summary);
