@@ -1,6 +1,12 @@
 //! All that a request may reach.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use crate::{db::Db, types::Limits};
 
@@ -11,4 +17,28 @@ pub struct App {
     pub db: Db,
     /// What a request may ask for.
     pub limits: Arc<Limits>,
+    /// Counts the changes of this server's that may have ended tokens.
+    token_changes: Arc<AtomicU64>,
+}
+
+impl App {
+    /// What a server or a command reaches.
+    pub fn new(db: Db, limits: Limits) -> Self {
+        Self { db, limits: Arc::new(limits), token_changes: Arc::default() }
+    }
+
+    /// The same, with a database whose statements end at this time.
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self { db: self.db.with_deadline(deadline), ..self.clone() }
+    }
+
+    /// Says that tokens may have ended: what is remembered of them is not to be believed any more.
+    pub fn tokens_changed(&self) {
+        self.token_changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often that was said.
+    pub fn token_changes(&self) -> u64 {
+        self.token_changes.load(Ordering::SeqCst)
+    }
 }

@@ -1,19 +1,99 @@
 //! From a request's head to its caller.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
 use axum::http::{HeaderMap, header::AUTHORIZATION};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     app::App,
-    domain::{Error, access::Caller, api_token},
+    domain::{
+        Error,
+        access::Caller,
+        api_token::{self, Proof, SecretHash},
+    },
+    types::Time,
 };
 
 /// No secret of ours is nearly as long; what is longer is not looked up.
 const LONGEST_SECRET: usize = 256;
 
-/// The caller whose token is in the `Authorization` header. `Unauthenticated` where there is no token or no valid one.
-pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Error> {
-    let secret = bearer(headers).ok_or(Error::Unauthenticated)?;
-    api_token::authenticate(app, secret).await
+/// How long a token is believed without a look at the database: so long a token may go on that was ended elsewhere.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// How long noting the use of a token may take.
+const NOTING: Duration = Duration::from_secs(60);
+
+/// From so many on, those that are not believed any more are forgotten.
+const MANY: usize = 1024;
+
+/// The tokens that were seen lately. Only valid ones are remembered, so there are never more than there are tokens.
+#[derive(Default)]
+pub struct Tokens(Mutex<HashMap<SecretHash, Seen>>);
+
+struct Seen {
+    caller: Caller,
+    /// [`App::token_changes`] before the database was asked.
+    changes: u64,
+    until: Instant,
+    /// When its use was last noted, or tried to be.
+    noted: Option<Time>,
+}
+
+impl Tokens {
+    /// The caller whose token is in the `Authorization` header. `Unauthenticated` where there is no token or no valid one.
+    /// That the token is used is noted by a task of `tasks`.
+    pub async fn caller(&self, app: &App, tasks: &TaskTracker, headers: &HeaderMap) -> Result<Caller, Error> {
+        let secret = SecretHash::of(bearer(headers).ok_or(Error::Unauthenticated)?);
+        let changes = app.token_changes();
+        if let Some(caller) = self.believed(secret, changes) {
+            return Ok(caller);
+        }
+        let Proof { caller, expires_at, last_used_at } = match api_token::authenticate(app, secret).await {
+            Err(error) => {
+                self.seen().remove(&secret);
+                return Err(error);
+            }
+            Ok(proof) => proof,
+        };
+        let now = Time::now();
+        let left = expires_at.map_or(i64::MAX, |time| time.micros() - now.micros());
+        let believed = BELIEVED.min(Duration::from_micros(left.max(0).cast_unsigned()));
+        let mut seen = self.seen();
+        if seen.len() >= MANY {
+            seen.retain(|_, seen| seen.until > Instant::now());
+        }
+        let noted = seen.get(&secret).and_then(|seen| seen.noted).max(last_used_at);
+        let stale = api_token::is_to_be_noted(noted, now);
+        let until = Instant::now() + believed;
+        let noted = if stale { Some(now) } else { noted };
+        seen.insert(secret, Seen { caller: caller.clone(), changes, until, noted });
+        drop(seen);
+        if stale && let Some(token) = caller.token() {
+            // Nobody waits for it: SQLite's writer may be busy for long.
+            let app = app.until(Instant::now() + NOTING);
+            tasks.spawn(async move {
+                if let Err(error) = api_token::note_use(&app, token).await {
+                    tracing::warn!(%token, ?error, "the use of a token was not noted");
+                }
+            });
+        }
+        Ok(caller)
+    }
+
+    fn believed(&self, secret: SecretHash, changes: u64) -> Option<Caller> {
+        let seen = self.seen();
+        let seen = seen.get(&secret)?;
+        (seen.changes == changes && Instant::now() < seen.until).then(|| seen.caller.clone())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<SecretHash, Seen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The secret of the one header `Authorization: Bearer <secret>` (RFC 6750, section 2.1).

@@ -76,7 +76,7 @@ fn failed(database: &Database, cause: sea_orm::DbErr) -> Error {
 
 /// All that a command's domain functions reach.
 fn app(db: Db, limits: Limits) -> App {
-    App { db, limits: limits.into() }
+    App::new(db, limits)
 }
 
 /// Writes data to stdout. Whoever reads it may stop when they have enough.

@@ -1,5 +1,6 @@
 //! The GraphQL door: a file a concept, and the way of a request in `execute`.
 
+mod api_token;
 mod attribute;
 mod bulk;
 mod clip;
@@ -42,7 +43,7 @@ pub fn sdl() -> String {
 
 /// What can be asked.
 #[derive(MergedObject, Clone, Default)]
-pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQuery);
+pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQuery, api_token::ApiTokenQuery);
 
 /// What can be changed.
 #[derive(MergedObject, Clone, Default)]
@@ -53,4 +54,5 @@ pub struct Mutation(
     clip::ClipMutation,
     stamp_collection::StampCollectionMutation,
     transaction::TransactionMutation,
+    api_token::ApiTokenMutation,
 );

@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 pub use connections::serve;
 
 use self::{answer::Refusal, negotiate::MediaType, trace::TraceId};
-use crate::{app::App, graphql::Code, graphql::execute::Executor, rpc::Endpoint};
+use crate::{app::App, auth::Tokens, graphql::Code, graphql::execute::Executor, rpc::Endpoint};
 
 /// What the door opens to.
 pub struct Service<Q, M> {
@@ -44,6 +44,8 @@ pub struct Service<Q, M> {
     pub executor: Arc<Executor<Q, M>>,
     /// Mutations run here, beyond the connection that they came by: wait for them before the database is closed.
     pub tasks: TaskTracker,
+    /// The tokens that were seen lately.
+    pub tokens: Tokens,
     /// What can be called of the plain HTTP face.
     pub endpoints: Vec<Endpoint>,
     /// Whether the page is served.

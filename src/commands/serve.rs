@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Error, app, failed, open, print};
 use crate::{
     app::App,
+    auth::Tokens,
     cli::Serve,
     config,
     domain::api_token::{self, Secret},
@@ -47,6 +48,7 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
 async fn listen(app: App, listener: TcpListener, graphiql: bool, stop: impl Future<Output = ()>) {
     let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
     let service = http::Service {
+        tokens: Tokens::default(),
         endpoints: rpc::endpoints(),
         app: app.clone(),
         executor: Arc::new(graphql::api(&app.limits)),

@@ -4,9 +4,8 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QuerySelect, sea_query::Expr,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -14,18 +13,22 @@ use uuid::Uuid;
 use super::{
     Error,
     access::{Access, Caller, Reach},
-    cursor::{self, List},
+    by_id::{self, List},
+    filter::IdTest,
     text,
 };
 use crate::{
     app::App,
-    db::Lock,
+    db::{Lock, Session},
     entity::{api_token, memberbase},
-    types::{ApiTokenId, Direction, Id, MemberbaseId, Page, Slice, Start, Time},
+    types::{ApiTokenId, Id, MemberbaseId, Page, Slice, Time},
 };
 
 /// What every secret begins with, so that one that got where it should not be is found by its look.
 const PREFIX: &str = "mbs_";
+
+/// How many microseconds lie between two notes that a token was used.
+const NOTED_EVERY: i64 = 60_000_000;
 
 /// A token without its secret.
 #[derive(Clone, Debug)]
@@ -82,11 +85,33 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The caller that a secret makes; [`Error::Unauthenticated`] where it is none, was revoked or is past its time.
-pub async fn authenticate(app: &App, secret: &str) -> Result<Caller, Error> {
+/// What a secret proves.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The caller that it makes.
+    pub caller: Caller,
+    /// Until when; none: for ever.
+    pub expires_at: Option<Time>,
+    /// When the token was last used, as far as it was noted.
+    pub last_used_at: Option<Time>,
+}
+
+/// The hash by which a secret is known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// Of a secret.
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+}
+
+/// What the secret with this hash proves; [`Error::Unauthenticated`] where it is none, was revoked or is past its time.
+pub async fn authenticate(app: &App, secret: SecretHash) -> Result<Proof, Error> {
     let session = app.db.read().await?;
     let found = api_token::Entity::find()
-        .filter(api_token::Column::SecretHash.eq(hash(secret)))
+        .filter(api_token::Column::SecretHash.eq(secret.0.to_vec()))
         .one(&session)
         .await?
         .ok_or(Error::Unauthenticated)?;
@@ -95,7 +120,8 @@ pub async fn authenticate(app: &App, secret: &str) -> Result<Caller, Error> {
     if expired || token.revoked_at.is_some() {
         return Err(Error::Unauthenticated);
     }
-    Ok(Caller::with_token(token.id, token.access, token.memberbase))
+    let caller = Caller::with_token(token.id, token.access, token.memberbase);
+    Ok(Proof { caller, expires_at: token.expires_at, last_used_at: token.last_used_at })
 }
 
 /// Makes a token. A bound caller makes tokens that are bound to the same memberbase.
@@ -160,51 +186,85 @@ pub async fn first(app: &App) -> Result<Option<(ApiToken, Secret)>, Error> {
 /// The tokens that the caller manages, the oldest first.
 pub async fn list(app: &App, caller: &Caller, page: &Page<ApiTokenId>) -> Result<Slice<ApiToken>, Error> {
     let reach = caller.reach(Access::Admin)?;
-    let ascending = page.direction == Direction::Forward;
-    let mut query = api_token::Entity::find().filter(within(reach));
-    if let Start::Beside(id) = page.start {
-        let id_column = Expr::col(api_token::Column::Id);
-        query = query.filter(if ascending { id_column.gt(id.uuid()) } else { id_column.lt(id.uuid()) });
-    }
-    if let Start::Skip(rows) = page.start {
-        query = query.offset(rows);
-    }
-    let order = if ascending { sea_orm::Order::Asc } else { sea_orm::Order::Desc };
-    let rows = query.order_by(api_token::Column::Id, order).limit(page.size + 1).all(&app.db.read().await?).await?;
-    let rows = rows.into_iter().map(ApiToken::try_from).collect::<Result<Vec<_>, _>>()?;
-    Ok(page.slice(rows, matches!(page.start, Start::Beside(_))))
+    let found = api_token::Entity::find().filter(within(reach));
+    by_id::page(&app.db.read().await?, found, api_token::Column::Id, page).await
+}
+
+/// How many tokens the caller manages.
+pub async fn count(app: &App, caller: &Caller) -> Result<u64, Error> {
+    let found = api_token::Entity::find().filter(within(caller.reach(Access::Admin)?));
+    Ok(found.count(&app.db.read().await?).await?)
+}
+
+/// Those of these tokens that are there and that the caller manages, in any order.
+pub async fn find_many(app: &App, caller: &Caller, ids: &[ApiTokenId]) -> Result<Vec<ApiToken>, Error> {
+    let found = api_token::Entity::find().filter(within(caller.reach(Access::Admin)?));
+    let asked = IdTest::In(ids.to_vec()).condition(app.db.backend(), Expr::col(api_token::Column::Id));
+    let rows = found.filter(asked).all(&app.db.read().await?).await?;
+    rows.into_iter().map(ApiToken::try_from).collect()
+}
+
+/// The token of the caller; none for an operator.
+pub async fn current(app: &App, caller: &Caller) -> Result<Option<ApiToken>, Error> {
+    let Some(id) = caller.token() else { return Ok(None) };
+    let found = api_token::Entity::find_by_id(id.uuid()).one(&app.db.read().await?).await?;
+    found.map(ApiToken::try_from).transpose()
 }
 
 /// Where a token stands in their list, as a cursor: opaque to whoever holds it.
 pub fn cursor(id: ApiTokenId) -> String {
-    cursor::write(List::ApiTokens, id)
+    by_id::write(List::ApiTokens, id)
 }
 
 /// Reads a cursor; the message says why it is none of this list.
 pub fn parse_cursor(cursor: &str) -> Result<ApiTokenId, &'static str> {
-    cursor::read(List::ApiTokens, cursor)
+    by_id::read(List::ApiTokens, cursor)
 }
 
 /// Revokes a token; again is no error, and leaves the first time.
 pub async fn revoke(app: &App, caller: &Caller, id: ApiTokenId) -> Result<ApiToken, Error> {
     let reach = caller.reach(Access::Admin)?;
-    app.db
-        .write(Lock::None, async |session| {
-            api_token::Entity::update_many()
-                .col_expr(api_token::Column::RevokedAt, Expr::value(Time::now().micros()))
-                .filter(within(reach))
-                .filter(api_token::Column::Id.eq(id.uuid()))
-                .filter(api_token::Column::RevokedAt.is_null())
-                .exec(&session)
-                .await?;
-            api_token::Entity::find_by_id(id.uuid())
-                .filter(within(reach))
-                .one(&session)
-                .await?
-                .ok_or_else(|| Error::NotFound(format!("API token {id} does not exist")))?
-                .try_into()
-        })
-        .await
+    let revoke = async |session: Session| {
+        api_token::Entity::update_many()
+            .col_expr(api_token::Column::RevokedAt, Expr::value(Time::now().micros()))
+            .filter(within(reach))
+            .filter(api_token::Column::Id.eq(id.uuid()))
+            .filter(api_token::Column::RevokedAt.is_null())
+            .exec(&session)
+            .await?;
+        api_token::Entity::find_by_id(id.uuid())
+            .filter(within(reach))
+            .one(&session)
+            .await?
+            .ok_or_else(|| Error::NotFound(format!("API token {id} does not exist")))?
+            .try_into()
+    };
+    let revoked = app.db.write(Lock::None, revoke).await;
+    app.tokens_changed();
+    revoked
+}
+
+/// Whether the use of a token is to be noted now, which was last noted then.
+pub fn is_to_be_noted(noted: Option<Time>, now: Time) -> bool {
+    noted.is_none_or(|noted| now.micros() - noted.micros() >= NOTED_EVERY)
+}
+
+/// Notes that a token is used now, unless that was noted a short time ago.
+pub async fn note_use(app: &App, id: ApiTokenId) -> Result<(), Error> {
+    let now = Time::now().micros();
+    let stale = Condition::any()
+        .add(api_token::Column::LastUsedAt.is_null())
+        .add(api_token::Column::LastUsedAt.lte(now - NOTED_EVERY));
+    let note = async |session: Session| {
+        api_token::Entity::update_many()
+            .col_expr(api_token::Column::LastUsedAt, Expr::value(now))
+            .filter(api_token::Column::Id.eq(id.uuid()))
+            .filter(stale.clone())
+            .exec(&session)
+            .await?;
+        Ok(())
+    };
+    app.db.write(Lock::None, note).await
 }
 
 fn within(reach: Reach) -> Condition {
@@ -216,15 +276,11 @@ async fn insert(session: &impl ConnectionTrait, row: api_token::Model) -> Result
     Ok(())
 }
 
-fn hash(secret: &str) -> Vec<u8> {
-    Sha256::digest(secret).to_vec()
-}
-
 impl ApiToken {
     fn row(&self, secret: &Secret) -> api_token::Model {
         api_token::Model {
             id: self.id.uuid(),
-            secret_hash: hash(secret.expose()),
+            secret_hash: SecretHash::of(secret.expose()).0.to_vec(),
             description: self.description.clone(),
             access: self.access as i32,
             memberbase_id: self.memberbase.map(Id::uuid),

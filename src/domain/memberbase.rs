@@ -4,9 +4,8 @@ mod attribute_schema;
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
-    sea_query::{Expr, ExprTrait, SimpleExpr},
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, Select,
+    sea_query::{Expr, SimpleExpr},
 };
 use uuid::Uuid;
 
@@ -16,15 +15,15 @@ use super::{
     Error,
     access::{Access, Caller, Reach, Scope},
     attribute::Schema,
-    cursor::{self, List},
+    by_id::{self, List},
     filter::{Filter, IdTest, TextTest, Values},
     member::{Deleted, delete_all},
 };
 use crate::{
     app::App,
-    db::Lock,
+    db::{Lock, Session},
     entity::{api_token, member, memberbase},
-    types::{Direction, Id, MemberbaseId, Page, Slice, Start, Time},
+    types::{Id, MemberbaseId, Page, Slice, Time},
 };
 
 /// The most characters of a name.
@@ -95,27 +94,24 @@ pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase,
 /// members than `at_most`, nothing. A dry run answers the same and deletes nothing.
 pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<Deleted, Error> {
     let id = scope.memberbase();
-    app.db
-        .write(Lock::Exclusive(id.uuid()), async |session| {
-            ensure_exists(&session, scope).await?;
-            let members =
-                member::Entity::find().filter(member::Column::MemberbaseId.eq(id.uuid())).count(&session).await?;
-            if let Some(most) = at_most.filter(|most| members > *most) {
-                let message = format!("memberbase {id} has {members} members, more than atMostMembers ({most})");
-                return Err(Error::LimitExceeded(message));
-            }
-            if dry_run {
-                session.discard();
-            }
-            let deleted = delete_all(&session, scope).await?;
-            api_token::Entity::delete_many()
-                .filter(api_token::Column::MemberbaseId.eq(id.uuid()))
-                .exec(&session)
-                .await?;
-            memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;
-            Ok(deleted)
-        })
-        .await
+    let delete = async |session: Session| {
+        ensure_exists(&session, scope).await?;
+        let members = member::Entity::find().filter(member::Column::MemberbaseId.eq(id.uuid())).count(&session).await?;
+        if let Some(most) = at_most.filter(|most| members > *most) {
+            let message = format!("memberbase {id} has {members} members, more than atMostMembers ({most})");
+            return Err(Error::LimitExceeded(message));
+        }
+        if dry_run {
+            session.discard();
+        }
+        let deleted = delete_all(&session, scope).await?;
+        api_token::Entity::delete_many().filter(api_token::Column::MemberbaseId.eq(id.uuid())).exec(&session).await?;
+        memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;
+        Ok(deleted)
+    };
+    let deleted = app.db.write(Lock::Exclusive(id.uuid()), delete).await;
+    app.tokens_changed();
+    deleted
 }
 
 /// The memberbase with this id, where it is within reach.
@@ -140,25 +136,7 @@ pub async fn list(
     filter.check(&app.limits.filter)?;
     let session = app.db.read().await?;
     let found = within(reach).filter(condition(app.db.backend(), filter));
-    let forward = page.direction == Direction::Forward;
-    let mut ahead = found.clone();
-    let mut behind = false;
-    if let Start::Beside(id) = page.start {
-        let id = Expr::val(id.uuid());
-        let key = || column(memberbase::Column::Id);
-        let back = if forward { key().lte(id.clone()) } else { key().gte(id.clone()) };
-        let order = if forward { Order::Desc } else { Order::Asc };
-        let back = found.filter(back).order_by(memberbase::Column::Id, order).limit(1);
-        behind = page.behind && back.one(&session).await?.is_some();
-        ahead = ahead.filter(if forward { key().gt(id) } else { key().lt(id) });
-    }
-    if let Start::Skip(rows) = page.start {
-        ahead = ahead.offset(rows);
-    }
-    let order = if forward { Order::Asc } else { Order::Desc };
-    let rows = ahead.order_by(memberbase::Column::Id, order).limit(page.size + 1).all(&session).await?;
-    let rows = rows.into_iter().map(Memberbase::try_from).collect::<Result<_, _>>()?;
-    Ok(page.slice(rows, behind))
+    by_id::page(&session, found, memberbase::Column::Id, page).await
 }
 
 /// How many memberbases within reach the filter holds for.
@@ -170,12 +148,12 @@ pub async fn count(app: &App, reach: Reach, filter: &Filter<Test>) -> Result<u64
 
 /// Where a memberbase stands in their list, as a cursor: opaque to whoever holds it.
 pub fn cursor(id: MemberbaseId) -> String {
-    cursor::write(List::Memberbases, id)
+    by_id::write(List::Memberbases, id)
 }
 
 /// Reads a cursor; the message says why it is none of this list.
 pub fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
-    cursor::read(List::Memberbases, cursor)
+    by_id::read(List::Memberbases, cursor)
 }
 
 /// The memberbase; fails where it does not exist.

@@ -8,7 +8,7 @@ use async_graphql::{
 };
 
 use super::{
-    Error, clip::Clip, context::Found, member::Member, memberbase::Memberbase, owned::Belonging,
+    Error, api_token::ApiToken, clip::Clip, context::Found, member::Member, memberbase::Memberbase, owned::Belonging,
     stamp_collection::StampCollection, transaction::Transaction,
 };
 use crate::{
@@ -16,14 +16,15 @@ use crate::{
     domain::{
         self,
         access::{Access, Reach},
+        api_token,
         filter::check_values,
         member, memberbase,
         owned::{self, Owned},
     },
-    types::{AnyId, ClipId, MemberId, MemberbaseId, StampCollectionId, TransactionId},
+    types::{AnyId, ApiTokenId, ClipId, MemberId, MemberbaseId, StampCollectionId, TransactionId},
 };
 
-/// Anything with an id of its own. The id's prefix (mb_, m_, clip_, sc_, txn_) says which type it is.
+/// Anything with an id of its own. The id's prefix (mb_, m_, clip_, sc_, txn_, atok_) says which type it is.
 #[derive(Interface, Clone, Debug)]
 #[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
 pub enum Node {
@@ -37,6 +38,8 @@ pub enum Node {
     StampCollection(StampCollection),
     /// A transaction.
     Transaction(Transaction),
+    /// An API token.
+    ApiToken(ApiToken),
 }
 
 /// Queries for whatever has an id.
@@ -81,7 +84,7 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
             AnyId::ClipId(id) => asked.clips.push(id),
             AnyId::StampCollectionId(id) => asked.stamp_collections.push(id),
             AnyId::TransactionId(id) => asked.transactions.push(id),
-            AnyId::ApiTokenId(_) => {}
+            AnyId::ApiTokenId(id) => asked.api_tokens.push(id),
         }
     }
     let (app, reach) = (ctx.app(), ctx.caller().reach(Access::Read)?);
@@ -101,6 +104,12 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
     found.extend(stamps.map(|row: StampCollection| (AnyId::StampCollectionId(row.row.id), Node::StampCollection(row))));
     let transactions = belongings(app, reach, &asked.transactions).await?;
     found.extend(transactions.map(|row: Transaction| (AnyId::TransactionId(row.row.id), Node::Transaction(row))));
+    // To whom may not manage tokens there are none.
+    if !asked.api_tokens.is_empty() && ctx.caller().access() >= Access::Admin {
+        for row in api_token::find_many(app, ctx.caller(), &asked.api_tokens).await? {
+            found.insert(AnyId::ApiTokenId(row.id), Node::ApiToken(ApiToken(row)));
+        }
+    }
     Ok(found)
 }
 
@@ -112,6 +121,7 @@ struct Asked {
     clips: Vec<ClipId>,
     stamp_collections: Vec<StampCollectionId>,
     transactions: Vec<TransactionId>,
+    api_tokens: Vec<ApiTokenId>,
 }
 
 async fn belongings<T: Owned>(

@@ -28,8 +28,6 @@ use super::{
     trace::TraceId,
 };
 use crate::{
-    app::App,
-    auth,
     domain::access::{Access, Caller},
     graphql::{
         Code, Error, context,
@@ -85,7 +83,8 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         let started = Instant::now();
         judge(&head, accepted)?;
         let limits = &self.app.limits;
-        let caller = auth::caller(&self.app_until(started + limits.time.query), &head.headers).await?;
+        let caller =
+            self.tokens.caller(&self.app.until(started + limits.time.query), &self.tasks, &head.headers).await?;
         if let Some(token) = caller.token() {
             Span::current().record("token", display(token));
         }
@@ -168,11 +167,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
 
     /// What resolvers find in their context.
     fn data(&self, caller: Caller, deadline: Instant) -> Data {
-        context::data(self.app_until(deadline), caller)
-    }
-
-    fn app_until(&self, deadline: Instant) -> App {
-        App { db: self.app.db.with_deadline(deadline), ..self.app.clone() }
+        context::data(self.app.until(deadline), caller)
     }
 }
 

@@ -26,11 +26,7 @@ use super::{
     negotiate, text,
     trace::TraceId,
 };
-use crate::{
-    app::App,
-    auth,
-    rpc::{Call, Code, Error, openapi},
-};
+use crate::rpc::{Call, Code, Error, openapi};
 
 /// Serves an endpoint, whatever the method.
 pub(super) async fn serve<Q, M>(
@@ -94,8 +90,8 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
         let limits = &self.app.limits;
-        let until = |time| App { db: self.app.db.with_deadline(started + time), ..self.app.clone() };
-        let caller = auth::caller(&until(limits.time.query), &head.headers).await?;
+        let caller =
+            self.tokens.caller(&self.app.until(started + limits.time.query), &self.tasks, &head.headers).await?;
         if let Some(token) = caller.token() {
             Span::current().record("token", display(token));
         }
@@ -103,7 +99,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         let time = if self.endpoints[place].changes { limits.time.mutation } else { limits.time.query };
         let read = body::read(body, Limit::of(&caller, &limits.body));
         let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
-        let call = Call { app: until(time), caller };
+        let call = Call { app: self.app.until(started + time), caller };
         self.run(place, call, body, started + time).await
     }
 

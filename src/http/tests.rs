@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use super::{Service, router};
 use crate::{
     app::App,
+    auth::Tokens,
     db::{self, Db},
     domain::{
         access::{Access, Caller},
@@ -112,11 +113,17 @@ impl Server {
         };
         let done = Arc::new(AtomicUsize::new(0));
         let executor = Executor::new(Query, Mutation { done: done.clone() }, RowReaders::default(), &limits);
-        let app = App { db, limits: limits.into() };
+        let app = App::new(db, limits);
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
         let tasks = TaskTracker::new();
-        let service =
-            Service { endpoints: Vec::new(), app, executor: Arc::new(executor), tasks: tasks.clone(), graphiql: true };
+        let service = Service {
+            tokens: Tokens::default(),
+            endpoints: Vec::new(),
+            app,
+            executor: Arc::new(executor),
+            tasks: tasks.clone(),
+            graphiql: true,
+        };
         Self { router: router(service), tasks, done, writer, reader, _folder: folder }
     }
 

@@ -31,9 +31,10 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "main" | "lib" => (&MODULES, &[]),
         // What a command takes is of the domain's types, and clap's structs are what a command takes.
         "cli" => (&["config", "domain", "types"], &[]),
-        "commands" => {
-            (&["cli", "config", "telemetry", "http", "graphql", "rpc", "domain", "app", "db", "types"], &["sea_orm"])
-        }
+        "commands" => (
+            &["cli", "config", "telemetry", "auth", "http", "graphql", "rpc", "domain", "app", "db", "types"],
+            &["sea_orm"],
+        ),
         "config" => (&["db", "types"], &[]),
         "telemetry" => (&["config"], &[]),
         "http" => (&["auth", "rpc", "graphql", "domain", "app", "db", "types"], &["axum", "hyper", "async_graphql"]),

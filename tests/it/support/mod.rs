@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use memberbase::{
     app::App,
+    auth::Tokens,
     db::{Db, Settings},
     domain::{
         access::{self, Access, Scope},
@@ -46,8 +47,9 @@ impl Server {
         let (settings, storage) = database.make(limits.time.query).await;
         let db = Db::connect(&settings).await.unwrap();
         db.migrate_up().await.unwrap();
-        let app = App { db, limits: Arc::new(limits) };
+        let app = App::new(db, limits);
         let service = Service {
+            tokens: Tokens::default(),
             endpoints: memberbase::rpc::endpoints(),
             app: app.clone(),
             executor: Arc::new(graphql::api(&app.limits)),
