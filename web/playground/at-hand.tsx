@@ -1,12 +1,12 @@
 import { pick, useGraphiQL } from "@graphiql/react";
-import { useEffect, useRef } from "react";
+import { useEffect } from "react";
 
-import { type Filled, type Known, fill } from "./ids";
+import { type Known, fill } from "./ids";
+import { atHand } from "./storage";
 
 /** Puts what is known into the variables of the tab in front, when it comes to the front and when more is known. */
 export function AtHand({ known }: { known: Known }) {
   const { tabs, activeTabIndex, variableEditor } = useGraphiQL(pick("tabs", "activeTabIndex", "variableEditor"));
-  const filled = useRef(new Map<string, Filled>());
   const tab = tabs[activeTabIndex];
   const id = tab?.id ?? "";
   const turnsPages = tab?.query?.includes("query PageMembers") ?? false;
@@ -15,9 +15,11 @@ export function AtHand({ known }: { known: Known }) {
     const model = variableEditor?.getModel();
     if (!model) return;
     const before = model.getValue();
-    const [after, now] = fill(before, known, filled.current.get(id) ?? {}, turnsPages);
-    filled.current.set(id, now);
-    if (after !== before) model.setValue(after);
+    const { filled } = atHand.read();
+    const [after, now] = fill(before, known, filled[id] ?? {}, turnsPages);
+    if (after === before) return;
+    atHand.write({ filled: { ...filled, [id]: now } });
+    model.setValue(after);
   }, [known, id, variableEditor, turnsPages]);
 
   return null;

@@ -5,6 +5,8 @@ import { useCallback, useRef, useState } from "react";
 import { type Verdict, ask } from "./ask";
 import { AtHand } from "./at-hand";
 import { type Known, learn } from "./ids";
+import { Narrow } from "./narrow";
+import { SchemaError } from "./schema-error";
 import * as storage from "./storage";
 import { TABS } from "./tabs";
 import { TokenBar } from "./token-bar";
@@ -16,7 +18,7 @@ const MISSING = "no token yet: paste one into the field at the top of the page";
 export function Playground() {
   const [token, setToken] = useState(storage.token.read);
   const [verdict, setVerdict] = useState<Verdict>("welcome");
-  const [known, setKnown] = useState<Known>({});
+  const [known, setKnown] = useState<Known>(() => storage.atHand.read().known);
   const field = useRef<HTMLInputElement>(null);
 
   const accept = useCallback((next: string) => {
@@ -34,7 +36,9 @@ export function Playground() {
       }
       const answer = await ask(token, parameters, setVerdict);
       if (parameters.operationName !== "IntrospectionQuery") {
-        setKnown((known) => learn(known, parameters.query, answer.data));
+        const known = learn(storage.atHand.read().known, parameters.query, answer.data);
+        storage.atHand.write({ known });
+        setKnown(known);
       }
       return answer;
     },
@@ -61,6 +65,8 @@ export function Playground() {
             <span className="logo">GraphiQL</span>
           </GraphiQL.Logo>
           <AtHand known={known} />
+          <Narrow />
+          <SchemaError />
         </GraphiQL>
       </main>
     </>

@@ -7,14 +7,12 @@ export interface Tab {
   variables: string;
 }
 
-const memberbaseId = PLACEHOLDER.memberbase;
-const memberId = PLACEHOLDER.member;
+const { memberbase, member } = PLACEHOLDER;
 
 export const TABS: [Tab, ...Tab[]] = [
-  tab(
-    { name: "Readers" },
-    `# 1. A memberbase holds members. The id of this one goes into the
-#    variables of the tabs that follow.
+  {
+    query: `# 1. A memberbase holds members. Its id goes
+#    into the variables of the other tabs.
 mutation CreateMemberbase($name: String!) {
   createMemberbase(input: { name: $name }) {
     memberbase {
@@ -25,39 +23,47 @@ mutation CreateMemberbase($name: String!) {
   }
 }
 `,
-  ),
-  tab(
-    { memberbaseId, members: [{ ref: "ann" }, { ref: "ben" }, { ref: "cem" }] },
-    `# 2. Three members, each known by its ref, your own key for it.
-#    Run it again: nothing changes, and the ids stay the same.
-mutation UpsertMembers($memberbaseId: ID!, $members: [MemberInput!]!) {
+    variables: `{
+  "name": "Readers"
+}`,
+  },
+  {
+    query: `# 2. Three members. A ref is your own key.
+#    Run it again: nothing changes.
+mutation UpsertMembers(
+  $memberbaseId: ID!
+  $members: [MemberInput!]!
+) {
   bulkUpsertMembers(
-    input: { memberbaseId: $memberbaseId, members: $members }
+    input: {
+      memberbaseId: $memberbaseId
+      members: $members
+    }
   ) {
     memberIds
     results {
-      index
       ref
       outcome
-      error {
-        code
-        message
-        path
-      }
     }
     summary {
       created
-      updated
       unchanged
     }
   }
 }
 `,
-  ),
-  tab(
-    { memberId },
-    `# 3. One member, by id. By ref it is
-#    by: { ref: { memberbaseId: "mb_...", ref: "ann" } }
+    variables: `{
+  "memberbaseId": "${memberbase}",
+  "members": [
+    { "ref": "ann" },
+    { "ref": "ben" },
+    { "ref": "cem" }
+  ]
+}`,
+  },
+  {
+    query: `# 3. One member, by its id. The other way is
+#    { ref: { memberbaseId: …, ref: "ann" } }
 query ReadMember($memberId: ID!) {
   member(by: { id: $memberId }) {
     id
@@ -68,12 +74,18 @@ query ReadMember($memberId: ID!) {
   }
 }
 `,
-  ),
-  tab(
-    { memberbaseId, after: null },
-    `# 4. Two members a page. The endCursor of one page is the after of the
-#    next, and is filled in: run it again to turn the page.
-query PageMembers($memberbaseId: ID!, $after: String) {
+    variables: `{
+  "memberId": "${member}"
+}`,
+  },
+  {
+    query: `# 4. Two members a page. The endCursor becomes
+#    the next "after": run it again and turn
+#    the page.
+query PageMembers(
+  $memberbaseId: ID!
+  $after: String
+) {
   members(
     memberbaseId: $memberbaseId
     first: 2
@@ -92,12 +104,21 @@ query PageMembers($memberbaseId: ID!, $after: String) {
   }
 }
 `,
-  ),
-  tab(
-    { memberbaseId, filter: { or: [{ ref: { startsWith: "b" } }, { ref: { in: ["cem", "zoe"] } }] } },
-    `# 5. Filters combine with and, or, not.
-query FilterMembers($memberbaseId: ID!, $filter: MemberFilter) {
-  members(memberbaseId: $memberbaseId, filter: $filter) {
+    variables: `{
+  "memberbaseId": "${memberbase}",
+  "after": null
+}`,
+  },
+  {
+    query: `# 5. Filters combine with and, or and not.
+query FilterMembers(
+  $memberbaseId: ID!
+  $filter: MemberFilter
+) {
+  members(
+    memberbaseId: $memberbaseId
+    filter: $filter
+  ) {
     nodes {
       id
       ref
@@ -106,14 +127,30 @@ query FilterMembers($memberbaseId: ID!, $filter: MemberFilter) {
   }
 }
 `,
-  ),
-  tab(
-    { memberbaseId, refs: ["ann", "zoe"], atMost: 1 },
-    `# 6. Gone, with everything of its own. Where more members than atMost
-#    would go, nothing is deleted. Add dryRun: true to see first.
-mutation DeleteMembers($memberbaseId: ID!, $refs: [String!]!, $atMost: Count) {
+    variables: `{
+  "memberbaseId": "${memberbase}",
+  "filter": {
+    "or": [
+      { "ref": { "startsWith": "b" } },
+      { "ref": { "in": ["cem", "zoe"] } }
+    ]
+  }
+}`,
+  },
+  {
+    query: `# 6. Deletes. Where more than atMost would go,
+#    nothing does. dryRun: true only tells.
+mutation DeleteMembers(
+  $memberbaseId: ID!
+  $refs: [String!]!
+  $atMost: Count
+) {
   deleteMembers(
-    input: { memberbaseId: $memberbaseId, refs: $refs, atMost: $atMost }
+    input: {
+      memberbaseId: $memberbaseId
+      refs: $refs
+      atMost: $atMost
+    }
   ) {
     deletedMemberIds
     notFoundRefs
@@ -123,9 +160,10 @@ mutation DeleteMembers($memberbaseId: ID!, $refs: [String!]!, $atMost: Count) {
   }
 }
 `,
-  ),
+    variables: `{
+  "memberbaseId": "${memberbase}",
+  "refs": ["ann", "zoe"],
+  "atMost": 1
+}`,
+  },
 ];
-
-function tab(variables: object, query: string): Tab {
-  return { query, variables: JSON.stringify(variables, null, 2) };
-}
