@@ -1,6 +1,5 @@
 //! Writes the table of the built pages, `web/dist/pages`, which `src/http/assets.rs` includes. Where they are not built
 //! the table is empty: the server builds without npm.
-#![expect(clippy::print_stdout, reason = "cargo reads what a build script prints")]
 
 use std::{
     env,

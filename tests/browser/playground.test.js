@@ -257,6 +257,7 @@ test("a phone has room for it", async () => {
   await page.getByRole("button", { name: "Show Documentation Explorer" }).tap();
   await page.getByRole("link", { name: "Query", exact: true }).tap();
   await page.getByText("What can be asked.").waitFor();
+  assert.ok((await page.locator(".graphiql-plugin").boundingBox()).height > 600, "the documentation has all of the room");
   await screenshot(page, "phone-3-documentation");
   assert.deepEqual(amiss, []);
   await context.close();

@@ -11,8 +11,8 @@ const { memberbase, member } = PLACEHOLDER;
 
 export const TABS: [Tab, ...Tab[]] = [
   {
-    query: `# 1. A memberbase holds members. Its id goes
-#    into the variables of the other tabs.
+    query: `# 1. A memberbase. Its id is filled
+# into the tabs that follow.
 mutation CreateMemberbase($name: String!) {
   createMemberbase(input: { name: $name }) {
     memberbase {
@@ -28,8 +28,8 @@ mutation CreateMemberbase($name: String!) {
 }`,
   },
   {
-    query: `# 2. Three members. A ref is your own key.
-#    Run it again: nothing changes.
+    query: `# 2. Three members, by your own key,
+# the ref. Run it again: no change.
 mutation UpsertMembers(
   $memberbaseId: ID!
   $members: [MemberInput!]!
@@ -62,8 +62,8 @@ mutation UpsertMembers(
 }`,
   },
   {
-    query: `# 3. One member, by its id. The other way is
-#    { ref: { memberbaseId: …, ref: "ann" } }
+    query: `# 3. One member. By ref it is { ref:
+# { memberbaseId: …, ref: "ann" } }
 query ReadMember($memberId: ID!) {
   member(by: { id: $memberId }) {
     id
@@ -79,9 +79,8 @@ query ReadMember($memberId: ID!) {
 }`,
   },
   {
-    query: `# 4. Two members a page. The endCursor becomes
-#    the next "after": run it again and turn
-#    the page.
+    query: `# 4. Pages of two. Run it again: the
+# endCursor is filled in as after.
 query PageMembers(
   $memberbaseId: ID!
   $after: String
@@ -110,7 +109,7 @@ query PageMembers(
 }`,
   },
   {
-    query: `# 5. Filters combine with and, or and not.
+    query: `# 5. Filters combine: and, or, not.
 query FilterMembers(
   $memberbaseId: ID!
   $filter: MemberFilter
@@ -138,8 +137,8 @@ query FilterMembers(
 }`,
   },
   {
-    query: `# 6. Deletes. Where more than atMost would go,
-#    nothing does. dryRun: true only tells.
+    query: `# 6. Nothing goes where more than
+# atMost would. dryRun: true tells.
 mutation DeleteMembers(
   $memberbaseId: ID!
   $refs: [String!]!
