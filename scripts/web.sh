@@ -28,7 +28,7 @@ fi
 installed=node_modules/.package-lock.json
 if [ ! "$installed" -nt package-lock.json ]; then
     say 'installing what the pages are built with'
-    npm ci --no-audit --no-fund --loglevel=error >&2 || skip 'npm could not install it'
+    npm ci --no-audit --no-fund --loglevel=error >&2 || skip 'npm could not install what it is built with'
     touch "$installed"
 fi
 say 'building the pages'

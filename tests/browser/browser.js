@@ -45,7 +45,7 @@ export async function open(browser, options) {
   });
   context.on("weberror", ({ error }) => amiss.push(`uncaught: ${error().stack}`));
   context.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) amiss.push(`${message.type()}: ${message.text()}`);
+    if (["error", "warning"].includes(message.type())) amiss.push(`${message.type()}: ${message.text().slice(0, 300)}`);
   });
   await context.exposeFunction("reportViolation", (what) => amiss.push(`forbidden by the policy: ${what}`));
   await context.addInitScript(() => {

@@ -28,8 +28,8 @@ mutation CreateMemberbase($name: String!) {
 }`,
   },
   {
-    query: `# 2. Three members, by your own key,
-# the ref. Run it again: no change.
+    query: `# 2. Three members. The ref is your
+# own key. Run it again: no change.
 mutation UpsertMembers(
   $memberbaseId: ID!
   $members: [MemberInput!]!
