@@ -1,7 +1,7 @@
 # What a person and CI run, by the same names. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema audit
+.PHONY: help run test check fmt schema web audit browser
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -10,10 +10,11 @@ help: ## Print this list
 
 run: ## Build the release binary and start the server on http://127.0.0.1:8080
 	scripts/toolchain.sh
+	scripts/web.sh
 	cargo build --release --locked
 	exec $(TARGET)/release/memberbase serve
 
-test: ## Run every test on SQLite and PostgreSQL, then the GraphQL-over-HTTP audit
+test: ## Run every test: on SQLite and PostgreSQL, the GraphQL-over-HTTP audit, the browser test
 	scripts/test.sh
 
 check: ## Formatting, clippy, documentation and dependencies, warnings as errors
@@ -33,5 +34,11 @@ schema: ## Write schema.graphql and openapi.json anew from the code
 	$(TARGET)/debug/memberbase openapi > $(TARGET)/openapi.json
 	mv $(TARGET)/openapi.json openapi.json
 
+web: ## Build the playground, which the next build of the server carries
+	scripts/web.sh
+
 audit: ## Run the GraphQL-over-HTTP audit alone
 	scripts/audit.sh
+
+browser: ## Run the browser test alone; its pictures are in target/screenshots
+	scripts/browser.sh

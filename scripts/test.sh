@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test: unit and integration tests on SQLite and PostgreSQL, then what holds the running server to its descriptions.
+# Runs every test: unit and integration tests on SQLite and PostgreSQL, then what holds a running server to its
+# descriptions and its page to what it promises.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,3 +8,4 @@ scripts/toolchain.sh
 scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
 scripts/audit.sh
 scripts/schemathesis.sh
+scripts/browser.sh

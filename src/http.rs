@@ -1,13 +1,14 @@
 //! The HTTP door: the router and what all of its answers have in common.
 
 mod answer;
+mod assets;
 mod body;
 mod connections;
-mod graphiql;
 mod graphql;
 mod health;
 mod negotiate;
 mod parameters;
+mod playground;
 mod rpc;
 #[cfg(test)]
 mod tests;
@@ -65,10 +66,7 @@ where
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready::<Q, M>));
     if service.graphiql {
-        router = router
-            .route("/", get(graphiql::page))
-            .route("/graphiql.js", get(graphiql::script))
-            .route("/graphiql.css", get(graphiql::style));
+        router = router.merge(playground::routes());
     }
     router
         .fallback(not_found)

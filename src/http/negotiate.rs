@@ -1,8 +1,9 @@
-//! Media types: which one an answer has (`Accept`), and whether a body has the one that is taken (`Content-Type`).
+//! Media types: which one an answer has (`Accept`), and whether a body has the one that is taken (`Content-Type`). Codings:
+//! which one a file comes in (`Accept-Encoding`).
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE},
 };
 
 /// What an answer may be. The body is the same, the rules for the status differ.
@@ -54,6 +55,36 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let plain =
         headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     essence.eq_ignore_ascii_case("application/json") && utf_8 && plain
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Brotli,
+    Gzip,
+}
+
+impl Coding {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Brotli => "br",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    /// How much the client wants it, in thousandths; 0 where it does not take it, or does not say (RFC 9110, section
+    /// 12.5.3).
+    pub(super) fn quality(self, headers: &HeaderMap) -> u16 {
+        let accepted = joined(headers, &ACCEPT_ENCODING).flatten().unwrap_or_default();
+        let weight = |name: &str| {
+            accepted.split(',').find_map(|text| {
+                let (coding, weight) = text.split_once(';').unwrap_or((text, "q=1"));
+                let weight = weight.trim().split_once('=').map_or(Some(0), |(_, weight)| quality(weight.trim()));
+                coding.trim().eq_ignore_ascii_case(name).then(|| weight.unwrap_or(0))
+            })
+        };
+        weight(self.name()).or_else(|| weight("*")).unwrap_or(0)
+    }
 }
 
 /// How exactly a range names a media type.

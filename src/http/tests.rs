@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::{Service, router};
+use super::{Service, assets::ASSETS, router};
 use crate::{
     app::App,
     auth::Tokens,
@@ -96,6 +96,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::with(true).await
+    }
+
+    async fn with(graphiql: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = db::Settings {
             url: format!("sqlite://{}", folder.path().join("test.db").display()),
@@ -122,7 +126,7 @@ impl Server {
             app,
             executor: Arc::new(executor),
             tasks: tasks.clone(),
-            graphiql: true,
+            graphiql,
         };
         Self { router: router(service), tasks, done, writer, reader, _folder: folder }
     }
@@ -135,6 +139,10 @@ impl Server {
         Request::post("/graphql")
             .header("content-type", "application/json")
             .header("authorization", bearer(&self.writer))
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
     async fn query(&self, query: &str) -> Answer {
@@ -364,15 +372,41 @@ async fn probes_need_no_token() {
 
 #[tokio::test]
 async fn the_page_runs_no_script_but_its_own() {
+    let answer = Server::start().await.get("/").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = answer.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(policy.split("; ").all(|rule| rule.starts_with("style-src") || !rule.contains("unsafe")), "{policy}");
+    assert!(!answer.text.contains("<script>") && !answer.text.contains(" onload=") && !answer.text.contains("//cdn."));
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cache-control", "no-cache"),
+    ] {
+        assert_eq!(answer.header(name), value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_file_of_the_page_is_kept_by_the_browser_for_good() {
     let server = Server::start().await;
-    for path in ["/", "/graphiql.js", "/graphiql.css"] {
-        let answer = server.send(Request::get(path).body(Body::empty()).expect("a request")).await;
-        assert_eq!(answer.status, 200, "{path}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        if path == "/" {
-            let policy = answer.header("content-security-policy");
-            assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("script-src 'self' 'unsafe-inline'"));
-            assert!(!answer.text.contains("<script>") && !answer.text.contains(" onload="));
-        }
+    for asset in ASSETS.iter().filter(|asset| asset.path.starts_with("assets/")) {
+        let request = Request::head(format!("/{}", asset.path)).body(Body::empty()).expect("a request");
+        let answer = server.send(request).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{}", asset.path);
+        assert_eq!(answer.header("content-length"), asset.identity.len().to_string());
+        assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+    }
+    server.get("/assets/index-00000000.js").await.is(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn without_the_setting_there_is_no_page_and_no_file_of_it() {
+    let server = Server::with(false).await;
+    server.get("/").await.is(404, "NOT_FOUND");
+    for asset in ASSETS {
+        server.get(&format!("/{}", asset.path)).await.is(404, "NOT_FOUND");
     }
 }

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Works through the playground in Chromium, against a debug server of its own. Pictures go to target/screenshots.
+#
+# Chromium is the one of this machine; on Debian, as root or with sudo that asks for no password, it is installed with
+# apt. Without it, or without Node.js 20.19 and npm, the test is skipped with a word, but in CI (CI=true) that is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'browser.sh: %s\n' "$*" >&2; }
+skip() {
+    if [ "${CI:-}" = true ]; then
+        say "$*, and CI has to run the browser test"
+        exit 1
+    fi
+    say "$*: the browser test is SKIPPED"
+    exit 0
+}
+
+command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is missing'
+
+# Ubuntu's package of the name only brings a snap, which does not run in containers.
+find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
+install_chromium() {
+    local root=()
+    grep -qs '^ID=debian$' /etc/os-release && command -v apt-get >/dev/null || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || return 0
+        root=(sudo -n)
+    fi
+    say 'no Chromium found: installing it with apt'
+    local apt=(${root[@]+"${root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
+    "${apt[@]}" update >&2 && "${apt[@]}" install --no-install-recommends chromium >&2 || say 'apt could not install it'
+}
+chromium=$(find_chromium)
+[ -n "$chromium" ] || install_chromium
+chromium=$(find_chromium)
+[ -n "$chromium" ] || skip 'Chromium is missing'
+
+scripts/web.sh
+[ -f web/dist/pages/playground.html ] || skip 'the playground is not built'
+
+# npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
+installed=tests/browser/node_modules/.package-lock.json
+if [ ! "$installed" -nt tests/browser/package-lock.json ]; then
+    npm ci --prefix tests/browser --no-audit --no-fund --loglevel=error >&2
+    touch "$installed"
+fi
+
+export MEMBERBASE_TEST_CHROMIUM=$chromium
+export MEMBERBASE_TEST_SCREENSHOTS=${CARGO_TARGET_DIR:-$PWD/target}/screenshots
+scripts/server.sh -- node --test --test-reporter=spec --test-timeout=110000 tests/browser/playground.test.js

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds the pages that the server carries, from web/ into web/dist/pages, where their sources are newer. Without Node.js
+# 20.19 and npm, or without a way to the npm registry, the server is built without them: that is said in a word, and is a
+# failure in CI (CI=true) alone.
+set -euo pipefail
+cd "$(dirname "$0")/../web"
+
+say() { printf 'web.sh: %s\n' "$*" >&2; }
+skip() {
+    if [ "${CI:-}" = true ]; then
+        say "$*, and CI has to build the playground"
+        exit 1
+    fi
+    say "$*: the playground is NOT BUILT (Node.js 20.19 or newer has npm with it; then run this again)"
+    exit 0
+}
+
+command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is missing'
+fits='const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)'
+node -e "$fits" || skip "node $(node --version) is not 20.19 or newer, or 22.12 or newer"
+
+built=dist/.built
+if [ -f "$built" ] && [ -z "$(find . \( -path ./node_modules -o -path ./dist \) -prune -o -newer "$built" -print -quit)" ]; then
+    exit 0
+fi
+
+# npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
+installed=node_modules/.package-lock.json
+if [ ! "$installed" -nt package-lock.json ]; then
+    say 'installing what the pages are built with'
+    npm ci --no-audit --no-fund --loglevel=error >&2 || skip 'npm could not install what it is built with'
+    touch "$installed"
+fi
+say 'building the pages'
+rm -f "$built"
+npm run --silent build >&2
+touch "$built"
