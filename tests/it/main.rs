@@ -4,6 +4,7 @@
 
 mod support;
 
+mod api_tokens;
 mod attribute_filters;
 mod attributes;
 mod belongings;
@@ -20,6 +21,7 @@ mod memberbases;
 mod owned_concurrency;
 mod owned_upserts;
 mod paging;
+mod permissions;
 mod real_refs;
 mod regex;
 mod rpc;
