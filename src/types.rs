@@ -7,7 +7,7 @@ mod strict;
 mod time;
 
 pub use id::{AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, TransactionId};
-pub use limits::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, TimeLimits};
+pub use limits::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, TimeLimits, TrafficLimits};
 pub use page::{Direction, Page, Slice, Start};
 pub use strict::Strict;
 pub use time::{MalformedTime, Time};

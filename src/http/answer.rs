@@ -56,9 +56,14 @@ impl Refusal {
         first.map_or((Code::InternalServerError, String::new()), |error| (error.code(), error.message().to_owned()))
     }
 
+    /// What it is in GraphQL alone.
+    pub(super) fn answer(&self, trace: &TraceId) -> Answer {
+        execute::refusal(&self.errors, trace.as_str())
+    }
+
     /// The answer.
     pub(super) fn respond(self, media: MediaType, trace: &TraceId) -> Response {
-        let mut response = respond(media, execute::refusal(&self.errors, trace.as_str()), trace);
+        let mut response = respond(media, self.answer(trace), trace);
         if let Some(status) = self.status {
             *response.status_mut() = status;
         }

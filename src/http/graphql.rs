@@ -16,11 +16,13 @@ use axum::{
     response::Response,
 };
 use hyper::body::Body as _;
+use serde_json::value::RawValue;
 use tokio::time::timeout_at;
-use tracing::{Instrument, Span, field::display};
+use tracing::{Instrument, Span};
 
 use super::{
     Service,
+    admission::Ticket,
     answer::{self, Refusal},
     body::{self, Limit},
     negotiate::{self, MediaType},
@@ -36,6 +38,9 @@ use crate::{
     types::{BodyLimits, Limits},
 };
 
+/// Sent with any value, it asks for `extensions.cost` in the answer.
+const COST: &str = "x-graphql-cost";
+
 const METHODS: &str = "GET, HEAD, POST";
 
 /// From this size on a body is parsed on a thread where it keeps nobody waiting.
@@ -50,6 +55,15 @@ struct Arrived {
     method: Method,
     body: Vec<u8>,
     started: Instant,
+    /// Whether the answer is to tell what the operation costs.
+    tells_cost: bool,
+    ticket: Arc<Ticket>,
+}
+
+impl Arrived {
+    fn is_batch(&self) -> bool {
+        self.body.trim_ascii_start().first() == Some(&b'[')
+    }
 }
 
 /// Serves `/graphql`, whatever the method.
@@ -68,6 +82,7 @@ where
     let media = accepted.unwrap_or(MediaType::Json);
     let has_body = !body.is_end_stream();
     let outcome = match service.receive(head, body, accepted).await {
+        Ok(arrived) if arrived.is_batch() => service.execute_all(arrived, &trace).await,
         Ok(arrived) => service.execute(arrived, &trace).await,
         Err(refusal) => Err(refusal.unread(has_body)),
     };
@@ -83,11 +98,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         let started = Instant::now();
         judge(&head, accepted)?;
         let limits = &self.app.limits;
-        let caller =
-            self.tokens.caller(&self.app.until(started + limits.time.query), &self.tasks, &head.headers).await?;
-        if let Some(token) = caller.token() {
-            Span::current().record("token", display(token));
-        }
+        let (caller, ticket) = self.let_in(&head.headers, started).await?;
         let limit = Limit::of(&caller, &limits.body);
         let body = if head.method == Method::POST {
             // What the operation is does not show before the body is there; who may only ask has the time of a query.
@@ -96,22 +107,64 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         } else {
             parameters::body(head.uri.query().unwrap_or_default())?
         };
-        Ok(Arrived { caller, method: head.method, body, started })
+        let tells_cost = head.headers.contains_key(COST);
+        Ok(Arrived { caller, method: head.method, body, started, tells_cost, ticket: Arc::new(ticket) })
     }
 
     /// Parses, validates and runs.
     async fn execute(&self, arrived: Arrived, trace: &TraceId) -> Result<Answer, Refusal> {
-        let Arrived { caller, method, body, started } = arrived;
-        let operation = self.prepare(body).await?;
+        let Arrived { caller, method, body, started, tells_cost, ticket } = arrived;
+        let mut operation = self.prepare(body).await?;
+        if tells_cost {
+            operation = operation.telling_cost();
+        }
         if let Some(name) = operation.name() {
             Span::current().record("operation", name);
         }
         match operation.kind() {
             Kind::Query => self.ask(operation, caller, started, trace).await,
-            Kind::Mutation if method == Method::POST => self.change(operation, caller, started, trace).await,
+            Kind::Mutation if method == Method::POST => self.change(operation, caller, started, trace, ticket).await,
             Kind::Mutation => Err(Refusal::method("POST", "a mutation has to be sent by POST")),
             Kind::Subscription => Err(Error::new(Code::BadRequest, "subscriptions are not served here").into()),
         }
+    }
+
+    /// Answers a list of requests with the list of their answers, one after another.
+    async fn execute_all(&self, arrived: Arrived, trace: &TraceId) -> Result<Answer, Refusal> {
+        let refuse = |message: String| Err(Error::new(Code::BadRequest, message).into());
+        let Some(most) = self.app.limits.traffic.batch else {
+            return refuse("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
+        };
+        let requests: Vec<&RawValue> = match serde_json::from_slice(&arrived.body) {
+            Ok(requests) => requests,
+            Err(error) => return refuse(format!("malformed JSON: {error}")),
+        };
+        if requests.is_empty() || requests.len() > most.get() {
+            let count = requests.len();
+            return refuse(format!("the batch has {count} requests, 1 to {most} are allowed (MEMBERBASE_MAX_BATCH)"));
+        }
+        let mut all = Answer { refused: false, body: vec![b'['], codes: Vec::new() };
+        for (place, request) in requests.into_iter().enumerate() {
+            let Arrived { caller, method, body: _, started, tells_cost, ticket } = &arrived;
+            let one = Arrived {
+                caller: caller.clone(),
+                method: method.clone(),
+                body: request.get().as_bytes().to_vec(),
+                started: *started,
+                tells_cost: *tells_cost,
+                ticket: Arc::clone(ticket),
+            };
+            let answer = match self.execute(one, trace).await {
+                Ok(answer) => answer,
+                Err(refusal) => refusal.answer(trace),
+            };
+            if place > 0 {
+                all.body.push(b',');
+            }
+            all.body.extend_from_slice(&answer.body);
+        }
+        all.body.push(b']');
+        Ok(all)
     }
 
     async fn prepare(&self, body: Vec<u8>) -> Result<Operation, Refusal> {
@@ -147,11 +200,15 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         caller: Caller,
         started: Instant,
         trace: &TraceId,
+        ticket: Arc<Ticket>,
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.mutation;
         let data = self.data(caller, started + time);
         let (executor, trace) = (Arc::clone(&self.executor), trace.clone());
-        let run = async move { executor.run(operation, data, trace.as_str()).await };
+        let run = async move {
+            let _ticket = ticket;
+            executor.run(operation, data, trace.as_str()).await
+        };
         let task = self.tasks.spawn(run.in_current_span());
         match timeout_at((started + time + GRACE).into(), task).await {
             Ok(Ok(answer)) => Ok(answer),

@@ -16,10 +16,11 @@ use axum::{
 };
 use hyper::body::Body as _;
 use tokio::time::timeout_at;
-use tracing::{Instrument, Span, field::display};
+use tracing::{Instrument, Span};
 
 use super::{
     Service,
+    admission::Ticket,
     answer::{self, Refusal},
     body::{self, Limit},
     graphql::{GRACE, LARGE},
@@ -90,17 +91,13 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
         let limits = &self.app.limits;
-        let caller =
-            self.tokens.caller(&self.app.until(started + limits.time.query), &self.tasks, &head.headers).await?;
-        if let Some(token) = caller.token() {
-            Span::current().record("token", display(token));
-        }
+        let (caller, ticket) = self.let_in(&head.headers, started).await?;
         Span::current().record("operation", path);
         let time = if self.endpoints[place].changes { limits.time.mutation } else { limits.time.query };
         let read = body::read(body, Limit::of(&caller, &limits.body));
         let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
         let call = Call { app: self.app.until(started + time), caller };
-        self.run(place, call, body, started + time).await
+        self.run(place, call, body, started + time, ticket).await
     }
 
     /// A change is never dropped in its middle, whoever hangs up: the database ends it when its time is over.
@@ -110,6 +107,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         call: Call,
         body: Vec<u8>,
         deadline: Instant,
+        ticket: Ticket,
     ) -> Result<Vec<u8>, Error> {
         let endpoint = &self.endpoints[place];
         let running = if body.len() < LARGE {
@@ -124,6 +122,10 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         if !endpoint.changes {
             return timeout_at(deadline.into(), running).await.map_err(|_| late())?;
         }
+        let running = async move {
+            let _ticket = ticket;
+            running.await
+        };
         let task = self.tasks.spawn(running.in_current_span());
         match timeout_at((deadline + GRACE).into(), task).await {
             Ok(Ok(answer)) => answer,
@@ -138,12 +140,14 @@ fn panicked() -> Error {
     Error::new(Code::InternalError, "internal error")
 }
 
-/// A refusal of the body.
+/// A refusal of what both doors judge alike.
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let (code, message) = refusal.told();
         let code = match code {
+            crate::graphql::Code::Unauthenticated => Code::AuthenticationError,
             crate::graphql::Code::PayloadTooLarge => Code::PayloadTooLarge,
+            crate::graphql::Code::RateLimited => Code::RateLimited,
             crate::graphql::Code::Timeout | crate::graphql::Code::ServiceUnavailable => Code::ServiceUnavailable,
             crate::graphql::Code::InternalServerError => Code::InternalError,
             _ => Code::BadRequest,

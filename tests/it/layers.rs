@@ -35,7 +35,7 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
             &["cli", "config", "telemetry", "auth", "http", "graphql", "rpc", "domain", "app", "db", "types"],
             &["sea_orm"],
         ),
-        "config" => (&["db", "types"], &[]),
+        "config" => (&["db", "types"], &["axum"]),
         "telemetry" => (&["config"], &[]),
         "http" => (&["auth", "rpc", "graphql", "domain", "app", "db", "types"], &["axum", "hyper", "async_graphql"]),
         "auth" => (&["domain", "app", "types"], &["axum"]),

@@ -12,6 +12,7 @@ mod bulk_upsert;
 mod concurrency;
 mod delete_belongings;
 mod delete_members;
+mod door;
 mod errors;
 mod filters;
 mod http;
