@@ -1,17 +1,17 @@
 // Runs the server audits of graphql-http against a running server.
 //
-//   MEMBERBASE_AUDIT_TOKEN=... node audit.js http://127.0.0.1:8080/graphql
+//   MEMBERBASE_TEST_URL=http://127.0.0.1:8080 MEMBERBASE_TEST_TOKEN=... node audit.js
 //
 // Audits of what a server MUST and SHOULD do have to pass; what it MAY do is only reported.
 import { readFile } from "node:fs/promises";
 import { serverAudits } from "graphql-http";
 
-const [url] = process.argv.slice(2);
-const token = process.env.MEMBERBASE_AUDIT_TOKEN;
-if (!url || !token) {
-  console.error("usage: MEMBERBASE_AUDIT_TOKEN=... node audit.js URL");
+const { MEMBERBASE_TEST_URL: server, MEMBERBASE_TEST_TOKEN: token } = process.env;
+if (!server || !token) {
+  console.error("usage: MEMBERBASE_TEST_URL=... MEMBERBASE_TEST_TOKEN=... node audit.js");
   process.exit(2);
 }
+const url = `${server}/graphql`;
 
 function fetchAuthorized(input, init = {}) {
   const headers = new Headers(init.headers);
