@@ -1,7 +1,7 @@
 # What a person and CI run, by the same names. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema audit
+.PHONY: help run test check fmt schema audit examples
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -13,7 +13,7 @@ run: ## Build the release binary and start the server on http://127.0.0.1:8080
 	cargo build --release --locked
 	exec $(TARGET)/release/memberbase serve
 
-test: ## Run every test on SQLite and PostgreSQL, then the GraphQL-over-HTTP audit
+test: ## Run every test on SQLite and PostgreSQL, then the audit and the examples
 	scripts/test.sh
 
 check: ## Formatting, clippy, documentation and dependencies, warnings as errors
@@ -33,3 +33,6 @@ schema: ## Write schema.graphql anew from the code
 
 audit: ## Run the GraphQL-over-HTTP audit alone
 	scripts/audit.sh
+
+examples: ## Generate, check and run every typed client of examples/
+	scripts/examples.sh

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Runs every test: unit and integration tests on SQLite and PostgreSQL, then the GraphQL-over-HTTP audit.
+# Runs every test: unit and integration tests on SQLite and PostgreSQL, then the GraphQL-over-HTTP audit and the
+# typed clients of examples/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/toolchain.sh
 scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
 scripts/audit.sh
+scripts/examples.sh
