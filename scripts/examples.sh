@@ -35,7 +35,8 @@ fi
 kinds=(rust)
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     skip 'node or npm is missing' npm
-elif ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; then
+elif ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
+then
     skip "node $(node --version) is older than 20.19" npm
 else
     kinds+=(npm)

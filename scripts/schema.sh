@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds schema.graphql to the rules of graphql-eslint, to the last release's schema, and every operation in the documents
-# and examples to it. Without Node.js 20.19 and npm it is skipped with a word, but in CI (CI=true) that is a failure.
+# Holds schema.graphql to the rules of graphql-eslint and to the last release's schema, and every operation in the
+# documents and examples to it. Without Node.js 20.19 and npm it is skipped with a word, but in CI that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +25,8 @@ if [ ! "$installed" -nt tests/schema/package-lock.json ]; then
     touch "$installed"
 fi
 
-node tests/schema/node_modules/eslint/bin/eslint.js --config tests/schema/eslint.config.js --max-warnings 0 schema.graphql
+eslint=tests/schema/node_modules/eslint/bin/eslint.js
+node "$eslint" --config tests/schema/eslint.config.js --max-warnings 0 schema.graphql
 node --test --test-reporter=spec tests/schema/*.test.js
 node tests/schema/breaking.js
 say 'schema.graphql passes'

@@ -15,9 +15,7 @@ export async function breakingChanges(before, after) {
     .map(({ path, message }) => ({ path: path ?? "schema", message }));
 }
 
-/**
- * The paths that the changelog declares as broken: what stands in backticks in the section `### Breaking` of Unreleased.
- */
+/** The paths that the changelog declares as broken: what is in backticks in the section `### Breaking` of Unreleased. */
 export function declaredBreaks(changelog) {
   const unreleased = changelog.split(/^## /m).find((section) => /^\[?Unreleased/i.test(section)) ?? "";
   const breaking = unreleased.split(/^### /m).filter((section) => /^Breaking\b/i.test(section));

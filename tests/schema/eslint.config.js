@@ -32,11 +32,11 @@ export default [
       ],
 
       // Lists that are no connections are meant to be: the rows of a bulk call are answered in the order of its input,
-      // look-ups in that of their ids or refs, and `nodes` beside `edges` is for who needs no cursors.
+      // look-ups in that of their ids or refs, and `nodes` beside `edges` is for those who need no cursors.
       "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
 
-      // An id is for what can be asked for again. These can't: they are parts of an answer. The `id` in an upsert's result
-      // is that of the member, clip and so on that the row is about, and null where there is none.
+      // An id is for what can be asked for again. These can't: they are parts of an answer. The `id` in an upsert's
+      // result is that of the member, clip and so on that the row is about, and null where there is none.
       "@graphql-eslint/strict-id-in-types": [
         "error",
         {

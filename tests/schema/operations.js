@@ -13,8 +13,8 @@ function blocks(markdown) {
 }
 
 /**
- * The operations in a Markdown text: blocks of graphql, bodies of requests (`"query": "..."`) in any other block, and what a
- * shell variable holds (`PAGE='query ...'`), which the body then names (`"query": "'"$PAGE"'"`).
+ * The operations in a Markdown text: blocks of graphql, bodies of requests (`"query": "..."`) in any other block, and
+ * what a shell variable holds (`PAGE='query ...'`), which the body then names (`"query": "'"$PAGE"'"`).
  */
 export function operationsOfMarkdown(markdown) {
   return blocks(markdown).flatMap(({ language, text }) => {
@@ -22,14 +22,15 @@ export function operationsOfMarkdown(markdown) {
     const bodies = [...text.matchAll(/"query":\s*("(?:[^"\\\n]|\\.)*")/g)]
       .map(([, literal]) => JSON.parse(literal))
       .filter((query) => query !== "'");
-    const variables = [...text.matchAll(/^\w+='((?:query|mutation|subscription|\{)[^']*)'/gm)].map(([, query]) => query);
-    return [...bodies, ...variables];
+    const variables = text.matchAll(/^\w+='((?:query|mutation|subscription|\{)[^']*)'/gm);
+    return [...bodies, ...[...variables].map(([, query]) => query)];
   });
 }
 
 /** How many operations there seem to be, by a measure that is cruder than `operationsOfMarkdown`, and misses no form. */
 export function seemingOperations(markdown) {
-  return blocks(markdown).flatMap(({ text }) => text.match(/\b(query|mutation|subscription)\b[ \w]*[({]/g) ?? []).length;
+  const keyword = /\b(query|mutation|subscription)\b[ \w]*[({]/g;
+  return blocks(markdown).flatMap(({ text }) => text.match(keyword) ?? []).length;
 }
 
 /** The documents in a TypeScript program: graphql`...` and graphql(`...`). */
@@ -43,7 +44,8 @@ export async function files(folder, ...endings) {
   for (const entry of await readdir(`${root}${folder}`, { withFileTypes: true })) {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
     if (entry.isDirectory()) {
-      if (!/^(\..*|node_modules|target|build|gql|__generated__)$/.test(entry.name)) found.push(...(await files(path, ...endings)));
+      if (/^(\..*|node_modules|target|build|gql|__generated__)$/.test(entry.name)) continue;
+      found.push(...(await files(path, ...endings)));
     } else if (endings.some((ending) => path.endsWith(ending))) {
       found.push(path);
     }

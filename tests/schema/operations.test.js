@@ -29,7 +29,7 @@ for (const path of await files("", ".md")) {
   });
 }
 
-// Of Relay's own language as much as the example uses. Its fragments have variables of their own, which its compiler checks.
+// Of Relay's own language as much as the example uses. Its compiler checks the variables of fragments.
 const relay = extendSchema(
   schema,
   parse(`

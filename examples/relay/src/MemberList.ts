@@ -1,11 +1,9 @@
 // The members of a memberbase, a page at a time: what `usePaginationFragment` does for a component, without React.
-import {
-  fetchQuery,
-  getFragment,
-  getSingularSelector,
-  graphql,
-} from "relay-runtime";
-import type { MemberList_memberbase$data, MemberList_memberbase$key } from "./__generated__/MemberList_memberbase.graphql";
+import { fetchQuery, getFragment, getSingularSelector, graphql } from "relay-runtime";
+import type {
+  MemberList_memberbase$data,
+  MemberList_memberbase$key,
+} from "./__generated__/MemberList_memberbase.graphql";
 import PageQuery, { type MemberListPageQuery } from "./__generated__/MemberListPageQuery.graphql";
 import { environment } from "./environment";
 

@@ -129,7 +129,7 @@ for (const { index, ref, id, outcome, error } of results) {
 assert.equal(summary.created, refs.length);
 assert.equal(summary.failed, 1);
 
-// Page through everything: each fetchMore joins its page to the list in the cache, where whoever watches it sees it grow.
+// Page through everything: each fetchMore joins its page to the list in the cache, which grows for all who watch it.
 const variables = { memberbaseId };
 let page = (await client.query({ query: Members, variables })).data?.members;
 const list = client.watchQuery({ query: Members, variables });
