@@ -146,7 +146,7 @@ try {
   await client.mutate({ mutation: DeleteMembers, variables: { input: { memberbaseId, refs, atMost: 1 } } });
   assert.fail("atMost did not hold");
 } catch (error) {
-  const code = CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.["code"] : undefined;
+  const code = CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.code : undefined;
   switch (code) {
     case "LIMIT_EXCEEDED":
       console.log("more members than expected would go: nothing was deleted");

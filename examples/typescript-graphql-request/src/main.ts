@@ -83,7 +83,7 @@ const DeleteMemberbase = graphql(`
 /** The code of an error's first entry, or undefined for what the server did not answer. */
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof ClientError)) return undefined;
-  return error.response.errors?.[0]?.extensions?.["code"] as string | undefined;
+  return error.response.errors?.[0]?.extensions?.code as string | undefined;
 }
 
 /** Every member of a memberbase, page by page. */
