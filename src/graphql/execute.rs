@@ -13,7 +13,7 @@ mod write;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    Data, EmptySubscription, ObjectType, Response, Schema, ValidationMode, Variables,
+    Data, EmptySubscription, ObjectType, Response, SDLExportOptions, Schema, ValidationMode, Variables,
     parser::types::{DocumentOperations, ExecutableDocument, OperationType},
     registry::Registry,
 };
@@ -117,7 +117,7 @@ impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Executor<
 impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
     /// The schema in its own language.
     pub fn sdl(&self) -> String {
-        self.schema.sdl()
+        self.schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
     }
 
     /// The types of the schema, those of introspection too.
