@@ -94,7 +94,11 @@ async fn too_many_at_a_time_are_told_to_come_again(
         .map(|_| {
             let busy = busy.clone();
             // One that is refused, because another had its place, comes again.
-            tokio::spawn(async move { while busy.send(endless()).await.status == StatusCode::SERVICE_UNAVAILABLE {} })
+            tokio::spawn(async move {
+                while busy.send(endless()).await.status == StatusCode::SERVICE_UNAVAILABLE {
+                    tokio::time::sleep(Duration::from_millis(3)).await;
+                }
+            })
         })
         .collect();
     let refused = becomes(&busy, StatusCode::SERVICE_UNAVAILABLE).await;
