@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{db::Db, types::Limits};
+use crate::{
+    db::Db,
+    types::{Limits, Tally},
+};
 
 /// All that a request may reach. A clone is cheap and shares the database.
 #[derive(Clone)]
@@ -11,4 +14,6 @@ pub struct App {
     pub db: Db,
     /// What a request may ask for.
     pub limits: Arc<Limits>,
+    /// What became of the rows that were sent.
+    pub rows: Tally,
 }

@@ -14,7 +14,7 @@ use crate::{
     config::{Database, SecretUrl},
     db::Db,
     domain, graphql,
-    types::Limits,
+    types::{Limits, Tally},
 };
 
 /// Why a command failed; told in one line.
@@ -76,7 +76,7 @@ fn failed(database: &Database, cause: sea_orm::DbErr) -> Error {
 
 /// All that a command's domain functions reach.
 fn app(db: Db, limits: Limits) -> App {
-    App { db, limits: limits.into() }
+    App { db, limits: limits.into(), rows: Tally::default() }
 }
 
 /// Writes data to stdout. Whoever reads it may stop when they have enough.

@@ -95,7 +95,8 @@ pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase,
 /// members than `at_most`, nothing. A dry run answers the same and deletes nothing.
 pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<Deleted, Error> {
     let id = scope.memberbase();
-    app.db
+    let deleted = app
+        .db
         .write(Lock::Exclusive(id.uuid()), async |session| {
             ensure_exists(&session, scope).await?;
             let members =
@@ -113,9 +114,13 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
                 .exec(&session)
                 .await?;
             memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;
-            Ok(deleted)
+            Ok::<_, Error>(deleted)
         })
-        .await
+        .await?;
+    if !dry_run {
+        deleted.count(&app.rows);
+    }
+    Ok(deleted)
 }
 
 /// The memberbase with this id, where it is within reach.

@@ -29,7 +29,7 @@ use crate::{
         self, Code,
         execute::{Executor, RowReaders},
     },
-    types::{BodyLimits, Limits, TimeLimits},
+    types::{BodyLimits, Limits, Tally, TimeLimits},
 };
 
 /// Panics, of which the compiler is not to know.
@@ -112,7 +112,7 @@ impl Server {
         };
         let done = Arc::new(AtomicUsize::new(0));
         let executor = Executor::new(Query, Mutation { done: done.clone() }, RowReaders::default(), &limits);
-        let app = App { db, limits: limits.into() };
+        let app = App { db, limits: limits.into(), rows: Tally::default() };
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
         let tasks = TaskTracker::new();
         let service =

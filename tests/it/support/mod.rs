@@ -19,7 +19,7 @@ use memberbase::{
     },
     graphql,
     http::{self, Service},
-    types::{Id, Limits, MemberbaseId, Time},
+    types::{Id, Limits, MemberbaseId, Tally, Time},
 };
 use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, TryGetable};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ impl Server {
         let (settings, storage) = database.make(limits.time.query).await;
         let db = Db::connect(&settings).await.unwrap();
         db.migrate_up().await.unwrap();
-        let app = App { db, limits: Arc::new(limits) };
+        let app = App { db, limits: Arc::new(limits), rows: Tally::default() };
         let service = Service {
             endpoints: memberbase::rpc::endpoints(),
             app: app.clone(),
