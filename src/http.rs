@@ -6,12 +6,14 @@ mod connections;
 mod graphiql;
 mod graphql;
 mod health;
+mod metrics;
 mod negotiate;
 mod parameters;
 mod rpc;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod watch;
 
 use std::sync::Arc;
 
@@ -34,7 +36,7 @@ use tokio_util::task::TaskTracker;
 pub use connections::serve;
 
 use self::{answer::Refusal, negotiate::MediaType, trace::TraceId};
-use crate::{app::App, graphql::Code, graphql::execute::Executor, rpc::Endpoint};
+use crate::{app::App, graphql::Code, graphql::execute::Executor, metrics::Metrics, rpc::Endpoint};
 
 /// What the door opens to.
 pub struct Service<Q, M> {
@@ -56,10 +58,13 @@ where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
 {
+    let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
+    let metrics = Arc::new(Metrics::new(&service.app, operations));
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve::<Q, M>))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve::<Q, M>))
+        .route("/metrics", get(metrics::figures::<Q, M>))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready::<Q, M>));
     if service.graphiql {
@@ -71,7 +76,7 @@ where
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(trace::layer))
+        .layer(middleware::from_fn_with_state(metrics, trace::layer))
         .with_state(Arc::new(service))
 }
 

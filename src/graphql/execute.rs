@@ -4,6 +4,7 @@ mod complete;
 mod document;
 mod plan;
 mod request;
+mod root;
 mod rows;
 mod variables;
 mod write;
@@ -64,6 +65,14 @@ impl Operation {
         self.kind
     }
 
+    /// The field that it asks for at its root, or a word for those that ask for several or for the schema: one of
+    /// [`Executor::operations`].
+    pub fn root(&self) -> &str {
+        let operation = self.document.operation(self.name());
+        let selections = operation.map(|(_, operation)| &operation.node.selection_set.node);
+        selections.map_or("", |selections| root::name(selections, &self.document.parsed.fragments))
+    }
+
     /// Its name in the document.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -102,6 +111,11 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
     /// The types of the schema, those of introspection too.
     pub fn registry(&self) -> &Registry {
         self.documents.registry()
+    }
+
+    /// All that [`Operation::root`] may be.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        root::names(self.registry())
     }
 
     /// Everything that can be judged before anything runs.

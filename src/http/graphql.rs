@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::{Data, ObjectType};
+use async_graphql::ObjectType;
 use axum::{
     Extension,
     body::Body,
@@ -26,6 +26,7 @@ use super::{
     negotiate::{self, MediaType},
     parameters,
     trace::TraceId,
+    watch::Watch,
 };
 use crate::{
     app::App,
@@ -35,6 +36,7 @@ use crate::{
         Code, Error, context,
         execute::{self, Answer, Executor, Kind, Operation},
     },
+    metrics::{Api, Type},
     types::{BodyLimits, Limits},
 };
 
@@ -42,6 +44,9 @@ const METHODS: &str = "GET, HEAD, POST";
 
 /// From this size on a body is parsed on a thread where it keeps nobody waiting.
 pub(super) const LARGE: usize = 64 << 10;
+
+/// As much of a name that a client gave to its operation is logged.
+const LONGEST_NAME: usize = 64;
 
 /// How much longer than the database a mutation is waited for, so that what the database says of its end is answered.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
@@ -58,19 +63,21 @@ struct Arrived {
 pub(super) async fn serve<Q, M>(
     State(service): State<Arc<Service<Q, M>>>,
     Extension(trace): Extension<TraceId>,
+    Extension(watch): Extension<Watch>,
     request: Request,
 ) -> Response
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
 {
+    watch.enters(Api::Graphql);
     let (head, body) = request.into_parts();
     let accepted = MediaType::accepted(&head.headers);
     // What comes before the media type is known, or instead of it, is JSON.
     let media = accepted.unwrap_or(MediaType::Json);
     let has_body = !body.is_end_stream();
     let outcome = match service.receive(head, body, accepted).await {
-        Ok(arrived) => service.execute(arrived, &trace).await,
+        Ok(arrived) => service.execute(arrived, &trace, &watch).await,
         Err(refusal) => Err(refusal.unread(has_body)),
     };
     match outcome {
@@ -101,15 +108,16 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
     }
 
     /// Parses, validates and runs.
-    async fn execute(&self, arrived: Arrived, trace: &TraceId) -> Result<Answer, Refusal> {
+    async fn execute(&self, arrived: Arrived, trace: &TraceId, watch: &Watch) -> Result<Answer, Refusal> {
         let Arrived { caller, method, body, started } = arrived;
         let operation = self.prepare(body).await?;
         if let Some(name) = operation.name() {
-            Span::current().record("operation", name);
+            Span::current().record("operation", name.get(..LONGEST_NAME).unwrap_or(name));
         }
+        watch.asks(kind(&operation), operation.root());
         match operation.kind() {
             Kind::Query => self.ask(operation, caller, started, trace).await,
-            Kind::Mutation if method == Method::POST => self.change(operation, caller, started, trace).await,
+            Kind::Mutation if method == Method::POST => self.change(operation, caller, started, trace, watch).await,
             Kind::Mutation => Err(Refusal::method("POST", "a mutation has to be sent by POST")),
             Kind::Subscription => Err(Error::new(Code::BadRequest, "subscriptions are not served here").into()),
         }
@@ -134,7 +142,8 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         trace: &TraceId,
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.query;
-        let answer = self.executor.run(operation, self.data(caller, started + time), trace.as_str());
+        let data = context::data(self.app_until(started + time), caller);
+        let answer = self.executor.run(operation, data, trace.as_str());
         timeout_at((started + time).into(), answer).await.map_err(|_| {
             let message = format!("the query took longer than {time:?} (MEMBERBASE_QUERY_TIMEOUT)");
             Error::new(Code::Timeout, message).into()
@@ -148,9 +157,12 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         caller: Caller,
         started: Instant,
         trace: &TraceId,
+        watch: &Watch,
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.mutation;
-        let data = self.data(caller, started + time);
+        let app = App { rows: self.app.rows.of_call(), ..self.app_until(started + time) };
+        watch.counts(&app.rows);
+        let data = context::data(app, caller);
         let (executor, trace) = (Arc::clone(&self.executor), trace.clone());
         let run = async move { executor.run(operation, data, trace.as_str()).await };
         let task = self.tasks.spawn(run.in_current_span());
@@ -166,12 +178,8 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         }
     }
 
-    /// What resolvers find in their context.
-    fn data(&self, caller: Caller, deadline: Instant) -> Data {
-        context::data(self.app_until(deadline), caller)
-    }
-
-    fn app_until(&self, deadline: Instant) -> App {
+    /// What a request may reach until then.
+    pub(super) fn app_until(&self, deadline: Instant) -> App {
         App { db: self.app.db.with_deadline(deadline), ..self.app.clone() }
     }
 }
@@ -192,6 +200,14 @@ fn judge(head: &request::Parts, accepted: Option<MediaType>) -> Result<(), Refus
         return Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
     }
     Ok(())
+}
+
+fn kind(operation: &Operation) -> Type {
+    match operation.kind() {
+        Kind::Query => Type::Query,
+        Kind::Mutation => Type::Mutation,
+        Kind::Subscription => Type::Subscription,
+    }
 }
 
 fn prepare<Q, M>(executor: &Executor<Q, M>, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal>

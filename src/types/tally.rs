@@ -133,7 +133,7 @@ mod tests {
         let process = Tally::default();
         let (one, other) = (process.of_call(), process.of_call());
         one.add(RowKind::Member, RowOutcome::Created, 2);
-        one.clone().add(RowKind::Clip, RowOutcome::Created, 3);
+        one.add(RowKind::Clip, RowOutcome::Created, 3);
         other.add(RowKind::Member, RowOutcome::Created, 5);
         assert_eq!(one.call().of(RowOutcome::Created), 5);
         assert_eq!(other.call().of(RowOutcome::Created), 5);
