@@ -1,19 +1,55 @@
-//! The log, which goes to stderr.
+//! The log, which goes to stderr, and traces for a collector where they are built in.
+
+#[cfg(feature = "otlp")]
+mod otlp;
 
 use std::io::{self, IsTerminal};
 
 use tracing::Subscriber;
-use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt, registry, registry::LookupSpan, util::SubscriberInitExt,
+};
+
+#[cfg(feature = "otlp")]
+pub use otlp::join;
 
 use crate::config::{Log, LogFormat};
 
+/// What has to be kept until the process ends: then it hands in the rest of the traces.
+#[must_use]
+pub struct Telemetry {
+    #[cfg(feature = "otlp")]
+    _traces: Option<otlp::Traces>,
+}
+
 /// Starts the log of this process.
-pub fn start(settings: &Log) {
-    subscriber(settings, io::stderr, io::stderr().is_terminal()).init();
+pub fn start(settings: &Log) -> Telemetry {
+    let log = subscriber(settings, io::stderr, io::stderr().is_terminal());
+    #[cfg(feature = "otlp")]
+    {
+        let started = otlp::Traces::start();
+        let traces = started.as_ref().ok().and_then(Option::as_ref);
+        log.with(traces.map(otlp::Traces::layer)).init();
+        Telemetry {
+            _traces: started.unwrap_or_else(|cause| {
+                tracing::error!(%cause, "no traces are exported");
+                None
+            }),
+        }
+    }
+    #[cfg(not(feature = "otlp"))]
+    {
+        log.init();
+        Telemetry {}
+    }
 }
 
 /// A log that is written there, in colours or not.
-pub fn subscriber<W>(settings: &Log, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+pub fn subscriber<W>(
+    settings: &Log,
+    writer: W,
+    colours: bool,
+) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync
 where
     W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
 {

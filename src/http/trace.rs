@@ -25,11 +25,7 @@ pub(super) struct TraceId(Arc<str>);
 impl TraceId {
     /// The trace that the request belongs to already, or a new one.
     fn of(headers: &HeaderMap) -> Self {
-        let mut values = headers.get_all("traceparent").iter();
-        let (value, another) = (values.next(), values.next());
-        let inherited =
-            value.filter(|_| another.is_none()).and_then(|value| value.to_str().ok()).and_then(trace_parent);
-        Self(inherited.map_or_else(random, str::to_owned).into())
+        Self(inherited(headers).and_then(trace_parent).map_or_else(random, str::to_owned).into())
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -41,6 +37,13 @@ impl fmt::Display for TraceId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+/// The `traceparent` header, where there is one and it is valid.
+fn inherited(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("traceparent").iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    value.to_str().ok().filter(|value| trace_parent(value).is_some())
 }
 
 fn random() -> String {
@@ -74,7 +77,10 @@ pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Requ
         path = request.uri().path(),
         operation = Empty,
         token = Empty,
+        otel.kind = Empty,
     );
+    #[cfg(feature = "otlp")]
+    crate::telemetry::join(&span, trace.as_str(), inherited(request.headers()));
     request.extensions_mut().insert(trace.clone());
     async {
         let watch = Watch::new(metrics);

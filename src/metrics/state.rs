@@ -28,7 +28,7 @@ struct Rows(Tally);
 
 impl Collector for Rows {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "Rows that were stored or deleted, each by what became of it; not those of a call that was refused";
+        let help = "Rows of calls that were carried out, by what became of them.";
         let mut family = encoder.encode_descriptor("rows", help, None, MetricType::Counter)?;
         for kind in RowKind::ALL {
             for outcome in RowOutcome::ALL {
@@ -48,16 +48,16 @@ impl Collector for Database {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let now = self.0.connections();
         let mut family =
-            encoder.encode_descriptor("connections", "Connections that are open", None, MetricType::Gauge)?;
+            encoder.encode_descriptor("connections", "Connections that are open.", None, MetricType::Gauge)?;
         for (state, connections) in [("idle", now.idle), ("used", now.used)] {
             ConstGauge::new(connections).encode(family.encode_family(&[("state", state)])?)?;
         }
-        gauge(&mut encoder, "connections_max", "Connections that may be open", None, now.max)?;
+        gauge(&mut encoder, "connections_max", "Connections that may be open.", None, now.max)?;
         let (count, time) = self.0.waits();
-        counter(&mut encoder, "waits", "Waits for a connection", None, count)?;
-        let help = "How long connections were waited for";
+        counter(&mut encoder, "waits", "Waits for a connection.", None, count)?;
+        let help = "How long connections were waited for.";
         counter(&mut encoder, "wait", help, Some(&Unit::Seconds), time.as_secs_f64())?;
-        counter(&mut encoder, "statements", "Statements that were sent", None, self.0.statements())
+        counter(&mut encoder, "statements", "Statements that were sent.", None, self.0.statements())
     }
 }
 
@@ -70,10 +70,10 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         #[expect(clippy::cast_precision_loss, reason = "microseconds are exact for two centuries")]
         let started = self.started.micros() as f64 / 1e6;
-        gauge(&mut encoder, "start_time", "When the process started, since 1970", Some(&Unit::Seconds), started)?;
+        gauge(&mut encoder, "start_time", "When the process started, since 1970.", Some(&Unit::Seconds), started)?;
         // Where the system does not tell, nothing is told.
         match resident_memory() {
-            Some(bytes) => gauge(&mut encoder, "resident_memory", "Memory in use", Some(&Unit::Bytes), bytes),
+            Some(bytes) => gauge(&mut encoder, "resident_memory", "Memory in use.", Some(&Unit::Bytes), bytes),
             None => Ok(()),
         }
     }

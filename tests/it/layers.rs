@@ -39,7 +39,7 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "config" => (&["db", "types"], &[]),
         "telemetry" => (&["config"], &[]),
         "http" => (
-            &["auth", "metrics", "rpc", "graphql", "domain", "app", "db", "types"],
+            &["telemetry", "auth", "metrics", "rpc", "graphql", "domain", "app", "db", "types"],
             &["axum", "hyper", "async_graphql"],
         ),
         "metrics" => (&["app", "db", "types"], &["prometheus_client"]),
