@@ -21,6 +21,7 @@ check: ## Formatting, clippy, documentation and dependencies, warnings as errors
 	scripts/toolchain.sh
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --all-targets --features otlp --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	scripts/dependencies.sh
 

@@ -7,6 +7,7 @@ mod body;
 mod connections;
 mod graphql;
 mod health;
+mod metrics;
 mod negotiate;
 mod parameters;
 mod playground;
@@ -14,6 +15,7 @@ mod rpc;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,6 +44,7 @@ use crate::{
     auth::Tokens,
     graphql::Code,
     graphql::execute::Executor,
+    metrics::Metrics,
     rpc::{self as plain, Endpoint},
 };
 
@@ -98,10 +101,13 @@ where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
 {
+    let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
+    let metrics = Arc::new(Metrics::new(&service.app, operations));
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve::<Q, M>))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve::<Q, M>))
+        .route("/metrics", get(metrics::figures::<Q, M>))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready::<Q, M>));
     if service.options.graphiql {
@@ -111,7 +117,7 @@ where
     if !service.options.cors_origins.is_empty() {
         router = router.layer(cors(&service.options.cors_origins));
     }
-    router.layer(middleware::from_fn(trace::layer)).with_state(Arc::new(service))
+    router.layer(middleware::from_fn_with_state(metrics, trace::layer)).with_state(Arc::new(service))
 }
 
 /// Lets pages of these origins call the API. A token is no cookie: a page has to have one to do anything.

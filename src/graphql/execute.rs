@@ -6,6 +6,7 @@ mod document;
 mod persisted;
 mod plan;
 mod request;
+mod root;
 mod rows;
 mod variables;
 mod write;
@@ -78,6 +79,14 @@ impl Operation {
         Self { tells_cost: true, ..self }
     }
 
+    /// The field that it asks for at its root, or a word for those that ask for several or for the schema: one of
+    /// [`Executor::operations`].
+    pub fn root(&self) -> &str {
+        let operation = self.document.operation(self.name());
+        let selections = operation.map(|(_, operation)| &operation.node.selection_set.node);
+        selections.map_or("", |selections| root::name(selections, &self.document.parsed.fragments))
+    }
+
     /// Its name in the document.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -129,6 +138,11 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
     pub fn validate(&self, document: &str) -> Result<(), Error> {
         let judged = self.documents.get(document).map(drop);
         judged.map_err(|mut errors| errors.swap_remove(0))
+    }
+
+    /// All that [`Operation::root`] may be.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        root::names(self.registry())
     }
 
     /// Everything that can be judged before anything runs.

@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{negotiate::MediaType, trace::TraceId};
+use super::{negotiate::MediaType, trace::TraceId, watch::Told};
 use crate::{
     domain,
     graphql::{
@@ -106,7 +106,11 @@ pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Resp
             MediaType::Json => StatusCode::OK,
         }),
     };
+    let code = answer.codes.first().copied();
     let mut response = Response::new(Body::from(answer.body));
+    if let Some(code) = code {
+        response.extensions_mut().insert(Told(code.as_str()));
+    }
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, media.content_type());

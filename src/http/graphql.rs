@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::{Data, ObjectType};
+use async_graphql::ObjectType;
 use axum::{
     Extension,
     body::Body,
@@ -28,6 +28,7 @@ use super::{
     negotiate::{self, MediaType},
     parameters,
     trace::TraceId,
+    watch::Watch,
 };
 use crate::{
     domain::access::{Access, Caller},
@@ -35,6 +36,7 @@ use crate::{
         Code, Error, context,
         execute::{self, Answer, Executor, Kind, Operation},
     },
+    metrics::{Api, Type},
     types::{BodyLimits, Limits},
 };
 
@@ -45,6 +47,9 @@ const METHODS: &str = "GET, HEAD, POST";
 
 /// From this size on a body is parsed on a thread where it keeps nobody waiting.
 pub(super) const LARGE: usize = 64 << 10;
+
+/// As much of a name that a client gave to its operation is logged.
+const LONGEST_NAME: usize = 64;
 
 /// How much longer than the database a mutation is waited for, so that what the database says of its end is answered.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
@@ -70,20 +75,22 @@ impl Arrived {
 pub(super) async fn serve<Q, M>(
     State(service): State<Arc<Service<Q, M>>>,
     Extension(trace): Extension<TraceId>,
+    Extension(watch): Extension<Watch>,
     request: Request,
 ) -> Response
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
 {
+    watch.enters(Api::Graphql);
     let (head, body) = request.into_parts();
     let accepted = MediaType::accepted(&head.headers);
     // What comes before the media type is known, or instead of it, is JSON.
     let media = accepted.unwrap_or(MediaType::Json);
     let has_body = !body.is_end_stream();
     let outcome = match service.receive(head, body, accepted).await {
-        Ok(arrived) if arrived.is_batch() => service.execute_all(arrived, &trace).await,
-        Ok(arrived) => service.execute(arrived, &trace).await,
+        Ok(arrived) if arrived.is_batch() => service.execute_all(arrived, &trace, &watch).await,
+        Ok(arrived) => service.execute(arrived, &trace, &watch).await,
         Err(refusal) => Err(refusal.unread(has_body)),
     };
     match outcome {
@@ -112,25 +119,28 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
     }
 
     /// Parses, validates and runs.
-    async fn execute(&self, arrived: Arrived, trace: &TraceId) -> Result<Answer, Refusal> {
+    async fn execute(&self, arrived: Arrived, trace: &TraceId, watch: &Watch) -> Result<Answer, Refusal> {
         let Arrived { caller, method, body, started, tells_cost, ticket } = arrived;
         let mut operation = self.prepare(body).await?;
         if tells_cost {
             operation = operation.telling_cost();
         }
         if let Some(name) = operation.name() {
-            Span::current().record("operation", name);
+            Span::current().record("operation", name.get(..LONGEST_NAME).unwrap_or(name));
         }
+        watch.asks(kind(&operation), operation.root());
         match operation.kind() {
             Kind::Query => self.ask(operation, caller, started, trace).await,
-            Kind::Mutation if method == Method::POST => self.change(operation, caller, started, trace, ticket).await,
+            Kind::Mutation if method == Method::POST => {
+                self.change(operation, caller, started, trace, ticket, watch).await
+            }
             Kind::Mutation => Err(Refusal::method("POST", "a mutation has to be sent by POST")),
             Kind::Subscription => Err(Error::new(Code::BadRequest, "subscriptions are not served here").into()),
         }
     }
 
     /// Answers a list of requests with the list of their answers, one after another.
-    async fn execute_all(&self, arrived: Arrived, trace: &TraceId) -> Result<Answer, Refusal> {
+    async fn execute_all(&self, arrived: Arrived, trace: &TraceId, watch: &Watch) -> Result<Answer, Refusal> {
         let refuse = |message: String| Err(Error::new(Code::BadRequest, message).into());
         let Some(most) = self.app.limits.traffic.batch else {
             return refuse("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
@@ -154,7 +164,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
                 tells_cost: *tells_cost,
                 ticket: Arc::clone(ticket),
             };
-            let answer = match self.execute(one, trace).await {
+            let answer = match self.execute(one, trace, watch).await {
                 Ok(answer) => answer,
                 Err(refusal) => refusal.answer(trace),
             };
@@ -186,7 +196,8 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         trace: &TraceId,
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.query;
-        let answer = self.executor.run(operation, self.data(caller, started + time), trace.as_str());
+        let data = context::data(self.app.until(started + time), caller);
+        let answer = self.executor.run(operation, data, trace.as_str());
         timeout_at((started + time).into(), answer).await.map_err(|_| {
             let message = format!("the query took longer than {time:?} (MEMBERBASE_QUERY_TIMEOUT)");
             Error::new(Code::Timeout, message).into()
@@ -201,9 +212,12 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         started: Instant,
         trace: &TraceId,
         ticket: Arc<Ticket>,
+        watch: &Watch,
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.mutation;
-        let data = self.data(caller, started + time);
+        let app = self.app.of_call(started + time);
+        watch.counts(&app.rows);
+        let data = context::data(app, caller);
         let (executor, trace) = (Arc::clone(&self.executor), trace.clone());
         let run = async move {
             let _ticket = ticket;
@@ -220,11 +234,6 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
                 Err(Error::new(Code::Timeout, message).into())
             }
         }
-    }
-
-    /// What resolvers find in their context.
-    fn data(&self, caller: Caller, deadline: Instant) -> Data {
-        context::data(self.app.until(deadline), caller)
     }
 }
 
@@ -244,6 +253,14 @@ fn judge(head: &request::Parts, accepted: Option<MediaType>) -> Result<(), Refus
         return Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
     }
     Ok(())
+}
+
+fn kind(operation: &Operation) -> Type {
+    match operation.kind() {
+        Kind::Query => Type::Query,
+        Kind::Mutation => Type::Mutation,
+        Kind::Subscription => Type::Subscription,
+    }
 }
 
 fn prepare<Q, M>(executor: &Executor<Q, M>, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal>

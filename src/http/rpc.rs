@@ -26,13 +26,18 @@ use super::{
     graphql::{GRACE, LARGE},
     negotiate, text,
     trace::TraceId,
+    watch::{Told, Watch},
 };
-use crate::rpc::{Call, Code, Error, openapi};
+use crate::{
+    metrics::{Api, Type},
+    rpc::{Call, Code, Error, openapi},
+};
 
 /// Serves an endpoint, whatever the method.
 pub(super) async fn serve<Q, M>(
     State(service): State<Arc<Service<Q, M>>>,
     Extension(trace): Extension<TraceId>,
+    Extension(watch): Extension<Watch>,
     Path(path): Path<String>,
     request: Request,
 ) -> Response
@@ -41,17 +46,21 @@ where
     M: ObjectType + 'static,
 {
     let unread = !request.body().is_end_stream();
-    respond(service.call(&path, request).await, "POST", &trace, unread)
+    watch.enters(Api::Rpc);
+    respond(service.call(&path, request, &watch).await, "POST", &trace, unread)
 }
 
 fn respond(outcome: Result<Vec<u8>, Error>, allowed: &'static str, trace: &TraceId, unread: bool) -> Response {
-    let failed = outcome.is_err();
+    let failed = outcome.as_ref().err().map(|error| error.code().as_str());
     let (status, body) = match outcome {
         Ok(body) => (StatusCode::OK, body),
         Err(error) => (error.code().status(), error.envelope(trace.as_str())),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
+    if let Some(code) = failed {
+        response.extensions_mut().insert(Told(code));
+    }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -59,7 +68,7 @@ fn respond(outcome: Result<Vec<u8>, Error>, allowed: &'static str, trace: &Trace
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
-    if unread && failed {
+    if unread && failed.is_some() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -78,10 +87,12 @@ pub(super) async fn description_only(Extension(trace): Extension<TraceId>, reque
 }
 
 impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
-    async fn call(self: &Arc<Self>, path: &str, request: Request) -> Result<Vec<u8>, Error> {
+    async fn call(self: &Arc<Self>, path: &str, request: Request, watch: &Watch) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
         let place = self.endpoints.iter().position(|endpoint| endpoint.path == path);
         let place = place.ok_or_else(|| Error::new(Code::NotFound, "there is no such endpoint"))?;
+        let changes = self.endpoints[place].changes;
+        watch.asks(if changes { Type::Mutation } else { Type::Query }, path);
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
             return Err(Error::new(Code::MethodNotAllowed, "the method has to be POST"));
@@ -93,10 +104,12 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         let limits = &self.app.limits;
         let (caller, ticket) = self.let_in(&head.headers, started).await?;
         Span::current().record("operation", path);
-        let time = if self.endpoints[place].changes { limits.time.mutation } else { limits.time.query };
+        let time = if changes { limits.time.mutation } else { limits.time.query };
         let read = body::read(body, Limit::of(&caller, &limits.body));
         let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
-        let call = Call { app: self.app.until(started + time), caller };
+        let app = self.app.of_call(started + time);
+        watch.counts(&app.rows);
+        let call = Call { app, caller };
         self.run(place, call, body, started + time, ticket).await
     }
 

@@ -13,7 +13,7 @@ use crate::{
         bulk::{Failures, Given, Kind, Merge, Options, Upserted, store},
         field, memberbase, text,
     },
-    types::{Id, MemberId, Time},
+    types::{Id, MemberId, RowKind, Time},
 };
 
 /// A row of the input.
@@ -61,7 +61,11 @@ pub async fn bulk_upsert(app: &App, scope: Scope, rows: &[Row], options: Options
         let members = Members::new(app, schema, full);
         store(&session, scope, &members, &good, failures, options).await
     };
-    app.db.write(lock, upsert).await
+    let upserted = app.db.write(lock, upsert).await?;
+    if !options.dry_run {
+        upserted.count(&app.rows, RowKind::Member);
+    }
+    Ok(upserted)
 }
 
 /// How members are stored.
@@ -153,6 +157,7 @@ impl<'a> Kind<'a> for Members {
     type Key = &'a str;
     type State = State;
 
+    const ROWS: RowKind = RowKind::Member;
     const TABLE: &'static str = "member";
     const KEY: &'static [&'static str] = &["ref"];
 
