@@ -1,7 +1,7 @@
 # What a person and CI run, by the same names. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema audit
+.PHONY: help run test check fmt schema audit soak fuzz
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -35,3 +35,8 @@ schema: ## Write schema.graphql and openapi.json anew from the code
 
 audit: ## Run the GraphQL-over-HTTP audit alone
 	scripts/audit.sh
+
+# One test after another: some stop the database under the server.
+soak: ## Kill, starve and overload the server for some ten minutes, on both databases
+	MEMBERBASE_TEST_KILLS=50 MEMBERBASE_TEST_LOAD_SECONDS=60 MEMBERBASE_TEST_MEMORY=1 scripts/postgres.sh --durable -- \
+		cargo test --locked --test it -- faults:: bad_input:: --include-ignored --test-threads=1 --show-output

@@ -12,6 +12,7 @@ mod concurrency;
 mod delete_belongings;
 mod delete_members;
 mod errors;
+mod faults;
 mod filters;
 mod http;
 mod layers;
