@@ -1,11 +1,13 @@
 //! The integration tests: they drive the real router in process against a fresh database, each on SQLite and on
 //! PostgreSQL from one body.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::print_stdout, reason = "a run under load tells its figures and its seed")]
 
 mod support;
 
 mod attribute_filters;
 mod attributes;
+mod bad_input;
 mod belongings;
 mod bulk_upsert;
 mod concurrency;

@@ -240,10 +240,19 @@ impl Client {
 
     /// Sends these bytes by a new connection, and hears the answer out. What is not a whole answer is an error.
     pub async fn send(&self, bytes: &[u8]) -> Result<Answer, String> {
+        self.send_all(bytes, false).await
+    }
+
+    /// The same, and says, or does not, that nothing more comes.
+    pub async fn send_all(&self, bytes: &[u8], closes: bool) -> Result<Answer, String> {
         let mut stream = self.connect().await?;
         let (mut reader, mut writer) = stream.split();
+        let write = async {
+            writer.write_all(bytes).await?;
+            if closes { writer.shutdown().await } else { Ok(()) }
+        };
         // The server may answer before it has heard all, and close; what it said then counts.
-        let (_, answer) = tokio::join!(writer.write_all(bytes), hear(&mut reader));
+        let (_, answer) = tokio::join!(write, hear(&mut reader));
         answer
     }
 
