@@ -80,6 +80,12 @@ impl Site {
         Self { file_limit: Some(kib * 2), ..self }
     }
 
+    /// The same, whose servers may read the file and not write it (SQLite).
+    pub fn with_read_only_file(mut self) -> Self {
+        self.settings.url.push_str("?mode=ro");
+        self
+    }
+
     /// Starts a server.
     pub async fn start(&self) -> Process {
         let log = self.folder.path().join("log");
