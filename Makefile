@@ -40,3 +40,6 @@ audit: ## Run the GraphQL-over-HTTP audit alone
 soak: ## Kill, starve and overload the server for some ten minutes, on both databases
 	MEMBERBASE_TEST_KILLS=50 MEMBERBASE_TEST_LOAD_SECONDS=60 MEMBERBASE_TEST_MEMORY=1 scripts/postgres.sh --durable -- \
 		cargo test --locked --test it -- faults:: bad_input:: --include-ignored --test-threads=1 --show-output
+
+fuzz: ## Fuzz ids, cursors, filters and requests for SECONDS=60 each (needs cargo-fuzz)
+	scripts/fuzz.sh $(or $(SECONDS),60)
