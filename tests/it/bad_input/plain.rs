@@ -243,9 +243,12 @@ fn rows(world: &World) -> Vec<Case> {
         json!(7),
         json!([]),
         json!({"a": "decimal"}),
-        json!({"a": 7}),
-        json!({"": "string"}),
-        json!({"a\0b": "string"}),
+        json!({"a": {}}),
+        json!({"a": {"type": 7}}),
+        json!({"a": {"type": "decimal"}}),
+        json!({"a": {"type": "STRING"}}),
+        json!({"": {"type": "string"}}),
+        json!({"a\0b": {"type": "string"}}),
     ] {
         cases.push(world.plain("attribute.schema/set", &json!({"member_base_id": base, "schema": schema}), BAD));
     }
