@@ -1,7 +1,7 @@
 # What a person and CI run, by the same names. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema web audit browser examples
+.PHONY: help run test check fmt schema web audit browser examples soak fuzz
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -46,3 +46,11 @@ browser: ## Run the browser test alone; its pictures are in target/screenshots
 
 examples: ## Generate, check and run every typed client of examples/
 	scripts/examples.sh
+
+# One test after another: some stop the database under the server.
+soak: ## Kill, starve and overload the server for some ten minutes, on both databases
+	MEMBERBASE_TEST_KILLS=50 MEMBERBASE_TEST_LOAD_SECONDS=60 MEMBERBASE_TEST_MEMORY=1 scripts/postgres.sh --durable -- \
+		cargo test --locked --test it -- faults:: bad_input:: --include-ignored --test-threads=1 --show-output
+
+fuzz: ## Fuzz ids, cursors, filters and requests for SECONDS=60 each (needs cargo-fuzz)
+	scripts/fuzz.sh $(or $(SECONDS),60)

@@ -3,7 +3,8 @@
 #
 #   scripts/postgres.sh [--durable] -- COMMAND [ARGUMENT...]
 #
-# The command finds the cluster in MEMBERBASE_TEST_POSTGRES_URL; its exit code is that of this script. The cluster lives
+# The command finds the cluster in MEMBERBASE_TEST_POSTGRES_URL, and in MEMBERBASE_TEST_POSTGRES_CONTROL a script that can
+# stop it as a crash would, start it again, freeze it and thaw it; its exit code is that of this script. The cluster lives
 # in a fresh temporary folder, listens on a free port of 127.0.0.1 alone, and is stopped and deleted however the command
 # ends. A cluster that happens to run on this machine is neither used nor touched, and any number of these scripts may
 # run at once.
@@ -197,7 +198,32 @@ start() {
 port=0
 start || fail 'no cluster'
 
+# What a test of crashes does to it: control stop|start|freeze|thaw. Its processes answer to a signal one by one.
+{
+    echo '#!/usr/bin/env bash'
+    echo 'set -euo pipefail'
+    printf '%s=%q\n' owner "$owner" binaries "$binaries" data "$folder/data" port "$port"
+    declare -f as_owner
+    cat <<'CONTROL'
+signal() {
+    local postmaster
+    postmaster=$(head -n 1 "$data/postmaster.pid")
+    kill "-$1" "$postmaster"
+    # A worker that has just ended is no failure.
+    kill "-$1" $(pgrep -P "$postmaster") || true
+}
+case $1 in
+    stop) as_owner "$binaries/pg_ctl" stop -D "$data" -m immediate -w -s ;;
+    start) as_owner "$binaries/pg_ctl" start -D "$data" -w -t 60 -s -l "$data/server.log" -o "-p $port" ;;
+    freeze) signal STOP ;;
+    thaw) signal CONT ;;
+esac
+CONTROL
+} >"$folder/control"
+chmod 755 "$folder/control"
+
 say "PostgreSQL $version on 127.0.0.1:$port, fsync $fsync"
+export MEMBERBASE_TEST_POSTGRES_CONTROL="$folder/control"
 export MEMBERBASE_TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
 
 # In a process group of its own, so that all that it starts can be ended together, and in the background, because a trap

@@ -1,12 +1,14 @@
 //! The integration tests: they drive the real router in process against a fresh database, each on SQLite and on
 //! PostgreSQL from one body.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::print_stdout, reason = "a run under load tells its figures and its seed")]
 
 mod support;
 
 mod api_tokens;
 mod attribute_filters;
 mod attributes;
+mod bad_input;
 mod belongings;
 mod bulk_upsert;
 mod concurrency;
@@ -14,6 +16,7 @@ mod delete_belongings;
 mod delete_members;
 mod door;
 mod errors;
+mod faults;
 mod filters;
 mod http;
 mod layers;

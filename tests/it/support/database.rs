@@ -40,9 +40,14 @@ impl Database {
     }
 }
 
+/// The URL of the cluster.
+pub fn cluster() -> String {
+    std::env::var("MEMBERBASE_TEST_POSTGRES_URL")
+        .expect("MEMBERBASE_TEST_POSTGRES_URL is not set: run the tests by `make test`")
+}
+
 async fn fresh_database() -> String {
-    let cluster = std::env::var("MEMBERBASE_TEST_POSTGRES_URL")
-        .expect("MEMBERBASE_TEST_POSTGRES_URL is not set: run the tests by `make test`");
+    let cluster = cluster();
     let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let mut connection = PgConnection::connect(&cluster).await.unwrap();
     connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();

@@ -4,9 +4,13 @@ mod attributes;
 mod belongings;
 mod caller;
 mod database;
+mod process;
+mod random;
 
 pub use caller::{Answer, Caller};
 pub use database::Database;
+pub use process::{Client, Process, Site, hear};
+pub use random::Random;
 
 use memberbase::{
     app::App,

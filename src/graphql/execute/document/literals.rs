@@ -94,6 +94,7 @@ impl<'a> Check<'a> {
             if !node.arguments.is_empty() || !node.selection_set.node.items.is_empty() {
                 self.report(field, Err("__typename takes neither arguments nor selections".to_owned()));
             }
+            self.directives_of_typename(&node.directives);
             return;
         }
         // What is not in the schema, async-graphql has refused.
@@ -102,6 +103,24 @@ impl<'a> Check<'a> {
             self.argument(meta.args.get(name.node.as_str()), name, value);
         }
         self.set(concrete(self.registry, &meta.ty), &node.selection_set);
+    }
+
+    /// What async-graphql judges of every other field.
+    fn directives_of_typename(&mut self, directives: &'a [Positioned<Directive>]) {
+        let mut seen = Vec::new();
+        for directive in directives {
+            let name = directive.node.name.node.as_str();
+            let outcome = match name {
+                "skip" | "include" if directive.node.get_argument("if").is_none() => {
+                    Err(format!("the directive @{name} needs the argument if"))
+                }
+                "skip" | "include" if seen.contains(&name) => Err(format!("the directive @{name} is given twice")),
+                "skip" | "include" => Ok(()),
+                _ => Err(format!("there is no directive @{name} for a field")),
+            };
+            seen.push(name);
+            self.report(directive, outcome);
+        }
     }
 
     fn directives(&mut self, directives: &'a [Positioned<Directive>]) {

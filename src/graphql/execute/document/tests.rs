@@ -294,6 +294,9 @@ fn fields_of_one_key_have_to_be_one_field() {
 
 #[test]
 fn a_typename_takes_nothing() {
+    invalid_for("{__typename @nothing}", "no directive @nothing");
+    invalid_for("{__typename @skip}", "@skip needs the argument if");
+    invalid_for("{__typename @skip(if: true) @skip(if: true)}", "@skip is given twice");
     invalid_for("{__typename{a}}", "__typename takes neither");
     passes("{__typename}");
 }

@@ -1,0 +1,120 @@
+//! A server in process with an empty database, for those targets that need one.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use memberbase::{
+    app::App,
+    db::{Db, Settings},
+    domain::access::Caller,
+    graphql::{
+        self, Code,
+        execute::{Kind, Request},
+    },
+    rpc::{self, Call},
+    types::Limits,
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// How long one input may take.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// What has to be there to serve a request.
+pub struct Server {
+    runtime: Runtime,
+    app: App,
+    api: graphql::Api,
+    list: rpc::Endpoint,
+    _folder: tempfile::TempDir,
+}
+
+/// The server of this process.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(Server::start)
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings {
+            url: format!("sqlite://{}/fuzz.db", folder.path().display()),
+            max_connections: 1,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+            pooler: false,
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let db = runtime.block_on(async {
+            let db = Db::connect(&settings).await.expect("a database");
+            db.migrate_up().await.expect("tables");
+            db
+        });
+        let app = App { db, limits: Arc::new(Limits::default()) };
+        let api = graphql::api(&app.limits);
+        let list = rpc::endpoints().into_iter().find(|it| it.path == "member/list").expect("an endpoint");
+        let server = Self { runtime, app, api, list, _folder: folder };
+        let made = server
+            .graphql(br#"{"query": "mutation { createMemberbase(input: {name: \"b\"}) { memberbase { id } } }"}"#);
+        assert!(made.is_empty(), "{made:?}");
+        server
+    }
+
+    /// The id of the memberbase that is there.
+    pub fn memberbase(&self) -> &'static str {
+        static ID: OnceLock<String> = OnceLock::new();
+        ID.get_or_init(|| {
+            let (body, _) = self.answer(br#"{"query": "{ memberbases { nodes { id } } }"}"#, true);
+            let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            json["data"]["memberbases"]["nodes"][0]["id"].as_str().expect("an id").to_owned()
+        })
+    }
+
+    /// Answers a body of GraphQL; only judges it where it is a mutation and `runs` is false.
+    fn answer(&self, body: &[u8], runs: bool) -> (Vec<u8>, Vec<Code>) {
+        let start = Instant::now();
+        let prepared = Request::from_json(body).map_err(|error| vec![error]).and_then(|it| self.api.prepare(it));
+        let answer = match prepared {
+            Err(errors) => (Vec::new(), errors.iter().map(graphql::Error::code).collect()),
+            Ok(operation) if operation.kind() != Kind::Query && !runs => Default::default(),
+            Ok(operation) => self.runtime.block_on(async {
+                let app = App { db: self.app.db.with_deadline(start + LIMIT), ..self.app.clone() };
+                let data = graphql::context::data(app, Caller::operator());
+                let answer = self.api.run(operation, data, "fuzz").await;
+                (answer.body, answer.codes)
+            }),
+        };
+        assert!(start.elapsed() < LIMIT, "it took {:?}", start.elapsed());
+        assert!(!answer.1.contains(&Code::InternalServerError), "{}", String::from_utf8_lossy(&answer.0));
+        answer
+    }
+
+    /// Answers a body of GraphQL; the codes of its errors.
+    pub fn graphql(&self, body: &[u8]) -> Vec<Code> {
+        self.answer(body, true).1
+    }
+
+    /// The same, but of a mutation it only judges whether it could run.
+    pub fn ask(&self, body: &[u8]) -> Vec<Code> {
+        self.answer(body, false).1
+    }
+
+    /// Answers a body of `member/list`.
+    pub fn list(&self, body: &[u8]) {
+        let start = Instant::now();
+        let app = App { db: self.app.db.with_deadline(start + LIMIT), ..self.app.clone() };
+        let call = Call { app, caller: Caller::operator() };
+        let outcome = self.runtime.block_on(async {
+            match self.list.call(call, body) {
+                Ok(running) => running.await,
+                Err(error) => Err(error),
+            }
+        });
+        assert!(start.elapsed() < LIMIT, "it took {:?}", start.elapsed());
+        if let Err(error) = outcome {
+            assert_ne!(error.code(), rpc::Code::InternalError);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Whatever is sent, the answer says what was wrong with it: a table of bad inputs, and of what each must get.
+//!
+//! All go over sockets to a server in a process of its own, so that a connection that drops, a hang and a crash show.
+
+mod documents;
+mod filters;
+mod ids;
+mod json;
+mod plain;
+mod protocol;
+mod rows;
+
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::support::{Answer, Client, Database, Site, nowhere};
+
+/// How soon everything has to be refused.
+const SOON: Duration = Duration::from_secs(2);
+
+/// The status of what ran, or of what began to.
+const RAN: u16 = 200;
+
+/// The status of what GraphQL refuses before it runs.
+const REFUSED: u16 = 400;
+
+/// A value that is wrong in what it says.
+const BAD: (u16, &str) = (RAN, "BAD_USER_INPUT");
+
+/// A value that is of the wrong kind.
+const MISFIT: (u16, &str) = (REFUSED, "BAD_USER_INPUT");
+
+/// A value that is over a limit.
+const OVER: (u16, &str) = (RAN, "LIMIT_EXCEEDED");
+
+/// A bad input, and what it must get.
+struct Case {
+    name: String,
+    bytes: Vec<u8>,
+    /// Whether nothing more is said to be coming after the bytes.
+    closes: bool,
+    status: u16,
+    /// Empty where there is nothing of the API's own to be told, because the bytes are no HTTP.
+    code: &'static str,
+}
+
+/// What cases may name: what is there, and what is not.
+struct World {
+    client: Client,
+    base: String,
+    other: String,
+    member: String,
+    nowhere: String,
+    /// Of the first member, by creation.
+    cursor: String,
+    /// Of the same member, by ref.
+    by_ref: String,
+    /// Of a memberbase.
+    of_base: String,
+}
+
+impl Case {
+    fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>, (status, code): (u16, &'static str)) -> Self {
+        Self { name: name.into(), bytes: bytes.into(), closes: false, status, code }
+    }
+}
+
+impl World {
+    async fn of(client: Client) -> Self {
+        let create = "mutation($n: String!) { createMemberbase(input: {name: $n}) { memberbase { id } } }";
+        let mut bases = Vec::new();
+        for name in ["some", "others"] {
+            let data = client.data(create, json!({"n": name})).await;
+            bases.push(text(&data["createMemberbase"]["memberbase"]["id"]));
+        }
+        let [base, other] = <[String; 2]>::try_from(bases).unwrap();
+        let schema = json!([{"key": "level", "type": "NUMBER"}, {"key": "tier", "type": "STRING"},
+            {"key": "since", "type": "DATE"}, {"key": "active", "type": "BOOLEAN"}, {"key": "tags", "type": "STRING_LIST"}]);
+        let declare = "mutation($b: ID!, $a: [AttributeDefinitionInput!]!) { \
+            setAttributeSchema(input: {memberbaseId: $b, attributes: $a}) { memberbase { id } } }";
+        client.data(declare, json!({"b": base, "a": schema})).await;
+        let store = "mutation($b: ID!) { bulkUpsertMembers(input: {memberbaseId: $b, members: [{ref: \"a\"}, {ref: \"b\"}]}) \
+            { memberIds } }";
+        let member = text(&client.data(store, json!({"b": base})).await["bulkUpsertMembers"]["memberIds"][0]);
+        let query = "query($b: ID!) { members(memberbaseId: $b, first: 1) { pageInfo { endCursor } } \
+            ordered: members(memberbaseId: $b, first: 1, orderBy: {field: REF}) { pageInfo { endCursor } } \
+            memberbases(first: 1) { pageInfo { endCursor } } }";
+        let data = client.data(query, json!({"b": base})).await;
+        let cursor = |field: &str| text(&data[field]["pageInfo"]["endCursor"]);
+        let (cursor, by_ref, of_base) = (cursor("members"), cursor("ordered"), cursor("memberbases"));
+        Self { client, base, other, member, nowhere: nowhere(), cursor, by_ref, of_base }
+    }
+
+    /// A case of GraphQL by POST.
+    fn graphql(&self, name: impl Into<String>, query: &str, variables: &Value, expected: (u16, &'static str)) -> Case {
+        self.posted(name, "/graphql", &json!({"query": query, "variables": variables}).to_string(), expected)
+    }
+
+    /// A case of JSON by POST.
+    fn posted(&self, name: impl Into<String>, path: &str, body: &str, expected: (u16, &'static str)) -> Case {
+        Case::new(name, self.client.request(path, body), expected)
+    }
+
+    /// All that is stored, as far as a client can tell.
+    async fn state(&self) -> Value {
+        let query = "{ memberbases { nodes { id name updatedAt attributeSchema { key type } members { nodes { id ref \
+            attributes updatedAt clips { totalCount } stampCollections { totalCount } transactions { totalCount } } } } } }";
+        self.client.data(query, json!({})).await
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let mut cases = protocol::cases(self);
+        cases.extend(json::cases(self));
+        cases.extend(documents::cases(self));
+        cases.extend(ids::cases(self));
+        cases.extend(filters::cases(self));
+        cases.extend(rows::cases(self));
+        cases.extend(plain::cases(self));
+        cases
+    }
+}
+
+fn text(json: &Value) -> String {
+    json.as_str().unwrap().to_owned()
+}
+
+/// What nobody outside is to read: SQL, names of crates and tables, paths, and what Rust prints of itself.
+const INSIDE: [&str; 26] = [
+    "SELECT ",
+    "INSERT ",
+    "UPDATE ",
+    "DELETE ",
+    "FROM ",
+    "sqlx",
+    "sea_orm",
+    "SeaORM",
+    "sqlite",
+    "SQLite",
+    "postgres",
+    "Postgres",
+    "\\\"member\\\".",
+    "member_base_id,",
+    "src/",
+    ".rs:",
+    "panicked",
+    "unwrap",
+    "Some(",
+    "None)",
+    "Ok(",
+    "Err(",
+    "DbErr",
+    "RuntimeErr",
+    "serde",
+    "async_graphql",
+];
+
+/// What is wrong with an answer; nothing, where it is as it must be.
+fn fault(case: &Case, answer: Result<Result<Answer, String>, impl Sized>) -> Option<String> {
+    let answer = match answer {
+        Err(_) => return Some(format!("no answer within {SOON:?}")),
+        Ok(Err(error)) => return Some(error),
+        Ok(Ok(answer)) => answer,
+    };
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let code = json["errors"][0]["extensions"]["code"].as_str().or_else(|| json["error"]["code"].as_str());
+    let found = (answer.status.as_u16(), code.unwrap_or_default());
+    if found != (case.status, case.code) {
+        return Some(format!("{found:?} and not {:?}: {text:.300}", (case.status, case.code)));
+    }
+    // Whoever sent such a word may hear it again.
+    let sent = String::from_utf8_lossy(&case.bytes);
+    let told = INSIDE.into_iter().find(|word| text.contains(word) && !sent.contains(word.trim()));
+    if let Some(word) = told {
+        return Some(format!("it tells {word:?}: {text:.300}"));
+    }
+    (text.len() > 64 << 10).then(|| format!("{} bytes are answered", text.len()))
+}
+
+/// Sends every case; tells those whose answer is not as it must be.
+async fn try_all(client: &Client, cases: &[Case]) -> Vec<String> {
+    let (mut faults, mut slowest) = (Vec::new(), (Duration::ZERO, ""));
+    for case in cases {
+        let start = Instant::now();
+        let answer = timeout(SOON, client.send_all(&case.bytes, case.closes)).await;
+        slowest = slowest.max((start.elapsed(), &case.name));
+        faults.extend(fault(case, answer).map(|fault| format!("{}: {fault}", case.name)));
+    }
+    println!("{} cases, the slowest took {slowest:?}", cases.len());
+    faults
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_bad_input_is_refused_in_plain_words(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    // What does not come is not waited for.
+    let site = Site::new(database).await.with_options(&["--query-timeout", "1500ms", "--mutation-timeout", "1500ms"]);
+    let mut server = site.start().await;
+    let world = World::of(server.admin.clone()).await;
+    let (cases, before) = (world.cases(), world.state().await);
+    assert!(cases.len() >= 200, "only {} cases", cases.len());
+    let faults = try_all(&world.client, &cases).await;
+    assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), cases.len(), faults.join("\n"));
+    assert!(server.runs(), "{}", server.log());
+    assert_eq!(world.state().await, before, "something was stored");
+    assert!(!server.log().contains("internal error") && !server.log().contains("panicked"), "{}", server.log());
+    let peak = server.memory("VmHWM");
+    assert!(peak <= 512, "{peak} MiB at the peak");
+    if std::env::var_os("MEMBERBASE_TEST_MEMORY").is_some() {
+        sleep(Duration::from_secs(60)).await;
+        let left = server.memory("VmRSS");
+        println!("{database:?}: {peak} MiB at the peak, {left} MiB a minute later");
+        assert!(left < 200, "{left} MiB are left");
+    }
+}

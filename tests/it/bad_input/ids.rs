@@ -1,0 +1,243 @@
+//! Ids, cursors and pages.
+
+use serde_json::json;
+
+use super::{BAD, Case, MISFIT, RAN, World};
+
+const ABSENT: (u16, &str) = (RAN, "NOT_FOUND");
+
+pub(super) fn cases(world: &World) -> Vec<Case> {
+    [ids(world), absent(world), cursors(world), pages(world)].into_iter().flatten().collect()
+}
+
+/// What is an id of no kind.
+pub(super) fn malformed_ids() -> Vec<(&'static str, String)> {
+    let valid = "01h455vb4pex5vsknk084sn02q";
+    vec![
+        ("empty", String::new()),
+        ("a blank", " ".to_owned()),
+        ("a prefix", "m_".to_owned()),
+        ("without its prefix", valid.to_owned()),
+        ("of an unknown kind", format!("user_{valid}")),
+        ("in capitals", format!("m_{}", valid.to_uppercase())),
+        ("too short", format!("m_{}", &valid[1..])),
+        ("too long", format!("m_{valid}0")),
+        ("too large", "m_8zzzzzzzzzzzzzzzzzzzzzzzzz".to_owned()),
+        ("with a letter that is none", "m_01h455vb4pex5vsknk084sn02u".to_owned()),
+        ("not ASCII", "m_01h455vb4pex5vsknk084sn0é".to_owned()),
+        ("with a blank", format!("m_{valid} ")),
+        ("with a line break", format!("m_{valid}\n")),
+        ("with NUL", format!("m_{valid}\0")),
+        ("a UUID", "01890a5d-ac96-774b-bcce-b302099a8057".to_owned()),
+        ("SQL", "m_' OR 1=1 --".to_owned()),
+        ("a number", "7".to_owned()),
+        ("long", "m_".repeat(50_000)),
+    ]
+}
+
+/// Every place that takes an id. `BASE` is a memberbase.
+const PLACES: [(&str, &str); 24] = [
+    ("node", "query($v: ID!) { node(id: $v) { id } }"),
+    ("nodes", "query($v: ID!) { nodes(ids: [$v]) { id } }"),
+    ("memberbase", "query($v: ID!) { memberbase(id: $v) { id } }"),
+    ("member by id", "query($v: ID!) { member(by: {id: $v}) { id } }"),
+    ("member by ref", "query($v: ID!) { member(by: {ref: {memberbaseId: $v, ref: \"a\"}}) { id } }"),
+    ("members", "query($v: ID!) { members(memberbaseId: $v) { nodes { id } } }"),
+    ("members that are counted", "query($v: ID!) { members(memberbaseId: $v, first: 0) { totalCount } }"),
+    ("membersByRef", "query($v: ID!) { membersByRef(memberbaseId: $v, refs: [\"a\"]) { id } }"),
+    ("a filter by id", "query($v: ID!) { members(memberbaseId: \"BASE\", filter: {id: {eq: $v}}) { nodes { id } } }"),
+    (
+        "a filter by ids",
+        "query($v: ID!) { members(memberbaseId: \"BASE\", filter: {id: {in: [$v]}}) { nodes { id } } }",
+    ),
+    (
+        "a filter by no ids",
+        "query($v: ID!) { members(memberbaseId: \"BASE\", filter: {id: {nin: [$v]}}) { nodes { id } } }",
+    ),
+    ("a filter of memberbases", "query($v: ID!) { memberbases(filter: {not: {id: {eq: $v}}}) { nodes { id } } }"),
+    (
+        "updateMemberbase",
+        "mutation($v: ID!) { updateMemberbase(input: {memberbaseId: $v, name: \"x\"}) { memberbase { id } } }",
+    ),
+    ("deleteMemberbase", "mutation($v: ID!) { deleteMemberbase(input: {memberbaseId: $v}) { deletedMemberbaseId } }"),
+    (
+        "setAttributeSchema",
+        "mutation($v: ID!) { setAttributeSchema(input: {memberbaseId: $v, attributes: []}) { memberbase { id } } }",
+    ),
+    (
+        "bulkUpsertMembers",
+        "mutation($v: ID!) { bulkUpsertMembers(input: {memberbaseId: $v, members: [{ref: \"a\"}]}) { memberIds } }",
+    ),
+    (
+        "deleteMembers",
+        "mutation($v: ID!) { deleteMembers(input: {memberbaseId: $v, refs: [\"a\"]}) { deletedMemberIds } }",
+    ),
+    (
+        "deleteMembers by id",
+        "mutation($v: ID!) { deleteMembers(input: {memberbaseId: \"BASE\", memberIds: [$v]}) { deletedMemberIds } }",
+    ),
+    (
+        "bulkUpsertClips",
+        "mutation($v: ID!) { bulkUpsertClips(input: {memberbaseId: $v, clips: [{memberRef: \"a\", dealId: \"d\", \
+            creativeId: \"c\"}]}) { clipIds } }",
+    ),
+    (
+        "a row of bulkUpsertClips",
+        "mutation($v: ID!) { bulkUpsertClips(input: {memberbaseId: \"BASE\", clips: [{memberId: $v, dealId: \"d\", \
+            creativeId: \"c\"}]}) { clipIds } }",
+    ),
+    (
+        "a row of bulkUpsertStampCollections",
+        "mutation($v: ID!) { bulkUpsertStampCollections(input: {memberbaseId: \"BASE\", stampCollections: [{memberId: $v, \
+            loyaltyProgramId: \"p\"}]}) { stampCollectionIds } }",
+    ),
+    (
+        "deleteClips",
+        "mutation($v: ID!) { deleteClips(input: {memberbaseId: \"BASE\", clipIds: [$v]}) { deletedClipIds } }",
+    ),
+    (
+        "deleteStampCollections",
+        "mutation($v: ID!) { deleteStampCollections(input: {memberbaseId: \"BASE\", stampCollectionIds: [$v]}) \
+            { deletedStampCollectionIds } }",
+    ),
+    (
+        "deleteTransactions",
+        "mutation($v: ID!) { deleteTransactions(input: {memberbaseId: \"BASE\", transactionIds: [$v]}) \
+            { deletedTransactionIds } }",
+    ),
+];
+
+fn ids(world: &World) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (place, query) in PLACES {
+        let query = query.replace("BASE", &world.base);
+        for (form, id) in malformed_ids() {
+            cases.push(world.graphql(format!("the id of {place}: {form}"), &query, &json!({"v": id}), BAD));
+        }
+        for other in [json!(null), json!({}), json!([]), json!(["x", "y"]), json!(true), json!(1.5)] {
+            cases.push(world.graphql(format!("the id of {place}: {other}"), &query, &json!({"v": other}), MISFIT));
+        }
+        cases.push(world.graphql(format!("the id of {place}: missing"), &query, &json!({}), MISFIT));
+        // A token's id is one, but of a kind that nothing here takes; `node` finds none.
+        if !place.starts_with("node") {
+            let token = json!({"v": "atok_01h455vb4pex5vsknk084sn02q"});
+            cases.push(world.graphql(format!("the id of {place}: of another kind"), &query, &token, BAD));
+        }
+    }
+    cases
+}
+
+/// Memberbases that were never there.
+fn absent(world: &World) -> Vec<Case> {
+    let looks_up = ["node", "memberbase", "member by id", "member by ref"];
+    PLACES
+        .iter()
+        .filter(|(place, query)| !looks_up.contains(place) && query.contains("memberbaseId: $v"))
+        .map(|(place, query)| {
+            world.graphql(
+                format!("{place} of a memberbase that never was"),
+                query,
+                &json!({"v": world.nowhere}),
+                ABSENT,
+            )
+        })
+        .collect()
+}
+
+fn cursors(world: &World) -> Vec<Case> {
+    let members = |order: &str, edge: &str| {
+        format!(
+            "query($v: String) {{ members(memberbaseId: \"{}\", {edge}: $v, orderBy: {{{order}}}) {{ nodes {{ id }} }} }}",
+            world.base
+        )
+    };
+    let of_another =
+        format!("query($v: String) {{ members(memberbaseId: \"{}\", after: $v) {{ nodes {{ id }} }} }}", world.other);
+    let clips = format!(
+        "query($v: String) {{ member(by: {{id: \"{}\"}}) {{ clips(after: $v) {{ nodes {{ id }} }} }} }}",
+        world.member
+    );
+    let memberbases = "query($v: String) { memberbases(after: $v) { nodes { id } } }".to_owned();
+    let places = [
+        ("members", members("field: CREATED_AT", "after")),
+        ("members before it", members("field: CREATED_AT", "before")),
+        ("members by ref", members("field: REF", "after")),
+        ("members by time", members("field: UPDATED_AT, direction: DESC", "after")),
+        ("memberbases", memberbases.clone()),
+        ("memberbases before it", memberbases.replace("after", "before")),
+        ("clips", clips.clone()),
+        ("transactions", clips.replace("clips", "transactions")),
+        ("stamp collections", clips.replace("clips", "stampCollections")),
+    ];
+    let mut cases = Vec::new();
+    for (place, query) in &places {
+        for (form, cursor) in [
+            ("empty", String::new()),
+            ("a letter", "x".to_owned()),
+            ("words", "good morning".to_owned()),
+            ("a number", "100".to_owned()),
+            ("punctuation", "!!!!".to_owned()),
+            ("zeroes", "AAAA".to_owned()),
+            ("with NUL", format!("{}\0", world.cursor)),
+            ("padded", format!("{}==", world.of_base)),
+            ("not ASCII", "é".repeat(22)),
+            ("an id", world.member.clone()),
+            ("JSON", "{\"id\":1}".to_owned()),
+            ("SQL", "' OR 1=1 --".to_owned()),
+            ("longer", format!("{}A", world.cursor)),
+            ("long", "A".repeat(200_000)),
+        ] {
+            cases.push(world.graphql(format!("a cursor of {place}: {form}"), query, &json!({"v": cursor}), BAD));
+        }
+        for other in [json!({}), json!(["x", "y"]), json!(7), json!(true)] {
+            cases.push(world.graphql(format!("a cursor of {place}: {other}"), query, &json!({"v": other}), MISFIT));
+        }
+    }
+    let cut = &world.cursor[..world.cursor.len() - 4];
+    for (name, query, cursor) in [
+        ("another order", members("field: REF", "after"), &*world.cursor),
+        ("another direction", members("direction: DESC", "after"), &world.cursor),
+        ("another order, once more", members("field: CREATED_AT", "after"), &world.by_ref),
+        ("another memberbase", of_another, &world.cursor),
+        ("members, where it is for memberbases", memberbases, &world.cursor),
+        ("memberbases, where it is for members", members("field: CREATED_AT", "after"), &world.of_base),
+        ("members, where it is for clips", clips, &world.cursor),
+        ("half of one", members("field: CREATED_AT", "after"), cut),
+    ] {
+        cases.push(world.graphql(format!("a cursor of {name}"), &query, &json!({"v": cursor}), BAD));
+    }
+    cases
+}
+
+fn pages(world: &World) -> Vec<Case> {
+    let places = [
+        ("members", format!("members(memberbaseId: \"{}\", PAGE) {{ nodes {{ id }} }}", world.base)),
+        ("memberbases", "memberbases(PAGE) { nodes { id } }".to_owned()),
+        ("clips", format!("member(by: {{id: \"{}\"}}) {{ clips(PAGE) {{ nodes {{ id }} }} }}", world.member)),
+        ("nested members", format!("memberbase(id: \"{}\") {{ members(PAGE) {{ totalCount }} }}", world.base)),
+    ];
+    let mut cases = Vec::new();
+    for (place, field) in &places {
+        let query = field.replace("PAGE", "first: $f, last: $l");
+        let query = format!("query($f: Int, $l: Int) {{ {query} }}");
+        for (page, expected) in [
+            (json!({"f": -1}), BAD),
+            (json!({"l": -1}), BAD),
+            (json!({"f": -2_147_483_648_i64}), BAD),
+            (json!({"f": 5_001}), BAD),
+            (json!({"l": 5_001}), BAD),
+            (json!({"f": 2_147_483_647}), BAD),
+            (json!({"f": 1, "l": 1}), BAD),
+            (json!({"f": 2_147_483_648_i64}), MISFIT),
+            (json!({"f": 1e30}), MISFIT),
+            (json!({"f": 1.5}), MISFIT),
+            (json!({"f": "1"}), MISFIT),
+            (json!({"f": true}), MISFIT),
+            (json!({"f": {}}), MISFIT),
+            (json!({"l": [1, 2]}), MISFIT),
+        ] {
+            cases.push(world.graphql(format!("a page of {place}: {page}"), &query, &page, expected));
+        }
+    }
+    cases
+}

@@ -1,0 +1,78 @@
+//! What a server does when the ground gives way, in a process of its own. `make soak` runs these for longer, and those
+//! that are ignored too: they stop the cluster that all other tests use.
+
+mod connections;
+mod crash;
+mod disk;
+mod load;
+mod stop;
+
+use memberbase::types::{Id, MemberbaseId};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client};
+
+const UPSERT: &str = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds \
+    summary { created updated unchanged failed } } }";
+
+/// How often, or for how many seconds: what `make soak` says, or this much.
+fn setting(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+/// What randomness begins with; told, so that a run that fails can be had again.
+fn seed() -> u64 {
+    let now = u64::from(std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
+    let seed = setting("MEMBERBASE_TEST_SEED", now);
+    println!("MEMBERBASE_TEST_SEED={seed}");
+    seed
+}
+
+impl Client {
+    /// A new memberbase, whose members may have the attribute `call`, a number.
+    async fn memberbase(&self) -> String {
+        let create = "mutation { createMemberbase(input: {name: \"b\"}) { memberbase { id } } }";
+        let base = self.data(create, json!({})).await["createMemberbase"]["memberbase"]["id"].take();
+        let declare = "mutation($b: ID!) { setAttributeSchema(input: {memberbaseId: $b, attributes: [{key: \"call\", \
+            type: NUMBER}]}) { memberbase { id } } }";
+        self.data(declare, json!({"b": base})).await;
+        let base = base.as_str().unwrap().to_owned();
+        assert!(MemberbaseId::parse(&base).is_ok());
+        base
+    }
+
+    /// Upserts members of these refs, with or without the number of a call.
+    async fn upsert(&self, base: &str, refs: &[String], call: Option<usize>) -> Result<Answer, String> {
+        self.ask(UPSERT, json!({"input": upsert(base, refs, call)})).await
+    }
+
+    /// How many members meet a filter.
+    async fn count(&self, base: &str, filter: Value) -> usize {
+        let query =
+            "query($b: ID!, $f: MemberFilter) { members(memberbaseId: $b, filter: $f, first: 0) { totalCount } }";
+        let count = self.data(query, json!({"b": base, "f": filter})).await["members"]["totalCount"].as_u64();
+        usize::try_from(count.unwrap()).unwrap()
+    }
+}
+
+fn upsert(base: &str, refs: &[String], call: Option<usize>) -> Value {
+    let attributes = call.map_or(json!({}), |call| json!({"call": call}));
+    let rows: Vec<_> = refs.iter().map(|reference| json!({"ref": reference, "attributes": attributes})).collect();
+    json!({"memberbaseId": base, "members": rows})
+}
+
+/// So many refs that begin alike.
+fn refs(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix}{n}")).collect()
+}
+
+/// Holds an answer to what can be promised where the database is away.
+fn is_a_refusal_to_be_tried_again(answer: &Answer, codes: &[&str]) {
+    let (json, status) = (answer.json(), answer.status.as_u16());
+    let code = json["errors"][0]["extensions"]["code"].as_str().or_else(|| json["error"]["code"].as_str());
+    let code = code.unwrap_or_else(|| panic!("no code: {json}")).to_uppercase();
+    assert!(codes.contains(&code.as_str()), "{status} {json}");
+    let expected = if code == "TIMEOUT" { (504, false) } else { (503, true) };
+    assert_eq!((status, answer.headers.contains_key("retry-after")), expected, "{json}");
+    assert!(json.get("error").is_some() || json["errors"][0]["extensions"]["retryable"] == true, "{json}");
+}

@@ -1,0 +1,187 @@
+//! PostgreSQL, away for a while.
+
+use std::{
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::http::StatusCode;
+use serde_json::json;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, sleep_until},
+};
+
+use super::{is_a_refusal_to_be_tried_again, refs, setting};
+use crate::support::{Client, Database, Process, Site};
+
+/// Members that a call creates.
+const ROWS: usize = 200;
+
+/// How soon the server is to be back after the database.
+const BACK: Duration = Duration::from_secs(5);
+
+/// What one client saw.
+#[derive(Default)]
+struct Seen {
+    /// Calls that were acknowledged.
+    stored: Vec<String>,
+    /// When something succeeded.
+    successes: Vec<Instant>,
+    refusals: usize,
+    slowest: Duration,
+}
+
+/// Writes and reads by turns until it is told to stop, by GraphQL or by plain HTTP; every answer is a success, or is one
+/// of these codes.
+async fn work(
+    admin: Client,
+    base: String,
+    client: usize,
+    stop: Arc<AtomicBool>,
+    codes: &'static [&'static str],
+) -> Seen {
+    let (mut seen, mut call) = (Seen::default(), 0);
+    while !stop.load(Relaxed) {
+        call += 1;
+        let prefix = format!("{client}-{call}-");
+        let (start, writes) = (Instant::now(), call % 3 != 0);
+        let answer = match (writes, client % 2) {
+            (true, 0) => admin.upsert(&base, &refs(&prefix, ROWS), None).await,
+            (true, _) => {
+                let members: Vec<_> = refs(&prefix, ROWS).into_iter().map(|text| json!({"ref": text})).collect();
+                let body = json!({"member_base_id": base, "members": members}).to_string();
+                admin.post("/publisher.v1/member/bulk-upsert", &body).await
+            }
+            (false, 0) => {
+                admin.ask("query($b: ID!) { members(memberbaseId: $b) { nodes { ref } } }", json!({"b": base})).await
+            }
+            (false, _) => admin.post("/publisher.v1/member/list", &json!({"member_base_id": base}).to_string()).await,
+        };
+        let answer = answer.expect("the server answers");
+        seen.slowest = seen.slowest.max(start.elapsed());
+        if answer.status == StatusCode::OK {
+            assert!(answer.json().get("errors").is_none(), "{}", answer.json());
+            seen.successes.push(Instant::now());
+            if writes {
+                seen.stored.push(prefix);
+            }
+        } else {
+            seen.refusals += 1;
+            is_a_refusal_to_be_tried_again(&answer, codes);
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+    seen
+}
+
+/// Clients at work until a while after `disturb`, which tells when the database came back.
+async fn disturbed(
+    server: &mut Process,
+    codes: &'static [&'static str],
+    disturb: impl AsyncFnOnce() -> Vec<Instant>,
+) -> Duration {
+    let base = server.admin.memberbase().await;
+    let (stop, mut clients) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
+    for client in 0..6 {
+        clients.spawn(work(server.admin.clone(), base.clone(), client, stop.clone(), codes));
+    }
+    let returns = disturb().await;
+    sleep(BACK).await;
+    stop.store(true, Relaxed);
+    let seen = clients.join_all().await;
+    assert!(server.runs(), "{}", server.log());
+    let (mut slowest, mut refusals, mut latest, mut calls) = (Duration::ZERO, 0, Duration::ZERO, 0);
+    for back in returns {
+        let first = seen.iter().flat_map(|seen| &seen.successes).filter(|success| **success > back).min();
+        latest = latest.max(*first.expect("a success") - back);
+    }
+    for seen in seen {
+        slowest = slowest.max(seen.slowest);
+        refusals += seen.refusals;
+        calls += seen.stored.len();
+        for prefix in seen.stored {
+            let found = server.admin.count(&base, json!({"ref": {"startsWith": prefix}})).await;
+            assert_eq!(found, ROWS, "{prefix} was acknowledged");
+        }
+    }
+    assert_eq!(server.admin.count(&base, json!({})).await % ROWS, 0, "half a call is there");
+    println!("{calls} calls stored, {refusals} refusals, back after {latest:?}, slowest answer after {slowest:?}");
+    assert!(latest < BACK && refusals > 0, "{latest:?}, {refusals}");
+    slowest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_cut_cost_a_refusal_and_nothing_else() {
+    let site = Site::new(Database::Postgres).await;
+    let mut server = site.start().await;
+    let end = Instant::now() + Duration::from_secs(setting("MEMBERBASE_TEST_LOAD_SECONDS", 5));
+    let cut = async || {
+        let mut cuts = Vec::new();
+        while Instant::now() < end {
+            sleep(Duration::from_millis(300)).await;
+            site.cut().await;
+            cuts.push(Instant::now());
+        }
+        cuts
+    };
+    disturbed(&mut server, &["SERVICE_UNAVAILABLE"], cut).await;
+}
+
+/// The cluster's own script, which `scripts/postgres.sh` writes.
+async fn control(verb: &'static str) -> Instant {
+    let script = std::env::var("MEMBERBASE_TEST_POSTGRES_CONTROL").expect("a cluster that may be stopped: `make soak`");
+    let run = move || assert!(Command::new(script).arg(verb).status().unwrap().success(), "{verb}");
+    tokio::task::spawn_blocking(run).await.unwrap();
+    Instant::now()
+}
+
+/// Whatever comes, the cluster is left as it was.
+struct Thawed;
+
+impl Drop for Thawed {
+    fn drop(&mut self) {
+        if let Ok(script) = std::env::var("MEMBERBASE_TEST_POSTGRES_CONTROL") {
+            let _ = Command::new(script).arg("thaw").status();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "stops the cluster that all tests use: make soak"]
+async fn a_database_that_crashes_and_starts_again_loses_nothing() {
+    let site = Site::new(Database::Postgres).await;
+    let mut server = site.start().await;
+    let crash = async || {
+        let mut returns = Vec::new();
+        for _ in 0..4 {
+            sleep(Duration::from_secs(2)).await;
+            control("stop").await;
+            sleep(Duration::from_secs(1)).await;
+            returns.push(control("start").await);
+        }
+        returns
+    };
+    disturbed(&mut server, &["SERVICE_UNAVAILABLE"], crash).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "freezes the cluster that all tests use: make soak"]
+async fn a_database_that_freezes_is_waited_for_no_longer_than_a_request_may_take() {
+    let options = ["--query-timeout", "2s", "--mutation-timeout", "3s", "--database-acquire-timeout", "2s"];
+    let site = Site::new(Database::Postgres).await.with_options(&options);
+    let mut server = site.start().await;
+    let _thawed = Thawed;
+    let freeze = async || {
+        sleep(Duration::from_secs(2)).await;
+        let frozen = control("freeze").await;
+        sleep_until((frozen + Duration::from_secs(10)).into()).await;
+        vec![control("thaw").await]
+    };
+    let slowest = disturbed(&mut server, &["SERVICE_UNAVAILABLE", "TIMEOUT"], freeze).await;
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+}

@@ -1,0 +1,108 @@
+//! `kill -9`.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::json;
+use tokio::{task::JoinSet, time::sleep};
+
+use super::{refs, seed, setting};
+use crate::support::{Client, Database, Random, Site};
+
+const CLIENTS: usize = 4;
+
+/// Members that a call creates.
+const NEW: usize = 2_000;
+
+/// Members that every call of one client changes.
+const SAME: usize = 500;
+
+/// A client's calls, in their order, each sent once the one before is acknowledged.
+#[derive(Default)]
+struct Calls {
+    /// How many were sent.
+    sent: usize,
+    /// How many are found to be stored.
+    stored: usize,
+    /// The last one that is.
+    last: usize,
+}
+
+fn created_by(client: usize, call: usize) -> String {
+    format!("new-{client}-{call}-")
+}
+
+fn changed_by(client: usize) -> String {
+    format!("same-{client}-")
+}
+
+/// Sends calls until one is not answered; tells which those were that are acknowledged.
+async fn work(admin: Client, base: String, client: usize, from: usize) -> (usize, Vec<usize>) {
+    let mut acknowledged = Vec::new();
+    for call in from.. {
+        let rows = [refs(&created_by(client, call), NEW), refs(&changed_by(client), SAME)].concat();
+        // Who gets no whole answer knows nothing; any answer has to be a success.
+        let Ok(answer) = admin.upsert(&base, &rows, Some(call)).await else { break };
+        assert_eq!(answer.data()["bulkUpsertMembers"]["memberIds"].as_array().unwrap().len(), NEW + SAME);
+        acknowledged.push(call);
+    }
+    (client, acknowledged)
+}
+
+impl Calls {
+    /// Holds what is stored to what is known of the calls that were sent since `from`.
+    async fn check(&mut self, admin: &Client, base: &str, client: usize, acknowledged: &[usize]) {
+        let from = self.sent;
+        self.sent = acknowledged.last().map_or(from, |last| last + 1) + 1;
+        for call in from..self.sent {
+            let found = admin.count(base, json!({"ref": {"startsWith": created_by(client, call)}})).await;
+            assert!(found == NEW || found == 0, "half of call {call} of client {client} is there: {found}");
+            assert!(found == NEW || !acknowledged.contains(&call), "call {call} of client {client} is lost");
+            if found == NEW {
+                self.stored += 1;
+                self.last = call;
+            }
+        }
+        let last = self.last;
+        let of_last = json!({"ref": {"startsWith": changed_by(client)}, "attribute": {"key": "call", "eq": last}});
+        assert_eq!(admin.count(base, of_last).await, SAME, "what call {last} of client {client} changed");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_leaves_calls_whole_and_loses_none_that_it_acknowledged(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let site = Site::new(database).await;
+    let (mut server, mut random) = (site.start().await, Random(seed()));
+    let base = server.admin.memberbase().await;
+    let mut all: Vec<Calls> = (0..CLIENTS).map(|_| Calls::default()).collect();
+    for (client, calls) in all.iter_mut().enumerate() {
+        // So that something is acknowledged, however slow the machine is.
+        let rows = [refs(&created_by(client, 0), NEW), refs(&changed_by(client), SAME)].concat();
+        server.admin.upsert(&base, &rows, Some(0)).await.unwrap().data();
+        *calls = Calls { sent: 1, stored: 1, last: 0 };
+    }
+    let (kills, mut sure) = (setting("MEMBERBASE_TEST_KILLS", 5), CLIENTS);
+    for _ in 0..kills {
+        let mut clients = JoinSet::new();
+        for (client, calls) in all.iter().enumerate() {
+            clients.spawn(work(server.admin.clone(), base.clone(), client, calls.sent));
+        }
+        sleep(Duration::from_millis(u64::try_from(random.below(2_500)).unwrap())).await;
+        server.kill();
+        site.settle().await;
+        server = site.start().await;
+        for (client, acknowledged) in clients.join_all().await {
+            sure += acknowledged.len();
+            all[client].check(&server.admin, &base, client, &acknowledged).await;
+        }
+    }
+    let stored: usize = all.iter().map(|calls| calls.stored).sum();
+    let sent: usize = all.iter().map(|calls| calls.sent).sum();
+    // Nothing that was stored before an earlier kill went by a later one.
+    assert_eq!(server.admin.count(&base, json!({})).await, stored * NEW + CLIENTS * SAME);
+    assert!(sure < sent);
+    println!("{database:?}: {kills} kills, {sent} calls sent, {stored} stored, {sure} acknowledged");
+}

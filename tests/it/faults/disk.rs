@@ -1,0 +1,83 @@
+//! A database that can't be written.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use super::{is_a_refusal_to_be_tried_again, refs};
+use crate::support::{Client, Database, Site};
+
+/// Upserts until that is refused; tells how many members are acknowledged.
+async fn fill(admin: &Client, base: &str) -> usize {
+    for call in 0..200 {
+        let answer = admin.upsert(base, &refs(&format!("{call}-{}", "x".repeat(200)), 2_000), None).await.unwrap();
+        if answer.status != 200 {
+            is_a_refusal_to_be_tried_again(&answer, &["SERVICE_UNAVAILABLE"]);
+            return call * 2_000;
+        }
+        answer.data();
+    }
+    panic!("there is room for everything");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_writes_and_goes_on_with_reads() {
+    let site = Site::new(Database::Sqlite).await.with_file_limit(12 * 1024);
+    let mut server = site.start().await;
+    let base = server.admin.memberbase().await;
+    let stored = fill(&server.admin, &base).await;
+    // Nothing of the call that found no room is there, and it is refused as long as there is none.
+    for _ in 0..3 {
+        assert_eq!(server.admin.count(&base, json!({})).await, stored);
+        let answer = server.admin.upsert(&base, &refs(&"y".repeat(200), 20_000), None).await.unwrap();
+        is_a_refusal_to_be_tried_again(&answer, &["SERVICE_UNAVAILABLE"]);
+    }
+    assert!(server.runs() && stored > 0);
+    // With room again, the same server writes again.
+    let more = Command::new("prlimit").args(["--pid", &server.id().to_string(), "--fsize=unlimited"]).status();
+    assert!(more.unwrap().success());
+    server.admin.upsert(&base, &refs("z", 20_000), None).await.unwrap().data();
+    assert_eq!(server.admin.count(&base, json!({})).await, stored + 20_000);
+    // And what it wrote outlives it.
+    server.kill();
+    let server = site.start().await;
+    assert_eq!(server.admin.count(&base, json!({})).await, stored + 20_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_can_only_be_read_refuses_writes_and_goes_on_with_reads() {
+    let site = Site::new(Database::Sqlite).await;
+    let mut server = site.start().await;
+    let base = server.admin.memberbase().await;
+    server.admin.upsert(&base, &refs("a", 10), None).await.unwrap().data();
+    server.kill();
+    let site = site.with_read_only_file();
+    let server = site.start().await;
+    refuses_and_reads(&server.admin, &base).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_turns_read_only_refuses_writes_and_goes_on_with_reads() {
+    let site = Site::new(Database::Postgres).await;
+    let server = site.start().await;
+    let base = server.admin.memberbase().await;
+    server.admin.upsert(&base, &refs("a", 10), None).await.unwrap().data();
+    site.read_only(true).await;
+    // Each connection shows by a refusal that it was cut.
+    for _ in 0..10 {
+        server.admin.ask("{ memberbases { totalCount } }", json!({})).await.unwrap();
+    }
+    refuses_and_reads(&server.admin, &base).await;
+    site.read_only(false).await;
+    while server.admin.upsert(&base, &refs("b", 10), None).await.unwrap().status != 200 {}
+    assert_eq!(server.admin.count(&base, json!({})).await, 20);
+}
+
+/// Tries to write into a memberbase of ten members.
+async fn refuses_and_reads(admin: &Client, base: &str) {
+    for _ in 0..20 {
+        let answer = admin.upsert(base, &refs("b", 10), None).await.unwrap();
+        is_a_refusal_to_be_tried_again(&answer, &["SERVICE_UNAVAILABLE"]);
+        assert_eq!(admin.count(base, json!({})).await, 10);
+    }
+}

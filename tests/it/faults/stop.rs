@@ -1,0 +1,57 @@
+//! SIGTERM.
+
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use serde_json::json;
+use tokio::{net::TcpStream, task::JoinSet, time::sleep};
+
+use super::{UPSERT, refs, upsert};
+use crate::support::{Client, Database, Site, hear};
+
+/// Sends calls until there is no connection any more; tells how many were acknowledged.
+async fn work(admin: Client, base: String, client: usize) -> usize {
+    for call in 0.. {
+        let rows = refs(&format!("{client}-{call}-"), 500);
+        match admin.upsert(&base, &rows, None).await {
+            Ok(answer) => drop(answer.data()),
+            Err(_) => return call,
+        }
+    }
+    unreachable!()
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_told_to_stop_finishes_and_keeps_what_it_acknowledged(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let site = Site::new(database).await;
+    let mut server = site.start().await;
+    let base = server.admin.memberbase().await;
+    let mut clients = JoinSet::new();
+    for client in 0..4 {
+        clients.spawn(work(server.admin.clone(), base.clone(), client));
+    }
+    // A call that takes a while, and whose client waits for it.
+    let body = json!({"query": UPSERT, "variables": {"input": upsert(&base, &refs("long-", 30_000), None)}});
+    let request = server.admin.request("/graphql", &body.to_string());
+    sleep(Duration::from_millis(700)).await;
+    let mut long = server.admin.upload(request.as_bytes()).await.unwrap();
+    sleep(Duration::from_millis(100)).await;
+    let start = Instant::now();
+    server.terminate();
+    let status = server.ended(Duration::from_secs(10)).await;
+    assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", server.log());
+    assert!(TcpStream::connect(&server.address).await.is_err(), "it still listens");
+    let answer = hear(&mut long).await.expect("what runs is answered");
+    assert_eq!(answer.data()["bulkUpsertMembers"]["memberIds"].as_array().unwrap().len(), 30_000);
+    let acknowledged: usize = clients.join_all().await.iter().sum();
+    println!("{database:?}: {acknowledged} calls, stopped in {:?}", start.elapsed());
+    let server = site.start().await;
+    let found = server.admin.count(&base, json!({})).await;
+    // The call that each client had under way is stored or is not.
+    let known = 30_000 + acknowledged * 500;
+    assert!(found.is_multiple_of(500) && (known..=known + 4 * 500).contains(&found), "{found} of {known}");
+    assert!(acknowledged > 0);
+}

@@ -1,0 +1,302 @@
+//! A server in a process of its own, over sockets: what can be killed, starved and told to stop.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use memberbase::db::Settings;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::{
+    Answer, Database,
+    database::{Storage, cluster},
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_memberbase");
+
+/// How long a server may take to start. The machine that runs the tests may be busy.
+const START: Duration = Duration::from_secs(30);
+
+/// A database, and the servers that are started on it one after another.
+pub struct Site {
+    settings: Settings,
+    options: Vec<String>,
+    /// The most that a file may hold that a server writes, in blocks of 512 bytes.
+    file_limit: Option<u32>,
+    folder: tempfile::TempDir,
+    _storage: Storage,
+    secret: String,
+}
+
+/// A server that runs. It is killed when this is dropped.
+pub struct Process {
+    child: Child,
+    /// Where it listens.
+    pub address: String,
+    log: PathBuf,
+    /// Who may do everything.
+    pub admin: Client,
+}
+
+/// Who sends requests to a server that runs, each by a connection of its own.
+#[derive(Clone)]
+pub struct Client {
+    address: String,
+    secret: String,
+}
+
+impl Site {
+    /// A fresh database with its tables and a token.
+    pub async fn new(database: Database) -> Self {
+        let (settings, storage) = database.make(Duration::from_secs(30)).await;
+        let folder = tempfile::tempdir().unwrap();
+        let command = |arguments: &[&str]| {
+            let output = Command::new(BINARY).args(arguments).args(["--database-url", &settings.url]).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        command(&["migrate", "up"]);
+        let secret = command(&["token", "create", "--access", "admin", "--description", "a test"]);
+        Self { settings, options: Vec::new(), file_limit: None, folder, _storage: storage, secret }
+    }
+
+    /// The same, whose servers get these options.
+    pub fn with_options(self, options: &[&str]) -> Self {
+        Self { options: options.iter().map(|&option| option.to_owned()).collect(), ..self }
+    }
+
+    /// The same, whose servers can't write a file further than so many KiB.
+    pub fn with_file_limit(self, kib: u32) -> Self {
+        Self { file_limit: Some(kib * 2), ..self }
+    }
+
+    /// The same, whose servers may read the file and not write it (SQLite).
+    pub fn with_read_only_file(mut self) -> Self {
+        self.settings.url.push_str("?mode=ro");
+        self
+    }
+
+    /// Starts a server.
+    pub async fn start(&self) -> Process {
+        let log = self.folder.path().join("log");
+        let file = File::create(&log).unwrap();
+        let mut command = match self.file_limit {
+            None => Command::new(BINARY),
+            Some(blocks) => {
+                // Without the trap the system would end the process. What is ignored stays so beyond exec.
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$@\""), "sh", BINARY]);
+                shell
+            }
+        };
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &self.settings.url]).args(&self.options);
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let mut process = Process {
+            child: command.spawn().unwrap(),
+            address: String::new(),
+            log,
+            admin: Client { address: String::new(), secret: self.secret.clone() },
+        };
+        let start = Instant::now();
+        while process.address.is_empty() {
+            let log = process.log();
+            assert!(process.child.try_wait().unwrap().is_none() && start.elapsed() < START, "no server: {log}");
+            let url = log.lines().find_map(|line| line.strip_prefix("listening on http://")).unwrap_or_default();
+            // The line may be half there.
+            if log.contains(&format!("{url}\n")) {
+                process.address = url.to_owned();
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        process.admin.address.clone_from(&process.address);
+        process
+    }
+
+    /// Waits until the database is no longer at work for a server that is gone.
+    pub async fn settle(&self) {
+        if self.settings.url.starts_with("postgres") {
+            let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", self.name());
+            for _ in 0..1_000 {
+                if sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.clone())).fetch_one(&mut root().await).await.unwrap()
+                    == 0
+                {
+                    return;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+            panic!("the database still works for a server that is gone");
+        }
+    }
+
+    /// Cuts every connection to the database (PostgreSQL).
+    pub async fn cut(&self) {
+        let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name());
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut root().await).await.unwrap();
+    }
+
+    /// Lets nobody write any more, or again (PostgreSQL).
+    pub async fn read_only(&self, whether: bool) {
+        let sql = format!("ALTER DATABASE {} SET default_transaction_read_only = {whether}", self.name());
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut root().await).await.unwrap();
+        self.cut().await;
+    }
+
+    fn name(&self) -> &str {
+        self.settings.url.rsplit_once('/').unwrap().1
+    }
+}
+
+async fn root() -> PgConnection {
+    PgConnection::connect(&cluster()).await.unwrap()
+}
+
+impl Process {
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap().success());
+    }
+
+    /// How it ended, where it did so in this time.
+    pub async fn ended(&mut self, time: Duration) -> Option<ExitStatus> {
+        let start = Instant::now();
+        loop {
+            let status = self.child.try_wait().unwrap();
+            if status.is_some() || start.elapsed() > time {
+                return status;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// A line of what the system says of its memory, in MiB.
+    pub fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(Path::new("/proc").join(self.id().to_string()).join("status")).unwrap();
+        let line = status.lines().find_map(|text| text.strip_prefix(line)).unwrap();
+        line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").trim().parse::<u64>().unwrap() / 1024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Client {
+    /// The head of a POST of JSON, up to its body.
+    pub fn head(&self, path: &str, more: &str) -> String {
+        let Self { address, secret } = self;
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+            Accept: application/graphql-response+json\r\nAuthorization: Bearer {secret}\r\n{more}\r\n"
+        )
+    }
+
+    /// A POST of JSON.
+    pub fn request(&self, path: &str, body: &str) -> String {
+        self.head(path, &format!("Content-Length: {}\r\n", body.len())) + body
+    }
+
+    /// Sends JSON.
+    pub async fn post(&self, path: &str, body: &str) -> Result<Answer, String> {
+        self.send(self.request(path, body).as_bytes()).await
+    }
+
+    /// Sends a GraphQL request.
+    pub async fn ask(&self, query: &str, variables: Value) -> Result<Answer, String> {
+        self.post("/graphql", &json!({"query": query, "variables": variables}).to_string()).await
+    }
+
+    /// Sends a GraphQL request that has to succeed.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        self.ask(query, variables).await.unwrap().data()
+    }
+
+    /// Sends these bytes by a new connection, and hears the answer out. What is not a whole answer is an error.
+    pub async fn send(&self, bytes: &[u8]) -> Result<Answer, String> {
+        self.send_all(bytes, false).await
+    }
+
+    /// The same, and says, or does not, that nothing more comes.
+    pub async fn send_all(&self, bytes: &[u8], closes: bool) -> Result<Answer, String> {
+        let mut stream = self.connect().await?;
+        let (mut reader, mut writer) = stream.split();
+        let write = async {
+            writer.write_all(bytes).await?;
+            if closes { writer.shutdown().await } else { Ok(()) }
+        };
+        // The server may answer before it has heard all, and close; what it said then counts.
+        let (_, answer) = tokio::join!(write, hear(&mut reader));
+        answer
+    }
+
+    /// Sends these bytes; the answer is still to be heard.
+    pub async fn upload(&self, bytes: &[u8]) -> Result<TcpStream, String> {
+        let mut stream = self.connect().await?;
+        stream.write_all(bytes).await.map_err(|error| format!("the connection broke: {error}"))?;
+        Ok(stream)
+    }
+
+    async fn connect(&self) -> Result<TcpStream, String> {
+        TcpStream::connect(&self.address).await.map_err(|error| format!("no connection: {error}"))
+    }
+
+    /// Sends a request and hangs up so much later, whether there is an answer or not.
+    pub async fn abandon(&self, body: &str, after: Duration) {
+        let _ = timeout(after, self.post("/graphql", body)).await;
+    }
+}
+
+/// Hears an answer out, to the end of the connection.
+pub async fn hear(stream: &mut (impl AsyncRead + Unpin)) -> Result<Answer, String> {
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await.map_err(|error| format!("the connection broke: {error}"))?;
+    parse(&heard).ok_or_else(|| format!("half an answer: {}", String::from_utf8_lossy(&heard)))
+}
+
+/// A whole answer whose length its head says.
+fn parse(heard: &[u8]) -> Option<Answer> {
+    let end = heard.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let mut lines = std::str::from_utf8(&heard[..end]).ok()?.split("\r\n");
+    let status = StatusCode::from_bytes(lines.next()?.split(' ').nth(1)?.as_bytes()).ok()?;
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(": ")?;
+        headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+    }
+    let body = heard[end + 4..].to_vec();
+    let length = headers.get("content-length").map_or(Some(0), |length| length.to_str().ok()?.parse().ok())?;
+    (body.len() == length).then_some(Answer { status, headers, body })
+}
