@@ -193,6 +193,35 @@ impl Session {
         .await
     }
 
+    /// Sends a statement and gives each row of its answer to `take`, one at a time.
+    pub async fn each(
+        &self,
+        statement: Statement,
+        mut take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
+    ) -> Result<(), DbErr> {
+        let (sql, values) = parts(statement);
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy, .. } = open(&mut connection)?;
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => {
+                    let mut answer = sqlx::query_with(sql, values).fetch(&mut **connection);
+                    while let Some(row) = answer.try_next().await? {
+                        take(row.into()).map_err(undecodable)?;
+                    }
+                }
+                Driver::Postgres(connection) => {
+                    let mut answer = sqlx::query_with(sql, values).fetch(&mut **connection);
+                    while let Some(row) = answer.try_next().await? {
+                        take(row.into()).map_err(undecodable)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     pub(super) async fn begin(&self, statement: &str) -> Result<(), DbErr> {
         let mut connection = self.connection().await?;
         self.run(open(&mut connection)?, statement, true).await

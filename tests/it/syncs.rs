@@ -13,64 +13,64 @@ const FIELDS: &str = "id state startedAt endedAt seen missing memberbase { id } 
     deleted { members attributes clips stampCollections transactions }";
 
 impl Caller {
-    async fn try_start(&self, base: &str, abandon_open: bool) -> Answer {
+    pub async fn try_start(&self, base: &str, abandon_open: bool) -> Answer {
         let query = format!("mutation($i: StartSyncInput!) {{ startSync(input: $i) {{ sync {{ {FIELDS} }} }} }}");
         self.ask(&query, json!({"i": {"memberbaseId": base, "abandonOpen": abandon_open}})).await
     }
 
     /// The id of a new sync.
-    async fn start(&self, base: &str) -> String {
+    pub async fn start(&self, base: &str) -> String {
         let data = self.try_start(base, false).await.data();
         data["startSync"]["sync"]["id"].as_str().unwrap().to_owned()
     }
 
-    async fn try_commit(&self, sync: &str, mut options: Value) -> Answer {
+    pub async fn try_commit(&self, sync: &str, mut options: Value) -> Answer {
         options["syncId"] = json!(sync);
         let query = format!("mutation($i: CommitSyncInput!) {{ commitSync(input: $i) {{ sync {{ {FIELDS} }} }} }}");
         self.ask(&query, json!({"i": options})).await
     }
 
-    async fn commit(&self, sync: &str, options: Value) -> Value {
+    pub async fn commit(&self, sync: &str, options: Value) -> Value {
         self.try_commit(sync, options).await.data()["commitSync"]["sync"].take()
     }
 
-    async fn try_abandon(&self, sync: &str) -> Answer {
+    pub async fn try_abandon(&self, sync: &str) -> Answer {
         let query = format!("mutation($i: AbandonSyncInput!) {{ abandonSync(input: $i) {{ sync {{ {FIELDS} }} }} }}");
         self.ask(&query, json!({"i": {"syncId": sync}})).await
     }
 
-    async fn abandon(&self, sync: &str) -> Value {
+    pub async fn abandon(&self, sync: &str) -> Value {
         self.try_abandon(sync).await.data()["abandonSync"]["sync"].take()
     }
 
-    async fn sync(&self, sync: &str) -> Value {
+    pub async fn sync(&self, sync: &str) -> Value {
         let query = format!("query($id: ID!) {{ sync(id: $id) {{ {FIELDS} }} }}");
         self.ask(&query, json!({"id": sync})).await.data()["sync"].take()
     }
 }
 
 /// Deletes whoever is missing, however many.
-fn delete_all() -> Value {
+pub fn delete_all() -> Value {
     json!({"onMissing": "DELETE", "maxDeletedPercent": 100})
 }
 
 /// A server with a memberbase of these members, and someone who writes there.
-async fn base_of(database: Database, refs: &[&str]) -> (Server, String, Caller) {
+pub async fn base_of(database: Database, refs: &[&str]) -> (Server, String, Caller) {
     let server = Server::start(database).await;
     let base = server.memberbase_of(refs).await;
     let writer = server.writer().await;
     (server, base, writer)
 }
 
-async fn refs(server: &Server) -> Vec<String> {
+pub async fn refs(server: &Server) -> Vec<String> {
     server.column("SELECT ref FROM member ORDER BY ref").await
 }
 
-async fn marks(server: &Server) -> i64 {
+pub async fn marks(server: &Server) -> i64 {
     server.column("SELECT count(*) FROM sync_seen").await[0]
 }
 
-fn figures(sync: &Value) -> (i64, i64) {
+pub fn figures(sync: &Value) -> (i64, i64) {
     (sync["seen"].as_i64().unwrap(), sync["missing"].as_i64().unwrap())
 }
 

@@ -42,7 +42,7 @@ impl Row {
     }
 }
 
-/// Stores the rows, as a part of the sync that is named, which has to be open. The same call again changes nothing and
+/// Stores the rows, as a part of a sync where one is named, which then has to be open. The same call again changes nothing and
 /// answers the same ids.
 ///
 /// Where a sync is open in the memberbase, it has seen all members that the rows name, whatever becomes of the rows; named
@@ -52,11 +52,11 @@ pub async fn bulk_upsert(
     scope: Scope,
     rows: &[Row],
     options: Options,
-    named: Option<SyncId>,
+    part_of: Option<SyncId>,
 ) -> Result<Upserted<MemberId>, Error> {
     let full = rows.iter().any(|row| row.rest.is_some());
     let upsert = async |session: Session, memberbase: Memberbase, open: Option<SyncId>| {
-        sync::part_of(&session, scope, named, open).await?;
+        sync::part_of(&session, scope, part_of, open).await?;
         let mut failures = Failures::new();
         let good = rows.iter().enumerate().map(|(index, row)| match text::ref_fault(&row.reference) {
             Some(error) => {
@@ -67,7 +67,7 @@ pub async fn bulk_upsert(
         });
         let good: Vec<_> = good.collect();
         let members = Members::new(app, memberbase.attribute_schema, full);
-        let Some(sync) = open.filter(|_| !options.dry_run || named.is_some()) else {
+        let Some(sync) = open.filter(|_| !options.dry_run || part_of.is_some()) else {
             if options.dry_run {
                 session.discard();
             }
@@ -78,7 +78,9 @@ pub async fn bulk_upsert(
         match &outcome {
             Ok(_) if !options.dry_run => {}
             // The marks are kept, and they alone: a bad row gets no member deleted.
-            Ok(_) | Err(Error::BadRows { .. }) => drop(session.execute_unprepared("ROLLBACK TO SAVEPOINT rows").await?),
+            Ok(_) | Err(Error::BadRows { .. }) => {
+                session.execute_unprepared("ROLLBACK TO SAVEPOINT rows").await?;
+            }
             Err(_) => return outcome.map(Ok),
         }
         sync::mark(&session, sync, named.into_iter().flatten().collect()).await?;
