@@ -33,13 +33,7 @@ pub(super) fn write(list: List, id: impl Id) -> String {
 
 /// Reads a cursor; the message says why it is none of this list.
 pub(super) fn read<T: Id>(list: List, cursor: &str) -> Result<T, &'static str> {
-    const MALFORMED: &str = "the cursor is malformed";
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| MALFORMED)?;
-    match bytes.split_first() {
-        Some((&first, id)) if first == list as u8 => Uuid::from_slice(id).map(T::from_uuid).map_err(|_| MALFORMED),
-        Some(_) => Err("the cursor is of another list"),
-        None => Err(MALFORMED),
-    }
+    id_of(&key(list, cursor)?)
 }
 
 /// Where the thing with this id stands in the list of one memberbase.
@@ -52,17 +46,28 @@ pub(super) fn write_within(list: List, scope: Scope, id: impl Id) -> String {
 
 /// Reads a cursor; the message says why it is none of this list of this memberbase.
 pub(super) fn read_within<T: Id>(list: List, scope: Scope, cursor: &str) -> Result<T, &'static str> {
-    const MALFORMED: &str = "the cursor is malformed";
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| MALFORMED)?;
-    let (&first, rest) = bytes.split_first().ok_or(MALFORMED)?;
-    if first != list as u8 {
-        return Err("the cursor is of another list");
-    }
-    let (memberbase, id) = rest.split_first_chunk::<16>().ok_or(MALFORMED)?;
+    let key = key(list, cursor)?;
+    let (memberbase, id) = key.split_first_chunk::<16>().ok_or(MALFORMED)?;
     if Uuid::from_bytes(*memberbase) != scope.memberbase().uuid() {
         return Err("the cursor is of another memberbase");
     }
-    Uuid::from_slice(id).map(T::from_uuid).map_err(|_| MALFORMED)
+    id_of(id)
+}
+
+const MALFORMED: &str = "the cursor is malformed";
+
+/// What a cursor of this list holds.
+fn key(list: List, cursor: &str) -> Result<Vec<u8>, &'static str> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| MALFORMED)?;
+    match bytes.first() {
+        Some(&first) if first == list as u8 => Ok(bytes.split_off(1)),
+        Some(_) => Err("the cursor is of another list"),
+        None => Err(MALFORMED),
+    }
+}
+
+fn id_of<T: Id>(bytes: &[u8]) -> Result<T, &'static str> {
+    Uuid::from_slice(bytes).map(T::from_uuid).map_err(|_| MALFORMED)
 }
 
 /// A page of what is found, in the order of its ids: of their creation, or against it.

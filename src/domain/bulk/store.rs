@@ -96,7 +96,7 @@ pub(in crate::domain) struct Stored<Id> {
     /// What became of its rows, or why it did nothing.
     pub outcome: Result<Upserted<Id>, Error>,
     /// The things that its rows name, each once, also those of rows that failed or changed nothing; none where there is no
-    /// such thing, or only for a dry run.
+    /// such thing, or only for a dry run. Where the call is refused late, some may be of things that it made.
     pub named: Vec<Option<Uuid>>,
 }
 
