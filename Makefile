@@ -1,7 +1,7 @@
 # What a person and CI run, by the same names. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema web audit browser
+.PHONY: help run test check fmt schema web audit browser examples
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -14,13 +14,14 @@ run: ## Build the release binary and start the server on http://127.0.0.1:8080
 	cargo build --release --locked
 	exec $(TARGET)/release/memberbase serve
 
-test: ## Run every test: on SQLite and PostgreSQL, the GraphQL-over-HTTP audit, the browser test
+test: ## Run every test: on SQLite and PostgreSQL, then what runs against a server of its own
 	scripts/test.sh
 
 check: ## Formatting, clippy, documentation and dependencies, warnings as errors
 	scripts/toolchain.sh
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --all-targets --features otlp --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	scripts/dependencies.sh
 
@@ -42,3 +43,6 @@ audit: ## Run the GraphQL-over-HTTP audit alone
 
 browser: ## Run the browser test alone; its pictures are in target/screenshots
 	scripts/browser.sh
+
+examples: ## Generate, check and run every typed client of examples/
+	scripts/examples.sh

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Runs every test: unit and integration tests on SQLite and PostgreSQL, then what holds a running server to its
-# descriptions and its page to what it promises.
+# Runs every test: unit and integration tests on SQLite and PostgreSQL, then what holds the schema, the descriptions, the
+# page and the clients to each other and to a running server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/toolchain.sh
 scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
+scripts/schema.sh
 scripts/audit.sh
 scripts/schemathesis.sh
 scripts/browser.sh
+scripts/examples.sh

@@ -8,7 +8,10 @@ use std::{
     time::Instant,
 };
 
-use crate::{db::Db, types::Limits};
+use crate::{
+    db::Db,
+    types::{Limits, Tally},
+};
 
 /// All that a request may reach. A clone is cheap and shares the database.
 #[derive(Clone)]
@@ -17,6 +20,8 @@ pub struct App {
     pub db: Db,
     /// What a request may ask for.
     pub limits: Arc<Limits>,
+    /// What became of the rows that were sent.
+    pub rows: Tally,
     /// Counts the changes of this server's that may have ended tokens.
     token_changes: Arc<AtomicU64>,
 }
@@ -24,12 +29,17 @@ pub struct App {
 impl App {
     /// What a server or a command reaches.
     pub fn new(db: Db, limits: Limits) -> Self {
-        Self { db, limits: Arc::new(limits), token_changes: Arc::default() }
+        Self { db, limits: Arc::new(limits), rows: Tally::default(), token_changes: Arc::default() }
     }
 
     /// The same, with a database whose statements end at this time.
     pub fn until(&self, deadline: Instant) -> Self {
         Self { db: self.db.with_deadline(deadline), ..self.clone() }
+    }
+
+    /// The same for one call, whose rows are counted for themselves too.
+    pub fn of_call(&self, deadline: Instant) -> Self {
+        Self { rows: self.rows.of_call(), ..self.until(deadline) }
     }
 
     /// Says that tokens may have ended: what is remembered of them is not to be believed any more.

@@ -5,8 +5,9 @@
 mod secret_url;
 mod units;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZero, path::PathBuf};
 
+use axum::http::HeaderValue;
 use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 use tracing_subscriber::EnvFilter;
 
@@ -15,7 +16,9 @@ pub use units::{Bytes, Span};
 
 use crate::{
     db,
-    types::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits},
+    types::{
+        BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits, TrafficLimits,
+    },
 };
 
 /// Where the data is.
@@ -67,6 +70,27 @@ pub struct Server {
     #[arg(long, env = "MEMBERBASE_GRAPHIQL", default_value_t = true, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub graphiql: bool,
+
+    /// The origins whose pages may call the API, separated by commas, such as https://admin.example.com; none by default
+    #[arg(long, env = "MEMBERBASE_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
+
+    /// A manifest of the only GraphQL documents that may run: a JSON object from id to document, or as Apollo writes it
+    #[arg(long, env = "MEMBERBASE_TRUSTED_DOCUMENTS", value_name = "FILE")]
+    pub trusted_documents: Option<PathBuf>,
+
+    /// The size of a request's head, at most
+    #[arg(long, env = "MEMBERBASE_MAX_HEAD", value_name = "SIZE", default_value_t = Bytes(64 << 10))]
+    pub max_head: Bytes,
+}
+
+/// An origin as browsers send it (RFC 6454, section 6.2): scheme, host and port, and nothing after them.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match (host, text.parse()) {
+        (Some(host), Ok(value)) if !host.is_empty() && !host.contains(['/', '*', ' ']) => Ok(value),
+        _ => Err("expected an origin such as https://admin.example.com".to_owned()),
+    }
 }
 
 /// What is logged, and how. Logs go to stderr.
@@ -167,6 +191,24 @@ pub struct RequestLimits {
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
     pub max_filter_values: usize,
 
+    /// How many requests are under way at once, at most; one more is told to try again
+    #[arg(long, env = "MEMBERBASE_MAX_REQUESTS", default_value_t = TrafficLimits::default().requests)]
+    #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub max_requests: usize,
+
+    /// How many requests of one token are under way at once, at most
+    #[arg(long, env = "MEMBERBASE_MAX_REQUESTS_PER_TOKEN", default_value_t = TrafficLimits::default().requests_per_token)]
+    #[arg(value_name = "NUMBER", value_parser = at_least_one())]
+    pub max_requests_per_token: usize,
+
+    /// How many requests a token sends a second, at most; 0: any number
+    #[arg(long, env = "MEMBERBASE_MAX_REQUESTS_PER_SECOND", default_value_t = 0, value_name = "NUMBER")]
+    pub max_requests_per_second: u32,
+
+    /// How many requests a body holds as a list, at most; 0: none, it has to be one request
+    #[arg(long, env = "MEMBERBASE_MAX_BATCH", default_value_t = 0, value_name = "NUMBER")]
+    pub max_batch: usize,
+
     /// The size of a member's attributes together, at most
     #[arg(long, env = "MEMBERBASE_MAX_ATTRIBUTES", value_name = "SIZE")]
     #[arg(default_value_t = Bytes(RowLimits::default().attributes))]
@@ -228,6 +270,16 @@ pub struct DocumentSizes {
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
     pub max_operations: usize,
 
+    /// How many fields an operation asks for, at most, its pages as full as they may be
+    #[arg(long, env = "MEMBERBASE_MAX_COMPLEXITY", default_value_t = DocumentLimits::default().complexity)]
+    #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_complexity: u64,
+
+    /// Whether the schema may be asked for
+    #[arg(long, env = "MEMBERBASE_INTROSPECTION", default_value_t = true, action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
+    pub introspection: bool,
+
     /// How many errors an answer tells, at most
     #[arg(long, env = "MEMBERBASE_MAX_ERRORS", default_value_t = DocumentLimits::default().errors)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
@@ -259,6 +311,8 @@ pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes) 
             fragments: document.max_fragments,
             selections: document.max_selections,
             operations: document.max_operations,
+            complexity: document.max_complexity,
+            introspection: document.introspection,
             errors: document.max_errors,
         },
         body: BodyLimits {
@@ -268,5 +322,11 @@ pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes) 
         },
         time: TimeLimits { query: times.query_timeout.0, mutation: times.mutation_timeout.0 },
         sync: SyncLimits { expiry: times.sync_expiry.0 },
+        traffic: TrafficLimits {
+            requests: request.max_requests,
+            requests_per_token: request.max_requests_per_token,
+            requests_per_second: NonZero::new(request.max_requests_per_second),
+            batch: NonZero::new(request.max_batch),
+        },
     }
 }

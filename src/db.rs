@@ -10,6 +10,7 @@ mod rows;
 mod session;
 
 use std::{
+    ops::Add,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -33,13 +34,32 @@ use uuid::Uuid;
 /// How often a transaction that others stood in the way of is tried again.
 const RETRIES: u32 = 20;
 
-/// The database, with the deadline of the request that it serves and a count of the statements sent. A clone shares
-/// the pools and the count.
+/// The database, with the deadline of the request that it serves and a count of what was done. A clone shares the pools
+/// and the count.
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Arc<Pools>,
     deadline: Option<Instant>,
     statements: Arc<AtomicU64>,
+    waits: Arc<Waits>,
+}
+
+/// The waits for a connection, those in vain too.
+#[derive(Debug, Default)]
+struct Waits {
+    count: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+/// What a database's connections are at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Open, and nobody's.
+    pub idle: u32,
+    /// Open, and at work.
+    pub used: u32,
+    /// How many there may be.
+    pub max: u32,
 }
 
 #[derive(Debug)]
@@ -79,8 +99,23 @@ impl Db {
         self.statements.load(Ordering::Relaxed)
     }
 
+    /// How often a connection was waited for through this and its clones, and how long in all.
+    pub fn waits(&self) -> (u64, Duration) {
+        let Waits { count, nanoseconds } = &*self.waits;
+        (count.load(Ordering::Relaxed), Duration::from_nanos(nanoseconds.load(Ordering::Relaxed)))
+    }
+
+    /// What the connections are now; on SQLite those that read and the one that writes together.
+    pub fn connections(&self) -> Connections {
+        match &*self.pools {
+            Pools::Sqlite { readers, writer } => connect::connections(readers) + connect::connections(writer),
+            Pools::Postgres { pool, .. } => connect::connections(pool),
+        }
+    }
+
     /// A session for statements that write nothing, each for itself.
     pub async fn read(&self) -> Result<Session, DbErr> {
+        let _wait = Wait::begin(&self.waits);
         let connection = match &*self.pools {
             Pools::Sqlite { readers, .. } => Connection::sqlite(readers, self.deadline).await?,
             Pools::Postgres { pool, .. } => Connection::postgres(pool, self.deadline).await?,
@@ -142,6 +177,7 @@ impl Db {
     }
 
     async fn begin(&self, lock: Lock) -> Result<Session, DbErr> {
+        let wait = Wait::begin(&self.waits);
         let (connection, statement) = match &*self.pools {
             Pools::Sqlite { writer, .. } => {
                 (Connection::sqlite(writer, self.deadline).await?, "BEGIN IMMEDIATE".to_owned())
@@ -153,6 +189,7 @@ impl Db {
             }
         };
         let session = Session::new(connection, self.deadline, self.statements.clone());
+        drop(wait);
         session.begin(&statement).await?;
         Ok(session)
     }
@@ -171,6 +208,34 @@ impl Db {
             }
             Pools::Postgres { pool, .. } => pool.close().await,
         }
+    }
+}
+
+impl Add for Connections {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { idle: self.idle + other.idle, used: self.used + other.used, max: self.max + other.max }
+    }
+}
+
+/// A wait for a connection, which is counted where it ends, also because nobody waits any more.
+struct Wait<'a> {
+    waits: &'a Waits,
+    begun: Instant,
+}
+
+impl<'a> Wait<'a> {
+    fn begin(waits: &'a Waits) -> Self {
+        Self { waits, begun: Instant::now() }
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let nanoseconds = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.waits.count.fetch_add(1, Ordering::Relaxed);
+        self.waits.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 }
 

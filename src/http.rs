@@ -1,11 +1,13 @@
 //! The HTTP door: the router and what all of its answers have in common.
 
+mod admission;
 mod answer;
 mod assets;
 mod body;
 mod connections;
 mod graphql;
 mod health;
+mod metrics;
 mod negotiate;
 mod parameters;
 mod playground;
@@ -13,8 +15,9 @@ mod rpc;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::ObjectType;
 use axum::{
@@ -22,7 +25,7 @@ use axum::{
     body::Body,
     extract::Request,
     http::{
-        HeaderValue, StatusCode,
+        HeaderName, HeaderValue, Method, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE},
     },
     middleware,
@@ -31,26 +34,65 @@ use axum::{
 };
 use hyper::body::Body as _;
 use tokio_util::task::TaskTracker;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use connections::serve;
 
-use self::{answer::Refusal, negotiate::MediaType, trace::TraceId};
-use crate::{app::App, auth::Tokens, graphql::Code, graphql::execute::Executor, rpc::Endpoint};
+use self::{admission::Admission, answer::Refusal, negotiate::MediaType, trace::TraceId};
+use crate::{
+    app::App,
+    auth::Tokens,
+    graphql::Code,
+    graphql::execute::Executor,
+    metrics::Metrics,
+    rpc::{self as plain, Endpoint},
+};
+
+/// How long a browser believes a preflight.
+const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// What the door opens to.
 pub struct Service<Q, M> {
     /// What a request may reach.
-    pub app: App,
+    app: App,
     /// The schema.
-    pub executor: Arc<Executor<Q, M>>,
+    executor: Arc<Executor<Q, M>>,
     /// Mutations run here, beyond the connection that they came by: wait for them before the database is closed.
     pub tasks: TaskTracker,
-    /// The tokens that were seen lately.
-    pub tokens: Tokens,
-    /// What can be called of the plain HTTP face.
-    pub endpoints: Vec<Endpoint>,
-    /// Whether the page is served.
+    tokens: Tokens,
+    admission: Admission,
+    endpoints: Vec<Endpoint>,
+    options: Options,
+}
+
+/// What of the door is the operator's choice.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether the page to try queries on is served.
     pub graphiql: bool,
+    /// The origins whose pages may call the API.
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { graphiql: true, cors_origins: Vec::new() }
+    }
+}
+
+impl<Q, M> Service<Q, M> {
+    /// What serves a schema and the plain HTTP face.
+    pub fn new(app: App, executor: Executor<Q, M>, options: Options) -> Self {
+        Self {
+            executor: Arc::new(executor),
+            tasks: TaskTracker::new(),
+            tokens: Tokens::default(),
+            admission: Admission::new(app.limits.traffic),
+            endpoints: plain::endpoints(),
+            app,
+            options,
+        }
+    }
 }
 
 /// Everything that is served over HTTP.
@@ -59,20 +101,33 @@ where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
 {
+    let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
+    let metrics = Arc::new(Metrics::new(&service.app, operations));
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve::<Q, M>))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve::<Q, M>))
+        .route("/metrics", get(metrics::figures::<Q, M>))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready::<Q, M>));
-    if service.graphiql {
+    if service.options.graphiql {
         router = router.merge(playground::routes());
     }
-    router
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(trace::layer))
-        .with_state(Arc::new(service))
+    router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+    if !service.options.cors_origins.is_empty() {
+        router = router.layer(cors(&service.options.cors_origins));
+    }
+    router.layer(middleware::from_fn_with_state(metrics, trace::layer)).with_state(Arc::new(service))
+}
+
+/// Lets pages of these origins call the API. A token is no cookie: a page has to have one to do anything.
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(["authorization", "content-type", "traceparent", "x-graphql-cost"].map(HeaderName::from_static))
+        .expose_headers(["x-trace-id", "retry-after"].map(HeaderName::from_static))
+        .max_age(CORS_MAX_AGE)
 }
 
 async fn not_found(Extension(trace): Extension<TraceId>, request: Request) -> Response {

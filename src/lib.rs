@@ -9,6 +9,7 @@ pub mod telemetry;
 
 pub mod auth;
 pub mod http;
+pub mod metrics;
 
 pub mod graphql;
 pub mod rpc;

@@ -11,7 +11,7 @@ use memberbase::{cli::Cli, commands, telemetry};
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start(&cli.log);
+    let _telemetry = telemetry::start(&cli.log);
     match commands::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,16 +1,62 @@
-//! The log, which goes to stderr.
+//! The log, which goes to stderr, and traces for a collector where they are built in.
+
+#[cfg(feature = "otlp")]
+mod otlp;
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt, registry, registry::LookupSpan, util::SubscriberInitExt,
+};
+
+#[cfg(feature = "otlp")]
+pub use otlp::join;
 
 use crate::config::{Log, LogFormat};
 
+/// What has to be kept until the process ends: then it hands in the rest of the traces.
+#[must_use]
+pub struct Telemetry {
+    #[cfg(feature = "otlp")]
+    _traces: Option<otlp::Traces>,
+}
+
 /// Starts the log of this process.
-pub fn start(settings: &Log) {
-    let log = fmt().with_env_filter(EnvFilter::new(&settings.log)).with_writer(io::stderr);
-    match settings.log_format {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
+pub fn start(settings: &Log) -> Telemetry {
+    let log = subscriber(settings, io::stderr, io::stderr().is_terminal());
+    #[cfg(feature = "otlp")]
+    {
+        let started = otlp::Traces::start();
+        let traces = started.as_ref().ok().and_then(Option::as_ref);
+        log.with(traces.map(otlp::Traces::layer)).init();
+        Telemetry {
+            _traces: started.unwrap_or_else(|cause| {
+                tracing::error!(%cause, "no traces are exported");
+                None
+            }),
+        }
     }
+    #[cfg(not(feature = "otlp"))]
+    {
+        log.init();
+        Telemetry {}
+    }
+}
+
+/// A log that is written there, in colours or not.
+pub fn subscriber<W>(
+    settings: &Log,
+    writer: W,
+    colours: bool,
+) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync
+where
+    W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer);
+    let lines = match settings.log_format {
+        LogFormat::Text => lines.with_ansi(colours).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    registry().with(EnvFilter::new(&settings.log)).with(lines)
 }

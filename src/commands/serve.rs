@@ -1,22 +1,22 @@
 //! `memberbase serve`: the server, from its first connection to its last.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, path::Path, time::Duration};
 
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::{Error, app, failed, open, print};
 use crate::{
     app::App,
-    auth::Tokens,
     cli::Serve,
     config,
     domain::api_token::{self, Secret},
-    graphql, http, rpc,
+    graphql::{self, Api, execute::Trusted},
+    http,
 };
 
 /// What runs when the server is told to stop has this long to finish; the rest of ten seconds is the database's.
@@ -32,6 +32,7 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
         tracing::info!(migration, "applied a migration");
     }
     let app = app(db, limits);
+    let api = api(&app, settings.server.trusted_documents.as_deref())?;
     // Signals are caught and the port is taken before the token is made: a secret is printed once, and is not to be
     // lost to a port in use.
     let stop = stop_signal().map_err(Error::Signals)?;
@@ -39,23 +40,34 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let listener = TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })?;
     let address = listener.local_addr().map_err(|cause| Error::Listen { address, cause })?;
     greet(&app, address, settings.server.graphiql).await?;
-    listen(app, listener, settings.server.graphiql, stop).await;
+    listen(app, api, listener, settings.server, stop).await;
     tracing::info!("stopped");
     Ok(())
 }
 
+/// The schema, with trusted documents alone where a file holds some. Each of them has to be valid.
+fn api(app: &App, trusted: Option<&Path>) -> Result<Api, Error> {
+    let api = graphql::api(&app.limits);
+    let Some(path) = trusted else { return Ok(api) };
+    let refuse = |cause: String| Error::Refused(format!("the trusted documents {}: {cause}", path.display()));
+    let json = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let trusted = Trusted::from_json(&json).map_err(refuse)?;
+    for text in trusted.texts() {
+        api.validate(text).map_err(|error| {
+            let start: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+            refuse(format!("{} in {start:?}", error.message()))
+        })?;
+    }
+    Ok(api.trusting(trusted))
+}
+
 /// Serves until `stop`, and then finishes.
-async fn listen(app: App, listener: TcpListener, graphiql: bool, stop: impl Future<Output = ()>) {
-    let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
-    let service = http::Service {
-        tokens: Tokens::default(),
-        endpoints: rpc::endpoints(),
-        app: app.clone(),
-        executor: Arc::new(graphql::api(&app.limits)),
-        tasks: tasks.clone(),
-        graphiql,
-    };
-    let serving = http::serve(listener, http::router(service), stopping.clone(), tasks.clone());
+async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Server, stop: impl Future<Output = ()>) {
+    let stopping = CancellationToken::new();
+    let options = http::Options { graphiql: settings.graphiql, cors_origins: settings.cors_origins };
+    let service = http::Service::new(app.clone(), api, options);
+    let tasks = service.tasks.clone();
+    let serving = http::serve(listener, http::router(service), settings.max_head.0, stopping.clone(), tasks.clone());
     tokio::join!(serving, async {
         stop.await;
         tracing::info!("stopping; another signal ends it at once");

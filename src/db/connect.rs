@@ -16,7 +16,7 @@ use sqlx::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Db, Pools, fault};
+use super::{Connections, Db, Pools, fault};
 
 /// Where the database is and how it is spoken to.
 #[derive(Clone)]
@@ -51,7 +51,12 @@ impl Db {
             let message = "the database URL begins neither with sqlite: nor with postgres:";
             return Err(DbErr::Custom(message.to_owned()));
         };
-        Ok(Self { pools: Arc::new(pools.map_err(fault::connection)?), deadline: None, statements: Arc::default() })
+        Ok(Self {
+            pools: Arc::new(pools.map_err(fault::connection)?),
+            deadline: None,
+            statements: Arc::default(),
+            waits: Arc::default(),
+        })
     }
 }
 
@@ -129,6 +134,14 @@ fn forgetting(options: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
 
 fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> PoolOptions<DB> {
     options.acquire_timeout(settings.acquire_timeout).test_before_acquire(false).max_lifetime(None)
+}
+
+/// What the connections of a pool are now.
+pub(super) fn connections<DB: sqlx::Database>(pool: &Pool<DB>) -> Connections {
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+    // One after the other: a connection may have come back in between.
+    let used = pool.size().saturating_sub(idle);
+    Connections { idle, used, max: pool.options().get_max_connections() }
 }
 
 /// A connection of the pool, before the deadline.

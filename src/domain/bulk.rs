@@ -10,6 +10,7 @@ pub(super) use statement::update;
 pub(super) use store::{Kind, Merge, Stored, store};
 
 use super::{Error, RowError, RowErrorCode};
+use crate::types::{RowKind, RowOutcome, Tally};
 
 /// The most failures that an error tells.
 const TOLD: usize = 100;
@@ -75,6 +76,32 @@ pub struct Upserted<Id> {
     pub outcomes: Vec<Outcome>,
     /// Why the bad ones failed.
     pub failures: Failures,
+}
+
+impl<Id> Upserted<Id> {
+    /// Counts the rows, once they are stored.
+    pub(super) fn count(&self, rows: &Tally, kind: RowKind) {
+        let mut counts = [0; RowOutcome::ALL.len()];
+        for outcome in &self.outcomes {
+            counts[RowOutcome::from(*outcome) as usize] += 1;
+        }
+        for (outcome, count) in RowOutcome::ALL.into_iter().zip(counts) {
+            rows.add(kind, outcome, count);
+        }
+    }
+}
+
+impl From<Outcome> for RowOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Created => Self::Created,
+            Outcome::Updated => Self::Updated,
+            Outcome::Unchanged => Self::Unchanged,
+            Outcome::Stale => Self::Stale,
+            Outcome::Skipped => Self::Skipped,
+            Outcome::Failed => Self::Failed,
+        }
+    }
 }
 
 /// What an optional field of a row says: none where it is left out, `Some(None)` where it is null.

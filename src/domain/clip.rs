@@ -5,7 +5,7 @@ pub mod bulk_upsert;
 use super::owned::Owned;
 use crate::{
     entity::clip,
-    types::{ClipId, Id, MemberId, MemberbaseId, Time},
+    types::{ClipId, Id, MemberId, MemberbaseId, RowKind, Time},
 };
 
 /// A deal that a member saved.
@@ -33,6 +33,7 @@ impl Owned for Clip {
     type Id = ClipId;
     type Entity = clip::Entity;
 
+    const ROWS: RowKind = RowKind::Clip;
     const TABLE: &'static str = "clip";
     const KEY: &'static str = "member_id, deal_id";
     const NEWEST_BY: Option<&'static str> = None;

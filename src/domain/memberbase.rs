@@ -110,11 +110,15 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
         syncs::delete_all(&session, scope).await?;
         api_token::Entity::delete_many().filter(api_token::Column::MemberbaseId.eq(id.uuid())).exec(&session).await?;
         memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;
-        Ok(deleted)
+        Ok::<_, Error>(deleted)
     };
     let deleted = app.db.write(Lock::Exclusive(id.uuid()), delete).await;
     app.tokens_changed();
-    deleted
+    let deleted = deleted?;
+    if !dry_run {
+        deleted.count(&app.rows);
+    }
+    Ok(deleted)
 }
 
 /// The memberbase with this id, where it is within reach.

@@ -17,7 +17,7 @@ pub use find::{find, find_many, load};
 pub use list::{Owner, Statements, count_of_members, of_members};
 pub use position::Position;
 
-use crate::types::{Id, MemberId, MemberbaseId, Time};
+use crate::types::{Id, MemberId, MemberbaseId, RowKind, Time};
 
 /// A thing that belongs to a member.
 pub trait Owned: Clone + Debug + Send + Sync + From<<Self::Entity as EntityTrait>::Model> + 'static {
@@ -26,6 +26,8 @@ pub trait Owned: Clone + Debug + Send + Sync + From<<Self::Entity as EntityTrait
     /// Its rows.
     type Entity: EntityTrait;
 
+    /// What its rows are counted as.
+    const ROWS: RowKind;
     /// The name of its table, quoted where it has to be.
     const TABLE: &'static str;
     /// The columns that make it unique in a memberbase: in their order rows are locked.

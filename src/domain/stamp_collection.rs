@@ -5,7 +5,7 @@ pub mod bulk_upsert;
 use super::owned::Owned;
 use crate::{
     entity::stamp_collection,
-    types::{Id, MemberId, MemberbaseId, StampCollectionId, Time},
+    types::{Id, MemberId, MemberbaseId, RowKind, StampCollectionId, Time},
 };
 
 /// A member's progress in a loyalty program.
@@ -31,6 +31,7 @@ impl Owned for StampCollection {
     type Id = StampCollectionId;
     type Entity = stamp_collection::Entity;
 
+    const ROWS: RowKind = RowKind::StampCollection;
     const TABLE: &'static str = "stamp_collection";
     const KEY: &'static str = "member_id, loyalty_program_id";
     const NEWEST_BY: Option<&'static str> = None;

@@ -6,7 +6,7 @@ pub mod ingest;
 use super::owned::Owned;
 use crate::{
     entity::transaction,
-    types::{Id, MemberId, MemberbaseId, Time, TransactionId},
+    types::{Id, MemberId, MemberbaseId, RowKind, Time, TransactionId},
 };
 
 /// A card payment of a member.
@@ -74,6 +74,7 @@ impl Owned for Transaction {
     type Id = TransactionId;
     type Entity = transaction::Entity;
 
+    const ROWS: RowKind = RowKind::Transaction;
     const TABLE: &'static str = r#""transaction""#;
     const KEY: &'static str = "external_id";
     const NEWEST_BY: Option<&'static str> = Some("authed_at");

@@ -1,9 +1,12 @@
 //! The way of a request through async-graphql: read, parsed, bounded and validated before anything runs.
 
 mod complete;
+mod cost;
 mod document;
+mod persisted;
 mod plan;
 mod request;
+mod root;
 mod rows;
 mod variables;
 mod write;
@@ -11,7 +14,7 @@ mod write;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    Data, EmptySubscription, ObjectType, Response, Schema, ValidationMode, Variables,
+    Data, EmptySubscription, ObjectType, Response, SDLExportOptions, Schema, ValidationMode, Variables,
     parser::types::{DocumentOperations, ExecutableDocument, OperationType},
     registry::Registry,
 };
@@ -19,10 +22,12 @@ use futures_util::FutureExt;
 
 use self::{
     document::{Document, Documents},
+    persisted::Persisted,
     plan::Plan,
     rows::Carried,
 };
 pub use self::{
+    persisted::Trusted,
     request::Request,
     rows::{BulkRows, RowReaders},
     write::raw_json,
@@ -34,8 +39,10 @@ use crate::types::{DocumentLimits, Limits};
 pub struct Executor<Q, M> {
     schema: Schema<Q, M, EmptySubscription>,
     documents: Documents<Q, M>,
+    persisted: Persisted,
     readers: RowReaders,
     limits: DocumentLimits,
+    default_page: u64,
 }
 
 /// What an operation does.
@@ -56,12 +63,28 @@ pub struct Operation {
     document: Arc<Document>,
     variables: Variables,
     rows: Carried,
+    cost: u64,
+    tells_cost: bool,
 }
 
 impl Operation {
     /// What it does.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The same, with its cost in the answer.
+    #[must_use]
+    pub fn telling_cost(self) -> Self {
+        Self { tells_cost: true, ..self }
+    }
+
+    /// The field that it asks for at its root, or a word for those that ask for several or for the schema: one of
+    /// [`Executor::operations`].
+    pub fn root(&self) -> &str {
+        let operation = self.document.operation(self.name());
+        let selections = operation.map(|(_, operation)| &operation.node.selection_set.node);
+        selections.map_or("", |selections| root::name(selections, &self.document.parsed.fragments))
     }
 
     /// Its name in the document.
@@ -89,14 +112,21 @@ impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Executor<
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
             .finish();
-        Self { schema, documents, readers, limits: limits.document }
+        let (limits, default_page) = (limits.document, limits.page.default);
+        Self { schema, documents, persisted: Persisted::new(None), readers, limits, default_page }
+    }
+
+    /// The same, that runs trusted documents alone.
+    #[must_use]
+    pub fn trusting(self, trusted: Trusted) -> Self {
+        Self { persisted: Persisted::new(Some(trusted)), ..self }
     }
 }
 
 impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
     /// The schema in its own language.
     pub fn sdl(&self) -> String {
-        self.schema.sdl()
+        self.schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
     }
 
     /// The types of the schema, those of introspection too.
@@ -104,9 +134,22 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
         self.documents.registry()
     }
 
+    /// Judges a document, whichever of its operations is to run.
+    pub fn validate(&self, document: &str) -> Result<(), Error> {
+        let judged = self.documents.get(document).map(drop);
+        judged.map_err(|mut errors| errors.swap_remove(0))
+    }
+
+    /// All that [`Operation::root`] may be.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        root::names(self.registry())
+    }
+
     /// Everything that can be judged before anything runs.
     pub fn prepare(&self, request: Request<'_>) -> Result<Operation, Vec<Error>> {
-        let document = self.documents.get(&request.query)?;
+        let text = self.persisted.text(&request).map_err(|error| vec![error])?;
+        let document = self.documents.get(&text)?;
+        self.persisted.keep(&request, &text);
         let (name, operation) = document.operation(request.operation_name.as_deref()).map_err(|error| vec![error])?;
         let kind = match operation.node.ty {
             OperationType::Query => Kind::Query,
@@ -118,12 +161,19 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
         let fragments = &document.parsed.fragments;
         let raw = request.variables;
         let variables = variables::coerce(self.registry(), &operation.node, fragments, raw, &self.readers, &mut rows)?;
-        Ok(Operation { kind, name, document, variables, rows })
+        let cost = cost::cost(self.registry(), &document.parsed, &operation.node, &variables, self.default_page);
+        let most = self.limits.complexity;
+        if cost > most {
+            let message =
+                format!("the answer may have {cost} fields, and {most} are allowed (MEMBERBASE_MAX_COMPLEXITY)");
+            return Err(vec![Error::new(Code::LimitExceeded, message)]);
+        }
+        Ok(Operation { kind, name, document, variables, rows, cost, tells_cost: false })
     }
 
     /// Runs an operation; `data` is what its resolvers find in their context.
     pub async fn run(&self, operation: Operation, mut data: Data, trace_id: &str) -> Answer {
-        let Operation { name, document, variables, rows, .. } = operation;
+        let Operation { name, document, variables, rows, cost, tells_cost, .. } = operation;
         let (document, plan) = match self.planned(&document, name.as_deref(), &variables) {
             Ok(planned) => planned,
             Err(error) => return refusal(&[error], trace_id),
@@ -133,7 +183,13 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
         request.data = data;
         request.set_parsed_query(document);
         match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
-            Ok(response) => answer(&plan, response, &self.limits, trace_id),
+            Ok(response) => {
+                let mut answer = answer(&plan, response, &self.limits, trace_id);
+                if tells_cost && !answer.refused {
+                    write::add_cost(&mut answer.body, cost);
+                }
+                answer
+            }
             Err(_) => {
                 tracing::error!(trace_id, "a resolver panicked");
                 refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id)

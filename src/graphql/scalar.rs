@@ -34,7 +34,7 @@ pub struct Count(pub u64);
 const MAX_COUNT: u64 = (1 << 53) - 1;
 
 /// A whole number of rows, 0 to 2^53-1, as a JSON number.
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for Count {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -57,7 +57,7 @@ impl ScalarType for Count {
 pub struct MinorUnits(pub i64);
 
 /// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for MinorUnits {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -80,7 +80,7 @@ impl ScalarType for MinorUnits {
 pub struct Attributes(pub Box<str>);
 
 /// A JSON object from attribute key to value: string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-4")]
 impl ScalarType for Attributes {
     /// From a literal, or from the variables the text itself.
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for Attributes {
 pub struct AttributeValue(pub serde_json::Value);
 
 /// One attribute value: string, number, boolean, or list of strings (a date is its RFC 3339 string).
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-3")]
 impl ScalarType for AttributeValue {
     fn parse(value: Value) -> InputValueResult<Self> {
         // What a list may hold is for the type of the attribute to say.

@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{negotiate::MediaType, trace::TraceId};
+use super::{negotiate::MediaType, trace::TraceId, watch::Told};
 use crate::{
     domain,
     graphql::{
@@ -56,9 +56,14 @@ impl Refusal {
         first.map_or((Code::InternalServerError, String::new()), |error| (error.code(), error.message().to_owned()))
     }
 
+    /// What it is in GraphQL alone.
+    pub(super) fn answer(&self, trace: &TraceId) -> Answer {
+        execute::refusal(&self.errors, trace.as_str())
+    }
+
     /// The answer.
     pub(super) fn respond(self, media: MediaType, trace: &TraceId) -> Response {
-        let mut response = respond(media, execute::refusal(&self.errors, trace.as_str()), trace);
+        let mut response = respond(media, self.answer(trace), trace);
         if let Some(status) = self.status {
             *response.status_mut() = status;
         }
@@ -101,7 +106,11 @@ pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Resp
             MediaType::Json => StatusCode::OK,
         }),
     };
+    let code = answer.codes.first().copied();
     let mut response = Response::new(Body::from(answer.body));
+    if let Some(code) = code {
+        response.extensions_mut().insert(Told(code.as_str()));
+    }
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, media.content_type());

@@ -26,6 +26,9 @@ use tokio_util::{
 /// How long the head of a request may take to arrive, and how long a connection may idle between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// hyper takes no smaller limit.
+const SMALLEST_HEAD: usize = 8 << 10;
+
 /// How long a client that still sends is listened to after its answer: in all, and without hearing anything.
 const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
 
@@ -34,14 +37,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves connections until `stop`; then takes no new ones, lets the requests that run finish and closes the idle
 /// connections. `tasks` are done when all that was begun is done.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, tasks: TaskTracker) {
+///
+/// A request whose head has more than `max_head` bytes is answered 431.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    max_head: usize,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => drop(tasks.spawn(connection(stream, router.clone(), stop.clone()))),
+            Ok((stream, _)) => drop(tasks.spawn(connection(stream, router.clone(), max_head, stop.clone()))),
             Err(error) if is_of_one_connection(&error) => {}
             Err(cause) => {
                 tracing::error!(%cause, "a connection can't be accepted");
@@ -56,7 +67,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: CancellationToken) {
     if let Err(cause) = stream.set_nodelay(true) {
         tracing::debug!(%cause, "small answers may be slow");
     }
@@ -64,6 +75,7 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(max_head.max(SMALLEST_HEAD))
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::{Data, ObjectType};
+use async_graphql::ObjectType;
 use axum::{
     Extension,
     body::Body,
@@ -16,16 +16,19 @@ use axum::{
     response::Response,
 };
 use hyper::body::Body as _;
+use serde_json::value::RawValue;
 use tokio::time::timeout_at;
-use tracing::{Instrument, Span, field::display};
+use tracing::{Instrument, Span};
 
 use super::{
     Service,
+    admission::Ticket,
     answer::{self, Refusal},
     body::{self, Limit},
     negotiate::{self, MediaType},
     parameters,
     trace::TraceId,
+    watch::Watch,
 };
 use crate::{
     domain::access::{Access, Caller},
@@ -33,13 +36,20 @@ use crate::{
         Code, Error, context,
         execute::{self, Answer, Executor, Kind, Operation},
     },
+    metrics::{Api, Type},
     types::{BodyLimits, Limits},
 };
+
+/// Sent with any value, it asks for `extensions.cost` in the answer.
+const COST: &str = "x-graphql-cost";
 
 const METHODS: &str = "GET, HEAD, POST";
 
 /// From this size on a body is parsed on a thread where it keeps nobody waiting.
 pub(super) const LARGE: usize = 64 << 10;
+
+/// As much of a name that a client gave to its operation is logged.
+const LONGEST_NAME: usize = 64;
 
 /// How much longer than the database a mutation is waited for, so that what the database says of its end is answered.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
@@ -50,25 +60,37 @@ struct Arrived {
     method: Method,
     body: Vec<u8>,
     started: Instant,
+    /// Whether the answer is to tell what the operation costs.
+    tells_cost: bool,
+    ticket: Arc<Ticket>,
+}
+
+impl Arrived {
+    fn is_batch(&self) -> bool {
+        self.body.trim_ascii_start().first() == Some(&b'[')
+    }
 }
 
 /// Serves `/graphql`, whatever the method.
 pub(super) async fn serve<Q, M>(
     State(service): State<Arc<Service<Q, M>>>,
     Extension(trace): Extension<TraceId>,
+    Extension(watch): Extension<Watch>,
     request: Request,
 ) -> Response
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
 {
+    watch.enters(Api::Graphql);
     let (head, body) = request.into_parts();
     let accepted = MediaType::accepted(&head.headers);
     // What comes before the media type is known, or instead of it, is JSON.
     let media = accepted.unwrap_or(MediaType::Json);
     let has_body = !body.is_end_stream();
     let outcome = match service.receive(head, body, accepted).await {
-        Ok(arrived) => service.execute(arrived, &trace).await,
+        Ok(arrived) if arrived.is_batch() => service.execute_all(arrived, &trace, &watch).await,
+        Ok(arrived) => service.execute(arrived, &trace, &watch).await,
         Err(refusal) => Err(refusal.unread(has_body)),
     };
     match outcome {
@@ -83,11 +105,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         let started = Instant::now();
         judge(&head, accepted)?;
         let limits = &self.app.limits;
-        let caller =
-            self.tokens.caller(&self.app.until(started + limits.time.query), &self.tasks, &head.headers).await?;
-        if let Some(token) = caller.token() {
-            Span::current().record("token", display(token));
-        }
+        let (caller, ticket) = self.let_in(&head.headers, started).await?;
         let limit = Limit::of(&caller, &limits.body);
         let body = if head.method == Method::POST {
             // What the operation is does not show before the body is there; who may only ask has the time of a query.
@@ -96,22 +114,67 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         } else {
             parameters::body(head.uri.query().unwrap_or_default())?
         };
-        Ok(Arrived { caller, method: head.method, body, started })
+        let tells_cost = head.headers.contains_key(COST);
+        Ok(Arrived { caller, method: head.method, body, started, tells_cost, ticket: Arc::new(ticket) })
     }
 
     /// Parses, validates and runs.
-    async fn execute(&self, arrived: Arrived, trace: &TraceId) -> Result<Answer, Refusal> {
-        let Arrived { caller, method, body, started } = arrived;
-        let operation = self.prepare(body).await?;
-        if let Some(name) = operation.name() {
-            Span::current().record("operation", name);
+    async fn execute(&self, arrived: Arrived, trace: &TraceId, watch: &Watch) -> Result<Answer, Refusal> {
+        let Arrived { caller, method, body, started, tells_cost, ticket } = arrived;
+        let mut operation = self.prepare(body).await?;
+        if tells_cost {
+            operation = operation.telling_cost();
         }
+        if let Some(name) = operation.name() {
+            Span::current().record("operation", name.get(..LONGEST_NAME).unwrap_or(name));
+        }
+        watch.asks(kind(&operation), operation.root());
         match operation.kind() {
             Kind::Query => self.ask(operation, caller, started, trace).await,
-            Kind::Mutation if method == Method::POST => self.change(operation, caller, started, trace).await,
+            Kind::Mutation if method == Method::POST => {
+                self.change(operation, caller, started, trace, ticket, watch).await
+            }
             Kind::Mutation => Err(Refusal::method("POST", "a mutation has to be sent by POST")),
             Kind::Subscription => Err(Error::new(Code::BadRequest, "subscriptions are not served here").into()),
         }
+    }
+
+    /// Answers a list of requests with the list of their answers, one after another.
+    async fn execute_all(&self, arrived: Arrived, trace: &TraceId, watch: &Watch) -> Result<Answer, Refusal> {
+        let refuse = |message: String| Err(Error::new(Code::BadRequest, message).into());
+        let Some(most) = self.app.limits.traffic.batch else {
+            return refuse("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
+        };
+        let requests: Vec<&RawValue> = match serde_json::from_slice(&arrived.body) {
+            Ok(requests) => requests,
+            Err(error) => return refuse(format!("malformed JSON: {error}")),
+        };
+        if requests.is_empty() || requests.len() > most.get() {
+            let count = requests.len();
+            return refuse(format!("the batch has {count} requests, 1 to {most} are allowed (MEMBERBASE_MAX_BATCH)"));
+        }
+        let mut all = Answer { refused: false, body: vec![b'['], codes: Vec::new() };
+        for (place, request) in requests.into_iter().enumerate() {
+            let Arrived { caller, method, body: _, started, tells_cost, ticket } = &arrived;
+            let one = Arrived {
+                caller: caller.clone(),
+                method: method.clone(),
+                body: request.get().as_bytes().to_vec(),
+                started: *started,
+                tells_cost: *tells_cost,
+                ticket: Arc::clone(ticket),
+            };
+            let answer = match self.execute(one, trace, watch).await {
+                Ok(answer) => answer,
+                Err(refusal) => refusal.answer(trace),
+            };
+            if place > 0 {
+                all.body.push(b',');
+            }
+            all.body.extend_from_slice(&answer.body);
+        }
+        all.body.push(b']');
+        Ok(all)
     }
 
     async fn prepare(&self, body: Vec<u8>) -> Result<Operation, Refusal> {
@@ -133,7 +196,8 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         trace: &TraceId,
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.query;
-        let answer = self.executor.run(operation, self.data(caller, started + time), trace.as_str());
+        let data = context::data(self.app.until(started + time), caller);
+        let answer = self.executor.run(operation, data, trace.as_str());
         timeout_at((started + time).into(), answer).await.map_err(|_| {
             let message = format!("the query took longer than {time:?} (MEMBERBASE_QUERY_TIMEOUT)");
             Error::new(Code::Timeout, message).into()
@@ -147,11 +211,18 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         caller: Caller,
         started: Instant,
         trace: &TraceId,
+        ticket: Arc<Ticket>,
+        watch: &Watch,
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.mutation;
-        let data = self.data(caller, started + time);
+        let app = self.app.of_call(started + time);
+        watch.counts(&app.rows);
+        let data = context::data(app, caller);
         let (executor, trace) = (Arc::clone(&self.executor), trace.clone());
-        let run = async move { executor.run(operation, data, trace.as_str()).await };
+        let run = async move {
+            let _ticket = ticket;
+            executor.run(operation, data, trace.as_str()).await
+        };
         let task = self.tasks.spawn(run.in_current_span());
         match timeout_at((started + time + GRACE).into(), task).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -163,11 +234,6 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
                 Err(Error::new(Code::Timeout, message).into())
             }
         }
-    }
-
-    /// What resolvers find in their context.
-    fn data(&self, caller: Caller, deadline: Instant) -> Data {
-        context::data(self.app.until(deadline), caller)
     }
 }
 
@@ -187,6 +253,14 @@ fn judge(head: &request::Parts, accepted: Option<MediaType>) -> Result<(), Refus
         return Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
     }
     Ok(())
+}
+
+fn kind(operation: &Operation) -> Type {
+    match operation.kind() {
+        Kind::Query => Type::Query,
+        Kind::Mutation => Type::Mutation,
+        Kind::Subscription => Type::Subscription,
+    }
 }
 
 fn prepare<Q, M>(executor: &Executor<Q, M>, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal>

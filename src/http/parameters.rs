@@ -14,6 +14,8 @@ struct Parameters<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    document_id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     operation_name: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<Box<RawValue>>,
@@ -32,6 +34,7 @@ pub(super) fn body(query: &str) -> Result<Vec<u8>, Refusal> {
         let value = || decode(value).ok_or_else(|| malformed(name));
         match name {
             "query" => once(&mut parameters.query, name, value()?)?,
+            "documentId" => once(&mut parameters.document_id, name, value()?)?,
             "operationName" => once(&mut parameters.operation_name, name, value()?)?,
             "variables" => once(&mut parameters.variables, name, json(name, value()?)?)?,
             "extensions" => once(&mut parameters.extensions, name, json(name, value()?)?)?,

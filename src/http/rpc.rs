@@ -16,22 +16,28 @@ use axum::{
 };
 use hyper::body::Body as _;
 use tokio::time::timeout_at;
-use tracing::{Instrument, Span, field::display};
+use tracing::{Instrument, Span};
 
 use super::{
     Service,
+    admission::Ticket,
     answer::{self, Refusal},
     body::{self, Limit},
     graphql::{GRACE, LARGE},
     negotiate, text,
     trace::TraceId,
+    watch::{Told, Watch},
 };
-use crate::rpc::{Call, Code, Error, openapi};
+use crate::{
+    metrics::{Api, Type},
+    rpc::{Call, Code, Error, openapi},
+};
 
 /// Serves an endpoint, whatever the method.
 pub(super) async fn serve<Q, M>(
     State(service): State<Arc<Service<Q, M>>>,
     Extension(trace): Extension<TraceId>,
+    Extension(watch): Extension<Watch>,
     Path(path): Path<String>,
     request: Request,
 ) -> Response
@@ -40,17 +46,21 @@ where
     M: ObjectType + 'static,
 {
     let unread = !request.body().is_end_stream();
-    respond(service.call(&path, request).await, "POST", &trace, unread)
+    watch.enters(Api::Rpc);
+    respond(service.call(&path, request, &watch).await, "POST", &trace, unread)
 }
 
 fn respond(outcome: Result<Vec<u8>, Error>, allowed: &'static str, trace: &TraceId, unread: bool) -> Response {
-    let failed = outcome.is_err();
+    let failed = outcome.as_ref().err().map(|error| error.code().as_str());
     let (status, body) = match outcome {
         Ok(body) => (StatusCode::OK, body),
         Err(error) => (error.code().status(), error.envelope(trace.as_str())),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
+    if let Some(code) = failed {
+        response.extensions_mut().insert(Told(code));
+    }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -58,7 +68,7 @@ fn respond(outcome: Result<Vec<u8>, Error>, allowed: &'static str, trace: &Trace
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
-    if unread && failed {
+    if unread && failed.is_some() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -77,10 +87,12 @@ pub(super) async fn description_only(Extension(trace): Extension<TraceId>, reque
 }
 
 impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
-    async fn call(self: &Arc<Self>, path: &str, request: Request) -> Result<Vec<u8>, Error> {
+    async fn call(self: &Arc<Self>, path: &str, request: Request, watch: &Watch) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
         let place = self.endpoints.iter().position(|endpoint| endpoint.path == path);
         let place = place.ok_or_else(|| Error::new(Code::NotFound, "there is no such endpoint"))?;
+        let changes = self.endpoints[place].changes;
+        watch.asks(if changes { Type::Mutation } else { Type::Query }, path);
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
             return Err(Error::new(Code::MethodNotAllowed, "the method has to be POST"));
@@ -90,17 +102,15 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
         let limits = &self.app.limits;
-        let caller =
-            self.tokens.caller(&self.app.until(started + limits.time.query), &self.tasks, &head.headers).await?;
-        if let Some(token) = caller.token() {
-            Span::current().record("token", display(token));
-        }
+        let (caller, ticket) = self.let_in(&head.headers, started).await?;
         Span::current().record("operation", path);
-        let time = if self.endpoints[place].changes { limits.time.mutation } else { limits.time.query };
+        let time = if changes { limits.time.mutation } else { limits.time.query };
         let read = body::read(body, Limit::of(&caller, &limits.body));
         let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
-        let call = Call { app: self.app.until(started + time), caller };
-        self.run(place, call, body, started + time).await
+        let app = self.app.of_call(started + time);
+        watch.counts(&app.rows);
+        let call = Call { app, caller };
+        self.run(place, call, body, started + time, ticket).await
     }
 
     /// A change is never dropped in its middle, whoever hangs up: the database ends it when its time is over.
@@ -110,6 +120,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         call: Call,
         body: Vec<u8>,
         deadline: Instant,
+        ticket: Ticket,
     ) -> Result<Vec<u8>, Error> {
         let endpoint = &self.endpoints[place];
         let running = if body.len() < LARGE {
@@ -124,6 +135,10 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         if !endpoint.changes {
             return timeout_at(deadline.into(), running).await.map_err(|_| late())?;
         }
+        let running = async move {
+            let _ticket = ticket;
+            running.await
+        };
         let task = self.tasks.spawn(running.in_current_span());
         match timeout_at((deadline + GRACE).into(), task).await {
             Ok(Ok(answer)) => answer,
@@ -138,12 +153,14 @@ fn panicked() -> Error {
     Error::new(Code::InternalError, "internal error")
 }
 
-/// A refusal of the body.
+/// A refusal of what both doors judge alike.
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let (code, message) = refusal.told();
         let code = match code {
+            crate::graphql::Code::Unauthenticated => Code::AuthenticationError,
             crate::graphql::Code::PayloadTooLarge => Code::PayloadTooLarge,
+            crate::graphql::Code::RateLimited => Code::RateLimited,
             crate::graphql::Code::Timeout | crate::graphql::Code::ServiceUnavailable => Code::ServiceUnavailable,
             crate::graphql::Code::InternalServerError => Code::InternalError,
             _ => Code::BadRequest,

@@ -17,10 +17,9 @@ use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::{Service, assets::ASSETS, router};
+use super::{Options, Service, assets::ASSETS, router};
 use crate::{
     app::App,
-    auth::Tokens,
     db::{self, Db},
     domain::{
         access::{Access, Caller},
@@ -119,15 +118,8 @@ impl Server {
         let executor = Executor::new(Query, Mutation { done: done.clone() }, RowReaders::default(), &limits);
         let app = App::new(db, limits);
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
-        let tasks = TaskTracker::new();
-        let service = Service {
-            tokens: Tokens::default(),
-            endpoints: Vec::new(),
-            app,
-            executor: Arc::new(executor),
-            tasks: tasks.clone(),
-            graphiql,
-        };
+        let service = Service::new(app, executor, Options { graphiql, ..Options::default() });
+        let tasks = service.tasks.clone();
         Self { router: router(service), tasks, done, writer, reader, _folder: folder }
     }
 

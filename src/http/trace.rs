@@ -3,7 +3,7 @@
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode},
     middleware::Next,
     response::Response,
@@ -11,8 +11,12 @@ use axum::{
 use futures_util::FutureExt;
 use tracing::{Instrument, field::Empty};
 
-use super::{answer::Refusal, negotiate::MediaType};
-use crate::graphql::{Code, Error};
+use super::{answer::Refusal, negotiate::MediaType, watch::Watch};
+use crate::{
+    graphql::{Code, Error},
+    metrics::Metrics,
+    types::RowOutcome,
+};
 
 /// What a request is found by, in the log and in its answer: 32 hexadecimal digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,11 +25,7 @@ pub(super) struct TraceId(Arc<str>);
 impl TraceId {
     /// The trace that the request belongs to already, or a new one.
     fn of(headers: &HeaderMap) -> Self {
-        let mut values = headers.get_all("traceparent").iter();
-        let (value, another) = (values.next(), values.next());
-        let inherited =
-            value.filter(|_| another.is_none()).and_then(|value| value.to_str().ok()).and_then(trace_parent);
-        Self(inherited.map_or_else(random, str::to_owned).into())
+        Self(inherited(headers).and_then(trace_parent).map_or_else(random, str::to_owned).into())
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -37,6 +37,13 @@ impl fmt::Display for TraceId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+/// The `traceparent` header, where there is one and it is valid.
+fn inherited(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("traceparent").iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    value.to_str().ok().filter(|value| trace_parent(value).is_some())
 }
 
 fn random() -> String {
@@ -59,8 +66,8 @@ fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Gives every request its trace id and every answer the header, logs one line, and answers for what panicked.
-pub(super) async fn layer(mut request: Request, next: Next) -> Response {
+/// Gives every request its trace id and every answer the header, logs one line, counts, and answers for what panicked.
+pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let trace = TraceId::of(request.headers());
     // Never the query of the URI: it may hold variables.
     let span = tracing::info_span!(
@@ -70,10 +77,15 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
         path = request.uri().path(),
         operation = Empty,
         token = Empty,
+        otel.kind = Empty,
     );
+    #[cfg(feature = "otlp")]
+    crate::telemetry::join(&span, trace.as_str(), inherited(request.headers()));
     request.extensions_mut().insert(trace.clone());
     async {
-        let line = Line::begin();
+        let watch = Watch::new(metrics);
+        request.extensions_mut().insert(watch.clone());
+        let line = Line::begin(watch);
         let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!("the request panicked");
             let error = Error::new(Code::InternalServerError, "internal error");
@@ -82,7 +94,7 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
         let headers = response.headers_mut();
         headers.insert("x-trace-id", HeaderValue::from_str(trace.as_str()).expect("hexadecimal digits"));
         headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-        line.end(response.status());
+        line.end(&response);
         response
     }
     .instrument(span)
@@ -91,27 +103,48 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
 
 /// The line in the log, which is also written for a client that hangs up: then this is dropped before its end.
 struct Line {
+    watch: Watch,
     started: Instant,
     status: Option<StatusCode>,
+    code: Option<&'static str>,
 }
 
 impl Line {
-    fn begin() -> Self {
-        Self { started: Instant::now(), status: None }
+    fn begin(watch: Watch) -> Self {
+        let code = watch.code(None);
+        Self { watch, started: Instant::now(), status: None, code }
     }
 
-    fn end(mut self, status: StatusCode) {
-        self.status = Some(status);
+    fn end(mut self, response: &Response) {
+        self.status = Some(response.status());
+        self.code = self.watch.code(Some(response));
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let microseconds = self.started.elapsed().as_secs_f64() * 1e6;
-        let milliseconds = microseconds.round() / 1000.0;
+        let (time, code) = (self.started.elapsed(), self.code);
+        let milliseconds = (time.as_secs_f64() * 1e6).round() / 1000.0;
+        let rows = |outcome| self.watch.rows(outcome);
         match self.status {
-            Some(status) => tracing::info!(status = status.as_u16(), milliseconds, "answered"),
-            None => tracing::info!(milliseconds, "the client hung up"),
+            Some(status) => tracing::info!(
+                status = status.as_u16(),
+                milliseconds,
+                code,
+                rows = RowOutcome::ALL.into_iter().filter_map(rows).reduce(|all, rows| all + rows),
+                created = rows(RowOutcome::Created),
+                updated = rows(RowOutcome::Updated),
+                unchanged = rows(RowOutcome::Unchanged),
+                stale = rows(RowOutcome::Stale),
+                skipped = rows(RowOutcome::Skipped),
+                failed = rows(RowOutcome::Failed),
+                deleted = rows(RowOutcome::Deleted),
+                "answered"
+            ),
+            None => tracing::info!(milliseconds, code, "the client hung up"),
+        }
+        if let Some(code) = code {
+            self.watch.ends(code, time);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The limits of a request. Each is a setting (`config.rs`), and each error that comes of one names its figure.
 
-use std::time::Duration;
+use std::{num::NonZero, time::Duration};
 
 /// All limits, with the defaults of the product.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Limits {
     pub time: TimeLimits,
     /// Of syncs.
     pub sync: SyncLimits,
+    /// Of how many requests there are.
+    pub traffic: TrafficLimits,
 }
 
 /// Limits of a page.
@@ -71,6 +73,10 @@ pub struct DocumentLimits {
     pub selections: usize,
     /// Operations.
     pub operations: usize,
+    /// How many fields an answer may have, by what an operation asks for at most.
+    pub complexity: u64,
+    /// Whether the schema may be asked for.
+    pub introspection: bool,
     /// Errors in one answer.
     pub errors: usize,
 }
@@ -100,6 +106,25 @@ pub struct TimeLimits {
 pub struct SyncLimits {
     /// From its start to the moment when it is forgotten, unless it has ended by then.
     pub expiry: Duration,
+}
+
+/// Limits of how many requests there are.
+#[derive(Clone, Copy, Debug)]
+pub struct TrafficLimits {
+    /// At a time, in all.
+    pub requests: usize,
+    /// At a time, of one token.
+    pub requests_per_token: usize,
+    /// A second, of one token; none: any number.
+    pub requests_per_second: Option<NonZero<u32>>,
+    /// How many requests one body may hold as a list; none: it has to be one request.
+    pub batch: Option<NonZero<usize>>,
+}
+
+impl Default for TrafficLimits {
+    fn default() -> Self {
+        Self { requests: 1024, requests_per_token: 256, requests_per_second: None, batch: None }
+    }
 }
 
 impl Default for PageLimits {
@@ -133,6 +158,8 @@ impl Default for DocumentLimits {
             fragments: 50,
             selections: 10_000,
             operations: 10,
+            complexity: 10_000_000,
+            introspection: true,
             errors: 100,
         }
     }

@@ -6,16 +6,18 @@ use std::{
 };
 
 /// Crates that not every layer may name.
-const CRATES: [&str; 7] = ["sea_orm", "sea_query_sqlx", "migration", "sqlx", "async_graphql", "axum", "hyper"];
+const CRATES: [&str; 8] =
+    ["sea_orm", "sea_query_sqlx", "migration", "sqlx", "async_graphql", "axum", "hyper", "prometheus_client"];
 
 /// The modules at the top of the crate.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 14] = [
     "cli",
     "commands",
     "config",
     "telemetry",
     "auth",
     "http",
+    "metrics",
     "rpc",
     "graphql",
     "domain",
@@ -35,9 +37,13 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
             &["cli", "config", "telemetry", "auth", "http", "graphql", "rpc", "domain", "app", "db", "types"],
             &["sea_orm"],
         ),
-        "config" => (&["db", "types"], &[]),
+        "config" => (&["db", "types"], &["axum"]),
         "telemetry" => (&["config"], &[]),
-        "http" => (&["auth", "rpc", "graphql", "domain", "app", "db", "types"], &["axum", "hyper", "async_graphql"]),
+        "http" => (
+            &["telemetry", "auth", "metrics", "rpc", "graphql", "domain", "app", "db", "types"],
+            &["axum", "hyper", "async_graphql"],
+        ),
+        "metrics" => (&["app", "db", "types"], &["prometheus_client"]),
         "auth" => (&["domain", "app", "types"], &["axum"]),
         "rpc" => (&["domain", "app", "types"], &["axum"]),
         "graphql" => (&["domain", "app", "types"], &["async_graphql"]),

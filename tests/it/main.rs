@@ -4,6 +4,7 @@
 
 mod support;
 
+mod api_tokens;
 mod attribute_filters;
 mod attributes;
 mod belongings;
@@ -11,15 +12,19 @@ mod bulk_upsert;
 mod concurrency;
 mod delete_belongings;
 mod delete_members;
+mod door;
 mod errors;
 mod filters;
 mod http;
 mod layers;
+mod logs;
 mod lookups;
 mod memberbases;
+mod metrics;
 mod owned_concurrency;
 mod owned_upserts;
 mod paging;
+mod permissions;
 mod real_refs;
 mod regex;
 mod rpc;

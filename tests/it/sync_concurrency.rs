@@ -134,17 +134,10 @@ async fn a_start_and_an_end_wait_for_upserts_in_flight(
 
 /// Another server on the same database, to be called by the same people.
 async fn another(server: &Server) -> impl Fn(&str) -> Caller {
-    use memberbase::{app::App, auth::Tokens, db::Db, graphql, http, rpc};
+    use memberbase::{app::App, db::Db, graphql, http};
     let app = App::new(Db::connect(&server.settings).await.unwrap(), Limits::default());
-    let service = http::Service {
-        tokens: Tokens::default(),
-        endpoints: rpc::endpoints(),
-        executor: std::sync::Arc::new(graphql::api(&app.limits)),
-        tasks: tokio_util::task::TaskTracker::new(),
-        graphiql: false,
-        app,
-    };
-    let router = http::router(service);
+    let api = graphql::api(&app.limits);
+    let router = http::router(http::Service::new(app, api, http::Options::default()));
     move |secret| Caller::new(router.clone(), Some(secret.to_owned()))
 }
 

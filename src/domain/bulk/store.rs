@@ -10,7 +10,7 @@ use super::{Failures, Mode, Options, Outcome, Upserted, fold::Folded, statement}
 use crate::{
     db::{Column, Rows, Scalar, Session},
     domain::{Error, RowError, access::Scope, member},
-    types::{Id, Time},
+    types::{Id, RowKind, Time},
 };
 
 /// A kind of thing that is stored in bulk.
@@ -24,6 +24,8 @@ pub(in crate::domain) trait Kind<'a>: Sync {
     /// All of a thing but its key, its id and the time of its last change.
     type State: PartialEq + Send + Sync + 'a;
 
+    /// What its rows are counted as.
+    const ROWS: RowKind;
     /// The table.
     const TABLE: &'static str;
     /// The columns of the key.

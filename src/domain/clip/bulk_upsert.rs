@@ -16,7 +16,7 @@ use crate::{
         member::MemberName,
         owned::{self, OfMember},
     },
-    types::{ClipId, Time},
+    types::{ClipId, RowKind, Time},
 };
 
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member.
@@ -80,6 +80,7 @@ impl<'a> Kind<'a> for Clips {
     type Key = (Uuid, &'a str);
     type State = State<'a>;
 
+    const ROWS: RowKind = RowKind::Clip;
     const TABLE: &'static str = "clip";
     const KEY: &'static [&'static str] = &["member_id", "deal_id"];
 

@@ -1,6 +1,6 @@
 //! Attributes by themselves: single values of any members set in one call, and values removed.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, mem};
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::{
         bulk::{Failures, Mode, OnError, Options, store, update},
         memberbase,
     },
-    types::{Id, MemberId, Time},
+    types::{Id, MemberId, RowKind, RowOutcome, Time},
 };
 
 /// The value of one attribute of one member.
@@ -62,8 +62,8 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
         }
         let rows: Vec<_> = rows.iter().map(Option::as_ref).collect();
         let members = Members::new(app, schema, true);
-        let upserted = store(&session, scope, &members, &rows, failures, UPDATE).await.outcome?;
-        let mut failures = upserted.failures;
+        let mut upserted = store(&session, scope, &members, &rows, failures, UPDATE).await.outcome?;
+        let mut failures = mem::take(&mut upserted.failures);
         for error in failures.values_mut() {
             name_fields(error);
         }
@@ -75,9 +75,12 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
                 failures.entry(index).or_insert_with(|| name.unknown());
             }
         }
-        OnError::RejectBatch.judge(&failures)
+        OnError::RejectBatch.judge(&failures)?;
+        Ok::<_, Error>(upserted)
     };
-    app.db.write(Lock::Shared(scope.memberbase().uuid()), set).await
+    let upserted = app.db.write(Lock::Shared(scope.memberbase().uuid()), set).await?;
+    upserted.count(&app.rows, RowKind::Member);
+    Ok(())
 }
 
 impl NewValue {
@@ -148,9 +151,11 @@ pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Re
             return Err(error);
         }
         write(&session, scope, &changes).await?;
-        Ok(removed)
+        Ok::<_, Error>((removed, changes.len() as u64))
     };
-    app.db.write(Lock::Shared(scope.memberbase().uuid()), remove).await
+    let (removed, members) = app.db.write(Lock::Shared(scope.memberbase().uuid()), remove).await?;
+    app.rows.add(RowKind::Member, RowOutcome::Updated, members);
+    Ok(removed)
 }
 
 impl Removal {

@@ -15,7 +15,7 @@ use crate::{
         memberbase::Memberbase,
         sync, text,
     },
-    types::{Id, MemberId, SyncId, Time},
+    types::{Id, MemberId, RowKind, SyncId, Time},
 };
 
 /// A row of the input.
@@ -86,7 +86,11 @@ pub async fn bulk_upsert(
         sync::mark(&session, sync, named.into_iter().flatten().collect()).await?;
         Ok(outcome)
     };
-    sync::beside(app, scope, upsert).await?
+    let upserted = sync::beside(app, scope, upsert).await??;
+    if !options.dry_run {
+        upserted.count(&app.rows, RowKind::Member);
+    }
+    Ok(upserted)
 }
 
 /// How members are stored.
@@ -178,6 +182,7 @@ impl<'a> Kind<'a> for Members {
     type Key = &'a str;
     type State = State;
 
+    const ROWS: RowKind = RowKind::Member;
     const TABLE: &'static str = "member";
     const KEY: &'static [&'static str] = &["ref"];
 

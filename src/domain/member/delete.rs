@@ -16,7 +16,7 @@ use crate::{
         Error, access::Scope, clip::Clip, owned, stamp_collection::StampCollection, sync, transaction::Transaction,
     },
     entity::member,
-    types::{Id, MemberId},
+    types::{Id, MemberId, RowKind, RowOutcome, Tally},
 };
 
 /// Which members are to go.
@@ -60,6 +60,20 @@ pub struct Deleted {
     pub transactions: u64,
 }
 
+impl Deleted {
+    /// Counts the rows, once they are gone.
+    pub(in crate::domain) fn count(&self, rows: &Tally) {
+        for (kind, count) in [
+            (RowKind::Member, self.members),
+            (RowKind::Clip, self.clips),
+            (RowKind::StampCollection, self.stamp_collections),
+            (RowKind::Transaction, self.transactions),
+        ] {
+            rows.add(kind, RowOutcome::Deleted, count);
+        }
+    }
+}
+
 /// Deletes members in one transaction. What names nobody is told, and is no error.
 pub async fn delete(app: &App, scope: Scope, mut doomed: Doomed) -> Result<Deletion, Error> {
     let mut seen = HashSet::new();
@@ -67,7 +81,11 @@ pub async fn delete(app: &App, scope: Scope, mut doomed: Doomed) -> Result<Delet
     let mut seen = HashSet::new();
     doomed.refs.retain(|reference| seen.insert(reference.clone()));
     drop(seen);
-    sync::beside(app, scope, async |session, _, _| delete_in(&session, scope, &doomed).await).await
+    let deletion = sync::beside(app, scope, async |session, _, _| delete_in(&session, scope, &doomed).await).await?;
+    if !doomed.dry_run {
+        deletion.deleted.count(&app.rows);
+    }
+    Ok(deletion)
 }
 
 async fn delete_in(session: &Session, scope: Scope, doomed: &Doomed) -> Result<Deletion, Error> {

@@ -40,7 +40,12 @@ where
 {
     let read: Vec<_> = given.iter().map(read).collect();
     let lock = Lock::Shared(scope.memberbase().uuid());
-    app.db.write(lock, async |session| upsert_in(&session, scope, &kind, &read, options).await).await
+    let upsert = async |session: Session| upsert_in(&session, scope, &kind, &read, options).await;
+    let upserted = app.db.write(lock, upsert).await?;
+    if !options.dry_run {
+        upserted.count(&app.rows, K::ROWS);
+    }
+    Ok(upserted)
 }
 
 /// A row that was read, with the name of its member.

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     db::{Column, Lock, Rows, Scalar, Session},
     domain::{Error, access::Scope, memberbase},
-    types::Id,
+    types::{Id, RowOutcome},
 };
 
 /// What a deletion did; each list in the order of the input, nothing twice.
@@ -29,6 +29,7 @@ pub async fn delete<T: Owned>(app: &App, scope: Scope, mut ids: Vec<T::Id>) -> R
     drop(seen);
     let lock = Lock::Shared(scope.memberbase().uuid());
     let gone = app.db.write(lock, async |session| delete_in::<T>(&session, scope, &ids).await).await?;
+    app.rows.add(T::ROWS, RowOutcome::Deleted, gone.len() as u64);
     let (ids, unknown_ids) = ids.into_iter().partition(|id| gone.contains(&id.uuid()));
     Ok(Deletion { ids, unknown_ids })
 }

@@ -14,7 +14,7 @@ use crate::{
         member::MemberName,
         owned::{self, OfMember},
     },
-    types::StampCollectionId,
+    types::{RowKind, StampCollectionId},
 };
 
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member. Counts are numbers as JSON writes
@@ -75,6 +75,7 @@ impl<'a> Kind<'a> for StampCollections {
     type Key = (Uuid, &'a str);
     type State = State;
 
+    const ROWS: RowKind = RowKind::StampCollection;
     const TABLE: &'static str = "stamp_collection";
     const KEY: &'static [&'static str] = &["member_id", "loyalty_program_id"];
 

@@ -49,7 +49,7 @@ pub async fn commit(
         let sync = get(&session, reach, id).await?;
         match sync.state {
             State::Open => {}
-            State::Committed => return Ok(sync),
+            State::Committed => return Ok((sync, Deleted::default())),
             State::Abandoned | State::Expired => return Err(sync.not_open()),
         }
         session.plan_by_values().await?;
@@ -61,9 +61,11 @@ pub async fn commit(
                 delete_found(&session, scope, &missing(&session, &sync).await?).await?
             }
         };
-        end(&session, sync, State::Committed, figures, Some(deleted)).await
+        Ok((end(&session, sync, State::Committed, figures, Some(deleted)).await?, deleted))
     };
-    app.db.write(Lock::Exclusive(scope.memberbase().uuid()), commit).await
+    let (sync, deleted) = app.db.write(Lock::Exclusive(scope.memberbase().uuid()), commit).await?;
+    deleted.count(&app.rows);
+    Ok(sync)
 }
 
 /// Abandons a sync, once no upsert is in flight: nobody goes. One that was abandoned or has expired stays as it is; one

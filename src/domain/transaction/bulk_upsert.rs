@@ -17,7 +17,7 @@ use crate::{
         member::MemberName,
         owned::{self, OfMember},
     },
-    types::{Time, TransactionId},
+    types::{RowKind, Time, TransactionId},
 };
 
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member. Times are as RFC 3339 has them.
@@ -154,6 +154,7 @@ impl<'a> Kind<'a> for Transactions {
     type Key = &'a str;
     type State = State<'a>;
 
+    const ROWS: RowKind = RowKind::Transaction;
     const TABLE: &'static str = "transaction";
     const KEY: &'static [&'static str] = &["external_id"];
 

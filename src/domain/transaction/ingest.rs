@@ -1,6 +1,6 @@
 //! Transactions of members of any memberbases, in one call.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use super::bulk_upsert::{NewTransaction, Transactions, read};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         member,
         owned::{Read, upsert_in},
     },
-    types::{Id, MemberbaseId},
+    types::{Id, MemberbaseId, RowKind},
 };
 
 /// Stores transactions, each in the memberbase of its member, who is named by id: all of them in one transaction, or none.
@@ -46,15 +46,21 @@ pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Resu
     let scopes: Vec<Scope> =
         by_memberbase.keys().map(|id| caller.may(*id, Access::Write)).collect::<Result<_, Error>>()?;
     let store = async |session: Session| {
-        let mut failures = failures.clone();
+        let (mut failures, mut stored) = (failures.clone(), Vec::new());
         for scope in &scopes {
             session.share(scope.memberbase().uuid()).await?;
         }
         for (scope, (indexes, rows)) in scopes.iter().zip(by_memberbase.values()) {
-            let upserted = upsert_in(&session, *scope, &Transactions, rows, SKIP).await?;
-            failures.extend(upserted.failures.into_iter().map(|(place, error)| (indexes[place], error)));
+            let mut upserted = upsert_in(&session, *scope, &Transactions, rows, SKIP).await?;
+            let failed = mem::take(&mut upserted.failures);
+            failures.extend(failed.into_iter().map(|(place, error)| (indexes[place], error)));
+            stored.push(upserted);
         }
-        OnError::RejectBatch.judge(&failures)
+        OnError::RejectBatch.judge(&failures)?;
+        Ok::<_, Error>(stored)
     };
-    app.db.write(Lock::Shared(first.uuid()), store).await
+    for upserted in app.db.write(Lock::Shared(first.uuid()), store).await? {
+        upserted.count(&app.rows, RowKind::Transaction);
+    }
+    Ok(())
 }

@@ -241,7 +241,7 @@ impl<'a> Planner<'a> {
 }
 
 /// The type that an operation begins with; the registry names it.
-fn root_type(registry: &Registry, ty: OperationType) -> &str {
+pub(super) fn root_type(registry: &Registry, ty: OperationType) -> &str {
     match ty {
         OperationType::Query => &registry.query_type,
         OperationType::Mutation => registry.mutation_type.as_deref().unwrap_or_default(),

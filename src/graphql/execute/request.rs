@@ -10,8 +10,12 @@ use crate::graphql::{Code, Error};
 /// A request as it came.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The document.
-    pub query: Cow<'a, str>,
+    /// The document; it may be named instead.
+    pub query: Option<Cow<'a, str>>,
+    /// The name of a document that the server has (GraphQL over HTTP, "Persisted Documents").
+    pub document_id: Option<Cow<'a, str>>,
+    /// The SHA-256 of the document in hexadecimal digits, as automatic persisted queries have it.
+    pub persisted: Option<Cow<'a, str>>,
     /// Which of its operations.
     pub operation_name: Option<Cow<'a, str>>,
     /// The variables, unread.
@@ -26,6 +30,8 @@ struct Wire<'a> {
     #[serde(borrow, default)]
     query: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    document_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     operation_name: Option<&'a RawValue>,
     #[serde(borrow, default)]
     variables: Option<&'a RawValue>,
@@ -37,6 +43,14 @@ struct Wire<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Request<'a> {
+    /// The SHA-256 by which it names its document.
+    pub(super) fn hash(&self) -> Option<&str> {
+        self.persisted.as_deref().or_else(|| {
+            let id = self.document_id.as_deref()?;
+            Some(id.strip_prefix("sha256:").unwrap_or(id))
+        })
+    }
+
     /// Reads a body.
     pub fn from_json(body: &'a [u8]) -> Result<Self, Error> {
         let body = std::str::from_utf8(body).map_err(|_| bad("the body is not UTF-8"))?;
@@ -46,13 +60,41 @@ impl<'a> Request<'a> {
             Some(_) => return Err(bad("the body has to be a JSON object")),
         }
         let wire: Wire<'a> = serde_json::from_str(body).map_err(|error| bad(format!("malformed JSON: {error}")))?;
-        let query = wire.query.ok_or_else(|| bad("query is missing"))?;
-        object("extensions", wire.extensions)?;
+        let persisted = match object("extensions", wire.extensions)? {
+            Some(extensions) => persisted(extensions)?,
+            None => None,
+        };
         Ok(Self {
-            query: text("query", query)?,
+            query: wire.query.map(|query| text("query", query)).transpose()?,
+            document_id: wire.document_id.map(|id| text("documentId", id)).transpose()?,
+            persisted,
             operation_name: wire.operation_name.map(|name| text("operationName", name)).transpose()?,
             variables: object("variables", wire.variables)?,
         })
+    }
+}
+
+/// What `extensions` say of a persisted query.
+fn persisted<'a>(extensions: &'a RawValue) -> Result<Option<Cow<'a, str>>, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Extensions<'a> {
+        #[serde(borrow, default)]
+        persisted_query: Option<PersistedQuery<'a>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct PersistedQuery<'a> {
+        version: u64,
+        #[serde(borrow)]
+        sha256_hash: Cow<'a, str>,
+    }
+    let malformed = || bad("extensions.persistedQuery has to be {version: 1, sha256Hash}");
+    let extensions: Extensions<'a> = serde_json::from_str(extensions.get()).map_err(|_| malformed())?;
+    match extensions.persisted_query {
+        Some(PersistedQuery { version: 1, sha256_hash }) => Ok(Some(sha256_hash)),
+        Some(_) => Err(malformed()),
+        None => Ok(None),
     }
 }
 
@@ -89,7 +131,7 @@ mod tests {
     fn a_request_has_a_query_and_what_goes_with_it() {
         let body = br#" {"query": "{ a\n}", "operationName": "x", "variables": {"a": [1]}, "extensions": {}, "id": 7}"#;
         let request = Request::from_json(body).expect("a request");
-        assert_eq!(request.query, "{ a\n}");
+        assert_eq!(request.query.as_deref(), Some("{ a\n}"));
         assert_eq!(request.operation_name.as_deref(), Some("x"));
         assert_eq!(request.variables.map(RawValue::get), Some(r#"{"a": [1]}"#));
     }
@@ -108,12 +150,15 @@ mod tests {
         assert_eq!(refusal(b"7"), "the body has to be a JSON object");
         assert!(refusal(b"").starts_with("malformed JSON: EOF"));
         assert_eq!(refusal(b"{\n  7}"), "malformed JSON: key must be a string at line 2 column 3");
-        assert_eq!(refusal(b"{}"), "query is missing");
         assert_eq!(refusal(br#"{"query": 7}"#), "query has to be a string");
         assert_eq!(refusal(br#"{"query": "\ud800"}"#), "query is not Unicode text");
         assert_eq!(refusal(br#"{"query": "", "operationName": 7}"#), "operationName has to be a string");
         assert_eq!(refusal(br#"{"query": "", "variables": []}"#), "variables has to be an object");
         assert_eq!(refusal(br#"{"query": "", "extensions": ""}"#), "extensions has to be an object");
+        for extensions in [r#"{"persistedQuery": {}}"#, r#"{"persistedQuery": {"version": 2, "sha256Hash": ""}}"#] {
+            let body = format!(r#"{{"query": "", "extensions": {extensions}}}"#);
+            assert_eq!(refusal(body.as_bytes()), "extensions.persistedQuery has to be {version: 1, sha256Hash}");
+        }
         assert!(refusal(br#"{"query": "", "query": ""}"#).starts_with("malformed JSON: duplicate field `query`"));
     }
 

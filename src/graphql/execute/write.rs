@@ -34,6 +34,13 @@ pub fn write(data: &Value, errors: &[WireError]) -> Vec<u8> {
     out
 }
 
+/// Adds the cost of its operation to an answer.
+pub fn add_cost(answer: &mut Vec<u8>, cost: u64) {
+    let end = answer.pop();
+    debug_assert_eq!(end, Some(b'}'), "an answer is an object");
+    answer.extend_from_slice(format!(",\"extensions\":{{\"cost\":{cost}}}}}").as_bytes());
+}
+
 /// How much of an answer is already made: a list of a million is copied into its place once, and not as it grows.
 fn made(data: &Value) -> usize {
     match data {

@@ -17,7 +17,7 @@ impl Server {
     async fn listen(&self) -> (SocketAddr, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (address, stop) = (listener.local_addr().expect("an address"), CancellationToken::new());
-        tokio::spawn(http::serve(listener, self.router.clone(), stop.clone(), self.tasks.clone()));
+        tokio::spawn(http::serve(listener, self.router.clone(), 64 << 10, stop.clone(), self.tasks.clone()));
         (address, stop)
     }
 

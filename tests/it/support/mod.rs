@@ -8,18 +8,15 @@ mod database;
 pub use caller::{Answer, Caller};
 pub use database::Database;
 
-use std::sync::Arc;
-
 use memberbase::{
     app::App,
-    auth::Tokens,
     db::{Db, Settings},
     domain::{
         access::{self, Access, Scope},
         api_token::{self, NewApiToken},
     },
     graphql,
-    http::{self, Service},
+    http::{self, Options, Service},
     types::{Id, Limits, MemberbaseId, Time},
 };
 use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, TryGetable};
@@ -44,18 +41,21 @@ impl Server {
 
     /// A fresh server with limits of its own.
     pub async fn with(database: Database, limits: Limits) -> Self {
+        Self::with_door(database, limits, |api| api, Options::default()).await
+    }
+
+    /// A fresh server with a door of its own.
+    pub async fn with_door(
+        database: Database,
+        limits: Limits,
+        change: impl FnOnce(graphql::Api) -> graphql::Api,
+        options: Options,
+    ) -> Self {
         let (settings, storage) = database.make(limits.time.query).await;
         let db = Db::connect(&settings).await.unwrap();
         db.migrate_up().await.unwrap();
         let app = App::new(db, limits);
-        let service = Service {
-            tokens: Tokens::default(),
-            endpoints: memberbase::rpc::endpoints(),
-            app: app.clone(),
-            executor: Arc::new(graphql::api(&app.limits)),
-            tasks: TaskTracker::new(),
-            graphiql: true,
-        };
+        let service = Service::new(app.clone(), change(graphql::api(&app.limits)), options);
         let tasks = service.tasks.clone();
         Self { app, settings, tasks, router: http::router(service), _storage: storage }
     }

@@ -32,7 +32,7 @@ pub(super) fn measure(document: &ExecutableDocument, limits: &DocumentLimits) ->
     let (operations, fragments) = (document.operations.iter().len(), document.fragments.len());
     is("document", operations, "operations", limits.operations, "MEMBERBASE_MAX_OPERATIONS")?;
     is("document", fragments, "fragments", limits.fragments, "MEMBERBASE_MAX_FRAGMENTS")?;
-    let mut measure = Measure::new(document, limits.bracket_depth);
+    let mut measure = Measure::new(document, limits);
     for name in document.fragments.keys() {
         measure.fragment(name, 0)?;
     }
@@ -88,6 +88,8 @@ struct Measure<'a> {
     fragments: HashMap<&'a str, State>,
     /// How deep selection sets nest, at most.
     depth: usize,
+    /// Whether the schema may be asked for.
+    introspection: bool,
     aliases: usize,
     directives: usize,
     variables: usize,
@@ -95,8 +97,17 @@ struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
-    fn new(document: &'a ExecutableDocument, depth: usize) -> Self {
-        Self { document, fragments: HashMap::new(), depth, aliases: 0, directives: 0, variables: 0, compared: 0 }
+    fn new(document: &'a ExecutableDocument, limits: &DocumentLimits) -> Self {
+        Self {
+            document,
+            fragments: HashMap::new(),
+            depth: limits.bracket_depth,
+            introspection: limits.introspection,
+            aliases: 0,
+            directives: 0,
+            variables: 0,
+            compared: 0,
+        }
     }
 
     fn operation(&mut self, operation: &'a OperationDefinition) -> Result<Size, Error> {
@@ -172,6 +183,11 @@ impl<'a> Measure<'a> {
     }
 
     fn field(&mut self, field: &'a Field, depth: usize) -> Result<Size, Error> {
+        let name = &field.name;
+        if !self.introspection && matches!(name.node.as_str(), "__schema" | "__type") {
+            let message = "introspection is turned off (MEMBERBASE_INTROSPECTION)";
+            return Err(Error::new(Code::GraphqlValidationFailed, message).at(name.pos.line, name.pos.column));
+        }
         self.aliases += usize::from(field.alias.is_some());
         let arguments = field.arguments.len();
         let values = field.arguments.iter().map(|(_, value)| count(&value.node)).sum::<usize>();

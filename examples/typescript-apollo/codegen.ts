@@ -1,0 +1,33 @@
+import type { CodegenConfig } from "@graphql-codegen/cli";
+
+// What an attribute may be; a date is its RFC 3339 text.
+const attributeValue = "string | number | boolean | string[]";
+
+const config: CodegenConfig = {
+  schema: "../../schema.graphql",
+  documents: "src/**/*.ts",
+  generates: {
+    "src/gql/": {
+      preset: "client",
+      presetConfig: { fragmentMasking: false },
+      config: {
+        // A scalar that is not named below is an error, not `any`.
+        strictScalars: true,
+        useTypeImports: true,
+        scalars: {
+          ID: "string",
+          DateTime: "string",
+          Count: "number",
+          MinorUnits: "number",
+          AttributeValue: attributeValue,
+          Attributes: {
+            input: `Record<string, ${attributeValue} | null>`,
+            output: `Record<string, ${attributeValue}>`,
+          },
+        },
+      },
+    },
+  },
+};
+
+export default config;

@@ -1,0 +1,100 @@
+//! What an operation costs: how many fields its answer has if every page is as full as it may be.
+//!
+//! What is asked for by ids or refs counts as often as there are some. What a mutation answers of its rows counts once:
+//! any number of them is welcome.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Name, Positioned, Value, Variables,
+    parser::types::{ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet},
+    registry::{MetaField, MetaTypeName, Registry},
+};
+use async_graphql_value::Value as Literal;
+
+use super::plan::root_type;
+
+/// The cost of an operation of a validated document, which `measure` has bounded.
+pub(super) fn cost(
+    registry: &Registry,
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+    default_page: u64,
+) -> u64 {
+    let cost = Cost { registry, fragments: &document.fragments, operation, variables, default_page };
+    cost.set(root_type(registry, operation.ty), &operation.selection_set.node, 1)
+}
+
+struct Cost<'a> {
+    registry: &'a Registry,
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    operation: &'a OperationDefinition,
+    variables: &'a Variables,
+    default_page: u64,
+}
+
+impl Cost<'_> {
+    /// `rows` is how often what is listed below stands there, where the type is a connection.
+    fn set(&self, ty: &str, set: &SelectionSet, rows: u64) -> u64 {
+        let selection = |selection: &Positioned<Selection>| match &selection.node {
+            Selection::Field(field) => self.field(ty, &field.node, rows),
+            Selection::InlineFragment(inline) => {
+                let condition = inline.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
+                self.set(condition.unwrap_or(ty), &inline.node.selection_set.node, rows)
+            }
+            Selection::FragmentSpread(spread) => {
+                let fragment = self.fragments.get(&spread.node.fragment_name.node);
+                fragment.map_or(0, |fragment| {
+                    let condition = fragment.node.type_condition.node.on.node.as_str();
+                    self.set(condition, &fragment.node.selection_set.node, rows)
+                })
+            }
+        };
+        set.items.iter().map(selection).fold(0, u64::saturating_add)
+    }
+
+    fn field(&self, ty: &str, field: &Field, rows: u64) -> u64 {
+        let name = field.name.node.as_str();
+        let Some(known) = self.registry.types.get(ty).and_then(|ty| ty.field_by_name(name)) else { return 1 };
+        let below = MetaTypeName::concrete_typename(&known.ty);
+        let times = if matches!(name, "nodes" | "edges") { rows } else { 1 };
+        let (own, rows) = match self.page(known, field) {
+            Some(size) => (1, size),
+            None => (self.asked(field), 1),
+        };
+        let below = self.set(below, &field.selection_set.node, rows).saturating_add(1);
+        below.saturating_mul(own).saturating_mul(times)
+    }
+
+    /// How long the page is that a field asks for; none where it has no pages.
+    fn page(&self, known: &MetaField, field: &Field) -> Option<u64> {
+        if !known.args.contains_key("first") {
+            return None;
+        }
+        let size = |name| self.argument(field, name).and_then(|value| value.into_json().ok()?.as_u64());
+        Some(size("first").or_else(|| size("last")).unwrap_or(self.default_page))
+    }
+
+    /// How many ids or refs a field asks for.
+    fn asked(&self, field: &Field) -> u64 {
+        let list = ["ids", "refs"].into_iter().find_map(|name| self.argument(field, name));
+        match list {
+            Some(Value::List(list)) => list.len() as u64,
+            _ => 1,
+        }
+    }
+
+    fn argument(&self, field: &Field, name: &str) -> Option<Value> {
+        let literal = &field.get_argument(name)?.node;
+        if let Literal::Variable(variable) = literal {
+            let given = self.variables.get(variable).cloned();
+            return given.or_else(|| {
+                let mut definitions = self.operation.variable_definitions.iter();
+                let definition = definitions.find(|definition| definition.node.name.node == *variable)?;
+                definition.node.default_value().cloned()
+            });
+        }
+        literal.clone().into_const()
+    }
+}

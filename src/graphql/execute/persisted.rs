@@ -1,0 +1,159 @@
+//! Documents that are asked for by hash or name: those that clients sent before (automatic persisted queries), and those
+//! that were trusted beforehand.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use quick_cache::{Weighter, sync::Cache};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::Request;
+use crate::graphql::{Code, Error};
+
+/// How much the documents that were sent may weigh, in bytes.
+const CACHE: u64 = 16 << 20;
+
+type Hash = [u8; 32];
+
+/// The documents that can be asked for.
+pub(super) struct Persisted {
+    sent: Cache<Hash, Arc<str>, Weight>,
+    trusted: Option<Trusted>,
+}
+
+/// The only documents that may run, by what clients call them.
+#[derive(Debug, Default)]
+pub struct Trusted {
+    by_id: HashMap<String, Arc<str>>,
+    texts: HashSet<Arc<str>>,
+}
+
+/// A manifest: what Relay and GraphQL Code Generator write, or what Apollo writes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Manifest {
+    Apollo { operations: Vec<Entry> },
+    Map(HashMap<String, String>),
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    id: String,
+    body: String,
+}
+
+impl Trusted {
+    /// Reads a manifest: a JSON object from id to document, or `{"operations": [{"id", "body"}]}`.
+    pub fn from_json(json: &str) -> Result<Self, String> {
+        let manifest = serde_json::from_str(json).map_err(|_| {
+            r#"expected a JSON object from id to document, or {"operations": [{"id", "body"}]}"#.to_owned()
+        })?;
+        let entries: Vec<(String, String)> = match manifest {
+            Manifest::Map(documents) => documents.into_iter().collect(),
+            Manifest::Apollo { operations } => operations.into_iter().map(|entry| (entry.id, entry.body)).collect(),
+        };
+        if entries.is_empty() {
+            return Err("it holds no document".to_owned());
+        }
+        let mut trusted = Self::default();
+        for (id, text) in entries {
+            let text: Arc<str> = text.into();
+            trusted.texts.insert(Arc::clone(&text));
+            trusted.by_id.insert(id, text);
+        }
+        Ok(trusted)
+    }
+
+    /// The documents.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| &**text)
+    }
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Hash, Arc<str>> for Weight {
+    fn weight(&self, _: &Hash, text: &Arc<str>) -> u64 {
+        text.len() as u64 + 64
+    }
+}
+
+impl Persisted {
+    pub(super) fn new(trusted: Option<Trusted>) -> Self {
+        Self { sent: Cache::with_weighter(100, CACHE, Weight), trusted }
+    }
+
+    /// The document that a request asks for.
+    pub(super) fn text<'a>(&self, request: &Request<'a>) -> Result<Cow<'a, str>, Error> {
+        if let Some(trusted) = &self.trusted {
+            return trusted.text(request);
+        }
+        match (&request.query, request.hash()) {
+            (Some(query), None) => Ok(query.clone()),
+            (Some(query), Some(hash)) => {
+                if decode(hash) == Some(digest(query)) {
+                    return Ok(query.clone());
+                }
+                Err(Error::new(Code::BadRequest, "the hash of the persisted query is not that of query"))
+            }
+            (None, Some(hash)) => {
+                let found = decode(hash).and_then(|hash| self.sent.get(&hash));
+                found.map(|text| Cow::Owned(text.to_string())).ok_or_else(not_found)
+            }
+            (None, None) => Err(Error::new(Code::BadRequest, "query is missing")),
+        }
+    }
+
+    /// Keeps a document that came with its hash and turned out to be valid.
+    pub(super) fn keep(&self, request: &Request<'_>, text: &str) {
+        if self.trusted.is_none()
+            && request.query.is_some()
+            && let Some(hash) = request.hash().and_then(decode)
+        {
+            self.sent.insert(hash, text.into());
+        }
+    }
+}
+
+impl Trusted {
+    fn text<'a>(&self, request: &Request<'a>) -> Result<Cow<'a, str>, Error> {
+        let id = request.document_id.as_deref().or(request.persisted.as_deref());
+        if let Some(id) = id {
+            let found = self.by_id.get(id).or_else(|| self.by_id.get(id.strip_prefix("sha256:")?));
+            return found.map(|text| Cow::Owned(text.to_string())).ok_or_else(not_found);
+        }
+        match &request.query {
+            Some(query) if self.texts.contains(&**query) => Ok(query.clone()),
+            Some(_) => {
+                Err(Error::new(Code::Forbidden, "only trusted documents run here (MEMBERBASE_TRUSTED_DOCUMENTS)"))
+            }
+            None => Err(Error::new(Code::BadRequest, "query is missing, and so is documentId")),
+        }
+    }
+}
+
+/// Clients know it by its code, some by these very words.
+fn not_found() -> Error {
+    Error::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
+}
+
+fn digest(text: &str) -> Hash {
+    Sha256::digest(text).into()
+}
+
+/// 64 hexadecimal digits.
+fn decode(hash: &str) -> Option<Hash> {
+    if hash.len() != 64 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hash[2 * place..2 * place + 2], 16).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,55 @@
+//! What Prometheus reads.
+
+use std::{sync::Arc, time::Instant};
+
+use async_graphql::ObjectType;
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
+    response::Response,
+};
+use hyper::body::Body as _;
+
+use super::{Service, answer::Refusal, negotiate::MediaType, trace::TraceId, watch::Watch};
+use crate::{
+    domain::access::{Access, Everywhere},
+    graphql::Error,
+    metrics,
+};
+
+/// All figures, for a token that sees all memberbases.
+pub(super) async fn figures<Q, M>(
+    State(service): State<Arc<Service<Q, M>>>,
+    Extension(trace): Extension<TraceId>,
+    Extension(watch): Extension<Watch>,
+    request: Request,
+) -> Response
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+{
+    if let Err(refusal) = service.admit(request.headers()).await {
+        return refusal.unread(!request.body().is_end_stream()).respond(MediaType::Json, &trace);
+    }
+    let mut response = Response::new(Body::from(watch.metrics().text()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
+    /// The figures are of all memberbases together, and so nothing for a token that is bound to one.
+    async fn admit(&self, headers: &HeaderMap) -> Result<Everywhere, Refusal> {
+        let (caller, _ticket) = self.let_in(headers, Instant::now()).await?;
+        caller.everywhere(Access::Read).map_err(|error| {
+            let error = Error::from(error);
+            Refusal::with_status(StatusCode::FORBIDDEN, error.code(), error.message())
+        })
+    }
+}

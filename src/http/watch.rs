@@ -1,0 +1,84 @@
+//! What becomes known of a request on its way, for its line in the log and for the metrics.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::response::Response;
+
+use crate::{
+    metrics::{Api, Metrics, Operation, Request, Type},
+    types::{RowOutcome, Tally},
+};
+
+/// How a request that succeeded is counted.
+const OK: &str = "OK";
+
+/// How one is counted whose client did not wait for the answer.
+const CLIENT_CLOSED: &str = "CLIENT_CLOSED";
+
+/// What is known of a request; a clone is of the same one.
+#[derive(Clone)]
+pub(super) struct Watch(Arc<Known>);
+
+struct Known {
+    metrics: Arc<Metrics>,
+    api: OnceLock<Api>,
+    operation: OnceLock<(Type, Operation)>,
+    rows: OnceLock<Tally>,
+}
+
+/// The code of the first error of an answer, which the answer carries on its way out.
+#[derive(Clone, Copy)]
+pub(super) struct Told(pub &'static str);
+
+impl Watch {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Known { metrics, api: OnceLock::new(), operation: OnceLock::new(), rows: OnceLock::new() }))
+    }
+
+    /// It came in by this door.
+    pub(super) fn enters(&self, api: Api) {
+        if self.0.api.set(api).is_ok() {
+            self.0.metrics.begin(api);
+        }
+    }
+
+    /// It asks for this.
+    pub(super) fn asks(&self, kind: Type, operation: &str) {
+        // Once for all: a request has one operation.
+        let _ = self.0.operation.set((kind, self.0.metrics.operation(operation)));
+    }
+
+    /// Here its rows are counted.
+    pub(super) fn counts(&self, rows: &Tally) {
+        let _ = self.0.rows.set(rows.clone());
+    }
+
+    /// How many rows of it came to this; none where there are none.
+    pub(super) fn rows(&self, outcome: RowOutcome) -> Option<u64> {
+        self.0.rows.get().map(|rows| rows.call().of(outcome)).filter(|rows| *rows > 0)
+    }
+
+    /// How it is counted: `OK`, or what it says of an answer, or of a client that waits for none. None where it is not
+    /// counted, and went well.
+    pub(super) fn code(&self, answer: Option<&Response>) -> Option<&'static str> {
+        let Some(answer) = answer else { return Some(CLIENT_CLOSED) };
+        let told = answer.extensions().get().map(|Told(code)| *code);
+        told.or_else(|| self.0.api.get().map(|_| OK))
+    }
+
+    /// It has ended.
+    pub(super) fn ends(&self, code: &'static str, time: Duration) {
+        if let Some(&api) = self.0.api.get() {
+            let (kind, operation) = self.0.operation.get().cloned().unzip();
+            self.0.metrics.end(Request { api, operation, kind, code, time });
+        }
+    }
+
+    /// All figures.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+}

@@ -1,0 +1,211 @@
+//! What the log tells of a request, and what it never tells.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use futures_util::FutureExt;
+use memberbase::{
+    config::{Log, LogFormat},
+    domain::{
+        access::{self, Access},
+        api_token::{self, NewApiToken},
+    },
+    telemetry,
+};
+use rstest::rstest;
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+use tracing::subscriber::DefaultGuard;
+
+use crate::support::{Database, Server};
+
+/// What the log of this thread has said, at INFO and above.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Said {
+    /// Listens on this thread, which all of a test's requests run on.
+    fn listen(log_format: LogFormat) -> (Self, DefaultGuard) {
+        let said = Self::default();
+        let writer = said.clone();
+        let settings = Log { log: "info,sea_orm_migration=warn".to_owned(), log_format };
+        let log = telemetry::subscriber(&settings, move || writer.clone(), false);
+        (said, tracing::subscriber::set_default(log))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Each line as JSON.
+    fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The last line, which has to be of an answer.
+    fn answered(&self) -> Value {
+        let line = self.lines().pop().unwrap();
+        assert_eq!(line["message"], "answered", "{line}");
+        line
+    }
+}
+
+const UPSERT: &str =
+    "mutation Import($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds } }";
+
+#[tokio::test]
+async fn a_request_has_one_line_with_what_became_of_it() {
+    let server = Server::start(Database::Sqlite).await;
+    let base = server.memberbase("b").await;
+    let (token, secret) = server.token(Access::Write, None, None).await;
+    let writer = server.with_secret(&secret);
+    let (said, _listening) = Said::listen(LogFormat::Json);
+
+    let rows = json!([{"ref": "a"}, {"ref": "b"}, {"ref": "a"}, {"ref": ""}]);
+    let input = json!({"memberbaseId": base, "members": rows, "onError": "SKIP_FAILED"});
+    let answer = writer.ask(UPSERT, json!({"input": input})).await;
+    let line = said.answered();
+    assert_eq!(said.lines().len(), 1);
+    assert_eq!((&line["level"], &line["status"], &line["code"]), (&json!("INFO"), &json!(200), &json!("OK")));
+    assert!(line["milliseconds"].as_f64().unwrap() > 0.0, "{line}");
+    assert_eq!((&line["rows"], &line["created"]), (&json!(4), &json!(2)));
+    assert_eq!((&line["unchanged"], &line["failed"], line.get("updated")), (&json!(1), &json!(1), None));
+    assert_eq!(line["span"]["trace_id"], answer.headers["x-trace-id"].to_str().unwrap());
+    assert_eq!(line["span"]["operation"], "Import");
+    assert_eq!(line["span"]["token"], token.to_string());
+    assert_eq!((&line["span"]["method"], &line["span"]["path"]), (&json!("POST"), &json!("/graphql")));
+
+    writer.ask(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": ""}]}})).await.error();
+    let line = said.answered();
+    assert_eq!((&line["code"], line.get("rows"), line.get("failed")), (&json!("BAD_USER_INPUT"), None, None));
+
+    writer.delete_with(json!({"memberbaseId": base, "refs": ["a", "b"]})).await.data();
+    let line = said.answered();
+    assert_eq!((&line["rows"], &line["deleted"], line["span"].get("operation")), (&json!(2), &json!(2), None));
+
+    writer.call("member/bulk-upsert", json!({"member_base_id": base, "members": [{"ref": "a"}]})).await;
+    let line = said.answered();
+    assert_eq!((&line["rows"], &line["span"]["operation"]), (&json!(1), &json!("member/bulk-upsert")));
+
+    server.anonymous().ask("{ __typename }", json!({})).await.error();
+    let line = said.answered();
+    assert_eq!((&line["status"], &line["code"]), (&json!(401), &json!("UNAUTHENTICATED")));
+
+    let long = format!("query {} {{ __typename }}", "N".repeat(200));
+    writer.ask(&long, json!({})).await.data();
+    assert_eq!(said.answered()["span"]["operation"], "N".repeat(64));
+
+    writer.send(Request::get("/livez").body(Body::empty()).unwrap()).await;
+    assert_eq!(said.answered().get("code"), None);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_has_its_line() {
+    let server = Server::start(Database::Sqlite).await;
+    let writer = server.writer().await;
+    let (said, _listening) = Said::listen(LogFormat::Json);
+    assert!(writer.ask("{ __typename }", json!({})).now_or_never().is_none());
+    let lines = said.lines();
+    assert_eq!((&lines[0]["message"], &lines[0]["code"]), (&json!("the client hung up"), &json!("CLIENT_CLOSED")));
+}
+
+#[tokio::test]
+async fn a_line_is_for_people_too() {
+    let server = Server::start(Database::Sqlite).await;
+    let base = server.memberbase("b").await;
+    let writer = server.writer().await;
+    let (said, _listening) = Said::listen(LogFormat::Text);
+    writer.ask(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": "a"}]}})).await.data();
+    let text = said.text();
+    assert_eq!(text.lines().count(), 1);
+    for part in
+        [" INFO request{trace_id=", "operation=\"Import\"", "answered status=200", "code=\"OK\" rows=1 created=1\n"]
+    {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn no_line_tells_a_ref_an_attribute_a_variable_or_a_secret(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase("needle-base").await;
+    let admin = server.admin().await;
+    let (said, _listening) = Said::listen(LogFormat::Json);
+
+    let schema =
+        "mutation($input: SetAttributeSchemaInput!) { setAttributeSchema(input: $input) { memberbase { id } } }";
+    let declared = json!([{"key": "needle-key", "type": "STRING"}]);
+    admin.ask(schema, json!({"input": {"memberbaseId": base, "attributes": declared}})).await.data();
+    let member = |key: &str| json!({"ref": "needle-ref", "attributes": {key: "needle-value"}});
+    let upsert = |key: &str| json!({"input": {"memberbaseId": base, "members": [member(key)]}});
+    admin.ask(UPSERT, upsert("needle-key")).await.data();
+    admin.ask(UPSERT, upsert("needle-unknown")).await.error();
+    let find =
+        "query($b: ID!, $f: MemberFilter) { members(memberbaseId: $b, filter: $f) { nodes { ref attributes } } }";
+    for filter in [
+        json!({"ref": {"eq": "needle-ref"}}),
+        json!({"ref": {"regex": {"pattern": "needle-regex("}}}),
+        json!({"attribute": {"key": "needle-nowhere", "eq": "needle-value"}}),
+        json!({"needle-field": 1}),
+    ] {
+        admin.ask(find, json!({"b": base, "f": filter})).await;
+    }
+    let text = format!(
+        "{{ members(memberbaseId: \"{base}\", filter: {{ref: {{eq: \"needle-text\"}}}}) {{ nodes {{ ref }} }} }}"
+    );
+    admin.ask(&text, json!({})).await.data();
+    admin.ask("{ needle_field }", json!({})).await.error();
+    admin.post("{\"query\": needle-json").await.error();
+    let get = "/graphql?query=query%28%24a%3AID%21%29%7B__typename%7D&variables=%7B%22a%22%3A%22needle-url%22%7D";
+    admin.send(Request::get(get).body(Body::empty()).unwrap()).await;
+    server.with_secret("mbs_needle-secret").ask("{ __typename }", json!({})).await.error();
+    let basic = Request::get("/metrics").header(header::AUTHORIZATION, "Basic needle-secret");
+    server.anonymous().send(basic.body(Body::empty()).unwrap()).await.error();
+    admin.call("member/bulk-upsert", json!({"member_base_id": base, "members": [{"ref": "needle-ref"}]})).await;
+    admin.call("member/get", json!({"member_base_id": base, "ref": "needle-ref"})).await;
+    admin.call("member/get", json!({"id": "needle-id"})).await;
+    admin.delete_with(json!({"memberbaseId": base, "refs": ["needle-ref", "needle-nobody"]})).await.data();
+    let description = "needle-description".to_owned();
+    let new = NewApiToken { description, access: Access::Read, memberbase: None, expires_at: None };
+    let (_, secret) = api_token::create(&server.app, &access::Caller::operator(), new).await.unwrap();
+    server.with_secret(secret.expose()).ask("{ __typename }", json!({})).await.data();
+    // A fault of ours, which is told with its cause.
+    let session = server.app.db.read().await.unwrap();
+    let rename = "ALTER TABLE member RENAME TO somewhere_else";
+    match database {
+        Database::Postgres => drop(session.execute_unprepared(rename).await.unwrap()),
+        Database::Sqlite => {
+            let write = async |session: memberbase::db::Session| session.execute_unprepared(rename).await.map(drop);
+            server.app.db.write(memberbase::db::Lock::None, write).await.unwrap();
+        }
+    }
+    let failed = admin.ask(UPSERT, upsert("needle-key")).await;
+    assert_eq!(failed.code(), "INTERNAL_SERVER_ERROR");
+
+    let lines = said.lines();
+    assert!(lines.iter().any(|line| line["level"] == "ERROR"), "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| line["message"] == "answered").count(), 19, "{lines:#?}");
+    let text = said.text();
+    assert!(!text.contains("needle"), "{text}");
+    assert!(!text.contains(secret.expose()), "{text}");
+}
