@@ -16,7 +16,9 @@ pub use units::{Bytes, Span};
 
 use crate::{
     db,
-    types::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, TimeLimits, TrafficLimits},
+    types::{
+        BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits, TrafficLimits,
+    },
 };
 
 /// Where the data is.
@@ -138,6 +140,11 @@ pub struct Times {
     #[arg(long, env = "MEMBERBASE_MUTATION_TIMEOUT", value_name = "TIME")]
     #[arg(default_value_t = Span(TimeLimits::default().mutation))]
     pub mutation_timeout: Span,
+
+    /// How long a sync may stay open; one that is older is forgotten, deletes nobody and stands in nobody's way
+    #[arg(long, env = "MEMBERBASE_SYNC_EXPIRY", value_name = "TIME", value_parser = Span::long)]
+    #[arg(default_value_t = Span(SyncLimits::default().expiry))]
+    pub sync_expiry: Span,
 }
 
 /// How large a request may be, and how much it may ask for.
@@ -314,6 +321,7 @@ pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes) 
             envelope: request.max_envelope.0,
         },
         time: TimeLimits { query: times.query_timeout.0, mutation: times.mutation_timeout.0 },
+        sync: SyncLimits { expiry: times.sync_expiry.0 },
         traffic: TrafficLimits {
             requests: request.max_requests,
             requests_per_token: request.max_requests_per_token,

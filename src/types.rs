@@ -7,8 +7,12 @@ mod strict;
 mod tally;
 mod time;
 
-pub use id::{AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, TransactionId};
-pub use limits::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, TimeLimits, TrafficLimits};
+pub use id::{
+    AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId,
+};
+pub use limits::{
+    BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits, TrafficLimits,
+};
 pub use page::{Direction, Page, Slice, Start};
 pub use strict::Strict;
 pub use tally::{Counts, RowKind, RowOutcome, Tally};

@@ -121,6 +121,15 @@ impl Session {
         }
     }
 
+    /// Has PostgreSQL plan the statements of this transaction by the values that they bind, and by how large the tables are
+    /// now: a plan for all values is kept, also from a time when a table was empty.
+    pub async fn plan_by_values(&self) -> Result<(), DbErr> {
+        match self.0.backend {
+            DbBackend::Sqlite => Ok(()),
+            _ => self.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await.map(drop),
+        }
+    }
+
     /// Says that others stood in the way, though no statement failed: what fails then is done again.
     pub fn contend(&self) {
         self.0.contended.store(true, Ordering::Relaxed);
@@ -174,6 +183,35 @@ impl Session {
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
                     let mut answer = query.fetch(&mut **connection);
+                    while let Some(row) = answer.try_next().await? {
+                        take(row.into()).map_err(undecodable)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Sends a statement and gives each row of its answer to `take`, one at a time.
+    pub async fn each(
+        &self,
+        statement: Statement,
+        mut take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
+    ) -> Result<(), DbErr> {
+        let (sql, values) = parts(statement);
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy, .. } = open(&mut connection)?;
+        self.limited(busy, async {
+            match driver {
+                Driver::Sqlite(connection) => {
+                    let mut answer = sqlx::query_with(sql, values).fetch(&mut **connection);
+                    while let Some(row) = answer.try_next().await? {
+                        take(row.into()).map_err(undecodable)?;
+                    }
+                }
+                Driver::Postgres(connection) => {
+                    let mut answer = sqlx::query_with(sql, values).fetch(&mut **connection);
                     while let Some(row) = answer.try_next().await? {
                         take(row.into()).map_err(undecodable)?;
                     }

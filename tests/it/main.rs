@@ -32,5 +32,7 @@ mod real_refs;
 mod regex;
 mod rpc;
 mod schema;
+mod sync_concurrency;
+mod syncs;
 mod tokens;
 mod unchanged;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use memberbase::{
     domain::access::Access,
-    types::{ApiTokenId, Id, MemberId, MemberbaseId},
+    types::{ApiTokenId, Id, MemberId, MemberbaseId, SyncId},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ enum Target {
 use Access::{Admin, Read, Write};
 use Target::{Everywhere, Lookup, Seen, Thing};
 
-/// An operation: its root field, what it needs, and what it works on; `$mb`, `$m` and `$token` stand for ids.
+/// An operation: its root field, what it needs, and what it works on; `$mb`, `$m`, `$token`, `$sync` and `$ended` stand for ids.
 const OPERATIONS: &[(&str, Access, Target, &str)] = &[
     ("node", Read, Lookup, r#"{ node(id: "$m") { id } }"#),
     ("node", Read, Lookup, r#"{ node(id: "$mb") { id } }"#),
@@ -42,6 +42,8 @@ const OPERATIONS: &[(&str, Access, Target, &str)] = &[
     ("member", Read, Lookup, r#"{ member(by: {ref: {memberbaseId: "$mb", ref: "a"}}) { id } }"#),
     ("members", Read, Target::Memberbase, r#"{ members(memberbaseId: "$mb") { totalCount nodes { id } } }"#),
     ("membersByRef", Read, Target::Memberbase, r#"{ membersByRef(memberbaseId: "$mb", refs: ["a"]) { id } }"#),
+    ("node", Read, Lookup, r#"{ node(id: "$sync") { id } }"#),
+    ("sync", Read, Lookup, r#"{ sync(id: "$sync") { id } }"#),
     ("currentApiToken", Read, Seen, "{ currentApiToken { id } }"),
     ("apiTokens", Admin, Seen, "{ apiTokens { totalCount nodes { id } } }"),
     (
@@ -117,6 +119,14 @@ const OPERATIONS: &[(&str, Access, Target, &str)] = &[
         r#"mutation { deleteTransactions(input: {memberbaseId: "$mb", transactionIds: []}) { deletedTransactionIds } }"#,
     ),
     (
+        "startSync",
+        Write,
+        Target::Memberbase,
+        r#"mutation { startSync(input: {memberbaseId: "$mb", abandonOpen: true}) { sync { state } } }"#,
+    ),
+    ("commitSync", Write, Thing, r#"mutation { commitSync(input: {syncId: "$sync"}) { sync { state } } }"#),
+    ("abandonSync", Write, Thing, r#"mutation { abandonSync(input: {syncId: "$ended"}) { sync { state } } }"#),
+    (
         "createApiToken",
         Admin,
         Target::Memberbase,
@@ -142,17 +152,24 @@ struct Ids {
     memberbase: String,
     member: String,
     token: String,
+    sync: String,
+    ended: String,
 }
 
 impl Ids {
-    /// A memberbase with one member and a token.
+    /// A memberbase with one member, a token, a sync that was committed and one that was abandoned.
     async fn real(server: &Server) -> Self {
         let (memberbase, members) = server.base_of(1).await;
         let upserted = server.writer().await.upsert(&memberbase, &["a"]).await.data();
         let member = upserted["bulkUpsertMembers"]["memberIds"][0].as_str().unwrap().to_owned();
         assert_ne!(member, members[0]);
         let (token, _) = server.token(Read, Some(MemberbaseId::parse(&memberbase).unwrap()), None).await;
-        Self { memberbase, member, token: token.to_string() }
+        let writer = server.writer().await;
+        let sync = writer.start(&memberbase).await;
+        writer.commit(&sync, json!({})).await;
+        let ended = writer.start(&memberbase).await;
+        writer.abandon(&ended).await;
+        Self { memberbase, member, token: token.to_string(), sync, ended }
     }
 
     /// Those of things that never were.
@@ -161,16 +178,20 @@ impl Ids {
             memberbase: nowhere(),
             member: MemberId::from_uuid(Uuid::now_v7()).to_string(),
             token: ApiTokenId::from_uuid(Uuid::now_v7()).to_string(),
+            sync: SyncId::from_uuid(Uuid::now_v7()).to_string(),
+            ended: SyncId::from_uuid(Uuid::now_v7()).to_string(),
         }
     }
 
     fn put(&self, query: &str) -> String {
-        query.replace("$mb", &self.memberbase).replace("$m", &self.member).replace("$token", &self.token)
+        let query = query.replace("$mb", &self.memberbase).replace("$m", &self.member).replace("$token", &self.token);
+        query.replace("$sync", &self.sync).replace("$ended", &self.ended)
     }
 
     /// A text without these ids.
     fn hide(&self, text: &str) -> String {
-        text.replace(&self.memberbase, "MB").replace(&self.member, "M").replace(&self.token, "TOKEN")
+        let text = text.replace(&self.memberbase, "MB").replace(&self.member, "M").replace(&self.token, "TOKEN");
+        text.replace(&self.sync, "SYNC").replace(&self.ended, "ENDED")
     }
 }
 

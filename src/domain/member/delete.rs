@@ -11,10 +11,9 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{Column, Lock, Rows, Scalar, Session},
+    db::{Column, Rows, Scalar, Session},
     domain::{
-        Error, access::Scope, clip::Clip, memberbase, owned, stamp_collection::StampCollection,
-        transaction::Transaction,
+        Error, access::Scope, clip::Clip, owned, stamp_collection::StampCollection, sync, transaction::Transaction,
     },
     entity::member,
     types::{Id, MemberId, RowKind, RowOutcome, Tally},
@@ -82,8 +81,7 @@ pub async fn delete(app: &App, scope: Scope, mut doomed: Doomed) -> Result<Delet
     let mut seen = HashSet::new();
     doomed.refs.retain(|reference| seen.insert(reference.clone()));
     drop(seen);
-    let lock = Lock::Shared(scope.memberbase().uuid());
-    let deletion = app.db.write(lock, async |session| delete_in(&session, scope, &doomed).await).await?;
+    let deletion = sync::beside(app, scope, async |session, _, _| delete_in(&session, scope, &doomed).await).await?;
     if !doomed.dry_run {
         deletion.deleted.count(&app.rows);
     }
@@ -91,7 +89,6 @@ pub async fn delete(app: &App, scope: Scope, mut doomed: Doomed) -> Result<Delet
 }
 
 async fn delete_in(session: &Session, scope: Scope, doomed: &Doomed) -> Result<Deletion, Error> {
-    memberbase::ensure_exists(session, scope).await?;
     if doomed.dry_run {
         session.discard();
     }
@@ -136,8 +133,8 @@ async fn lock(session: &Session, scope: Scope, ids: &mut Vec<Uuid>) -> Result<()
     Ok(())
 }
 
-/// Deletes these members, which are there and locked, after all that belongs to them.
-async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<Deleted, Error> {
+/// Deletes these members, which are there and which nobody else can write, after all that belongs to them.
+pub(in crate::domain) async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<Deleted, Error> {
     if ids.is_empty() {
         return Ok(Deleted::default());
     }
