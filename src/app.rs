@@ -37,6 +37,11 @@ impl App {
         Self { db: self.db.with_deadline(deadline), ..self.clone() }
     }
 
+    /// The same, for what no request asks for itself: its statements are counted apart.
+    pub fn aside(&self) -> Self {
+        Self { db: self.db.aside(), ..self.clone() }
+    }
+
     /// The same for one call, whose rows are counted for themselves too.
     pub fn of_call(&self, deadline: Instant) -> Self {
         Self { rows: self.rows.of_call(), ..self.until(deadline) }

@@ -53,7 +53,8 @@ impl Tokens {
         if let Some(caller) = self.believed(secret, changes) {
             return Ok(caller);
         }
-        let Proof { caller, expires_at, last_used_at } = match api_token::authenticate(app, secret).await {
+        let aside = app.aside();
+        let Proof { caller, expires_at, last_used_at } = match api_token::authenticate(&aside, secret).await {
             Err(error) => {
                 self.seen().remove(&secret);
                 return Err(error);
@@ -75,7 +76,7 @@ impl Tokens {
         drop(seen);
         if stale && let Some(token) = caller.token() {
             // Nobody waits for it: SQLite's writer may be busy for long.
-            let app = app.until(Instant::now() + NOTING);
+            let app = aside.until(Instant::now() + NOTING);
             tasks.spawn(async move {
                 if let Err(error) = api_token::note_use(&app, token).await {
                     tracing::warn!(%token, ?error, "the use of a token was not noted");

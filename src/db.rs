@@ -41,6 +41,8 @@ pub struct Db {
     pools: Arc<Pools>,
     deadline: Option<Instant>,
     statements: Arc<AtomicU64>,
+    /// Those of [`Db::aside`].
+    statements_aside: Arc<AtomicU64>,
     waits: Arc<Waits>,
 }
 
@@ -94,9 +96,14 @@ impl Db {
         }
     }
 
-    /// How many statements were sent through this and its clones.
+    /// How many statements were sent through this and its clones, but for those that were sent aside.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// The same, for what no request asks for itself: its statements are counted apart.
+    pub fn aside(&self) -> Self {
+        Self { statements: Arc::clone(&self.statements_aside), ..self.clone() }
     }
 
     /// How often a connection was waited for through this and its clones, and how long in all.

@@ -55,6 +55,7 @@ impl Db {
             pools: Arc::new(pools.map_err(fault::connection)?),
             deadline: None,
             statements: Arc::default(),
+            statements_aside: Arc::default(),
             waits: Arc::default(),
         })
     }

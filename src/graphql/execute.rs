@@ -33,7 +33,7 @@ pub use self::{
     write::raw_json,
 };
 use super::{Code, Error};
-use crate::types::{DocumentLimits, Limits};
+use crate::types::{DocumentLimits, Limits, PageLimits};
 
 /// Prepares and runs operations of one schema.
 pub struct Executor<Q, M> {
@@ -42,7 +42,7 @@ pub struct Executor<Q, M> {
     persisted: Persisted,
     readers: RowReaders,
     limits: DocumentLimits,
-    default_page: u64,
+    pages: PageLimits,
 }
 
 /// What an operation does.
@@ -112,8 +112,8 @@ impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Executor<
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
             .finish();
-        let (limits, default_page) = (limits.document, limits.page.default);
-        Self { schema, documents, persisted: Persisted::new(None), readers, limits, default_page }
+        let (limits, pages) = (limits.document, limits.page);
+        Self { schema, documents, persisted: Persisted::new(None), readers, limits, pages }
     }
 
     /// The same, that runs trusted documents alone.
@@ -161,7 +161,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
         let fragments = &document.parsed.fragments;
         let raw = request.variables;
         let variables = variables::coerce(self.registry(), &operation.node, fragments, raw, &self.readers, &mut rows)?;
-        let cost = cost::cost(self.registry(), &document.parsed, &operation.node, &variables, self.default_page);
+        let cost = cost::cost(self.registry(), &document.parsed, &operation.node, &variables, &self.pages);
         let most = self.limits.complexity;
         if cost > most {
             let message =

@@ -57,7 +57,13 @@ impl Collector for Database {
         counter(&mut encoder, "waits", "Waits for a connection.", None, count)?;
         let help = "How long connections were waited for.";
         counter(&mut encoder, "wait", help, Some(&Unit::Seconds), time.as_secs_f64())?;
-        counter(&mut encoder, "statements", "Statements that were sent.", None, self.0.statements())
+        counter(
+            &mut encoder,
+            "statements",
+            "Statements that were sent.",
+            None,
+            self.0.statements() + self.0.aside().statements(),
+        )
     }
 }
 

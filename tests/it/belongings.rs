@@ -170,8 +170,8 @@ async fn a_thousand_members_cost_as_many_statements_as_ten(
     for count in [10, 1_000] {
         let before = server.app.db.statements();
         let data = reader.ask(&query, json!({"b": base, "n": count})).await.data();
-        // The token and the members; a page and a count of each list.
-        assert_eq!(server.app.db.statements() - before, 8, "of {count}");
+        // The members; a page and a count of each list.
+        assert_eq!(server.app.db.statements() - before, 7, "of {count}");
         let nodes = data["members"]["nodes"].as_array().unwrap();
         assert_eq!(nodes.len(), count);
         for node in nodes {
@@ -202,8 +202,8 @@ async fn nodes_find_each_kind_and_its_members_by_one_statement_each(
     }
     let before = server.app.db.statements();
     let found = reader.ask(&query, json!({"ids": ids})).await.data()["nodes"].take();
-    // The token; of each kind the things, their members, and a page and a count of the members' clips.
-    assert_eq!(server.app.db.statements() - before, 13);
+    // Of each kind the things, their members, and a page and a count of the members' clips.
+    assert_eq!(server.app.db.statements() - before, 12);
     for (place, node) in found.as_array().unwrap().iter().enumerate() {
         let (.., kind) = LISTS[place / 5];
         let member = json!({"id": members[place % 5], "clips": {"totalCount": 2}});
@@ -341,8 +341,8 @@ async fn members_by_ref_and_of_an_upsert_read_their_lists_together(
         membersByRef(memberbaseId: $b, refs: $r) { clips { nodes { dealId } } } }";
     let before = server.app.db.statements();
     let data = writer.ask(query, json!({"b": base, "r": refs})).await.data();
-    // The token, the members, their clips.
-    assert_eq!(server.app.db.statements() - before, 3);
+    // The members, their clips.
+    assert_eq!(server.app.db.statements() - before, 2);
     let found: Vec<_> = data["membersByRef"].as_array().unwrap().iter().map(names).collect();
     let second = Some(vec!["1-0".to_owned(), "1-1".to_owned()]);
     assert_eq!(found, [second.clone(), None, Some(vec![]), second.clone()]);

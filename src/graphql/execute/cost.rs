@@ -13,6 +13,7 @@ use async_graphql::{
 use async_graphql_value::Value as Literal;
 
 use super::plan::root_type;
+use crate::types::PageLimits;
 
 /// The cost of an operation of a validated document, which `measure` has bounded.
 pub(super) fn cost(
@@ -20,9 +21,9 @@ pub(super) fn cost(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-    default_page: u64,
+    pages: &PageLimits,
 ) -> u64 {
-    let cost = Cost { registry, fragments: &document.fragments, operation, variables, default_page };
+    let cost = Cost { registry, fragments: &document.fragments, operation, variables, pages };
     cost.set(root_type(registry, operation.ty), &operation.selection_set.node, 1)
 }
 
@@ -31,7 +32,7 @@ struct Cost<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     operation: &'a OperationDefinition,
     variables: &'a Variables,
-    default_page: u64,
+    pages: &'a PageLimits,
 }
 
 impl Cost<'_> {
@@ -73,7 +74,8 @@ impl Cost<'_> {
             return None;
         }
         let size = |name| self.argument(field, name).and_then(|value| value.into_json().ok()?.as_u64());
-        Some(size("first").or_else(|| size("last")).unwrap_or(self.default_page))
+        // More than the largest page is refused when it is asked for.
+        Some(size("first").or_else(|| size("last")).unwrap_or(self.pages.default).min(self.pages.max))
     }
 
     /// How many ids or refs a field asks for.
