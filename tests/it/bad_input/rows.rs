@@ -118,7 +118,6 @@ fn members(world: &World) -> Vec<Case> {
             &format!(r#"{{"ref": "x", "attributes": {{"level": {}}}}}"#, "9".repeat(5_000)),
             BAD,
         ),
-        ("two refs", r#"{"ref": "x", "ref": "y"}"#, MISFIT),
         (
             "a deep attribute",
             &format!(r#"{{"ref": "x", "attributes": {{"tags": {}{}}}}}"#, "[".repeat(5_000), "]".repeat(5_000)),
