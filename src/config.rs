@@ -17,7 +17,7 @@ pub use units::{Bytes, Span};
 
 use crate::{
     db,
-    types::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, TimeLimits},
+    types::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits},
 };
 
 /// Where the data is.
@@ -118,6 +118,11 @@ pub struct Times {
     #[arg(long, env = "MEMBERBASE_MUTATION_TIMEOUT", value_name = "TIME")]
     #[arg(default_value_t = Span(TimeLimits::default().mutation))]
     pub mutation_timeout: Span,
+
+    /// How long a sync may stay open; one that is older is forgotten, deletes nobody and stands in nobody's way
+    #[arg(long, env = "MEMBERBASE_SYNC_EXPIRY", value_name = "TIME", value_parser = Span::long)]
+    #[arg(default_value_t = Span(SyncLimits::default().expiry))]
+    pub sync_expiry: Span,
 }
 
 /// How large a request may be, and how much it may ask for.
@@ -264,5 +269,6 @@ pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes) 
             envelope: request.max_envelope.0,
         },
         time: TimeLimits { query: times.query_timeout.0, mutation: times.mutation_timeout.0 },
+        sync: SyncLimits { expiry: times.sync_expiry.0 },
     }
 }

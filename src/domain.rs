@@ -13,6 +13,7 @@ pub mod member;
 pub mod memberbase;
 pub mod owned;
 pub mod stamp_collection;
+pub mod sync;
 pub mod text;
 pub mod transaction;
 

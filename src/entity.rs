@@ -5,4 +5,5 @@ pub mod clip;
 pub mod member;
 pub mod memberbase;
 pub mod stamp_collection;
+pub mod sync;
 pub mod transaction;

@@ -15,6 +15,7 @@ mod node;
 mod owned;
 mod scalar;
 mod stamp_collection;
+mod sync;
 mod transaction;
 
 use async_graphql::MergedObject;
@@ -43,7 +44,13 @@ pub fn sdl() -> String {
 
 /// What can be asked.
 #[derive(MergedObject, Clone, Default)]
-pub struct Query(node::NodeQuery, memberbase::MemberbaseQuery, member::MemberQuery, api_token::ApiTokenQuery);
+pub struct Query(
+    node::NodeQuery,
+    memberbase::MemberbaseQuery,
+    member::MemberQuery,
+    api_token::ApiTokenQuery,
+    sync::SyncQuery,
+);
 
 /// What can be changed.
 #[derive(MergedObject, Clone, Default)]
@@ -54,5 +61,6 @@ pub struct Mutation(
     clip::ClipMutation,
     stamp_collection::StampCollectionMutation,
     transaction::TransactionMutation,
+    sync::SyncMutation,
     api_token::ApiTokenMutation,
 );

@@ -6,8 +6,10 @@ mod page;
 mod strict;
 mod time;
 
-pub use id::{AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, TransactionId};
-pub use limits::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, TimeLimits};
+pub use id::{
+    AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId,
+};
+pub use limits::{BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits};
 pub use page::{Direction, Page, Slice, Start};
 pub use strict::Strict;
 pub use time::{MalformedTime, Time};

@@ -10,6 +10,7 @@ mod m20261124_000004_attributes;
 mod m20261124_000005_clip;
 mod m20261124_000006_stamp_collection;
 mod m20261124_000007_transaction;
+mod m20261124_000008_sync;
 
 /// The ordered list of migrations.
 pub struct Migrator;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000005_clip::Migration),
             Box::new(m20261124_000006_stamp_collection::Migration),
             Box::new(m20261124_000007_transaction::Migration),
+            Box::new(m20261124_000008_sync::Migration),
         ]
     }
 }

@@ -22,6 +22,11 @@ pub struct MalformedBytes;
 #[error("expected a time between 1ms and 24h such as 30s, 500ms or 5m")]
 pub struct MalformedSpan;
 
+/// A text that is no time that something may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time between 1s and 30 days such as 30m, 24h or 3d")]
+pub struct MalformedLongSpan;
+
 const UNITS: [(&str, usize); 7] = [
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
@@ -77,9 +82,29 @@ impl FromStr for Span {
     }
 }
 
+impl Span {
+    /// Reads the time of what lasts longer than a request.
+    pub fn long(text: &str) -> Result<Self, MalformedLongSpan> {
+        const DAYS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
+        // A day is a calendar's unit to jiff.
+        let text = match text.strip_suffix('d').map(str::parse::<u32>) {
+            Some(Ok(days)) => format!("{}h", u64::from(days) * 24),
+            _ => text.to_owned(),
+        };
+        let duration: SignedDuration = text.parse().map_err(|_| MalformedLongSpan)?;
+        let duration = Duration::try_from(duration).map_err(|_| MalformedLongSpan)?;
+        if DAYS.contains(&duration) { Ok(Self(duration)) } else { Err(MalformedLongSpan) }
+    }
+}
+
+/// Whole hours as such.
 impl fmt::Display for Span {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", self.0)
+        let hour = Duration::from_hours(1).as_nanos();
+        match self.0.as_nanos() {
+            nanos if nanos >= hour && nanos.is_multiple_of(hour) => write!(formatter, "{}h", nanos / hour),
+            _ => write!(formatter, "{:?}", self.0),
+        }
     }
 }
 
@@ -117,11 +142,22 @@ mod tests {
     }
 
     #[test]
+    fn what_lasts_longer_is_read_in_hours_and_days() {
+        for (text, hours) in [("24h", 24), ("3d", 72), ("30d", 720), ("1h", 1)] {
+            assert_eq!(Span::long(text), Ok(Span(Duration::from_hours(hours))), "{text}");
+        }
+        for text in ["", "0s", "999ms", "31d", "-1d", "d", "99999999999d", "721h", "24"] {
+            assert_eq!(Span::long(text), Err(MalformedLongSpan), "{text}");
+        }
+        assert_eq!(Span(Duration::from_hours(24)).to_string(), "24h");
+    }
+
+    #[test]
     fn what_is_written_reads_as_the_same() {
         for bytes in [1, 1000, 1024, 1 << 20, (1 << 20) + 1, 3 << 30] {
             assert_eq!(Bytes(bytes).to_string().parse(), Ok(Bytes(bytes)));
         }
-        for millis in [1, 1500, 30_000, 300_000] {
+        for millis in [1, 1500, 30_000, 300_000, 7_200_000] {
             let span = Span(Duration::from_millis(millis));
             assert_eq!(span.to_string().parse(), Ok(span));
         }

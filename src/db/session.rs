@@ -121,6 +121,15 @@ impl Session {
         }
     }
 
+    /// Has PostgreSQL plan the statements of this transaction by the values that they bind, and by how large the tables are
+    /// now: a plan for all values is kept, also from a time when a table was empty.
+    pub async fn plan_by_values(&self) -> Result<(), DbErr> {
+        match self.0.backend {
+            DbBackend::Sqlite => Ok(()),
+            _ => self.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await.map(drop),
+        }
+    }
+
     /// Says that others stood in the way, though no statement failed: what fails then is done again.
     pub fn contend(&self) {
         self.0.contended.store(true, Ordering::Relaxed);

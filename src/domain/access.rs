@@ -106,6 +106,11 @@ impl Scope {
 }
 
 impl Reach {
+    /// The same for a memberbase alone; none where it can't be seen.
+    pub(super) fn within(self, memberbase: MemberbaseId) -> Option<Scope> {
+        self.memberbase.is_none_or(|bound| bound == memberbase).then_some(Scope { memberbase })
+    }
+
     /// The one memberbase that can be seen; none: all of them.
     pub fn memberbase(self) -> Option<MemberbaseId> {
         self.memberbase

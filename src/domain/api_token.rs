@@ -5,7 +5,8 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QuerySelect, sea_query::Expr,
+    QueryFilter, QuerySelect,
+    sea_query::{Expr, Order},
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -187,7 +188,7 @@ pub async fn first(app: &App) -> Result<Option<(ApiToken, Secret)>, Error> {
 pub async fn list(app: &App, caller: &Caller, page: &Page<ApiTokenId>) -> Result<Slice<ApiToken>, Error> {
     let reach = caller.reach(Access::Admin)?;
     let found = api_token::Entity::find().filter(within(reach));
-    by_id::page(&app.db.read().await?, found, api_token::Column::Id, page).await
+    by_id::page(&app.db.read().await?, found, api_token::Column::Id, Order::Asc, page).await
 }
 
 /// How many tokens the caller manages.

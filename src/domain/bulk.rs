@@ -7,7 +7,7 @@ mod store;
 use std::collections::BTreeMap;
 
 pub(super) use statement::update;
-pub(super) use store::{Kind, Merge, store};
+pub(super) use store::{Kind, Merge, Stored, store};
 
 use super::{Error, RowError, RowErrorCode};
 

@@ -17,8 +17,8 @@ use sea_orm::{
 
 pub(super) use attributes::attribute_keys;
 pub use attributes::{NewValue, Removal, remove_attributes, set_attributes};
-pub(super) use delete::delete_all;
 pub use delete::{Deleted, Deletion, Doomed, delete};
+pub(super) use delete::{delete_all, delete_found};
 pub use filter::{Asked, Test, by_schema};
 pub use list::{Statements, count, list};
 pub use named::MemberName;

@@ -4,8 +4,9 @@ mod attribute_schema;
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, Select,
-    sea_query::{Expr, SimpleExpr},
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, JoinType, PaginatorTrait,
+    QueryFilter, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, IntoCondition, Order, SimpleExpr},
 };
 use uuid::Uuid;
 
@@ -18,12 +19,13 @@ use super::{
     by_id::{self, List},
     filter::{Filter, IdTest, TextTest, Values},
     member::{Deleted, delete_all},
+    sync::{self as syncs, Open},
 };
 use crate::{
     app::App,
     db::{Lock, Session},
-    entity::{api_token, member, memberbase},
-    types::{Id, MemberbaseId, Page, Slice, Time},
+    entity::{api_token, member, memberbase, sync},
+    types::{Id, MemberbaseId, Page, Slice, SyncId, Time},
 };
 
 /// The most characters of a name.
@@ -90,8 +92,8 @@ pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase,
         .await
 }
 
-/// Deletes a memberbase with its members, all that belongs to them, and the tokens bound to it. Where it holds more
-/// members than `at_most`, nothing. A dry run answers the same and deletes nothing.
+/// Deletes a memberbase with its members, all that belongs to them, its syncs and the tokens bound to it. Where it holds
+/// more members than `at_most`, nothing. A dry run answers the same and deletes nothing.
 pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<Deleted, Error> {
     let id = scope.memberbase();
     let delete = async |session: Session| {
@@ -105,6 +107,7 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
             session.discard();
         }
         let deleted = delete_all(&session, scope).await?;
+        syncs::delete_all(&session, scope).await?;
         api_token::Entity::delete_many().filter(api_token::Column::MemberbaseId.eq(id.uuid())).exec(&session).await?;
         memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;
         Ok(deleted)
@@ -136,7 +139,7 @@ pub async fn list(
     filter.check(&app.limits.filter)?;
     let session = app.db.read().await?;
     let found = within(reach).filter(condition(app.db.backend(), filter));
-    by_id::page(&session, found, memberbase::Column::Id, page).await
+    by_id::page(&session, found, memberbase::Column::Id, Order::Asc, page).await
 }
 
 /// How many memberbases within reach the filter holds for.
@@ -163,6 +166,29 @@ pub(super) async fn get(session: &impl ConnectionTrait, scope: Scope) -> Result<
         Some(row) => row.try_into(),
         None => Err(Error::memberbase_not_found(id)),
     }
+}
+
+/// The memberbase with its sync that has not ended, by one statement; fails where it does not exist.
+pub(super) async fn get_with_open_sync(
+    session: &impl ConnectionTrait,
+    scope: Scope,
+) -> Result<(Memberbase, Option<Open>), Error> {
+    const ID: &str = "open_sync_id";
+    const EXPIRES_AT: &str = "open_sync_expires_at";
+    let id = scope.memberbase();
+    let relation = memberbase::Entity::belongs_to(sync::Entity)
+        .from(memberbase::Column::Id)
+        .to(sync::Column::MemberbaseId)
+        .on_condition(|_, sync| Expr::col((sync, sync::Column::EndedAt)).is_null().into_condition());
+    let statement = memberbase::Entity::find_by_id(id.uuid())
+        .column_as(sync::Column::Id, ID)
+        .column_as(sync::Column::ExpiresAt, EXPIRES_AT)
+        .join(JoinType::LeftJoin, relation.into())
+        .build(session.get_database_backend());
+    let row = session.query_one_raw(statement).await?.ok_or_else(|| Error::memberbase_not_found(id))?;
+    let open = Option::zip(row.try_get::<Option<_>>("", ID)?, row.try_get::<Option<_>>("", EXPIRES_AT)?);
+    let open = open.map(|(id, time)| Open { id: SyncId::from_uuid(id), expires_at: Time::from_micros(time) });
+    Ok((memberbase::Model::from_query_result(&row, "")?.try_into()?, open))
 }
 
 /// Fails where the memberbase does not exist.

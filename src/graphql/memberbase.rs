@@ -12,6 +12,7 @@ use super::{
     filter::{Combination, IdFilter, StringFilter},
     member::{DeletedRows, MemberConnection, MemberFilter, MemberOrder},
     scalar::{Count, DateTime},
+    sync::SyncConnection,
 };
 use crate::{
     domain::{
@@ -74,6 +75,19 @@ impl Memberbase {
     ) -> Result<MemberConnection, Error> {
         let scope = ctx.caller().may(self.0.id, Access::Read)?;
         MemberConnection::load(ctx, scope, filter, order_by, Paging { first, after, last, before }).await
+    }
+
+    /// Its syncs, newest first.
+    async fn syncs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<SyncConnection, Error> {
+        let scope = ctx.caller().may(self.0.id, Access::Read)?;
+        SyncConnection::load(ctx, scope, Paging { first, after, last, before }).await
     }
 }
 

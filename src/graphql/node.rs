@@ -9,7 +9,7 @@ use async_graphql::{
 
 use super::{
     Error, api_token::ApiToken, clip::Clip, context::Found, member::Member, memberbase::Memberbase, owned::Belonging,
-    stamp_collection::StampCollection, transaction::Transaction,
+    stamp_collection::StampCollection, sync::Sync, transaction::Transaction,
 };
 use crate::{
     app::App,
@@ -20,11 +20,12 @@ use crate::{
         filter::check_values,
         member, memberbase,
         owned::{self, Owned},
+        sync,
     },
-    types::{AnyId, ApiTokenId, ClipId, MemberId, MemberbaseId, StampCollectionId, TransactionId},
+    types::{AnyId, ApiTokenId, ClipId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId},
 };
 
-/// Anything with an id of its own. The id's prefix (mb_, m_, clip_, sc_, txn_, atok_) says which type it is.
+/// Anything with an id of its own. The id's prefix (mb_, m_, clip_, sc_, txn_, atok_, sync_) says which type it is.
 #[derive(Interface, Clone, Debug)]
 #[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
 pub enum Node {
@@ -40,6 +41,8 @@ pub enum Node {
     Transaction(Transaction),
     /// An API token.
     ApiToken(ApiToken),
+    /// A sync.
+    Sync(Sync),
 }
 
 /// Queries for whatever has an id.
@@ -85,6 +88,7 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
             AnyId::StampCollectionId(id) => asked.stamp_collections.push(id),
             AnyId::TransactionId(id) => asked.transactions.push(id),
             AnyId::ApiTokenId(id) => asked.api_tokens.push(id),
+            AnyId::SyncId(id) => asked.syncs.push(id),
         }
     }
     let (app, reach) = (ctx.app(), ctx.caller().reach(Access::Read)?);
@@ -110,6 +114,11 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
             found.insert(AnyId::ApiTokenId(row.id), Node::ApiToken(ApiToken(row)));
         }
     }
+    if !asked.syncs.is_empty() {
+        for row in sync::find_many(app, reach, &asked.syncs).await? {
+            found.insert(AnyId::SyncId(row.id), Node::Sync(row.into()));
+        }
+    }
     Ok(found)
 }
 
@@ -122,6 +131,7 @@ struct Asked {
     stamp_collections: Vec<StampCollectionId>,
     transactions: Vec<TransactionId>,
     api_tokens: Vec<ApiTokenId>,
+    syncs: Vec<SyncId>,
 }
 
 async fn belongings<T: Owned>(

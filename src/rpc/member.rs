@@ -87,7 +87,7 @@ pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Ids, Er
     let row = |row: NewMember| Row::new(row.reference, row.attributes.map(|json| Some(json.into())), None);
     let rows: Vec<_> = given.members.into_iter().map(row).collect();
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
-    let upserted = bulk_upsert::bulk_upsert(&call.app, scope, &rows, options).await?;
+    let upserted = bulk_upsert::bulk_upsert(&call.app, scope, &rows, options, None).await?;
     let missing = || domain::Error::Internal("a stored row has no id".into()).into();
     upserted.ids.into_iter().map(|id| id.map(Written).ok_or_else(missing)).collect::<Result<_, _>>().map(Ids)
 }

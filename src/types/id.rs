@@ -94,6 +94,8 @@ ids! {
     TransactionId "txn_";
     /// The id of an API token.
     ApiTokenId "atok_";
+    /// The id of a sync.
+    SyncId "sync_";
 }
 
 /// A text that is not an id of the kind that was asked for.
@@ -174,7 +176,10 @@ mod tests {
         let error = MemberId::parse("mb_x").expect_err("the wrong kind");
         assert_eq!(error.to_string(), "expected m_ and 26 characters of lower-case Crockford base32");
         let error = AnyId::parse("user_1").expect_err("no kind");
-        assert!(error.to_string().starts_with("expected mb_ or m_ or clip_ or sc_ or txn_ or atok_ and"), "{error}");
+        assert!(
+            error.to_string().starts_with("expected mb_ or m_ or clip_ or sc_ or txn_ or atok_ or sync_ and"),
+            "{error}"
+        );
     }
 
     proptest! {

@@ -17,6 +17,8 @@ pub struct Limits {
     pub body: BodyLimits,
     /// Of time.
     pub time: TimeLimits,
+    /// Of syncs.
+    pub sync: SyncLimits,
 }
 
 /// Limits of a page.
@@ -93,6 +95,13 @@ pub struct TimeLimits {
     pub mutation: Duration,
 }
 
+/// Limits of a sync.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncLimits {
+    /// From its start to the moment when it is forgotten, unless it has ended by then.
+    pub expiry: Duration,
+}
+
 impl Default for PageLimits {
     fn default() -> Self {
         Self { default: 100, max: 5_000, rows: 100_000 }
@@ -138,5 +147,11 @@ impl Default for BodyLimits {
 impl Default for TimeLimits {
     fn default() -> Self {
         Self { query: Duration::from_secs(30), mutation: Duration::from_secs(300) }
+    }
+}
+
+impl Default for SyncLimits {
+    fn default() -> Self {
+        Self { expiry: Duration::from_hours(24) }
     }
 }

@@ -196,7 +196,7 @@ async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
     for round in 0..30_u64 {
         let rows: Vec<_> =
             refs(3_000).into_iter().map(|reference| Row::new(format!("{round}-{reference}"), None, None)).collect();
-        let call = bulk_upsert(&server.app, scope, &rows, options);
+        let call = bulk_upsert(&server.app, scope, &rows, options, None);
         dropped += usize::from(timeout(Duration::from_millis(1 + round % 15), call).await.is_err());
     }
     server.writer().await.upsert(&base, &["one more"]).await.data();

@@ -24,5 +24,6 @@ mod real_refs;
 mod regex;
 mod rpc;
 mod schema;
+mod syncs;
 mod tokens;
 mod unchanged;

@@ -91,6 +91,15 @@ impl<State: PartialEq> Merge<State> {
     }
 }
 
+/// What a call did.
+pub(in crate::domain) struct Stored<Id> {
+    /// What became of its rows, or why it did nothing.
+    pub outcome: Result<Upserted<Id>, Error>,
+    /// The things that its rows name, each once, also those of rows that failed or changed nothing; none where there is no
+    /// such thing, or only for a dry run.
+    pub named: Vec<Option<Uuid>>,
+}
+
 /// Stores the good rows (a bad one is none, and has its failure) within a transaction.
 pub(in crate::domain) async fn store<'a, K: Kind<'a>>(
     session: &Session,
@@ -99,27 +108,14 @@ pub(in crate::domain) async fn store<'a, K: Kind<'a>>(
     rows: &[Option<K::Row>],
     failures: Failures,
     options: Options,
-) -> Result<Upserted<K::Id>, Error> {
+) -> Stored<K::Id> {
     let folded = Folded::new(rows.iter().map(|row| row.as_ref().map(K::key)));
     let ids = vec![None; folded.keys.len()];
     let outcomes = vec![Outcome::Failed; rows.len()];
     let mut call = Call { session, scope, kind, rows, folded: &folded, options, ids, outcomes, failures };
-    let everything: Vec<usize> = (0..folded.keys.len()).collect();
-    let mut changes = call.look_up(&everything, &[], "").await?;
-    let missing = call.missing(&everything)?;
-    options.on_error.judge(&call.failures)?;
-    if !missing.is_empty() {
-        changes.extend(call.insert(missing).await?);
-    }
-    if !changes.is_empty() && session.get_database_backend() != DbBackend::Sqlite {
-        changes.sort_unstable_by_key(|change| change.place);
-        let places: Vec<_> = changes.iter().map(|change| change.place).collect();
-        changes = call.look_up(&places, &[], "ORDER BY input.n FOR NO KEY UPDATE OF stored").await?;
-        call.all_there(&places)?;
-    }
-    options.on_error.judge(&call.failures)?;
-    call.update(changes).await?;
-    Ok(call.report())
+    let done = call.run().await;
+    let outcome = done.map(|()| call.report());
+    Stored { outcome, named: call.ids }
 }
 
 /// A call on its way.
@@ -146,6 +142,26 @@ struct Change<State> {
 }
 
 impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
+    /// The whole way.
+    async fn run(&mut self) -> Result<(), Error> {
+        let on_error = self.options.on_error;
+        let everything: Vec<usize> = (0..self.folded.keys.len()).collect();
+        let mut changes = self.look_up(&everything, &[], "").await?;
+        let missing = self.missing(&everything)?;
+        on_error.judge(&self.failures)?;
+        if !missing.is_empty() {
+            changes.extend(self.insert(missing).await?);
+        }
+        if !changes.is_empty() && self.session.get_database_backend() != DbBackend::Sqlite {
+            changes.sort_unstable_by_key(|change| change.place);
+            let places: Vec<_> = changes.iter().map(|change| change.place).collect();
+            changes = self.look_up(&places, &[], "ORDER BY input.n FOR NO KEY UPDATE OF stored").await?;
+            self.all_there(&places)?;
+        }
+        on_error.judge(&self.failures)?;
+        self.update(changes).await
+    }
+
     /// Finds which of the keys at these places are there, and answers what their rows change of it; but not of those
     /// that have `ours` for an id, each at its place.
     async fn look_up(&mut self, places: &[usize], ours: &[Uuid], lock: &str) -> Result<Vec<Change<K::State>>, Error> {
@@ -331,14 +347,15 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
     }
 
     /// What became of each row, in the order of the input.
-    fn report(self) -> Upserted<K::Id> {
+    fn report(&mut self) -> Upserted<K::Id> {
         let mut ids = vec![None; self.rows.len()];
         for (place, id) in self.ids.iter().enumerate() {
             for &row in self.folded.rows(place) {
                 ids[row] = id.filter(|_| self.outcomes[row] != Outcome::Failed).map(K::Id::from_uuid);
             }
         }
-        Upserted { ids, outcomes: self.outcomes, failures: self.failures }
+        let (outcomes, failures) = (std::mem::take(&mut self.outcomes), std::mem::take(&mut self.failures));
+        Upserted { ids, outcomes, failures }
     }
 }
 

@@ -62,7 +62,7 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
         }
         let rows: Vec<_> = rows.iter().map(Option::as_ref).collect();
         let members = Members::new(app, schema, true);
-        let upserted = store(&session, scope, &members, &rows, failures, UPDATE).await?;
+        let upserted = store(&session, scope, &members, &rows, failures, UPDATE).await.outcome?;
         let mut failures = upserted.failures;
         for error in failures.values_mut() {
             name_fields(error);

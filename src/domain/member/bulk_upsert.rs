@@ -1,19 +1,21 @@
 //! Bulk upsert: any number of rows in one call, all of them in one transaction, an outcome for every row.
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryResult};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult};
 
 use super::{Member, member};
 use crate::{
     app::App,
-    db::{Column, Lock, Session, list},
+    db::{Column, Session, list},
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
         attribute::{Attributes, Patch, Schema},
-        bulk::{Failures, Given, Kind, Merge, Options, Upserted, store},
-        field, memberbase, text,
+        bulk::{Failures, Given, Kind, Merge, Options, Stored, Upserted, store},
+        field,
+        memberbase::Memberbase,
+        sync, text,
     },
-    types::{Id, MemberId, Time},
+    types::{Id, MemberId, SyncId, Time},
 };
 
 /// A row of the input.
@@ -40,15 +42,21 @@ impl Row {
     }
 }
 
-/// Stores the rows. The same call again changes nothing and answers the same ids.
-pub async fn bulk_upsert(app: &App, scope: Scope, rows: &[Row], options: Options) -> Result<Upserted<MemberId>, Error> {
-    let lock = Lock::Shared(scope.memberbase().uuid());
+/// Stores the rows, as a part of the sync that is named, which has to be open. The same call again changes nothing and
+/// answers the same ids.
+///
+/// Where a sync is open in the memberbase, it has seen all members that the rows name, whatever becomes of the rows; named
+/// or not, but for a dry run, which has to name it.
+pub async fn bulk_upsert(
+    app: &App,
+    scope: Scope,
+    rows: &[Row],
+    options: Options,
+    named: Option<SyncId>,
+) -> Result<Upserted<MemberId>, Error> {
     let full = rows.iter().any(|row| row.rest.is_some());
-    let upsert = async |session: Session| {
-        let schema = memberbase::get(&session, scope).await?.attribute_schema;
-        if options.dry_run {
-            session.discard();
-        }
+    let upsert = async |session: Session, memberbase: Memberbase, open: Option<SyncId>| {
+        sync::part_of(&session, scope, named, open).await?;
         let mut failures = Failures::new();
         let good = rows.iter().enumerate().map(|(index, row)| match text::ref_fault(&row.reference) {
             Some(error) => {
@@ -58,10 +66,25 @@ pub async fn bulk_upsert(app: &App, scope: Scope, rows: &[Row], options: Options
             None => Some(row),
         });
         let good: Vec<_> = good.collect();
-        let members = Members::new(app, schema, full);
-        store(&session, scope, &members, &good, failures, options).await
+        let members = Members::new(app, memberbase.attribute_schema, full);
+        let Some(sync) = open.filter(|_| !options.dry_run || named.is_some()) else {
+            if options.dry_run {
+                session.discard();
+            }
+            return store(&session, scope, &members, &good, failures, options).await.outcome.map(Ok);
+        };
+        session.execute_unprepared("SAVEPOINT rows").await?;
+        let Stored { outcome, named } = store(&session, scope, &members, &good, failures, options).await;
+        match &outcome {
+            Ok(_) if !options.dry_run => {}
+            // The marks are kept, and they alone: a bad row gets no member deleted.
+            Ok(_) | Err(Error::BadRows { .. }) => drop(session.execute_unprepared("ROLLBACK TO SAVEPOINT rows").await?),
+            Err(_) => return outcome.map(Ok),
+        }
+        sync::mark(&session, sync, named.into_iter().flatten().collect()).await?;
+        Ok(outcome)
     };
-    app.db.write(lock, upsert).await
+    sync::beside(app, scope, upsert).await?
 }
 
 /// How members are stored.

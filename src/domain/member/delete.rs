@@ -11,10 +11,9 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{Column, Lock, Rows, Scalar, Session},
+    db::{Column, Rows, Scalar, Session},
     domain::{
-        Error, access::Scope, clip::Clip, memberbase, owned, stamp_collection::StampCollection,
-        transaction::Transaction,
+        Error, access::Scope, clip::Clip, owned, stamp_collection::StampCollection, sync, transaction::Transaction,
     },
     entity::member,
     types::{Id, MemberId},
@@ -68,12 +67,10 @@ pub async fn delete(app: &App, scope: Scope, mut doomed: Doomed) -> Result<Delet
     let mut seen = HashSet::new();
     doomed.refs.retain(|reference| seen.insert(reference.clone()));
     drop(seen);
-    let lock = Lock::Shared(scope.memberbase().uuid());
-    app.db.write(lock, async |session| delete_in(&session, scope, &doomed).await).await
+    sync::beside(app, scope, async |session, _, _| delete_in(&session, scope, &doomed).await).await
 }
 
 async fn delete_in(session: &Session, scope: Scope, doomed: &Doomed) -> Result<Deletion, Error> {
-    memberbase::ensure_exists(session, scope).await?;
     if doomed.dry_run {
         session.discard();
     }
@@ -118,8 +115,8 @@ async fn lock(session: &Session, scope: Scope, ids: &mut Vec<Uuid>) -> Result<()
     Ok(())
 }
 
-/// Deletes these members, which are there and locked, after all that belongs to them.
-async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<Deleted, Error> {
+/// Deletes these members, which are there and which nobody else can write, after all that belongs to them.
+pub(in crate::domain) async fn delete_found(session: &Session, scope: Scope, ids: &[Uuid]) -> Result<Deleted, Error> {
     if ids.is_empty() {
         return Ok(Deleted::default());
     }

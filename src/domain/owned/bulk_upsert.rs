@@ -74,5 +74,5 @@ where
         };
         rows.push(row.map_err(|error| failures.insert(index, error)).ok());
     }
-    store(session, scope, kind, &rows, failures, options).await
+    store(session, scope, kind, &rows, failures, options).await.outcome
 }

@@ -13,11 +13,11 @@ use crate::{
     graphql::{
         Error,
         bulk::{Ids, MemberUpsertResults, OnRowError, Rare, Raw, UpsertMode, UpsertSummary},
-        context::Found,
+        context::{Found, id},
         execute::BulkRows,
         scalar::{Attributes, DateTime},
     },
-    types::MemberId,
+    types::{MemberId, SyncId},
 };
 
 /// Rows to store, any number of them, in one transaction.
@@ -33,9 +33,11 @@ pub struct BulkUpsertMembersInput {
     /// Which rows are to be stored.
     #[graphql(default_with = "UpsertMode::Upsert")]
     mode: UpsertMode,
-    /// Does everything but keep it: the answer is the real call's, but members that would be created have no id yet.
+    /// Does everything but keep it: the answer is the real call's, but members that would be created have no id yet. With syncId the marks of the open sync are kept, and they alone.
     #[graphql(default = false)]
     dry_run: bool,
+    /// The open sync that this call is part of; CONFLICT where it is no longer open. While a sync is open in the memberbase, a call without it marks too, unless it is a dry run.
+    sync_id: Option<ID>,
 }
 
 /// A row: a member as the owner knows it.
@@ -105,9 +107,10 @@ impl BulkUpsertMembersMutation {
         #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertMembersInput,
     ) -> Result<Option<BulkUpsertMembersPayload>, Error> {
         let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let sync = input.sync_id.map(|text| id::<SyncId>("syncId", &text)).transpose()?;
         let rows: Vec<_> = input.members.take(ctx)?.into_iter().map(Row::from).collect();
         let options = Options { on_error: input.on_error.into(), mode: input.mode.into(), dry_run: input.dry_run };
-        let upserted = bulk_upsert(ctx.app(), scope, &rows, options).await?;
+        let upserted = bulk_upsert(ctx.app(), scope, &rows, options, sync).await?;
         Ok(Some(BulkUpsertMembersPayload { scope, rows, upserted }))
     }
 }

@@ -1,0 +1,85 @@
+//! Marks: whom an open sync has seen.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::{Sync, expire, not_found};
+use crate::{
+    app::App,
+    db::{Column, Lock, Rows, Scalar, Session},
+    domain::{
+        Error,
+        access::Scope,
+        memberbase::{self, Memberbase},
+    },
+    entity::sync,
+    types::{Id, SyncId, Time},
+};
+
+/// The sync of a memberbase that has not ended.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::domain) struct Open {
+    /// Its id.
+    pub id: SyncId,
+    /// From when on it is forgotten.
+    pub expires_at: Time,
+}
+
+/// Does `work` in one transaction in a memberbase in which others may write meanwhile, with the sync that is open there.
+/// One that is past its time is ended before, so that its figures stay as they were.
+pub(in crate::domain) async fn beside<T, Work>(
+    app: &App,
+    scope: Scope,
+    work: impl Fn(Session, Memberbase, Option<SyncId>) -> Work,
+) -> Result<T, Error>
+where
+    Work: Future<Output = Result<T, Error>>,
+{
+    let lock = Lock::Shared(scope.memberbase().uuid());
+    let attempt = async |session: Session| {
+        let (memberbase, open) = memberbase::get_with_open_sync(&session, scope).await?;
+        if open.is_some_and(|open| open.expires_at <= Time::now()) {
+            return Ok(None);
+        }
+        work(session, memberbase, open.map(|open| open.id)).await.map(Some)
+    };
+    loop {
+        if let Some(done) = app.db.write(lock, attempt).await? {
+            return Ok(done);
+        }
+        expire(app, scope).await?;
+    }
+}
+
+/// Fails where the sync that a call names is not the one that is open.
+pub(in crate::domain) async fn part_of(
+    session: &Session,
+    scope: Scope,
+    named: Option<SyncId>,
+    open: Option<SyncId>,
+) -> Result<(), Error> {
+    let Some(id) = named.filter(|id| Some(*id) != open) else { return Ok(()) };
+    let found = sync::Entity::find_by_id(id.uuid())
+        .filter(sync::Column::MemberbaseId.eq(scope.memberbase().uuid()))
+        .one(session)
+        .await?
+        .ok_or_else(|| not_found(id))?;
+    Err(Sync::try_from(found)?.not_open())
+}
+
+/// Marks members as seen by an open sync; again is no error. To be the last that a transaction does: it waits for others
+/// that mark the same members.
+pub(in crate::domain) async fn mark(session: &Session, sync: SyncId, mut members: Vec<Uuid>) -> Result<(), Error> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    // All mark in one order, and so nobody waits for one that waits for them.
+    members.sort_unstable();
+    let order = if session.get_database_backend() == DbBackend::Sqlite { "" } else { "ORDER BY input.n" };
+    let sql = format!(
+        "INSERT INTO sync_seen (sync_id, member_id) SELECT $1, input.id FROM {{rows}} AS input WHERE true {order} \
+        ON CONFLICT (sync_id, member_id) DO NOTHING"
+    );
+    session.bulk(&sql, &[Scalar::Uuid(sync.uuid())], &Rows::new([("id", Column::Uuids(members))])).await?;
+    Ok(())
+}

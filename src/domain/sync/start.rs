@@ -1,0 +1,53 @@
+//! The start of a sync.
+
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use uuid::Uuid;
+
+use super::{State, Sync, end::end_open};
+use crate::{
+    app::App,
+    db::{Lock, Session},
+    domain::{Error, access::Scope, memberbase},
+    entity::sync,
+    types::{Id, SyncId, Time},
+};
+
+/// Starts a sync, once no upsert is in flight. One that is open is abandoned where `abandon_open` says so, else it stands
+/// in the way; one past its time does not.
+pub async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result<Sync, Error> {
+    let start = async |session: Session| {
+        memberbase::ensure_exists(&session, scope).await?;
+        let ended = end_open(&session, scope, |open| match open.state {
+            State::Open if !abandon_open => Err(in_the_way(open)),
+            State::Open => Ok(State::Abandoned),
+            _ => Ok(State::Expired),
+        });
+        ended.await?;
+        let id = SyncId::from_uuid(Uuid::now_v7());
+        let expiry = i64::try_from(app.limits.sync.expiry.as_micros()).unwrap_or(i64::MAX);
+        let row = sync::Model {
+            id: id.uuid(),
+            memberbase_id: scope.memberbase().uuid(),
+            state: State::Open as i32,
+            expires_at: Time::from_micros(id.created_at().micros().saturating_add(expiry)).micros(),
+            ended_at: None,
+            seen: None,
+            missing: None,
+            deleted_members: None,
+            deleted_attributes: None,
+            deleted_clips: None,
+            deleted_stamp_collections: None,
+            deleted_transactions: None,
+        };
+        sync::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&session).await?;
+        row.try_into()
+    };
+    app.db.write(Lock::Exclusive(scope.memberbase().uuid()), start).await
+}
+
+fn in_the_way(open: &Sync) -> Error {
+    let (id, memberbase, time) = (open.id, open.memberbase, open.id.created_at());
+    Error::Conflict(format!(
+        "sync {id} is open in memberbase {memberbase} since {time}: commit or abandon it first, or start with abandonOpen"
+    ))
+}
