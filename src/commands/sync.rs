@@ -212,10 +212,10 @@ impl Run {
             Ok(count) => self.finish(client, memberbase, mirror, count, summary).await,
             Err(error) => Err(error),
         };
-        if outcome.is_err() || self.settings.rules.dry_run {
-            if let Err(message) = mirror.abandon(client).await {
-                tell(message);
-            }
+        if (outcome.is_err() || self.settings.rules.dry_run)
+            && let Err(message) = mirror.abandon(client).await
+        {
+            tell(message);
         }
         outcome
     }

@@ -24,6 +24,7 @@ mod real_refs;
 mod regex;
 mod rpc;
 mod schema;
+mod sync_command;
 mod syncs;
 mod tokens;
 mod unchanged;

@@ -79,7 +79,10 @@ fn figures(sync: &Value) -> (i64, i64) {
 async fn a_commit_deletes_whom_nobody_upserted(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a", "b", "c", "d"]).await;
     let started = writer.try_start(&base, false).await.data()["startSync"]["sync"].take();
-    assert_eq!((&started["state"], &started["endedAt"], &started["deleted"]), (&json!("OPEN"), &json!(null), &json!(null)));
+    assert_eq!(
+        (&started["state"], &started["endedAt"], &started["deleted"]),
+        (&json!("OPEN"), &json!(null), &json!(null))
+    );
     assert_eq!((figures(&started), &started["memberbase"]["id"]), ((0, 4), &json!(base)));
     let sync = started["id"].as_str().unwrap();
     let input = json!({"memberbaseId": base, "members": [{"ref": "a"}, {"ref": "e"}, {"ref": "a"}], "syncId": sync});

@@ -67,8 +67,8 @@ impl Lanes {
 
     /// Sends what is left.
     pub(super) fn finish(self) -> Result<(), Closed> {
-        let left = self.senders.into_iter().zip(self.filling).filter(|(_, batch)| !batch.places.is_empty());
-        left.map(|(sender, batch)| sender.blocking_send(batch).map_err(|_| Closed)).collect()
+        let mut left = self.senders.into_iter().zip(self.filling).filter(|(_, batch)| !batch.places.is_empty());
+        left.try_for_each(|(sender, batch)| sender.blocking_send(batch).map_err(|_| Closed))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it is less than the number of lanes")]

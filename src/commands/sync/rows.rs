@@ -135,7 +135,7 @@ fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
 #[cfg(test)]
 fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
     let (file, path) = tempfile::NamedTempFile::new().expect("a file").into_parts();
-    std::io::Write::write_all(&mut &file, text).expect("a file");
+    io::Write::write_all(&mut &file, text).expect("a file");
     let packing = crate::commands::members_file::Packing::None;
     let (source, _) = super::source::open(&path, packing, std::sync::Arc::default()).expect("a file");
     let (mut row, mut told) = (Row::default(), Vec::new());
