@@ -42,7 +42,10 @@ use super::{
     serve::stop_signal,
     tell,
 };
-use crate::cli::{Format, OnError, Rules, Sync};
+use crate::{
+    cli::{Format, OnError, Rules, Sync},
+    types::{Id, MemberbaseId},
+};
 
 /// What a run ends with where rows were left out.
 const DONE_WITH_REJECTS: u8 = 3;
@@ -154,8 +157,13 @@ impl Run {
         format: Format,
     ) -> Result<(Memberbase, Reading), Error> {
         let Sync { file, memberbase: named, create, input, rules, work, .. } = &self.settings;
-        let found =
-            if *create { Memberbase::find(client, named).await? } else { Some(Memberbase::get(client, named).await?) };
+        // An id names a memberbase that is there: a new one would have another.
+        let may_create = *create && MemberbaseId::parse(named).is_err();
+        let found = if may_create {
+            Memberbase::find(client, named).await?
+        } else {
+            Some(Memberbase::get(client, named).await?)
+        };
         if found.is_none() && rules.dry_run {
             return Err(Error::Refused(format!("there is no memberbase {named:?} yet, and a dry run makes none")));
         }

@@ -19,7 +19,7 @@ async fn a_bad_row_ends_the_run_unless_it_is_to_be_left_out(
     let ran = bench.sync(&file, &[&options[..], &["skip"]].concat());
     assert_eq!(ran.counts(3), [1, 1, 0, 4, 0]);
     assert_eq!(ran.summary(3)["rows"], 6);
-    assert!(ran.stderr.contains("line 3: attributes.age: expected a number"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("line 3: attributes.age: attribute \"age\" is of type NUMBER"), "{}", ran.stderr);
     let mut rows: Vec<_> = std::fs::read_to_string(&rejects).unwrap().lines().map(str::to_owned).collect();
     rows.sort();
     assert_eq!(rows.len(), 5, "{rows:?}");

@@ -57,7 +57,7 @@ async fn a_dry_run_shows_everything_and_changes_nothing(
     assert_eq!(ran.counts(3), [0, 1, 0, 2, 0]);
     let ran = bench.sync(&bad, &["--dry-run", "--json"]);
     assert_eq!(ran.counts(1), [0, 1, 0, 2, 0]);
-    ran.told(1, "line 3: attributes.age: expected a number");
+    ran.told(1, "line 3: attributes.age: attribute \"age\" is of type NUMBER");
     assert_eq!((bench.members().await, bench.syncs().await), (before, vec!["ABANDONED".to_owned()]));
 }
 
