@@ -179,6 +179,7 @@ impl Run {
             on_error: if rules.dry_run { OnError::Skip } else { rules.on_error },
             rejects: Arc::clone(&self.rejects),
             read: Arc::clone(&self.progress.read),
+            rows_read: Arc::clone(&self.progress.rows_read),
             concurrency: work.concurrency,
             batch_size: work.batch_size,
         });

@@ -20,7 +20,9 @@ pub(super) struct Progress {
     quiet: bool,
     /// Bytes of the file that were read.
     pub read: Arc<AtomicU64>,
-    /// All that it has.
+    /// Rows in them.
+    pub rows_read: Arc<AtomicU64>,
+    /// All bytes that it has.
     size: AtomicU64,
     rows: AtomicU64,
     started: Mutex<Instant>,
@@ -38,6 +40,7 @@ impl Progress {
             bar,
             quiet,
             read: Arc::default(),
+            rows_read: Arc::default(),
             size: AtomicU64::new(0),
             rows: AtomicU64::new(0),
             started: Mutex::new(Instant::now()),
@@ -106,16 +109,25 @@ impl Progress {
         let elapsed = self.started.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         let size = self.size.load(Ordering::Relaxed);
         let read = self.read.load(Ordering::Relaxed);
-        // A file may grow while it is read.
-        (elapsed, if size > 0 { read.min(size) } else { read }, size)
+        // Batches that are filled or wait are read and not done. A file may grow while it is read.
+        (
+            elapsed,
+            done(if size > 0 { read.min(size) } else { read }, self.rows(), self.rows_read.load(Ordering::Relaxed)),
+            size,
+        )
     }
+}
+
+/// How many of the bytes that were read are of rows that are done.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "to look at")]
+fn done(read: u64, rows: u64, rows_read: u64) -> u64 {
+    (read as f64 * rows.min(rows_read) as f64 / rows_read.max(1) as f64) as u64
 }
 
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "to look at")]
 fn text(elapsed: Duration, rows: u64, read: u64, size: u64) -> String {
     let rate = rows as f64 / elapsed.as_secs_f64().max(0.001);
     let mut text = format!("{} rows  {} rows/s", thousands(rows), thousands(rate as u64));
-    // What is read goes before what is done by some batches: until the first is done, nothing can be said.
     if size > 0 && rows > 0 && read > 0 {
         let left = elapsed.mul_f64((size - read) as f64 / read as f64);
         text += &format!("  {} left", clock(left));
@@ -142,6 +154,7 @@ mod tests {
         assert_eq!(text(after, 120_000, 250, 1000), "120,000 rows  12,000 rows/s  30 s left");
         assert_eq!(text(after, 0, 250, 1000), "0 rows  0 rows/s");
         assert_eq!(text(after, 5, 250, 0), "5 rows  0 rows/s");
+        assert_eq!((done(1000, 30, 60), done(1000, 0, 0), done(7, 60, 60)), (500, 0, 7));
         assert_eq!(clock(Duration::from_secs(125)), "2 min 5 s");
         assert_eq!(clock(Duration::from_secs(7260)), "2 h 1 min");
     }

@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
@@ -30,6 +33,8 @@ pub(super) struct Job {
     pub rejects: Arc<Rejects>,
     /// Counts bytes of the file.
     pub read: Arc<AtomicU64>,
+    /// Counts rows.
+    pub rows_read: Arc<AtomicU64>,
     pub concurrency: usize,
     pub batch_size: usize,
 }
@@ -91,6 +96,7 @@ fn all(mut rows: Rows, mut lanes: Lanes, job: &Job) -> Result<Count, ReadError> 
             }
         }
         count.rows += 1;
+        job.rows_read.store(count.rows, Ordering::Relaxed);
     }
     lanes.finish().map_err(unwanted)?;
     Ok(count)
