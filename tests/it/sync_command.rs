@@ -20,7 +20,8 @@ use tempfile::TempDir;
 
 use crate::support::{Database, Server};
 
-/// A memberbase of a database of its own, and the binary.
+/// A memberbase of a database of its own, and the binary. Tests that wait for a process have threads beside: what the
+/// server in this process has begun to write, such as when a token was last used, is to end meanwhile.
 struct Bench {
     server: Server,
     base: String,

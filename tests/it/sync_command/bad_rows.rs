@@ -7,7 +7,7 @@ use super::Bench;
 use crate::support::Database;
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_row_ends_the_run_unless_it_is_to_be_left_out(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -34,7 +34,7 @@ async fn a_bad_row_ends_the_run_unless_it_is_to_be_left_out(
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slip_in_a_row_deletes_no_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::with(database, &["ann", "ben", "cid", "dora", "gone"]).await;
     let options = ["--delete-missing", "--max-deleted-percent", "100", "--on-error", "skip", "--json"];
@@ -50,7 +50,7 @@ async fn a_slip_in_a_row_deletes_no_member(#[values(Database::Sqlite, Database::
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_a_row_is_about_nobody_can_tell_whom_nobody_is_deleted(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(

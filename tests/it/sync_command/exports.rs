@@ -63,7 +63,7 @@ fn nasty() -> Vec<Value> {
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_export_writes_changes_nothing_when_it_is_read(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -93,7 +93,7 @@ async fn what_export_writes_changes_nothing_when_it_is_read(
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn export_writes_those_that_are_asked_for(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let file = bench.file("m.csv", "ref,plan\na1,gold\na2,basic\nb1,gold\n");

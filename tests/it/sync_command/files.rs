@@ -19,7 +19,7 @@ const NDJSON: &str = r#"{"ref":"ann","attributes":{"plan":"gold, \"x\"","age":41
 const CSV_OPTIONS: [&str; 6] = ["--map", "ref=customer", "--map", "plan=tier", "--ignore-unknown-columns", "--json"];
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_format_and_packing_says_the_same(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let csv = bench.file("members.csv", CSV);
@@ -48,7 +48,7 @@ async fn every_format_and_packing_says_the_same(#[values(Database::Sqlite, Datab
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_file_says_later_of_a_member_holds(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let rows: String = (0..400).map(|row| format!("ref-{},{row}\n", row * row % 7)).collect();
@@ -62,7 +62,7 @@ async fn what_a_file_says_later_of_a_member_holds(#[values(Database::Sqlite, Dat
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_row_of_the_source_is_stale(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let file = |time: &str, plan: &str| bench.file("m.csv", format!("ref,plan,changed\nann,{plan},{time}\n"));
@@ -73,7 +73,7 @@ async fn an_older_row_of_the_source_is_stale(#[values(Database::Sqlite, Database
     assert_eq!(bench.sync(&file("", "basic"), &options).counts(0), [0, 1, 0, 0, 0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_can_t_be_meant_is_refused_before_anything_is_sent() {
     let bench = Bench::with(Database::Sqlite, &["ann"]).await;
     let csv = bench.file("m.csv", "ref,colour\nben,red\n");
@@ -92,7 +92,7 @@ async fn what_can_t_be_meant_is_refused_before_anything_is_sent() {
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_memberbase_is_found_by_its_name(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let file = bench.file("members.txt", "ann\nben\n");
@@ -115,7 +115,7 @@ async fn a_memberbase_is_found_by_its_name(#[values(Database::Sqlite, Database::
     named("Writers", &["--create"]).told(1, "several memberbases are called \"Writers\"");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_that_are_not_current_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/new.db", folder.path().display());
@@ -145,7 +145,7 @@ fn peak(bench: &Bench, lines: usize) -> u64 {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_does_not_grow_with_the_file() {
     // SQLite's own caches fill in this process, up to their size.
     let bench = Bench::new(Database::Postgres).await;

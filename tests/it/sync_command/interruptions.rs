@@ -18,7 +18,7 @@ async fn under_way(bench: &Bench, more: &[&str]) -> std::process::Child {
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signal_abandons_the_sync(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values("INT", "TERM")] name: &str,
@@ -34,7 +34,7 @@ async fn a_signal_abandons_the_sync(
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_client_left_open_gives_way_when_it_is_told_to(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -53,7 +53,7 @@ async fn what_a_killed_client_left_open_gives_way_when_it_is_told_to(
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_that_is_abandoned_by_another_ends_the_run(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {

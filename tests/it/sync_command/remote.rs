@@ -59,7 +59,7 @@ fn untold(ran: &Ran, secret: &str) {
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_is_synced_and_exported_as_a_database_is(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -80,7 +80,7 @@ async fn a_server_is_synced_and_exported_as_a_database_is(
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 21), "{ran:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_not_is_refused_and_the_token_is_not_told() {
     let bench = Bench::of(Database::Sqlite, 3).await;
     let (process, reader) = (Process::start(&bench), secret(&bench, Access::Read).await);
@@ -113,7 +113,7 @@ async fn under_way(bench: &Bench, process: &Process, token: &str, retry_for: &st
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_back_is_waited_for(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::of(database, 20).await;
     let (mut process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
@@ -133,7 +133,7 @@ async fn a_server_that_comes_back_is_waited_for(#[values(Database::Sqlite, Datab
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stays_away_deletes_nobody(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::of(database, 20).await;
     let (mut process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
@@ -146,7 +146,7 @@ async fn a_server_that_stays_away_deletes_nobody(#[values(Database::Sqlite, Data
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["OPEN".to_owned()]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_is_killed_leaves_the_server_well() {
     let bench = Bench::of(Database::Sqlite, 20).await;
     let (process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);

@@ -7,7 +7,7 @@ use super::{Bench, gzip, zstd};
 use crate::support::Database;
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_that_are_not_in_the_file_go_only_where_that_is_asked_for(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -24,7 +24,7 @@ async fn members_that_are_not_in_the_file_go_only_where_that_is_asked_for(
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_the_share_that_may_go_deletes_nobody(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -39,7 +39,7 @@ async fn more_than_the_share_that_may_go_deletes_nobody(
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_shows_everything_and_changes_nothing(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -62,7 +62,7 @@ async fn a_dry_run_shows_everything_and_changes_nothing(
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_damaged_or_empty_deletes_nobody(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
