@@ -1,6 +1,12 @@
 //! The command line: clap's types, and nothing else.
 
-use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
+mod export;
+mod sync;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
+
+pub use export::Export;
+pub use sync::{Input, OnError, Rules, Sync, Work};
 
 use crate::{
     config,
@@ -26,6 +32,10 @@ pub struct Cli {
 pub enum Command {
     /// Serve the GraphQL API
     Serve(Box<Serve>),
+    /// Bring a memberbase up to date from a file: CSV, NDJSON or a ref a line
+    Sync(Box<Sync>),
+    /// Write the members of a memberbase as NDJSON or CSV, which sync reads
+    Export(Box<Export>),
     /// Look after the tables of the database
     Migrate(Migrate),
     /// Print the GraphQL schema; needs no database
@@ -34,6 +44,17 @@ pub enum Command {
     Openapi,
     /// Make, list and revoke API tokens
     Token(Token),
+}
+
+/// The format of a file of members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A header, and a column an attribute
+    Csv,
+    /// A JSON object a line: ref, attributes, sourceUpdatedAt
+    Ndjson,
+    /// A ref a line
+    Lines,
 }
 
 /// The settings of `serve`.

@@ -1,12 +1,19 @@
 //! The commands, a file each.
 
+mod api;
+mod export;
+mod members_file;
 mod migrate;
 mod openapi;
 mod schema;
 mod serve;
+mod sync;
 mod token;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use crate::{
     app::App,
@@ -39,12 +46,22 @@ pub enum Error {
     /// What was asked for is refused.
     #[error("{0}")]
     Refused(String),
+    /// The command is asked for in a way that makes no sense.
+    #[error("{0}")]
+    Usage(String),
     /// The output can't be written.
     #[error("can't write the output: {}", line(.0))]
     Output(io::Error),
     /// The system gives no signals.
     #[error("can't wait for signals: {}", line(.0))]
     Signals(io::Error),
+}
+
+impl Error {
+    /// What the process ends with: as clap's own where the usage is wrong.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(if matches!(self, Self::Usage(_)) { 2 } else { 1 })
+    }
 }
 
 /// As the API would tell it.
@@ -54,15 +71,18 @@ impl From<domain::Error> for Error {
     }
 }
 
-/// Runs a command.
-pub async fn run(cli: Cli) -> Result<(), Error> {
+/// Runs a command, and answers what the process ends with.
+pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
+        Command::Sync(settings) => return sync::run(*settings).await,
+        Command::Export(settings) => export::run(*settings).await,
         Command::Serve(settings) => serve::run(*settings).await,
         Command::Migrate(settings) => migrate::run(settings).await,
         Command::Schema => schema::run(),
         Command::Openapi => openapi::run(),
         Command::Token(settings) => token::run(settings).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Opens the database for a command. No statement of a command may take longer than one of the server's.

@@ -2,6 +2,7 @@
 //!
 //! The defaults are those of `types/limits.rs`.
 
+mod api;
 mod secret_url;
 mod units;
 
@@ -11,6 +12,7 @@ use axum::http::HeaderValue;
 use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 use tracing_subscriber::EnvFilter;
 
+pub use api::Api;
 pub use secret_url::SecretUrl;
 pub use units::{Bytes, Span};
 

@@ -13,11 +13,11 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let _telemetry = telemetry::start(&cli.log);
     match commands::run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Where not even stderr can be written there is nobody to tell.
             let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

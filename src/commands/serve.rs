@@ -83,7 +83,7 @@ async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Ser
 }
 
 /// Ends with the first SIGTERM or SIGINT. From then on the next one ends the process.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();

@@ -32,6 +32,7 @@ mod real_refs;
 mod regex;
 mod rpc;
 mod schema;
+mod sync_command;
 mod sync_concurrency;
 mod syncs;
 mod tokens;

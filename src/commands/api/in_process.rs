@@ -1,0 +1,72 @@
+//! The API on the database itself, for whoever may open that: the same operations, without a server between.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use tokio_util::task::TaskTracker;
+
+use super::Failure;
+use crate::{
+    app::App,
+    commands::{Error, app, failed, open},
+    config::Database,
+    domain::access::Caller,
+    graphql::{self, Api, context, execute},
+    types::Limits,
+};
+
+/// Stands for the trace id of a request.
+const TRACE: &str = "command";
+
+/// The API on the database.
+pub(super) struct InProcess {
+    app: App,
+    executor: Arc<Api>,
+    tasks: TaskTracker,
+}
+
+impl InProcess {
+    /// Opens the database, whose tables have to be current: to change them is for `serve` and `migrate`, which whoever runs
+    /// the server decides on.
+    pub(super) async fn open(database: &Database) -> Result<Self, Error> {
+        let limits = Limits::default();
+        let db = open(database, &limits).await?;
+        let migrations = db.migrations().await.map_err(|cause| failed(database, cause))?;
+        if migrations.iter().any(|migration| !migration.applied) {
+            db.close().await;
+            let url = &database.database_url;
+            let message = format!("the tables of {url} are not current: run memberbase migrate up");
+            return Err(Error::Refused(message));
+        }
+        let executor = Arc::new(graphql::api(&limits));
+        Ok(Self { app: app(db, limits), executor, tasks: TaskTracker::new() })
+    }
+
+    /// Runs an operation, in a task that goes on where nobody waits for it: what was begun in the database is ended.
+    pub(super) async fn send(&self, body: Bytes) -> Result<Bytes, Failure> {
+        let (app, executor) = (self.app.clone(), Arc::clone(&self.executor));
+        let answer = self.tasks.spawn(async move {
+            let operation = match execute::Request::from_json(&body) {
+                Ok(request) => executor.prepare(request),
+                Err(error) => Err(vec![error]),
+            };
+            drop(body);
+            match operation {
+                Ok(operation) => {
+                    let deadline = Instant::now() + app.limits.time.mutation;
+                    executor.run(operation, context::data(app.until(deadline), Caller::operator()), TRACE).await
+                }
+                Err(errors) => execute::refusal(&errors, TRACE),
+            }
+        });
+        let answer = answer.await.map_err(|_| Failure::Broken("the request panicked".to_owned()))?;
+        Ok(answer.body.into())
+    }
+
+    /// Waits for what runs, and closes the database.
+    pub(super) async fn close(self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.app.db.close().await;
+    }
+}

@@ -1,0 +1,87 @@
+//! The memberbase that a command is about.
+
+use serde::{Deserialize, Deserializer, de};
+use serde_json::json;
+
+use super::Client;
+use crate::{
+    commands::Error,
+    domain::attribute::Kind,
+    types::{Id, MemberbaseId},
+};
+
+const BY_ID: &str = "query ($id: ID!) { memberbase(id: $id) { id attributeSchema { key type } } }";
+const BY_NAME: &str = "query ($name: String!) { \
+    memberbases(filter: {name: {eq: $name}}, first: 2) { nodes { id attributeSchema { key type } } } }";
+const CREATE: &str = "mutation ($name: String!) { \
+    createMemberbase(input: {name: $name}) { memberbase { id attributeSchema { key type } } } }";
+
+/// The memberbase that a command is about.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::commands) struct Memberbase {
+    pub id: String,
+    pub attribute_schema: Vec<Definition>,
+}
+
+/// An attribute that its members may have.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::commands) struct Definition {
+    pub key: String,
+    #[serde(rename = "type", deserialize_with = "kind")]
+    pub kind: Kind,
+}
+
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let kinds = [Kind::String, Kind::Number, Kind::Boolean, Kind::Date, Kind::StringList];
+    let kind = kinds.into_iter().find(|kind| kind.name() == name);
+    kind.ok_or_else(|| de::Error::custom(format_args!("an attribute of the type {name}, which is newer")))
+}
+
+impl Memberbase {
+    /// The one with this id or name; none where there is none. A name of several names none of them.
+    pub(in crate::commands) async fn find(client: &Client, named: &str) -> Result<Option<Self>, Error> {
+        #[derive(Deserialize)]
+        struct ById {
+            memberbase: Option<Memberbase>,
+        }
+        #[derive(Deserialize)]
+        struct ByName {
+            memberbases: Nodes,
+        }
+        #[derive(Deserialize)]
+        struct Nodes {
+            nodes: Vec<Memberbase>,
+        }
+        if MemberbaseId::parse(named).is_ok() {
+            return Ok(client.call::<ById>(BY_ID, json!({"id": named})).await?.memberbase);
+        }
+        let mut found = client.call::<ByName>(BY_NAME, json!({"name": named})).await?.memberbases.nodes;
+        if found.len() > 1 {
+            return Err(Error::Refused(format!("several memberbases are called {named:?}: name one by its id")));
+        }
+        Ok(found.pop())
+    }
+
+    /// As [`Memberbase::find`]; none is an error.
+    pub(in crate::commands) async fn get(client: &Client, named: &str) -> Result<Self, Error> {
+        let missing = || Error::Refused(format!("there is no memberbase {named:?} that can be seen from here"));
+        Self::find(client, named).await?.ok_or_else(missing)
+    }
+
+    /// A new one. It is not tried again: that might make two.
+    pub(in crate::commands) async fn create(client: &Client, name: &str) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Created {
+            create_memberbase: Payload,
+        }
+        #[derive(Deserialize)]
+        struct Payload {
+            memberbase: Memberbase,
+        }
+        let created: Created = client.call_once(CREATE, json!({"name": name})).await?;
+        Ok(created.create_memberbase.memberbase)
+    }
+}

@@ -1,0 +1,184 @@
+//! `memberbase export`: the members of a memberbase, in a form that `sync` reads.
+
+mod output;
+
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+    path::Path,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json, value::RawValue};
+
+use self::output::Output;
+use super::{
+    Error,
+    api::{Client, Definition, Memberbase},
+    members_file::{self, ATTRIBUTE_PREFIX, Packing, REF, SOURCE_UPDATED_AT, cell},
+    tell,
+};
+use crate::cli::{Export, Format};
+
+const PAGE: &str = "query ($id: ID!, $filter: MemberFilter, $first: Int!, $after: String) { \
+    members(memberbaseId: $id, filter: $filter, first: $first, after: $after) { \
+    nodes { ref attributes sourceUpdatedAt } pageInfo { hasNextPage endCursor } } }";
+
+#[derive(Deserialize)]
+struct Answer {
+    members: Page,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    nodes: Vec<Member>,
+    page_info: PageInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_next_page: bool,
+    end_cursor: Option<String>,
+}
+
+/// A member, as the API has it and as a line of NDJSON.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Member {
+    #[serde(rename = "ref")]
+    reference: String,
+    attributes: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_updated_at: Option<String>,
+}
+
+pub(super) async fn run(settings: Export) -> Result<(), Error> {
+    let (packing, named) =
+        settings.output.as_deref().map_or((Packing::None, Some(Format::Ndjson)), members_file::named);
+    let format = match settings.format.or(named.filter(|format| *format != Format::Lines)) {
+        Some(Format::Lines) => return Err(Error::Usage("members are written as csv or as ndjson".to_owned())),
+        Some(format) => format,
+        None => return Err(Error::Usage("the format does not show in the file's name: say it by --format".to_owned())),
+    };
+    let filter = filter(&settings)?;
+    let client = Client::open(&settings.api, &settings.database, Arc::new(|text: &str| tell(text))).await?;
+    let outcome = write(&client, &settings, format, packing, &filter).await;
+    client.close().await;
+    outcome
+}
+
+/// The filter of both options.
+fn filter(settings: &Export) -> Result<Value, Error> {
+    let mut all = Vec::new();
+    if let Some(prefix) = &settings.ref_prefix {
+        all.push(json!({"ref": {"startsWith": prefix}}));
+    }
+    if let Some(text) = &settings.filter {
+        let filter: serde_json::Map<String, Value> = serde_json::from_str(text)
+            .map_err(|error| Error::Usage(format!("--filter has to be an object of JSON: {error}")))?;
+        all.push(filter.into());
+    }
+    Ok(json!({"and": all}))
+}
+
+async fn write(
+    client: &Client,
+    settings: &Export,
+    format: Format,
+    packing: Packing,
+    filter: &Value,
+) -> Result<(), Error> {
+    let memberbase = Memberbase::get(client, &settings.memberbase).await?;
+    let output = Output::open(settings.output.as_deref(), packing).map_err(|error| failed(settings, error))?;
+    let (id, first) = (&memberbase.id, settings.page_size);
+    let mut writer = Writer::new(format, output, memberbase.attribute_schema);
+    let mut after: Option<String> = None;
+    loop {
+        let variables = json!({"id": id, "filter": filter, "first": first, "after": after});
+        let Page { nodes, page_info } = client.call::<Answer>(PAGE, variables).await?.members;
+        match nodes.iter().try_for_each(|member| writer.member(member)) {
+            // Whoever reads has enough.
+            Err(error) if settings.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written.map_err(|error| failed(settings, error))?,
+        }
+        if !page_info.has_next_page || page_info.end_cursor.is_none() {
+            break;
+        }
+        after = page_info.end_cursor;
+    }
+    match writer.finish() {
+        Err(error) if settings.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        finished => finished.map_err(|error| failed(settings, error)),
+    }
+}
+
+fn failed(settings: &Export, error: io::Error) -> Error {
+    match settings.output.as_deref().map(Path::display) {
+        Some(file) => Error::Refused(format!("can't write {file}: {error}")),
+        None => Error::Output(error),
+    }
+}
+
+/// Writes members in one of the formats.
+enum Writer {
+    Ndjson(Output),
+    Csv { writer: Box<csv::Writer<Output>>, schema: Vec<Definition>, begun: bool },
+}
+
+impl Writer {
+    fn new(format: Format, output: Output, schema: Vec<Definition>) -> Self {
+        if format == Format::Csv {
+            Self::Csv { writer: Box::new(csv::Writer::from_writer(output)), schema, begun: false }
+        } else {
+            Self::Ndjson(output)
+        }
+    }
+
+    fn member(&mut self, member: &Member) -> io::Result<()> {
+        match self {
+            Self::Ndjson(output) => {
+                serde_json::to_writer(&mut *output, member)?;
+                output.write_all(b"\n")
+            }
+            Self::Csv { .. } => self.csv(member),
+        }
+    }
+
+    fn csv(&mut self, member: &Member) -> io::Result<()> {
+        self.header()?;
+        let Self::Csv { writer, schema, .. } = self else { return Ok(()) };
+        let attributes: HashMap<String, &RawValue> = serde_json::from_str(member.attributes.get())?;
+        writer.write_field(&*cell::write(&member.reference))?;
+        for Definition { key, .. } in schema {
+            writer.write_field(&*cell::from_json(attributes.get(key).copied())?)?;
+        }
+        writer.write_field(member.source_updated_at.as_deref().unwrap_or(cell::NONE))?;
+        Ok(writer.write_record(None::<&[u8]>)?)
+    }
+
+    fn header(&mut self) -> io::Result<()> {
+        let Self::Csv { writer, schema, begun } = self else { return Ok(()) };
+        if std::mem::replace(begun, true) {
+            return Ok(());
+        }
+        writer.write_field(REF)?;
+        for Definition { key, .. } in schema {
+            // A key that would be read as something else has a prefix.
+            let plain = key != REF && key != SOURCE_UPDATED_AT && !key.starts_with(ATTRIBUTE_PREFIX);
+            writer.write_field(if plain { key.clone() } else { format!("{ATTRIBUTE_PREFIX}{key}") })?;
+        }
+        writer.write_field(SOURCE_UPDATED_AT)?;
+        Ok(writer.write_record(None::<&[u8]>)?)
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.header()?;
+        match self {
+            Self::Ndjson(output) => output.finish(),
+            Self::Csv { writer, .. } => writer.into_inner().map_err(|error| error.into_error())?.finish(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Files of members: their formats, their packing and their cells, for the command that reads them and for the one that
+//! writes them.
+
+pub(super) mod cell;
+
+use std::path::Path;
+
+use crate::cli::Format;
+
+/// How a file is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// What a column is that is no attribute's.
+pub(super) const REF: &str = "ref";
+pub(super) const SOURCE_UPDATED_AT: &str = "sourceUpdatedAt";
+
+/// Before an attribute's key in a header, where the key alone would mean something else.
+pub(super) const ATTRIBUTE_PREFIX: &str = "attributes.";
+
+/// How a file of this name is packed, and its format where the name tells.
+pub(super) fn named(file: &Path) -> (Packing, Option<Format>) {
+    let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_ascii_lowercase());
+    let (packing, name) = match name.rsplit_once('.') {
+        Some((name, "gz" | "gzip")) => (Packing::Gzip, name),
+        Some((name, "zst" | "zstd")) => (Packing::Zstd, name),
+        _ => (Packing::None, name.as_str()),
+    };
+    let format = match name.rsplit_once('.') {
+        Some((_, "csv")) => Some(Format::Csv),
+        Some((_, "ndjson" | "jsonl")) => Some(Format::Ndjson),
+        Some((_, "txt")) => Some(Format::Lines),
+        None if name != "-" => Some(Format::Lines),
+        _ => None,
+    };
+    (packing, format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_packing_and_format() {
+        for (name, packing, format) in [
+            ("members.csv", Packing::None, Some(Format::Csv)),
+            ("a.b/members.CSV.GZ", Packing::Gzip, Some(Format::Csv)),
+            ("members.ndjson.zst", Packing::Zstd, Some(Format::Ndjson)),
+            ("members.jsonl", Packing::None, Some(Format::Ndjson)),
+            ("members.txt", Packing::None, Some(Format::Lines)),
+            ("members", Packing::None, Some(Format::Lines)),
+            ("members.zst", Packing::Zstd, Some(Format::Lines)),
+            ("members.tsv", Packing::None, None),
+            ("members.2026-11-24", Packing::None, None),
+            ("-", Packing::None, None),
+        ] {
+            assert_eq!(named(Path::new(name)), (packing, format), "{name}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Cells of CSV: what a text between two commas says, by the type of its attribute.
+//!
+//! `\N` is no value. A text that is itself made of backslashes and an N has one backslash more: `\\N` is the text `\N`.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::domain::attribute::Kind;
+
+/// No value.
+pub(in crate::commands) const NONE: &str = r"\N";
+
+/// The text of a cell; none where it says that there is no value.
+pub(in crate::commands) fn read(cell: &str) -> Option<&str> {
+    match backslashes(cell) {
+        Some(1) => None,
+        Some(_) => Some(&cell[1..]),
+        None => Some(cell),
+    }
+}
+
+/// The cell of a text.
+pub(in crate::commands) fn write(text: &str) -> Cow<'_, str> {
+    if backslashes(text).is_some() { format!("\\{text}").into() } else { text.into() }
+}
+
+/// How many there are before the N, where a text is nothing else.
+fn backslashes(text: &str) -> Option<usize> {
+    let before = text.strip_suffix('N')?;
+    (!before.is_empty() && before.bytes().all(|byte| byte == b'\\')).then_some(before.len())
+}
+
+/// Writes the JSON of an attribute's cell. What does not fit the type is written as a string: the API judges it, as it
+/// judges every value, and so its row fails there, where it is also known whom it is about.
+pub(in crate::commands) fn to_json(kind: Kind, cell: &str, json: &mut Vec<u8>) {
+    let Some(text) = read(cell) else { return json.extend_from_slice(b"null") };
+    if text.is_empty() && kind != Kind::String {
+        return json.extend_from_slice(b"null");
+    }
+    let raw = match kind {
+        Kind::String | Kind::Date => None,
+        Kind::Number => is_json(text, |first| first == '-' || first.is_ascii_digit()).then_some(text),
+        Kind::StringList => is_json(text, |first| first == '[').then_some(text),
+        Kind::Boolean => boolean(text),
+    };
+    match raw {
+        Some(raw) => json.extend_from_slice(raw.as_bytes()),
+        None => string(text, json),
+    }
+}
+
+/// Writes a JSON string.
+pub(in crate::commands) fn string(text: &str, json: &mut Vec<u8>) {
+    serde_json::to_writer(json, text).expect("a vector takes everything");
+}
+
+/// Whether a text is JSON that begins so, without space around it.
+fn is_json(text: &str, first: fn(char) -> bool) -> bool {
+    text.starts_with(first) && !text.ends_with(char::is_whitespace) && serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// As JSON, spreadsheets and databases write them.
+fn boolean(text: &str) -> Option<&'static str> {
+    let is = |names: [&str; 3]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
+    if is(["true", "t", "1"]) {
+        Some("true")
+    } else if is(["false", "f", "0"]) {
+        Some("false")
+    } else {
+        None
+    }
+}
+
+/// The cell of an attribute's JSON, or of none.
+pub(in crate::commands) fn from_json(json: Option<&RawValue>) -> Result<Cow<'_, str>, serde_json::Error> {
+    let Some(json) = json.map(RawValue::get).filter(|json| *json != "null") else { return Ok(NONE.into()) };
+    if !json.starts_with('"') {
+        return Ok(json.into());
+    }
+    let text: String = serde_json::from_str(json)?;
+    Ok(write(&text).into_owned().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json(kind: Kind, cell: &str) -> String {
+        let mut json = Vec::new();
+        to_json(kind, cell, &mut json);
+        String::from_utf8(json).expect("JSON")
+    }
+
+    #[test]
+    fn a_cell_is_read_by_the_type() {
+        use Kind::{Boolean, Date, Number, String, StringList};
+        for (kind, cell, expected) in [
+            (String, "", r#""""#),
+            (String, "a \"b\"\n", r#""a \"b\"\n""#),
+            (String, r"\N", "null"),
+            (String, r"\\N", r#""\\N""#),
+            (String, r"x\N", r#""x\\N""#),
+            (String, "7", r#""7""#),
+            (Number, "", "null"),
+            (Number, "-2.50", "-2.50"),
+            (Number, "1e3", "1e3"),
+            (Number, "1,5", r#""1,5""#),
+            (Number, "007", r#""007""#),
+            (Number, " 7", r#"" 7""#),
+            (Number, "7 ", r#""7 ""#),
+            (Number, "NaN", r#""NaN""#),
+            (Number, r"\N", "null"),
+            (Boolean, "TRUE", "true"),
+            (Boolean, "f", "false"),
+            (Boolean, "0", "false"),
+            (Boolean, "yes", r#""yes""#),
+            (Boolean, "", "null"),
+            (Date, "2026-01-31", r#""2026-01-31""#),
+            (Date, "", "null"),
+            (StringList, r#"["a", "b"]"#, r#"["a", "b"]"#),
+            (StringList, "[]", "[]"),
+            (StringList, "a,b", r#""a,b""#),
+            (StringList, "[a]", r#""[a]""#),
+            (StringList, "null", r#""null""#),
+        ] {
+            assert_eq!(json(kind, cell), expected, "{kind:?} {cell:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_as_the_same(text in prop_oneof![".*", r"\\{0,4}N?"]) {
+            let value = serde_json::value::to_raw_value(&text).expect("JSON");
+            let cell = from_json(Some(&value)).expect("a string");
+            let again: String = serde_json::from_str(&json(Kind::String, &cell)).expect("a string");
+            prop_assert_eq!(again, text);
+        }
+    }
+
+    #[test]
+    fn other_values_are_written_as_json() {
+        for text in ["true", "-2.5", r#"["a","\\N"]"#] {
+            let value = RawValue::from_string(text.to_owned()).expect("JSON");
+            assert_eq!(from_json(Some(&value)).expect("JSON"), text);
+        }
+        assert_eq!(from_json(None).expect("JSON"), r"\N");
+    }
+}

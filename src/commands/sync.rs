@@ -1,0 +1,322 @@
+//! `memberbase sync`: brings a memberbase up to date from a file.
+//!
+//! A thread reads the rows; lanes send them in batches; where members that are not in the file are to go, all of it stands
+//! within a sync of the API, which is committed only once the file was read to its proper end and every row is stored.
+
+mod columns;
+mod lanes;
+mod mirror;
+mod progress;
+mod reader;
+mod rejects;
+mod report;
+mod rows;
+mod source;
+mod upload;
+
+use std::{
+    future::Future,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use futures_util::future::try_join_all;
+use tokio::pin;
+
+use self::{
+    columns::Mapping,
+    mirror::Mirror,
+    progress::Progress,
+    reader::{Count, Job, Reading},
+    rejects::Rejects,
+    report::{Outcomes, Summary},
+    rows::ReadError,
+    upload::Upload,
+};
+use super::{
+    Error,
+    api::{Client, Memberbase},
+    members_file, print,
+    serve::stop_signal,
+    tell,
+};
+use crate::{
+    cli::{Format, OnError, Rules, Sync},
+    types::{Id, MemberbaseId},
+};
+
+/// What a run ends with where rows were left out.
+const DONE_WITH_REJECTS: u8 = 3;
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Usage(message) => Self::Usage(message),
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
+pub(super) async fn run(settings: Sync) -> Result<ExitCode, Error> {
+    let (packing, format) = kind(&settings)?;
+    let stop = stop_signal().map_err(Error::Signals)?;
+    let rejects = Rejects::new(settings.rules.rejects.as_deref()).map_err(Error::Output)?;
+    let run = Run {
+        rejects: Arc::new(rejects),
+        progress: Arc::new(Progress::new(settings.work.quiet)),
+        outcomes: Mutex::default(),
+        settings,
+    };
+    let notice = Arc::clone(&run.progress);
+    let notice = Arc::new(move |text: &str| notice.notice(text));
+    pin!(stop);
+    let client = tokio::select! {
+        client = Client::open(&run.settings.api, &run.settings.database, notice) => client?,
+        () = &mut stop => return Err(interrupted(false)),
+    };
+    let outcome = run.on(&client, packing, format, stop).await;
+    client.close().await;
+    outcome
+}
+
+/// How the file is packed, and its format.
+fn kind(settings: &Sync) -> Result<(members_file::Packing, Format), Error> {
+    let (packing, named) = members_file::named(&settings.file);
+    let format = settings.input.format.or(named).ok_or_else(|| {
+        let file = settings.file.display();
+        Error::Usage(format!("the format of {file} does not show in its name: say it by --format"))
+    })?;
+    if format != Format::Csv && !settings.input.map.is_empty() {
+        return Err(Error::Usage("--map is for the columns of CSV".to_owned()));
+    }
+    Ok((packing, format))
+}
+
+fn interrupted(opened: bool) -> Error {
+    let what = if opened { "interrupted: the sync is abandoned and nobody was deleted" } else { "interrupted" };
+    Error::Refused(what.to_owned())
+}
+
+/// One run of the command.
+struct Run {
+    settings: Sync,
+    rejects: Arc<Rejects>,
+    progress: Arc<Progress>,
+    outcomes: Mutex<Outcomes>,
+}
+
+impl Run {
+    async fn on(
+        &self,
+        client: &Client,
+        packing: members_file::Packing,
+        format: Format,
+        stop: impl Future<Output = ()>,
+    ) -> Result<ExitCode, Error> {
+        pin!(stop);
+        let started = Instant::now();
+        let prepared = tokio::select! {
+            prepared = self.prepare(client, packing, format) => prepared?,
+            () = &mut stop => return Err(interrupted(false)),
+        };
+        let (memberbase, reading) = prepared;
+        let mut summary = Summary {
+            memberbase_id: memberbase.id.clone(),
+            dry_run: self.settings.rules.dry_run,
+            ..Summary::default()
+        };
+        // Whoever stops it while the sync is being opened has it abandoned afterwards.
+        let mirror = self.open(client, &memberbase).await?;
+        summary.sync_id = mirror.as_ref().map(|mirror| mirror.id.clone());
+        let outcome = self.mirror(client, &memberbase, mirror.as_ref(), reading, &mut summary, stop).await;
+        summary.outcomes = self.outcomes();
+        summary.rows = self.progress.rows() + self.rejects.of_nobody();
+        summary.rejected = self.rejects.count();
+        summary.complete = outcome.is_ok();
+        summary.took(started.elapsed());
+        self.rejects.flush().map_err(Error::Output)?;
+        self.tell(&summary)?;
+        outcome?;
+        match (summary.rejected, self.settings.rules.on_error) {
+            (0, _) => Ok(ExitCode::SUCCESS),
+            (_, OnError::Skip) => Ok(ExitCode::from(DONE_WITH_REJECTS)),
+            (_, OnError::Reject) => {
+                let message = "there are bad rows: without --on-error skip the run would end at the first of them";
+                Err(Error::Refused(message.to_owned()))
+            }
+        }
+    }
+
+    /// Finds the memberbase, and begins to read the file: what is wrong with its header shows before anything is changed.
+    async fn prepare(
+        &self,
+        client: &Client,
+        packing: members_file::Packing,
+        format: Format,
+    ) -> Result<(Memberbase, Reading), Error> {
+        let Sync { file, memberbase: named, create, input, rules, work, .. } = &self.settings;
+        // An id names a memberbase that is there: a new one would have another.
+        let may_create = *create && MemberbaseId::parse(named).is_err();
+        let found = if may_create {
+            Memberbase::find(client, named).await?
+        } else {
+            Some(Memberbase::get(client, named).await?)
+        };
+        if found.is_none() && rules.dry_run {
+            return Err(Error::Refused(format!("there is no memberbase {named:?} yet, and a dry run makes none")));
+        }
+        let mut reading = reader::read(Job {
+            file: file.clone(),
+            format,
+            packing,
+            mapping: Mapping {
+                map: input.map.clone(),
+                ignore_unknown: input.ignore_unknown_columns,
+                schema: found.as_ref().map_or_else(Vec::new, |memberbase| memberbase.attribute_schema.clone()),
+            },
+            on_error: if rules.dry_run { OnError::Skip } else { rules.on_error },
+            rejects: Arc::clone(&self.rejects),
+            read: Arc::clone(&self.progress.read),
+            rows_read: Arc::clone(&self.progress.rows_read),
+            concurrency: work.concurrency,
+            batch_size: work.batch_size,
+        });
+        let size = (&mut reading.begun).await.map_err(|_| stopped_reading())?.map_err(|error| self.of_file(error))?;
+        self.progress.begin(size);
+        let memberbase = match found {
+            Some(memberbase) => memberbase,
+            None => Memberbase::create(client, named).await?,
+        };
+        Ok((memberbase, reading))
+    }
+
+    async fn open(&self, client: &Client, memberbase: &Memberbase) -> Result<Option<Mirror>, Error> {
+        let Rules { delete_missing, abandon_open, .. } = self.settings.rules;
+        if !delete_missing {
+            return Ok(None);
+        }
+        Mirror::start(client, memberbase, abandon_open).await.map(Some)
+    }
+
+    /// Stores the rows, and ends the sync: by a commit only where everything went well.
+    async fn mirror(
+        &self,
+        client: &Client,
+        memberbase: &Memberbase,
+        mirror: Option<&Mirror>,
+        reading: Reading,
+        summary: &mut Summary,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
+        let stored = tokio::select! {
+            stored = self.store(client, memberbase, mirror, reading) => stored,
+            () = self.progress.show() => unreachable!("it is shown for as long as it is asked to"),
+            () = stop => Err(interrupted(mirror.is_some())),
+        };
+        self.progress.end();
+        let Some(mirror) = mirror else { return stored.map(drop) };
+        let outcome = match stored {
+            Ok(count) => self.finish(client, memberbase, mirror, count, summary).await,
+            Err(error) => Err(error),
+        };
+        if (outcome.is_err() || self.settings.rules.dry_run)
+            && let Err(message) = mirror.abandon(client).await
+        {
+            tell(message);
+        }
+        outcome
+    }
+
+    async fn store(
+        &self,
+        client: &Client,
+        memberbase: &Memberbase,
+        mirror: Option<&Mirror>,
+        reading: Reading,
+    ) -> Result<Count, Error> {
+        let Rules { dry_run, on_error, .. } = self.settings.rules;
+        let upload = Upload {
+            client,
+            memberbase_id: &memberbase.id,
+            sync_id: mirror.map(|mirror| mirror.id.as_str()),
+            dry_run,
+            skip: dry_run || on_error == OnError::Skip,
+            rejects: Arc::clone(&self.rejects),
+            progress: &self.progress,
+            outcomes: &self.outcomes,
+        };
+        let Reading { ended, lanes, .. } = reading;
+        try_join_all(lanes.into_iter().map(|lane| upload.lane(lane))).await?;
+        ended.await.map_err(|_| stopped_reading())?.map_err(|error| self.of_file(error))
+    }
+
+    /// Deletes who is missing, or says who would be.
+    async fn finish(
+        &self,
+        client: &Client,
+        memberbase: &Memberbase,
+        mirror: &Mirror,
+        count: Count,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
+        if count.rows == 0 {
+            return Err(Error::Refused("the file has no rows, and so nobody is deleted".to_owned()));
+        }
+        if count.nobody > 0 {
+            let rows = count.nobody;
+            let message = format!(
+                "{rows} rows do not say whom they are about: who is missing can't be told, and so nobody is deleted"
+            );
+            return Err(Error::Refused(message));
+        }
+        let Rules { dry_run, max_deleted_percent, .. } = self.settings.rules;
+        if !dry_run {
+            summary.deleted = mirror.commit(client, max_deleted_percent).await?;
+            return Ok(());
+        }
+        let prospect = mirror.look(client, memberbase).await?;
+        summary.deleted = prospect.missing;
+        match prospect.refusal(self.outcomes().created, max_deleted_percent) {
+            Some(refusal) => Err(Error::Refused(refusal)),
+            None => Ok(()),
+        }
+    }
+
+    fn outcomes(&self) -> Outcomes {
+        *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, summary: &Summary) -> Result<(), Error> {
+        let work = &self.settings.work;
+        if !work.quiet {
+            for line in self.rejects.told() {
+                tell(line);
+            }
+            tell(summary.table());
+        }
+        if work.json {
+            print(serde_json::to_string(summary).expect("texts and numbers are JSON"))?;
+        }
+        Ok(())
+    }
+
+    /// Names the file that an error is about.
+    fn of_file(&self, error: ReadError) -> Error {
+        let file = if self.settings.file == Path::new("-") {
+            "stdin".to_owned()
+        } else {
+            self.settings.file.display().to_string()
+        };
+        match Error::from(error) {
+            Error::Refused(message) => Error::Refused(format!("{file}: {message}")),
+            Error::Usage(message) => Error::Usage(format!("{file}: {message}")),
+            other => other,
+        }
+    }
+}
+
+fn stopped_reading() -> Error {
+    Error::Refused("the file is not read any more".to_owned())
+}

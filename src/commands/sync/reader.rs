@@ -1,0 +1,103 @@
+//! Reads the file on a thread of its own: stdin may keep it waiting for good, and nothing of the rest.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use tokio::sync::{mpsc::Receiver, oneshot};
+
+use super::{
+    columns::Mapping,
+    lanes::{Batch, Closed, Lanes},
+    rejects::Rejects,
+    rows::{Next, ReadError, Row, Rows},
+    source,
+};
+use crate::{
+    cli::{Format, OnError},
+    commands::members_file::Packing,
+};
+
+/// What is to be read, and how.
+pub(super) struct Job {
+    pub file: PathBuf,
+    pub format: Format,
+    pub packing: Packing,
+    pub mapping: Mapping,
+    pub on_error: OnError,
+    pub rejects: Arc<Rejects>,
+    /// Counts bytes of the file.
+    pub read: Arc<AtomicU64>,
+    /// Counts rows.
+    pub rows_read: Arc<AtomicU64>,
+    pub concurrency: usize,
+    pub batch_size: usize,
+}
+
+/// A file that is being read.
+pub(super) struct Reading {
+    /// Its size, where it has one, as soon as its header is understood.
+    pub begun: oneshot::Receiver<Result<Option<u64>, ReadError>>,
+    /// What was read, once all of it was, to its proper end.
+    pub ended: oneshot::Receiver<Result<Count, ReadError>>,
+    /// The rows.
+    pub lanes: Vec<Receiver<Batch>>,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Count {
+    /// Rows, bad ones too.
+    pub rows: u64,
+    /// Rows that do not say whom they are about.
+    pub nobody: u64,
+}
+
+/// Begins.
+pub(super) fn read(job: Job) -> Reading {
+    let (lanes, ends) = Lanes::new(job.concurrency, job.batch_size);
+    let (begin, begun) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    thread::spawn(move || {
+        let opened = source::open(&job.file, job.packing, Arc::clone(&job.read)).map_err(ReadError::Io);
+        let opened = opened.and_then(|(source, size)| Ok((Rows::new(job.format, source, &job.mapping)?, size)));
+        let rows = match opened {
+            Ok((rows, size)) => begin.send(Ok(size)).map(|()| rows),
+            Err(error) => return drop(begin.send(Err(error))),
+        };
+        // Whoever is gone needs no rows.
+        if let Ok(rows) = rows {
+            let _ = end.send(all(rows, lanes, &job));
+        }
+    });
+    Reading { begun, ended, lanes: ends }
+}
+
+fn all(mut rows: Rows, mut lanes: Lanes, job: &Job) -> Result<Count, ReadError> {
+    let unwanted = |Closed| ReadError::Unwanted;
+    let (mut row, mut count) = (Row::default(), Count::default());
+    loop {
+        let next = rows.next(&mut row)?;
+        match next {
+            Next::End => break,
+            Next::Row => lanes.push(&mut row).map_err(unwanted)?,
+            Next::Nobody => {
+                let fault = row.fault.take().unwrap_or_default();
+                job.rejects.add(row.line, None, &fault)?;
+                if job.on_error == OnError::Reject {
+                    return Err(ReadError::BadRow(format!("line {} is bad: {}", row.line, fault.message)));
+                }
+                count.nobody += 1;
+            }
+        }
+        count.rows += 1;
+        job.rows_read.store(count.rows, Ordering::Relaxed);
+    }
+    lanes.finish().map_err(unwanted)?;
+    Ok(count)
+}

@@ -1,0 +1,120 @@
+//! The bad rows: counted, the first of them remembered, and all of them written to a file where there is one.
+
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use csv::Writer;
+
+use crate::commands::api::RowFault;
+
+/// How many are told at the end.
+const TOLD: usize = 10;
+
+/// The bad rows of a run.
+pub(super) struct Rejects(Mutex<State>);
+
+struct State {
+    file: Option<Writer<File>>,
+    count: u64,
+    /// Those of which it is not known whom they are about.
+    of_nobody: u64,
+    /// By line, for the lanes end in no order.
+    first: Vec<(u64, String)>,
+}
+
+impl Rejects {
+    /// Makes the file, which has its header alone where no row is bad.
+    pub(super) fn new(file: Option<&Path>) -> io::Result<Self> {
+        let file = file.map(File::create).transpose()?;
+        let mut file = file.map(Writer::from_writer);
+        if let Some(file) = &mut file {
+            file.write_record(["line", "ref", "field", "code", "message"])?;
+            file.flush()?;
+        }
+        Ok(Self(Mutex::new(State { file, count: 0, of_nobody: 0, first: Vec::new() })))
+    }
+
+    /// Adds a row, of which the ref is known or not.
+    pub(super) fn add(&self, line: u64, reference: Option<&str>, fault: &RowFault) -> io::Result<()> {
+        let mut state = self.state();
+        state.count += 1;
+        state.of_nobody += u64::from(reference.is_none());
+        let field = fault.path.join(".");
+        if let Some(file) = &mut state.file {
+            let line = line.to_string();
+            file.write_record([&*line, reference.unwrap_or_default(), &field, &fault.code, &fault.message])?;
+        }
+        let told = if field.is_empty() { fault.message.clone() } else { format!("{field}: {}", fault.message) };
+        let place = state.first.partition_point(|(other, _)| *other <= line);
+        if place < TOLD {
+            state.first.insert(place, (line, told));
+            state.first.truncate(TOLD);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that all are in the file.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        self.state().file.as_mut().map_or(Ok(()), Writer::flush)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.state().count
+    }
+
+    /// How many do not say whom they are about.
+    pub(super) fn of_nobody(&self) -> u64 {
+        self.state().of_nobody
+    }
+
+    /// The first of them, a line each.
+    pub(super) fn told(&self) -> Vec<String> {
+        let state = self.state();
+        let mut told: Vec<_> = state.first.iter().map(|(line, why)| format!("line {line}: {why}")).collect();
+        let more = state.count - told.len() as u64;
+        if more > 0 {
+            told.push(format!("and {more} more"));
+        }
+        told
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_in_the_file_and_the_first_are_told() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let rejects = Rejects::new(Some(file.path())).expect("a file");
+        let fault = |path: &[&str]| RowFault {
+            code: "INVALID_VALUE".to_owned(),
+            message: "no, \"really\"".to_owned(),
+            path: path.iter().map(|step| (*step).to_owned()).collect(),
+        };
+        for line in (1..=12).rev() {
+            rejects.add(line, (line > 1).then_some("a,b"), &fault(&["attributes", "age"])).expect("written");
+        }
+        rejects.flush().expect("written");
+        let text = std::fs::read_to_string(file.path()).expect("a file");
+        assert_eq!(text.lines().count(), 13);
+        assert!(text.starts_with(
+            "line,ref,field,code,message\n12,\"a,b\",attributes.age,INVALID_VALUE,\"no, \"\"really\"\"\"\n"
+        ));
+        assert!(text.ends_with("\n1,,attributes.age,INVALID_VALUE,\"no, \"\"really\"\"\"\n"));
+        let told = rejects.told();
+        assert_eq!(
+            (told.len(), told[0].as_str(), told[10].as_str()),
+            (11, "line 1: attributes.age: no, \"really\"", "and 2 more")
+        );
+    }
+}

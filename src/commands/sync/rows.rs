@@ -1,0 +1,160 @@
+//! The rows of a file, one after the other, each as the JSON that the API takes.
+//!
+//! Whether a row is good is for the API to judge. Here it is only read: a row that says whom it is about is always sent,
+//! also one that can't be right, so that the member counts as seen and is not deleted for a slip in its attributes.
+
+mod csv;
+mod lines;
+mod ndjson;
+
+use std::io::{self, BufRead, Read};
+
+use self::{csv::CsvRows, lines::LineRows, ndjson::NdjsonRows};
+use super::{columns::Mapping, source::Source};
+use crate::{cli::Format, commands::api::RowFault};
+
+/// The most bytes of a row. More is a quote that is not closed, or no file of members.
+const MAX_ROW: usize = 16 << 20;
+
+/// A row, or what was found in the place of one.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    /// The line it begins in, from 1.
+    pub line: u64,
+    /// Whom it is about.
+    pub reference: String,
+    /// A `MemberInput`.
+    pub json: Vec<u8>,
+    /// Why it is bad, where that shows without the API. `json` then is what the API finds bad, too.
+    pub fault: Option<RowFault>,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A row.
+    Row,
+    /// A row that does not say whom it is about; `fault` says why.
+    Nobody,
+    /// The proper end of the file.
+    End,
+}
+
+/// Why a file can't be read on. What was read before may be all there is, or not.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// It is not read as it was asked for.
+    #[error("{0}")]
+    Usage(String),
+    /// It is damaged.
+    #[error("{0}")]
+    Damaged(String),
+    /// A row is bad, and is not to be.
+    #[error("{0}")]
+    BadRow(String),
+    /// Nobody takes the rows any more.
+    #[error("the run has ended")]
+    Unwanted,
+    /// It can't be read.
+    #[error("can't read the file: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The rows of a file of some format.
+pub(super) enum Rows {
+    Csv(Box<CsvRows>),
+    Ndjson(NdjsonRows),
+    Lines(LineRows),
+}
+
+impl Rows {
+    /// Begins to read; of CSV that is the header.
+    pub(super) fn new(format: Format, source: Source, mapping: &Mapping) -> Result<Self, ReadError> {
+        Ok(match format {
+            Format::Csv => Self::Csv(Box::new(CsvRows::new(source, mapping)?)),
+            Format::Ndjson => Self::Ndjson(NdjsonRows::new(source)),
+            Format::Lines => Self::Lines(LineRows::new(source)),
+        })
+    }
+
+    /// Reads on.
+    pub(super) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
+        row.reference.clear();
+        row.json.clear();
+        row.fault = None;
+        match self {
+            Self::Csv(rows) => rows.next(row),
+            Self::Ndjson(rows) => rows.next(row),
+            Self::Lines(rows) => rows.next(row),
+        }
+    }
+}
+
+/// The lines of a text, without their ends.
+struct TextLines {
+    source: Source,
+    number: u64,
+    line: Vec<u8>,
+    ended: bool,
+}
+
+impl TextLines {
+    fn new(source: Source) -> Self {
+        Self { source, number: 0, line: Vec::new(), ended: true }
+    }
+
+    /// The next line and its number.
+    fn next(&mut self) -> Result<Option<(u64, &str)>, ReadError> {
+        self.line.clear();
+        self.source.by_ref().take(MAX_ROW as u64 + 1).read_until(b'\n', &mut self.line)?;
+        if self.line.is_empty() {
+            return Ok(None);
+        }
+        self.number += 1;
+        self.ended = self.line.pop_if(|byte| *byte == b'\n').is_some();
+        if self.line.len() > MAX_ROW {
+            let message = format!("line {} is longer than 16 MiB: is it a file of members?", self.number);
+            return Err(ReadError::Damaged(message));
+        }
+        self.line.pop_if(|byte| *byte == b'\r');
+        let text = std::str::from_utf8(&self.line).map_err(|_| not_utf8(self.number))?;
+        Ok(Some((self.number, text)))
+    }
+}
+
+fn not_utf8(line: u64) -> ReadError {
+    ReadError::Damaged(format!("line {line} is not UTF-8"))
+}
+
+fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
+    let path = path.iter().map(|step| (*step).to_owned()).collect();
+    RowFault { code: code.to_owned(), message: message.into(), path }
+}
+
+/// What the rows of a text are, for tests: the JSON of good ones, `line: message` of bad ones, and the error at the end.
+#[cfg(test)]
+fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
+    let (file, path) = tempfile::NamedTempFile::new().expect("a file").into_parts();
+    io::Write::write_all(&mut &file, text).expect("a file");
+    let packing = crate::commands::members_file::Packing::None;
+    let (source, _) = super::source::open(&path, packing, std::sync::Arc::default()).expect("a file");
+    let (mut row, mut told) = (Row::default(), Vec::new());
+    let mut rows = match Rows::new(format, source, mapping) {
+        Ok(rows) => rows,
+        Err(error) => return vec![error.to_string()],
+    };
+    loop {
+        let next = rows.next(&mut row);
+        let json = String::from_utf8_lossy(&row.json);
+        told.push(match (next, &row.fault) {
+            (Ok(Next::End), _) => return told,
+            (Ok(Next::Row), None) => format!("{}: {json}", row.line),
+            (Ok(Next::Row), Some(fault)) => format!("{}: {} ({})", row.line, fault.message, row.reference),
+            (Ok(Next::Nobody), fault) => format!("{}: {}", row.line, fault.as_ref().expect("why").message),
+            (Err(error), _) => {
+                told.push(error.to_string());
+                return told;
+            }
+        });
+    }
+}

@@ -1,0 +1,53 @@
+//! A ref a line. The return before a line's end is no part of it, and an empty line is no row.
+
+use super::{Next, ReadError, Row, Source, TextLines};
+use crate::commands::members_file::cell;
+
+pub(in crate::commands::sync) struct LineRows(TextLines);
+
+impl LineRows {
+    pub(super) fn new(source: Source) -> Self {
+        Self(TextLines::new(source))
+    }
+
+    pub(super) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
+        while let Some((line, text)) = self.0.next()? {
+            if text.is_empty() {
+                continue;
+            }
+            row.line = line;
+            row.reference.push_str(text);
+            row.json.extend_from_slice(b"{\"ref\":");
+            cell::string(text, &mut row.json);
+            row.json.push(b'}');
+            return Ok(Next::Row);
+        }
+        Ok(Next::End)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        cli::Format,
+        commands::sync::{columns::Mapping, rows},
+    };
+
+    fn told(text: &[u8]) -> Vec<String> {
+        let mapping = Mapping { map: vec![], ignore_unknown: false, schema: vec![] };
+        rows::told(Format::Lines, text, &mapping)
+    }
+
+    #[test]
+    fn a_line_is_a_ref() {
+        let expected = [r#"1: {"ref":"ann"}"#, r#"3: {"ref":" b\"en "}"#, r#"4: {"ref":"\\N"}"#, r#"5: {"ref":"é"}"#];
+        assert_eq!(told("ann\r\n\n b\"en \n\\N\né".as_bytes()), expected);
+        assert_eq!(told(b""), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_text_ends_the_reading() {
+        assert_eq!(told(b"ann\nb\xffn\ncid"), [r#"1: {"ref":"ann"}"#, "line 2 is not UTF-8"]);
+        assert_eq!(told(&vec![b'x'; 17 << 20]), ["line 1 is longer than 16 MiB: is it a file of members?"]);
+    }
+}

@@ -1,0 +1,207 @@
+//! The commands `sync` and `export`, run as the binary that they are.
+
+mod bad_rows;
+mod exports;
+mod files;
+mod interruptions;
+mod remote;
+mod rules;
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Database, Server};
+
+/// A memberbase of a database of its own, and the binary. Tests that wait for a process have threads beside: what the
+/// server in this process has begun to write, such as when a token was last used, is to end meanwhile.
+struct Bench {
+    server: Server,
+    base: String,
+    folder: TempDir,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// The attributes of [`Bench::new`]'s memberbase.
+const ATTRIBUTES: [(&str, &str); 5] =
+    [("plan", "STRING"), ("age", "NUMBER"), ("active", "BOOLEAN"), ("joined", "DATE"), ("tags", "STRING_LIST")];
+
+impl Bench {
+    async fn new(database: Database) -> Self {
+        let server = Server::start(database).await;
+        let base = server.memberbase("Readers").await;
+        let bench = Self { server, base, folder: tempfile::tempdir().unwrap() };
+        bench.declare(&bench.base, &ATTRIBUTES).await;
+        bench
+    }
+
+    /// With members of these refs.
+    async fn with(database: Database, refs: &[&str]) -> Self {
+        let bench = Self::new(database).await;
+        bench.server.writer().await.upsert(&bench.base, refs).await.data();
+        bench
+    }
+
+    /// With so many members, `member-0000` and so on.
+    async fn of(database: Database, count: usize) -> Self {
+        let refs: Vec<_> = (0..count).map(|number| format!("member-{number:04}")).collect();
+        Self::with(database, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await
+    }
+
+    async fn declare(&self, base: &str, attributes: &[(&str, &str)]) {
+        let attributes: Vec<_> = attributes.iter().map(|(key, kind)| json!({"key": key, "type": kind})).collect();
+        let query =
+            "mutation($input: SetAttributeSchemaInput!) { setAttributeSchema(input: $input) { memberbase { id } } }";
+        let input = json!({"memberbaseId": base, "attributes": attributes});
+        self.server.admin().await.ask(query, json!({"input": input})).await.data();
+    }
+
+    /// Writes a file.
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `sync` of a file into the memberbase, on the database itself.
+    fn sync(&self, file: &Path, options: &[&str]) -> Ran {
+        self.local("sync", &[&[file.to_str().unwrap(), "--memberbase", &self.base], options].concat())
+    }
+
+    /// A command on the database itself.
+    fn local(&self, command: &str, arguments: &[&str]) -> Ran {
+        run(&[&[command, "--database-url", &self.server.settings.url], arguments].concat(), &[])
+    }
+
+    /// Begins `sync` of stdin.
+    fn begin(&self, options: &[&str]) -> Child {
+        let arguments = ["sync", "-", "--memberbase", &self.base, "--database-url", &self.server.settings.url];
+        spawn(&[&arguments, options].concat(), &[])
+    }
+
+    /// All members, by ref, with their attributes.
+    async fn members(&self) -> Vec<(String, Value)> {
+        self.members_of(&self.base).await
+    }
+
+    async fn members_of(&self, base: &str) -> Vec<(String, Value)> {
+        let query = "query($base: ID!) { members(memberbaseId: $base, first: 5000, orderBy: {field: REF}) { \
+            nodes { ref attributes } } }";
+        let mut data = self.server.reader().await.ask(query, json!({"base": base})).await.data();
+        let nodes = data["members"]["nodes"].take();
+        let pair = |node: &Value| (node["ref"].as_str().unwrap().to_owned(), node["attributes"].clone());
+        nodes.as_array().unwrap().iter().map(pair).collect()
+    }
+
+    async fn refs(&self) -> Vec<String> {
+        self.members().await.into_iter().map(|(reference, _)| reference).collect()
+    }
+
+    /// The states of the memberbase's syncs, the newest first.
+    async fn syncs(&self) -> Vec<String> {
+        let query = "query($base: ID!) { memberbase(id: $base) { syncs { nodes { state } } } }";
+        let data = self.server.reader().await.ask(query, json!({"base": self.base})).await.data();
+        let nodes = data["memberbase"]["syncs"]["nodes"].as_array().unwrap();
+        nodes.iter().map(|node| node["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until there are so many members.
+    async fn until_members(&self, count: i64) {
+        let start = Instant::now();
+        while self.server.members().await < count {
+            assert!(start.elapsed() < Duration::from_secs(30), "there are {} members", self.server.members().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Ran {
+    /// The summary of one that printed it as JSON and ended with this code.
+    #[track_caller]
+    fn summary(&self, code: i32) -> Value {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Created, updated, unchanged, rejected and deleted, of one that ended with this code.
+    #[track_caller]
+    fn counts(&self, code: i32) -> [u64; 5] {
+        let summary = self.summary(code);
+        ["created", "updated", "unchanged", "rejected", "deleted"].map(|name| summary[name].as_u64().unwrap())
+    }
+
+    /// Holds it to this code and to a part of what it told.
+    #[track_caller]
+    fn told(&self, code: i32, part: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.stderr.contains(part), "no {part:?} in {}", self.stderr);
+    }
+}
+
+/// The binary with these arguments and variables, and with none of the variables that this process may have.
+fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memberbase"));
+    command.args(arguments);
+    for name in ["URL", "TOKEN", "TOKEN_FILE", "DATABASE_URL", "LOG"] {
+        command.env_remove(format!("MEMBERBASE_{name}"));
+    }
+    command.envs(variables.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn spawn(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+    command(arguments, variables).spawn().unwrap()
+}
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    ended(spawn(arguments, variables))
+}
+
+/// Closes stdin and waits for the end.
+fn ended(child: Child) -> Ran {
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Writes to a child's stdin, which stays open.
+fn feed(child: &mut Child, text: &str) {
+    let stdin = child.stdin.as_mut().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    stdin.flush().unwrap();
+}
+
+/// Sends a signal, such as `INT`, to a child.
+fn signal(child: &Child, name: &str) {
+    let kill = format!("kill -{name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(text: impl AsRef<[u8]>) -> Vec<u8> {
+    ::zstd::encode_all(text.as_ref(), 0).unwrap()
+}

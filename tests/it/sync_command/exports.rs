@@ -1,0 +1,126 @@
+//! What `export` writes, `sync` reads back.
+
+use std::fs;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{ATTRIBUTES, Bench};
+use crate::support::Database;
+
+/// Members that a careless writer or reader of files would spoil.
+fn nasty() -> Vec<Value> {
+    let text = |text: &str| json!({"plan": text});
+    let attributes = [
+        Value::Null,
+        json!({}),
+        text(""),
+        text(" "),
+        text(r"\N"),
+        text(r"\\N"),
+        text(r"\\\N"),
+        text(r"\n"),
+        text("null"),
+        text("\"quoted\", 'and' more"),
+        text("two\nlines\r\nthree\r"),
+        text("\u{feff}é\u{301}𝄞\u{1}\u{7f}\t"),
+        text(&"long ".repeat(3000)),
+        json!({"age": 0, "active": false, "joined": "2026-01-31", "tags": []}),
+        json!({"age": -0.1, "active": true, "joined": "1969-12-31T23:59:59.999999Z", "tags": [""]}),
+        json!({"age": 9_007_199_254_740_991_i64, "tags": [r"\N", "a,b", "\"", "\n", "[]"]}),
+        json!({"age": 1e-300, "joined": "9999-12-31T23:59:59Z", "ref": "another", "attributes.x": "y"}),
+    ];
+    let refs = [
+        "a",
+        "A",
+        "",
+        " ",
+        ",",
+        "\"",
+        "\n",
+        "\r",
+        r"\N",
+        r"\\N",
+        "é",
+        "e\u{301}",
+        "#",
+        "'",
+        "\u{feff}ref",
+        "null",
+        "0",
+    ];
+    let row = |(number, (reference, attributes)): (usize, (&str, Value))| {
+        let mut row = json!({"ref": format!("{reference}{}", if reference.is_empty() { "x" } else { "" })});
+        if !attributes.is_null() {
+            row["attributes"] = attributes;
+        }
+        if number % 3 == 0 {
+            row["sourceUpdatedAt"] = json!("2026-01-31T12:00:00.123456Z");
+        }
+        row
+    };
+    refs.into_iter().zip(attributes).enumerate().map(row).collect()
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_export_writes_changes_nothing_when_it_is_read(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let bench = Bench::new(database).await;
+    let schema = [&ATTRIBUTES[..], &[("ref", "STRING"), ("attributes.x", "STRING")]].concat();
+    bench.declare(&bench.base, &schema).await;
+    let rows = nasty();
+    let input = json!({"memberbaseId": bench.base, "members": rows});
+    bench.server.writer().await.upsert_with(input).await.data();
+    let before = bench.members().await;
+    for name in ["m.csv", "m.ndjson", "m.csv.gz", "m.ndjson.zst"] {
+        let file = bench.path(name);
+        let arguments = ["--memberbase", &bench.base, "--output", file.to_str().unwrap(), "--page-size", "3"];
+        assert_eq!(bench.local("export", &arguments).code, Some(0));
+        let ran = bench.sync(&file, &["--json", "--batch-size", "4", "--delete-missing"]);
+        assert_eq!(ran.counts(0), [0, 0, rows.len() as u64, 0, 0], "{name}: {ran:?}");
+        assert_eq!(bench.members().await, before);
+        // Into an empty memberbase it brings the same.
+        let copy = bench.server.memberbase(name).await;
+        bench.declare(&copy, &schema).await;
+        let ran = bench.local("sync", &[file.to_str().unwrap(), "--memberbase", &copy, "--json"]);
+        assert_eq!(ran.counts(0), [rows.len() as u64, 0, 0, 0, 0], "{name}");
+        assert_eq!(bench.members_of(&copy).await, before);
+    }
+    let left: Vec<_> = fs::read_dir(bench.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{left:?}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn export_writes_those_that_are_asked_for(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let bench = Bench::new(database).await;
+    let file = bench.file("m.csv", "ref,plan\na1,gold\na2,basic\nb1,gold\n");
+    assert_eq!(bench.sync(&file, &[]).code, Some(0));
+    let export = |options: &[&str]| {
+        let ran = bench.local("export", &[&["--memberbase", "Readers"], options].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    };
+    assert_eq!(
+        export(&["--ref-prefix", "a", "--format", "csv"]),
+        "ref,plan,age,active,joined,tags,sourceUpdatedAt\na1,gold,\\N,\\N,\\N,\\N,\\N\na2,basic,\\N,\\N,\\N,\\N,\\N\n"
+    );
+    let gold = r#"{"attribute": {"key": "plan", "eq": "gold"}}"#;
+    let line: Value = serde_json::from_str(&export(&["--ref-prefix", "b", "--filter", gold])).unwrap();
+    assert_eq!(line, json!({"ref": "b1", "attributes": {"plan": "gold"}}));
+    assert_eq!(export(&["--ref-prefix", "c", "--format", "csv"]).lines().count(), 1);
+    assert_eq!(export(&["--ref-prefix", "c"]), "");
+    bench.local("export", &["--memberbase", "Readers", "--filter", "[]"]).told(2, "--filter has to be an object");
+    bench.local("export", &["--memberbase", "Readers", "--format", "lines"]).told(2, "csv or as ndjson");
+    bench
+        .local("export", &["--memberbase", "Readers", "--filter", "{\"x\": 1}"])
+        .told(1, "MemberFilter has no such field");
+    bench.local("export", &["--memberbase", "nobody"]).told(1, "there is no memberbase");
+    let unwritten = bench.path("kept.csv");
+    fs::write(&unwritten, "as it was").unwrap();
+    let arguments = ["--memberbase", "Readers", "--output", unwritten.to_str().unwrap(), "--filter", "{\"x\": 1}"];
+    bench.local("export", &arguments).told(1, "MemberFilter has no such field");
+    assert_eq!(fs::read_to_string(&unwritten).unwrap(), "as it was");
+}

@@ -1,0 +1,160 @@
+//! The commands against a server.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::Child,
+    time::Duration,
+};
+
+use memberbase::domain::access::Access;
+use rstest::rstest;
+
+use super::{Bench, Ran, command, ended, feed, run, signal, spawn};
+use crate::support::Database;
+
+/// A server process on the database of a bench.
+struct Process {
+    child: Child,
+    url: String,
+}
+
+impl Process {
+    /// On a free port.
+    fn start(bench: &Bench) -> Self {
+        Self::on(bench, "127.0.0.1:0")
+    }
+
+    fn on(bench: &Bench, address: &str) -> Self {
+        let arguments = ["serve", "--listen", address, "--database-url", &bench.server.settings.url];
+        let mut child = command(&arguments, &[]).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.find_map(|line| Some(line.unwrap().strip_prefix("listening on ")?.to_owned())).unwrap();
+        Self { child, url }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn secret(bench: &Bench, access: Access) -> String {
+    bench.server.token(access, None, None).await.1
+}
+
+fn untold(ran: &Ran, secret: &str) {
+    assert!(!format!("{ran:?}").contains(secret), "{ran:?}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_is_synced_and_exported_as_a_database_is(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let bench = Bench::of(database, 20).await;
+    let (process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
+    let rows: String = (1..20).map(|number| format!("member-{number:04},plan {number}\n")).collect();
+    let file = bench.file("members.csv", format!("ref,plan\nnew,gold\n{rows}"));
+    let file = file.to_str().unwrap();
+    let sync = ["sync", file, "--memberbase", "Readers", "--url", &process.url, "--delete-missing", "--json"];
+    let ran = run(&sync, &[("MEMBERBASE_TOKEN", &token), ("MEMBERBASE_LOG", "trace")]);
+    assert_eq!(ran.counts(0), [1, 19, 0, 0, 1]);
+    untold(&ran, &token);
+    let kept = bench.file("token", format!("{token}\n"));
+    let variables = [("MEMBERBASE_TOKEN_FILE", kept.to_str().unwrap()), ("MEMBERBASE_TOKEN", "wrong")];
+    assert_eq!(run(&sync, &variables).counts(0), [0, 0, 20, 0, 0]);
+    let export = ["export", "--memberbase", "Readers", "--url", &process.url, "--format", "csv", "--page-size", "7"];
+    let ran = run(&export, &variables);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 21), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_is_refused_and_the_token_is_not_told() {
+    let bench = Bench::of(Database::Sqlite, 3).await;
+    let (process, reader) = (Process::start(&bench), secret(&bench, Access::Read).await);
+    let file = bench.file("members.txt", "new\n");
+    let sync = ["sync", file.to_str().unwrap(), "--memberbase", &bench.base, "--url", &process.url];
+    run(&sync, &[]).told(2, "MEMBERBASE_TOKEN");
+    let wrong = run(&sync, &[("MEMBERBASE_TOKEN", "mbs_wrong")]);
+    wrong.told(1, "a valid API token is needed");
+    untold(&wrong, "mbs_wrong");
+    let ran = run(&sync, &[("MEMBERBASE_TOKEN", &reader)]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    untold(&ran, &reader);
+    let ran = run(&sync, &[("MEMBERBASE_TOKEN", "two\nlines")]);
+    ran.told(2, "no token");
+    run(&[&sync[..5], &["ftp://127.0.0.1"]].concat(), &[("MEMBERBASE_TOKEN", &reader)]).told(2, "--url has to be");
+    let elsewhere = format!("{}/nowhere", process.url);
+    run(&[&sync[..5], &[&elsewhere]].concat(), &[("MEMBERBASE_TOKEN", &reader)]).told(1, "there is nothing here");
+    assert_eq!(bench.server.members().await, 3);
+}
+
+/// A run that has stored a member of its own and waits for more.
+async fn under_way(bench: &Bench, process: &Process, token: &str, retry_for: &str) -> Child {
+    let arguments = ["sync", "-", "--format", "lines", "--memberbase", &bench.base, "--url", &process.url];
+    let rules = ["--delete-missing", "--max-deleted-percent", "100", "--batch-size", "1", "--retry-for", retry_for];
+    let mut child = spawn(&[&arguments[..], &rules, &["--json"]].concat(), &[("MEMBERBASE_TOKEN", token)]);
+    let members = bench.server.members().await;
+    feed(&mut child, "new\n");
+    bench.until_members(members + 1).await;
+    child
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_is_waited_for(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let bench = Bench::of(database, 20).await;
+    let (mut process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
+    let mut child = under_way(&bench, &process, &token, "60s").await;
+    process.kill();
+    for number in 1..20 {
+        feed(&mut child, &format!("member-{number:04}\n"));
+    }
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let back = Process::on(&bench, process.address());
+    let ran = ended(child);
+    assert_eq!(ran.counts(0)[4], 1, "{ran:?}");
+    ran.told(0, "trying again in");
+    drop(back);
+    let expected: Vec<_> = (1..20).map(|number| format!("member-{number:04}")).chain(["new".to_owned()]).collect();
+    assert_eq!(bench.refs().await, expected);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stays_away_deletes_nobody(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let bench = Bench::of(database, 20).await;
+    let (mut process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
+    let mut child = under_way(&bench, &process, &token, "1s").await;
+    process.kill();
+    feed(&mut child, "newer\n");
+    let ran = ended(child);
+    ran.told(1, "is lost");
+    ran.told(1, "could not be abandoned");
+    assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["OPEN".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_is_killed_leaves_the_server_well() {
+    let bench = Bench::of(Database::Sqlite, 20).await;
+    let (process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
+    let child = under_way(&bench, &process, &token, "1s").await;
+    signal(&child, "KILL");
+    assert_eq!(ended(child).code, None);
+    let file = bench.path("all.ndjson");
+    let export = ["export", "--memberbase", &bench.base, "--url", &process.url, "--output", file.to_str().unwrap()];
+    assert_eq!(run(&export, &[("MEMBERBASE_TOKEN", &token)]).code, Some(0));
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 21);
+}
