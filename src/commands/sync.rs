@@ -19,11 +19,11 @@ use std::{
     path::Path,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::try_join_all;
-use tokio::pin;
+use tokio::{pin, time::timeout};
 
 use self::{
     columns::Mapping,
@@ -58,6 +58,10 @@ impl From<ReadError> for Error {
         }
     }
 }
+
+/// How long an interruption may take to be heard of before anybody is deleted: who interrupts a pipeline ends its first
+/// command too, and to the next one that looks like the end of the data.
+const HEARD: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(settings: Sync) -> Result<ExitCode, Error> {
     let (packing, format) = kind(&settings)?;
@@ -210,13 +214,18 @@ impl Run {
         summary: &mut Summary,
         stop: impl Future<Output = ()>,
     ) -> Result<(), Error> {
-        let stored = tokio::select! {
+        pin!(stop);
+        let mut stored = tokio::select! {
+            biased;
+            () = &mut stop => Err(interrupted(mirror.is_some())),
             stored = self.store(client, memberbase, mirror, reading) => stored,
             () = self.progress.show() => unreachable!("it is shown for as long as it is asked to"),
-            () = stop => Err(interrupted(mirror.is_some())),
         };
         self.progress.end();
         let Some(mirror) = mirror else { return stored.map(drop) };
+        if stored.is_ok() && timeout(HEARD, stop).await.is_ok() {
+            stored = Err(interrupted(true));
+        }
         let outcome = match stored {
             Ok(count) => self.finish(client, memberbase, mirror, count, summary).await,
             Err(error) => Err(error),
