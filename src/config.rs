@@ -73,7 +73,7 @@ pub struct Server {
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub graphiql: bool,
 
-    /// The origins whose pages may call the API, separated by commas, such as https://admin.example.com; none by default
+    /// The origins whose pages may call the API, separated by commas, such as `https://admin.example.com`; none by default
     #[arg(long, env = "MEMBERBASE_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
 

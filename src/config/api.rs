@@ -10,7 +10,7 @@ use super::Span;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
 pub struct Api {
-    /// The server, such as https://members.example.com; its token is in MEMBERBASE_TOKEN or in --token-file. Without a
+    /// The server, such as `https://members.example.com`; its token is in MEMBERBASE_TOKEN or in --token-file. Without a
     /// server the command opens the database itself
     #[arg(long, env = "MEMBERBASE_URL", value_name = "URL")]
     pub url: Option<String>,
