@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut refs: Vec<String> = (0..25).map(|number| format!("reader-{number}")).collect();
     let upserted = client.request::<UpsertMembers>(upsert_members::Variables {
         input: upsert_members::BulkUpsertMembersInput {
+            sync_id: None,
             memberbase_id: memberbase_id.clone(),
             members: refs.iter().cloned().chain([String::new()]).map(row).collect(),
             on_error: upsert_members::OnRowError::SKIP_FAILED,
