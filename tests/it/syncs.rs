@@ -1,8 +1,11 @@
 //! `startSync`, `commitSync`, `abandonSync`, and what upserts do while a sync is open.
 
+mod ends;
+mod marks;
+
 use memberbase::{
     domain::access::Access,
-    types::{Id, Limits, SyncId, SyncLimits},
+    types::{Id, SyncId},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -108,93 +111,6 @@ async fn a_commit_that_keeps_deletes_nobody(#[values(Database::Sqlite, Database:
     assert_eq!((figures(&committed), &committed["state"]), ((0, 2), &json!("COMMITTED")));
     let nothing = json!({"members": 0, "attributes": 0, "clips": 0, "stampCollections": 0, "transactions": 0});
     assert_eq!((&committed["deleted"], server.members().await), (&nothing, 2));
-}
-
-#[rstest]
-#[tokio::test]
-async fn every_row_that_names_a_member_marks_it(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values("REJECT_BATCH", "SKIP_FAILED")] on_error: &str,
-) {
-    let server = Server::start(database).await;
-    let base = server.memberbase_with(&[("n", "NUMBER")], &[]).await;
-    let writer = server.writer().await;
-    let refs = ["failed", "stale", "skipped", "unchanged", "updated", "twice", "unnamed"];
-    let members: Vec<_> = refs.iter().map(|r| json!({"ref": r, "sourceUpdatedAt": "2026-01-02T00:00:00Z"})).collect();
-    writer.upsert_with(json!({"memberbaseId": base, "members": members})).await.data();
-    let sync = writer.start(&base).await;
-    let upsert = async |rows: Value, mode: &str| {
-        let input = json!({"memberbaseId": base, "members": rows, "mode": mode, "onError": on_error});
-        writer.upsert_with(input).await.json()
-    };
-    let bad = json!({"n": "no number"});
-    let rows = json!([
-        {"ref": "failed", "attributes": bad},
-        {"ref": "nobody", "attributes": bad},
-        {"ref": "", "attributes": {}},
-        {"ref": "stale", "sourceUpdatedAt": "2026-01-01T00:00:00Z"},
-        {"ref": "unchanged"},
-        {"ref": "updated", "attributes": {"n": 1}},
-        {"ref": "twice", "attributes": {"n": 1}},
-        {"ref": "twice", "attributes": bad},
-    ]);
-    let answer = upsert(rows, "UPSERT").await;
-    assert_eq!(answer["errors"].is_array(), on_error == "REJECT_BATCH", "{answer}");
-    upsert(json!([{"ref": "skipped"}]), "INSERT_ONLY").await;
-    upsert(json!([{"ref": "nobody"}]), "UPDATE_ONLY").await;
-    assert_eq!(figures(&writer.sync(&sync).await), (6, 1));
-    // A refused call stored nothing else.
-    let changed = if server.app.db.backend() == sea_orm::DbBackend::Sqlite { "attributes" } else { "attributes::text" };
-    let changed = format!("SELECT count(*) FROM member WHERE {changed} IS NOT NULL");
-    let expected = if on_error == "REJECT_BATCH" { 0 } else { 2 };
-    assert_eq!(server.column::<i64>(&changed).await, [expected]);
-    writer.commit(&sync, json!({"onMissing": "DELETE", "maxDeletedPercent": 20})).await;
-    assert_eq!(self::refs(&server).await, ["failed", "skipped", "stale", "twice", "unchanged", "updated"]);
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_refused_call_of_a_sync_marks_and_creates_nobody(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
-    let (server, base, writer) = base_of(database, &["a", "b"]).await;
-    let sync = writer.start(&base).await;
-    let rows = json!([{"ref": "a"}, {"ref": "new"}, {"ref": "b", "attributes": {"unknown": 1}}]);
-    let input = json!({"memberbaseId": base, "members": rows, "syncId": sync});
-    let answer = writer.upsert_with(input).await;
-    assert_eq!((answer.code().as_str(), &answer.error()["extensions"]["failureCount"]), ("BAD_USER_INPUT", &json!(1)));
-    assert_eq!((figures(&writer.sync(&sync).await), server.members().await), ((2, 0), 2));
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_dry_run_marks_where_it_names_the_sync(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    let (server, base, writer) = base_of(database, &["a", "b", "c"]).await;
-    let sync = writer.start(&base).await;
-    let rows = json!([{"ref": "a"}, {"ref": "new"}, {"ref": "b", "sourceUpdatedAt": "2026-01-01T00:00:00Z"}]);
-    let input = |sync: Value| json!({"memberbaseId": base, "members": rows, "syncId": sync, "dryRun": true});
-    let unnamed = writer.upsert_with(input(json!(null))).await.data();
-    assert_eq!((figures(&writer.sync(&sync).await), marks(&server).await), ((0, 3), 0));
-    let named = writer.upsert_with(input(json!(sync))).await.data();
-    assert_eq!((figures(&writer.sync(&sync).await), marks(&server).await), ((2, 1), 2));
-    assert_eq!((&named, &named["bulkUpsertMembers"]["memberIds"][1]), (&unnamed, &json!(null)));
-    let times = server.column::<i64>("SELECT count(*) FROM member WHERE source_updated_at IS NOT NULL").await;
-    assert_eq!((times[0], server.members().await), (0, 3));
-    assert_eq!(writer.abandon(&sync).await["missing"], 1);
-}
-
-#[rstest]
-#[tokio::test]
-async fn the_plain_http_face_marks_too(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    let (_server, base, writer) = base_of(database, &["a", "b"]).await;
-    let sync = writer.start(&base).await;
-    let body = json!({"member_base_id": base, "members": [{"ref": "b"}, {"ref": "c"}]}).to_string();
-    let request = axum::http::Request::post("/publisher.v1/member/bulk-upsert")
-        .header("content-type", "application/json")
-        .body(body.into())
-        .unwrap();
-    assert_eq!(writer.send(request).await.status, 200);
-    assert_eq!(figures(&writer.sync(&sync).await), (2, 1));
 }
 
 #[rstest]
@@ -362,82 +278,6 @@ async fn who_goes_goes_with_all_of_its_own_and_is_counted_as_by_a_deletion(
     // The refs are free at once.
     let again = writer.upsert(&base, &["ref-0000"]).await.data();
     assert_eq!(again["bulkUpsertMembers"]["summary"]["created"], 1);
-}
-
-#[rstest]
-#[tokio::test]
-async fn an_end_that_is_repeated_answers_the_same(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    let (server, base, writer) = base_of(database, &["a", "b"]).await;
-    let sync = writer.start(&base).await;
-    writer.upsert(&base, &["a"]).await.data();
-    let committed = writer.commit(&sync, delete_all()).await;
-    writer.upsert(&base, &["c", "d"]).await.data();
-    for options in [delete_all(), json!({}), json!({"onMissing": "DELETE", "maxDeletedPercent": 0})] {
-        assert_eq!(writer.commit(&sync, options).await, committed);
-    }
-    let late = writer.try_abandon(&sync).await;
-    assert_eq!((late.code().as_str(), server.members().await), ("CONFLICT", 3));
-    let sync = writer.start(&base).await;
-    let abandoned = writer.abandon(&sync).await;
-    assert_eq!((&abandoned["state"], figures(&abandoned)), (&json!("ABANDONED"), (0, 3)));
-    writer.upsert(&base, &["e"]).await.data();
-    assert_eq!(writer.abandon(&sync).await, abandoned);
-    let late = writer.try_commit(&sync, delete_all()).await;
-    assert_eq!((late.code().as_str(), server.members().await), ("CONFLICT", 4));
-    assert_eq!(writer.sync(&sync).await, abandoned);
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_sync_past_its_time_is_expired_and_blocks_nobody(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
-    let (server, base, writer) = base_of(database, &["a", "b", "c"]).await;
-    let expired = async || {
-        let sync = writer.start(&base).await;
-        writer.upsert(&base, &["a"]).await.data();
-        server.execute("UPDATE sync SET expires_at = 1000000 WHERE ended_at IS NULL").await;
-        let found = writer.sync(&sync).await;
-        assert_eq!((&found["state"], figures(&found).0), (&json!("EXPIRED"), 1));
-        assert_eq!((&found["endedAt"], &found["deleted"]), (&json!("1970-01-01T00:00:01.000Z"), &json!(null)));
-        assert_eq!(marks(&server).await, 1);
-        found
-    };
-    // It ends for good with whatever comes first, and its figures stay as they were.
-    let found = expired().await;
-    let sync = found["id"].as_str().unwrap();
-    assert_eq!(writer.try_commit(sync, delete_all()).await.code(), "CONFLICT");
-    writer.upsert(&base, &["b", "d"]).await.data();
-    assert_eq!((writer.sync(sync).await, marks(&server).await, server.members().await), (found.clone(), 0, 4));
-    let by_deletion = expired().await;
-    writer.delete_with(json!({"memberbaseId": base, "refs": ["a", "d"]})).await.data();
-    assert_eq!((writer.sync(by_deletion["id"].as_str().unwrap()).await, marks(&server).await), (by_deletion, 0));
-    let by_start = expired().await;
-    let next = writer.start(&base).await;
-    assert_eq!((writer.sync(by_start["id"].as_str().unwrap()).await, marks(&server).await), (by_start, 0));
-    writer.abandon(&next).await;
-    let by_abandon = expired().await;
-    for _ in 0..2 {
-        assert_eq!(writer.abandon(by_abandon["id"].as_str().unwrap()).await, by_abandon);
-    }
-    assert_eq!((marks(&server).await, server.members().await), (0, 3));
-}
-
-#[rstest]
-#[tokio::test]
-async fn the_time_of_a_sync_is_a_setting(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    let expiry = std::time::Duration::from_millis(400);
-    let limits = Limits { sync: SyncLimits { expiry }, ..Limits::default() };
-    let server = Server::with(database, limits).await;
-    let (base, writer) = (server.memberbase("b").await, server.writer().await);
-    let sync = writer.start(&base).await;
-    tokio::time::sleep(expiry).await;
-    assert_eq!(writer.sync(&sync).await["state"], "EXPIRED");
-    let input = json!({"memberbaseId": base, "members": [{"ref": "a"}], "syncId": sync});
-    assert_eq!(writer.upsert_with(input).await.code(), "CONFLICT");
-    writer.start(&base).await;
-    let default = SyncLimits::default().expiry;
-    assert_eq!(default, std::time::Duration::from_hours(24));
 }
 
 #[rstest]
