@@ -73,6 +73,11 @@ pub struct Server {
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub graphiql: bool,
 
+    /// Whether the console, a page to work on members without GraphQL, is served at /console
+    #[arg(long, env = "MEMBERBASE_CONSOLE", default_value_t = true, action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
+    pub console: bool,
+
     /// The origins whose pages may call the API, separated by commas, such as `https://admin.example.com`; none by default
     #[arg(long, env = "MEMBERBASE_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,

@@ -9,8 +9,8 @@ mod graphql;
 mod health;
 mod metrics;
 mod negotiate;
+mod pages;
 mod parameters;
-mod playground;
 mod rpc;
 #[cfg(test)]
 mod tests;
@@ -70,13 +70,15 @@ pub struct Service<Q, M> {
 pub struct Options {
     /// Whether the page to try queries on is served.
     pub graphiql: bool,
+    /// Whether the page to work on members is served.
+    pub console: bool,
     /// The origins whose pages may call the API.
     pub cors_origins: Vec<HeaderValue>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { graphiql: true, cors_origins: Vec::new() }
+        Self { graphiql: true, console: true, cors_origins: Vec::new() }
     }
 }
 
@@ -110,9 +112,9 @@ where
         .route("/metrics", get(metrics::figures::<Q, M>))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready::<Q, M>));
-    if service.options.graphiql {
-        router = router.merge(playground::routes());
-    }
+    let Options { graphiql, console, .. } = service.options;
+    let pages = [(pages::PLAYGROUND, graphiql), (pages::CONSOLE, console)];
+    router = router.merge(pages::routes(pages.into_iter().filter_map(|(page, is_served)| is_served.then_some(page))));
     router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
     if !service.options.cors_origins.is_empty() {
         router = router.layer(cors(&service.options.cors_origins));

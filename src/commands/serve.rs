@@ -39,7 +39,7 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let address = settings.server.listen;
     let listener = TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })?;
     let address = listener.local_addr().map_err(|cause| Error::Listen { address, cause })?;
-    greet(&app, address, settings.server.graphiql).await?;
+    greet(&app, address, &settings.server).await?;
     listen(app, api, listener, settings.server, stop).await;
     tracing::info!("stopped");
     Ok(())
@@ -64,10 +64,11 @@ fn api(app: &App, trusted: Option<&Path>) -> Result<Api, Error> {
 /// Serves until `stop`, and then finishes.
 async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Server, stop: impl Future<Output = ()>) {
     let stopping = CancellationToken::new();
-    let options = http::Options { graphiql: settings.graphiql, cors_origins: settings.cors_origins };
+    let config::Server { graphiql, console, cors_origins, max_head, .. } = settings;
+    let options = http::Options { graphiql, console, cors_origins };
     let service = http::Service::new(app.clone(), api, options);
     let tasks = service.tasks.clone();
-    let serving = http::serve(listener, http::router(service), settings.max_head.0, stopping.clone(), tasks.clone());
+    let serving = http::serve(listener, http::router(service), max_head.0, stopping.clone(), tasks.clone());
     tokio::join!(serving, async {
         stop.await;
         tracing::info!("stopping; another signal ends it at once");
@@ -103,17 +104,18 @@ pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// Says where the server is, and gives the first token to whoever started it.
-async fn greet(app: &App, address: SocketAddr, graphiql: bool) -> Result<(), Error> {
+async fn greet(app: &App, address: SocketAddr, settings: &config::Server) -> Result<(), Error> {
     let url = url(address);
     if let Some((_, secret)) = api_token::first(app).await? {
         print(welcome(&url, &secret))?;
     }
     print(format_args!("listening on {url}"))?;
-    if graphiql {
-        tracing::info!(%address, "listening; try queries at {url}/");
-    } else {
-        tracing::info!(%address, "listening");
-    }
+    let pages = [(settings.graphiql, "try queries", "/"), (settings.console, "work on members", "/console")];
+    let pages: String = pages
+        .into_iter()
+        .filter_map(|(is_served, what, path)| is_served.then(|| format!("; {what} at {url}{path}")))
+        .collect();
+    tracing::info!(%address, "listening{pages}");
     Ok(())
 }
 

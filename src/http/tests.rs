@@ -95,10 +95,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        Self::with(true).await
+        Self::with(Options::default()).await
     }
 
-    async fn with(graphiql: bool) -> Self {
+    async fn with(options: Options) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = db::Settings {
             url: format!("sqlite://{}", folder.path().join("test.db").display()),
@@ -118,7 +118,7 @@ impl Server {
         let executor = Executor::new(Query, Mutation { done: done.clone() }, RowReaders::default(), &limits);
         let app = App::new(db, limits);
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
-        let service = Service::new(app, executor, Options { graphiql, ..Options::default() });
+        let service = Service::new(app, executor, options);
         let tasks = service.tasks.clone();
         Self { router: router(service), tasks, done, writer, reader, _folder: folder }
     }
@@ -363,8 +363,17 @@ async fn probes_need_no_token() {
 }
 
 #[tokio::test]
-async fn the_page_runs_no_script_but_its_own() {
-    let answer = Server::start().await.get("/").await;
+async fn the_playground_runs_no_script_but_its_own() {
+    is_a_page("/").await;
+}
+
+#[tokio::test]
+async fn the_console_runs_no_script_but_its_own() {
+    is_a_page("/console").await;
+}
+
+async fn is_a_page(path: &str) {
+    let answer = Server::start().await.get(path).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "text/html; charset=utf-8"));
     let policy = answer.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{policy}");
@@ -395,8 +404,23 @@ async fn every_file_of_the_page_is_kept_by_the_browser_for_good() {
 }
 
 #[tokio::test]
-async fn without_the_setting_there_is_no_page_and_no_file_of_it() {
-    let server = Server::with(false).await;
+async fn a_page_is_not_served_without_its_setting() {
+    for (graphiql, console) in [(false, true), (true, false)] {
+        let server = Server::with(Options { graphiql, console, ..Options::default() }).await;
+        for (path, is_served) in [("/", graphiql), ("/console", console)] {
+            let answer = server.get(path).await;
+            if is_served {
+                assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{path}");
+            } else {
+                answer.is(404, "NOT_FOUND");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_pages_there_is_no_file_of_theirs() {
+    let server = Server::with(Options { graphiql: false, console: false, ..Options::default() }).await;
     server.get("/").await.is(404, "NOT_FOUND");
     for asset in ASSETS {
         server.get(&format!("/{}", asset.path)).await.is(404, "NOT_FOUND");
