@@ -1,7 +1,7 @@
 //! A server in process with an empty database, for those targets that need one.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -52,7 +52,7 @@ impl Server {
             db.migrate_up().await.expect("tables");
             db
         });
-        let app = App { db, limits: Arc::new(Limits::default()) };
+        let app = App::new(db, Limits::default());
         let api = graphql::api(&app.limits);
         let list = rpc::endpoints().into_iter().find(|it| it.path == "member/list").expect("an endpoint");
         let server = Self { runtime, app, api, list, _folder: folder };
@@ -80,7 +80,7 @@ impl Server {
             Err(errors) => (Vec::new(), errors.iter().map(graphql::Error::code).collect()),
             Ok(operation) if operation.kind() != Kind::Query && !runs => Default::default(),
             Ok(operation) => self.runtime.block_on(async {
-                let app = App { db: self.app.db.with_deadline(start + LIMIT), ..self.app.clone() };
+                let app = self.app.of_call(start + LIMIT);
                 let data = graphql::context::data(app, Caller::operator());
                 let answer = self.api.run(operation, data, "fuzz").await;
                 (answer.body, answer.codes)
@@ -104,7 +104,7 @@ impl Server {
     /// Answers a body of `member/list`.
     pub fn list(&self, body: &[u8]) {
         let start = Instant::now();
-        let app = App { db: self.app.db.with_deadline(start + LIMIT), ..self.app.clone() };
+        let app = self.app.of_call(start + LIMIT);
         let call = Call { app, caller: Caller::operator() };
         let outcome = self.runtime.block_on(async {
             match self.list.call(call, body) {
