@@ -1,5 +1,7 @@
 //! All that a request may reach.
 
+mod together;
+
 use std::{
     sync::{
         Arc,
@@ -8,8 +10,12 @@ use std::{
     time::Instant,
 };
 
+pub use together::Together;
+use uuid::Uuid;
+
 use crate::{
     db::Db,
+    entity::member,
     types::{Limits, Tally},
 };
 
@@ -22,6 +28,8 @@ pub struct App {
     pub limits: Arc<Limits>,
     /// What became of the rows that were sent.
     pub rows: Tally,
+    /// Members by memberbase and ref, those asked for at the same time together.
+    pub members_by_ref: Arc<Together<(Uuid, String), member::Model>>,
     /// Counts the changes of this server's that may have ended tokens.
     token_changes: Arc<AtomicU64>,
 }
@@ -29,7 +37,13 @@ pub struct App {
 impl App {
     /// What a server or a command reaches.
     pub fn new(db: Db, limits: Limits) -> Self {
-        Self { db, limits: Arc::new(limits), rows: Tally::default(), token_changes: Arc::default() }
+        Self {
+            db,
+            limits: Arc::new(limits),
+            rows: Tally::default(),
+            members_by_ref: Arc::default(),
+            token_changes: Arc::default(),
+        }
     }
 
     /// The same, with a database whose statements end at this time.

@@ -3,6 +3,7 @@
 //! [`Db::read`] and [`Db::write`] name the intent. On SQLite there is one connection that writes and a pool of those
 //! that read; on PostgreSQL one pool serves both.
 
+mod columns;
 mod connect;
 mod fault;
 mod migrate;
@@ -22,6 +23,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sqlx::{Pool, Postgres, Sqlite};
 use tokio::sync::Semaphore;
 
+pub use columns::{Cell, Columns, Name};
 pub use connect::Settings;
 pub use fault::Fault;
 pub use migrate::Migration;
@@ -84,8 +86,13 @@ pub enum Lock {
 impl Db {
     /// The same database for one request: no statement of it runs past the deadline.
     #[must_use]
-    pub fn with_deadline(&self, deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), ..self.clone() }
+    pub fn with_deadline(&self, deadline: impl Into<Option<Instant>>) -> Self {
+        Self { deadline: deadline.into(), ..self.clone() }
+    }
+
+    /// When the last statement has to have ended.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Which database this is.

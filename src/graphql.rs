@@ -16,6 +16,7 @@ mod owned;
 mod scalar;
 mod stamp_collection;
 mod sync;
+mod template;
 mod transaction;
 
 use async_graphql::MergedObject;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use memberbase::types::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, TransactionId};
+use memberbase::types::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};
 
 fn of<T: Id>(text: &str) -> bool {
     let Ok(id) = T::parse(text) else { return false };
@@ -22,6 +22,7 @@ fuzz_target!(|text: &str| {
         of::<StampCollectionId>(text),
         of::<TransactionId>(text),
         of::<ApiTokenId>(text),
+        of::<SyncId>(text),
     ];
     let of_one = kinds.into_iter().filter(|is| *is).count();
     assert!(of_one < 2, "{text:?} is of several kinds");

@@ -5,6 +5,7 @@ pub mod bulk_upsert;
 mod delete;
 mod filter;
 mod list;
+mod lookup;
 mod named;
 mod position;
 
@@ -20,7 +21,8 @@ pub use attributes::{NewValue, Removal, remove_attributes, set_attributes};
 pub use delete::{Deleted, Deletion, Doomed, delete};
 pub(super) use delete::{delete_all, delete_found};
 pub use filter::{Asked, Test, by_schema};
-pub use list::{Statements, count, list};
+pub use list::{Fields, Picked, Statements, count, list, pick};
+pub use lookup::find_by_ref;
 pub use named::MemberName;
 pub(super) use named::{hold, resolve};
 pub use position::{Order, OrderField, Position};

@@ -21,13 +21,7 @@ use super::{
     scalar::{AttributeValue, Attributes, DateTime},
 };
 use crate::{
-    domain::{
-        self,
-        access::Access,
-        clip,
-        member::{self, find_by_refs},
-        stamp_collection, transaction,
-    },
+    domain::{self, access::Access, clip, member, stamp_collection, transaction},
     types::Id,
 };
 
@@ -183,7 +177,7 @@ impl MemberQuery {
             MemberBy::Id(text) => member::find(ctx.app(), ctx.reach(Access::Read)?, id("id", &text)?).await,
             MemberBy::Ref(MemberRef { memberbase_id, reference }) => {
                 match ctx.caller().may(id("memberbaseId", &memberbase_id)?, Access::Read) {
-                    Ok(scope) => find_by_refs(ctx.app(), scope, &[reference]).await.map(|mut found| found.pop()),
+                    Ok(scope) => member::find_by_ref(ctx.app(), scope, reference).await,
                     Err(error) => Err(error),
                 }
             }

@@ -37,3 +37,4 @@ mod sync_concurrency;
 mod syncs;
 mod tokens;
 mod unchanged;
+mod written_pages;

@@ -1,23 +1,61 @@
 //! Pages of members, by keyset: every page costs the same, however deep.
 
+use std::ops::BitOr;
+
 use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
     sea_query::{self, Expr, ExprTrait, SimpleExpr},
 };
+use uuid::Uuid;
 
 use super::{Filter, Member, Order, OrderField, Position, Test, column, condition};
 use crate::{
     app::App,
-    db::Session,
+    db::{Cell, Columns, Name, Session},
     domain::{
         Error,
         access::Scope,
+        attribute::Document,
         filter::{IdTest, TextTest},
         memberbase,
     },
     entity::member,
-    types::{Direction, Id, Page, Slice, Start},
+    types::{Direction, Id, MemberId, Page, Slice, Start, Time},
 };
+
+/// Fields of a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fields(u8);
+
+impl Fields {
+    /// The ref.
+    pub const REF: Self = Self(1);
+    /// The attributes.
+    pub const ATTRIBUTES: Self = Self(2);
+    /// The time of the last change.
+    pub const UPDATED_AT: Self = Self(4);
+    /// The same by the owner's clock.
+    pub const SOURCE_UPDATED_AT: Self = Self(8);
+    /// All of these.
+    pub const ALL: Self = Self(15);
+
+    fn has(self, field: Self) -> bool {
+        self.0 & field.0 != 0
+    }
+}
+
+impl BitOr for Fields {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A member that was read for some of its fields: what was not asked for is empty.
+#[derive(Clone, Debug)]
+pub struct Picked(pub Member);
 
 /// A page of the members that the filter holds for.
 pub async fn list(
@@ -27,20 +65,84 @@ pub async fn list(
     order: Order,
     page: &Page<Position>,
 ) -> Result<Slice<Member>, Error> {
+    let Slice { rows, has_next, has_previous } = pick(app, scope, filter, order, page, Fields::ALL).await?;
+    Ok(Slice { rows: rows.into_iter().map(|Picked(member)| member).collect(), has_next, has_previous })
+}
+
+/// The same, for those who look at the id, at what the order is by, and at these fields.
+pub async fn pick(
+    app: &App,
+    scope: Scope,
+    filter: &Filter<Test>,
+    order: Order,
+    page: &Page<Position>,
+    fields: Fields,
+) -> Result<Slice<Picked>, Error> {
+    let fields = fields
+        | match order.field {
+            OrderField::CreatedAt => Fields::default(),
+            OrderField::UpdatedAt => Fields::UPDATED_AT,
+            OrderField::Ref => Fields::REF,
+        };
     filter.check(&app.limits.filter)?;
     let statements = Statements::new(app.db.backend(), scope, filter, order, page);
-    let read = async |session: Session| {
+    let work = async |session: Session| {
         let behind = match statements.behind {
             Some(behind) => behind.one(&session).await?.is_some(),
             None => false,
         };
-        let rows = statements.page.all(&session).await?;
+        let rows = read(&session, scope, statements.page.clone(), fields).await?;
         if rows.is_empty() {
             memberbase::ensure_exists(&session, scope).await?;
         }
-        Ok(page.slice(rows.into_iter().map(Member::from).collect(), behind))
+        Ok(page.slice(rows, behind))
     };
-    if filter.has(&is_attribute) { app.db.read_by_values(read).await } else { read(app.db.read().await?).await }
+    if filter.has(&is_attribute) { app.db.read_by_values(work).await } else { work(app.db.read().await?).await }
+}
+
+/// The rows of a statement, with these fields.
+async fn read(
+    session: &Session,
+    scope: Scope,
+    rows: Select<member::Entity>,
+    fields: Fields,
+) -> Result<Vec<Picked>, Error> {
+    let optional = [
+        (Fields::REF, "ref", column(member::Column::Reference)),
+        (Fields::ATTRIBUTES, "attributes", column(member::Column::Attributes).cast_as("text")),
+        (Fields::UPDATED_AT, "updated_at", column(member::Column::UpdatedAt)),
+        (Fields::SOURCE_UPDATED_AT, "source_updated_at", column(member::Column::SourceUpdatedAt)),
+    ];
+    let mut rows = rows.select_only().column(member::Column::Id);
+    let (mut names, mut places) = (vec![Name::Id("id")], [None; 4]);
+    for (place, (field, name, column)) in places.iter_mut().zip(optional) {
+        if fields.has(field) {
+            *place = Some(names.len());
+            names.push(Name::Plain(name));
+            rows = rows.expr_as(column, name);
+        }
+    }
+    let columns = session.columns(rows.into_query(), &names).await?;
+    let ids: Vec<Uuid> = columns.column(0)?;
+    let [references, attributes, updated, source_updated] = places;
+    let mut references = cells(&columns, references)?;
+    let mut attributes = cells::<Option<String>>(&columns, attributes)?;
+    let mut updated = cells(&columns, updated)?;
+    let mut source_updated = cells::<Option<i64>>(&columns, source_updated)?;
+    let member = |id| Member {
+        id: MemberId::from_uuid(id),
+        memberbase: scope.memberbase(),
+        reference: references.next().unwrap_or_default(),
+        attributes: Document::new(attributes.next().flatten()),
+        updated_at: Time::from_micros(updated.next().unwrap_or_default()),
+        source_updated_at: source_updated.next().flatten().map(Time::from_micros),
+    };
+    Ok(ids.into_iter().map(member).map(Picked).collect())
+}
+
+/// The values of a column, if there is one.
+fn cells<T: Cell>(columns: &Columns, place: Option<usize>) -> Result<std::vec::IntoIter<T>, DbErr> {
+    Ok(place.map(|place| columns.column(place)).transpose()?.unwrap_or_default().into_iter())
 }
 
 /// What reads a page.

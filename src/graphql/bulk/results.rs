@@ -1,19 +1,15 @@
 //! The results of a bulk upsert in two forms: as objects, and as JSON made at once, for there may be a million of them.
 //! A test holds the two equal.
 
-use std::{borrow::Cow, io::Write};
+use std::io::Write;
 
-use async_graphql::{
-    ContextSelectionSet, ID, OutputType, Positioned, ServerResult, SimpleObject, Value,
-    parser::types::{Field, Selection},
-    registry::Registry,
-};
+use async_graphql::{ID, SimpleObject, Value, parser::types::SelectionSet, resolver_utils::EnumType};
 
-use super::{RowError, UpsertOutcome};
+use super::{RowError, RowErrorCode, UpsertOutcome};
 use crate::{
     domain::{self, bulk::Upserted, member::bulk_upsert::Row},
-    graphql::execute::raw_json,
-    types::Id,
+    graphql::template::{Template, TwoForms, Written, nullable, quoted, text},
+    types::{Id, MemberId},
 };
 
 /// What became of one row.
@@ -41,10 +37,56 @@ pub struct MemberUpsertResult {
 }
 
 /// The results of a call, in the order of its rows.
-pub struct UpsertResults<'a, I>(pub &'a Upserted<I>);
+pub type UpsertResults<'a, I> = Written<Results<'a, I>>;
 
 /// The results of a call that is about members, with the refs of its rows.
-pub struct MemberUpsertResults<'a>(pub &'a Upserted<crate::types::MemberId>, pub &'a [Row]);
+pub type MemberUpsertResults<'a> = Written<MemberResults<'a>>;
+
+/// What [`UpsertResults`] are made of.
+pub struct Results<'a, I>(&'a Upserted<I>);
+
+/// What [`MemberUpsertResults`] are made of.
+pub struct MemberResults<'a>(&'a Upserted<MemberId>, &'a [Row]);
+
+impl<'a, I> UpsertResults<'a, I> {
+    pub(in crate::graphql) fn new(upserted: &'a Upserted<I>) -> Self {
+        Self(Results(upserted))
+    }
+}
+
+impl<'a> MemberUpsertResults<'a> {
+    pub(in crate::graphql) fn new(upserted: &'a Upserted<MemberId>, rows: &'a [Row]) -> Self {
+        Self(MemberResults(upserted, rows))
+    }
+}
+
+impl<I: Id + Send + Sync> TwoForms for Results<'_, I> {
+    type Plain = Vec<UpsertResult>;
+
+    fn json(&self, selection: &SelectionSet) -> Option<Value> {
+        json(selection, "UpsertResult", self.0, None)
+    }
+
+    fn plain(&self) -> Self::Plain {
+        (0..self.0.ids.len()).map(|index| object(self.0, index)).collect()
+    }
+}
+
+impl TwoForms for MemberResults<'_> {
+    type Plain = Vec<MemberUpsertResult>;
+
+    fn json(&self, selection: &SelectionSet) -> Option<Value> {
+        json(selection, "MemberUpsertResult", self.0, Some(self.1))
+    }
+
+    fn plain(&self) -> Self::Plain {
+        let object = |(index, row): (usize, &Row)| MemberUpsertResult {
+            reference: row.reference.clone(),
+            result: object(self.0, index),
+        };
+        self.1.iter().enumerate().map(object).collect()
+    }
+}
 
 fn object<I: Id>(upserted: &Upserted<I>, index: usize) -> UpsertResult {
     UpsertResult {
@@ -55,157 +97,70 @@ fn object<I: Id>(upserted: &Upserted<I>, index: usize) -> UpsertResult {
     }
 }
 
-impl<I: Id> UpsertResults<'_, I> {
-    fn objects(&self) -> Vec<UpsertResult> {
-        (0..self.0.ids.len()).map(|index| object(self.0, index)).collect()
-    }
+/// What differs from result to result.
+enum Gap<'a> {
+    Index,
+    Ref(&'a [Row]),
+    Id,
+    Outcome,
+    Error(Template<ErrorGap>),
 }
 
-impl MemberUpsertResults<'_> {
-    fn objects(&self) -> Vec<MemberUpsertResult> {
-        let object = |(index, row): (usize, &Row)| MemberUpsertResult {
-            reference: row.reference.clone(),
-            result: object(self.0, index),
-        };
-        self.1.iter().enumerate().map(object).collect()
-    }
+/// What differs from error to error.
+enum ErrorGap {
+    Code,
+    Message,
+    Path,
 }
 
-/// The list as JSON, where the selection is of plain fields alone, as it is once an operation is flat.
 fn json<I: Id>(
-    field: &Positioned<Field>,
+    selection: &SelectionSet,
     type_name: &str,
     upserted: &Upserted<I>,
     rows: Option<&[Row]>,
-) -> Option<Vec<u8>> {
-    let selected = Selected::of(field)?;
-    let mut json = Vec::from(b"[");
-    let count = upserted.ids.len();
-    for index in 0..count {
-        if index > 0 {
-            json.push(b',');
-        }
-        selected.object(&mut json, |name, field, json| match (name, upserted.failures.get(&index)) {
-            ("__typename", _) => text(json, type_name),
-            ("index", _) => write!(json, "{index}").ok(),
-            ("ref", _) => text(json, &rows?[index].reference),
-            ("id", _) => match upserted.ids[index] {
-                Some(id) => write!(json, "\"{id}\"").ok(),
-                None => null(json),
-            },
-            ("outcome", _) => enum_value(json, UpsertOutcome::from(upserted.outcomes[index])),
-            ("error", None) => null(json),
-            ("error", Some(error)) => write_error(error, &Selected::of(field)?, json),
-            _ => None,
-        })?;
-        if index == 0 {
-            // The other rows are about as long.
-            json.reserve(json.len() * count);
-        }
-    }
-    json.push(b']');
-    Some(json)
+) -> Option<Value> {
+    let template = Template::of(selection, |template, name, selection| match name {
+        "__typename" => template.type_name(type_name),
+        "index" => template.gap(Gap::Index),
+        "ref" => template.gap(Gap::Ref(rows?)),
+        "id" => template.gap(Gap::Id),
+        "outcome" => template.gap(Gap::Outcome),
+        "error" => template.gap(Gap::Error(error(selection)?)),
+        _ => None,
+    })?;
+    Some(template.list(0..upserted.ids.len(), |index, gap, json| match gap {
+        Gap::Index => write!(json, "{index}").expect("memory takes whatever is written"),
+        Gap::Ref(rows) => text(json, &rows[*index].reference),
+        Gap::Id => nullable(json, upserted.ids[*index], quoted),
+        Gap::Outcome => enum_value(json, UpsertOutcome::from(upserted.outcomes[*index])),
+        Gap::Error(template) => nullable(json, upserted.failures.get(index), |json, error| {
+            template.item(json, |gap, json| write_error(error, gap, json));
+        }),
+    }))
 }
 
-fn write_error(error: &domain::RowError, selected: &Selected<'_>, json: &mut Vec<u8>) -> Option<()> {
-    selected.object(json, |name, _, json| match name {
-        "__typename" => text(json, "RowError"),
-        "code" => enum_value(json, super::RowErrorCode::from(error.code)),
-        "message" => text(json, &error.message),
-        "path" => serde_json::to_writer(json, &error.path).ok(),
+fn error(selection: &SelectionSet) -> Option<Template<ErrorGap>> {
+    Template::of(selection, |template, name, _| match name {
+        "__typename" => template.type_name("RowError"),
+        "code" => template.gap(ErrorGap::Code),
+        "message" => template.gap(ErrorGap::Message),
+        "path" => template.gap(ErrorGap::Path),
         _ => None,
     })
 }
 
-/// Fields with their keys as JSON.
-struct Selected<'a>(Vec<(Vec<u8>, &'a Positioned<Field>)>);
-
-impl<'a> Selected<'a> {
-    fn of(field: &'a Positioned<Field>) -> Option<Self> {
-        let fields = field.node.selection_set.node.items.iter().map(|selection| match &selection.node {
-            Selection::Field(field) if field.node.directives.is_empty() => {
-                let key = serde_json::to_vec(field.node.response_key().node.as_str()).ok()?;
-                Some((key, field))
-            }
-            _ => None,
-        });
-        fields.collect::<Option<_>>().map(Self)
-    }
-
-    fn object(
-        &self,
-        json: &mut Vec<u8>,
-        write: impl Fn(&str, &Positioned<Field>, &mut Vec<u8>) -> Option<()>,
-    ) -> Option<()> {
-        json.push(b'{');
-        for (place, (key, field)) in self.0.iter().enumerate() {
-            if place > 0 {
-                json.push(b',');
-            }
-            json.extend_from_slice(key);
-            json.push(b':');
-            write(field.node.name.node.as_str(), field, json)?;
-        }
-        json.push(b'}');
-        Some(())
+fn write_error(error: &domain::RowError, gap: &ErrorGap, json: &mut Vec<u8>) {
+    match gap {
+        ErrorGap::Code => enum_value(json, RowErrorCode::from(error.code)),
+        ErrorGap::Message => text(json, &error.message),
+        ErrorGap::Path => serde_json::to_writer(json, &error.path).expect("memory takes whatever is written"),
     }
 }
 
-fn text(json: &mut Vec<u8>, text: &str) -> Option<()> {
-    serde_json::to_writer(json, text).ok()
-}
-
-fn null(json: &mut Vec<u8>) -> Option<()> {
-    json.extend_from_slice(b"null");
-    Some(())
-}
-
-fn enum_value(json: &mut Vec<u8>, value: impl async_graphql::resolver_utils::EnumType) -> Option<()> {
+fn enum_value(json: &mut Vec<u8>, value: impl EnumType) {
     match async_graphql::resolver_utils::enum_value(value) {
         Value::Enum(name) => text(json, &name),
-        _ => None,
-    }
-}
-
-impl<I: Id + Send + Sync> OutputType for UpsertResults<'_, I> {
-    fn type_name() -> Cow<'static, str> {
-        <Vec<UpsertResult> as OutputType>::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        <Vec<UpsertResult> as OutputType>::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <Vec<UpsertResult> as OutputType>::create_type_info(registry)
-    }
-
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        match json(field, "UpsertResult", self.0, None) {
-            Some(json) => Ok(raw_json(json)),
-            None => self.objects().resolve(ctx, field).await,
-        }
-    }
-}
-
-impl OutputType for MemberUpsertResults<'_> {
-    fn type_name() -> Cow<'static, str> {
-        <Vec<MemberUpsertResult> as OutputType>::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        <Vec<MemberUpsertResult> as OutputType>::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <Vec<MemberUpsertResult> as OutputType>::create_type_info(registry)
-    }
-
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        match json(field, "MemberUpsertResult", self.0, Some(self.1)) {
-            Some(json) => Ok(raw_json(json)),
-            None => self.objects().resolve(ctx, field).await,
-        }
+        _ => unreachable!("the value of an enum is one"),
     }
 }
 
@@ -214,29 +169,26 @@ mod tests {
     use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
 
     use super::*;
-    use crate::{
-        domain::{RowErrorCode, bulk::Outcome},
-        types::MemberId,
-    };
+    use crate::domain::{RowErrorCode, bulk::Outcome};
 
     struct Query(Upserted<MemberId>, Vec<Row>);
 
     #[Object]
     impl Query {
         async fn written(&self) -> MemberUpsertResults<'_> {
-            MemberUpsertResults(&self.0, &self.1)
+            MemberUpsertResults::new(&self.0, &self.1)
         }
 
         async fn objects(&self) -> Vec<MemberUpsertResult> {
-            MemberUpsertResults(&self.0, &self.1).objects()
+            MemberResults(&self.0, &self.1).plain()
         }
 
         async fn plain_written(&self) -> UpsertResults<'_, MemberId> {
-            UpsertResults(&self.0)
+            UpsertResults::new(&self.0)
         }
 
         async fn plain_objects(&self) -> Vec<UpsertResult> {
-            UpsertResults(&self.0).objects()
+            Results(&self.0).plain()
         }
     }
 

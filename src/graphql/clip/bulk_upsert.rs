@@ -91,7 +91,7 @@ impl BulkUpsertClipsPayload {
 
     /// What became of each row, in input order.
     async fn results(&self) -> UpsertResults<'_, ClipId> {
-        UpsertResults(&self.upserted)
+        UpsertResults::new(&self.upserted)
     }
 
     /// Counts rows.

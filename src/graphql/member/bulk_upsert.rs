@@ -86,7 +86,7 @@ impl BulkUpsertMembersPayload {
 
     /// What became of each row, in input order.
     async fn results(&self) -> MemberUpsertResults<'_> {
-        MemberUpsertResults(&self.upserted, &self.rows)
+        MemberUpsertResults::new(&self.upserted, &self.rows)
     }
 
     /// Counts rows.

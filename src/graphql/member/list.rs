@@ -1,13 +1,16 @@
 //! Lists of members: filter, order, page.
 
+mod written;
+
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 
+use self::written::{Edges, Nodes};
 use super::Member;
 use crate::{
     domain::{
         access::Scope,
         filter::Filter,
-        member::{self, Asked, Order, OrderField, Position, Test},
+        member::{self, Asked, Order, OrderField, Picked, Position, Test},
     },
     graphql::{
         Error,
@@ -15,6 +18,7 @@ use crate::{
         context::Found,
         filter::{AttributeFilter, Combination, DateTimeFilter, IdFilter, StringFilter},
         scalar::Count,
+        template::Written,
     },
 };
 
@@ -24,8 +28,17 @@ pub struct MemberConnection {
     scope: Scope,
     filter: Filter<Test>,
     order: Order,
-    rows: Vec<Member>,
+    rows: Rows,
     info: PageInfo,
+}
+
+/// Members of a page.
+#[derive(Debug)]
+enum Rows {
+    /// With all that can be asked of them.
+    Members(Vec<Member>),
+    /// With the fields that the selection is of.
+    Picked(Vec<Picked>),
 }
 
 impl MemberConnection {
@@ -41,9 +54,26 @@ impl MemberConnection {
         let order = order.map(Order::from).unwrap_or_default();
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
         let filter = member::by_schema(ctx.app(), scope, filter).await?;
-        let slice = ctx.share().page(page.size, member::list(ctx.app(), scope, &filter, order, &page)).await?;
-        let info = PageInfo::new(&slice, |member| Position::of(member, order).cursor(scope, order));
-        Ok(Self { scope, filter, order, rows: Member::all(slice.rows), info })
+        let cursor = |member: &member::Member| Position::of(member, order).cursor(scope, order);
+        let (rows, info) = match written::fields(&ctx.item.node.selection_set.node) {
+            Some(fields) => {
+                let read = member::pick(ctx.app(), scope, &filter, order, &page, fields);
+                let slice = ctx.share().page(page.size, read).await?;
+                let info = PageInfo::new(&slice, |Picked(member)| cursor(member));
+                (Rows::Picked(slice.rows), info)
+            }
+            None => {
+                let read = member::list(ctx.app(), scope, &filter, order, &page);
+                let slice = ctx.share().page(page.size, read).await?;
+                let info = PageInfo::new(&slice, cursor);
+                (Rows::Members(Member::all(slice.rows)), info)
+            }
+        };
+        Ok(Self { scope, filter, order, rows, info })
+    }
+
+    fn cursor(&self, member: &member::Member) -> String {
+        Position::of(member, self.order).cursor(self.scope, self.order)
     }
 }
 
@@ -51,17 +81,13 @@ impl MemberConnection {
 #[Object]
 impl MemberConnection {
     /// The members with their cursors.
-    async fn edges(&self) -> Vec<MemberEdge> {
-        let edge = |member: &Member| MemberEdge {
-            cursor: Position::of(&member.0, self.order).cursor(self.scope, self.order),
-            node: member.clone(),
-        };
-        self.rows.iter().map(edge).collect()
+    async fn edges(&self) -> Written<Edges<'_>> {
+        Written(Edges(self))
     }
 
     /// The members.
-    async fn nodes(&self) -> &[Member] {
-        &self.rows
+    async fn nodes(&self) -> Written<Nodes<'_>> {
+        Written(Nodes(self))
     }
 
     /// What lies around this part.

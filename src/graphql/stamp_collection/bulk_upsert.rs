@@ -87,7 +87,7 @@ impl BulkUpsertStampCollectionsPayload {
 
     /// What became of each row, in input order.
     async fn results(&self) -> UpsertResults<'_, StampCollectionId> {
-        UpsertResults(&self.upserted)
+        UpsertResults::new(&self.upserted)
     }
 
     /// Counts rows.

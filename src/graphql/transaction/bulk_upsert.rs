@@ -115,7 +115,7 @@ impl BulkUpsertTransactionsPayload {
 
     /// What became of each row, in input order.
     async fn results(&self) -> UpsertResults<'_, TransactionId> {
-        UpsertResults(&self.upserted)
+        UpsertResults::new(&self.upserted)
     }
 
     /// Counts rows.

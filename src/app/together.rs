@@ -1,0 +1,145 @@
+//! Look-ups that come while others run: they wait for those, and then run together.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use sea_orm::DbErr;
+use tokio::sync::oneshot;
+
+use crate::db::Db;
+
+/// So many statements of a kind run at a time. More would each find fewer look-ups to take along.
+const STATEMENTS: usize = 2;
+
+/// So many look-ups are in a statement at most.
+const MOST: usize = 500;
+
+/// Look-ups of one kind, each of a thing by its key.
+pub struct Together<Key, Thing>(Mutex<State<Key, Thing>>);
+
+struct State<Key, Thing> {
+    waiting: Vec<Waiting<Key, Thing>>,
+    running: usize,
+}
+
+struct Waiting<Key, Thing> {
+    key: Key,
+    deadline: Option<Instant>,
+    found: oneshot::Sender<Option<Thing>>,
+}
+
+impl<Key, Thing> Default for Together<Key, Thing> {
+    fn default() -> Self {
+        Self(Mutex::new(State { waiting: Vec::new(), running: 0 }))
+    }
+}
+
+impl<Key, Thing> Together<Key, Thing>
+where
+    Key: Clone + Eq + Hash + Send + 'static,
+    Thing: Clone + Send + 'static,
+{
+    /// The thing with this key, by a statement that begins after this is called: it sees all that was committed before.
+    /// `load` finds the things of many keys, all that are there. Where a statement that was shared fails, each who waited
+    /// for it asks once more alone, and so gets an error of its own.
+    pub async fn find<Load, Loading>(self: &Arc<Self>, db: &Db, key: Key, load: Load) -> Result<Option<Thing>, DbErr>
+    where
+        Load: Fn(Db, Vec<Key>) -> Loading + Copy + Send + 'static,
+        Loading: Future<Output = Result<HashMap<Key, Thing>, DbErr>> + Send,
+    {
+        let (found, answer) = oneshot::channel();
+        let waiting = Waiting { key: key.clone(), deadline: db.deadline(), found };
+        if self.enter(waiting) {
+            let (together, db) = (self.clone(), db.clone());
+            // A task of its own: whoever began it may hang up.
+            tokio::spawn(async move {
+                let mut turn = Turn { together: &together, ended: false };
+                while let Some(batch) = turn.next() {
+                    run(&db, batch, load).await;
+                }
+            });
+        }
+        let answer = match db.deadline() {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await.ok(),
+            None => Some(answer.await),
+        };
+        match answer {
+            Some(Ok(thing)) => Ok(thing),
+            _ => Ok(load(db.clone(), vec![key.clone()]).await?.remove(&key)),
+        }
+    }
+
+    /// Waits; true where nobody runs who will come to it soon.
+    fn enter(&self, waiting: Waiting<Key, Thing>) -> bool {
+        let mut state = self.state();
+        state.waiting.push(waiting);
+        let begins = state.running < STATEMENTS;
+        state.running += usize::from(begins);
+        begins
+    }
+}
+
+impl<Key, Thing> Together<Key, Thing> {
+    fn state(&self) -> MutexGuard<'_, State<Key, Thing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one that runs.
+struct Turn<'a, Key, Thing> {
+    together: &'a Together<Key, Thing>,
+    ended: bool,
+}
+
+impl<Key, Thing> Turn<'_, Key, Thing> {
+    /// Those that wait. Where there are none the turn ends, before another can come and count on it.
+    fn next(&mut self) -> Option<Vec<Waiting<Key, Thing>>> {
+        let mut state = self.together.state();
+        let count = state.waiting.len().min(MOST);
+        if count == 0 {
+            state.running -= 1;
+            self.ended = true;
+            return None;
+        }
+        Some(state.waiting.drain(..count).collect())
+    }
+}
+
+impl<Key, Thing> Drop for Turn<'_, Key, Thing> {
+    /// After a panic: those that wait look for themselves, for it may be that nobody comes any more.
+    fn drop(&mut self) {
+        if !self.ended {
+            let mut state = self.together.state();
+            state.running -= 1;
+            state.waiting.clear();
+        }
+    }
+}
+
+/// Finds what they wait for by one statement, which may take as long as the last of them waits.
+async fn run<Key, Thing, Load, Loading>(db: &Db, batch: Vec<Waiting<Key, Thing>>, load: Load)
+where
+    Key: Clone + Eq + Hash,
+    Thing: Clone,
+    Load: Fn(Db, Vec<Key>) -> Loading,
+    Loading: Future<Output = Result<HashMap<Key, Thing>, DbErr>>,
+{
+    let deadline = batch.iter().map(|waiting| waiting.deadline).max_by_key(|deadline| (deadline.is_none(), *deadline));
+    let db = db.with_deadline(deadline.flatten());
+    let mut keys: Vec<_> = batch.iter().map(|waiting| waiting.key.clone()).collect();
+    let mut seen = HashSet::new();
+    keys.retain(|key| seen.insert(key.clone()));
+    // What failed is asked for once more by whoever waits, and told there.
+    if let Ok(found) = load(db, keys).await {
+        for Waiting { key, found: answer, .. } in batch {
+            let _ = answer.send(found.get(&key).cloned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! Look-ups of one member each: the commonest question, asked by many at the same time.
+
+use std::collections::HashMap;
+
+use sea_orm::{DbErr, FromQueryResult};
+use uuid::Uuid;
+
+use super::Member;
+use crate::{
+    app::App,
+    db::{Column, Db, Rows},
+    domain::{Error, access::Scope, text::ref_fault},
+    entity::member::Model,
+    types::Id,
+};
+
+/// The member with this ref. What can't be a ref is nobody's, and a memberbase that does not exist has none.
+pub async fn find_by_ref(app: &App, scope: Scope, reference: String) -> Result<Option<Member>, Error> {
+    if ref_fault(&reference).is_some() {
+        return Ok(None);
+    }
+    let key = (scope.memberbase().uuid(), reference);
+    Ok(app.members_by_ref.find(&app.db, key, load).await?.map(Member::from))
+}
+
+/// Those that are there, each within its memberbase.
+async fn load(db: Db, keys: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), Model>, DbErr> {
+    let sql = "SELECT member.memberbase_id, member.id, member.ref, member.updated_at, \
+        CAST(member.attributes AS text) AS attributes, member.source_updated_at \
+        FROM {rows} AS input CROSS JOIN member \
+        WHERE member.memberbase_id = input.memberbase_id AND member.ref = input.ref";
+    let (memberbases, refs) = keys.iter().map(|(memberbase, reference)| (*memberbase, reference.as_str())).unzip();
+    let rows = Rows::new([("memberbase_id", Column::Uuids(memberbases)), ("ref", Column::Texts(refs))]);
+    let mut found = HashMap::with_capacity(keys.len());
+    let take = |row| {
+        let row = Model::from_query_result(&row, "")?;
+        found.insert((row.memberbase_id, row.reference.clone()), row);
+        Ok(())
+    };
+    db.read().await?.bulk_each(sql, &[], &rows, take).await?;
+    Ok(found)
+}
