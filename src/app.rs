@@ -1,12 +1,13 @@
 //! All that a request may reach.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+mod changes;
+mod relay;
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::sync::watch;
+
+pub use changes::{Changes, Figures, Heard};
 
 use crate::{
     db::Db,
@@ -22,14 +23,22 @@ pub struct App {
     pub limits: Arc<Limits>,
     /// What became of the rows that were sent.
     pub rows: Tally,
+    /// Who is told of what was committed.
+    pub changes: Changes,
     /// Counts the changes of this server's that may have ended tokens.
-    token_changes: Arc<AtomicU64>,
+    token_changes: Arc<watch::Sender<u64>>,
 }
 
 impl App {
     /// What a server or a command reaches.
     pub fn new(db: Db, limits: Limits) -> Self {
-        Self { db, limits: Arc::new(limits), rows: Tally::default(), token_changes: Arc::default() }
+        Self {
+            db,
+            limits: Arc::new(limits),
+            rows: Tally::default(),
+            changes: Changes::default(),
+            token_changes: Arc::default(),
+        }
     }
 
     /// The same, with a database whose statements end at this time.
@@ -49,11 +58,16 @@ impl App {
 
     /// Says that tokens may have ended: what is remembered of them is not to be believed any more.
     pub fn tokens_changed(&self) {
-        self.token_changes.fetch_add(1, Ordering::SeqCst);
+        self.token_changes.send_modify(|changes| *changes += 1);
     }
 
     /// How often that was said.
     pub fn token_changes(&self) -> u64 {
-        self.token_changes.load(Ordering::SeqCst)
+        *self.token_changes.borrow()
+    }
+
+    /// Says when it is said again.
+    pub fn watch_tokens(&self) -> watch::Receiver<u64> {
+        self.token_changes.subscribe()
     }
 }

@@ -75,6 +75,9 @@ pub struct Serve {
     /// How large a document may be.
     #[command(flatten)]
     pub document: config::DocumentSizes,
+    /// How much may be subscribed to.
+    #[command(flatten)]
+    pub live: config::Live,
 }
 
 /// The settings of `migrate`.

@@ -6,6 +6,7 @@
 mod connect;
 mod fault;
 mod migrate;
+mod notify;
 mod rows;
 mod session;
 
@@ -25,6 +26,7 @@ use tokio::sync::Semaphore;
 pub use connect::Settings;
 pub use fault::Fault;
 pub use migrate::Migration;
+pub use notify::Listener;
 pub use rows::{Column, Rows, Scalar, json, list};
 pub use session::Session;
 
@@ -67,7 +69,7 @@ pub struct Connections {
 #[derive(Debug)]
 enum Pools {
     Sqlite { readers: Pool<Sqlite>, writer: Pool<Sqlite> },
-    Postgres { pool: Pool<Postgres>, writers: Arc<Semaphore>, begin: &'static str },
+    Postgres { pool: Pool<Postgres>, writers: Arc<Semaphore>, begin: &'static str, pooler: bool },
 }
 
 /// What a write keeps others from meanwhile. SQLite has one writer anyway.
@@ -189,7 +191,7 @@ impl Db {
             Pools::Sqlite { writer, .. } => {
                 (Connection::sqlite(writer, self.deadline).await?, "BEGIN IMMEDIATE".to_owned())
             }
-            Pools::Postgres { pool, writers, begin } => {
+            Pools::Postgres { pool, writers, begin, .. } => {
                 let turn = connect::turn(writers, self.deadline).await?;
                 let connection = Connection::postgres(pool, self.deadline).await?.in_turn(turn);
                 (connection, format!("{begin}{}{}", timeout(self.deadline), advisory(lock)))

@@ -82,7 +82,7 @@ impl List {
 }
 
 fn documents() -> Documents<Query, Query> {
-    Documents::new(&Query, &Query, &DocumentLimits::default())
+    Documents::new(&Query, &Query, &EmptySubscription, &DocumentLimits::default())
 }
 
 fn refusal_by(documents: &Documents<Query, Query>, text: &str) -> Vec<Error> {
