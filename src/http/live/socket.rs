@@ -160,15 +160,17 @@ where
         };
         // What still runs ends first: its line in the log comes before the connection's.
         (self.operations, self.ids) = Default::default();
-        let Some(Close(code, mut reason)) = end else { return };
-        tracing::debug!(code, reason, "a WebSocket is closed");
-        reason.truncate(reason.floor_char_boundary(REASON));
-        let close = ws::Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+        let close = end.map(|Close(code, mut reason)| {
+            tracing::debug!(code, reason, "a WebSocket is closed");
+            reason.truncate(reason.floor_char_boundary(REASON));
+            ws::Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+        });
         let _ = timeout(CLOSING, async {
-            if self.socket.send(close).await.is_ok() {
-                // Until the client has closed its side too.
-                while let Some(Ok(_)) = self.socket.recv().await {}
+            if let Some(close) = close {
+                let _ = self.socket.send(close).await;
             }
+            // Until both sides have closed: what answers the client's close is sent while it is listened to.
+            while let Some(Ok(_)) = self.socket.recv().await {}
         })
         .await;
     }
