@@ -29,7 +29,8 @@ async fn acquainted(one: &Server, other: &Server, base: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_of_one_database_tell_each_other() {
-    let one = Server::start(Database::Postgres).await;
+    let live = LiveLimits { buffer: 200, ..LiveLimits::default() };
+    let one = Server::with(Database::Postgres, Limits { live, ..Limits::default() }).await;
     let base = one.memberbase("b").await;
     let other = one.beside().await;
     acquainted(&one, &other, &base).await;
