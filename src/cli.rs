@@ -177,7 +177,7 @@ mod tests {
     fn the_defaults_are_those_of_the_limits() {
         let cli = Cli::try_parse_from(["memberbase", "serve"]).expect("defaults");
         let Command::Serve(serve) = cli.command else { panic!("serve") };
-        let limits = config::limits(&serve.times, &serve.request, &serve.document);
+        let limits = config::limits(&serve.times, &serve.request, &serve.document, &serve.live);
         assert_eq!(format!("{limits:?}"), format!("{:?}", crate::types::Limits::default()));
     }
 
