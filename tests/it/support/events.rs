@@ -68,12 +68,16 @@ impl Events {
 
     /// The next event; none where the stream has ended.
     pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            let block = self.block().await?;
-            if let Some(event) = event(&block) {
-                return Some(event);
+        // Comments come all the time, and are no event.
+        let event = async {
+            loop {
+                let block = self.block().await?;
+                if let Some(event) = event(&block) {
+                    return Some(event);
+                }
             }
-        }
+        };
+        timeout(PATIENCE, event).await.expect("an event in time")
     }
 
     /// The next change.
