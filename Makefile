@@ -1,7 +1,7 @@
 # What a person and CI run, by the same names. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema web audit browser examples soak fuzz
+.PHONY: help run test check fmt schema web audit live browser examples soak fuzz
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -40,6 +40,9 @@ web: ## Build the playground, which the next build of the server carries
 
 audit: ## Run the GraphQL-over-HTTP audit alone
 	scripts/audit.sh
+
+live: ## Subscribe with graphql-ws and graphql-sse
+	scripts/live.sh
 
 browser: ## Run the browser test alone; its pictures are in target/screenshots
 	scripts/browser.sh

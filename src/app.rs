@@ -1,14 +1,14 @@
 //! All that a request may reach.
 
+mod changes;
+mod relay;
 mod together;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
+
+use tokio::sync::watch;
+
+pub use changes::{Changes, Figures, Heard};
 
 pub use together::Together;
 use uuid::Uuid;
@@ -30,8 +30,10 @@ pub struct App {
     pub rows: Tally,
     /// Members by memberbase and ref, those asked for at the same time together.
     pub members_by_ref: Arc<Together<(Uuid, String), member::Model>>,
+    /// Who is told of what was committed.
+    pub changes: Changes,
     /// Counts the changes of this server's that may have ended tokens.
-    token_changes: Arc<AtomicU64>,
+    token_changes: Arc<watch::Sender<u64>>,
 }
 
 impl App {
@@ -42,6 +44,7 @@ impl App {
             limits: Arc::new(limits),
             rows: Tally::default(),
             members_by_ref: Arc::default(),
+            changes: Changes::default(),
             token_changes: Arc::default(),
         }
     }
@@ -63,11 +66,16 @@ impl App {
 
     /// Says that tokens may have ended: what is remembered of them is not to be believed any more.
     pub fn tokens_changed(&self) {
-        self.token_changes.fetch_add(1, Ordering::SeqCst);
+        self.token_changes.send_modify(|changes| *changes += 1);
     }
 
     /// How often that was said.
     pub fn token_changes(&self) -> u64 {
-        self.token_changes.load(Ordering::SeqCst)
+        *self.token_changes.borrow()
+    }
+
+    /// Says when it is said again.
+    pub fn watch_tokens(&self) -> watch::Receiver<u64> {
+        self.token_changes.subscribe()
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -25,6 +26,9 @@ const LONGEST_SECRET: usize = 256;
 /// How long a token is believed without a look at the database: so long a token may go on that was ended elsewhere.
 const BELIEVED: Duration = Duration::from_secs(1);
 
+/// How long a look for the end of a token may take.
+const LOOKING: Duration = Duration::from_secs(5);
+
 /// How long noting the use of a token may take.
 const NOTING: Duration = Duration::from_secs(60);
 
@@ -34,6 +38,10 @@ const MANY: usize = 1024;
 /// The tokens that were seen lately. Only valid ones are remembered, so there are never more than there are tokens.
 #[derive(Default)]
 pub struct Tokens(Mutex<HashMap<SecretHash, Seen>>);
+
+/// A secret that came with a request.
+#[derive(Clone, Copy)]
+pub struct Bearer(SecretHash);
 
 struct Seen {
     caller: Caller,
@@ -45,10 +53,10 @@ struct Seen {
 }
 
 impl Tokens {
-    /// The caller whose token is in the `Authorization` header. `Unauthenticated` where there is no token or no valid one.
-    /// That the token is used is noted by a task of `tasks`.
-    pub async fn caller(&self, app: &App, tasks: &TaskTracker, headers: &HeaderMap) -> Result<Caller, Error> {
-        let secret = SecretHash::of(bearer(headers).ok_or(Error::Unauthenticated)?);
+    /// The caller who carries the token. `Unauthenticated` where there is none or no valid one. That the token is used is
+    /// noted by a task of `tasks`.
+    pub async fn caller(&self, app: &App, tasks: &TaskTracker, bearer: Option<Bearer>) -> Result<Caller, Error> {
+        let Bearer(secret) = bearer.ok_or(Error::Unauthenticated)?;
         let changes = app.token_changes();
         if let Some(caller) = self.believed(secret, changes) {
             return Ok(caller);
@@ -86,6 +94,22 @@ impl Tokens {
         Ok(caller)
     }
 
+    /// Waits for the end of a token that was valid: that it is revoked, past its time or deleted. While the database does not
+    /// answer it is believed; nothing is written meanwhile.
+    pub async fn end(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) {
+        let mut changes = app.watch_tokens();
+        loop {
+            tokio::select! {
+                () = sleep(BELIEVED) => {}
+                Ok(()) = changes.changed() => {}
+            }
+            let app = app.until(Instant::now() + LOOKING);
+            if matches!(self.caller(&app, tasks, Some(bearer)).await, Err(Error::Unauthenticated)) {
+                return;
+            }
+        }
+    }
+
     fn believed(&self, secret: SecretHash, changes: u64) -> Option<Caller> {
         let seen = self.seen();
         let seen = seen.get(&secret)?;
@@ -97,11 +121,22 @@ impl Tokens {
     }
 }
 
-/// The secret of the one header `Authorization: Bearer <secret>` (RFC 6750, section 2.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, secret) = value.to_str().ok()?.split_once(' ')?;
+impl Bearer {
+    /// That of the one header `Authorization: Bearer <secret>` (RFC 6750, section 2.1).
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else { return None };
+        Self::read(value.to_str().ok()?)
+    }
+
+    /// That of the value of such a header.
+    pub fn read(value: &str) -> Option<Self> {
+        secret(value).map(SecretHash::of).map(Self)
+    }
+}
+
+fn secret(value: &str) -> Option<&str> {
+    let (scheme, secret) = value.split_once(' ')?;
     let secret = secret.trim_matches(' ');
     let fits = (1..=LONGEST_SECRET).contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic());
     (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(secret)
@@ -118,7 +153,8 @@ mod tests {
     #[test]
     fn a_bearer_token_is_read() {
         for value in ["Bearer s3cret", "bearer s3cret", "BEARER   s3cret"] {
-            assert_eq!(bearer(&headers(&[value])), Some("s3cret"), "{value}");
+            assert_eq!(secret(value), Some("s3cret"), "{value}");
+            assert!(Bearer::of(&headers(&[value])).is_some(), "{value}");
         }
     }
 
@@ -139,7 +175,7 @@ mod tests {
             &[&long],
             &["Bearer a", "Bearer a"],
         ] {
-            assert_eq!(bearer(&headers(values)), None, "{values:?}");
+            assert!(Bearer::of(&headers(values)).is_none(), "{values:?}");
         }
     }
 }

@@ -75,6 +75,9 @@ pub struct Serve {
     /// How large a document may be.
     #[command(flatten)]
     pub document: config::DocumentSizes,
+    /// How much may be subscribed to.
+    #[command(flatten)]
+    pub live: config::Live,
 }
 
 /// The settings of `migrate`.
@@ -174,7 +177,7 @@ mod tests {
     fn the_defaults_are_those_of_the_limits() {
         let cli = Cli::try_parse_from(["memberbase", "serve"]).expect("defaults");
         let Command::Serve(serve) = cli.command else { panic!("serve") };
-        let limits = config::limits(&serve.times, &serve.request, &serve.document);
+        let limits = config::limits(&serve.times, &serve.request, &serve.document, &serve.live);
         assert_eq!(format!("{limits:?}"), format!("{:?}", crate::types::Limits::default()));
     }
 

@@ -3,6 +3,7 @@
 //! The defaults are those of `types/limits.rs`.
 
 mod api;
+mod live;
 mod secret_url;
 mod units;
 
@@ -13,6 +14,7 @@ use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 use tracing_subscriber::EnvFilter;
 
 pub use api::Api;
+pub use live::Live;
 pub use secret_url::SecretUrl;
 pub use units::{Bytes, Span};
 
@@ -298,7 +300,7 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
 }
 
 /// The limits that the settings make.
-pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes) -> Limits {
+pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes, live: &Live) -> Limits {
     Limits {
         page: PageLimits {
             default: request.default_page_size.min(request.max_page_size),
@@ -335,5 +337,6 @@ pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes) 
             requests_per_second: NonZero::new(request.max_requests_per_second),
             batch: NonZero::new(request.max_batch),
         },
+        live: live.limits(),
     }
 }

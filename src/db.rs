@@ -7,6 +7,7 @@ mod columns;
 mod connect;
 mod fault;
 mod migrate;
+mod notify;
 mod rows;
 mod session;
 
@@ -27,6 +28,7 @@ pub use columns::{Cell, Columns, Name};
 pub use connect::Settings;
 pub use fault::Fault;
 pub use migrate::Migration;
+pub use notify::Listener;
 pub use rows::{Column, Rows, Scalar, json, list};
 pub use session::Session;
 
@@ -69,7 +71,7 @@ pub struct Connections {
 #[derive(Debug)]
 enum Pools {
     Sqlite { readers: Pool<Sqlite>, writer: Pool<Sqlite> },
-    Postgres { pool: Pool<Postgres>, writers: Arc<Semaphore>, begin: &'static str },
+    Postgres { pool: Pool<Postgres>, writers: Arc<Semaphore>, begin: &'static str, pooler: bool },
 }
 
 /// What a write keeps others from meanwhile. SQLite has one writer anyway.
@@ -196,7 +198,7 @@ impl Db {
             Pools::Sqlite { writer, .. } => {
                 (Connection::sqlite(writer, self.deadline).await?, "BEGIN IMMEDIATE".to_owned())
             }
-            Pools::Postgres { pool, writers, begin } => {
+            Pools::Postgres { pool, writers, begin, .. } => {
                 let turn = connect::turn(writers, self.deadline).await?;
                 let connection = Connection::postgres(pool, self.deadline).await?.in_turn(turn);
                 (connection, format!("{begin}{}{}", timeout(self.deadline), advisory(lock)))

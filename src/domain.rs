@@ -5,6 +5,7 @@ pub mod api_token;
 pub mod attribute;
 pub mod bulk;
 mod by_id;
+pub mod change;
 pub mod clip;
 mod error;
 mod field;

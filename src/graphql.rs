@@ -3,6 +3,7 @@
 mod api_token;
 mod attribute;
 mod bulk;
+mod change;
 mod clip;
 mod connection;
 pub mod context;
@@ -21,12 +22,13 @@ mod transaction;
 
 use async_graphql::MergedObject;
 
+pub use change::Subscription;
 pub use error::{Code, Error};
 
 use crate::types::Limits;
 
 /// What serves the schema.
-pub type Api = execute::Executor<Query, Mutation>;
+pub type Api = execute::Executor<Query, Mutation, Subscription>;
 
 /// The schema with its limits.
 pub fn api(limits: &Limits) -> Api {
@@ -35,7 +37,7 @@ pub fn api(limits: &Limits) -> Api {
         .with::<clip::ClipInput>()
         .with::<stamp_collection::StampCollectionInput>()
         .with::<transaction::TransactionInput>();
-    execute::Executor::new(Query::default(), Mutation::default(), readers, limits)
+    execute::Executor::new(Query::default(), Mutation::default(), Subscription, readers, limits)
 }
 
 /// The schema in its own language; needs no database.

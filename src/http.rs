@@ -7,6 +7,7 @@ mod body;
 mod connections;
 mod graphql;
 mod health;
+mod live;
 mod metrics;
 mod negotiate;
 mod pages;
@@ -19,7 +20,7 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::ObjectType;
+use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     Extension, Router,
     body::Body,
@@ -33,12 +34,12 @@ use axum::{
     routing::{any, get},
 };
 use hyper::body::Body as _;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use connections::serve;
 
-use self::{admission::Admission, answer::Refusal, negotiate::MediaType, trace::TraceId};
+use self::{admission::Admission, answer::Refusal, live::Places, negotiate::MediaType, trace::TraceId};
 use crate::{
     app::App,
     auth::Tokens,
@@ -52,15 +53,18 @@ use crate::{
 const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// What the door opens to.
-pub struct Service<Q, M> {
+pub struct Service<Q, M, S> {
     /// What a request may reach.
     app: App,
     /// The schema.
-    executor: Arc<Executor<Q, M>>,
+    executor: Arc<Executor<Q, M, S>>,
     /// Mutations run here, beyond the connection that they came by: wait for them before the database is closed.
     pub tasks: TaskTracker,
+    /// Cancelled when the server is to stop: then subscriptions end.
+    pub stopping: CancellationToken,
     tokens: Tokens,
     admission: Admission,
+    places: Places,
     endpoints: Vec<Endpoint>,
     options: Options,
 }
@@ -82,14 +86,16 @@ impl Default for Options {
     }
 }
 
-impl<Q, M> Service<Q, M> {
+impl<Q, M, S> Service<Q, M, S> {
     /// What serves a schema and the plain HTTP face.
-    pub fn new(app: App, executor: Executor<Q, M>, options: Options) -> Self {
+    pub fn new(app: App, executor: Executor<Q, M, S>, options: Options) -> Self {
         Self {
             executor: Arc::new(executor),
             tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
             tokens: Tokens::default(),
             admission: Admission::new(app.limits.traffic),
+            places: Places::new(app.limits.live),
             endpoints: plain::endpoints(),
             app,
             options,
@@ -98,20 +104,21 @@ impl<Q, M> Service<Q, M> {
 }
 
 /// Everything that is served over HTTP.
-pub fn router<Q, M>(service: Service<Q, M>) -> Router
+pub fn router<Q, M, S>(service: Service<Q, M, S>) -> Router
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
 {
     let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
     let metrics = Arc::new(Metrics::new(&service.app, operations));
     let mut router = Router::new()
-        .route("/graphql", any(graphql::serve::<Q, M>))
+        .route("/graphql", any(graphql::serve::<Q, M, S>))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
-        .route("/publisher.v1/{*path}", any(rpc::serve::<Q, M>))
-        .route("/metrics", get(metrics::figures::<Q, M>))
+        .route("/publisher.v1/{*path}", any(rpc::serve::<Q, M, S>))
+        .route("/metrics", get(metrics::figures::<Q, M, S>))
         .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready::<Q, M>));
+        .route("/readyz", get(health::ready::<Q, M, S>));
     let Options { graphiql, console, .. } = service.options;
     let pages = [(pages::PLAYGROUND, graphiql), (pages::CONSOLE, console)];
     router = router.merge(pages::routes(pages.into_iter().filter_map(|(page, is_served)| is_served.then_some(page))));

@@ -33,6 +33,15 @@ pub enum Api {
     Rpc,
 }
 
+/// What carries subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A WebSocket.
+    WebSocket,
+    /// Server-sent events.
+    Events,
+}
+
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Type {
@@ -70,6 +79,7 @@ pub struct Metrics {
     operations: HashSet<Arc<str>>,
     other: Operation,
     in_flight: Family<ByApi, Gauge>,
+    live: Family<ByTransport, Gauge>,
     requests: Family<ByCode, Counter>,
     durations: Family<ByType, Histogram, fn() -> Histogram>,
 }
@@ -77,6 +87,11 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByApi {
     api: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByTransport {
+    transport: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -102,6 +117,10 @@ impl Metrics {
             // There from the start: what appears with its first request looks as if it had not been counted before.
             drop(in_flight.get_or_create(&ByApi { api: api.as_str() }));
         }
+        let live = Family::<ByTransport, Gauge>::default();
+        for transport in [Transport::WebSocket, Transport::Events] {
+            drop(live.get_or_create(&ByTransport { transport: transport.as_str() }));
+        }
         let mut registry = Registry::default();
         let own = registry.sub_registry_with_prefix("memberbase");
         own.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -109,12 +128,14 @@ impl Metrics {
         let help = "From the head of a request to its answer";
         own.register_with_unit("request_duration", help, Unit::Seconds, Family::clone(&durations));
         own.register("requests_in_flight", "Requests that have not ended", Family::clone(&in_flight));
+        own.register("live_connections", "Connections with subscriptions", Family::clone(&live));
         state::register(&mut registry, app);
         Self {
             registry,
             operations: operations.into_iter().map(Arc::from).collect(),
             other: Operation(OTHER.into()),
             in_flight,
+            live,
             requests,
             durations,
         }
@@ -140,6 +161,16 @@ impl Metrics {
         self.durations.get_or_create(&ByType { api, r#type }).observe(request.time.as_secs_f64());
     }
 
+    /// A connection goes on; [`Metrics::disconnected`] is to be told of its end.
+    pub fn connected(&self, transport: Transport) {
+        self.live.get_or_create(&ByTransport { transport: transport.as_str() }).inc();
+    }
+
+    /// Such a connection has ended.
+    pub fn disconnected(&self, transport: Transport) {
+        self.live.get_or_create(&ByTransport { transport: transport.as_str() }).dec();
+    }
+
     /// All of them, as Prometheus reads them.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -153,6 +184,15 @@ impl Api {
         match self {
             Self::Graphql => "graphql",
             Self::Rpc => "rpc",
+        }
+    }
+}
+
+impl Transport {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Events => "sse",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Values that every layer shares: ids, times, pages, limits and counts; and how strictly what is sent is read. Nothing here knows a database or a protocol.
 
+mod change;
 mod id;
 mod limits;
 mod page;
@@ -7,11 +8,13 @@ mod strict;
 mod tally;
 mod time;
 
+pub use change::{Change, MOST_IDS, Touched};
 pub use id::{
     AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId,
 };
 pub use limits::{
-    BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits, TrafficLimits,
+    BodyLimits, DocumentLimits, FilterLimits, Limits, LiveLimits, PageLimits, RowLimits, SyncLimits, TimeLimits,
+    TrafficLimits,
 };
 pub use page::{Direction, Page, Slice, Start};
 pub use strict::Strict;

@@ -2,6 +2,7 @@
 
 use std::{future::Future, io, net::SocketAddr, path::Path, time::Duration};
 
+use futures_util::future;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -22,11 +23,12 @@ use crate::{
 /// What runs when the server is told to stop has this long to finish; the rest of ten seconds is the database's.
 const DRAIN: Duration = Duration::from_secs(9);
 
-/// How long the database may take to close.
+/// How long the database may take to close, and before that to tell other servers of the last changes.
 const CLOSE: Duration = Duration::from_millis(500);
+const TELL: Duration = Duration::from_millis(400);
 
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
-    let limits = config::limits(&settings.times, &settings.request, &settings.document);
+    let limits = config::limits(&settings.times, &settings.request, &settings.document, &settings.live);
     let db = open(&settings.database, &limits).await?;
     for migration in db.migrate_up().await.map_err(|cause| failed(&settings.database, cause))? {
         tracing::info!(migration, "applied a migration");
@@ -63,11 +65,13 @@ fn api(app: &App, trusted: Option<&Path>) -> Result<Api, Error> {
 
 /// Serves until `stop`, and then finishes.
 async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Server, stop: impl Future<Output = ()>) {
-    let stopping = CancellationToken::new();
     let config::Server { graphiql, console, cors_origins, max_head, .. } = settings;
     let options = http::Options { graphiql, console, cors_origins };
     let service = http::Service::new(app.clone(), api, options);
-    let tasks = service.tasks.clone();
+    let (tasks, stopping) = (service.tasks.clone(), service.stopping.clone());
+    let heard = tokio::spawn(app.clone().hear_others(stopping.clone()));
+    let drained = CancellationToken::new();
+    let told = tokio::spawn(app.clone().tell_others(drained.clone()));
     let serving = http::serve(listener, http::router(service), max_head.0, stopping.clone(), tasks.clone());
     tokio::join!(serving, async {
         stop.await;
@@ -77,6 +81,11 @@ async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Ser
     tasks.close();
     if timeout(DRAIN, tasks.wait()).await.is_err() {
         tracing::warn!(left = tasks.len(), "some requests did not finish in time");
+    }
+    // What the last writes did is still to be told.
+    drained.cancel();
+    if timeout(TELL, future::join(told, heard)).await.is_err() {
+        tracing::warn!("other servers were not told of the last changes in time");
     }
     if timeout(CLOSE, app.db.close()).await.is_err() {
         tracing::warn!("the database did not close in time");

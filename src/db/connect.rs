@@ -119,7 +119,7 @@ async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
     let begin = if settings.pooler { LOCAL_PLANS } else { "BEGIN" };
     // Writes wait for locks with a connection in hand: some are left for whoever reads meanwhile.
     let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
-    Ok(Pools::Postgres { pool, writers, begin })
+    Ok(Pools::Postgres { pool, writers, begin, pooler: settings.pooler })
 }
 
 /// Connections that go back to their pool without the deadline of the request that had them, which would interrupt

@@ -17,6 +17,7 @@ use super::{
     access::{Access, Caller, Reach, Scope},
     attribute::Schema,
     by_id::{self, List},
+    change,
     filter::{Filter, IdTest, TextTest, Values},
     member::{Deleted, delete_all},
     sync::{self as syncs, Open},
@@ -25,7 +26,7 @@ use crate::{
     app::App,
     db::{Lock, Session},
     entity::{api_token, member, memberbase, sync},
-    types::{Id, MemberbaseId, Page, Slice, SyncId, Time},
+    types::{Id, MOST_IDS, MemberbaseId, Page, Slice, SyncId, Time},
 };
 
 /// The most characters of a name.
@@ -106,17 +107,24 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
         if dry_run {
             session.discard();
         }
+        let ids = if members <= MOST_IDS && !dry_run && app.changes.are_heard() {
+            let ids = member::Entity::find().filter(member::Column::MemberbaseId.eq(id.uuid()));
+            ids.select_only().column(member::Column::Id).into_tuple().all(&session).await?
+        } else {
+            Vec::new()
+        };
         let deleted = delete_all(&session, scope).await?;
         syncs::delete_all(&session, scope).await?;
         api_token::Entity::delete_many().filter(api_token::Column::MemberbaseId.eq(id.uuid())).exec(&session).await?;
         memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;
-        Ok::<_, Error>(deleted)
+        Ok::<_, Error>((deleted, ids))
     };
     let deleted = app.db.write(Lock::Exclusive(id.uuid()), delete).await;
     app.tokens_changed();
-    let deleted = deleted?;
+    let (deleted, ids) = deleted?;
     if !dry_run {
         deleted.count(&app.rows);
+        change::memberbase_deleted(app, scope, deleted.members, &ids);
     }
     Ok(deleted)
 }

@@ -8,13 +8,14 @@ mod plan;
 mod request;
 mod root;
 mod rows;
+mod stream;
 mod variables;
 mod write;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    Data, EmptySubscription, ObjectType, Response, SDLExportOptions, Schema, ValidationMode, Variables,
+    Data, ObjectType, Response, SDLExportOptions, Schema, SubscriptionType, ValidationMode, Variables,
     parser::types::{DocumentOperations, ExecutableDocument, OperationType},
     registry::Registry,
 };
@@ -30,15 +31,16 @@ pub use self::{
     persisted::Trusted,
     request::Request,
     rows::{BulkRows, RowReaders},
+    stream::{Answers, Begun},
     write::raw_json,
 };
 use super::{Code, Error};
 use crate::types::{DocumentLimits, Limits, PageLimits};
 
 /// Prepares and runs operations of one schema.
-pub struct Executor<Q, M> {
-    schema: Schema<Q, M, EmptySubscription>,
-    documents: Documents<Q, M>,
+pub struct Executor<Q, M, S> {
+    schema: Schema<Q, M, S>,
+    documents: Documents<Q, M, S>,
     persisted: Persisted,
     readers: RowReaders,
     limits: DocumentLimits,
@@ -103,12 +105,17 @@ pub struct Answer {
     pub codes: Vec<Code>,
 }
 
-impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Executor<Q, M> {
-    /// Of two roots, and of readers for the lists of rows in their arguments.
-    pub fn new(query: Q, mutation: M, readers: RowReaders, limits: &Limits) -> Self {
-        let documents = Documents::new(&query, &mutation, &limits.document);
+impl<Q, M, S> Executor<Q, M, S>
+where
+    Q: ObjectType + Clone + 'static,
+    M: ObjectType + Clone + 'static,
+    S: SubscriptionType + Clone + 'static,
+{
+    /// Of three roots, and of readers for the lists of rows in their arguments.
+    pub fn new(query: Q, mutation: M, subscription: S, readers: RowReaders, limits: &Limits) -> Self {
+        let documents = Documents::new(&query, &mutation, &subscription, &limits.document);
         // What it gets is validated.
-        let schema = Schema::build(query, mutation, EmptySubscription)
+        let schema = Schema::build(query, mutation, subscription)
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
             .finish();
@@ -123,7 +130,12 @@ impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Executor<
     }
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static> Executor<Q, M> {
+impl<Q, M, S> Executor<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
     /// The schema in its own language.
     pub fn sdl(&self) -> String {
         self.schema.sdl_with_options(SDLExportOptions::new().include_specified_by())

@@ -13,6 +13,7 @@ use tracing::{Span, field::display};
 
 use super::{Service, answer::Refusal};
 use crate::{
+    auth::Bearer,
     domain::access::Caller,
     graphql::{Code, Error},
     types::{ApiTokenId, TrafficLimits},
@@ -43,16 +44,24 @@ struct Traffic {
 /// What a request takes until it is done.
 pub(super) type Ticket = (Place, Option<Turn>);
 
-impl<Q, M> Service<Q, M> {
+impl<Q, M, S> Service<Q, M, S> {
     /// Lets a request in, unless there are too many, or its token is none or has too many.
     pub(super) async fn let_in(&self, headers: &HeaderMap, started: Instant) -> Result<(Caller, Ticket), Refusal> {
         let place = self.admission.enter()?;
         let app = self.app.until(started + self.app.limits.time.query);
-        let caller = self.tokens.caller(&app, &self.tasks, headers).await?;
+        let caller = self.tokens.caller(&app, &self.tasks, Bearer::of(headers)).await?;
         let Some(token) = caller.token() else { return Ok((caller, (place, None))) };
         Span::current().record("token", display(token));
         let turn = self.admission.take_turn(token)?;
         Ok((caller, (place, Some(turn))))
+    }
+}
+
+impl<Q, M, S> Service<Q, M, S> {
+    /// Lets in what a caller asks for over a connection that he has.
+    pub(super) fn let_ask(&self, caller: &Caller) -> Result<Ticket, Error> {
+        let turn = caller.token().map(|token| self.admission.take_turn(token)).transpose()?;
+        Ok((self.admission.enter()?, turn))
     }
 }
 

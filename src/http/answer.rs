@@ -50,6 +50,11 @@ impl Refusal {
         Self { unread, ..self }
     }
 
+    /// Whether it concerns HTTP, and so has its status whatever the client would have been answered with.
+    pub(super) fn is_of_http(&self) -> bool {
+        self.status.is_some() || self.errors.iter().any(|error| status(error.code()).is_some())
+    }
+
     /// The code and message of its first error.
     pub(super) fn told(&self) -> (Code, String) {
         let first = self.errors.first();
@@ -117,6 +122,11 @@ pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Resp
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     tell(status, headers);
     response
+}
+
+/// Whether an answer that never began is to be told by its status.
+pub(super) fn is_of_http(answer: &Answer) -> bool {
+    answer.codes.iter().any(|&code| status(code).is_some())
 }
 
 /// What goes with a status, whichever the API.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{Request, body::Incoming, server::conn::http1, service::Service as _};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -67,22 +67,52 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
+/// Ends the connection that a request came by, also where its client takes nothing of what is sent to it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HangUp(CancellationToken);
+
+impl HangUp {
+    /// At once.
+    pub(super) fn now(&self) {
+        self.0.cancel();
+    }
+
+    /// Unless it ends by itself in this time.
+    pub(super) fn after(self, time: Duration) {
+        tokio::spawn(async move {
+            sleep(time).await;
+            self.now();
+        });
+    }
+}
+
 async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: CancellationToken) {
     if let Err(cause) = stream.set_nodelay(true) {
         tracing::debug!(%cause, "small answers may be slow");
     }
     let stream = Lingering::new(stream, stop.clone());
+    let (hang_up, router) = (HangUp::default(), TowerToHyperService::new(router));
+    let request_hang_up = hang_up.clone();
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(request_hang_up.clone());
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(max_head.max(SMALLEST_HEAD))
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = hang_up.0.cancelled() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = hang_up.0.cancelled() => return,
+            }
         }
     };
     if let Err(cause) = ended {

@@ -3,11 +3,12 @@
 //! What costs least is judged first, and nothing of a body is read for a caller who is not known.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use async_graphql::ObjectType;
+use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     Extension,
     body::Body,
@@ -25,18 +26,25 @@ use super::{
     admission::Ticket,
     answer::{self, Refusal},
     body::{self, Limit},
-    negotiate::{self, MediaType},
+    connections::HangUp,
+    live::{
+        Failed,
+        events::{self, Stream},
+        socket,
+    },
+    negotiate::{self, Accepted, MediaType},
     parameters,
     trace::TraceId,
     watch::Watch,
 };
 use crate::{
+    auth::Bearer,
     domain::access::{Access, Caller},
     graphql::{
         Code, Error, context,
         execute::{self, Answer, Executor, Kind, Operation},
     },
-    metrics::{Api, Type},
+    metrics::{Api, Transport, Type},
     types::{BodyLimits, Limits},
 };
 
@@ -63,6 +71,7 @@ struct Arrived {
     /// Whether the answer is to tell what the operation costs.
     tells_cost: bool,
     ticket: Arc<Ticket>,
+    bearer: Option<Bearer>,
 }
 
 impl Arrived {
@@ -72,8 +81,8 @@ impl Arrived {
 }
 
 /// Serves `/graphql`, whatever the method.
-pub(super) async fn serve<Q, M>(
-    State(service): State<Arc<Service<Q, M>>>,
+pub(super) async fn serve<Q, M, S>(
+    State(service): State<Arc<Service<Q, M, S>>>,
     Extension(trace): Extension<TraceId>,
     Extension(watch): Extension<Watch>,
     request: Request,
@@ -81,27 +90,47 @@ pub(super) async fn serve<Q, M>(
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
 {
     watch.enters(Api::Graphql);
-    let (head, body) = request.into_parts();
-    let accepted = MediaType::accepted(&head.headers);
-    // What comes before the media type is known, or instead of it, is JSON.
-    let media = accepted.unwrap_or(MediaType::Json);
+    let (mut head, body) = request.into_parts();
+    if socket::is_asked_for(&head) {
+        let upgraded = service.upgrade(&mut head, &trace, &watch).await;
+        return upgraded.unwrap_or_else(|refusal| refusal.respond(MediaType::Json, &trace));
+    }
+    let accepted = Accepted::of(&head.headers);
+    let hang_up = head.extensions.get().cloned().unwrap_or_default();
     let has_body = !body.is_end_stream();
     let outcome = match service.receive(head, body, accepted).await {
         Ok(arrived) if arrived.is_batch() => service.execute_all(arrived, &trace, &watch).await,
-        Ok(arrived) => service.execute(arrived, &trace, &watch).await,
+        Ok(mut arrived) => match service.begin(&mut arrived, &watch).await {
+            Ok(operation) if accepted.events && operation.kind() == Kind::Subscription => {
+                match service.listen(operation, arrived, hang_up, &trace, &watch).await {
+                    Ok(response) => return response,
+                    Err(Failed::Answered(answer)) if !answer::is_of_http(&answer) => return events::whole(&answer),
+                    Err(Failed::Answered(answer)) => Ok(answer),
+                    Err(Failed::Refused(refusal)) => Err(refusal),
+                }
+            }
+            Ok(operation) => service.execute(operation, arrived, &trace, &watch).await,
+            Err(refusal) => Err(refusal),
+        },
         Err(refusal) => Err(refusal.unread(has_body)),
     };
-    match outcome {
-        Ok(answer) => answer::respond(media, answer, &trace),
-        Err(refusal) => refusal.respond(media, &trace),
+    match (outcome, accepted.media) {
+        (Ok(answer), Some(media)) => answer::respond(media, answer, &trace),
+        (Err(refusal), Some(media)) => refusal.respond(media, &trace),
+        (Ok(answer), None) if !answer::is_of_http(&answer) => events::whole(&answer),
+        (Err(refusal), None) if !refusal.is_of_http() => events::whole(&refusal.answer(&trace)),
+        // What comes before the media type is known, or instead of it, is JSON.
+        (Ok(answer), None) => answer::respond(MediaType::Json, answer, &trace),
+        (Err(refusal), None) => refusal.respond(MediaType::Json, &trace),
     }
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
+impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static> Service<Q, M, S> {
     /// Judges the head, then the caller, and only then reads the body.
-    async fn receive(&self, head: request::Parts, body: Body, accepted: Option<MediaType>) -> Result<Arrived, Refusal> {
+    async fn receive(&self, head: request::Parts, body: Body, accepted: Accepted) -> Result<Arrived, Refusal> {
         let started = Instant::now();
         judge(&head, accepted)?;
         let limits = &self.app.limits;
@@ -114,28 +143,59 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         } else {
             parameters::body(head.uri.query().unwrap_or_default())?
         };
-        let tells_cost = head.headers.contains_key(COST);
-        Ok(Arrived { caller, method: head.method, body, started, tells_cost, ticket: Arc::new(ticket) })
+        let (tells_cost, bearer) = (head.headers.contains_key(COST), Bearer::of(&head.headers));
+        Ok(Arrived { caller, method: head.method, body, started, tells_cost, ticket: Arc::new(ticket), bearer })
     }
 
-    /// Parses, validates and runs.
-    async fn execute(&self, arrived: Arrived, trace: &TraceId, watch: &Watch) -> Result<Answer, Refusal> {
-        let Arrived { caller, method, body, started, tells_cost, ticket } = arrived;
-        let mut operation = self.prepare(body).await?;
-        if tells_cost {
+    /// Parses and validates.
+    async fn begin(&self, arrived: &mut Arrived, watch: &Watch) -> Result<Operation, Refusal> {
+        let mut operation = self.prepare(mem::take(&mut arrived.body)).await?;
+        if arrived.tells_cost {
             operation = operation.telling_cost();
         }
-        if let Some(name) = operation.name() {
-            Span::current().record("operation", name.get(..LONGEST_NAME).unwrap_or(name));
-        }
+        name(&operation);
         watch.asks(kind(&operation), operation.root());
+        Ok(operation)
+    }
+
+    /// Begins a stream of events. It takes no place among requests any more, but one of those that go on.
+    async fn listen(
+        self: &Arc<Self>,
+        operation: Operation,
+        arrived: Arrived,
+        hang_up: HangUp,
+        trace: &TraceId,
+        watch: &Watch,
+    ) -> Result<Response, Failed> {
+        let Arrived { caller, started, ticket, bearer, .. } = arrived;
+        let refuse = |error: Error| Failed::Refused(error.into());
+        let place = self.places.enter(Transport::Events, watch).map_err(refuse)?;
+        let turn = caller.token().map(|token| self.places.take_turn(token)).transpose().map_err(refuse)?;
+        let answers = self.subscribe(operation, caller, started, trace).await?;
+        drop(ticket);
+        Ok(self.stream(Stream { answers, bearer, hang_up, places: (place, turn), trace: trace.clone() }))
+    }
+
+    /// Runs.
+    async fn execute(
+        &self,
+        operation: Operation,
+        arrived: Arrived,
+        trace: &TraceId,
+        watch: &Watch,
+    ) -> Result<Answer, Refusal> {
+        let Arrived { caller, method, started, ticket, .. } = arrived;
         match operation.kind() {
             Kind::Query => self.ask(operation, caller, started, trace).await,
             Kind::Mutation if method == Method::POST => {
                 self.change(operation, caller, started, trace, ticket, watch).await
             }
             Kind::Mutation => Err(Refusal::method("POST", "a mutation has to be sent by POST")),
-            Kind::Subscription => Err(Error::new(Code::BadRequest, "subscriptions are not served here").into()),
+            Kind::Subscription => {
+                let message =
+                    "a subscription is answered as text/event-stream, or over a WebSocket, and not in a batch";
+                Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
+            }
         }
     }
 
@@ -155,19 +215,21 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         }
         let mut all = Answer { refused: false, body: vec![b'['], codes: Vec::new() };
         for (place, request) in requests.into_iter().enumerate() {
-            let Arrived { caller, method, body: _, started, tells_cost, ticket } = &arrived;
-            let one = Arrived {
+            let Arrived { caller, method, body: _, started, tells_cost, ticket, bearer } = &arrived;
+            let mut one = Arrived {
                 caller: caller.clone(),
                 method: method.clone(),
                 body: request.get().as_bytes().to_vec(),
                 started: *started,
                 tells_cost: *tells_cost,
                 ticket: Arc::clone(ticket),
+                bearer: *bearer,
             };
-            let answer = match self.execute(one, trace, watch).await {
-                Ok(answer) => answer,
-                Err(refusal) => refusal.answer(trace),
+            let answer = match self.begin(&mut one, watch).await {
+                Ok(operation) => self.execute(operation, one, trace, watch).await,
+                Err(refusal) => Err(refusal),
             };
+            let answer = answer.unwrap_or_else(|refusal| refusal.answer(trace));
             if place > 0 {
                 all.body.push(b',');
             }
@@ -177,7 +239,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
         Ok(all)
     }
 
-    async fn prepare(&self, body: Vec<u8>) -> Result<Operation, Refusal> {
+    pub(super) async fn prepare(&self, body: Vec<u8>) -> Result<Operation, Refusal> {
         let (executor, limits) = (Arc::clone(&self.executor), Arc::clone(&self.app.limits));
         if body.len() < LARGE {
             return prepare(&executor, &limits, &body);
@@ -238,7 +300,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
 }
 
 /// Judges a request by its head alone.
-fn judge(head: &request::Parts, accepted: Option<MediaType>) -> Result<(), Refusal> {
+fn judge(head: &request::Parts, accepted: Accepted) -> Result<(), Refusal> {
     match head.method {
         Method::GET | Method::HEAD => {}
         Method::POST if negotiate::is_json(&head.headers) => {}
@@ -248,14 +310,21 @@ fn judge(head: &request::Parts, accepted: Option<MediaType>) -> Result<(), Refus
         }
         _ => return Err(Refusal::method(METHODS, format!("the method has to be one of {METHODS}"))),
     }
-    if accepted.is_none() {
-        let message = "only application/graphql-response+json and application/json can be answered";
+    if !accepted.any() {
+        let message = "only application/graphql-response+json, application/json and text/event-stream can be answered";
         return Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
     }
     Ok(())
 }
 
-fn kind(operation: &Operation) -> Type {
+/// Names the request in the log.
+pub(super) fn name(operation: &Operation) {
+    if let Some(name) = operation.name() {
+        Span::current().record("operation", name.get(..LONGEST_NAME).unwrap_or(name));
+    }
+}
+
+pub(super) fn kind(operation: &Operation) -> Type {
     match operation.kind() {
         Kind::Query => Type::Query,
         Kind::Mutation => Type::Mutation,
@@ -263,10 +332,11 @@ fn kind(operation: &Operation) -> Type {
     }
 }
 
-fn prepare<Q, M>(executor: &Executor<Q, M>, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal>
+fn prepare<Q, M, S>(executor: &Executor<Q, M, S>, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
 {
     let limits: &BodyLimits = &limits.body;
     let request = execute::Request::from_json(body)?;

@@ -19,8 +19,8 @@ pub(super) async fn live() -> Response {
 }
 
 /// The database answers and has all tables of this version.
-pub(super) async fn ready<Q, M>(
-    State(service): State<Arc<Service<Q, M>>>,
+pub(super) async fn ready<Q, M, S>(
+    State(service): State<Arc<Service<Q, M, S>>>,
     Extension(trace): Extension<TraceId>,
 ) -> Response {
     let deadline = Instant::now() + PATIENCE;

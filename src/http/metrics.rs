@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use async_graphql::ObjectType;
+use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     Extension,
     body::Body,
@@ -23,8 +23,8 @@ use crate::{
 };
 
 /// All figures, for a token that sees all memberbases.
-pub(super) async fn figures<Q, M>(
-    State(service): State<Arc<Service<Q, M>>>,
+pub(super) async fn figures<Q, M, S>(
+    State(service): State<Arc<Service<Q, M, S>>>,
     Extension(trace): Extension<TraceId>,
     Extension(watch): Extension<Watch>,
     request: Request,
@@ -32,6 +32,7 @@ pub(super) async fn figures<Q, M>(
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
 {
     if let Err(refusal) = service.admit(request.headers()).await {
         return refusal.unread(!request.body().is_end_stream()).respond(MediaType::Json, &trace);
@@ -43,7 +44,7 @@ where
     response
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
+impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static> Service<Q, M, S> {
     /// The figures are of all memberbases together, and so nothing for a token that is bound to one.
     async fn admit(&self, headers: &HeaderMap) -> Result<Everywhere, Refusal> {
         let (caller, _ticket) = self.let_in(headers, Instant::now()).await?;

@@ -15,6 +15,30 @@ pub(super) enum MediaType {
     Json,
 }
 
+/// What a client accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// The best of what an answer may be; none where nothing fits.
+    pub(super) media: Option<MediaType>,
+    /// Whether it takes server-sent events, which has to be said by name.
+    pub(super) events: bool,
+}
+
+impl Accepted {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let accept = joined(headers, &ACCEPT).flatten().unwrap_or_default();
+        let ranges: Vec<Range<'_>> = split(&accept, ',').filter_map(Range::parse).collect();
+        let events = Range::best(&ranges, "text", "event-stream");
+        let events = events.precision == Precision::Exact && events.quality > 0;
+        Self { media: MediaType::accepted(headers), events }
+    }
+
+    /// Whether there is anything to answer with.
+    pub(super) fn any(self) -> bool {
+        self.media.is_some() || self.events
+    }
+}
+
 impl MediaType {
     /// The best of what the client accepts; none where nothing fits.
     ///
@@ -228,6 +252,25 @@ mod tests {
             (&["application/xml, text/*"], None),
         ] {
             assert_eq!(MediaType::accepted(&headers(ACCEPT, values)), media, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn events_are_asked_for_by_name() {
+        for (value, expected) in [
+            ("text/event-stream", (None, true)),
+            ("Text/Event-Stream; charset=utf-8", (None, true)),
+            (
+                "application/graphql-response+json, application/json, text/event-stream, multipart/mixed",
+                (Some(MediaType::GraphqlResponse), true),
+            ),
+            ("*/*", (Some(MediaType::Json), false)),
+            ("text/*, application/json", (Some(MediaType::Json), false)),
+            ("text/event-stream;q=0, */*", (Some(MediaType::Json), false)),
+            ("text/html", (None, false)),
+        ] {
+            let Accepted { media, events } = Accepted::of(&headers(ACCEPT, &[value]));
+            assert_eq!((media, events), expected, "{value}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use async_graphql::ObjectType;
+use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     Extension,
     body::Body,
@@ -34,8 +34,8 @@ use crate::{
 };
 
 /// Serves an endpoint, whatever the method.
-pub(super) async fn serve<Q, M>(
-    State(service): State<Arc<Service<Q, M>>>,
+pub(super) async fn serve<Q, M, S>(
+    State(service): State<Arc<Service<Q, M, S>>>,
     Extension(trace): Extension<TraceId>,
     Extension(watch): Extension<Watch>,
     Path(path): Path<String>,
@@ -44,6 +44,7 @@ pub(super) async fn serve<Q, M>(
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
 {
     let unread = !request.body().is_end_stream();
     watch.enters(Api::Rpc);
@@ -86,7 +87,7 @@ pub(super) async fn description_only(Extension(trace): Extension<TraceId>, reque
     respond(Err(error), "GET, HEAD", &trace, !request.body().is_end_stream())
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static> Service<Q, M> {
+impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static> Service<Q, M, S> {
     async fn call(self: &Arc<Self>, path: &str, request: Request, watch: &Watch) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
         let place = self.endpoints.iter().position(|endpoint| endpoint.path == path);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::Object;
+use async_graphql::{EmptySubscription, Object};
 use axum::{
     Router,
     body::Body,
@@ -115,7 +115,8 @@ impl Server {
             ..Limits::default()
         };
         let done = Arc::new(AtomicUsize::new(0));
-        let executor = Executor::new(Query, Mutation { done: done.clone() }, RowReaders::default(), &limits);
+        let mutation = Mutation { done: done.clone() };
+        let executor = Executor::new(Query, mutation, EmptySubscription, RowReaders::default(), &limits);
         let app = App::new(db, limits);
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
         let service = Service::new(app, executor, options);

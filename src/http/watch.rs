@@ -38,6 +38,11 @@ impl Watch {
         Self(Arc::new(Known { metrics, api: OnceLock::new(), operation: OnceLock::new(), rows: OnceLock::new() }))
     }
 
+    /// For another operation of the same connection.
+    pub(super) fn another(&self) -> Self {
+        Self::new(Arc::clone(&self.0.metrics))
+    }
+
     /// It came in by this door.
     pub(super) fn enters(&self, api: Api) {
         if self.0.api.set(api).is_ok() {

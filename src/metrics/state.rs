@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    app::App,
+    app::{App, Changes},
     db::Db,
     types::{RowKind, RowOutcome, Tally, Time},
 };
@@ -19,6 +19,7 @@ use crate::{
 pub(super) fn register(registry: &mut Registry, app: &App) {
     let started = Time::now();
     registry.sub_registry_with_prefix("memberbase").register_collector(Box::new(Rows(app.rows.clone())));
+    registry.sub_registry_with_prefix("memberbase_live").register_collector(Box::new(Live(app.changes.clone())));
     registry.sub_registry_with_prefix("memberbase_database").register_collector(Box::new(Database(app.db.clone())));
     registry.sub_registry_with_prefix("process").register_collector(Box::new(Process { started }));
 }
@@ -38,6 +39,19 @@ impl Collector for Rows {
             }
         }
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Live(Changes);
+
+impl Collector for Live {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let now = self.0.figures();
+        let subscriptions = u64::try_from(now.subscriptions).unwrap_or(u64::MAX);
+        gauge(&mut encoder, "subscriptions", "Subscriptions that are open.", None, subscriptions)?;
+        counter(&mut encoder, "events", "Events that subscribers were given.", None, now.delivered)?;
+        counter(&mut encoder, "events_missed", "Events that subscribers were too slow for.", None, now.missed)
     }
 }
 

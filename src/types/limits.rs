@@ -21,6 +21,8 @@ pub struct Limits {
     pub sync: SyncLimits,
     /// Of how many requests there are.
     pub traffic: TrafficLimits,
+    /// Of subscriptions.
+    pub live: LiveLimits,
 }
 
 /// Limits of a page.
@@ -119,6 +121,40 @@ pub struct TrafficLimits {
     pub requests_per_second: Option<NonZero<u32>>,
     /// How many requests one body may hold as a list; none: it has to be one request.
     pub batch: Option<NonZero<usize>>,
+}
+
+/// Limits of subscriptions, and of the connections that carry them.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveLimits {
+    /// Connections at a time, in all.
+    pub connections: usize,
+    /// Connections at a time, of one token.
+    pub connections_per_token: usize,
+    /// Subscriptions at a time, of one connection.
+    pub subscriptions: usize,
+    /// Bytes of a message of a client.
+    pub message: usize,
+    /// How long a WebSocket may take to say who it is.
+    pub init: Duration,
+    /// How long a connection is silent before it is asked whether it is still there; it has as long to answer, and as long
+    /// to take what is sent to it.
+    pub keep_alive: Duration,
+    /// How many events wait for a subscriber who is slow. They are shared by all subscribers of a memberbase.
+    pub buffer: usize,
+}
+
+impl Default for LiveLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_token: 128,
+            subscriptions: 32,
+            message: 512 << 10,
+            init: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(15),
+            buffer: 64,
+        }
+    }
 }
 
 impl Default for TrafficLimits {

@@ -30,7 +30,7 @@ fn seed() -> u64 {
 
 impl Client {
     /// A new memberbase, whose members may have the attribute `call`, a number.
-    async fn memberbase(&self) -> String {
+    pub async fn memberbase(&self) -> String {
         let create = "mutation { createMemberbase(input: {name: \"b\"}) { memberbase { id } } }";
         let base = self.data(create, json!({})).await["createMemberbase"]["memberbase"]["id"].take();
         let declare = "mutation($b: ID!) { setAttributeSchema(input: {memberbaseId: $b, attributes: [{key: \"call\", \

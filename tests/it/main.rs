@@ -20,6 +20,7 @@ mod faults;
 mod filters;
 mod http;
 mod layers;
+mod live;
 mod logs;
 mod lookups;
 mod memberbases;

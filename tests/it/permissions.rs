@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::http::StatusCode;
 use memberbase::{
     domain::access::Access,
     types::{ApiTokenId, Id, MemberId, MemberbaseId, SyncId},
@@ -31,6 +32,12 @@ use Target::{Everywhere, Lookup, Seen, Thing};
 
 /// An operation: its root field, what it needs, and what it works on; `$mb`, `$m`, `$token`, `$sync` and `$ended` stand for ids.
 const OPERATIONS: &[(&str, Access, Target, &str)] = &[
+    (
+        "memberbaseChanged",
+        Read,
+        Target::Memberbase,
+        r#"subscription { memberbaseChanged(memberbaseId: "$mb") { missed } }"#,
+    ),
     ("node", Read, Lookup, r#"{ node(id: "$m") { id } }"#),
     ("node", Read, Lookup, r#"{ node(id: "$mb") { id } }"#),
     ("node", Admin, Lookup, r#"{ node(id: "$token") { id } }"#),
@@ -197,13 +204,28 @@ impl Ids {
 
 /// What an answer comes down to: its status, its code and its message, or its data. Without the ids that were named.
 async fn outcome(caller: &Caller, ids: &Ids, query: &str) -> (u16, String) {
-    let answer = caller.ask(&ids.put(query), json!({})).await;
-    let json = answer.json();
+    let (status, json) = if query.starts_with("subscription") {
+        listen(caller, &ids.put(query)).await
+    } else {
+        let answer = caller.ask(&ids.put(query), json!({})).await;
+        (answer.status, answer.json())
+    };
     let told = match &json["errors"] {
         Value::Null => json["data"].to_string(),
         errors => format!("{} {}", errors[0]["extensions"]["code"].as_str().unwrap(), errors[0]["message"]),
     };
-    (answer.status.as_u16(), ids.hide(&told))
+    (status.as_u16(), ids.hide(&told))
+}
+
+/// What becomes of a subscription: that it listens, or why it does not.
+async fn listen(caller: &Caller, query: &str) -> (StatusCode, Value) {
+    match caller.listen(query, json!({})).await {
+        Ok(mut events) => match events.first().await {
+            None => (StatusCode::OK, json!({"data": {"memberbaseChanged": "listens"}})),
+            Some(event) => (StatusCode::OK, event.answer()),
+        },
+        Err(answer) => (answer.status, answer.json()),
+    }
 }
 
 fn is_empty(data: &str) -> bool {
@@ -255,12 +277,13 @@ async fn every_operation_is_permitted_by_its_rule(#[values(Database::Sqlite, Dat
 #[tokio::test]
 async fn no_operation_is_left_out() {
     let server = Server::start(Database::Sqlite).await;
-    let query = "{ __schema { queryType { fields { name } } mutationType { fields { name } } } }";
+    let query = "{ __schema { queryType { fields { name } } mutationType { fields { name } } \
+        subscriptionType { fields { name } } } }";
     let schema = server.reader().await.ask(query, json!({})).await.data();
     let names = |kind: &str| {
         let fields = schema["__schema"][kind]["fields"].as_array().unwrap().clone();
         fields.into_iter().map(|field| field["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
     };
-    let all = &names("queryType") | &names("mutationType");
+    let all = &(&names("queryType") | &names("mutationType")) | &names("subscriptionType");
     assert_eq!(all, OPERATIONS.iter().map(|(name, ..)| (*name).to_owned()).collect());
 }

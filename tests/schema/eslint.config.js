@@ -35,7 +35,7 @@ export default [
       // look-ups in that of their ids or refs, and `nodes` beside `edges` is for those who need no cursors.
       "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
 
-      // An id is for what can be asked for again. These can't: they are parts of an answer. The `id` in an upsert's
+      // An id is for what can be asked for again. These can't: they are parts of an answer, or events. The `id` in an upsert's
       // result is that of the member, clip and so on that the row is about, and null where there is none.
       "@graphql-eslint/strict-id-in-types": [
         "error",
@@ -46,6 +46,7 @@ export default [
               "AttributeDefinition",
               "DeletedRows",
               "MemberUpsertResult",
+              "MemberbaseChange",
               "PageInfo",
               "RowError",
               "UpsertResult",

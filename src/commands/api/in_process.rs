@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use tokio_util::task::TaskTracker;
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Failure;
 use crate::{
@@ -23,6 +24,8 @@ pub(super) struct InProcess {
     app: App,
     executor: Arc<Api>,
     tasks: TaskTracker,
+    drained: CancellationToken,
+    told: JoinHandle<()>,
 }
 
 impl InProcess {
@@ -39,7 +42,9 @@ impl InProcess {
             return Err(Error::Refused(message));
         }
         let executor = Arc::new(graphql::api(&limits));
-        Ok(Self { app: app(db, limits), executor, tasks: TaskTracker::new() })
+        let (app, drained) = (app(db, limits), CancellationToken::new());
+        let told = tokio::spawn(app.clone().tell_others(drained.clone()));
+        Ok(Self { app, executor, tasks: TaskTracker::new(), drained, told })
     }
 
     /// Runs an operation, in a task that goes on where nobody waits for it: what was begun in the database is ended.
@@ -67,6 +72,9 @@ impl InProcess {
     pub(super) async fn close(self) {
         self.tasks.close();
         self.tasks.wait().await;
+        self.drained.cancel();
+        // Servers that run on the database hear of what was done.
+        let _ = self.told.await;
         self.app.db.close().await;
     }
 }

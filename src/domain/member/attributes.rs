@@ -17,7 +17,7 @@ use crate::{
         access::Scope,
         attribute::{Attributes, Schema},
         bulk::{Failures, Mode, OnError, Options, store, update},
-        memberbase,
+        change, memberbase,
     },
     types::{Id, MemberId, RowKind, RowOutcome, Time},
 };
@@ -80,6 +80,7 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
     };
     let upserted = app.db.write(Lock::Shared(scope.memberbase().uuid()), set).await?;
     upserted.count(&app.rows, RowKind::Member);
+    change::upserted(app, scope, &upserted);
     Ok(())
 }
 
@@ -151,10 +152,11 @@ pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Re
             return Err(error);
         }
         write(&session, scope, &changes).await?;
-        Ok::<_, Error>((removed, changes.len() as u64))
+        Ok::<_, Error>((removed, changes.into_iter().map(|(id, _)| id).collect::<Vec<_>>()))
     };
     let (removed, members) = app.db.write(Lock::Shared(scope.memberbase().uuid()), remove).await?;
-    app.rows.add(RowKind::Member, RowOutcome::Updated, members);
+    app.rows.add(RowKind::Member, RowOutcome::Updated, members.len() as u64);
+    change::updated(app, scope, members.into_iter());
     Ok(removed)
 }
 

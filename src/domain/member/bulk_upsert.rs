@@ -11,7 +11,7 @@ use crate::{
         access::Scope,
         attribute::{Attributes, Patch, Schema},
         bulk::{Failures, Given, Kind, Merge, Options, Stored, Upserted, store},
-        field,
+        change, field,
         memberbase::Memberbase,
         sync, text,
     },
@@ -89,6 +89,7 @@ pub async fn bulk_upsert(
     let upserted = sync::beside(app, scope, upsert).await??;
     if !options.dry_run {
         upserted.count(&app.rows, RowKind::Member);
+        change::upserted(app, scope, &upserted);
     }
     Ok(upserted)
 }

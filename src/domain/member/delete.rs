@@ -13,7 +13,8 @@ use crate::{
     app::App,
     db::{Column, Rows, Scalar, Session},
     domain::{
-        Error, access::Scope, clip::Clip, owned, stamp_collection::StampCollection, sync, transaction::Transaction,
+        Error, access::Scope, change, clip::Clip, owned, stamp_collection::StampCollection, sync,
+        transaction::Transaction,
     },
     entity::member,
     types::{Id, MemberId, RowKind, RowOutcome, Tally},
@@ -84,6 +85,7 @@ pub async fn delete(app: &App, scope: Scope, mut doomed: Doomed) -> Result<Delet
     let deletion = sync::beside(app, scope, async |session, _, _| delete_in(&session, scope, &doomed).await).await?;
     if !doomed.dry_run {
         deletion.deleted.count(&app.rows);
+        change::deleted(app, scope, deletion.ids.iter().map(|id| id.uuid()));
     }
     Ok(deletion)
 }

@@ -8,7 +8,8 @@ use crate::{
     domain::{
         Error, RowError,
         access::Scope,
-        bulk::{Failures, Kind, Options, Upserted, store},
+        bulk::{Failures, Kind, Options, Outcome, Upserted, store},
+        change,
         member::{self, MemberName},
         memberbase,
     },
@@ -41,9 +42,10 @@ where
     let read: Vec<_> = given.iter().map(read).collect();
     let lock = Lock::Shared(scope.memberbase().uuid());
     let upsert = async |session: Session| upsert_in(&session, scope, &kind, &read, options).await;
-    let upserted = app.db.write(lock, upsert).await?;
+    let (upserted, members) = app.db.write(lock, upsert).await?;
     if !options.dry_run {
         upserted.count(&app.rows, K::ROWS);
+        change::updated(app, scope, touched(&upserted, &members));
     }
     Ok(upserted)
 }
@@ -51,14 +53,20 @@ where
 /// A row that was read, with the name of its member.
 pub(in crate::domain) type Read<'a, Row> = Result<(MemberName<'a>, Row), RowError>;
 
-/// Stores rows within a transaction that holds the lock of the memberbase.
+/// The members of rows that changed something, given the member of each row.
+pub(in crate::domain) fn touched<Id>(upserted: &Upserted<Id>, members: &[Option<Uuid>]) -> impl Iterator<Item = Uuid> {
+    let rows = upserted.outcomes.iter().zip(members);
+    rows.filter(|(outcome, _)| matches!(outcome, Outcome::Created | Outcome::Updated)).filter_map(|(_, member)| *member)
+}
+
+/// Stores rows within a transaction that holds the lock of the memberbase. Answers also the member of each row.
 pub(in crate::domain) async fn upsert_in<'a, Row, K>(
     session: &Session,
     scope: Scope,
     kind: &K,
     read: &[Read<'a, Row>],
     options: Options,
-) -> Result<Upserted<K::Id>, Error>
+) -> Result<(Upserted<K::Id>, Vec<Option<Uuid>>), Error>
 where
     Row: Copy + Send + Sync,
     K: Kind<'a, Row = OfMember<Row>>,
@@ -71,13 +79,14 @@ where
     let members = member::resolve(session, scope, &names).await?;
     let mut failures = Failures::new();
     let mut rows = Vec::with_capacity(read.len());
-    for (index, (read, member)) in read.iter().zip(members).enumerate() {
-        let row = match (read, member) {
+    for (index, (read, member)) in read.iter().zip(&members).enumerate() {
+        let row = match (read, *member) {
             (Ok((_, row)), Some(member)) => Ok(OfMember { member, row: *row }),
             (Ok((name, _)), None) => Err(name.unknown()),
             (Err(error), _) => Err(error.clone()),
         };
         rows.push(row.map_err(|error| failures.insert(index, error)).ok());
     }
-    store(session, scope, kind, &rows, failures, options).await.outcome
+    let upserted = store(session, scope, kind, &rows, failures, options).await.outcome?;
+    Ok((upserted, members))
 }

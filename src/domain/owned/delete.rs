@@ -1,6 +1,6 @@
 //! Deletion of what belongs to members: by its own ids, or with the members.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use super::Owned;
 use crate::{
     app::App,
     db::{Column, Lock, Rows, Scalar, Session},
-    domain::{Error, access::Scope, memberbase},
+    domain::{Error, access::Scope, change, memberbase},
     types::{Id, RowOutcome},
 };
 
@@ -30,13 +30,15 @@ pub async fn delete<T: Owned>(app: &App, scope: Scope, mut ids: Vec<T::Id>) -> R
     let lock = Lock::Shared(scope.memberbase().uuid());
     let gone = app.db.write(lock, async |session| delete_in::<T>(&session, scope, &ids).await).await?;
     app.rows.add(T::ROWS, RowOutcome::Deleted, gone.len() as u64);
-    let (ids, unknown_ids) = ids.into_iter().partition(|id| gone.contains(&id.uuid()));
+    change::updated(app, scope, gone.values().copied());
+    let (ids, unknown_ids) = ids.into_iter().partition(|id| gone.contains_key(&id.uuid()));
     Ok(Deletion { ids, unknown_ids })
 }
 
-async fn delete_in<T: Owned>(session: &Session, scope: Scope, ids: &[T::Id]) -> Result<HashSet<Uuid>, Error> {
+/// Answers what went, each with its member.
+async fn delete_in<T: Owned>(session: &Session, scope: Scope, ids: &[T::Id]) -> Result<HashMap<Uuid, Uuid>, Error> {
     memberbase::ensure_exists(session, scope).await?;
-    let mut gone = HashSet::with_capacity(ids.len());
+    let mut gone = HashMap::with_capacity(ids.len());
     if ids.is_empty() {
         return Ok(gone);
     }
@@ -54,10 +56,11 @@ async fn delete_in<T: Owned>(session: &Session, scope: Scope, ids: &[T::Id]) -> 
         session.bulk(&sql, &scalars, &rows).await?;
     }
     let sql = format!(
-        "DELETE FROM {table} WHERE memberbase_id = $1 AND id IN (SELECT input.id FROM {{rows}} AS input) RETURNING id"
+        "DELETE FROM {table} WHERE memberbase_id = $1 AND id IN (SELECT input.id FROM {{rows}} AS input) \
+        RETURNING id, member_id"
     );
     let take = |row: QueryResult| {
-        gone.insert(row.try_get_by_index::<Uuid>(0)?);
+        gone.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         Ok(())
     };
     session.bulk_each(&sql, &scalars, &rows, take).await?;

@@ -15,6 +15,7 @@ use crate::{
     domain::{
         Error,
         access::{Reach, Scope},
+        change,
         member::{Deleted, delete_found},
     },
     entity::sync,
@@ -49,22 +50,24 @@ pub async fn commit(
         let sync = get(&session, reach, id).await?;
         match sync.state {
             State::Open => {}
-            State::Committed => return Ok((sync, Deleted::default())),
+            State::Committed => return Ok((sync, Deleted::default(), Vec::new())),
             State::Abandoned | State::Expired => return Err(sync.not_open()),
         }
         session.plan_by_values().await?;
         let figures = count(&session, &sync).await?;
-        let deleted = match on_missing {
-            OnMissing::Keep => Deleted::default(),
+        let missing = match on_missing {
+            OnMissing::Keep => Vec::new(),
             OnMissing::Delete => {
                 guard(id, figures, max_deleted_percent)?;
-                delete_found(&session, scope, &missing(&session, &sync).await?).await?
+                missing(&session, &sync).await?
             }
         };
-        Ok((end(&session, sync, State::Committed, figures, Some(deleted)).await?, deleted))
+        let deleted = delete_found(&session, scope, &missing).await?;
+        Ok((end(&session, sync, State::Committed, figures, Some(deleted)).await?, deleted, missing))
     };
-    let (sync, deleted) = app.db.write(Lock::Exclusive(scope.memberbase().uuid()), commit).await?;
+    let (sync, deleted, gone) = app.db.write(Lock::Exclusive(scope.memberbase().uuid()), commit).await?;
     deleted.count(&app.rows);
+    change::deleted(app, scope, gone.into_iter());
     Ok(sync)
 }
 

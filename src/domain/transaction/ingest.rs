@@ -10,8 +10,8 @@ use crate::{
         Error,
         access::{Access, Caller, Scope},
         bulk::{Failures, Mode, OnError, Options},
-        member,
-        owned::{Read, upsert_in},
+        change, member,
+        owned::{Read, touched, upsert_in},
     },
     types::{Id, MemberbaseId, RowKind},
 };
@@ -51,16 +51,18 @@ pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Resu
             session.share(scope.memberbase().uuid()).await?;
         }
         for (scope, (indexes, rows)) in scopes.iter().zip(by_memberbase.values()) {
-            let mut upserted = upsert_in(&session, *scope, &Transactions, rows, SKIP).await?;
+            let (mut upserted, members) = upsert_in(&session, *scope, &Transactions, rows, SKIP).await?;
             let failed = mem::take(&mut upserted.failures);
             failures.extend(failed.into_iter().map(|(place, error)| (indexes[place], error)));
-            stored.push(upserted);
+            stored.push((upserted, members));
         }
         OnError::RejectBatch.judge(&failures)?;
         Ok::<_, Error>(stored)
     };
-    for upserted in app.db.write(Lock::Shared(first.uuid()), store).await? {
+    let stored = app.db.write(Lock::Shared(first.uuid()), store).await?;
+    for (scope, (upserted, members)) in scopes.iter().zip(stored) {
         upserted.count(&app.rows, RowKind::Transaction);
+        change::updated(app, *scope, touched(&upserted, &members));
     }
     Ok(())
 }

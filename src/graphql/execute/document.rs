@@ -5,6 +5,7 @@ mod literals;
 mod measure;
 mod merging;
 mod scan;
+mod single;
 mod usages;
 
 use std::{
@@ -13,8 +14,7 @@ use std::{
 };
 
 use async_graphql::{
-    EmptySubscription, ObjectType, Positioned, Request, Response, Schema, SchemaEnv, ServerError, ValidationMode,
-    Value,
+    ObjectType, Positioned, Request, Response, Schema, SchemaEnv, ServerError, SubscriptionType, ValidationMode, Value,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute},
     parser::{
         self, parse_query,
@@ -77,17 +77,17 @@ impl Document {
 }
 
 /// The documents of a schema.
-pub(super) struct Documents<Q, M> {
+pub(super) struct Documents<Q, M, S> {
     limits: DocumentLimits,
     /// Validates.
-    plain: Validator<Q, M>,
+    plain: Validator<Q, M, S>,
     /// Validates once more what is not valid, and adds what may have been meant.
-    suggesting: Validator<Q, M>,
+    suggesting: Validator<Q, M, S>,
     env: SchemaEnv,
     cache: Cache<Box<str>, Arc<Document>, Weight>,
 }
 
-type Validator<Q, M> = Schema<Q, M, EmptySubscription>;
+type Validator<Q, M, S> = Schema<Q, M, S>;
 
 #[derive(Clone)]
 struct Weight;
@@ -98,12 +98,17 @@ impl Weighter<Box<str>, Arc<Document>> for Weight {
     }
 }
 
-impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Documents<Q, M> {
-    /// Documents for a schema of two roots.
-    pub(super) fn new(query: &Q, mutation: &M, limits: &DocumentLimits) -> Self {
+impl<Q, M, S> Documents<Q, M, S>
+where
+    Q: ObjectType + Clone + 'static,
+    M: ObjectType + Clone + 'static,
+    S: SubscriptionType + Clone + 'static,
+{
+    /// Documents for a schema of these roots.
+    pub(super) fn new(query: &Q, mutation: &M, subscription: &S, limits: &DocumentLimits) -> Self {
         let env = Arc::new(OnceLock::new());
         let schema = || {
-            Schema::build(query.clone(), mutation.clone(), EmptySubscription)
+            Schema::build(query.clone(), mutation.clone(), subscription.clone())
                 .validation_mode(ValidationMode::Strict)
                 .limit_recursive_depth(usize::MAX)
                 .extension(Dry(Arc::clone(&env)))
@@ -118,7 +123,12 @@ impl<Q: ObjectType + Clone + 'static, M: ObjectType + Clone + 'static> Documents
     }
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
+impl<Q, M, S> Documents<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
     /// The types, those of introspection too.
     pub(super) fn registry(&self) -> &Registry {
         &self.env.registry
@@ -151,6 +161,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Documents<Q, M> {
         // Before async-graphql, which tells of one conflict once for each selection set around it.
         merging::check(self.registry(), &parsed).map_err(one)?;
         self.validate(&parsed)?;
+        single::check(&parsed).map_err(one)?;
         let mut errors = literals::check(self.registry(), &parsed);
         if !errors.is_empty() {
             errors.sort_by(|a, b| (a.locations(), a.message()).cmp(&(b.locations(), b.message())));
@@ -194,10 +205,11 @@ impl Extension for Dry {
 }
 
 /// Validates all of a document, whichever operation is named.
-fn dry_run<Q, M>(schema: &Validator<Q, M>, document: &ExecutableDocument) -> Vec<ServerError>
+fn dry_run<Q, M, S>(schema: &Validator<Q, M, S>, document: &ExecutableDocument) -> Vec<ServerError>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
 {
     let mut request = Request::new(String::new());
     request.operation_name = document.operations.iter().find_map(|(name, _)| name.map(ToString::to_string));

@@ -1,6 +1,6 @@
 //! Operations that run, and what is answered when they fail.
 
-use async_graphql::{ID, Object};
+use async_graphql::{EmptySubscription, ID, Object};
 use serde_json::Value;
 
 use super::*;
@@ -39,7 +39,7 @@ impl Query {
 }
 
 async fn ask(query: &str, variables: &str) -> (Answer, Value) {
-    let executor = Executor::new(Query, Query, RowReaders::default(), &Limits::default());
+    let executor = Executor::new(Query, Query, EmptySubscription, RowReaders::default(), &Limits::default());
     let body =
         serde_json::json!({"query": query, "variables": serde_json::from_str::<Value>(variables).expect("JSON")});
     let body = body.to_string();
@@ -69,7 +69,7 @@ async fn an_operation_runs() {
 async fn introspection_runs_and_the_registry_knows_its_types() {
     let (_, json) = ask("{__schema{queryType{name}} __type(name:\"Query\"){name}}", "{}").await;
     assert_eq!(json["data"]["__schema"]["queryType"]["name"], "Query");
-    let executor = Executor::new(Query, Query, RowReaders::default(), &Limits::default());
+    let executor = Executor::new(Query, Query, EmptySubscription, RowReaders::default(), &Limits::default());
     let types = &executor.registry().types;
     assert!(["__Schema", "__Type", "Query", "ID", "Int", "Boolean"].iter().all(|name| types.contains_key(*name)));
     assert_eq!(executor.registry().query_type, "Query");
@@ -78,7 +78,7 @@ async fn introspection_runs_and_the_registry_knows_its_types() {
 
 #[tokio::test]
 async fn an_operation_has_its_kind_and_name() {
-    let executor = Executor::new(Query, Query, RowReaders::default(), &Limits::default());
+    let executor = Executor::new(Query, Query, EmptySubscription, RowReaders::default(), &Limits::default());
     let prepare = |body: &'static str| executor.prepare(Request::from_json(body.as_bytes()).expect("a request"));
     let two = r#"{"query": "query A{conflict} mutation B{conflict}", "operationName": "B"}"#;
     let operation = prepare(two).expect("an operation");

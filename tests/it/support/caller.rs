@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, StatusCode, header},
+    http::{HeaderMap, Request, Response, StatusCode, header},
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -42,13 +42,17 @@ impl Caller {
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    /// Sends any request, with the caller's token.
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+    /// Sends any request, with the caller's token. The answer's body is still to be heard.
+    pub async fn open(&self, mut request: Request<Body>) -> Response<Body> {
         if let Some(secret) = &self.secret {
             request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {secret}").parse().unwrap());
         }
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Sends any request, with the caller's token.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (head, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: head.status, headers: head.headers, body }
     }

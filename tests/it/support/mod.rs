@@ -4,13 +4,17 @@ mod attributes;
 mod belongings;
 mod caller;
 mod database;
+mod events;
 mod process;
 mod random;
 
 pub use caller::{Answer, Caller};
 pub use database::Database;
+pub use events::{CHANGED, Events};
 pub use process::{Client, Process, Site, hear};
 pub use random::Random;
+
+use std::net::SocketAddr;
 
 use memberbase::{
     app::App,
@@ -25,7 +29,8 @@ use memberbase::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, TryGetable};
 use serde_json::{Value, json};
-use tokio_util::task::TaskTracker;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A server with a database of its own, which goes with it.
 pub struct Server {
@@ -33,8 +38,10 @@ pub struct Server {
     pub settings: Settings,
     /// The mutations under way.
     pub tasks: TaskTracker,
+    /// Cancelled, it stops.
+    pub stopping: CancellationToken,
     router: axum::Router,
-    _storage: database::Storage,
+    _storage: Option<database::Storage>,
 }
 
 impl Server {
@@ -56,12 +63,41 @@ impl Server {
         options: Options,
     ) -> Self {
         let (settings, storage) = database.make(limits.time.query).await;
+        Self::on(settings, Some(storage), limits, change, options).await
+    }
+
+    async fn on(
+        settings: Settings,
+        storage: Option<database::Storage>,
+        limits: Limits,
+        change: impl FnOnce(graphql::Api) -> graphql::Api,
+        options: Options,
+    ) -> Self {
         let db = Db::connect(&settings).await.unwrap();
         db.migrate_up().await.unwrap();
         let app = App::new(db, limits);
         let service = Service::new(app.clone(), change(graphql::api(&app.limits)), options);
-        let tasks = service.tasks.clone();
-        Self { app, settings, tasks, router: http::router(service), _storage: storage }
+        let (tasks, stopping) = (service.tasks.clone(), service.stopping.clone());
+        Self { app, settings, tasks, stopping, router: http::router(service), _storage: storage }
+    }
+
+    /// Another server on the same database. The two tell each other what they commit, until they stop.
+    pub async fn beside(&self) -> Self {
+        let limits = (*self.app.limits).clone();
+        let other = Self::on(self.settings.clone(), None, limits, |api| api, Options::default()).await;
+        for server in [self, &other] {
+            tokio::spawn(server.app.clone().tell_others(server.stopping.clone()));
+            tokio::spawn(server.app.clone().hear_others(server.stopping.clone()));
+        }
+        other
+    }
+
+    /// Listens on a port, until it stops.
+    pub async fn listen(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(http::serve(listener, self.router.clone(), 64 << 10, self.stopping.clone(), self.tasks.clone()));
+        address
     }
 
     /// The first column of what a statement answers, past every rule of the product.

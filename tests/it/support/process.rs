@@ -88,7 +88,12 @@ impl Site {
 
     /// Starts a server.
     pub async fn start(&self) -> Process {
-        let log = self.folder.path().join("log");
+        self.start_beside("log").await
+    }
+
+    /// Starts a server, beside one that runs, whose log has this name.
+    pub async fn start_beside(&self, log: &str) -> Process {
+        let log = self.folder.path().join(log);
         let file = File::create(&log).unwrap();
         let mut command = match self.file_limit {
             None => Command::new(BINARY),
@@ -215,6 +220,11 @@ impl Drop for Process {
 }
 
 impl Client {
+    /// The secret of its token.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
     /// The head of a POST of JSON, up to its body.
     pub fn head(&self, path: &str, more: &str) -> String {
         let Self { address, secret } = self;

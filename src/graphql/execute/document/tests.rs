@@ -2,7 +2,7 @@
 
 mod bounds;
 
-use async_graphql::{Enum, ID, InputObject, Object, Union};
+use async_graphql::{EmptySubscription, Enum, ID, InputObject, Object, Union};
 
 use super::*;
 
@@ -81,11 +81,11 @@ impl List {
     }
 }
 
-fn documents() -> Documents<Query, Query> {
-    Documents::new(&Query, &Query, &DocumentLimits::default())
+fn documents() -> Documents<Query, Query, EmptySubscription> {
+    Documents::new(&Query, &Query, &EmptySubscription, &DocumentLimits::default())
 }
 
-fn refusal_by(documents: &Documents<Query, Query>, text: &str) -> Vec<Error> {
+fn refusal_by(documents: &Documents<Query, Query, EmptySubscription>, text: &str) -> Vec<Error> {
     match documents.get(text) {
         Ok(_) => panic!("{} is not refused", text.chars().take(200).collect::<String>()),
         Err(errors) => errors,

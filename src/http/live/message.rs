@@ -1,0 +1,173 @@
+//! The messages of graphql-transport-ws (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>).
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+
+use crate::{auth::Bearer, graphql::execute::Answer};
+
+/// The name of the protocol.
+pub(super) const PROTOCOL: &str = "graphql-transport-ws";
+
+/// What a client says.
+#[derive(Debug)]
+pub(super) enum Message<'a> {
+    /// Who it is.
+    Init(Option<&'a RawValue>),
+    /// Are you there?
+    Ping,
+    /// Yes.
+    Pong,
+    /// An operation is to begin.
+    Subscribe { id: Cow<'a, str>, payload: &'a RawValue },
+    /// An operation is to end.
+    Complete { id: Cow<'a, str> },
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads a message; what is wrong with it is told in a few words.
+    pub(super) fn read(text: &'a str) -> Result<Self, &'static str> {
+        let wire: Wire<'a> = serde_json::from_str(text).map_err(|_| "a message has to be a JSON object with a type")?;
+        let id = wire.id.filter(|id| !id.is_empty());
+        let object = wire.payload.filter(|payload| payload.get() != "null");
+        if object.is_some_and(|payload| !payload.get().starts_with('{')) {
+            return Err("a payload has to be an object");
+        }
+        match (&*wire.kind, id, object) {
+            ("connection_init", _, payload) => Ok(Self::Init(payload)),
+            ("ping", ..) => Ok(Self::Ping),
+            ("pong", ..) => Ok(Self::Pong),
+            ("subscribe", Some(id), Some(payload)) => Ok(Self::Subscribe { id, payload }),
+            ("complete", Some(id), _) => Ok(Self::Complete { id }),
+            ("subscribe", None, _) | ("complete", ..) => Err("a message of this type has an id"),
+            ("subscribe", ..) => Err("a message of this type has a payload"),
+            _ => Err("no message has this type"),
+        }
+    }
+}
+
+/// What the payload of `connection_init` says of the token.
+pub(super) enum Given {
+    /// Nothing.
+    Nothing,
+    /// Nothing that could be one.
+    Malformed,
+    /// This.
+    Token(Bearer),
+}
+
+/// The token in the payload of `connection_init`, whose key is that of the header, in any letter case.
+pub(super) fn token(payload: Option<&RawValue>) -> Given {
+    let Some(payload) = payload else { return Given::Nothing };
+    let Ok(fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(payload.get()) else {
+        return Given::Malformed;
+    };
+    let mut values = fields.iter().filter(|(key, _)| key.eq_ignore_ascii_case("authorization"));
+    match (values.next(), values.next()) {
+        (None, _) => Given::Nothing,
+        (Some((_, value)), None) => match serde_json::from_str::<String>(value.get()) {
+            Ok(value) => Bearer::read(&value).map_or(Given::Malformed, Given::Token),
+            Err(_) => Given::Malformed,
+        },
+        _ => Given::Malformed,
+    }
+}
+
+pub(super) const ACK: &str = r#"{"type":"connection_ack"}"#;
+pub(super) const PONG: &str = r#"{"type":"pong"}"#;
+
+/// An event of an operation.
+pub(super) fn next(id: &str, answer: &Answer) -> String {
+    let body = String::from_utf8_lossy(&answer.body);
+    format!(r#"{{"id":{},"type":"next","payload":{body}}}"#, json!(id))
+}
+
+/// An operation that failed, and is over.
+pub(super) fn error(id: &str, answer: &Answer) -> String {
+    #[derive(Deserialize)]
+    struct Errors<'a> {
+        #[serde(borrow)]
+        errors: &'a RawValue,
+    }
+    let errors = serde_json::from_slice::<Errors<'_>>(&answer.body).map_or("[]", |answer| answer.errors.get());
+    format!(r#"{{"id":{},"type":"error","payload":{errors}}}"#, json!(id))
+}
+
+/// An operation that is over.
+pub(super) fn complete(id: &str) -> String {
+    format!(r#"{{"id":{},"type":"complete"}}"#, json!(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read() {
+        assert!(matches!(Message::read(r#"{"type": "connection_init"}"#), Ok(Message::Init(None))));
+        assert!(matches!(Message::read(r#"{"type": "connection_init", "payload": null}"#), Ok(Message::Init(None))));
+        assert!(matches!(Message::read(r#"{"type": "ping", "payload": {"a": 1}}"#), Ok(Message::Ping)));
+        let text = r#"{"id": "a\"b", "type": "subscribe", "payload": {"query": ""}, "more": [[]]}"#;
+        assert!(matches!(Message::read(text), Ok(Message::Subscribe { id, .. }) if id == "a\"b"));
+        assert!(matches!(Message::read(r#"{"id":"1","type":"complete"}"#), Ok(Message::Complete { id }) if id == "1"));
+        let deep = format!(r#"{{"type":"ping","payload":{{"a":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        drop(Message::read(&deep));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for text in [
+            "",
+            "7",
+            "[]",
+            "{}",
+            r#"{"type": 7}"#,
+            r#"{"type": "start", "id": "1"}"#,
+            r#"{"type": "subscribe", "payload": {}}"#,
+            r#"{"type": "subscribe", "id": "", "payload": {}}"#,
+            r#"{"type": "subscribe", "id": 1, "payload": {}}"#,
+            r#"{"type": "subscribe", "id": "1"}"#,
+            r#"{"type": "subscribe", "id": "1", "payload": "x"}"#,
+            r#"{"type": "complete"}"#,
+            r#"{"type": "connection_init", "payload": []}"#,
+        ] {
+            assert!(Message::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_whatever_the_case_of_its_key() {
+        let given = |json: &str| {
+            let payload = RawValue::from_string(json.to_owned()).expect("JSON");
+            match token(Some(&payload)) {
+                Given::Token(_) => "a token",
+                Given::Nothing => "nothing",
+                Given::Malformed => "malformed",
+            }
+        };
+        for key in ["Authorization", "authorization", "AUTHORIZATION"] {
+            assert_eq!(given(&format!(r#"{{"{key}": "Bearer s3cret"}}"#)), "a token", "{key}");
+        }
+        assert_eq!(given("{}"), "nothing");
+        assert_eq!(given(r#"{"token": "Bearer s3cret"}"#), "nothing");
+        for json in [
+            r#"{"authorization": "s3cret"}"#,
+            r#"{"authorization": null}"#,
+            r#"{"authorization": "Bearer a", "Authorization": "Bearer b"}"#,
+        ] {
+            assert_eq!(given(json), "malformed", "{json}");
+        }
+        assert!(matches!(token(None), Given::Nothing));
+    }
+}

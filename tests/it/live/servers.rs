@@ -1,0 +1,158 @@
+//! Several servers on one database, and one in a process of its own.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::{io::AsyncReadExt, time::sleep};
+
+use super::{socket::Socket, *};
+use crate::support::Site;
+
+/// Until the two hear each other: before that, what is told is lost.
+async fn acquainted(one: &Server, other: &Server, base: &str) {
+    for (writer, reader) in [(one, other), (other, one)] {
+        let mut events = reader.admin().await.listen_to(base).await;
+        let writes = async {
+            for n in 0.. {
+                writer.writer().await.upsert(base, &[&format!("hello {n} {:?}", Instant::now())]).await.data();
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            () = writes => {}
+            () = async { while events.change().await["created"] == 0 {} } => {}
+        }
+    }
+    // What was on its way.
+    sleep(Duration::from_millis(300)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_of_one_database_tell_each_other() {
+    let live = LiveLimits { buffer: 200, ..LiveLimits::default() };
+    let one = Server::with(Database::Postgres, Limits { live, ..Limits::default() }).await;
+    let base = one.memberbase("b").await;
+    let other = one.beside().await;
+    acquainted(&one, &other, &base).await;
+    let (mut near, mut far) = (one.reader().await.listen_to(&base).await, other.reader().await.listen_to(&base).await);
+    let writer = one.admin().await;
+
+    let made = ids(&writer, &base, &["a", "b"]).await;
+    let expected = change(&base, &[&made[0], &made[1]], &[], &[]);
+    assert_eq!((told(&mut near).await, told(&mut far).await), (expected.clone(), expected));
+    // A thousand ids are more than a notification holds.
+    let refs: Vec<_> = (0..1_000).map(|n| format!("many-{n}")).collect();
+    let mut many = ids(&writer, &base, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    many.sort_by_key(ToString::to_string);
+    assert_eq!(told(&mut far).await["createdMemberIds"], json!(many));
+    assert_eq!(told(&mut near).await["createdMemberIds"], json!(many));
+    // In order, and each once, also where many are written at once.
+    join_all((0..100).map(|n| {
+        let (writer, base) = (&writer, &base);
+        async move { writer.upsert(base, &[&format!("one-{n}")]).await.data() }
+    }))
+    .await;
+    let mut heard = Vec::new();
+    for events in [&mut near, &mut far] {
+        let mut created = Vec::new();
+        for _ in 0..100 {
+            let change = told(events).await;
+            assert_eq!((&change["created"], &change["missed"]), (&json!(1), &json!(false)));
+            created.push(change["createdMemberIds"][0].to_string());
+        }
+        heard.push(created);
+    }
+    assert_eq!(heard[0], heard[1]);
+
+    change_by(&writer, "deleteMemberbase", &base, json!({}), "deletedMemberbaseId").await.data();
+    for events in [&mut near, &mut far] {
+        assert_eq!(told(events).await["truncated"], true);
+        assert!(events.next().await.unwrap().is_complete());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_lost_its_connection_says_that_something_may_be_missed() {
+    let one = Server::start(Database::Postgres).await;
+    let base = one.memberbase("b").await;
+    let other = one.beside().await;
+    acquainted(&one, &other, &base).await;
+    let mut events = other.reader().await.listen_to(&base).await;
+    // Both lose the one that hears, and the subscriber is told by its own.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    assert_eq!(one.column::<bool>(cut).await, [true, true]);
+    let expected = json!({
+        "memberbaseId": base, "created": 0, "updated": 0, "deleted": 0, "createdMemberIds": [], "updatedMemberIds": [],
+        "deletedMemberIds": [], "truncated": false, "missed": true,
+    });
+    assert_eq!(events.change().await, expected);
+    // And it hears again.
+    let made = ids(&one.writer().await, &base, &["after"]).await;
+    assert_eq!(told(&mut events).await, change(&base, &[&made[0]], &[], &[]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_told_to_others_is_told_as_missed() {
+    let one = Server::start(Database::Postgres).await;
+    let base = one.memberbase("b").await;
+    let other = one.beside().await;
+    acquainted(&one, &other, &base).await;
+    let mut events = other.reader().await.listen_to(&base).await;
+    // Whoever writes something malformed on the channel may have had something to tell.
+    one.execute("SELECT pg_notify('memberbase_changes', 'of another version')").await;
+    assert_eq!(events.change().await["missed"], true);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_told_to_stop_closes_its_subscriptions(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let site = Site::new(database).await;
+    let mut server = site.start().await;
+    let base = server.admin.memberbase().await;
+    let address = server.address.parse().unwrap();
+    let mut socket = Socket::of(address, server.admin.secret()).await;
+    socket.subscribe("1", &base).await;
+    // One that never reads what it is sent, too.
+    let body = json!({"query": CHANGED, "variables": {"id": base}}).to_string();
+    let request = server.admin.request("/graphql", &body);
+    let request = request.replace("application/graphql-response+json", "text/event-stream");
+    let mut stream = server.admin.upload(request.as_bytes()).await.unwrap();
+    let _stalled = server.admin.upload(request.as_bytes()).await.unwrap();
+    let mut heard = vec![0; 4096];
+    let length = stream.read(&mut heard).await.unwrap();
+    assert!(heard[..length].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&heard[..length]));
+
+    let start = Instant::now();
+    server.terminate();
+    assert_eq!(socket.closed().await.0, 1001);
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    // The chunk that ends the body: it was not cut.
+    assert!(rest.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&rest));
+    let status = server.ended(Duration::from_secs(10)).await;
+    assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", server.log());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}: {}", start.elapsed(), server.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_of_one_database_tell_each_other() {
+    let site = Site::new(Database::Postgres).await;
+    let (one, other) = (site.start().await, site.start_beside("beside").await);
+    let base = one.admin.memberbase().await;
+    let mut socket = Socket::of(other.address.parse().unwrap(), one.admin.secret()).await;
+    socket.subscribe("1", &base).await;
+    let query = "mutation($i: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $i) { memberIds } }";
+    // `serve` listens to others from its start on, but its connection may take a moment.
+    let mut heard = tokio::spawn(async move { socket.hear().await });
+    for n in 0.. {
+        let input = json!({"memberbaseId": base, "members": [{"ref": format!("{n}")}]});
+        one.admin.data(query, json!({"i": input})).await;
+        if tokio::time::timeout(Duration::from_millis(100), &mut heard).await.is_ok() {
+            return;
+        }
+        assert!(n < 200, "nothing is heard: {}", other.log());
+    }
+}

@@ -1,0 +1,288 @@
+//! WebSockets: graphql-transport-ws, message by message.
+
+use std::{net::SocketAddr, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
+use memberbase::{
+    domain::access::Access,
+    http::Options,
+    types::{Limits, LiveLimits},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Error, Message, client::IntoClientRequest},
+};
+
+use super::{CHANGED, Database, Server, change, ids, nowhere};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client of a WebSocket.
+pub(super) struct Socket(WebSocketStream<TcpStream>);
+
+impl Socket {
+    /// Opens one with these headers; the status where it is refused.
+    pub(super) async fn open(address: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let stream = TcpStream::connect(address).await.unwrap();
+        match client_async(request, stream).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            // It asked for a protocol and got none.
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// Opens one of this protocol.
+    pub(super) async fn new(address: SocketAddr) -> Self {
+        Self::open(address, &[("sec-websocket-protocol", "graphql-transport-ws")]).await.unwrap()
+    }
+
+    /// Opens one for whoever has this secret.
+    pub(super) async fn of(address: SocketAddr, secret: &str) -> Self {
+        let mut socket = Self::new(address).await;
+        let authorization = format!("Bearer {secret}");
+        socket.say(json!({"type": "connection_init", "payload": {"Authorization": authorization}})).await;
+        assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
+        socket
+    }
+
+    pub(super) async fn say(&mut self, message: Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    pub(super) async fn say_raw(&mut self, message: Message) {
+        let _ = self.0.send(message).await;
+    }
+
+    /// The next message.
+    pub(super) async fn hear(&mut self) -> Value {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("a message in time").expect("a message").unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The code and reason that the server closes it with.
+    pub(super) async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("an end in time") {
+                Some(Ok(Message::Close(Some(frame)))) => return (frame.code.into(), frame.reason.as_str().to_owned()),
+                Some(Ok(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Subscribes, and waits until the subscription is there: messages are obeyed one after another.
+    pub(super) async fn subscribe(&mut self, id: &str, base: &str) {
+        self.ask(id, CHANGED, json!({"id": base})).await;
+        self.say(json!({"type": "ping"})).await;
+        assert_eq!(self.hear().await, json!({"type": "pong"}));
+    }
+
+    pub(super) async fn ask(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({"query": query, "variables": variables});
+        self.say(json!({"id": id, "type": "subscribe", "payload": payload})).await;
+    }
+
+    /// The change that the next message tells.
+    async fn change(&mut self, id: &str) -> Value {
+        let mut message = self.hear().await;
+        assert_eq!((&message["id"], &message["type"]), (&json!(id), &json!("next")), "{message}");
+        message["payload"]["data"]["memberbaseChanged"].take()
+    }
+
+    /// The code that an operation is refused with.
+    async fn refused(&mut self, id: &str) -> String {
+        let message = self.hear().await;
+        assert_eq!((&message["id"], &message["type"]), (&json!(id), &json!("error")), "{message}");
+        assert!(message["payload"][0]["extensions"]["traceId"].is_string(), "{message}");
+        message["payload"][0]["extensions"]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn subscriptions_share_a_connection_and_end_one_by_one(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let address = server.listen().await;
+    let (one, two, writer) = (server.memberbase("1").await, server.memberbase("2").await, server.admin().await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let mut socket = Socket::of(address, &secret).await;
+    socket.subscribe("a", &one).await;
+    socket.subscribe("b", &two).await;
+    let first = ids(&writer, &one, &["x"]).await;
+    assert_eq!(socket.change("a").await, change(&one, &[&first[0]], &[], &[]));
+    let first = ids(&writer, &two, &["x"]).await;
+    assert_eq!(socket.change("b").await, change(&two, &[&first[0]], &[], &[]));
+
+    socket.say(json!({"id": "a", "type": "complete"})).await;
+    socket.say(json!({"id": "a", "type": "complete"})).await;
+    socket.say(json!({"type": "ping", "payload": {"any": 1}})).await;
+    assert_eq!(socket.hear().await, json!({"type": "pong"}));
+    ids(&writer, &one, &["y"]).await;
+    ids(&writer, &two, &["y"]).await;
+    assert_eq!(socket.change("b").await["memberbaseId"], two);
+
+    // The id is free again.
+    socket.subscribe("a", &one).await;
+    ids(&writer, &one, &["z"]).await;
+    assert_eq!(socket.change("a").await["created"], 1);
+    let delete = "mutation($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }";
+    writer.ask(delete, json!({"id": two})).await.data();
+    assert_eq!(socket.change("b").await["deleted"], 2);
+    assert_eq!(socket.hear().await, json!({"id": "b", "type": "complete"}));
+    assert_eq!(server.app.changes.figures().subscriptions, 1);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_operation_ends_that_alone() {
+    let server = Server::start(Database::Sqlite).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Admin, None, None).await;
+    let mut socket = Socket::of(address, &secret).await;
+    for (query, variables, code) in [
+        ("subscription { nothing }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription {", json!({}), "GRAPHQL_PARSE_FAILED"),
+        (CHANGED, json!({}), "BAD_USER_INPUT"),
+        (CHANGED, json!({"id": "m_1"}), "BAD_USER_INPUT"),
+        (CHANGED, json!({"id": nowhere()}), "NOT_FOUND"),
+        ("{ __typename }", json!({}), "BAD_REQUEST"),
+        ("mutation { createMemberbase(input: {name: \"x\"}) { memberbase { id } } }", json!({}), "BAD_REQUEST"),
+    ] {
+        socket.ask("1", query, variables).await;
+        assert_eq!(socket.refused("1").await, code, "{query}");
+    }
+    socket.say(json!({"id": "1", "type": "subscribe", "payload": {"query": 7}})).await;
+    assert_eq!(socket.refused("1").await, "BAD_REQUEST");
+    socket.subscribe("1", &base).await;
+    ids(&server.writer().await, &base, &["a"]).await;
+    assert_eq!(socket.change("1").await["created"], 1);
+}
+
+#[tokio::test]
+async fn what_is_not_the_protocol_closes_the_connection() {
+    let server = Server::start(Database::Sqlite).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let init = json!({"type": "connection_init", "payload": {"authorization": format!("bearer {secret}")}});
+    for (before, message, code) in [
+        (None, Message::text("nonsense"), 4400),
+        (None, Message::text(r#"{"type":"start"}"#), 4400),
+        (None, Message::binary(vec![1, 2, 3]), 4400),
+        (None, Message::text(r#"{"type":"connection_init"}"#), 4401),
+        (None, Message::text(r#"{"type":"connection_init","payload":{"authorization":"Bearer mbs_no"}}"#), 4401),
+        (None, Message::text(r#"{"type":"connection_init","payload":{"authorization":7}}"#), 4401),
+        (None, Message::text(r#"{"id":"1","type":"subscribe","payload":{"query":"{a}"}}"#), 4401),
+        (Some(&init), Message::text(init.to_string()), 4429),
+        (Some(&init), Message::text("[]"), 4400),
+        (Some(&init), Message::text(r#"{"id":"1","type":"subscribe"}"#), 4400),
+    ] {
+        let mut socket = Socket::new(address).await;
+        if let Some(init) = before {
+            socket.say(init.clone()).await;
+            assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
+        }
+        socket.say_raw(message.clone()).await;
+        assert_eq!(socket.closed().await.0, code, "{message:?}");
+    }
+    let mut twice = Socket::of(address, &secret).await;
+    twice.subscribe("1", &base).await;
+    twice.ask("1", CHANGED, json!({"id": base})).await;
+    assert_eq!(twice.closed().await, (4409, "Subscriber for 1 already exists".to_owned()));
+    let mut other = Socket::open(address, &[]).await.unwrap();
+    assert_eq!(other.closed().await.0, 4406);
+}
+
+#[tokio::test]
+async fn a_token_may_come_with_the_request_and_then_is_judged_there() {
+    let server = Server::start(Database::Sqlite).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
+    let bearer = format!("Bearer {secret}");
+    let mut socket = Socket::open(address, &[protocol, ("authorization", &bearer)]).await.unwrap();
+    socket.say(json!({"type": "connection_init"})).await;
+    assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
+    socket.subscribe("1", &base).await;
+    for wrong in ["Bearer mbs_nobody", "Basic x", ""] {
+        assert_eq!(Socket::open(address, &[protocol, ("authorization", wrong)]).await.err(), Some(401), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_open_nothing() {
+    let options = Options { cors_origins: vec!["https://admin.example.com".parse().unwrap()], ..Options::default() };
+    let server = Server::with_door(Database::Sqlite, Limits::default(), |api| api, options).await;
+    let address = server.listen().await;
+    let own = format!("http://{address}");
+    for (origin, refused) in [
+        (&*own, None),
+        ("https://admin.example.com", None),
+        ("https://evil.example.com", Some(403)),
+        ("http://127.0.0.1", Some(403)),
+        ("null", Some(403)),
+    ] {
+        let headers = [("sec-websocket-protocol", "graphql-transport-ws"), ("origin", origin)];
+        assert_eq!(Socket::open(address, &headers).await.err(), refused, "{origin}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_token_that_ends_closes_the_connection(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (address, base, admin) = (server.listen().await, server.memberbase("b").await, server.admin().await);
+    let (id, secret) = server.token(Access::Read, None, None).await;
+    let mut socket = Socket::of(address, &secret).await;
+    socket.subscribe("1", &base).await;
+    let revoke = "mutation($id: ID!) { revokeApiToken(input: {apiTokenId: $id}) { apiToken { id } } }";
+    admin.ask(revoke, json!({"id": id.to_string()})).await.data();
+    assert_eq!(socket.closed().await, (4403, "Forbidden".to_owned()));
+    let mut again = Socket::new(address).await;
+    again.say(json!({"type": "connection_init", "payload": {"Authorization": format!("Bearer {secret}")}})).await;
+    assert_eq!(again.closed().await, (4401, "Unauthorized".to_owned()));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_so() {
+    let server = Server::start(Database::Sqlite).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let (mut new, mut known) = (Socket::new(address).await, Socket::of(address, &secret).await);
+    known.subscribe("1", &base).await;
+    server.stopping.cancel();
+    assert_eq!(new.closed().await.0, 1001);
+    assert_eq!(known.closed().await.0, 1001);
+    server.tasks.close();
+    timeout(PATIENCE, server.tasks.wait()).await.expect("nothing is left");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_is_taken_for_gone() {
+    let live = LiveLimits { keep_alive: Duration::from_millis(300), ..LiveLimits::default() };
+    let server = Server::with(Database::Sqlite, Limits { live, ..Limits::default() }).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let (mut answers, mut dead) = (Socket::of(address, &secret).await, Socket::of(address, &secret).await);
+    answers.subscribe("1", &base).await;
+    dead.subscribe("1", &base).await;
+    assert_eq!(server.app.changes.figures().subscriptions, 2);
+    let listening = tokio::spawn(async move { answers.change("1").await });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(server.app.changes.figures().subscriptions, 1, "one answers, and the other does not");
+    ids(&server.writer().await, &base, &["a"]).await;
+    assert_eq!(listening.await.unwrap()["created"], 1);
+}

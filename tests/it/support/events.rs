@@ -1,0 +1,123 @@
+//! A stream of server-sent events, as a client hears it.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, BodyDataStream},
+    http::{Request, Response, StatusCode, header},
+};
+use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{Answer, Caller};
+
+/// How long an event may take. The machine that runs the tests may be busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is subscribed to.
+pub const CHANGED: &str = "subscription($id: ID!) { memberbaseChanged(memberbaseId: $id) { memberbaseId \
+    created updated deleted createdMemberIds updatedMemberIds deletedMemberIds truncated missed } }";
+
+/// What comes of a subscription, one after another.
+pub struct Events {
+    body: BodyDataStream,
+    text: String,
+}
+
+/// An event: its name and its data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event(pub String, pub String);
+
+impl Caller {
+    /// Listens, or is answered why not.
+    pub async fn listen(&self, query: &str, variables: Value) -> Result<Events, Answer> {
+        let request = Request::post("/graphql")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "text/event-stream")
+            .body(Body::from(json!({"query": query, "variables": variables}).to_string()));
+        let response = self.open(request.unwrap()).await;
+        if response.status() == StatusCode::OK {
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream; charset=utf-8");
+            return Ok(Events::of(response));
+        }
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Err(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    /// Listens to a memberbase from now on.
+    pub async fn listen_to(&self, memberbase: &str) -> Events {
+        let mut events = self.listen(CHANGED, json!({"id": memberbase})).await.unwrap();
+        assert_eq!(events.first().await, None);
+        events
+    }
+}
+
+impl Events {
+    /// Those of an answer.
+    pub fn of(response: Response<Body>) -> Self {
+        Self { body: response.into_body().into_data_stream(), text: String::new() }
+    }
+
+    /// The first event where it is there at once; none where the stream has begun and nothing happened.
+    pub async fn first(&mut self) -> Option<Event> {
+        self.block().await.and_then(|block| event(&block))
+    }
+
+    /// The next event; none where the stream has ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        // Comments come all the time, and are no event.
+        let event = async {
+            loop {
+                let block = self.block().await?;
+                if let Some(event) = event(&block) {
+                    return Some(event);
+                }
+            }
+        };
+        timeout(PATIENCE, event).await.expect("an event in time")
+    }
+
+    /// The next change.
+    pub async fn change(&mut self) -> Value {
+        let event = self.next().await.expect("an event");
+        let mut answer = event.answer();
+        assert!(answer.get("errors").is_none(), "{answer}");
+        answer["data"]["memberbaseChanged"].take()
+    }
+
+    /// The lines up to an empty one.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let block = block.to_owned();
+                self.text = rest.to_owned();
+                return Some(block);
+            }
+            let bytes = timeout(PATIENCE, self.body.next()).await.expect("an event in time")?.unwrap();
+            self.text.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+}
+
+/// None for a comment.
+fn event(block: &str) -> Option<Event> {
+    let name = block.lines().find_map(|line| line.strip_prefix("event: "))?;
+    let data: Vec<_> = block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
+    Some(Event(name.to_owned(), data.join("\n")))
+}
+
+impl Event {
+    /// What an event `next` tells.
+    pub fn answer(&self) -> Value {
+        assert_eq!(self.0, "next", "{}", self.1);
+        serde_json::from_str(&self.1).unwrap()
+    }
+
+    /// Whether it says that nothing more comes.
+    pub fn is_complete(&self) -> bool {
+        self.0 == "complete" && self.1.is_empty()
+    }
+}
