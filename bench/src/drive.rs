@@ -20,7 +20,11 @@ pub struct Timing {
 impl Timing {
     /// The latency that this share of the calls does not exceed.
     pub fn quantile(&self, share: f64) -> Duration {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length is a place in it")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a length is a place in it"
+        )]
         let place = (self.latencies.len() as f64 * share) as usize;
         self.latencies.get(place.min(self.latencies.len().saturating_sub(1))).copied().unwrap_or_default()
     }

@@ -6,6 +6,12 @@ use anyhow::Result;
 
 use crate::{cluster::Cluster, drive::Timing, process, server::Server};
 
+/// How long a server rests before its memory is looked at.
+const REST: Duration = Duration::from_secs(3);
+
+/// The bytes of a MiB.
+pub const MIB: f64 = 1_048_576.0;
+
 /// What a run is asked for.
 pub struct Plan {
     pub members: usize,
@@ -32,7 +38,7 @@ pub struct Sample {
     /// Processor time in all.
     pub server: Option<Duration>,
     pub database: Option<Duration>,
-    pub client: Duration,
+    pub client: Option<Duration>,
     /// Bytes of write-ahead log in all.
     pub wal: Option<u64>,
     pub dead: Option<u64>,
@@ -63,10 +69,20 @@ pub struct Work {
     pub per_call: usize,
 }
 
+/// Something that is measured once.
+pub struct Fact {
+    /// The server.
+    pub side: String,
+    pub what: String,
+    pub value: f64,
+    pub unit: &'static str,
+}
+
 /// What was measured.
 #[derive(Default)]
 pub struct Lab {
     pub rows: Vec<Row>,
+    pub facts: Vec<Fact>,
 }
 
 impl Lab {
@@ -79,6 +95,24 @@ impl Lab {
         let Work { name, clients, unit, per_call } = work;
         let side = side.to_owned();
         self.rows.push(Row { work: name, clients, side, reference, unit, per_call, samples: vec![sample] });
+    }
+
+    /// Keeps what is measured once.
+    pub fn tell(&mut self, side: &str, what: &str, value: f64, unit: &'static str) {
+        self.facts.push(Fact { side: side.to_owned(), what: what.to_owned(), value, unit });
+    }
+
+    /// Keeps how much memory a server has, when it has had a moment to rest.
+    pub async fn tell_memory(&mut self, database: &str, server: &Server) -> Result<()> {
+        tokio::time::sleep(REST).await;
+        let bytes = process::memory(server.pid, "VmRSS")?;
+        self.tell(&server.name, &format!("resident memory in the end, {database}"), bytes as f64 / MIB, "MiB");
+        Ok(())
+    }
+
+    /// What was measured once.
+    pub fn fact(&self, side: &str, what: &str) -> Option<f64> {
+        self.facts.iter().find(|fact| fact.side == side && fact.what == what).map(|fact| fact.value)
     }
 
     /// What was measured of a side.
@@ -139,9 +173,11 @@ impl Meter {
             }
             None => None,
         };
-        let mut sample = Sample { timing, server, database: None, client, wal: None, dead: None, peak };
+        let mut sample = Sample { timing, server, database: None, client: Some(client), wal: None, dead: None, peak };
         if let Some(cluster) = &mut cluster {
-            sample.database = self.database.map(|before| Ok::<_, anyhow::Error>(cluster.cpu()?.saturating_sub(before))).transpose()?;
+            if let Some(before) = self.database {
+                sample.database = Some(cluster.cpu()?.saturating_sub(before));
+            }
             if let Some(before) = self.wal {
                 sample.wal = Some(cluster.wal().await?.saturating_sub(before));
             }

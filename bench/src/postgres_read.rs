@@ -7,16 +7,19 @@ use uuid::Uuid;
 use crate::{
     base::Base,
     drive::drive,
+    http::Api,
     lab::{Lab, Meter, Plan, Work},
     members::{Stored, ref_of},
     postgres::{Bind, Postgres, execute},
+    postgres_upsert::BARE,
     read::{Asked, CLIENTS, PAGE, Question, warm_up},
 };
 
 const BY_REF: &str = "SELECT id, ref, updated_at FROM member WHERE memberbase_id = $1 AND ref = $2";
 
 // One more than the page holds, for hasNextPage.
-const BEHIND: &str = "SELECT id, ref, updated_at FROM member WHERE memberbase_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+pub const BEHIND: &str =
+    "SELECT id, ref, updated_at FROM member WHERE memberbase_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 
 const LISTED: &str =
     "SELECT id, ref, updated_at FROM member WHERE memberbase_id = $1 AND ref = ANY($2::text[]) ORDER BY id LIMIT $3";
@@ -38,7 +41,8 @@ pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
         }
     }
     if plan.wants("W6") {
-        let list = |place: usize| (0..100).map(|n| ref_of(scattered(place * 100 + n, plan.members))).collect::<Vec<_>>();
+        let list =
+            |place: usize| (0..100).map(|n| ref_of(scattered(place * 100 + n, plan.members))).collect::<Vec<_>>();
         let lists: Vec<_> = (0..500).map(list).collect();
         let questions = lists.iter().map(|refs| Question::list(&base.id, refs)).collect();
         let bind = |refs: &Vec<String>| execute("work", &[Bind::Uuid(base.uuid), Bind::Texts(refs), Bind::Int(101)]);
@@ -63,7 +67,7 @@ async fn middle_pages(
     places = (0..count).map(|place| places[scattered(place, count)].clone()).collect();
     let (mut questions, mut messages) = (Vec::new(), Vec::new());
     for (id, reference) in places {
-        let cursor = cursor(base, &reference).await?;
+        let cursor = cursor(&base.servers[0].api, &base.id, &reference).await?;
         questions.push(Question::page(&base.id, size, Some(&cursor)));
         let limit = i64::try_from(size)? + 1;
         messages.push(execute("work", &[Bind::Uuid(base.uuid), Bind::Uuid(id), Bind::Int(limit)]));
@@ -72,9 +76,9 @@ async fn middle_pages(
 }
 
 /// Where a member stands: a cursor may be used with another filter.
-pub async fn cursor(base: &Base, reference: &str) -> Result<String> {
-    let variables = json!({"memberbaseId": base.id, "first": 1, "filter": {"ref": {"eq": reference}}});
-    let data = base.servers[0].api.ask(PAGE, &variables).await?;
+pub async fn cursor(api: &Api, memberbase: &str, reference: &str) -> Result<String> {
+    let variables = json!({"memberbaseId": memberbase, "first": 1, "filter": {"ref": {"eq": reference}}});
+    let data = api.ask(PAGE, &variables).await?;
     Ok(data["members"]["pageInfo"]["endCursor"].as_str().context("no endCursor")?.to_owned())
 }
 
@@ -103,7 +107,7 @@ async fn compare(
     let Base { cluster, servers, .. } = base;
     let mut asked = Vec::new();
     for server in servers.iter() {
-        asked.push(Asked::new(server, &questions, &stored).await?);
+        asked.push(Asked::new(server, CLIENTS, &questions, &stored).await?);
     }
     let ask = async |client: &mut Postgres, number: usize| {
         let number = number % messages.len();
@@ -122,12 +126,13 @@ async fn compare(
         drive(&mut bare, warm_up(plan), usize::MAX, ask).await?;
         let meter = Meter::begin(None, Some(cluster), false).await?;
         let timing = drive(&mut bare, plan.time, usize::MAX, ask).await?;
-        lab.keep(work, "bare client", true, meter.end(timing, Some(cluster)).await?);
+        lab.keep(work, BARE, true, meter.end(timing, Some(cluster)).await?);
     }
     Ok(())
 }
 
-fn read(row: Vec<Option<Vec<u8>>>) -> Result<Stored> {
+/// A row of these statements.
+pub fn read(row: Vec<Option<Vec<u8>>>) -> Result<Stored> {
     let mut values = row.into_iter().flatten();
     let mut next = || values.next().context("a null in a row");
     Ok(Stored {

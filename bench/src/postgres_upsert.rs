@@ -1,6 +1,6 @@
 //! W1 and W2 on PostgreSQL: bulk upserts of members who are new, and of members who are there.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use uuid::Uuid;
@@ -15,6 +15,21 @@ use crate::{
     read::warm_up,
 };
 
+/// What a server is compared with: the same SQL by a bare client.
+pub const BARE: &str = "bare client";
+/// And its INSERT under an ordinary foreign key.
+pub const KEYED: &str = "INSERT under a foreign key";
+
+/// A way to insert that a server is compared with.
+struct Way {
+    side: &'static str,
+    statement: &'static str,
+    table: &'static str,
+}
+
+const SAME: Way = Way { side: BARE, statement: "same", table: "member" };
+const WITH_A_KEY: Way = Way { side: KEYED, statement: "with_key", table: WITH_KEY };
+
 /// Members a second that no side reaches: so many calls are made beforehand.
 const FASTER_THAN_ANY: f64 = 400_000.0;
 
@@ -27,7 +42,9 @@ const SAMPLED: usize = 16;
 const READ: &str = "SELECT input.n, stored.id FROM unnest($2::text[]) WITH ORDINALITY AS input (ref, n) \
     CROSS JOIN member AS stored WHERE stored.memberbase_id = $1 AND stored.ref = input.ref";
 
-fn insert(table: &str, conflict: &str) -> String {
+/// Inserts sorted rows; `beside` others who insert the same.
+pub fn insert(table: &str, beside: bool) -> String {
+    let conflict = if beside { "ON CONFLICT (memberbase_id, ref) DO NOTHING" } else { "" };
     format!(
         "INSERT INTO {table} (memberbase_id, updated_at, id, ref) SELECT $1, $2, input.id, input.ref \
         FROM unnest($3::uuid[], $4::text[]) WITH ORDINALITY AS input (id, ref, n) ORDER BY input.n {conflict}"
@@ -43,16 +60,16 @@ pub async fn new_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<
         let mut bare = Vec::new();
         for _ in 0..clients {
             let mut client = base.cluster.connect().await?;
-            client.prepare("work", &insert("member", "ON CONFLICT (memberbase_id, ref) DO NOTHING")).await?;
-            client.prepare("with_key", &insert(WITH_KEY, "")).await?;
+            client.prepare(SAME.statement, &insert(SAME.table, true)).await?;
+            client.prepare(WITH_A_KEY.statement, &insert(WITH_A_KEY.table, false)).await?;
             bare.push(client);
         }
         for _ in 0..plan.rounds {
             for server in 0..base.servers.len() {
                 by_server(base, plan, lab, work, server).await?;
             }
-            by_bare_client(base, plan, lab, work, &mut bare, "bare client", "work", "member").await?;
-            by_bare_client(base, plan, lab, work, &mut bare, "INSERT with foreign key", "with_key", WITH_KEY).await?;
+            by_bare_client(base, plan, lab, work, &mut bare, &SAME).await?;
+            by_bare_client(base, plan, lab, work, &mut bare, &WITH_A_KEY).await?;
         }
     }
     Ok(())
@@ -82,14 +99,14 @@ async fn by_server(base: &mut Base, plan: &Plan, lab: &mut Lab, work: Work, serv
     let call = async |client: &mut Http, number: usize| {
         let body = client.call(&requests[number]).await?;
         check_upserted(body, BATCH, true)?;
-        if number % SAMPLED == 0 {
+        if number.is_multiple_of(SAMPLED) {
             sampled.borrow_mut().push((number, body.to_vec()));
         }
         Ok(())
     };
     let warm = 2 * work.clients;
     base.cluster.checkpoint().await?;
-    drive(&mut clients, std::time::Duration::MAX, warm, call).await?;
+    drive(&mut clients, Duration::MAX, warm, call).await?;
     let meter = Meter::begin(Some(server), Some(&mut base.cluster), true).await?;
     let timed = async |client: &mut Http, number: usize| call(client, warm + number).await;
     let timing = drive(&mut clients, plan.time, calls - warm, timed).await?;
@@ -121,47 +138,47 @@ async fn check_ids(base: &mut Base, refs: &[String], ids: &[Uuid]) -> Result<()>
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "a side is its name, its statement and its table")]
+/// Has the insert run in a transaction that holds the lock by which the server does what a foreign key would.
+pub async fn insert_missing(client: &mut Postgres, memberbase: Uuid, message: &[u8], rows: usize) -> Result<()> {
+    let lock = memberbase.as_u64_pair().1.cast_signed();
+    client.call(&query(&format!("BEGIN; SELECT pg_advisory_xact_lock_shared({lock})"))).await?;
+    ensure!(client.call(message).await?.touched == rows as u64, "rows are missing");
+    client.call(&query("COMMIT")).await.map(drop)
+}
+
 async fn by_bare_client(
     base: &mut Base,
     plan: &Plan,
     lab: &mut Lab,
     work: Work,
     bare: &mut [Postgres],
-    side: &str,
-    statement: &str,
-    table: &str,
+    way: &Way,
 ) -> Result<()> {
     let calls = calls(plan, work.clients);
     let now = jiff::Timestamp::now().as_microsecond();
     let message = |call| {
         let refs: Vec<_> = numbers(plan, call).map(ref_of).collect();
         let ids: Vec<_> = refs.iter().map(|_| Uuid::now_v7()).collect();
-        execute(statement, &[Bind::Uuid(base.uuid), Bind::Int(now), Bind::Uuids(&ids), Bind::Texts(&refs)])
+        execute(way.statement, &[Bind::Uuid(base.uuid), Bind::Int(now), Bind::Uuids(&ids), Bind::Texts(&refs)])
     };
     let messages: Vec<_> = (0..calls).map(message).collect();
-    // The promise of the foreign key, which the server keeps by a lock of the memberbase.
-    let lock = base.uuid.as_u64_pair().1.cast_signed();
-    let begin = query(&format!("BEGIN; SELECT pg_advisory_xact_lock_shared({lock})"));
-    let commit = query("COMMIT");
+    let memberbase = base.uuid;
     let call = async |client: &mut Postgres, number: usize| {
-        if table == WITH_KEY {
+        if way.table == WITH_KEY {
             ensure!(client.call(&messages[number]).await?.touched == BATCH as u64, "rows are missing");
             return Ok(());
         }
-        client.call(&begin).await?;
-        ensure!(client.call(&messages[number]).await?.touched == BATCH as u64, "rows are missing");
-        client.call(&commit).await.map(drop)
+        insert_missing(client, memberbase, &messages[number], BATCH).await
     };
     let warm = 2 * work.clients;
     base.cluster.checkpoint().await?;
-    drive(bare, std::time::Duration::MAX, warm, call).await?;
+    drive(bare, Duration::MAX, warm, call).await?;
     let meter = Meter::begin(None, Some(&mut base.cluster), true).await?;
     let timed = async |client: &mut Postgres, number: usize| call(client, warm + number).await;
     let timing = drive(bare, plan.time, calls - warm, timed).await?;
     let sample = meter.end(timing, Some(&mut base.cluster)).await?;
-    base.remove_added(table, plan.members, (warm as u64 + sample.timing.calls) * BATCH as u64).await?;
-    lab.keep(work, side, true, sample);
+    base.remove_added(way.table, plan.members, (warm as u64 + sample.timing.calls) * BATCH as u64).await?;
+    lab.keep(work, way.side, true, sample);
     Ok(())
 }
 
@@ -175,10 +192,10 @@ pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> R
     for server in &base.servers {
         let mut client = Http::connect(&server.api.address).await?;
         let mut known = Vec::new();
-        for number in 0..slices {
+        for (number, refs) in refs.iter().enumerate() {
             let request = upsert(&server.api, &base.id, slice(number));
             let body = client.call(&request).await?.to_vec();
-            check_upserted(&body, refs[number].len(), false)?;
+            check_upserted(&body, refs.len(), false)?;
             known.push((request, body));
         }
         answers.push(known);
@@ -226,7 +243,7 @@ pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> R
             drive(&mut bare, warm_up(plan), usize::MAX, ask).await?;
             let meter = Meter::begin(None, Some(cluster), true).await?;
             let timing = drive(&mut bare, plan.time, usize::MAX, ask).await?;
-            lab.keep(work, "bare client", true, meter.end(timing, Some(cluster)).await?);
+            lab.keep(work, BARE, true, meter.end(timing, Some(cluster)).await?);
         }
     }
     Ok(())

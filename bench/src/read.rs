@@ -1,7 +1,10 @@
 //! W3 to W6: single look-ups, pages and lists. The same requests are sent in every phase, so that an answer that was held
 //! against the database once is from then on compared byte for byte.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -77,15 +80,17 @@ pub struct Asked<'s> {
 
 impl<'s> Asked<'s> {
     /// Asks everything once, and holds it against what is stored.
-    pub async fn new(server: &'s Server, questions: &[Question], stored: &[Vec<Stored>]) -> Result<Self> {
+    pub async fn new(server: &'s Server, count: usize, questions: &[Question], stored: &[Vec<Stored>]) -> Result<Self> {
         let mut clients = Vec::new();
-        for _ in 0..CLIENTS {
+        for _ in 0..count {
             clients.push(Http::connect(&server.api.address).await?);
         }
-        let requests: Vec<_> =
-            questions.iter().map(|question| server.api.request(question.query, &question.variables.to_string())).collect();
+        let requests: Vec<_> = questions
+            .iter()
+            .map(|question| server.api.request(question.query, &question.variables.to_string()))
+            .collect();
         let answers = RefCell::new(vec![Vec::new(); requests.len()]);
-        drive(&mut clients, std::time::Duration::MAX, requests.len(), async |client: &mut Http, number| {
+        drive(&mut clients, Duration::MAX, requests.len(), async |client: &mut Http, number| {
             let body = client.call(&requests[number]).await?;
             answers.borrow_mut()[number] = body.to_vec();
             Ok(())
@@ -98,11 +103,19 @@ impl<'s> Asked<'s> {
         Ok(Self { server, clients, requests, answers })
     }
 
+    /// Sends one of the requests, and times it.
+    pub async fn once(&mut self, number: usize) -> Result<Duration> {
+        let sent = Instant::now();
+        let body = self.clients[0].call(&self.requests[number]).await?;
+        let latency = sent.elapsed();
+        ensure!(body == self.answers[number], "the answer to the same request is another one");
+        Ok(latency)
+    }
+
     /// A phase.
-    pub async fn phase(&mut self, time: std::time::Duration) -> Result<Timing> {
+    pub async fn phase(&mut self, time: Duration) -> Result<Timing> {
         let Self { clients, requests, answers, .. } = self;
         drive(clients, time, usize::MAX, async |client: &mut Http, number| {
-            // A stride that has no divisor in common with the number of requests would be as good as any.
             let number = number % requests.len();
             let body = client.call(&requests[number]).await?;
             ensure!(body == answers[number], "the answer to the same request is another one");
@@ -113,6 +126,6 @@ impl<'s> Asked<'s> {
 }
 
 /// How long clients warm up before a phase.
-pub fn warm_up(plan: &Plan) -> std::time::Duration {
+pub fn warm_up(plan: &Plan) -> Duration {
     plan.time / 8
 }

@@ -2,7 +2,12 @@
 
 use std::{fmt::Write, time::Duration};
 
-use crate::lab::{Lab, Row, Sample};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    bars::Bar,
+    lab::{Lab, Row, Sample},
+};
 
 /// The middle of some figures.
 pub fn median(mut figures: Vec<f64>) -> Option<f64> {
@@ -18,7 +23,8 @@ pub fn median(mut figures: Vec<f64>) -> Option<f64> {
 impl Row {
     /// What is counted, by second, in each round.
     pub fn rates(&self) -> Vec<f64> {
-        let rate = |sample: &Sample| sample.timing.calls as f64 * self.per_call as f64 / sample.timing.elapsed.as_secs_f64();
+        let rate =
+            |sample: &Sample| sample.timing.calls as f64 * self.per_call as f64 / sample.timing.elapsed.as_secs_f64();
         self.samples.iter().map(rate).collect()
     }
 
@@ -42,8 +48,19 @@ pub fn per_call(time: Option<Duration>, sample: &Sample) -> Option<f64> {
 /// The table of all that was measured.
 pub fn table(lab: &Lab) -> String {
     let head = [
-        "work", "clients", "side", "rate/s", "min..max", "ratio", "p50 ms", "p99 ms", "server CPU ms", "db CPU ms",
-        "client CPU ms", "WAL B", "dead",
+        "work",
+        "clients",
+        "side",
+        "rate/s",
+        "min..max",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "server CPU ms",
+        "db CPU ms",
+        "client CPU ms",
+        "WAL B",
+        "dead",
     ];
     let rows = lab.rows.iter().map(|row| {
         let reference = |other: &&Row| other.work == row.work && other.clients == row.clients && other.reference;
@@ -53,9 +70,11 @@ pub fn table(lab: &Lab) -> String {
         };
         let ratios: Vec<_> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
         let rates = row.rates();
-        let (least, most) = rates.iter().fold((f64::MAX, 0.0_f64), |(least, most), rate| (least.min(*rate), most.max(*rate)));
+        let (least, most) =
+            rates.iter().fold((f64::MAX, 0.0_f64), |(least, most), rate| (least.min(*rate), most.max(*rate)));
         let spread = format!("{}..{}", short(least), short(most));
-        let quantile = |share| row.middle(move |sample: &Sample| Some(sample.timing.quantile(share).as_secs_f64() * 1e3));
+        let quantile =
+            |share| row.middle(move |sample: &Sample| Some(sample.timing.quantile(share).as_secs_f64() * 1e3));
         let wal = row.middle(|sample| Some(sample.wal? as f64 / sample.timing.calls.max(1) as f64));
         vec![
             row.work.to_owned(),
@@ -68,7 +87,7 @@ pub fn table(lab: &Lab) -> String {
             figure(quantile(0.99)),
             figure(row.middle(|sample| per_call(sample.server, sample))),
             figure(row.middle(|sample| per_call(sample.database, sample))),
-            figure(row.middle(|sample| per_call(Some(sample.client), sample))),
+            figure(row.middle(|sample| per_call(sample.client, sample))),
             wal.map_or_else(String::new, short),
             row.middle(|sample| sample.dead.map(|dead| dead as f64)).map_or_else(String::new, short),
         ]
@@ -117,4 +136,55 @@ pub fn figure(value: Option<f64>) -> String {
         Some(value) if value >= 1.0 => format!("{value:.2}"),
         Some(value) => format!("{value:.3}"),
     }
+}
+
+/// What was measured once, as a list.
+pub fn facts(lab: &Lab) -> String {
+    let rows = lab.facts.iter().map(|fact| {
+        vec![
+            fact.side.clone(),
+            fact.what.clone(),
+            format!("{} {}", figure(Some(fact.value)), fact.unit).trim_end().to_owned(),
+        ]
+    });
+    markdown(&["side", "what", "figure"], rows.collect())
+}
+
+/// All of it for programs.
+pub fn json(lab: &Lab, bars: &[(String, Vec<Bar>)], about: &[(&'static str, String)]) -> Value {
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let sample = |sample: &Sample, rate: f64| {
+        json!({
+            "rate": rate, "calls": sample.timing.calls, "seconds": sample.timing.elapsed.as_secs_f64(),
+            "p50Milliseconds": millis(sample.timing.quantile(0.5)), "p99Milliseconds": millis(sample.timing.quantile(0.99)),
+            "serverCpuMilliseconds": per_call(sample.server, sample), "databaseCpuMilliseconds": per_call(sample.database, sample),
+            "clientCpuMilliseconds": per_call(sample.client, sample),
+            "walBytes": sample.wal, "deadRows": sample.dead, "peakBytes": sample.peak,
+        })
+    };
+    let rows = lab.rows.iter().map(|row| {
+        let samples: Vec<_> = row.samples.iter().zip(row.rates()).map(|(one, rate)| sample(one, rate)).collect();
+        json!({
+            "work": row.work, "clients": row.clients, "side": row.side, "reference": row.reference, "unit": row.unit,
+            "perCall": row.per_call, "rounds": samples,
+        })
+    });
+    let facts = lab
+        .facts
+        .iter()
+        .map(|fact| json!({"side": fact.side, "what": fact.what, "value": fact.value, "unit": fact.unit}));
+    let bars = bars.iter().flat_map(|(side, bars)| {
+        bars.iter().map(move |bar| {
+            json!({
+                "side": side, "what": bar.what, "atLeast": bar.at_least, "bar": bar.bar, "unit": bar.unit,
+                "reached": bar.reached, "met": bar.met(),
+            })
+        })
+    });
+    let about: Map<_, _> =
+        about.iter().map(|(what, value)| ((*what).to_owned(), Value::from(value.as_str()))).collect();
+    json!({
+        "about": about, "rows": rows.collect::<Vec<_>>(), "facts": facts.collect::<Vec<_>>(),
+        "bars": bars.collect::<Vec<_>>(),
+    })
 }
