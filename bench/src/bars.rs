@@ -53,14 +53,14 @@ pub fn judge(lab: &Lab, side: &str) -> Vec<Bar> {
 impl Judge<'_> {
     fn upserts(&mut self) {
         for clients in [1, 4] {
-            let work = format!("W1, {clients} clients");
+            let work = format!("W1, {clients} at once");
             self.ratio(format!("{work}: of the same SQL"), 0.95, "W1", clients, BARE);
             self.ratio(format!("{work}: of an INSERT under a foreign key"), 1.3, "W1", clients, KEYED);
             self.at_most(format!("{work}: server CPU a call"), 1.5, "ms", self.server("W1", clients));
         }
         self.at_most("deadlocks".to_owned(), 0.0, "", self.lab.fact("PostgreSQL", "deadlocks"));
         for clients in [1, 4] {
-            let work = format!("W2, {clients} clients");
+            let work = format!("W2, {clients} at once");
             self.ratio(format!("{work}: of the read alone"), 0.9, "W2", clients, BARE);
             let wal = |sample: &Sample| Some(sample.wal? as f64 / sample.timing.calls.max(1) as f64);
             self.at_most(format!("{work}: WAL a call"), 1_024.0, "B", self.middle("W2", clients, wal));

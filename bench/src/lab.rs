@@ -27,7 +27,7 @@ pub struct Plan {
 impl Plan {
     /// Whether the workload is to run.
     pub fn wants(&self, work: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only.eq_ignore_ascii_case(work))
+        self.only.is_empty() || self.only.iter().any(|only| only.replace('-', " ").eq_ignore_ascii_case(work))
     }
 }
 

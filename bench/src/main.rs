@@ -41,6 +41,9 @@ use crate::{
 /// The name of the first server in the tables, and that of the other.
 const SIDES: [&str; 2] = ["server", "compared"];
 
+/// The workloads on PostgreSQL.
+const ON_POSTGRES: [&str; 10] = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", bulk::ONE_CALL, bulk::DELETION, "start"];
+
 /// Measures a server against the same SQL through a bare client; docs/performance.md explains the figures.
 #[derive(Parser)]
 struct Options {
@@ -56,7 +59,7 @@ struct Options {
     /// Fewer members and shorter phases: tells whether all of it works, and little of the speed
     #[arg(long)]
     quick: bool,
-    /// How many members are there [default: 1000000, or 200000 where it is to be quick]
+    /// How many members are there [default: 1000000, or 100000 where it is to be quick]
     #[arg(long)]
     members: Option<usize>,
     /// How often each phase is done
@@ -65,7 +68,7 @@ struct Options {
     /// How many seconds a phase takes [default: 2, or 0.5 where it is to be quick]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Nothing but these workloads, such as W1,W3; also "one call", deletion, start and SQLite
+    /// Nothing but these workloads: W1 to W7, one-call, deletion, start, SQLite (or SQLite-W1 and so on)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where the results and the servers' logs go
@@ -83,8 +86,13 @@ fn main() -> Result<ExitCode> {
 }
 
 async fn run(options: Options) -> Result<ExitCode> {
-    let members = options.members.unwrap_or(if options.quick { 200_000 } else { 1_000_000 });
+    let members = options.members.unwrap_or(if options.quick { 100_000 } else { 1_000_000 });
     ensure!(members >= 100_000 && options.rounds > 0, "at least 100,000 members and one round are needed");
+    for only in &options.only {
+        let plan = only.replace('-', " ");
+        let known = ON_POSTGRES.iter().chain(&sqlite::WORKS).any(|work| work.eq_ignore_ascii_case(&plan));
+        ensure!(known, "{only} is no workload");
+    }
     fs::create_dir_all(&options.folder)?;
     let seconds = options.seconds.unwrap_or(if options.quick { 0.5 } else { 2.0 });
     let plan = Plan {
@@ -146,8 +154,7 @@ async fn on_postgres(
     lab: &mut Lab,
     about: &mut Vec<(&'static str, String)>,
 ) -> Result<()> {
-    const WORKS: [&str; 10] = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", bulk::ONE_CALL, bulk::DELETION, "start"];
-    if !WORKS.iter().any(|work| plan.wants(work)) {
+    if !ON_POSTGRES.iter().any(|work| plan.wants(work)) {
         return Ok(());
     }
     let mut cluster = Cluster::open(url).await.context("opening the cluster")?;

@@ -79,3 +79,46 @@ impl Stored {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "m_01h455vb4pex5vsknk084sn02q";
+
+    fn answer(ids: &[&str], created: usize, unchanged: usize) -> String {
+        let summary = format!("{{\"created\":{created},\"unchanged\":{unchanged}}}");
+        format!("{{\"data\":{{\"bulkUpsertMembers\":{{\"memberIds\":[{}],\"summary\":{summary}}}}}}}", ids.join(","))
+    }
+
+    #[test]
+    fn an_upsert_with_an_id_for_each_row_is_right() {
+        let id = format!("\"{ID}\"");
+        let body = answer(&[&id, &id], 2, 0);
+        check_upserted(body.as_bytes(), 2, true).unwrap();
+        assert_eq!(upserted_ids(body.as_bytes()).unwrap()[0].to_string(), "01890a5d-ac96-774b-bcce-b302099a8057");
+    }
+
+    #[test]
+    fn an_upsert_with_a_null_a_missing_id_or_another_outcome_is_wrong() {
+        let id = format!("\"{ID}\"");
+        for body in [answer(&[&id, "null"], 2, 0), answer(&[&id], 2, 0), answer(&[&id, &id], 1, 1)] {
+            assert!(check_upserted(body.as_bytes(), 2, true).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_held_against_what_is_stored() {
+        let id: Uuid = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let stored = Stored { id, reference: "a".to_owned(), updated_at: 1_688_000_000_123_456 };
+        let node = |reference: &str, updated_at: &str| serde_json::json!({"id": ID, "ref": reference, "createdAt": "2023-06-29T13:08:45.718Z", "updatedAt": updated_at});
+        let created = Timestamp::new(1_688_000_000, 123_456_000).unwrap().to_string();
+        let millis = i64::try_from(id.as_u128() >> 80).unwrap();
+        let mut right = node("a", &created);
+        right["createdAt"] = Timestamp::from_millisecond(millis).unwrap().to_string().into();
+        stored.check(&right).unwrap();
+        for wrong in [node("b", &created), node("a", "2023-06-29T00:00:00Z")] {
+            assert!(stored.check(&wrong).is_err(), "{wrong}");
+        }
+    }
+}

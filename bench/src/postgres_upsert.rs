@@ -55,7 +55,7 @@ pub fn insert(table: &str, beside: bool) -> String {
 pub async fn new_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     base.copy_with_key().await?;
     for clients in [1, 4] {
-        eprintln!("W1, {clients} clients");
+        eprintln!("W1, {clients} at once");
         let work = Work { name: "W1", clients, unit: "members", per_call: BATCH };
         let mut bare = Vec::new();
         for _ in 0..clients {
@@ -208,7 +208,7 @@ pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> R
     let bind = |refs: &Vec<String>| execute("work", &[Bind::Uuid(base.uuid), Bind::Texts(refs)]);
     let messages: Vec<_> = refs.iter().map(bind).collect();
     for clients in [1, 4] {
-        eprintln!("W2, {clients} clients");
+        eprintln!("W2, {clients} at once");
         let work = Work { name: "W2", clients, unit: "members", per_call: BATCH };
         let mut bare = Vec::new();
         for _ in 0..clients {

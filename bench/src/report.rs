@@ -131,6 +131,7 @@ pub fn short(value: f64) -> String {
 pub fn figure(value: Option<f64>) -> String {
     match value {
         None => String::new(),
+        Some(0.0) => "0".to_owned(),
         Some(value) if value >= 100.0 => format!("{value:.0}"),
         Some(value) if value >= 10.0 => format!("{value:.1}"),
         Some(value) if value >= 1.0 => format!("{value:.2}"),
@@ -187,4 +188,16 @@ pub fn json(lab: &Lab, bars: &[(String, Vec<Bar>)], about: &[(&'static str, Stri
         "about": about, "rows": rows.collect::<Vec<_>>(), "facts": facts.collect::<Vec<_>>(),
         "bars": bars.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_of_the_sorted_figures() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(Vec::new()), None);
+    }
 }

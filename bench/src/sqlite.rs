@@ -29,6 +29,8 @@ pub const UPSERT: &str = "SQLite W1";
 pub const UNCHANGED: &str = "SQLite W2";
 pub const PAGES: [(&str, usize, usize); 2] = [("SQLite W4", 100, 1_000), ("SQLite W5", 1_000, 100)];
 pub const ONE_CALL: &str = "SQLite one call";
+/// All of them, and what names them together.
+pub const WORKS: [&str; 6] = ["SQLite", PAGES[0].0, PAGES[1].0, UNCHANGED, UPSERT, ONE_CALL];
 /// What the server is compared with.
 pub const BARE: &str = "rusqlite";
 
@@ -45,9 +47,7 @@ const BEHIND: &str = "SELECT id, ref, updated_at FROM member WHERE memberbase_id
 
 /// Whether any of it is to run.
 pub fn wanted(plan: &Plan) -> bool {
-    plan.wants("SQLite")
-        || [UPSERT, UNCHANGED, ONE_CALL].iter().any(|work| plan.wants(work))
-        || PAGES.iter().any(|(work, ..)| plan.wants(work))
+    WORKS.iter().any(|work| plan.wants(work))
 }
 
 /// A file for each side, with the same members.
@@ -73,6 +73,7 @@ impl Drop for Folder {
 
 /// Runs what is wanted.
 pub async fn run(binaries: &[(&str, &Path)], plan: &Plan, lab: &mut Lab) -> Result<()> {
+    remove_abandoned(&plan.folder)?;
     let folder = Folder(fs::canonicalize(&plan.folder)?.join(format!("sqlite-{}", std::process::id())));
     fs::create_dir_all(&folder.0)?;
     let mut files = Files::make(binaries, plan, &folder.0).await?;
@@ -93,6 +94,19 @@ pub async fn run(binaries: &[(&str, &Path)], plan: &Plan, lab: &mut Lab) -> Resu
     }
     for server in &mut files.servers {
         lab.tell_memory("SQLite", server).await?;
+    }
+    Ok(())
+}
+
+/// Removes the folders of runs that were interrupted.
+fn remove_abandoned(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let run = name.to_str().and_then(|name| name.strip_prefix("sqlite-"));
+        if run.is_some_and(|run| !Path::new("/proc").join(run).exists()) {
+            fs::remove_dir_all(entry.path())?;
+        }
     }
     Ok(())
 }
