@@ -2,6 +2,7 @@
 # Measures the release server against the same SQL through a bare client; docs/performance.md explains it.
 #
 #   scripts/bench.sh [OPTION OF memberbase-bench...]     builds both, starts a cluster, measures
+#   scripts/bench.sh --check                             clippy and the tests of memberbase-bench
 #   scripts/bench.sh --cluster                           starts the cluster alone, and keeps it until it is interrupted
 #
 # With MEMBERBASE_BENCH_POSTGRES_URL set (the second form prints it) no cluster is started, and members that an earlier
@@ -33,6 +34,12 @@ fi
 
 scripts/toolchain.sh
 target=${CARGO_TARGET_DIR:-target}
+manifest=(--locked --manifest-path bench/Cargo.toml --target-dir "$target/bench-build")
+if [ "${1:-}" = --check ]; then
+    cargo clippy "${manifest[@]}" --all-targets -- -D warnings
+    cargo test "${manifest[@]}"
+    exit
+fi
 case " $*" in
     *' --server'*) options=() ;;
     *)
@@ -40,7 +47,7 @@ case " $*" in
         options=(--server "$target/release/memberbase")
         ;;
 esac
-cargo build --release --locked --manifest-path bench/Cargo.toml --target-dir "$target/bench-build"
+cargo build --release "${manifest[@]}"
 bench=("$target/bench-build/release/memberbase-bench" --folder "$target/bench" ${options[@]+"${options[@]}"} "$@")
 if [ -n "${MEMBERBASE_BENCH_POSTGRES_URL:-}" ]; then
     MEMBERBASE_TEST_POSTGRES_URL=$MEMBERBASE_BENCH_POSTGRES_URL "${bench[@]}"
