@@ -53,7 +53,7 @@ pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
             (sample.server, sample.client) = (None, None);
             let other = Sample { timing: far, ..sample.clone() };
             lab.keep(WORK, &far_page(&server.name), false, other);
-            lab.keep(WORK, &first_page(&server.name), true, sample);
+            lab.keep(WORK, &first_page(&server.name), false, sample);
         }
     }
     Ok(())

@@ -127,7 +127,10 @@ async fn run(options: Options) -> Result<ExitCode> {
         sqlite::run(&binaries, &plan, &mut lab).await?;
     }
     about.push(("took", format!("{:.0} s", begun.elapsed().as_secs_f64())));
-    let bars: Vec<_> = binaries.iter().map(|(side, _)| ((*side).to_owned(), bars::judge(&lab, side))).collect();
+    let mut bars: Vec<_> = binaries.iter().map(|(side, _)| ((*side).to_owned(), bars::judge(&lab, side))).collect();
+    if !plan.only.is_empty() {
+        bars.iter_mut().for_each(|(_, bars)| bars.retain(|bar| bar.reached.is_some()));
+    }
     let mut text = String::new();
     for (what, value) in &about {
         text.push_str(&format!("- {what}: {value}\n"));

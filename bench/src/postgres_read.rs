@@ -27,7 +27,7 @@ const LISTED: &str =
 /// Runs those that are wanted.
 pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     if plan.wants("W3") {
-        let refs: Vec<_> = (0..20_000.min(plan.members)).map(|place| ref_of(scattered(place, plan.members))).collect();
+        let refs: Vec<_> = (0..10_000).map(|place| ref_of(scattered(place, plan.members))).collect();
         let questions = refs.iter().map(|reference| Question::member(&base.id, reference)).collect();
         let messages = refs.iter().map(|reference| execute("work", &[Bind::Uuid(base.uuid), Bind::Text(reference)]));
         let work = Work { name: "W3", clients: CLIENTS, unit: "requests", per_call: 1 };
