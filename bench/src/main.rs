@@ -122,9 +122,9 @@ async fn run(options: Options) -> Result<ExitCode> {
         );
     }
     let begun = Instant::now();
-    on_postgres(&options.postgres, &binaries, &plan, &mut lab, &mut about).await?;
-    if sqlite::wanted(&plan) {
-        sqlite::run(&binaries, &plan, &mut lab).await?;
+    let measured = measure(&options.postgres, &binaries, &plan, &mut lab, &mut about).await;
+    if let Err(error) = &measured {
+        about.push(("INCOMPLETE", format!("{error:#}")));
     }
     about.push(("took", format!("{:.0} s", begun.elapsed().as_secs_f64())));
     let mut bars: Vec<_> = binaries.iter().map(|(side, _)| ((*side).to_owned(), bars::judge(&lab, side))).collect();
@@ -146,8 +146,24 @@ async fn run(options: Options) -> Result<ExitCode> {
     println!("{text}");
     fs::write(plan.folder.join("report.md"), &text)?;
     fs::write(plan.folder.join("report.json"), format!("{:#}\n", report::json(&lab, &bars, &about)))?;
+    measured?;
     let missed = bars.iter().flat_map(|(_, bars)| bars).any(|bar| bar.met() == Some(false));
     Ok(if options.strict && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Runs what is wanted. Where a workload fails, what was measured before it is told all the same.
+async fn measure(
+    postgres: &str,
+    binaries: &[(&str, &Path)],
+    plan: &Plan,
+    lab: &mut Lab,
+    about: &mut Vec<(&'static str, String)>,
+) -> Result<()> {
+    on_postgres(postgres, binaries, plan, lab, about).await?;
+    if sqlite::wanted(plan) {
+        sqlite::run(binaries, plan, lab).await?;
+    }
+    Ok(())
 }
 
 async fn on_postgres(
