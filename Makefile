@@ -1,7 +1,7 @@
 # What a person and CI run, by the same names. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema web audit live browser examples soak fuzz
+.PHONY: help run test check fmt schema web audit live browser examples soak fuzz bench
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -20,6 +20,7 @@ test: ## Run every test: on SQLite and PostgreSQL, then what runs against a serv
 check: ## Formatting, clippy, documentation and dependencies, warnings as errors
 	scripts/toolchain.sh
 	cargo fmt --all --check
+	cargo fmt --manifest-path bench/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --all-targets --features otlp --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
@@ -27,6 +28,7 @@ check: ## Formatting, clippy, documentation and dependencies, warnings as errors
 
 fmt: ## Format the sources
 	cargo fmt --all
+	cargo fmt --manifest-path bench/Cargo.toml
 
 schema: ## Write schema.graphql and openapi.json anew from the code
 	cargo build --locked
@@ -57,3 +59,6 @@ soak: ## Kill, starve and overload the server for some ten minutes, on both data
 
 fuzz: ## Fuzz ids, cursors, filters and requests for SECONDS=60 each (needs cargo-fuzz)
 	scripts/fuzz.sh $(or $(SECONDS),60)
+
+bench: ## Measure the release server against bare SQL (QUICK=1: roughly; OPTIONS='--only W3')
+	scripts/bench.sh $(if $(QUICK),--quick) $(OPTIONS)

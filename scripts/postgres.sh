@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command beside a PostgreSQL cluster of its own, and takes the cluster away afterwards.
 #
-#   scripts/postgres.sh [--durable] -- COMMAND [ARGUMENT...]
+#   scripts/postgres.sh [--durable] [--set NAME=VALUE]... -- COMMAND [ARGUMENT...]
 #
 # The command finds the cluster in MEMBERBASE_TEST_POSTGRES_URL, and in MEMBERBASE_TEST_POSTGRES_CONTROL a script that can
 # stop it as a crash would, start it again, freeze it and thaw it; its exit code is that of this script. The cluster lives
@@ -14,6 +14,7 @@
 #
 #   --durable   keep fsync on, as a benchmark or a crash test needs it. Without it fsync is off: tests then measure
 #               nothing and lose nothing, because the cluster does not outlive them.
+#   --set       a setting of the cluster, as in postgresql.conf
 set -euo pipefail
 
 say() { printf 'postgres.sh: %s\n' "$*" >&2; }
@@ -21,9 +22,15 @@ fail() { say "$*"; exit 1; }
 usage() { sed -n '4p' "$0" | cut -c 3- >&2; exit 2; }
 
 fsync=off
+settings=''
 while [ $# -gt 0 ]; do
     case $1 in
         --durable) fsync=on; shift ;;
+        --set)
+            [[ ${2:-} == *=* ]] || usage
+            settings+="${2%%=*} = '${2#*=}'"$'\n'
+            shift 2
+            ;;
         --) shift; break ;;
         *) usage ;;
     esac
@@ -179,6 +186,7 @@ max_connections = 200
 shared_buffers = 256MB
 max_wal_size = 4GB
 logging_collector = off
+$settings
 CONF
 
 # Whether a port is free shows only when it is bound, so the server itself tries: one that is taken makes it end at once.

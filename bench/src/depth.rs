@@ -1,0 +1,71 @@
+//! W7 on PostgreSQL: a page far behind against the first one, call by call in turns.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    base::Base,
+    drive::Timing,
+    lab::{Lab, Meter, Plan, Sample, Work},
+    postgres::{Bind, execute},
+    postgres_read::{BEHIND, cursor, read},
+    read::{Asked, Question, warm_up},
+};
+
+const SIZE: usize = 100;
+const WORK: Work = Work { name: "W7", clients: 1, unit: "requests", per_call: 1 };
+
+/// The side of a server that asks for the first page.
+pub fn first_page(server: &str) -> String {
+    format!("{server}, first page")
+}
+
+/// The side of a server that asks for the page nine tenths of the way.
+pub fn far_page(server: &str) -> String {
+    format!("{server}, page at 90 %")
+}
+
+/// W7.
+pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
+    eprintln!("W7");
+    let at = plan.members * 9 / 10;
+    let (id, reference) = base.places(at, at, 1).await?.pop().context("no member at nine tenths")?;
+    let cursor = cursor(&base.servers[0].api, &base.id, &reference).await?;
+    let questions = [Question::page(&base.id, SIZE, None), Question::page(&base.id, SIZE, Some(&cursor))];
+    let mut bare = base.cluster.connect().await?;
+    bare.prepare("work", BEHIND).await?;
+    let mut stored = Vec::new();
+    for behind in [uuid::Uuid::nil(), id] {
+        let binds = [Bind::Uuid(base.uuid), Bind::Uuid(behind), Bind::Int(i64::try_from(SIZE)? + 1)];
+        let rows = bare.collect(&execute("work", &binds)).await?;
+        stored.push(rows.into_iter().map(read).collect::<Result<Vec<_>>>()?);
+    }
+    let Base { cluster, servers, .. } = base;
+    for _ in 0..plan.rounds {
+        for server in servers.iter() {
+            let mut asked = Asked::new(server, WORK.clients, &questions, &stored).await?;
+            in_turns(&mut asked, warm_up(plan)).await?;
+            let meter = Meter::begin(Some(server), Some(cluster), false).await?;
+            let [first, far] = in_turns(&mut asked, plan.time).await?;
+            // What both used together tells nothing of either.
+            let mut sample = meter.end(first, None).await?;
+            (sample.server, sample.client) = (None, None);
+            let other = Sample { timing: far, ..sample.clone() };
+            lab.keep(WORK, &far_page(&server.name), false, other);
+            lab.keep(WORK, &first_page(&server.name), false, sample);
+        }
+    }
+    Ok(())
+}
+
+async fn in_turns(asked: &mut Asked<'_>, time: Duration) -> Result<[Timing; 2]> {
+    let begun = Instant::now();
+    let mut latencies = [Vec::new(), Vec::new()];
+    while begun.elapsed() < time {
+        for (number, latencies) in latencies.iter_mut().enumerate() {
+            latencies.push(asked.once(number).await?);
+        }
+    }
+    Ok(latencies.map(|latencies| Timing::of(latencies.iter().sum(), latencies)))
+}

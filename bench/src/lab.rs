@@ -1,0 +1,190 @@
+//! Measures phases, and keeps what it measured.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Result;
+
+use crate::{cluster::Cluster, drive::Timing, process, server::Server};
+
+/// How long a server rests before its memory is looked at.
+const REST: Duration = Duration::from_secs(3);
+
+/// The bytes of a MiB.
+pub const MIB: f64 = 1_048_576.0;
+
+/// What a run is asked for.
+pub struct Plan {
+    pub members: usize,
+    pub doomed: usize,
+    pub rounds: usize,
+    pub time: Duration,
+    /// The workloads; none: all.
+    pub only: Vec<String>,
+    /// Where files go that are not kept.
+    pub folder: PathBuf,
+}
+
+impl Plan {
+    /// Whether the workload is to run.
+    pub fn wants(&self, work: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only.replace('-', " ").eq_ignore_ascii_case(work))
+    }
+}
+
+/// One phase of one side.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub timing: Timing,
+    /// Processor time in all.
+    pub server: Option<Duration>,
+    pub database: Option<Duration>,
+    pub client: Option<Duration>,
+    /// Bytes of write-ahead log in all.
+    pub wal: Option<u64>,
+    pub dead: Option<u64>,
+    /// The most memory that the server had, where that was asked for.
+    pub peak: Option<u64>,
+}
+
+/// All phases of one side of a workload.
+pub struct Row {
+    pub work: &'static str,
+    pub clients: usize,
+    /// The server, or what it is compared with.
+    pub side: String,
+    pub reference: bool,
+    /// What is counted: requests, or members.
+    pub unit: &'static str,
+    /// How many of them a call is.
+    pub per_call: usize,
+    pub samples: Vec<Sample>,
+}
+
+/// A workload as it stands in the table.
+#[derive(Clone, Copy)]
+pub struct Work {
+    pub name: &'static str,
+    pub clients: usize,
+    pub unit: &'static str,
+    pub per_call: usize,
+}
+
+/// Something that is measured once.
+pub struct Fact {
+    /// The server.
+    pub side: String,
+    pub what: String,
+    pub value: f64,
+    pub unit: &'static str,
+}
+
+/// What was measured.
+#[derive(Default)]
+pub struct Lab {
+    pub rows: Vec<Row>,
+    pub facts: Vec<Fact>,
+}
+
+impl Lab {
+    /// Keeps a phase of a server, or of what it is compared with.
+    pub fn keep(&mut self, work: Work, side: &str, reference: bool, sample: Sample) {
+        let known = |row: &&mut Row| row.work == work.name && row.clients == work.clients && row.side == side;
+        if let Some(row) = self.rows.iter_mut().find(known) {
+            return row.samples.push(sample);
+        }
+        let Work { name, clients, unit, per_call } = work;
+        let side = side.to_owned();
+        self.rows.push(Row { work: name, clients, side, reference, unit, per_call, samples: vec![sample] });
+    }
+
+    /// Keeps what is measured once.
+    pub fn tell(&mut self, side: &str, what: &str, value: f64, unit: &'static str) {
+        self.facts.push(Fact { side: side.to_owned(), what: what.to_owned(), value, unit });
+    }
+
+    /// Keeps how much memory a server has, when it has had a moment to rest.
+    pub async fn tell_memory(&mut self, database: &str, server: &Server) -> Result<()> {
+        tokio::time::sleep(REST).await;
+        let bytes = process::memory(server.pid, "VmRSS")?;
+        self.tell(&server.name, &format!("resident memory in the end, {database}"), bytes as f64 / MIB, "MiB");
+        Ok(())
+    }
+
+    /// What was measured once.
+    pub fn fact(&self, side: &str, what: &str) -> Option<f64> {
+        self.facts.iter().find(|fact| fact.side == side && fact.what == what).map(|fact| fact.value)
+    }
+
+    /// What was measured of a side.
+    pub fn find(&self, work: &str, clients: usize, side: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.work == work && row.clients == clients && row.side == side)
+    }
+}
+
+/// What was used when a phase began.
+pub struct Meter {
+    server: Option<(u32, Duration)>,
+    database: Option<Duration>,
+    client: Duration,
+    wal: Option<u64>,
+    dead: Option<u64>,
+    peak: bool,
+}
+
+impl Meter {
+    /// Begins; `counting` dead rows takes a moment.
+    pub async fn begin(server: Option<&Server>, mut cluster: Option<&mut Cluster>, counting: bool) -> Result<Self> {
+        let (mut wal, mut dead) = (None, None);
+        if let Some(cluster) = &mut cluster {
+            if counting {
+                dead = cluster.dead().await?;
+            }
+            wal = Some(cluster.wal().await?);
+        }
+        Ok(Self {
+            server: server.map(|server| Ok::<_, anyhow::Error>((server.pid, process::cpu(server.pid)?))).transpose()?,
+            database: cluster.map(|cluster| cluster.cpu()).transpose()?,
+            client: process::cpu(std::process::id())?,
+            wal,
+            dead,
+            peak: false,
+        })
+    }
+
+    /// Has the server's peak of memory count from here.
+    pub fn with_peak(mut self) -> Result<Self> {
+        if let Some((pid, _)) = self.server {
+            process::reset_peak(pid)?;
+            self.peak = true;
+        }
+        Ok(self)
+    }
+
+    /// What was used since.
+    pub async fn end(self, timing: Timing, mut cluster: Option<&mut Cluster>) -> Result<Sample> {
+        let client = process::cpu(std::process::id())?.saturating_sub(self.client);
+        let mut peak = None;
+        let server = match self.server {
+            Some((pid, before)) => {
+                if self.peak {
+                    peak = Some(process::memory(pid, "VmHWM")?);
+                }
+                Some(process::cpu(pid)?.saturating_sub(before))
+            }
+            None => None,
+        };
+        let mut sample = Sample { timing, server, database: None, client: Some(client), wal: None, dead: None, peak };
+        if let Some(cluster) = &mut cluster {
+            if let Some(before) = self.database {
+                sample.database = Some(cluster.cpu()?.saturating_sub(before));
+            }
+            if let Some(before) = self.wal {
+                sample.wal = Some(cluster.wal().await?.saturating_sub(before));
+            }
+            if let Some(before) = self.dead {
+                sample.dead = cluster.dead().await?.map(|now| now.saturating_sub(before));
+            }
+        }
+        Ok(sample)
+    }
+}

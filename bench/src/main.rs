@@ -1,0 +1,216 @@
+//! Measures a server against the same SQL through a bare client; see docs/performance.md.
+
+mod bars;
+mod base;
+mod bulk;
+mod cluster;
+mod depth;
+mod drive;
+mod http;
+mod ids;
+mod lab;
+mod machine;
+mod members;
+mod postgres;
+mod postgres_read;
+mod postgres_upsert;
+mod process;
+mod read;
+mod report;
+mod server;
+mod sqlite;
+mod startup;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+
+use crate::{
+    base::Base,
+    cluster::Cluster,
+    lab::{Lab, MIB, Plan},
+    server::Server,
+};
+
+/// The name of the first server in the tables, and that of the other.
+const SIDES: [&str; 2] = ["server", "compared"];
+
+/// The workloads on PostgreSQL.
+const ON_POSTGRES: [&str; 10] = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", bulk::ONE_CALL, bulk::DELETION, "start"];
+
+/// Measures a server against the same SQL through a bare client; docs/performance.md explains the figures.
+#[derive(Parser)]
+struct Options {
+    /// The server's binary
+    #[arg(long, default_value = "target/release/memberbase")]
+    server: PathBuf,
+    /// Another build of it, which is measured in turns with the first
+    #[arg(long)]
+    compare: Option<PathBuf>,
+    /// A cluster on this machine that trusts us: postgres://user@host:port/database
+    #[arg(long, env = "MEMBERBASE_TEST_POSTGRES_URL")]
+    postgres: String,
+    /// Fewer members and shorter phases: tells whether all of it works, and little of the speed
+    #[arg(long)]
+    quick: bool,
+    /// How many members are there [default: 1000000, or 100000 where it is to be quick]
+    #[arg(long)]
+    members: Option<usize>,
+    /// How often each phase is done
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// How many seconds a phase takes [default: 2, or 0.5 where it is to be quick]
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Nothing but these workloads: W1 to W7, one-call, deletion, start, SQLite (or SQLite-W1 and so on)
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Where the results and the servers' logs go
+    #[arg(long, default_value = "target/bench")]
+    folder: PathBuf,
+    /// End with 1 where a bar is missed
+    #[arg(long)]
+    strict: bool,
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    // One thread: more of them would take the cores from the server.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(options))
+}
+
+async fn run(options: Options) -> Result<ExitCode> {
+    let members = options.members.unwrap_or(if options.quick { 100_000 } else { 1_000_000 });
+    ensure!(members >= 100_000 && options.rounds > 0, "at least 100,000 members and one round are needed");
+    for only in &options.only {
+        let plan = only.replace('-', " ");
+        let known = ON_POSTGRES.iter().chain(&sqlite::WORKS).any(|work| work.eq_ignore_ascii_case(&plan));
+        ensure!(known, "{only} is no workload");
+    }
+    fs::create_dir_all(&options.folder)?;
+    let seconds = options.seconds.unwrap_or(if options.quick { 0.5 } else { 2.0 });
+    let plan = Plan {
+        members,
+        doomed: members / 10,
+        rounds: options.rounds,
+        time: Duration::try_from_secs_f64(seconds)?,
+        only: options.only.clone(),
+        folder: options.folder.clone(),
+    };
+    let mut about = machine::describe();
+    about.push(("run", format!("{members} members, {} rounds of {seconds} s a phase", plan.rounds)));
+    if options.quick {
+        about.push(("quick", "the figures tell little: few members, short phases".to_owned()));
+    }
+    let binaries: Vec<(&str, &Path)> = SIDES
+        .into_iter()
+        .zip([Some(&options.server), options.compare.as_ref()].into_iter().flatten().map(PathBuf::as_path))
+        .collect();
+    let mut lab = Lab::default();
+    for (side, binary) in &binaries {
+        lab.tell(
+            side,
+            "size of the binary",
+            fs::metadata(binary).with_context(|| binary.display().to_string())?.len() as f64 / MIB,
+            "MiB",
+        );
+    }
+    let begun = Instant::now();
+    let measured = measure(&options.postgres, &binaries, &plan, &mut lab, &mut about).await;
+    if let Err(error) = &measured {
+        about.push(("INCOMPLETE", format!("{error:#}")));
+    }
+    about.push(("took", format!("{:.0} s", begun.elapsed().as_secs_f64())));
+    let mut bars: Vec<_> = binaries.iter().map(|(side, _)| ((*side).to_owned(), bars::judge(&lab, side))).collect();
+    if !plan.only.is_empty() {
+        bars.iter_mut().for_each(|(_, bars)| bars.retain(|bar| bar.reached.is_some()));
+    }
+    let mut text = String::new();
+    for (what, value) in &about {
+        text.push_str(&format!("- {what}: {value}\n"));
+    }
+    text.push_str(&format!("\n{}\n{}", report::table(&lab), report::facts(&lab)));
+    for (side, bars) in &bars {
+        text.push_str(&format!(
+            "\nBars of {side}{}:\n\n{}",
+            if options.quick { " (a quick run)" } else { "" },
+            bars::table(bars)
+        ));
+    }
+    println!("{text}");
+    fs::write(plan.folder.join("report.md"), &text)?;
+    fs::write(plan.folder.join("report.json"), format!("{:#}\n", report::json(&lab, &bars, &about)))?;
+    measured?;
+    let missed = bars.iter().flat_map(|(_, bars)| bars).any(|bar| bar.met() == Some(false));
+    Ok(if options.strict && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Runs what is wanted. Where a workload fails, what was measured before it is told all the same.
+async fn measure(
+    postgres: &str,
+    binaries: &[(&str, &Path)],
+    plan: &Plan,
+    lab: &mut Lab,
+    about: &mut Vec<(&'static str, String)>,
+) -> Result<()> {
+    on_postgres(postgres, binaries, plan, lab, about).await?;
+    if sqlite::wanted(plan) {
+        sqlite::run(binaries, plan, lab).await?;
+    }
+    Ok(())
+}
+
+async fn on_postgres(
+    url: &str,
+    binaries: &[(&str, &Path)],
+    plan: &Plan,
+    lab: &mut Lab,
+    about: &mut Vec<(&'static str, String)>,
+) -> Result<()> {
+    if !ON_POSTGRES.iter().any(|work| plan.wants(work)) {
+        return Ok(());
+    }
+    let mut cluster = Cluster::open(url).await.context("opening the cluster")?;
+    about.push(("PostgreSQL", cluster.settings().await?));
+    let mut servers = Vec::new();
+    for (side, binary) in binaries {
+        servers.push(Server::start(side, binary, &cluster.url, &plan.folder)?);
+    }
+    let mut base = Base::open(cluster, servers, plan).await?;
+    let deadlocks = base.cluster.deadlocks().await?;
+    postgres_read::run(&mut base, plan, lab).await?;
+    if plan.wants("W7") {
+        depth::run(&mut base, plan, lab).await?;
+    }
+    if plan.wants("W2") {
+        postgres_upsert::unchanged_members(&mut base, plan, lab).await?;
+    }
+    if plan.wants("W1") {
+        postgres_upsert::new_members(&mut base, plan, lab).await?;
+    }
+    if plan.wants(bulk::ONE_CALL) {
+        bulk::one_call(&mut base, plan, lab).await?;
+    }
+    if plan.wants(bulk::DELETION) {
+        bulk::deletion(&mut base, plan, lab).await?;
+    }
+    for server in &base.servers {
+        lab.tell_memory("PostgreSQL", server).await?;
+    }
+    if plan.wants("start") {
+        startup::run(&mut base, plan.rounds, lab).await?;
+    }
+    // Those of the servers' sessions are told when these end, if not before.
+    for server in &mut base.servers {
+        server.stop()?;
+    }
+    let deadlocks = base.cluster.deadlocks().await?.saturating_sub(deadlocks);
+    lab.tell("PostgreSQL", "deadlocks", deadlocks as f64, "");
+    Ok(())
+}

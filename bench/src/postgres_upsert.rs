@@ -1,0 +1,250 @@
+//! W1 and W2 on PostgreSQL: bulk upserts of members who are new, and of members who are there.
+
+use std::{cell::RefCell, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use uuid::Uuid;
+
+use crate::{
+    base::{Base, WITH_KEY},
+    drive::drive,
+    http::Http,
+    lab::{Lab, Meter, Plan, Work},
+    members::{BATCH, check_upserted, ref_of, upsert, upserted_ids},
+    postgres::{Bind, Postgres, execute, query},
+    read::warm_up,
+};
+
+/// What a server is compared with: the same SQL by a bare client.
+pub const BARE: &str = "bare client";
+/// And its INSERT under an ordinary foreign key.
+pub const KEYED: &str = "INSERT under a foreign key";
+
+/// A way to insert that a server is compared with.
+struct Way {
+    side: &'static str,
+    statement: &'static str,
+    table: &'static str,
+}
+
+const SAME: Way = Way { side: BARE, statement: "same", table: "member" };
+const WITH_A_KEY: Way = Way { side: KEYED, statement: "with_key", table: WITH_KEY };
+
+/// Members a second that no side reaches: so many calls are made beforehand.
+const FASTER_THAN_ANY: f64 = 400_000.0;
+
+/// How many slices of the memberbase are upserted again and again.
+const SLICES: usize = 40;
+
+/// Of how many calls one has all its ids held against the database.
+const SAMPLED: usize = 16;
+
+const READ: &str = "SELECT input.n, stored.id FROM unnest($2::text[]) WITH ORDINALITY AS input (ref, n) \
+    CROSS JOIN member AS stored WHERE stored.memberbase_id = $1 AND stored.ref = input.ref";
+
+/// Inserts sorted rows; `beside` others who insert the same.
+pub fn insert(table: &str, beside: bool) -> String {
+    let conflict = if beside { "ON CONFLICT (memberbase_id, ref) DO NOTHING" } else { "" };
+    format!(
+        "INSERT INTO {table} (memberbase_id, updated_at, id, ref) SELECT $1, $2, input.id, input.ref \
+        FROM unnest($3::uuid[], $4::text[]) WITH ORDINALITY AS input (id, ref, n) ORDER BY input.n {conflict}"
+    )
+}
+
+/// W1, by one client and by four.
+pub async fn new_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
+    base.copy_with_key().await?;
+    for clients in [1, 4] {
+        eprintln!("W1, {clients} at once");
+        let work = Work { name: "W1", clients, unit: "members", per_call: BATCH };
+        let mut bare = Vec::new();
+        for _ in 0..clients {
+            let mut client = base.cluster.connect().await?;
+            client.prepare(SAME.statement, &insert(SAME.table, true)).await?;
+            client.prepare(WITH_A_KEY.statement, &insert(WITH_A_KEY.table, false)).await?;
+            bare.push(client);
+        }
+        for _ in 0..plan.rounds {
+            for server in 0..base.servers.len() {
+                by_server(base, plan, lab, work, server).await?;
+            }
+            by_bare_client(base, plan, lab, work, &mut bare, &SAME).await?;
+            by_bare_client(base, plan, lab, work, &mut bare, &WITH_A_KEY).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How many calls are made beforehand, the two for each client among them that it warms up with.
+fn calls(plan: &Plan, clients: usize) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
+    let calls = (plan.time.as_secs_f64() * FASTER_THAN_ANY) as usize / BATCH;
+    calls + 2 * clients
+}
+
+fn numbers(plan: &Plan, call: usize) -> std::ops::Range<usize> {
+    let first = plan.members + call * BATCH;
+    first..first + BATCH
+}
+
+async fn by_server(base: &mut Base, plan: &Plan, lab: &mut Lab, work: Work, server: usize) -> Result<()> {
+    let server = &base.servers[server];
+    let mut clients = Vec::new();
+    for _ in 0..work.clients {
+        clients.push(Http::connect(&server.api.address).await?);
+    }
+    let calls = calls(plan, work.clients);
+    let requests: Vec<_> = (0..calls).map(|call| upsert(&server.api, &base.id, numbers(plan, call))).collect();
+    let sampled = RefCell::new(Vec::new());
+    let call = async |client: &mut Http, number: usize| {
+        let body = client.call(&requests[number]).await?;
+        check_upserted(body, BATCH, true)?;
+        if number.is_multiple_of(SAMPLED) {
+            sampled.borrow_mut().push((number, body.to_vec()));
+        }
+        Ok(())
+    };
+    let warm = 2 * work.clients;
+    base.cluster.checkpoint().await?;
+    drive(&mut clients, Duration::MAX, warm, call).await?;
+    let meter = Meter::begin(Some(server), Some(&mut base.cluster), true).await?;
+    let timed = async |client: &mut Http, number: usize| call(client, warm + number).await;
+    let timing = drive(&mut clients, plan.time, calls - warm, timed).await?;
+    let sample = meter.end(timing, Some(&mut base.cluster)).await?;
+    let name = server.name.clone();
+    for (number, body) in sampled.take() {
+        let refs: Vec<_> = numbers(plan, number).map(ref_of).collect();
+        check_ids(base, &refs, &upserted_ids(&body)?).await?;
+    }
+    base.remove_added("member", plan.members, (warm as u64 + sample.timing.calls) * BATCH as u64).await?;
+    lab.keep(work, &name, false, sample);
+    Ok(())
+}
+
+/// That these are the ids of the members with these refs, in this order.
+async fn check_ids(base: &mut Base, refs: &[String], ids: &[Uuid]) -> Result<()> {
+    let mut client = base.cluster.connect().await?;
+    client.prepare("read", READ).await?;
+    let rows = client.collect(&execute("read", &[Bind::Uuid(base.uuid), Bind::Texts(refs)])).await?;
+    let mut stored = vec![None; refs.len()];
+    for row in rows {
+        let (n, id) = row[0].as_deref().zip(row[1].as_deref()).context("a null in a row")?;
+        let place = usize::try_from(i64::from_be_bytes(n.try_into()?))? - 1;
+        stored[place] = Some(Uuid::from_slice(id)?);
+    }
+    ensure!(ids.len() == refs.len(), "{} ids for {} refs", ids.len(), refs.len());
+    let wrong = ids.iter().zip(&stored).position(|(id, stored)| Some(*id) != *stored);
+    ensure!(wrong.is_none(), "the id at {wrong:?} is not that of the member with that ref");
+    Ok(())
+}
+
+/// Has the insert run in a transaction that holds the lock by which the server does what a foreign key would.
+pub async fn insert_missing(client: &mut Postgres, memberbase: Uuid, message: &[u8], rows: usize) -> Result<()> {
+    let lock = memberbase.as_u64_pair().1.cast_signed();
+    client.call(&query(&format!("BEGIN; SELECT pg_advisory_xact_lock_shared({lock})"))).await?;
+    ensure!(client.call(message).await?.touched == rows as u64, "rows are missing");
+    client.call(&query("COMMIT")).await.map(drop)
+}
+
+async fn by_bare_client(
+    base: &mut Base,
+    plan: &Plan,
+    lab: &mut Lab,
+    work: Work,
+    bare: &mut [Postgres],
+    way: &Way,
+) -> Result<()> {
+    let calls = calls(plan, work.clients);
+    let now = jiff::Timestamp::now().as_microsecond();
+    let message = |call| {
+        let refs: Vec<_> = numbers(plan, call).map(ref_of).collect();
+        let ids: Vec<_> = refs.iter().map(|_| Uuid::now_v7()).collect();
+        execute(way.statement, &[Bind::Uuid(base.uuid), Bind::Int(now), Bind::Uuids(&ids), Bind::Texts(&refs)])
+    };
+    let messages: Vec<_> = (0..calls).map(message).collect();
+    let memberbase = base.uuid;
+    let call = async |client: &mut Postgres, number: usize| {
+        if way.table == WITH_KEY {
+            ensure!(client.call(&messages[number]).await?.touched == BATCH as u64, "rows are missing");
+            return Ok(());
+        }
+        insert_missing(client, memberbase, &messages[number], BATCH).await
+    };
+    let warm = 2 * work.clients;
+    base.cluster.checkpoint().await?;
+    drive(bare, Duration::MAX, warm, call).await?;
+    let meter = Meter::begin(None, Some(&mut base.cluster), true).await?;
+    let timed = async |client: &mut Postgres, number: usize| call(client, warm + number).await;
+    let timing = drive(bare, plan.time, calls - warm, timed).await?;
+    let sample = meter.end(timing, Some(&mut base.cluster)).await?;
+    base.remove_added(way.table, plan.members, (warm as u64 + sample.timing.calls) * BATCH as u64).await?;
+    lab.keep(work, way.side, true, sample);
+    Ok(())
+}
+
+/// W2, by one client and by four.
+pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
+    let slices = SLICES.min(plan.members / BATCH).max(1);
+    let apart = plan.members / slices;
+    let slice = |number: usize| number * apart..(number * apart + BATCH).min(plan.members);
+    let refs: Vec<Vec<_>> = (0..slices).map(|number| slice(number).map(ref_of).collect()).collect();
+    let mut answers = Vec::new();
+    for server in &base.servers {
+        let mut client = Http::connect(&server.api.address).await?;
+        let mut known = Vec::new();
+        for (number, refs) in refs.iter().enumerate() {
+            let request = upsert(&server.api, &base.id, slice(number));
+            let body = client.call(&request).await?.to_vec();
+            check_upserted(&body, refs.len(), false)?;
+            known.push((request, body));
+        }
+        answers.push(known);
+    }
+    for known in &answers {
+        for (refs, (_, body)) in refs.iter().zip(known) {
+            check_ids(base, refs, &upserted_ids(body)?).await?;
+        }
+    }
+    let bind = |refs: &Vec<String>| execute("work", &[Bind::Uuid(base.uuid), Bind::Texts(refs)]);
+    let messages: Vec<_> = refs.iter().map(bind).collect();
+    for clients in [1, 4] {
+        eprintln!("W2, {clients} at once");
+        let work = Work { name: "W2", clients, unit: "members", per_call: BATCH };
+        let mut bare = Vec::new();
+        for _ in 0..clients {
+            let mut client = base.cluster.connect().await?;
+            client.prepare("work", READ).await?;
+            bare.push(client);
+        }
+        let ask = async |client: &mut Postgres, number: usize| {
+            let number = number % slices;
+            let done = client.call(&messages[number]).await?;
+            ensure!(done.rows == refs[number].len() as u64, "{} members were found", done.rows);
+            Ok(())
+        };
+        let Base { cluster, servers, .. } = &mut *base;
+        for _ in 0..plan.rounds {
+            for (server, known) in servers.iter().zip(&answers) {
+                let mut connections = Vec::new();
+                for _ in 0..clients {
+                    connections.push(Http::connect(&server.api.address).await?);
+                }
+                let call = async |client: &mut Http, number: usize| {
+                    let (request, answer) = &known[number % slices];
+                    ensure!(client.call(request).await? == answer, "the answer to the same call is another one");
+                    Ok(())
+                };
+                cluster.checkpoint().await?;
+                drive(&mut connections, warm_up(plan), usize::MAX, call).await?;
+                let meter = Meter::begin(Some(server), Some(cluster), true).await?;
+                let timing = drive(&mut connections, plan.time, usize::MAX, call).await?;
+                lab.keep(work, &server.name, false, meter.end(timing, Some(cluster)).await?);
+            }
+            drive(&mut bare, warm_up(plan), usize::MAX, ask).await?;
+            let meter = Meter::begin(None, Some(cluster), true).await?;
+            let timing = drive(&mut bare, plan.time, usize::MAX, ask).await?;
+            lab.keep(work, BARE, true, meter.end(timing, Some(cluster)).await?);
+        }
+    }
+    Ok(())
+}

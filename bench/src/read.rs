@@ -1,0 +1,131 @@
+//! W3 to W6: single look-ups, pages and lists. The same requests are sent in every phase, so that an answer that was held
+//! against the database once is from then on compared byte for byte.
+
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::{
+    drive::{Timing, drive},
+    http::Http,
+    lab::Plan,
+    members::Stored,
+    server::Server,
+};
+
+/// Clients at once.
+pub const CLIENTS: usize = 16;
+
+pub const MEMBER: &str = "query Member($by: MemberBy!) { member(by: $by) { id ref createdAt updatedAt } }";
+
+pub const PAGE: &str = "query Page($memberbaseId: ID!, $first: Int, $after: String, $filter: MemberFilter) { \
+    members(memberbaseId: $memberbaseId, first: $first, after: $after, filter: $filter) { \
+    nodes { id ref createdAt updatedAt } pageInfo { hasNextPage endCursor } } }";
+
+/// What is asked, as it is told to a server.
+pub struct Question {
+    pub query: &'static str,
+    pub variables: Value,
+}
+
+impl Question {
+    /// One member by ref.
+    pub fn member(memberbase: &str, reference: &str) -> Self {
+        Self { query: MEMBER, variables: json!({"by": {"ref": {"memberbaseId": memberbase, "ref": reference}}}) }
+    }
+
+    /// A page behind a cursor.
+    pub fn page(memberbase: &str, first: usize, after: Option<&str>) -> Self {
+        let variables = match after {
+            Some(after) => json!({"memberbaseId": memberbase, "first": first, "after": after}),
+            None => json!({"memberbaseId": memberbase, "first": first}),
+        };
+        Self { query: PAGE, variables }
+    }
+
+    /// The members with one of these refs.
+    pub fn list(memberbase: &str, refs: &[String]) -> Self {
+        let filter = json!({"ref": {"in": refs}});
+        Self { query: PAGE, variables: json!({"memberbaseId": memberbase, "first": refs.len(), "filter": filter}) }
+    }
+
+    /// Whether an answer shows what is stored, of which one more was read than a page holds.
+    fn check(&self, body: &[u8], stored: &[Stored]) -> Result<()> {
+        let answer: Value = serde_json::from_slice(body)?;
+        if self.query == MEMBER {
+            ensure!(stored.len() == 1, "{} members have one ref", stored.len());
+            return stored[0].check(&answer["data"]["member"]);
+        }
+        let members = &answer["data"]["members"];
+        let nodes = members["nodes"].as_array().context("no nodes")?;
+        let first = usize::try_from(self.variables["first"].as_u64().context("no size")?)?;
+        ensure!(nodes.len() == stored.len().min(first), "{} nodes of {}", nodes.len(), stored.len());
+        ensure!(members["pageInfo"]["hasNextPage"] == (stored.len() > first), "hasNextPage is wrong");
+        ensure!(members["pageInfo"]["endCursor"].is_string(), "no endCursor");
+        nodes.iter().zip(stored).try_for_each(|(node, stored)| stored.check(node))
+    }
+}
+
+/// A server with the requests of a workload and the answers to them.
+pub struct Asked<'s> {
+    pub server: &'s Server,
+    clients: Vec<Http>,
+    requests: Vec<Vec<u8>>,
+    answers: Vec<Vec<u8>>,
+}
+
+impl<'s> Asked<'s> {
+    /// Asks everything once, and holds it against what is stored.
+    pub async fn new(server: &'s Server, count: usize, questions: &[Question], stored: &[Vec<Stored>]) -> Result<Self> {
+        let mut clients = Vec::new();
+        for _ in 0..count {
+            clients.push(Http::connect(&server.api.address).await?);
+        }
+        let requests: Vec<_> = questions
+            .iter()
+            .map(|question| server.api.request(question.query, &question.variables.to_string()))
+            .collect();
+        let answers = RefCell::new(vec![Vec::new(); requests.len()]);
+        drive(&mut clients, Duration::MAX, requests.len(), async |client: &mut Http, number| {
+            let body = client.call(&requests[number]).await?;
+            answers.borrow_mut()[number] = body.to_vec();
+            Ok(())
+        })
+        .await?;
+        let answers = answers.into_inner();
+        for ((question, answer), stored) in questions.iter().zip(&answers).zip(stored) {
+            question.check(answer, stored).with_context(|| format!("{} answered wrongly", server.name))?;
+        }
+        Ok(Self { server, clients, requests, answers })
+    }
+
+    /// Sends one of the requests, and times it.
+    pub async fn once(&mut self, number: usize) -> Result<Duration> {
+        let sent = Instant::now();
+        let body = self.clients[0].call(&self.requests[number]).await?;
+        let latency = sent.elapsed();
+        ensure!(body == self.answers[number], "the answer to the same request is another one");
+        Ok(latency)
+    }
+
+    /// A phase.
+    pub async fn phase(&mut self, time: Duration) -> Result<Timing> {
+        let Self { clients, requests, answers, .. } = self;
+        drive(clients, time, usize::MAX, async |client: &mut Http, number| {
+            let number = number % requests.len();
+            let body = client.call(&requests[number]).await?;
+            ensure!(body == answers[number], "the answer to the same request is another one");
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// How long clients warm up before a phase.
+pub fn warm_up(plan: &Plan) -> Duration {
+    plan.time / 8
+}
