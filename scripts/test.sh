@@ -8,6 +8,7 @@ scripts/toolchain.sh
 scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
 scripts/schema.sh
 scripts/audit.sh
+scripts/web-test.sh
 scripts/schemathesis.sh
 scripts/browser.sh
 scripts/examples.sh
