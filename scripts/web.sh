@@ -20,7 +20,7 @@ fits='const [a, b] = process.versions.node.split(".").map(Number); process.exit(
 node -e "$fits" || skip "node $(node --version) is not 20.19 or newer, or 22.12 or newer"
 
 built=dist/.built
-if [ -f "$built" ] && [ -z "$(find . \( -path ./node_modules -o -path ./dist \) -prune -o -newer "$built" -print -quit)" ]; then
+if [ -f "$built" ] && [ -z "$(find . \( -path ./node_modules -o -path ./dist \) -prune -o -newer "$built" -print -quit)" ] && [ ! ../schema.graphql -nt "$built" ]; then
     exit 0
 fi
 

@@ -1,15 +1,11 @@
 // One way to the server, for GraphiQL's operations and its question for the schema.
 
 import type { FetcherParams } from "@graphiql/toolkit";
+import type { ExecutionResult } from "graphql";
 
 const ENDPOINT = new URL("graphql", document.baseURI);
 
 export type Verdict = "welcome" | "refused";
-
-export interface Answer {
-  data?: unknown;
-  errors?: { message: string }[];
-}
 
 export async function ask(token: string, parameters: FetcherParams, judge: (verdict: Verdict) => void) {
   const { query, variables } = parameters;
@@ -28,5 +24,5 @@ export async function ask(token: string, parameters: FetcherParams, judge: (verd
     cache: "no-store",
   });
   judge(response.status === 401 ? "refused" : "welcome");
-  return (await response.json()) as Answer;
+  return (await response.json()) as ExecutionResult;
 }

@@ -1,5 +1,6 @@
 import type { FetcherParams } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
+import { GraphQLError } from "graphql";
 import { useCallback, useRef, useState } from "react";
 
 import { type Verdict, ask } from "./ask";
@@ -32,7 +33,7 @@ export function Playground() {
     async (parameters: FetcherParams) => {
       if (!token) {
         field.current?.focus();
-        return { errors: [{ message: MISSING }] };
+        return { errors: [new GraphQLError(MISSING)] };
       }
       const answer = await ask(token, parameters, setVerdict);
       if (parameters.operationName !== "IntrospectionQuery") {

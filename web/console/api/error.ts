@@ -1,0 +1,43 @@
+interface Properties {
+  code: string;
+  path?: (string | number)[] | undefined;
+  traceId?: string | undefined;
+  retryable?: boolean;
+  extensions?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+/** What the server answered in place of data, or that it did not answer. docs/errors.md has the codes. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly path: (string | number)[];
+  readonly traceId: string | undefined;
+  readonly retryable: boolean;
+  /** All that the answer tells of it: failures, failureCount, the path in the input. */
+  readonly extensions: Record<string, unknown>;
+
+  constructor(message: string, { code, path, traceId, retryable, extensions, cause }: Properties) {
+    super(message, { cause });
+    this.name = "ApiError";
+    this.code = code;
+    this.path = path ?? [];
+    this.traceId = traceId;
+    this.retryable = retryable ?? false;
+    this.extensions = extensions ?? {};
+  }
+}
+
+export function unreachable(cause: unknown) {
+  return new ApiError("the server can't be reached", { code: "UNREACHABLE", retryable: true, cause });
+}
+
+export function notFound(what: string) {
+  return new ApiError(`${what} does not exist, or your token does not see it`, { code: "NOT_FOUND" });
+}
+
+/** A sentence for people: the server's messages begin in lower case and have no full stop. */
+export function sentence(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}

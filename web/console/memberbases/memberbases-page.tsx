@@ -1,0 +1,180 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { asking, SERVER } from "../api/queries";
+import { graphql } from "../gql";
+import { href, navigate, useRoute } from "../router";
+import { may, useToken } from "../token";
+import { Button } from "../ui/button";
+import { Card, Page } from "../ui/page";
+import { Empty, Failure, Loading } from "../ui/states";
+import { cell, Pager, Table, Time } from "../ui/table";
+import { Menu } from "../ui/menu";
+import { CopyButton } from "../ui/copy";
+import { DeleteDialog } from "./delete-dialog";
+import { MemberCount } from "./member-count";
+import style from "./memberbases.module.css";
+import { NameDialog } from "./name-dialog";
+
+const Memberbases = graphql(`
+  query Memberbases($first: Int, $after: String, $last: Int, $before: String) {
+    memberbases(first: $first, after: $after, last: $last, before: $before) {
+      nodes {
+        id
+        name
+        createdAt
+      }
+      pageInfo {
+        hasNextPage
+        hasPreviousPage
+        startCursor
+        endCursor
+      }
+    }
+  }
+`);
+
+const PAGE_SIZE = 25;
+
+interface Row {
+  id: string;
+  name: string;
+  createdAt: string;
+}
+
+type Open = { what: "create" } | { what: "rename" | "delete"; memberbase: Row } | null;
+
+export default function MemberbasesPage() {
+  const token = useToken();
+  const { search } = useRoute();
+  const [open, setOpen] = useState<Open>(null);
+  const [after, before] = [search.get("after"), search.get("before")];
+  const place = before ? { last: PAGE_SIZE, before } : { first: PAGE_SIZE, after };
+  const { data, error, refetch } = useQuery({
+    ...asking(SERVER, Memberbases, place),
+    placeholderData: keepPreviousData,
+  });
+  const create = (
+    <Button variant="primary" icon="plus" onPress={() => setOpen({ what: "create" })}>
+      New memberbase
+    </Button>
+  );
+  const admin = may(token, "ADMIN");
+  const creates = admin && token.memberbaseId === null;
+  return (
+    <Page title="Memberbases" description="Each is a list of members of its own." actions={creates && create}>
+      {error ? (
+        <Failure title="The memberbases could not be read" error={error} onRetry={() => void refetch()} />
+      ) : (
+        <Card flush>
+          {!data ? (
+            <Loading />
+          ) : data.memberbases?.nodes.length ? (
+            <Rows
+              rows={data.memberbases.nodes}
+              page={data.memberbases.pageInfo}
+              admin={admin}
+              onOpen={setOpen}
+            />
+          ) : (
+            <Empty icon="memberbase" title="No memberbase yet" actions={creates && create}>
+              {creates
+                ? "Make the first one, then import its members."
+                : "An ADMIN token that is not bound to a memberbase makes the first one."}
+            </Empty>
+          )}
+        </Card>
+      )}
+      {open?.what === "create" && (
+        <NameDialog onClose={() => setOpen(null)} onDone={(id) => navigate(href(["memberbases", id, "members"]))} />
+      )}
+      {open?.what === "rename" && <NameDialog memberbase={open.memberbase} onClose={() => setOpen(null)} />}
+      {open?.what === "delete" && <DeleteDialog memberbase={open.memberbase} onClose={() => setOpen(null)} />}
+    </Page>
+  );
+}
+
+interface RowsProperties {
+  rows: Row[];
+  page: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor?: string | null; endCursor?: string | null };
+  admin: boolean;
+  onOpen: (open: Open) => void;
+}
+
+function Rows({ rows, page, admin, onOpen }: RowsProperties) {
+  const go = (parameters: Record<string, string>) => () => navigate(href(["memberbases"], parameters));
+  const paged = page.hasNextPage || page.hasPreviousPage;
+  return (
+    <>
+      <Table label="Memberbases">
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col" className={cell.number}>
+              Members
+            </th>
+            <th scope="col" className={cell.wide}>
+              Created
+            </th>
+            <th scope="col" className={cell.wide}>
+              Id
+            </th>
+            {admin && (
+              <th scope="col">
+                <span className="visually-hidden">Actions</span>
+              </th>
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((memberbase) => (
+            <tr key={memberbase.id}>
+              <td className={cell.text}>
+                <a className={style.name} href={href(["memberbases", memberbase.id, "members"])}>
+                  {memberbase.name}
+                </a>
+              </td>
+              <td className={cell.number}>
+                <MemberCount memberbaseId={memberbase.id} />
+              </td>
+              <td className={cell.wide}>
+                <Time value={memberbase.createdAt} />
+              </td>
+              <td className={`${cell.tight} ${cell.wide}`}>
+                <span className={style.id}>
+                  <code>{memberbase.id}</code>
+                  <CopyButton text={memberbase.id} what={`id of ${memberbase.name}`} />
+                </span>
+              </td>
+              {admin && (
+                <td className={cell.actions}>
+                  <Menu
+                    label={`Actions for ${memberbase.name}`}
+                    actions={[
+                      { label: "Rename", icon: "pencil", onAction: () => onOpen({ what: "rename", memberbase }) },
+                      {
+                        label: "Delete",
+                        icon: "trash",
+                        danger: true,
+                        onAction: () => onOpen({ what: "delete", memberbase }),
+                      },
+                    ]}
+                  />
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+      {paged && (
+        <Pager
+          shown={rows.length}
+          one="memberbase"
+          onFirst={page.hasPreviousPage ? go({}) : undefined}
+          onPrevious={page.hasPreviousPage && page.startCursor ? go({ before: page.startCursor }) : undefined}
+          onNext={page.hasNextPage && page.endCursor ? go({ after: page.endCursor }) : undefined}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,129 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useState } from "react";
+import { Dialog, Modal, ModalOverlay } from "react-aria-components";
+
+import { asking } from "../api/queries";
+import { MEMBERBASE_PAGES, SERVER_PAGES } from "../pages";
+import { href, useRoute } from "../router";
+import { signOut } from "../session";
+import { may, useToken } from "../token";
+import { Button, IconButton } from "../ui/button";
+import { Icon, type IconName } from "../ui/icon";
+import { Badge } from "../ui/page";
+import { FindMemberbase } from "./content";
+import style from "./frame.module.css";
+import { Mark } from "./mark";
+
+/** The navigation beside the page; on a phone behind a button above it. */
+export function Frame({ children }: { children: ReactNode }) {
+  const { path } = useRoute();
+  const [open, setOpen] = useState(false);
+  const place = path.join("/");
+  useEffect(() => setOpen(false), [place]);
+  return (
+    <div className={style.frame}>
+      <a
+        href="#main"
+        className={style.skip}
+        onClick={(event) => {
+          // What stands behind the # is the page's address.
+          event.preventDefault();
+          document.getElementById("main")?.focus();
+        }}
+      >
+        Skip to content
+      </a>
+      <header className={style.bar}>
+        <IconButton icon="menu" label="Navigation" onPress={() => setOpen(true)} />
+        <Mark />
+      </header>
+      <div className={style.side}>
+        <Navigation />
+      </div>
+      <ModalOverlay isOpen={open} onOpenChange={setOpen} isDismissable className={style.veil!}>
+        <Modal className={style.drawer!}>
+          <Dialog aria-label="Navigation" className={style.inside!}>
+            <Navigation />
+          </Dialog>
+        </Modal>
+      </ModalOverlay>
+      <main id="main" tabIndex={-1} className={style.main}>
+        {children}
+      </main>
+    </div>
+  );
+}
+
+function Navigation() {
+  const { path } = useRoute();
+  const token = useToken();
+  const [section, id, name = "members"] = path;
+  const memberbaseId = section === "memberbases" ? id : undefined;
+  const general = SERVER_PAGES.filter((page) => may(token, page.needs) && (page.forBound || !token.memberbaseId));
+  const within = memberbaseId ?? token.memberbaseId;
+  return (
+    <div className={style.navigation}>
+      <Mark />
+      <nav aria-label="Main">
+        {general.length > 0 && (
+          <ul>
+            {general.map((page) => (
+              <Item
+                key={page.path}
+                {...page}
+                href={href([page.path])}
+                current={section === page.path && !memberbaseId}
+              />
+            ))}
+          </ul>
+        )}
+        {within && (
+          <>
+            <MemberbaseName id={within} />
+            <ul>
+              {MEMBERBASE_PAGES.filter((page) => may(token, page.needs)).map((page) => (
+                <Item
+                  key={page.path}
+                  {...page}
+                  href={href(["memberbases", within, page.path])}
+                  current={memberbaseId === within && name === page.path}
+                />
+              ))}
+            </ul>
+          </>
+        )}
+      </nav>
+      <footer className={style.token}>
+        <div className={style.who}>
+          <span className={style.description} title={token.description}>
+            {token.description || "Token"}
+          </span>
+          <Badge tone="accent">{token.access}</Badge>
+        </div>
+        <Button variant="quiet" icon="sign-out" onPress={signOut}>
+          Sign out
+        </Button>
+      </footer>
+    </div>
+  );
+}
+
+function MemberbaseName({ id }: { id: string }) {
+  const { data } = useQuery(asking(id, FindMemberbase, { id }));
+  return (
+    <p className={style.within} title={data?.memberbase?.name}>
+      {data?.memberbase?.name ?? "Memberbase"}
+    </p>
+  );
+}
+
+function Item({ href, label, icon, current }: { href: string; label: string; icon: IconName; current: boolean }) {
+  return (
+    <li>
+      <a href={href} className={style.item} aria-current={current ? "page" : undefined}>
+        <Icon name={icon} />
+        {label}
+      </a>
+    </li>
+  );
+}

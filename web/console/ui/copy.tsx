@@ -1,0 +1,63 @@
+import { useEffect, useState } from "react";
+
+import { Button, IconButton } from "./button";
+import style from "./copy.module.css";
+import { toast } from "./toast";
+
+async function write(text: string) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Over plain HTTP browsers have no clipboard but this one.
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "visually-hidden";
+    const before = document.activeElement;
+    (before?.closest("[role=dialog], [role=alertdialog]") ?? document.body).append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    if (before instanceof HTMLElement) before.focus();
+  }
+}
+
+/** `what` is what is copied, in words: "ref". */
+export function CopyButton({ text, what }: { text: string; what: string }) {
+  const [copied, copy] = useCopy(text, what);
+  return <IconButton icon={copied ? "check" : "copy"} label={`Copy ${what}`} onPress={copy} />;
+}
+
+/** The same with its words on it. */
+export function CopyTextButton({ text, what }: { text: string; what: string }) {
+  const [copied, copy] = useCopy(text, what);
+  return (
+    <Button icon={copied ? "check" : "copy"} onPress={copy}>
+      Copy {what}
+    </Button>
+  );
+}
+
+/** An id, ref or secret in full, with a button that copies it. */
+export function Copyable({ text, what }: { text: string; what: string }) {
+  return (
+    <span className={style.copyable}>
+      <code>{text}</code>
+      <CopyButton text={text} what={what} />
+    </span>
+  );
+}
+
+function useCopy(text: string, what: string) {
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return;
+    const timer = setTimeout(setCopied, 1_500, false);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  const copy = () => {
+    void write(text);
+    setCopied(true);
+    toast(`Copied the ${what}`);
+  };
+  return [copied, copy] as const;
+}

@@ -1,0 +1,67 @@
+import type { ReactNode } from "react";
+
+import { counted, formatDateTime, formatExactly } from "../format";
+import { Button } from "./button";
+import style from "./table.module.css";
+
+/** A table that scrolls to the side by itself where it is wider than its place. */
+export function Table({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    // Whoever has no pointer scrolls it with the arrow keys.
+    <div className={style.scroll} role="region" aria-label={label} tabIndex={0}>
+      <table className={style.table} aria-label={label}>
+        {children}
+      </table>
+    </div>
+  );
+}
+
+/** For cells: numbers stand at the right, what is tight is never broken, and what is wide is left out on a phone. */
+export const cell = {
+  number: style.number!,
+  tight: style.tight!,
+  soft: style.soft!,
+  text: style.text!,
+  actions: style.actions!,
+  wide: style.wide!,
+};
+
+/** A time in the reader's locale; pointing at it shows all of it. */
+export function Time({ value }: { value: string }) {
+  return (
+    <time dateTime={value} title={formatExactly(value)} className={style.tight}>
+      {formatDateTime(value)}
+    </time>
+  );
+}
+
+interface PagerProperties {
+  /** What the page holds. */
+  shown: number;
+  one: string;
+  many?: string;
+  /** Left out: there is no page in this direction. */
+  onFirst?: (() => void) | undefined;
+  onPrevious?: (() => void) | undefined;
+  onNext?: (() => void) | undefined;
+  children?: ReactNode;
+}
+
+export function Pager({ shown, one, many, onFirst, onPrevious, onNext, children }: PagerProperties) {
+  return (
+    <nav className={style.pager} aria-label="Pages">
+      <span className={style.shown}>{children ?? counted(shown, one, many)}</span>
+      <div className={style.steps}>
+        <Button icon="first" isDisabled={!onFirst} {...(onFirst && { onPress: onFirst })}>
+          First
+        </Button>
+        <Button icon="chevron-left" isDisabled={!onPrevious} {...(onPrevious && { onPress: onPrevious })}>
+          Previous
+        </Button>
+        <Button icon="chevron-right" isDisabled={!onNext} {...(onNext && { onPress: onNext })}>
+          Next
+        </Button>
+      </div>
+    </nav>
+  );
+}
