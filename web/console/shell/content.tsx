@@ -3,6 +3,7 @@ import { useEffect } from "react";
 
 import { asking } from "../api/queries";
 import { graphql } from "../gql";
+import { MemberbaseChanges } from "../live/changes";
 import { MEMBERBASE_PAGES, SERVER_PAGES } from "../pages";
 import { href, navigate, useRoute } from "../router";
 import { may, useToken } from "../token";
@@ -67,7 +68,11 @@ function WithinMemberbase({ id, name, home }: { id: string; name: string; home: 
       </Page>
     );
   }
-  return <page.component memberbase={data.memberbase} />;
+  return (
+    <MemberbaseChanges key={id} memberbaseId={id}>
+      <page.component memberbase={data.memberbase} />
+    </MemberbaseChanges>
+  );
 }
 
 function NoPage({ home }: { home: string }) {

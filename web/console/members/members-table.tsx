@@ -1,0 +1,118 @@
+import { useRef } from "react";
+
+import { cell, Table, Time } from "../ui/table";
+import type { AttributeKey } from "./condition";
+import type { MemberRow } from "./documents";
+import style from "./members.module.css";
+import type { Selection } from "./selection";
+import { AttributeValue } from "./value";
+
+interface Properties {
+  members: MemberRow[];
+  columns: AttributeKey[];
+  /** The id of the member in the panel. */
+  current: string | null;
+  addressOf: (memberId: string) => string;
+  /** null: nothing can be selected. */
+  selection: Selection | null;
+}
+
+export function MembersTable({ members, columns, current, addressOf, selection }: Properties) {
+  // Shift selects from the box that was pressed last.
+  const last = useRef(-1);
+  const choose = (row: number, on: boolean, shift: boolean) => {
+    const from = shift && last.current >= 0 ? last.current : row;
+    const range = members.slice(Math.min(from, row), Math.max(from, row) + 1);
+    // Without one of them it is not all any more: the others in sight are meant.
+    if (selection?.all) selection.only(members.filter((member) => !range.includes(member)));
+    else selection?.choose(range, on);
+    last.current = row;
+  };
+  return (
+    <Table label="Members">
+      <thead>
+        <tr>
+          {selection && (
+            <th scope="col" className={style.box}>
+              <PageBox members={members} selection={selection} />
+            </th>
+          )}
+          <th scope="col">Ref</th>
+          {columns.map(({ key, type }) => (
+            <th key={key} scope="col" className={type === "NUMBER" ? cell.number : undefined}>
+              {key}
+            </th>
+          ))}
+          <th scope="col" className={cell.wide}>
+            Created
+          </th>
+          <th scope="col" className={cell.wide}>
+            Updated
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {members.map((member, row) => (
+          <tr key={member.id} data-current={member.id === current || undefined}>
+            {selection && (
+              <td className={style.box}>
+                <label>
+                  <input
+                    type="checkbox"
+                    aria-label={`Select ${member.ref}`}
+                    checked={selection.has(member.id)}
+                    onChange={(event) =>
+                      choose(row, event.target.checked, (event.nativeEvent as MouseEvent).shiftKey === true)
+                    }
+                  />
+                </label>
+              </td>
+            )}
+            <td>
+              <a
+                className={style.ref}
+                href={addressOf(member.id)}
+                title={member.ref}
+                data-member={member.id}
+                aria-current={member.id === current ? "true" : undefined}
+              >
+                {member.ref}
+              </a>
+            </td>
+            {columns.map(({ key, type }) => (
+              <td key={key} className={type === "NUMBER" ? cell.number : undefined}>
+                <div className={style.value}>
+                  <AttributeValue value={member.attributes[key]} type={type} />
+                </div>
+              </td>
+            ))}
+            <td className={`${cell.soft} ${cell.wide}`}>
+              <Time value={member.createdAt} />
+            </td>
+            <td className={`${cell.soft} ${cell.wide}`}>
+              <Time value={member.updatedAt} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}
+
+/** Selects the page, or no longer. */
+function PageBox({ members, selection }: { members: MemberRow[]; selection: Selection }) {
+  const chosen = members.filter(({ id }) => selection.has(id)).length;
+  return (
+    <label>
+      <input
+        type="checkbox"
+        aria-label="Select this page"
+        ref={(box) => {
+          if (box) box.indeterminate = chosen > 0 && chosen < members.length;
+        }}
+        checked={chosen === members.length}
+        onChange={(event) => (selection.all ? selection.clear() : selection.choose(members, event.target.checked))}
+      />
+    </label>
+  );
+}
