@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 
 import { asking } from "../api/queries";
 import type { AttributeType } from "../gql/graphql";
+import { AttributeSchema } from "../members/documents";
 import type { CurrentMemberbase } from "../pages";
 import { may, useToken } from "../token";
 import { Button, IconButton } from "../ui/button";
@@ -12,11 +13,11 @@ import { Empty, Failure, Loading } from "../ui/states";
 import { cell, Table } from "../ui/table";
 import style from "./attributes.module.css";
 import { SaveDialog } from "./save-dialog";
-import { AttributeSchema, badKey, type Definition, typeLabel, TYPES } from "./schema";
+import { badKey, type Definition, typeLabel, TYPES } from "./schema";
 
 export default function AttributesPage({ memberbase }: { memberbase: CurrentMemberbase }) {
   const admin = may(useToken(), "ADMIN");
-  const { data, error, refetch } = useQuery(asking(memberbase.id, AttributeSchema, { memberbaseId: memberbase.id }));
+  const { data, error, refetch } = useQuery(asking(memberbase.id, AttributeSchema, { id: memberbase.id }));
   const schema = data?.memberbase?.attributeSchema;
   return (
     <Page

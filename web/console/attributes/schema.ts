@@ -16,18 +16,6 @@ export const TYPES: { key: AttributeType; label: string; hint: string }[] = [
 
 export const typeLabel = (type: AttributeType) => TYPES.find(({ key }) => key === type)?.label ?? type;
 
-export const AttributeSchema = graphql(`
-  query AttributeSchema($memberbaseId: ID!) {
-    memberbase(id: $memberbaseId) {
-      id
-      attributeSchema {
-        key
-        type
-      }
-    }
-  }
-`);
-
 export const SetAttributeSchema = graphql(`
   mutation SetAttributeSchema($input: SetAttributeSchemaInput!) {
     setAttributeSchema(input: $input) {

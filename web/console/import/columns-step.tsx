@@ -1,9 +1,10 @@
 import { useMutation } from "@tanstack/react-query";
 
-import { AttributeSchema, type Definition, SetAttributeSchema } from "../attributes/schema";
+import { type Definition, SetAttributeSchema } from "../attributes/schema";
 import { ask } from "../api/ask";
 import { refresh } from "../api/queries";
 import { counted } from "../format";
+import { AttributeSchema } from "../members/documents";
 import { may, useToken } from "../token";
 import { Button } from "../ui/button";
 import { Checkbox, Select } from "../ui/field";
@@ -152,7 +153,7 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
 
 /** Adds to what is declared now, which may be more than when the page was loaded. */
 async function declareAttributes(memberbaseId: string, added: Definition[]) {
-  const { memberbase } = await ask(AttributeSchema, { memberbaseId });
+  const { memberbase } = await ask(AttributeSchema, { id: memberbaseId });
   const there = memberbase?.attributeSchema ?? [];
   const attributes = [...there, ...added.filter(({ key }) => !there.some((attribute) => attribute.key === key))];
   return ask(SetAttributeSchema, { input: { memberbaseId, attributes } });

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { AttributeSchema } from "../attributes/schema";
 import { asking } from "../api/queries";
+import { AttributeSchema } from "../members/documents";
 import type { CurrentMemberbase } from "../pages";
 import { href } from "../router";
 import { ButtonLink } from "../ui/button";
@@ -53,7 +53,7 @@ export default function ImportPage({ memberbase }: { memberbase: CurrentMemberba
 function Prepare({ memberbase }: { memberbase: CurrentMemberbase }) {
   const [plan, setPlan] = useState<Plan | null>(null);
   const [isChecked, setChecked] = useState(false);
-  const { data, error, refetch } = useQuery(asking(memberbase.id, AttributeSchema, { memberbaseId: memberbase.id }));
+  const { data, error, refetch } = useQuery(asking(memberbase.id, AttributeSchema, { id: memberbase.id }));
   const schema = data?.memberbase?.attributeSchema;
   if (error) {
     return <Failure title="The attributes could not be read" error={error} onRetry={() => void refetch()} />;
