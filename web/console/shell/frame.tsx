@@ -37,9 +37,9 @@ export function Frame({ children }: { children: ReactNode }) {
         <IconButton icon="menu" label="Navigation" onPress={() => setOpen(true)} />
         <Mark />
       </header>
-      <div className={style.side}>
+      <aside className={style.side} aria-label="Console">
         <Navigation />
-      </div>
+      </aside>
       <ModalOverlay isOpen={open} onOpenChange={setOpen} isDismissable className={style.veil!}>
         <Modal className={style.drawer!}>
           <Dialog aria-label="Navigation" className={style.inside!}>
