@@ -167,7 +167,7 @@ test("the list is replaced, but nobody is deleted before a second question is an
   await page.getByText("Replace the list").click();
   await inspect(page, "import-5-replace");
   await page.getByRole("button", { name: "Declare 1 attribute and continue" }).click();
-  await page.getByText("3 members of 4 members (75%)").waitFor();
+  await page.getByText("3 of 4 members (75%)").waitFor();
   await inspect(page, "import-6-missing");
   assert.equal(await count(id), 4);
   await page.getByRole("button", { name: "Import", exact: true }).click();
@@ -183,7 +183,7 @@ test("the list is replaced, but nobody is deleted before a second question is an
   await upload(page, "one.txt", "ann\n");
   await page.getByText("Replace the list").click();
   await page.getByRole("button", { name: "Continue" }).click();
-  await page.getByText("1 member of 2 members (50%)").waitFor();
+  await page.getByText("1 of 2 members (50%)").waitFor();
   await page.getByRole("button", { name: "Import", exact: true }).click();
   await page.getByRole("button", { name: "Keep them" }).click();
   await page.getByText("Nobody was deleted.").waitFor();

@@ -1,6 +1,6 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
 
-import { counted } from "../format";
+import { counted, formatNumber } from "../format";
 import { Button } from "../ui/button";
 import { Card } from "../ui/page";
 import { Failure } from "../ui/states";
@@ -36,13 +36,15 @@ export function CheckStep({ plan, order, onBack, onImport }: Properties) {
   }, [maxRows, tries]);
   return (
     <>
-      <Card flush>
-        <Preview plan={plan} columns={order.columns} />
-      </Card>
       {work && (
         <Check
           key={`${maxRows}/${tries}`}
           work={work}
+          preview={
+            <Card flush>
+              <Preview plan={plan} columns={order.columns} />
+            </Card>
+          }
           replaces={plan.replaces}
           onAll={() => setMaxRows(Infinity)}
           onRetry={() => setTries(tries + 1)}
@@ -56,6 +58,7 @@ export function CheckStep({ plan, order, onBack, onImport }: Properties) {
 
 interface CheckProperties {
   work: Work;
+  preview: ReactNode;
   replaces: boolean;
   onAll: () => void;
   onRetry: () => void;
@@ -63,7 +66,7 @@ interface CheckProperties {
   onImport: () => void;
 }
 
-function Check({ work, replaces, onAll, onRetry, onBack, onImport }: CheckProperties) {
+function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: CheckProperties) {
   const state = useSyncExternalStore(work.subscribe, work.snapshot);
   const { phase, progress, result, error } = state;
   const hasEnded = phase === "ended";
@@ -84,6 +87,7 @@ function Check({ work, replaces, onAll, onRetry, onBack, onImport }: CheckProper
         </div>
       </Card>
       {result && <RejectedRows result={result} dryRun />}
+      {preview}
       <div className={style.buttons}>
         <Button onPress={onBack}>Back</Button>
         <Button variant="primary" icon="import" isDisabled={!hasEnded} onPress={onImport}>
@@ -122,7 +126,7 @@ function Missing({ state: { prospect, result } }: { state: State }) {
   return (
     <p className={style.warning}>
       <strong>
-        {counted(missing, "member")} of {counted(members, "member")} ({percent(missing / members)})
+        {formatNumber(missing)} of {counted(members, "member")} ({percent(missing / members)})
       </strong>{" "}
       would be deleted, with all that belongs to them: they are not in the file.
     </p>

@@ -80,7 +80,8 @@ export function CsvColumns({ plan, schema, admin, onChange }: Properties) {
               </td>
               <td className={style.becomes}>
                 <Becomes
-                  name={column.name}
+                  name={column.name || `Column ${at + 1}`}
+                  none={isKey(at) ? "No attribute" : "Nothing: left out"}
                   target={column.target}
                   schema={schema}
                   admin={admin}
@@ -111,6 +112,8 @@ export function CsvColumns({ plan, schema, admin, onChange }: Properties) {
 
 interface BecomesProperties {
   name: string;
+  /** What stands for no attribute. */
+  none: string;
   target: Target;
   schema: Definition[];
   admin: boolean;
@@ -118,7 +121,7 @@ interface BecomesProperties {
   onChange: (target: Target | typeof NEW) => void;
 }
 
-function Becomes({ name, target, schema, admin, fault, onChange }: BecomesProperties) {
+function Becomes({ name, none, target, schema, admin, fault, onChange }: BecomesProperties) {
   const attributes = schema.map(({ key }) => ({ key: `=${key}`, label: key }));
   const more = admin ? [{ key: NEW, label: "New attribute…" }] : [];
   const value = target.to === "nothing" ? NONE : target.to === "new" ? NEW : `=${target.key}`;
@@ -127,7 +130,7 @@ function Becomes({ name, target, schema, admin, fault, onChange }: BecomesProper
       <Select
         label={`${name} becomes`}
         labelHidden
-        options={[{ key: NONE, label: "Nothing: left out" }, ...attributes, ...more]}
+        options={[{ key: NONE, label: none }, ...attributes, ...more]}
         value={value}
         onChange={(key) => {
           if (key === NEW) onChange(NEW);

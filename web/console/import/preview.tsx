@@ -25,13 +25,13 @@ export function Preview({ plan, columns }: Properties) {
       <div className={style.heading}>
         <div>
           <h2>The first rows</h2>
-          <p className={style.note}>As they are understood; the check below tells what the API says of all.</p>
+          <p className={style.note}>As they are understood.</p>
         </div>
       </div>
       <Table label="The first rows">
         <thead>
           <tr>
-            <th scope="col" className={cell.number}>
+            <th scope="col" className={`${cell.number} ${style.line}`}>
               Line
             </th>
             {table.header.map((name) => (

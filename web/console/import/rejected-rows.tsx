@@ -26,7 +26,7 @@ export function RejectedRows({ result, dryRun = false }: { result: Result; dryRu
         <Table label="Rejected rows">
           <thead>
             <tr>
-              <th scope="col" className={cell.number}>
+              <th scope="col" className={`${cell.number} ${style.line}`}>
                 Line
               </th>
               <th scope="col">Ref</th>

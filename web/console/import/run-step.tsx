@@ -1,7 +1,7 @@
 import { useState, useSyncExternalStore } from "react";
 
 import { ApiError } from "../api/error";
-import { counted } from "../format";
+import { counted, formatNumber } from "../format";
 import { href } from "../router";
 import { Button, ButtonLink } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -120,7 +120,7 @@ function DeleteMissing({ work, prospect, error }: { work: Work; prospect: Prospe
       }
     >
       <p>
-        The file is imported. {counted(missing, "member")} of {counted(members, "member")} (
+        The file is imported. {formatNumber(missing)} of {counted(members, "member")} (
         {percent(members === 0 ? 0 : missing / members)}) {missing === 1 ? "is" : "are"} not in it. They go with their attributes,
         clips, stamp collections and transactions. This can’t be undone.
       </p>

@@ -7,6 +7,7 @@ import type { ApiTokensQuery } from "../gql/graphql";
 import { href, navigate, useRoute } from "../router";
 import { useToken } from "../token";
 import { Button } from "../ui/button";
+import { CopyButton } from "../ui/copy";
 import { Badge, Card, Page } from "../ui/page";
 import { Empty, Failure, Loading } from "../ui/states";
 import { cell, Pager, Table, Time } from "../ui/table";
@@ -120,8 +121,8 @@ function Rows({ tokens: { nodes, pageInfo }, onRevoke }: { tokens: Tokens; onRev
                   <span className={style.description}>{token.description || "No description"}</span>
                   <State token={token} />
                   {token.id === own.id && <Badge tone="accent">Yours</Badge>}
+                  <CopyButton text={token.id} what={`id of ${token.description || token.id}`} />
                 </div>
-                <code className={style.id}>{token.id}</code>
               </td>
               <td>
                 <Badge>{token.access}</Badge>

@@ -83,7 +83,7 @@ export function Select<Key extends string>({
     >
       <Label className={labelHidden ? "visually-hidden" : style.label!}>{label}</Label>
       <Button className={`${style.input} ${style.select}`}>
-        <SelectValue className={style.selected!} />
+        <SelectValue className={style.selected!}>{({ selectedText }) => selectedText}</SelectValue>
         <Icon name="chevron-down" size={16} />
       </Button>
       <Popover className={style.popover!} offset={4}>
