@@ -143,7 +143,7 @@ export function Transactions(scope: Scope) {
   return (
     <List {...list} none="This member has made no transaction.">
       {(transaction) => (
-        <li key={transaction.id} className={style.row} title={`${transaction.externalId}, merchant ${transaction.merchantId}`}>
+        <li key={transaction.id} className={style.row} title={`Merchant ${transaction.merchantId}`}>
           <span className={style.name}>{transaction.statementDescriptor ?? transaction.merchantId}</span>
           <span className={style.figure}>
             {transaction.amount === null || transaction.amount === undefined ? (
@@ -154,9 +154,11 @@ export function Transactions(scope: Scope) {
           </span>
           <span className={style.detail}>
             <Time value={transaction.authedAt} />
-            {` · ${NETWORKS[transaction.network] ?? transaction.network} ${transaction.bin}…`}
           </span>
           <TransactionState {...transaction} />
+          <span className={style.detail}>
+            {`${NETWORKS[transaction.network] ?? transaction.network} ${transaction.bin}… · ${transaction.externalId}`}
+          </span>
         </li>
       )}
     </List>

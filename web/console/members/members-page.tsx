@@ -162,6 +162,7 @@ export default function MembersPage({ memberbase }: { memberbase: CurrentMemberb
                 <MembersTable
                   members={members.nodes}
                   columns={columns}
+                  time={place.order.startsWith("UPDATED_AT") ? "updatedAt" : "createdAt"}
                   current={place.member}
                   addressOf={(member) => addressOf({ member })}
                   selection={writes ? selection : null}

@@ -10,6 +10,8 @@ import { AttributeValue } from "./value";
 interface Properties {
   members: MemberRow[];
   columns: AttributeKey[];
+  /** The one that there is room for. */
+  time: "createdAt" | "updatedAt";
   /** The id of the member in the panel. */
   current: string | null;
   addressOf: (memberId: string) => string;
@@ -17,7 +19,7 @@ interface Properties {
   selection: Selection | null;
 }
 
-export function MembersTable({ members, columns, current, addressOf, selection }: Properties) {
+export function MembersTable({ members, columns, time, current, addressOf, selection }: Properties) {
   // Shift selects from the box that was pressed last.
   const last = useRef(-1);
   const choose = (row: number, on: boolean, shift: boolean) => {
@@ -43,11 +45,8 @@ export function MembersTable({ members, columns, current, addressOf, selection }
               {key}
             </th>
           ))}
-          <th scope="col" className={cell.wide}>
-            Created
-          </th>
-          <th scope="col" className={cell.wide}>
-            Updated
+          <th scope="col" className={`${cell.wide} ${style.time}`}>
+            {time === "updatedAt" ? "Updated" : "Created"}
           </th>
         </tr>
       </thead>
@@ -86,11 +85,8 @@ export function MembersTable({ members, columns, current, addressOf, selection }
                 </div>
               </td>
             ))}
-            <td className={`${cell.soft} ${cell.wide}`}>
-              <Time value={member.createdAt} />
-            </td>
-            <td className={`${cell.soft} ${cell.wide}`}>
-              <Time value={member.updatedAt} />
+            <td className={`${cell.soft} ${cell.wide} ${style.time}`}>
+              <Time value={member[time]} />
             </td>
           </tr>
         ))}

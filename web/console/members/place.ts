@@ -21,8 +21,8 @@ export type OrderKey = `${MemberOrderField}.${OrderDirection}`;
 export const ORDERS: { key: OrderKey; label: string }[] = [
   { key: "CREATED_AT.DESC", label: "Newest first" },
   { key: "CREATED_AT.ASC", label: "Oldest first" },
-  { key: "UPDATED_AT.DESC", label: "Last updated first" },
-  { key: "UPDATED_AT.ASC", label: "Last updated last" },
+  { key: "UPDATED_AT.DESC", label: "Latest changes" },
+  { key: "UPDATED_AT.ASC", label: "Longest unchanged" },
   { key: "REF.ASC", label: "Ref, A to Z" },
   { key: "REF.DESC", label: "Ref, Z to A" },
 ];

@@ -37,6 +37,11 @@ export function Toolbar({ attributes, shownColumns, place, go }: Properties) {
             )}
           </Popover>
         )}
+        {attributes.length > 0 && (
+          <Popover label="Columns" icon="columns">
+            {() => <Columns attributes={attributes} shown={shownColumns} onChange={(columns) => go({ columns })} />}
+          </Popover>
+        )}
         <div className={style.order}>
           <Select
             label="Order"
@@ -46,11 +51,6 @@ export function Toolbar({ attributes, shownColumns, place, go }: Properties) {
             onChange={(order) => go({ ...START, order })}
           />
         </div>
-        {attributes.length > 0 && (
-          <Popover label="Columns" icon="columns">
-            {() => <Columns attributes={attributes} shown={shownColumns} onChange={(columns) => go({ columns })} />}
-          </Popover>
-        )}
       </search>
       {conditions.length > 0 && (
         <ul className={style.conditions} aria-label="Filters">

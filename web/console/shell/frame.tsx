@@ -37,9 +37,9 @@ export function Frame({ children }: { children: ReactNode }) {
         <IconButton icon="menu" label="Navigation" onPress={() => setOpen(true)} />
         <Mark />
       </header>
-      <aside className={style.side} aria-label="Console">
+      <header className={style.side}>
         <Navigation />
-      </aside>
+      </header>
       <ModalOverlay isOpen={open} onOpenChange={setOpen} isDismissable className={style.veil!}>
         <Modal className={style.drawer!}>
           <Dialog aria-label="Navigation" className={style.inside!}>
@@ -93,7 +93,7 @@ function Navigation() {
           </>
         )}
       </nav>
-      <footer className={style.token}>
+      <div className={style.token}>
         <div className={style.who}>
           <span className={style.description} title={token.description}>
             {token.description || "Token"}
@@ -103,7 +103,7 @@ function Navigation() {
         <Button variant="quiet" icon="sign-out" onPress={signOut}>
           Sign out
         </Button>
-      </footer>
+      </div>
     </div>
   );
 }
