@@ -208,10 +208,21 @@ test("an import can be stopped, and a file that is no file of members is told", 
   await page.getByRole("button", { name: "Back" }).click();
   await page.getByRole("button", { name: "Back" }).click();
 
-  const lines = Array.from({ length: 400_000 }, (_, n) => `holder-${n}`).join("\n");
-  await upload(page, "holders.txt", lines);
+  // Requests with rows wait until they are let go.
+  let letGo;
+  let gate;
+  const close = () => (gate = new Promise((resolve) => (letGo = resolve)));
+  await context.route("**/graphql", async (route) => {
+    if (route.request().postData()?.includes("ImportMembers")) await gate;
+    await route.continue();
+  });
+  close();
+  await upload(page, "holders.txt", Array.from({ length: 100_000 }, (_, n) => `holder-${n}`).join("\n"));
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByRole("button", { name: "Stop the check" }).click();
+  letGo();
+  await page.getByRole("heading", { name: "The check was stopped after 20,000 rows" }).waitFor();
+  close();
   await page.getByRole("button", { name: "Import", exact: true }).click();
   await page.getByRole("heading", { name: "Importing holders.txt" }).waitFor();
   await inspect(page, "import-9-running");
@@ -222,10 +233,10 @@ test("an import can be stopped, and a file that is no file of members is told", 
   await dialog.dismiss();
   await reload;
   await page.getByRole("button", { name: "Stop", exact: true }).click();
+  letGo();
   await page.getByRole("heading", { name: "The import was stopped" }).waitFor();
-  const stored = await count(id);
-  assert.ok(stored < 400_000);
-  assert.equal(await figure(page, "Created"), stored, "what was in flight is counted");
+  assert.equal(await figure(page, "Created"), 20_000, "what was in flight is counted");
+  assert.equal(await count(id), 20_000);
   assert.deepEqual(amiss, []);
   await context.close();
 });
@@ -248,7 +259,7 @@ test("attributes are added, changed and removed, but for those that members have
   assert.ok(await dialog.getByRole("button", { name: "Save", exact: true }).isDisabled());
   await inspect(page, "attributes-2-save");
   await dialog.getByRole("button", { name: "Cancel" }).click();
-  await page.getByRole("row", { name: "age" }).getByRole("button", { name: "Put back" }).click();
+  await page.getByRole("button", { name: "Put age back" }).click();
   await page.getByRole("button", { name: "Review and save" }).click();
   await dialog.getByRole("button", { name: "Save", exact: true }).click();
   await dialog.waitFor({ state: "detached" });
@@ -288,12 +299,13 @@ test("syncs are listed with their state, and an open one is abandoned", async ()
 });
 
 test("a token is made, its secret copied, and revoked", async () => {
-  const id = await makeMemberbase("Pension");
+  const name = `Pension ${Date.now()}`;
+  const id = await makeMemberbase(name);
   const { context, page, amiss } = await visit("tokens", { ...DESKTOP, permissions: ["clipboard-read", "clipboard-write"] });
   await page.getByRole("button", { name: "New token" }).click();
   await page.getByLabel("Description").fill("nightly sync");
-  await choose(page, /^Read.*Access|^Access/, "Write");
-  await choose(page, /Memberbase/, "Pension");
+  await choose(page, /Access/, "Write");
+  await choose(page, /Memberbase/, name);
   await choose(page, /Expires/, "On a date");
   await page.getByLabel("At the end of").fill("2020-01-01");
   await page.getByText("This day is over.").waitFor();

@@ -134,9 +134,11 @@ function Editor({ memberbaseId, schema }: { memberbaseId: string; schema: Defini
                   </td>
                   <td className={cell.soft}>{typeLabel(attribute.type)}</td>
                   <td className={cell.actions}>
-                    <Button variant="quiet" onPress={() => setDraft([...rows, attribute])}>
-                      Put back
-                    </Button>
+                    <IconButton
+                      icon="refresh"
+                      label={`Put ${attribute.key} back`}
+                      onPress={() => setDraft([...rows, attribute])}
+                    />
                   </td>
                 </tr>
               ))}

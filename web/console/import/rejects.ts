@@ -10,7 +10,7 @@ export interface Reject {
   raw: string;
 }
 
-const SHOWN = 100;
+const SHOWN = 50;
 /** So many are sorted by their lines; requests end in no order. */
 const SORTED = 10_000;
 const PART = 1 << 20;

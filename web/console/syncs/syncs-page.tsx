@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { asking, refresh } from "../api/queries";
-import { formatNumber } from "../format";
+import { formatDateTime, formatNumber } from "../format";
 import { graphql } from "../gql";
 import type { SyncsQuery, SyncState } from "../gql/graphql";
 import type { CurrentMemberbase } from "../pages";
@@ -126,7 +126,9 @@ function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
         <thead>
           <tr>
             <th scope="col">State</th>
-            <th scope="col">Started</th>
+            <th scope="col" className={cell.wide}>
+              Started
+            </th>
             <th scope="col" className={cell.wide}>
               Ended
             </th>
@@ -139,45 +141,29 @@ function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
             <th scope="col" className={cell.number}>
               Deleted
             </th>
-            <th scope="col" className={cell.wide}>
-              Id
-            </th>
-            {onAbandon && (
-              <th scope="col">
-                <span className="visually-hidden">Actions</span>
-              </th>
-            )}
           </tr>
         </thead>
         <tbody>
           {nodes.map((sync) => (
             <tr key={sync.id}>
               <td>
-                {/* States may grow. */}
-                <Badge tone={STATES[sync.state]?.tone ?? "neutral"}>{STATES[sync.state]?.label ?? sync.state}</Badge>
+                <div className={style.state}>
+                  {/* States may grow. */}
+                  <Badge tone={STATES[sync.state]?.tone ?? "neutral"}>{STATES[sync.state]?.label ?? sync.state}</Badge>
+                  <CopyButton text={sync.id} what={`id of the sync of ${formatDateTime(sync.startedAt)}`} />
+                  {onAbandon && sync.state === "OPEN" && <Button onPress={() => onAbandon(sync)}>Abandon</Button>}
+                </div>
+                <span className={style.started}>
+                  <Time value={sync.startedAt} />
+                </span>
               </td>
-              <td>
+              <td className={cell.wide}>
                 <Time value={sync.startedAt} />
               </td>
               <td className={cell.wide}>{sync.endedAt ? <Time value={sync.endedAt} /> : "—"}</td>
               <td className={cell.number}>{formatNumber(sync.seen)}</td>
               <td className={cell.number}>{formatNumber(sync.missing)}</td>
               <td className={cell.number}>{sync.deleted ? formatNumber(sync.deleted.members) : "—"}</td>
-              <td className={`${cell.wide} ${cell.tight}`}>
-                <span className={style.id}>
-                  <code>{sync.id}</code>
-                  <CopyButton text={sync.id} what={`id of the sync ${sync.id}`} />
-                </span>
-              </td>
-              {onAbandon && (
-                <td className={cell.actions}>
-                  {sync.state === "OPEN" && (
-                    <Button variant="quiet" onPress={() => onAbandon(sync)}>
-                      Abandon
-                    </Button>
-                  )}
-                </td>
-              )}
             </tr>
           ))}
         </tbody>

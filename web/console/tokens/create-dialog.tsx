@@ -148,8 +148,11 @@ function MemberbaseChoice({ value, onChange }: { value: string; onChange: (value
       />
     );
   }
-  const all = { key: EVERY, label: "Every memberbase" };
-  const options = [all, ...(memberbases?.nodes ?? []).map(({ id, name }) => ({ key: id, label: name }))];
+  const nodes = memberbases?.nodes ?? [];
+  // Names may repeat.
+  const isOnly = (name: string) => nodes.filter((other) => other.name === name).length === 1;
+  const named = nodes.map(({ id, name }) => ({ key: id, label: isOnly(name) ? name : `${name} (…${id.slice(-6)})` }));
+  const options = [{ key: EVERY, label: "Every memberbase" }, ...named];
   return <Select label="Memberbase" options={options} value={value} onChange={onChange} isDisabled={!memberbases} />;
 }
 
