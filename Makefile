@@ -35,13 +35,13 @@ schema: ## Write schema.graphql and openapi.json anew from the code
 	$(TARGET)/debug/memberbase openapi > $(TARGET)/openapi.json
 	mv $(TARGET)/openapi.json openapi.json
 
-web: ## Build the playground, which the next build of the server carries
+web: ## Build the pages, which the next build of the server carries
 	scripts/web.sh
 
 audit: ## Run the GraphQL-over-HTTP audit alone
 	scripts/audit.sh
 
-browser: ## Run the browser test alone; its pictures are in target/screenshots
+browser: ## Run the browser tests alone; their pictures are in target/screenshots
 	scripts/browser.sh
 
 examples: ## Generate, check and run every typed client of examples/

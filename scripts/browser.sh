@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Works through the playground in Chromium, against a debug server of its own. Pictures go to target/screenshots.
+# Works through the pages in Chromium, each file of tests against a debug server of its own. Pictures go to
+# target/screenshots.
 #
 # Chromium is the one of this machine; on Debian, as root or with sudo that asks for no password, it is installed with
 # apt. Without it, or without Node.js 20.19 and npm, the test is skipped with a word, but in CI (CI=true) that is a failure.
@@ -37,7 +38,7 @@ chromium=$(find_chromium)
 [ -n "$chromium" ] || skip 'Chromium is missing'
 
 scripts/web.sh
-[ -f web/dist/pages/playground.html ] || skip 'the playground is not built'
+[ -f web/dist/pages/console.html ] || skip 'the pages are not built'
 
 # npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
 installed=tests/browser/node_modules/.package-lock.json
@@ -48,4 +49,6 @@ fi
 
 export MEMBERBASE_TEST_CHROMIUM=$chromium
 export MEMBERBASE_TEST_SCREENSHOTS=${CARGO_TARGET_DIR:-$PWD/target}/screenshots
-scripts/server.sh -- node --test --test-reporter=spec --test-timeout=110000 tests/browser/playground.test.js
+for tests in tests/browser/*.test.js; do
+    scripts/server.sh -- node --test --test-reporter=spec --test-timeout=600000 "$tests"
+done

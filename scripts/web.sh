@@ -8,10 +8,10 @@ cd "$(dirname "$0")/../web"
 say() { printf 'web.sh: %s\n' "$*" >&2; }
 skip() {
     if [ "${CI:-}" = true ]; then
-        say "$*, and CI has to build the playground"
+        say "$*, and CI has to build the pages"
         exit 1
     fi
-    say "$*: the playground is NOT BUILT (Node.js 20.19 or newer has npm with it; then run this again)"
+    say "$*: the pages are NOT BUILT (Node.js 20.19 or newer has npm with it; then run this again)"
     exit 0
 }
 
@@ -20,7 +20,8 @@ fits='const [a, b] = process.versions.node.split(".").map(Number); process.exit(
 node -e "$fits" || skip "node $(node --version) is not 20.19 or newer, or 22.12 or newer"
 
 built=dist/.built
-if [ -f "$built" ] && [ -z "$(find . \( -path ./node_modules -o -path ./dist \) -prune -o -newer "$built" -print -quit)" ] && [ ! ../schema.graphql -nt "$built" ]; then
+# The console's client is generated from the schema.
+if [ -f "$built" ] && [ -z "$(find . ../schema.graphql \( -path ./node_modules -o -path ./dist \) -prune -o -newer "$built" -print -quit)" ]; then
     exit 0
 fi
 

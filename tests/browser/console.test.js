@@ -203,7 +203,7 @@ for (const window of WINDOWS) {
     await page.goto(`${server}/console#/${members("after=nonsense")}`);
     await page.getByRole("alert").waitFor();
     await look(page, "10-error");
-    await page.goto(`${server}/console#/${members(`ref=card-00&${where("tier", "eq", "gold")}`)}`);
+    await page.goto(`${server}/console#/${members(`size=25&ref=card-00&${where("tier", "eq", "gold")}`)}`);
     await begins(page, ref(9998));
     await page.getByRole("checkbox", { name: "Select this page" }).check();
     await page.getByRole("button", { name: "Select all 3,333 that match" }).click();

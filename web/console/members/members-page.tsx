@@ -81,7 +81,7 @@ export default function MembersPage({ memberbase }: { memberbase: CurrentMemberb
           ) : count === undefined ? (
             <Pending label="counting" />
           ) : (
-            `${counted(count, "member")}${filter ? " match" : ` in ${memberbase.name}`}`
+            `${counted(count, "member")} ${filter ? (count === 1 ? "matches" : "match") : `in ${memberbase.name}`}`
           )}
         </span>
       }

@@ -17,7 +17,13 @@ export function Popover({ label, icon, children }: Properties) {
   return (
     <DialogTrigger>
       <Button icon={icon}>{label}</Button>
-      <AriaPopover className={style.popover!} placement="bottom start" offset={4}>
+      <AriaPopover
+        className={style.popover!}
+        placement="bottom start"
+        offset={4}
+        // Within a landmark, also for what stands beside the dialog: a button that dismisses it.
+        UNSTABLE_portalContainer={document.getElementById("main") ?? document.body}
+      >
         <Dialog aria-label={label} className={style.dialog!}>
           {({ close }) => children(close)}
         </Dialog>
