@@ -303,7 +303,7 @@ test("a token is made, its secret copied, and revoked", async () => {
   const id = await makeMemberbase(name);
   const { context, page, amiss } = await visit("tokens", { ...DESKTOP, permissions: ["clipboard-read", "clipboard-write"] });
   await page.getByRole("button", { name: "New token" }).click();
-  await page.getByLabel("Description").fill("nightly sync");
+  await page.getByLabel("Description").fill(`sync of ${name}`);
   await choose(page, /Access/, "Write");
   await choose(page, /Memberbase/, name);
   await choose(page, /Expires/, "On a date");
@@ -324,11 +324,11 @@ test("a token is made, its secret copied, and revoked", async () => {
   const kept = await page.evaluate(() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }]));
   assert.ok(!kept.includes(secret), "a secret is never stored");
 
-  const row = page.getByRole("row", { name: "nightly sync" });
+  const row = page.getByRole("row", { name: `sync of ${name}` });
   await row.waitFor();
   await inspect(page, "tokens-3-list");
   await row.getByRole("button", { name: "Revoke" }).click();
-  const dialog = page.getByRole("alertdialog", { name: "Revoke nightly sync?" });
+  const dialog = page.getByRole("alertdialog", { name: `Revoke sync of ${name}?` });
   await inspect(page, "tokens-4-revoke");
   await dialog.getByRole("button", { name: "Revoke" }).click();
   await row.getByText("Revoked", { exact: true }).waitFor();

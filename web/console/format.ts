@@ -2,11 +2,13 @@
 
 const number = new Intl.NumberFormat();
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 
 export const formatNumber = (value: number | bigint) => number.format(value);
 export const formatDateTime = (value: string) => dateTime.format(new Date(value));
+export const formatDate = (value: string) => date.format(new Date(value));
 export const formatExactly = (value: string) => exact.format(new Date(value));
 /** A day without a time is the same day everywhere. */
 export const formatDay = (value: string) => day.format(new Date(value));

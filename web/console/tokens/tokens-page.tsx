@@ -121,7 +121,6 @@ function Rows({ tokens: { nodes, pageInfo }, onRevoke }: { tokens: Tokens; onRev
                   <span className={style.description}>{token.description || "No description"}</span>
                   <State token={token} />
                   {token.id === own.id && <Badge tone="accent">Yours</Badge>}
-                  <CopyButton text={token.id} what={`id of ${token.description || token.id}`} />
                 </div>
               </td>
               <td>
@@ -131,25 +130,25 @@ function Rows({ tokens: { nodes, pageInfo }, onRevoke }: { tokens: Tokens; onRev
                 {token.memberbaseId ? <MemberbaseName id={token.memberbaseId} /> : "Every memberbase"}
               </td>
               <td className={cell.wide}>
-                <Time value={token.createdAt} />
+                <Time short value={token.createdAt} />
               </td>
               <td className={`${cell.wide} ${cell.tight}`}>
-                {token.lastUsedAt ? <Time value={token.lastUsedAt} /> : <span className={cell.soft}>Never</span>}
+                {token.lastUsedAt ? <Time short value={token.lastUsedAt} /> : <span className={cell.soft}>Never</span>}
               </td>
               <td className={`${cell.wide} ${cell.tight}`}>
-                {token.expiresAt ? <Time value={token.expiresAt} /> : <span className={cell.soft}>Never</span>}
+                {token.expiresAt ? <Time short value={token.expiresAt} /> : <span className={cell.soft}>Never</span>}
               </td>
               <td className={cell.actions}>
-                {stateOf(token) !== "revoked" && (
-                  <Button
-                    variant="quiet"
-                    icon="trash"
-                    aria-label={`Revoke ${token.description || token.id}`}
-                    onPress={() => onRevoke(token)}
-                  >
-                    Revoke
-                  </Button>
-                )}
+                <div className={style.actions}>
+                  <span className={cell.wide}>
+                    <CopyButton text={token.id} what={`id of ${token.description || token.id}`} />
+                  </span>
+                  {stateOf(token) !== "revoked" && (
+                    <Button aria-label={`Revoke ${token.description || token.id}`} onPress={() => onRevoke(token)}>
+                      Revoke
+                    </Button>
+                  )}
+                </div>
               </td>
             </tr>
           ))}
