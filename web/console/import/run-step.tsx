@@ -31,7 +31,7 @@ export function RunStep({ work, memberbase, fileName, onAgain }: Current & { onA
           <div role="status">
             <h2>{title(state, fileName)}</h2>
           </div>
-          {isRunning && <RunningBar progress={progress} label={fileName} />}
+          {isRunning && <RunningBar progress={progress} label="Progress" />}
           {progress && <Counts progress={progress} />}
           {result && <Ending state={state} replaces={work.order.replaces} result={result} />}
           {result?.problem && <Failure title="The import did not come to its end" error={problemError(result.problem)} />}

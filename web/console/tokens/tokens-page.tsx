@@ -116,7 +116,7 @@ function Rows({ tokens: { nodes, pageInfo }, onRevoke }: { tokens: Tokens; onRev
         <tbody>
           {nodes.toReversed().map((token) => (
             <tr key={token.id}>
-              <td className={cell.text}>
+              <td className={style.cell}>
                 <div className={style.token}>
                   <span className={style.description}>{token.description || "No description"}</span>
                   <State token={token} />
