@@ -189,7 +189,7 @@ for (const window of WINDOWS) {
     await page.goto(`${server}/console#/${members(`ref=${ref(7)}`)}`);
     await begins(page, ref(7));
     await page.getByRole("link", { name: ref(7) }).click();
-    await page.getByRole("complementary", { name: "Member" }).getByText("gold").or(page.getByText("silver")).first().waitFor();
+    await page.getByRole("complementary", { name: "Member" }).getByText("silver", { exact: true }).waitFor();
     await look(page, "7-member");
     for (const [tab, text] of [["Clips", "deal-0"], ["Stamps", "programme-0"], ["Transactions", "RAIL TICKETS"]]) {
       await page.getByRole("tab", { name: tab }).click();

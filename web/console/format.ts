@@ -7,11 +7,17 @@ const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle:
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 
 export const formatNumber = (value: number | bigint) => number.format(value);
-export const formatDateTime = (value: string) => dateTime.format(new Date(value));
-export const formatDate = (value: string) => date.format(new Date(value));
-export const formatExactly = (value: string) => exact.format(new Date(value));
+export const formatDateTime = (value: string) => formatBy(dateTime, value);
+export const formatDate = (value: string) => formatBy(date, value);
+export const formatExactly = (value: string) => formatBy(exact, value);
 /** A day without a time is the same day everywhere. */
-export const formatDay = (value: string) => day.format(new Date(value));
+export const formatDay = (value: string) => formatBy(day, value);
+
+/** What the browser does not take for a time, a leap second for instance, stands as it came. */
+function formatBy(format: Intl.DateTimeFormat, value: string) {
+  const time = new Date(value);
+  return Number.isNaN(time.getTime()) ? value : format.format(time);
+}
 
 /** `1,234 members`, `1 member`. */
 export function counted(count: number, one: string, many = `${one}s`) {

@@ -1,12 +1,18 @@
 // The deletion of any number of members: who they are, what would go with them, and the deed.
 
 import { ask } from "../api/ask";
-import type { DeleteMembersMutation, MemberFilter } from "../gql/graphql";
+import { ApiError } from "../api/error";
+import type {
+  DeleteMembersMutation,
+  IdsOfMembersQuery,
+  IdsOfMembersQueryVariables,
+  MemberFilter,
+} from "../gql/graphql";
 import { DeleteMembers, IdsOfMembers } from "./documents";
 import type { Chosen } from "./selection";
 
-/** The largest page that a server answers by default. */
-const PAGE = 5_000;
+/** The largest page that a server answers by default, and the default itself. */
+const PAGE = { largest: 5_000, least: 100 };
 /** A call is one transaction, and has to end in its time. */
 const BATCH = 20_000;
 
@@ -25,19 +31,32 @@ export async function collect(
   tell: (found: number) => void,
 ): Promise<Chosen[]> {
   const found: Chosen[] = [];
+  let first = PAGE.largest;
   let after: string | null = null;
-  do {
-    const page: Awaited<ReturnType<typeof askForIds>> = await askForIds(memberbaseId, filter, after, signal);
-    found.push(...page.nodes);
-    after = page.pageInfo.hasNextPage ? (page.pageInfo.endCursor ?? null) : null;
+  for (;;) {
+    const part: Part | null = await askForIds({ memberbaseId, filter, first, after }, signal);
+    if (!part) {
+      first = Math.max(Math.floor(first / 5), PAGE.least);
+      continue;
+    }
+    found.push(...part.nodes);
     tell(found.length);
-  } while (after);
-  return found;
+    after = part.pageInfo.endCursor ?? null;
+    if (!part.pageInfo.hasNextPage || !after) return found;
+  }
 }
 
-async function askForIds(memberbaseId: string, filter: MemberFilter | null, after: string | null, signal: AbortSignal) {
-  const { members } = await ask(IdsOfMembers, { memberbaseId, filter, first: PAGE, after }, signal);
-  return members!;
+type Part = NonNullable<IdsOfMembersQuery["members"]>;
+
+/** Gives back nothing where the server's largest page may be a smaller one. */
+async function askForIds(variables: IdsOfMembersQueryVariables & { first: number }, signal: AbortSignal) {
+  try {
+    return (await ask(IdsOfMembers, variables, signal)).members!;
+  } catch (error) {
+    const limited = error instanceof ApiError && ["BAD_USER_INPUT", "LIMIT_EXCEEDED"].includes(error.code);
+    if (limited && variables.first > PAGE.least) return null;
+    throw error;
+  }
 }
 
 /** What would go, in all and in each call. */
