@@ -25,7 +25,7 @@ export default function AttributesPage({ memberbase }: { memberbase: CurrentMemb
       within={memberbase.name}
       description="What the members of this memberbase may have, and of which type each value is. Anything else is refused."
     >
-      {error ? (
+      {error && !schema ? (
         <Failure title="The attributes could not be read" error={error} onRetry={() => void refetch()} />
       ) : !schema ? (
         <Card flush>

@@ -81,7 +81,11 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
           {hasEnded && replaces && <Missing state={state} />}
           {problem !== null && <Failure title="The check did not come to its end" error={problem} onRetry={onRetry} />}
           <div className={style.buttons} data-start>
-            {!hasEnded && <Button onPress={work.stop}>Stop the check</Button>}
+            {!hasEnded && (
+              <Button isPending={state.isStopping} onPress={work.stop}>
+                Stop the check
+              </Button>
+            )}
             {hasEnded && result?.end === "limited" && <Button onPress={onAll}>Check the whole file</Button>}
           </div>
         </div>

@@ -18,15 +18,16 @@ import { Steps } from "./steps";
 
 export default function ImportPage({ memberbase }: { memberbase: CurrentMemberbase }) {
   const current = useCurrent();
+  const isElsewhere = current !== null && current.memberbase.id !== memberbase.id;
   return (
     <Page
       title="Import"
       within={memberbase.name}
       description="Brings members from a file. Doing it twice does no harm: what is stored already stays as it is."
     >
-      {current === null ? (
+      {current === null || (isElsewhere && current.work.state.phase === "ended") ? (
         <Prepare memberbase={memberbase} />
-      ) : current.memberbase.id === memberbase.id ? (
+      ) : !isElsewhere ? (
         <>
           <Steps current="import" />
           <RunStep {...current} onAgain={forget} />
@@ -55,7 +56,8 @@ function Prepare({ memberbase }: { memberbase: CurrentMemberbase }) {
   const [isChecked, setChecked] = useState(false);
   const { data, error, refetch } = useQuery(asking(memberbase.id, AttributeSchema, { id: memberbase.id }));
   const schema = data?.memberbase?.attributeSchema;
-  if (error) {
+  // What was read before still holds.
+  if (error && !schema) {
     return <Failure title="The attributes could not be read" error={error} onRetry={() => void refetch()} />;
   }
   if (!schema) {

@@ -37,7 +37,11 @@ export function RunStep({ work, memberbase, fileName, onAgain }: Current & { onA
           {result?.problem && <Failure title="The import did not come to its end" error={problemError(result.problem)} />}
           {error !== null && phase !== "deciding" && <Failure title="The sync" error={error} />}
           <div className={style.buttons} data-start>
-            {isRunning && <Button onPress={work.stop}>Stop</Button>}
+            {isRunning && (
+              <Button isPending={state.isStopping} onPress={work.stop}>
+                Stop
+              </Button>
+            )}
             {phase === "ended" && (
               <>
                 <ButtonLink href={href(["memberbases", memberbase.id, "members"])} variant="primary" icon="members">

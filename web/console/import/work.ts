@@ -53,6 +53,8 @@ export interface Prospect {
 export interface State {
   /** `deciding`: all is stored, and whether the missing are deleted is for the person to say. */
   phase: "opening" | "running" | "closing" | "deciding" | "ended";
+  /** Somebody asked it to end, and what is in flight is waited for. */
+  isStopping: boolean;
   progress: Progress | null;
   result: Result | null;
   /** Of the sync; those of the rows are in the result. */
@@ -65,7 +67,15 @@ export interface State {
 export type Order = Omit<Job, "server" | "syncId"> & { replaces: boolean };
 
 export class Work {
-  state: State = { phase: "opening", progress: null, result: null, error: null, prospect: null, deleted: null };
+  state: State = {
+    phase: "opening",
+    isStopping: false,
+    progress: null,
+    result: null,
+    error: null,
+    prospect: null,
+    deleted: null,
+  };
   readonly order: Order;
   readonly #listeners = new Set<() => void>();
   readonly #token = session.token();
@@ -88,6 +98,7 @@ export class Work {
   /** Asks it to end. A sync that it opened is abandoned. */
   stop = () => {
     this.#stopped = true;
+    this.#change({ isStopping: true });
     this.#import?.stop();
   };
 
