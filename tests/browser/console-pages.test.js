@@ -182,7 +182,12 @@ test("the list is replaced, but nobody is deleted before a second question is an
   assert.equal(await count(id), 2);
 
   await page.getByRole("button", { name: "Import another file" }).click();
-  await upload(page, "one.txt", "ann\n");
+  const dropped = await page.evaluateHandle(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(["ann\n"], "one.txt"));
+    return data;
+  });
+  await page.getByText("Drop a file here").dispatchEvent("drop", { dataTransfer: dropped });
   await page.getByText("Replace the list").click();
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByText("1 of 2 members (50%)").waitFor();
@@ -200,7 +205,10 @@ test("the list is replaced, but nobody is deleted before a second question is an
 test("an import can be stopped, and a file that is no file of members is told", async () => {
   const id = await makeMemberbase("Holders");
   const { context, page, amiss } = await visit(`memberbases/${id}/import`);
-  await upload(page, "empty.csv", "");
+  const chooser = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Choose a file" }).focus();
+  await page.keyboard.press("Enter");
+  await (await chooser).setFiles({ name: "empty.csv", mimeType: "text/csv", buffer: Buffer.from("") });
   await page.getByText("It has no rows").waitFor();
   await page.getByRole("button", { name: "Back" }).click();
   await upload(page, "quote.csv", 'ref,plan\nann,gold\n"ben,silver\n');

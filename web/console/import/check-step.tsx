@@ -90,14 +90,14 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
           </div>
         </div>
       </Card>
-      {result && <RejectedRows result={result} dryRun />}
-      {preview}
       <div className={style.buttons}>
         <Button onPress={onBack}>Back</Button>
         <Button variant="primary" icon="import" isDisabled={!hasEnded} onPress={onImport}>
           Import
         </Button>
       </div>
+      {result && <RejectedRows result={result} dryRun />}
+      {preview}
     </>
   );
 }
