@@ -8,7 +8,9 @@ import { LineParser, type Line } from "./lines";
 import { canUnpack, unpacked } from "./unpack";
 
 const PACKED = 4096;
-const UNPACKED = 256 << 10;
+const UNPACKED = 128 << 10;
+/** So much is split by every separator. */
+const SPLIT = 32 << 10;
 
 export interface Sample {
   kind: Kind;
@@ -31,7 +33,7 @@ export async function sample(file: File, said: Partial<Kind>): Promise<Sample> {
   const letters = new Letters(encoding);
   const text = letters.push(bytes);
   const format = said.format ?? formatOf(file.name, text);
-  const separator = said.separator ?? guessSeparator(text, SEPARATORS);
+  const separator = said.separator ?? guessSeparator(text.slice(0, SPLIT), SEPARATORS);
   const kind = { packing, encoding, format, separator };
   const parsed = <T>(parser: { push(text: string): T[]; end(): T[] }) => {
     const things = parser.push(text);
