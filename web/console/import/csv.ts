@@ -106,7 +106,7 @@ export class CsvParser {
         at += 1;
         for (;;) {
           const quote = text.indexOf('"', at);
-          if (quote < 0 || (quote + 1 === text.length && !ended)) return -1;
+          if (quote < 0) return -1;
           cell += text.slice(at, quote);
           at = quote + 1;
           if (text.charCodeAt(at) !== QUOTE) break;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 
 import { guessColumns, type Columns, type Definition } from "./columns";
@@ -211,14 +211,26 @@ test("packed files of several parts are read whole, wherever their bytes are cut
   assert.equal(whole.length, 300);
   assert.equal(whole[299], '300: {"ref":"ref-299"}');
   const { unpacked } = await import("./unpack");
+  // Browsers take one part a stream; Node.js takes them all.
+  let streams = 0;
+  const Original = globalThis.DecompressionStream;
+  after(() => (globalThis.DecompressionStream = Original));
+  globalThis.DecompressionStream = class extends Original {
+    constructor(format: CompressionFormat) {
+      super(format);
+      streams += 1;
+    }
+  };
   for (let cut = 0; cut <= packed.length; cut += 7) {
     const pieces = (async function* () {
       yield packed.slice(0, cut);
       yield packed.slice(cut);
     })();
     let text = "";
+    streams = 0;
     for await (const bytes of unpacked(pieces, "gzip")) text += new TextDecoder().decode(bytes);
     assert.equal(text, lines.join(""), `cut at ${cut}`);
+    assert.equal(streams, parts.length, `cut at ${cut}`);
   }
   const one = new Uint8Array(gzipSync(lines.join("")));
   for (let length = 1; length < one.length; length += 41) {
