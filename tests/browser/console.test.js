@@ -523,6 +523,9 @@ test("changes by others are told, and rows move only when the reader says so", a
   await page.waitForTimeout(1_500);
   await upsert("members", [{ ref: "news-1" }, { ref: "news-2" }]);
   await page.getByText("2 changes since this was read.").waitFor();
+  // The figures follow by themselves, the rows do not.
+  await page.getByText("2 members match").waitFor();
+  await page.waitForTimeout(500);
   assert.equal(await page.getByRole("link", { name: "news-1" }).count(), 0);
   await page.getByRole("button", { name: "Show", exact: true }).click();
   await begins(page, "news-2");
