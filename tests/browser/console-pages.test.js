@@ -214,6 +214,7 @@ test("an import can be stopped, and a file that is no file of members is told", 
   await upload(page, "quote.csv", 'ref,plan\nann,gold\n"ben,silver\n');
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByText("The file ends within a quoted cell.").waitFor();
+  assert.ok(await page.getByRole("button", { name: "Import", exact: true }).isDisabled());
   await inspect(page, "import-8-damaged");
   await page.getByRole("button", { name: "Back" }).click();
   await page.getByRole("button", { name: "Back" }).click();

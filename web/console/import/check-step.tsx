@@ -92,7 +92,7 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
       </Card>
       <div className={style.buttons}>
         <Button onPress={onBack}>Back</Button>
-        <Button variant="primary" icon="import" isDisabled={!hasEnded} onPress={onImport}>
+        <Button variant="primary" icon="import" isDisabled={!hasEnded || problem !== null} onPress={onImport}>
           Import
         </Button>
       </div>
