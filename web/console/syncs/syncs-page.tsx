@@ -150,12 +150,14 @@ function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
                 <div className={style.state}>
                   {/* States may grow. */}
                   <Badge tone={STATES[sync.state]?.tone ?? "neutral"}>{STATES[sync.state]?.label ?? sync.state}</Badge>
-                  <CopyButton text={sync.id} what={`id of the sync of ${formatDateTime(sync.startedAt)}`} />
+                  <span className={cell.wide}>
+                    <CopyButton text={sync.id} what={`id of the sync of ${formatDateTime(sync.startedAt)}`} />
+                  </span>
                   {onAbandon && sync.state === "OPEN" && <Button onPress={() => onAbandon(sync)}>Abandon</Button>}
                 </div>
-                <span className={style.started}>
-                  <Time value={sync.startedAt} />
-                </span>
+                <time className={style.started} dateTime={sync.startedAt}>
+                  {formatDateTime(sync.startedAt)}
+                </time>
               </td>
               <td className={cell.wide}>
                 <Time value={sync.startedAt} />
