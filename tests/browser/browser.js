@@ -43,7 +43,7 @@ export async function open(browser, options) {
     const why = request.failure()?.errorText;
     if (why !== "net::ERR_ABORTED") amiss.push(`failed: ${request.url()} ${why}`);
   });
-  context.on("weberror", ({ error }) => amiss.push(`uncaught: ${error().stack}`));
+  context.on("weberror", (event) => amiss.push(`uncaught: ${event.error().stack}`));
   context.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) amiss.push(`${message.type()}: ${message.text().slice(0, 300)}`);
   });

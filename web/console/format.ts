@@ -2,11 +2,13 @@
 
 const number = new Intl.NumberFormat();
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 
 export const formatNumber = (value: number | bigint) => number.format(value);
 export const formatDateTime = (value: string) => formatBy(dateTime, value);
+export const formatDate = (value: string) => formatBy(date, value);
 export const formatExactly = (value: string) => formatBy(exact, value);
 /** A day without a time is the same day everywhere. */
 export const formatDay = (value: string) => formatBy(day, value);

@@ -40,6 +40,14 @@ export const SERVER_PAGES: ServerPage[] = [
     forBound: false,
     component: lazy(() => import("./memberbases/memberbases-page")),
   },
+  {
+    path: "tokens",
+    label: "API tokens",
+    icon: "token",
+    needs: "ADMIN",
+    forBound: true,
+    component: lazy(() => import("./tokens/tokens-page")),
+  },
 ];
 
 export const MEMBERBASE_PAGES: MemberbasePage[] = [
@@ -49,5 +57,26 @@ export const MEMBERBASE_PAGES: MemberbasePage[] = [
     icon: "members",
     needs: "READ",
     component: lazy(() => import("./members/members-page")),
+  },
+  {
+    path: "import",
+    label: "Import",
+    icon: "import",
+    needs: "WRITE",
+    component: lazy(() => import("./import/import-page")),
+  },
+  {
+    path: "attributes",
+    label: "Attributes",
+    icon: "attributes",
+    needs: "READ",
+    component: lazy(() => import("./attributes/attributes-page")),
+  },
+  {
+    path: "syncs",
+    label: "Syncs",
+    icon: "sync",
+    needs: "READ",
+    component: lazy(() => import("./syncs/syncs-page")),
   },
 ];

@@ -44,7 +44,7 @@ export function refuse(refused: string) {
   if (refused && refused === current.token) change({ token: "", refused: true });
 }
 
-function subscribe(listener: () => void) {
+export function subscribe(listener: () => void) {
   listeners.add(listener);
   return () => void listeners.delete(listener);
 }

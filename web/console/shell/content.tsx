@@ -57,7 +57,8 @@ function WithinMemberbase({ id, name, home }: { id: string; name: string; home: 
   const { data, error, refetch } = useQuery(asking(id, FindMemberbase, { id }));
   const page = MEMBERBASE_PAGES.find((page) => page.path === name);
   if (!page || !may(token, page.needs)) return <NoPage home={home} />;
-  if (error) return <Failure title="The memberbase could not be read" error={error} onRetry={() => void refetch()} />;
+  // A question that fails later takes nothing away from what is shown, and typed into it.
+  if (error && !data) return <Failure title="The memberbase could not be read" error={error} onRetry={() => void refetch()} />;
   if (!data) return <Loading lines={8} />;
   if (!data.memberbase) {
     return (

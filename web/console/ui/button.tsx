@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { Button as AriaButton, type ButtonProps, Tooltip, TooltipTrigger } from "react-aria-components";
+import { Button as AriaButton, type ButtonProps, ProgressBar, Tooltip, TooltipTrigger } from "react-aria-components";
 
 import style from "./button.module.css";
 import { Icon, type IconName } from "./icon";
@@ -16,7 +16,12 @@ interface Properties extends Omit<ButtonProps, "children" | "className"> {
 export function Button({ variant = "plain", icon, children, ...rest }: Properties) {
   return (
     <AriaButton {...rest} className={`${style.button} ${style[variant]}`}>
-      {rest.isPending ? <span className={style.spinner} aria-hidden="true" /> : icon && <Icon name={icon} size={16} />}
+      {rest.isPending ? (
+        // React Aria reads it out, beside the button's name.
+        <ProgressBar isIndeterminate aria-label="in progress" className={style.spinner!} />
+      ) : (
+        icon && <Icon name={icon} size={16} />
+      )}
       <span className={style.label}>{children}</span>
     </AriaButton>
   );

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-import { counted, formatDateTime, formatExactly } from "../format";
+import { counted, formatDate, formatDateTime, formatExactly } from "../format";
 import { Button } from "./button";
 import style from "./table.module.css";
 
@@ -26,11 +26,11 @@ export const cell = {
   wide: style.wide!,
 };
 
-/** A time in the reader's locale; pointing at it shows all of it. */
-export function Time({ value }: { value: string }) {
+/** A time in the reader's locale, or its date alone; pointing at it shows all of it. */
+export function Time({ value, short = false }: { value: string; short?: boolean }) {
   return (
     <time dateTime={value} title={formatExactly(value)} className={style.tight}>
-      {formatDateTime(value)}
+      {short ? formatDate(value) : formatDateTime(value)}
     </time>
   );
 }

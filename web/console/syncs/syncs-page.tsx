@@ -1,0 +1,184 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { asking, refresh } from "../api/queries";
+import { formatDateTime, formatNumber } from "../format";
+import { graphql } from "../gql";
+import type { SyncsQuery, SyncState } from "../gql/graphql";
+import type { CurrentMemberbase } from "../pages";
+import { href, navigate, useRoute } from "../router";
+import { may, useToken } from "../token";
+import { Button, ButtonLink } from "../ui/button";
+import { CopyButton } from "../ui/copy";
+import { Badge, Card, Page, type Tone } from "../ui/page";
+import { Empty, Failure, Loading } from "../ui/states";
+import { cell, Pager, Table, Time } from "../ui/table";
+import { AbandonDialog } from "./abandon-dialog";
+import style from "./syncs.module.css";
+
+const Syncs = graphql(`
+  query Syncs($memberbaseId: ID!, $first: Int, $after: String, $last: Int, $before: String) {
+    memberbase(id: $memberbaseId) {
+      id
+      syncs(first: $first, after: $after, last: $last, before: $before) {
+        nodes {
+          id
+          state
+          startedAt
+          endedAt
+          seen
+          missing
+          deleted {
+            members
+          }
+        }
+        pageInfo {
+          hasNextPage
+          hasPreviousPage
+          startCursor
+          endCursor
+        }
+      }
+    }
+  }
+`);
+
+const PAGE_SIZE = 25;
+const WHILE_OPEN = 5_000;
+
+type Connection = NonNullable<SyncsQuery["memberbase"]>["syncs"];
+export type Sync = Connection["nodes"][number];
+
+export default function SyncsPage({ memberbase }: { memberbase: CurrentMemberbase }) {
+  const { search } = useRoute();
+  const token = useToken();
+  const [abandons, setAbandons] = useState<Sync | null>(null);
+  const [after, before] = [search.get("after"), search.get("before")];
+  const place = before ? { last: PAGE_SIZE, before } : { first: PAGE_SIZE, after };
+  const { data, error, refetch, isFetching } = useQuery({
+    ...asking(memberbase.id, Syncs, { memberbaseId: memberbase.id, ...place }),
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) =>
+      state.data?.memberbase?.syncs.nodes.some((sync) => sync.state === "OPEN") ? WHILE_OPEN : false,
+  });
+  const syncs = data?.memberbase?.syncs;
+  return (
+    <Page
+      title="Syncs"
+      within={memberbase.name}
+      description="A sync is a run that mirrors a source: it knows which members the source still has, and can delete the others at its end."
+      actions={
+        <Button icon="refresh" isPending={isFetching} onPress={() => void refresh(memberbase.id)}>
+          Refresh
+        </Button>
+      }
+    >
+      {error ? (
+        <Failure title="The syncs could not be read" error={error} onRetry={() => void refetch()} />
+      ) : (
+        <Card flush>
+          {!syncs ? (
+            <Loading />
+          ) : syncs.nodes.length > 0 ? (
+            <Rows syncs={syncs} id={memberbase.id} onAbandon={may(token, "WRITE") ? setAbandons : null} />
+          ) : (
+            <Empty
+              icon="sync"
+              title="No sync yet"
+              actions={
+                may(token, "WRITE") && (
+                  <ButtonLink href={href(["memberbases", memberbase.id, "import"])} icon="import">
+                    Import a file
+                  </ButtonLink>
+                )
+              }
+            >
+              An import that replaces the list is one, and so is <code>memberbase sync --delete-missing</code>.
+            </Empty>
+          )}
+        </Card>
+      )}
+      {abandons && <AbandonDialog memberbaseId={memberbase.id} sync={abandons} onClose={() => setAbandons(null)} />}
+    </Page>
+  );
+}
+
+const STATES: Record<SyncState, { tone: Tone; label: string }> = {
+  OPEN: { tone: "accent", label: "Open" },
+  COMMITTED: { tone: "good", label: "Committed" },
+  ABANDONED: { tone: "neutral", label: "Abandoned" },
+  EXPIRED: { tone: "warn", label: "Expired" },
+};
+
+interface RowsProperties {
+  syncs: Connection;
+  /** Of the memberbase. */
+  id: string;
+  onAbandon: ((sync: Sync) => void) | null;
+}
+
+function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
+  const go = (parameters: Record<string, string>) => () => navigate(href(["memberbases", id, "syncs"], parameters));
+  const { hasNextPage, hasPreviousPage, startCursor, endCursor } = pageInfo;
+  return (
+    <>
+      <Table label="Syncs">
+        <thead>
+          <tr>
+            <th scope="col">State</th>
+            <th scope="col" className={cell.wide}>
+              Started
+            </th>
+            <th scope="col" className={cell.wide}>
+              Ended
+            </th>
+            <th scope="col" className={cell.number}>
+              Seen
+            </th>
+            <th scope="col" className={cell.number}>
+              Missing
+            </th>
+            <th scope="col" className={cell.number}>
+              Deleted
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {nodes.map((sync) => (
+            <tr key={sync.id}>
+              <td>
+                <div className={style.state}>
+                  {/* States may grow. */}
+                  <Badge tone={STATES[sync.state]?.tone ?? "neutral"}>{STATES[sync.state]?.label ?? sync.state}</Badge>
+                  <span className={cell.wide}>
+                    <CopyButton text={sync.id} what={`id of the sync of ${formatDateTime(sync.startedAt)}`} />
+                  </span>
+                  {onAbandon && sync.state === "OPEN" && <Button onPress={() => onAbandon(sync)}>Abandon</Button>}
+                </div>
+                <time className={style.started} dateTime={sync.startedAt}>
+                  {formatDateTime(sync.startedAt)}
+                </time>
+              </td>
+              <td className={cell.wide}>
+                <Time value={sync.startedAt} />
+              </td>
+              <td className={cell.wide}>{sync.endedAt ? <Time value={sync.endedAt} /> : "—"}</td>
+              <td className={cell.number}>{formatNumber(sync.seen)}</td>
+              <td className={cell.number}>{formatNumber(sync.missing)}</td>
+              <td className={cell.number}>{sync.deleted ? formatNumber(sync.deleted.members) : "—"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+      {(hasNextPage || hasPreviousPage) && (
+        <Pager
+          shown={nodes.length}
+          one="sync"
+          onFirst={hasPreviousPage ? go({}) : undefined}
+          onPrevious={hasPreviousPage && startCursor ? go({ before: startCursor }) : undefined}
+          onNext={hasNextPage && endCursor ? go({ after: endCursor }) : undefined}
+        />
+      )}
+    </>
+  );
+}

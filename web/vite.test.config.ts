@@ -1,0 +1,17 @@
+import { readdirSync } from "node:fs";
+import { defineConfig } from "vite";
+
+const tests = readdirSync("console", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".test.ts"));
+
+// Unit tests, as modules for Node.js, which `node --test` runs.
+export default defineConfig({
+  build: {
+    ssr: true,
+    outDir: "dist/tests",
+    emptyOutDir: true,
+    target: "es2023",
+    rolldownOptions: {
+      input: Object.fromEntries(tests.map((file) => [file.replaceAll("/", "-").replace(/\.ts$/, ""), `console/${file}`])),
+    },
+  },
+});
