@@ -122,7 +122,8 @@ async fn greet(app: &App, address: SocketAddr, settings: &config::Server) -> Res
     let pages = [(settings.graphiql, "try queries", "/"), (settings.console, "work on members", "/console")];
     let pages: String = pages
         .into_iter()
-        .filter_map(|(is_served, what, path)| is_served.then(|| format!("; {what} at {url}{path}")))
+        .filter(|(is_served, ..)| *is_served)
+        .map(|(_, what, path)| format!("; {what} at {url}{path}"))
         .collect();
     tracing::info!(%address, "listening{pages}");
     Ok(())

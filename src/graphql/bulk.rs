@@ -4,7 +4,7 @@ mod rare;
 mod raw;
 mod results;
 
-use std::{borrow::Cow, collections::HashMap, io::Write};
+use std::{borrow::Cow, collections::HashMap};
 
 use async_graphql::{
     ContextSelectionSet, Enum, ID, MaybeUndefined, OutputType, Positioned, ServerResult, SimpleObject, Value,
@@ -15,7 +15,7 @@ pub use rare::Rare;
 pub use raw::Raw;
 pub use results::{MemberUpsertResults, UpsertResults};
 
-use super::{execute::raw_json, scalar::Count};
+use super::{execute::raw_json, scalar::Count, template::quoted};
 use crate::{
     domain::{
         self,
@@ -174,7 +174,7 @@ impl Ids {
                 json.push(b',');
             }
             match id {
-                Some(id) => write!(json, "\"{id}\"").expect("memory takes whatever is written"),
+                Some(id) => quoted(&mut json, id),
                 None => json.extend_from_slice(b"null"),
             }
         }

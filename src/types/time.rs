@@ -57,13 +57,50 @@ impl Time {
     }
 }
 
-/// UTC with milliseconds, or microseconds where there are any, ending in Z.
+/// UTC with milliseconds, or microseconds where there are any, ending in Z. By hand, since pages are full of times.
 impl fmt::Display for Time {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let local = EPOCH + SignedDuration::from_micros(self.0);
-        let digits = if self.0 % 1000 == 0 { 3 } else { 6 };
-        write!(formatter, "{local:.digits$}Z")
+        let (days, micros) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let (year, month, day) = civil(days);
+        let seconds = micros / 1_000_000;
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut put = |at: usize, digits: usize, mut number: i64| {
+            for place in text[at..at + digits].iter_mut().rev() {
+                *place = b"0123456789"[usize::try_from(number % 10).unwrap_or_default()];
+                number /= 10;
+            }
+        };
+        put(0, 4, year);
+        put(5, 2, month);
+        put(8, 2, day);
+        put(11, 2, seconds / 3600);
+        put(14, 2, seconds / 60 % 60);
+        put(17, 2, seconds % 60);
+        put(20, 6, micros % 1_000_000);
+        let mut end = text.len();
+        if self.0 % 1000 == 0 {
+            text[23] = b'Z';
+            end = 24;
+        }
+        formatter.write_str(std::str::from_utf8(&text[..end]).expect("it is ASCII"))
     }
+}
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// Year, month and day, so many days after 1970. Years begin in March here, so that a leap day is the last of its year; an
+/// era is the 400 years after which the calendar repeats.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const ERA: i64 = 146_097;
+    let since = days + 719_468;
+    let (era, day) = (since.div_euclid(ERA), since.rem_euclid(ERA));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (400 * era + year + next, month, day)
 }
 
 /// The local time and the offset of a text with the shape of RFC 3339; whether the day and the hour exist is for the
@@ -153,7 +190,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_day_is_written_as_jiff_does() {
+        for day in Time::FIRST / DAY..=Time::LAST / DAY {
+            let local = EPOCH + SignedDuration::from_hours(24 * day);
+            assert_eq!(Time::from_micros(day * DAY).to_string(), format!("{local:.3}Z"));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_time_is_written_as_jiff_does(micros in Time::FIRST..=Time::LAST, whole: bool) {
+            let micros = if whole { micros / 1000 * 1000 } else { micros };
+            let digits = if micros % 1000 == 0 { 3 } else { 6 };
+            let local = EPOCH + SignedDuration::from_micros(micros);
+            prop_assert_eq!(Time::from_micros(micros).to_string(), format!("{local:.digits$}Z"));
+        }
+
         #[test]
         fn parse_after_print_is_the_same_time(micros in Time::FIRST..=Time::LAST) {
             let time = Time::from_micros(micros);
