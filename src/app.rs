@@ -2,7 +2,6 @@
 
 mod changes;
 mod relay;
-mod together;
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,11 +9,10 @@ use tokio::sync::watch;
 
 pub use changes::{Changes, Figures, Heard};
 
-pub use together::Together;
 use uuid::Uuid;
 
 use crate::{
-    db::Db,
+    db::{Db, Together},
     entity::member,
     types::{Limits, Tally},
 };

@@ -10,6 +10,7 @@ mod migrate;
 mod notify;
 mod rows;
 mod session;
+mod together;
 
 use std::{
     ops::Add,
@@ -31,6 +32,7 @@ pub use migrate::Migration;
 pub use notify::Listener;
 pub use rows::{Column, Rows, Scalar, json, list};
 pub use session::Session;
+pub use together::Together;
 
 use session::Connection;
 use uuid::Uuid;

@@ -28,8 +28,11 @@ pub(super) struct Asset {
 /// All of them, in the order of their paths; none in a build without npm.
 pub(super) static ASSETS: &[Asset] = &include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// What a file may do by itself: nothing. Workers go by the policy they come with, not by that of their page.
+/// What a file may do by itself: nothing.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// What a script may do that runs as a worker: those go by the policy that they come with, not by that of their page.
+const SCRIPT_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'";
 
 impl Asset {
     pub(super) fn find(path: &str) -> Option<&'static Self> {
@@ -52,7 +55,7 @@ impl Asset {
         };
         set(CONTENT_TYPE, self.content_type());
         set(VARY, "accept-encoding");
-        set(CONTENT_SECURITY_POLICY, POLICY);
+        set(CONTENT_SECURITY_POLICY, if self.path.ends_with(".js") { SCRIPT_POLICY } else { POLICY });
         set(CACHE_CONTROL, if self.is_hashed() { "public, max-age=31536000, immutable" } else { "no-cache" });
         if let Some(coding) = coding {
             set(CONTENT_ENCODING, coding.name());
@@ -130,6 +133,18 @@ mod tests {
                 None => b"plain",
             };
             assert_eq!(body(response).await, expected);
+        }
+    }
+
+    #[test]
+    fn a_script_may_ask_its_server_when_it_is_a_worker_and_nothing_else_may() {
+        let policy = |path| {
+            let headers = Asset { path, ..SCRIPT }.respond(&HeaderMap::new()).headers().clone();
+            headers[CONTENT_SECURITY_POLICY].to_str().expect("ASCII").to_owned()
+        };
+        assert_eq!(policy("assets/a-1b2c.svg"), "default-src 'none'; frame-ancestors 'none'");
+        for rule in ["default-src 'none'; ", "script-src 'self'; ", "connect-src 'self'; ", "frame-ancestors 'none'"] {
+            assert!(policy("assets/a-1b2c.js").contains(rule), "{rule}");
         }
     }
 

@@ -49,7 +49,7 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "rpc" => (&["domain", "app", "types"], &["axum"]),
         "graphql" => (&["domain", "app", "types"], &["async_graphql"]),
         "domain" => (&["app", "db", "entity", "types"], &["sea_orm"]),
-        "app" => (&["db", "types"], &[]),
+        "app" => (&["db", "entity", "types"], &[]),
         "db" => (&["entity", "types"], &["sea_orm", "sea_query_sqlx", "migration", "sqlx"]),
         "entity" => (&[], &["sea_orm"]),
         "types" => (&[], &[]),

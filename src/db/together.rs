@@ -10,7 +10,7 @@ use std::{
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
-use crate::db::Db;
+use super::Db;
 
 /// So many statements of a kind run at a time. More would each find fewer look-ups to take along.
 const STATEMENTS: usize = 2;
