@@ -1,6 +1,8 @@
 // A browser that reaches the server under test and nothing else, and keeps a record of what went wrong in it.
+import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
 import { chromium } from "playwright-core";
 
 export const { MEMBERBASE_TEST_URL: server, MEMBERBASE_TEST_TOKEN: token } = process.env;
@@ -61,4 +63,26 @@ export async function open(browser, options) {
 export async function screenshot(page, name) {
   await mkdir(screenshots, { recursive: true });
   await page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+}
+
+/** Waits for what comes and goes slowly: it is judged when it is there. */
+export async function settle(page) {
+  await page.waitForTimeout(200);
+  await page.evaluate(() => {
+    const ends = (animation) => animation.effect?.getTiming().iterations !== Infinity;
+    return Promise.allSettled(document.getAnimations().filter(ends).map((animation) => animation.finished));
+  });
+}
+
+/** Holds the page to what axe knows of accessibility: at once, or where it has just changed, a moment later. */
+export async function fine(page, name) {
+  let told;
+  for (let look = 0; look < 3; look += 1) {
+    // On a small screen axe's first look at a dialog that was just opened misses that it is one.
+    const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
+    told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+    if (told.length === 0) return;
+    await page.waitForTimeout(300);
+  }
+  assert.deepEqual(told, [], `axe finds nothing: ${name}`);
 }

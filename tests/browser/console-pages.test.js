@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { DESKTOP, PHONE, launch, open, screenshot, server, token } from "./browser.js";
+import { DESKTOP, PHONE, launch, open, screenshot, server, settle, token } from "./browser.js";
 
 const SCHEMA = [
   { key: "plan", type: "STRING" },
@@ -75,7 +75,7 @@ async function inspect(page, name) {
     await page.setViewportSize(viewport);
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      await page.waitForTimeout(100);
+      await settle(page);
       await screenshot(page, `console-${name}-${size}-${colorScheme}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.ok(wide <= 0, `${name} is ${wide} px too wide for a ${size}`);
