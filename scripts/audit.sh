@@ -17,11 +17,6 @@ skip() {
 command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is missing'
 [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ] || skip "node $(node --version) is older than 18"
 
-# npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
-installed=tests/audit/node_modules/.package-lock.json
-if [ ! "$installed" -nt tests/audit/package-lock.json ]; then
-    npm ci --prefix tests/audit --no-audit --no-fund --loglevel=error >&2
-    touch "$installed"
-fi
+scripts/npm.sh tests/audit
 
 scripts/server.sh -- node tests/audit/audit.js

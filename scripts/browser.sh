@@ -40,12 +40,7 @@ chromium=$(find_chromium)
 scripts/web.sh
 [ -f web/dist/pages/console.html ] || skip 'the pages are not built'
 
-# npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
-installed=tests/browser/node_modules/.package-lock.json
-if [ ! "$installed" -nt tests/browser/package-lock.json ]; then
-    npm ci --prefix tests/browser --no-audit --no-fund --loglevel=error >&2
-    touch "$installed"
-fi
+scripts/npm.sh tests/browser
 
 export MEMBERBASE_TEST_CHROMIUM=$chromium
 export MEMBERBASE_TEST_SCREENSHOTS=${CARGO_TARGET_DIR:-$PWD/target}/screenshots

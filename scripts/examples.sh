@@ -54,12 +54,7 @@ prepare_rust() {
 }
 
 prepare_npm() {
-    # npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
-    local installed=examples/node_modules/.package-lock.json
-    if [ ! "$installed" -nt examples/package-lock.json ]; then
-        npm ci --prefix examples --no-audit --no-fund --loglevel=error
-        touch "$installed"
-    fi
+    scripts/npm.sh examples
     npm run generate --prefix examples --loglevel=error
     npm run check --prefix examples --loglevel=error
 }

@@ -17,11 +17,6 @@ skip() {
 command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is missing'
 [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || skip "node $(node --version) is older than 20"
 
-# npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
-installed=tests/live/node_modules/.package-lock.json
-if [ ! "$installed" -nt tests/live/package-lock.json ]; then
-    npm ci --prefix tests/live --no-audit --no-fund --loglevel=error >&2
-    touch "$installed"
-fi
+scripts/npm.sh tests/live
 
 scripts/server.sh -- node --test --test-reporter=spec tests/live/live.test.js

@@ -18,12 +18,7 @@ command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is 
 node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
     skip "node $(node --version) is older than 20.19"
 
-# npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
-installed=tests/schema/node_modules/.package-lock.json
-if [ ! "$installed" -nt tests/schema/package-lock.json ]; then
-    npm ci --prefix tests/schema --no-audit --no-fund --loglevel=error >&2
-    touch "$installed"
-fi
+scripts/npm.sh tests/schema
 
 eslint=tests/schema/node_modules/eslint/bin/eslint.js
 node "$eslint" --config tests/schema/eslint.config.js --max-warnings 0 schema.graphql

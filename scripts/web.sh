@@ -25,13 +25,7 @@ if [ -f "$built" ] && [ -z "$(find . ../schema.graphql \( -path ./node_modules -
     exit 0
 fi
 
-# npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
-installed=node_modules/.package-lock.json
-if [ ! "$installed" -nt package-lock.json ]; then
-    say 'installing what the pages are built with'
-    npm ci --no-audit --no-fund --loglevel=error >&2 || skip 'npm could not install what it is built with'
-    touch "$installed"
-fi
+../scripts/npm.sh web || skip 'npm could not install what they are built with'
 say 'building the pages'
 rm -f "$built"
 npm run --silent build >&2
