@@ -1,23 +1,8 @@
-// The token, kept for this tab of the browser: in sessionStorage, or where that is refused as long as the page is there.
-// The playground in the same tab shares it.
+// The token, kept for this tab of the browser. The playground in the same tab shares it.
 
 import { useSyncExternalStore } from "react";
 
-const KEY = "memberbase.token";
-
-function open(): Pick<Storage, "getItem" | "setItem" | "removeItem"> {
-  try {
-    return window.sessionStorage;
-  } catch {
-    const memory = new Map<string, string>();
-    return {
-      getItem: (key) => memory.get(key) ?? null,
-      setItem: (key, value) => void memory.set(key, value),
-      removeItem: (key) => void memory.delete(key),
-    };
-  }
-}
-const storage = open();
+import { token as stored } from "../tab-storage";
 
 interface Session {
   token: string;
@@ -25,13 +10,12 @@ interface Session {
   refused: boolean;
 }
 
-let current: Session = { token: storage.getItem(KEY) ?? "", refused: false };
+let current: Session = { token: stored.read(), refused: false };
 const listeners = new Set<() => void>();
 
 function change(next: Session) {
   current = next;
-  if (next.token) storage.setItem(KEY, next.token);
-  else storage.removeItem(KEY);
+  stored.write(next.token);
   listeners.forEach((listener) => listener());
 }
 

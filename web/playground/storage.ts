@@ -1,30 +1,12 @@
-// What the page remembers, it remembers for this tab of the browser: in sessionStorage, or where that is refused as long
-// as the page is there.
+// What the page remembers, it remembers for this tab of the browser.
 
+import { tabStorage as session } from "../tab-storage";
 import type { Filled, Known } from "./ids";
 
-const TOKEN = "memberbase.token";
 const AT_HAND = "memberbase.at-hand";
 const GRAPHIQL = "graphiql:";
 
-function open(): Pick<Storage, "getItem" | "setItem" | "removeItem"> {
-  try {
-    return window.sessionStorage;
-  } catch {
-    const memory = new Map<string, string>();
-    return {
-      getItem: (key) => memory.get(key) ?? null,
-      setItem: (key, value) => void memory.set(key, value),
-      removeItem: (key) => void memory.delete(key),
-    };
-  }
-}
-const session = open();
-
-export const token = {
-  read: () => session.getItem(TOKEN) ?? "",
-  write: (value: string) => (value ? session.setItem(TOKEN, value) : session.removeItem(TOKEN)),
-};
+export { token } from "../tab-storage";
 
 /** The ids at hand, and which of them stand in which tab. */
 export const atHand = {

@@ -4,10 +4,11 @@
 import { createClient } from "graphql-sse";
 
 import { ENDPOINT } from "../api/ask";
+import { graphql } from "../gql";
+import type { MemberbaseChangedSubscription } from "../gql/graphql";
 import { token } from "../session";
 
-// Beside the generated documents: a server may be without subscriptions.
-const MEMBERBASE_CHANGED = `
+const MemberbaseChanged = graphql(`
   subscription MemberbaseChanged($memberbaseId: ID!) {
     memberbaseChanged(memberbaseId: $memberbaseId) {
       created
@@ -16,15 +17,9 @@ const MEMBERBASE_CHANGED = `
       missed
     }
   }
-`;
+`);
 
-export interface Change {
-  created: number;
-  updated: number;
-  deleted: number;
-  /** There were events that were not received. */
-  missed: boolean;
-}
+export type Change = MemberbaseChangedSubscription["memberbaseChanged"];
 
 const LOST: Change = { created: 0, updated: 0, deleted: 0, missed: true };
 /** Before asking again a server that has ended the subscription. */
@@ -52,8 +47,8 @@ export function subscribeToChanges(memberbaseId: string, tell: (change: Change) 
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   const run = (again: boolean) => {
-    client.subscribe<{ memberbaseChanged: Change }>(
-      { query: MEMBERBASE_CHANGED, variables: { memberbaseId } },
+    client.subscribe<MemberbaseChangedSubscription>(
+      { query: MemberbaseChanged.toString(), variables: { memberbaseId } },
       {
         next: ({ data, errors }) => {
           if (errors) ended = true;

@@ -3,12 +3,14 @@ import { useState } from "react";
 
 import { asking, SERVER } from "../api/queries";
 import { graphql } from "../gql";
-import { href, navigate, useRoute } from "../router";
+import type { MemberbasesQuery } from "../gql/graphql";
+import { ListPager, usePaging } from "../paging";
+import { href, navigate } from "../router";
 import { may, useToken } from "../token";
 import { Button } from "../ui/button";
 import { Card, Page } from "../ui/page";
 import { Empty, Failure, Loading } from "../ui/states";
-import { cell, Pager, Table, Time } from "../ui/table";
+import { cell, Table, Time } from "../ui/table";
 import { Menu } from "../ui/menu";
 import { CopyButton } from "../ui/copy";
 import { DeleteDialog } from "./delete-dialog";
@@ -34,22 +36,15 @@ const Memberbases = graphql(`
   }
 `);
 
-const PAGE_SIZE = 25;
-
-interface Row {
-  id: string;
-  name: string;
-  createdAt: string;
-}
+type Connection = NonNullable<MemberbasesQuery["memberbases"]>;
+type Row = Connection["nodes"][number];
 
 type Open = { what: "create" } | { what: "rename" | "delete"; memberbase: Row } | null;
 
 export default function MemberbasesPage() {
   const token = useToken();
-  const { search } = useRoute();
   const [open, setOpen] = useState<Open>(null);
-  const [after, before] = [search.get("after"), search.get("before")];
-  const place = before ? { last: PAGE_SIZE, before } : { first: PAGE_SIZE, after };
+  const place = usePaging();
   const { data, error, refetch } = useQuery({
     ...asking(SERVER, Memberbases, place),
     placeholderData: keepPreviousData,
@@ -70,12 +65,7 @@ export default function MemberbasesPage() {
           {!data ? (
             <Loading />
           ) : data.memberbases?.nodes.length ? (
-            <Rows
-              rows={data.memberbases.nodes}
-              page={data.memberbases.pageInfo}
-              admin={admin}
-              onOpen={setOpen}
-            />
+            <Rows memberbases={data.memberbases} admin={admin} onOpen={setOpen} />
           ) : (
             <Empty icon="memberbase" title="No memberbase yet" actions={creates && create}>
               {creates
@@ -95,15 +85,12 @@ export default function MemberbasesPage() {
 }
 
 interface RowsProperties {
-  rows: Row[];
-  page: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor?: string | null; endCursor?: string | null };
+  memberbases: Connection;
   admin: boolean;
   onOpen: (open: Open) => void;
 }
 
-function Rows({ rows, page, admin, onOpen }: RowsProperties) {
-  const go = (parameters: Record<string, string>) => () => navigate(href(["memberbases"], parameters));
-  const paged = page.hasNextPage || page.hasPreviousPage;
+function Rows({ memberbases: { nodes, pageInfo }, admin, onOpen }: RowsProperties) {
   return (
     <>
       <Table label="Memberbases">
@@ -127,7 +114,7 @@ function Rows({ rows, page, admin, onOpen }: RowsProperties) {
           </tr>
         </thead>
         <tbody>
-          {rows.map((memberbase) => (
+          {nodes.map((memberbase) => (
             <tr key={memberbase.id}>
               <td className={cell.text}>
                 <a className={style.name} href={href(["memberbases", memberbase.id, "members"])}>
@@ -166,15 +153,7 @@ function Rows({ rows, page, admin, onOpen }: RowsProperties) {
           ))}
         </tbody>
       </Table>
-      {paged && (
-        <Pager
-          shown={rows.length}
-          one="memberbase"
-          onFirst={page.hasPreviousPage ? go({}) : undefined}
-          onPrevious={page.hasPreviousPage && page.startCursor ? go({ before: page.startCursor }) : undefined}
-          onNext={page.hasNextPage && page.endCursor ? go({ after: page.endCursor }) : undefined}
-        />
-      )}
+      <ListPager at={["memberbases"]} pageInfo={pageInfo} shown={nodes.length} one="memberbase" />
     </>
   );
 }

@@ -6,13 +6,14 @@ import { formatDateTime, formatNumber } from "../format";
 import { graphql } from "../gql";
 import type { SyncsQuery, SyncState } from "../gql/graphql";
 import type { CurrentMemberbase } from "../pages";
-import { href, navigate, useRoute } from "../router";
+import { ListPager, usePaging } from "../paging";
+import { href } from "../router";
 import { may, useToken } from "../token";
 import { Button, ButtonLink } from "../ui/button";
 import { CopyButton } from "../ui/copy";
 import { Badge, Card, Page, type Tone } from "../ui/page";
 import { Empty, Failure, Loading } from "../ui/states";
-import { cell, Pager, Table, Time } from "../ui/table";
+import { cell, Table, Time } from "../ui/table";
 import { AbandonDialog } from "./abandon-dialog";
 import style from "./syncs.module.css";
 
@@ -43,18 +44,15 @@ const Syncs = graphql(`
   }
 `);
 
-const PAGE_SIZE = 25;
 const WHILE_OPEN = 5_000;
 
 type Connection = NonNullable<SyncsQuery["memberbase"]>["syncs"];
 export type Sync = Connection["nodes"][number];
 
 export default function SyncsPage({ memberbase }: { memberbase: CurrentMemberbase }) {
-  const { search } = useRoute();
   const token = useToken();
   const [abandons, setAbandons] = useState<Sync | null>(null);
-  const [after, before] = [search.get("after"), search.get("before")];
-  const place = before ? { last: PAGE_SIZE, before } : { first: PAGE_SIZE, after };
+  const place = usePaging();
   const { data, error, refetch, isFetching } = useQuery({
     ...asking(memberbase.id, Syncs, { memberbaseId: memberbase.id, ...place }),
     placeholderData: keepPreviousData,
@@ -118,8 +116,6 @@ interface RowsProperties {
 }
 
 function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
-  const go = (parameters: Record<string, string>) => () => navigate(href(["memberbases", id, "syncs"], parameters));
-  const { hasNextPage, hasPreviousPage, startCursor, endCursor } = pageInfo;
   return (
     <>
       <Table label="Syncs">
@@ -170,15 +166,7 @@ function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
           ))}
         </tbody>
       </Table>
-      {(hasNextPage || hasPreviousPage) && (
-        <Pager
-          shown={nodes.length}
-          one="sync"
-          onFirst={hasPreviousPage ? go({}) : undefined}
-          onPrevious={hasPreviousPage && startCursor ? go({ before: startCursor }) : undefined}
-          onNext={hasNextPage && endCursor ? go({ after: endCursor }) : undefined}
-        />
-      )}
+      <ListPager at={["memberbases", id, "syncs"]} pageInfo={pageInfo} shown={nodes.length} one="sync" />
     </>
   );
 }

@@ -4,13 +4,13 @@ import { useState } from "react";
 import { asking, SERVER } from "../api/queries";
 import { graphql } from "../gql";
 import type { ApiTokensQuery } from "../gql/graphql";
-import { href, navigate, useRoute } from "../router";
+import { ListPager, usePaging } from "../paging";
 import { useToken } from "../token";
 import { Button } from "../ui/button";
 import { CopyButton } from "../ui/copy";
 import { Badge, Card, Page } from "../ui/page";
 import { Empty, Failure, Loading } from "../ui/states";
-import { cell, Pager, Table, Time } from "../ui/table";
+import { cell, Table, Time } from "../ui/table";
 import { CreateDialog } from "./create-dialog";
 import { MemberbaseName } from "./memberbase-name";
 import { RevokeDialog } from "./revoke-dialog";
@@ -39,18 +39,14 @@ const ApiTokens = graphql(`
   }
 `);
 
-const PAGE_SIZE = 25;
-
 type Tokens = NonNullable<ApiTokensQuery["apiTokens"]>;
 export type ApiToken = Tokens["nodes"][number];
 
 export default function TokensPage() {
-  const { search } = useRoute();
   const [creates, setCreates] = useState(false);
   const [revokes, setRevokes] = useState<ApiToken | null>(null);
-  const [after, before] = [search.get("after"), search.get("before")];
   // The API has the oldest first.
-  const place = after ? { first: PAGE_SIZE, after } : { last: PAGE_SIZE, before };
+  const place = usePaging(true);
   const { data, error, refetch } = useQuery({ ...asking(SERVER, ApiTokens, place), placeholderData: keepPreviousData });
   const create = (
     <Button variant="primary" icon="plus" onPress={() => setCreates(true)}>
@@ -87,8 +83,6 @@ export default function TokensPage() {
 
 function Rows({ tokens: { nodes, pageInfo }, onRevoke }: { tokens: Tokens; onRevoke: (token: ApiToken) => void }) {
   const own = useToken();
-  const go = (parameters: Record<string, string>) => () => navigate(href(["tokens"], parameters));
-  const { hasNextPage, hasPreviousPage, startCursor, endCursor } = pageInfo;
   return (
     <>
       <Table label="API tokens">
@@ -154,15 +148,7 @@ function Rows({ tokens: { nodes, pageInfo }, onRevoke }: { tokens: Tokens; onRev
           ))}
         </tbody>
       </Table>
-      {(hasNextPage || hasPreviousPage) && (
-        <Pager
-          shown={nodes.length}
-          one="token"
-          onFirst={hasNextPage ? go({}) : undefined}
-          onPrevious={hasNextPage && endCursor ? go({ after: endCursor }) : undefined}
-          onNext={hasPreviousPage && startCursor ? go({ before: startCursor }) : undefined}
-        />
-      )}
+      <ListPager at={["tokens"]} pageInfo={pageInfo} reversed shown={nodes.length} one="token" />
     </>
   );
 }
