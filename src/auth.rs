@@ -53,10 +53,10 @@ struct Seen {
 }
 
 impl Tokens {
-    /// The caller who carries the token. `Unauthenticated` where there is none or no valid one. That the token is used is
-    /// noted by a task of `tasks`.
-    pub async fn caller(&self, app: &App, tasks: &TaskTracker, bearer: Option<Bearer>) -> Result<Caller, Error> {
-        let Bearer(secret) = bearer.ok_or(Error::Unauthenticated)?;
+    /// The caller who carries the token; `Unauthenticated` where it is not valid. That the token is used is noted by a task
+    /// of `tasks`.
+    pub async fn caller(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) -> Result<Caller, Error> {
+        let Bearer(secret) = bearer;
         let changes = app.token_changes();
         if let Some(caller) = self.believed(secret, changes) {
             return Ok(caller);
@@ -104,7 +104,7 @@ impl Tokens {
                 Ok(()) = changes.changed() => {}
             }
             let app = app.until(Instant::now() + LOOKING);
-            if matches!(self.caller(&app, tasks, Some(bearer)).await, Err(Error::Unauthenticated)) {
+            if matches!(self.caller(&app, tasks, bearer).await, Err(Error::Unauthenticated)) {
                 return;
             }
         }
@@ -122,11 +122,14 @@ impl Tokens {
 }
 
 impl Bearer {
-    /// That of the one header `Authorization: Bearer <secret>` (RFC 6750, section 2.1).
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
+    /// That of the one header `Authorization: Bearer <secret>` (RFC 6750, section 2.1); `Unauthenticated` where there is none.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else { return None };
-        Self::read(value.to_str().ok()?)
+        let value = match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        };
+        value.and_then(Self::read).ok_or(Error::Unauthenticated)
     }
 
     /// That of the value of such a header.
@@ -154,7 +157,7 @@ mod tests {
     fn a_bearer_token_is_read() {
         for value in ["Bearer s3cret", "bearer s3cret", "BEARER   s3cret"] {
             assert_eq!(secret(value), Some("s3cret"), "{value}");
-            assert!(Bearer::of(&headers(&[value])).is_some(), "{value}");
+            assert!(Bearer::of(&headers(&[value])).is_ok(), "{value}");
         }
     }
 
@@ -175,7 +178,7 @@ mod tests {
             &[&long],
             &["Bearer a", "Bearer a"],
         ] {
-            assert!(Bearer::of(&headers(values)).is_none(), "{values:?}");
+            assert!(Bearer::of(&headers(values)).is_err(), "{values:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
-use super::Db;
+use super::{Db, fault};
 
 /// So many statements of a kind run at a time. More would each find fewer look-ups to take along.
 const STATEMENTS: usize = 2;
@@ -19,17 +19,20 @@ const STATEMENTS: usize = 2;
 const MOST: usize = 500;
 
 /// Look-ups of one kind, each of a thing by its key.
+#[derive(Debug)]
 pub struct Together<Key, Thing>(Mutex<State<Key, Thing>>);
 
+#[derive(Debug)]
 struct State<Key, Thing> {
     waiting: Vec<Waiting<Key, Thing>>,
     running: usize,
 }
 
+#[derive(Debug)]
 struct Waiting<Key, Thing> {
     key: Key,
     deadline: Option<Instant>,
-    found: oneshot::Sender<Option<Thing>>,
+    found: oneshot::Sender<Result<Option<Thing>, DbErr>>,
 }
 
 impl<Key, Thing> Default for Together<Key, Thing> {
@@ -44,16 +47,14 @@ where
     Thing: Clone + Send + 'static,
 {
     /// The thing with this key, by a statement that begins after this is called: it sees all that was committed before.
-    /// `load` finds the things of many keys, all that are there. Where a statement that was shared fails, each who waited
-    /// for it asks once more alone, and so gets an error of its own.
+    /// `load` finds the things of many keys, all that are there; what fails, fails for all who share it.
     pub async fn find<Load, Loading>(self: &Arc<Self>, db: &Db, key: Key, load: Load) -> Result<Option<Thing>, DbErr>
     where
         Load: Fn(Db, Vec<Key>) -> Loading + Copy + Send + 'static,
         Loading: Future<Output = Result<HashMap<Key, Thing>, DbErr>> + Send,
     {
         let (found, answer) = oneshot::channel();
-        let waiting = Waiting { key: key.clone(), deadline: db.deadline(), found };
-        if self.enter(waiting) {
+        if self.enter(Waiting { key, deadline: db.deadline(), found }) {
             let (together, db) = (self.clone(), db.clone());
             // A task of its own: whoever began it may hang up.
             tokio::spawn(async move {
@@ -64,13 +65,11 @@ where
             });
         }
         let answer = match db.deadline() {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await.ok(),
-            None => Some(answer.await),
+            // The statement may take longer, for the sake of others.
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await.map_err(|_| fault::timeout())?,
+            None => answer.await,
         };
-        match answer {
-            Some(Ok(thing)) => Ok(thing),
-            _ => Ok(load(db.clone(), vec![key.clone()]).await?.remove(&key)),
-        }
+        answer.unwrap_or_else(|_| Err(DbErr::Custom("the look-up panicked".to_owned())))
     }
 
     /// Waits; true where nobody runs who will come to it soon.
@@ -110,7 +109,7 @@ impl<Key, Thing> Turn<'_, Key, Thing> {
 }
 
 impl<Key, Thing> Drop for Turn<'_, Key, Thing> {
-    /// After a panic: those that wait look for themselves, for it may be that nobody comes any more.
+    /// After a panic nobody may come any more to those that wait: they are told.
     fn drop(&mut self) {
         if !self.ended {
             let mut state = self.together.state();
@@ -121,23 +120,18 @@ impl<Key, Thing> Drop for Turn<'_, Key, Thing> {
 }
 
 /// Finds what they wait for by one statement, which may take as long as the last of them waits.
-async fn run<Key, Thing, Load, Loading>(db: &Db, batch: Vec<Waiting<Key, Thing>>, load: Load)
+async fn run<Key, Thing, Loading>(db: &Db, batch: Vec<Waiting<Key, Thing>>, load: impl Fn(Db, Vec<Key>) -> Loading)
 where
     Key: Clone + Eq + Hash,
     Thing: Clone,
-    Load: Fn(Db, Vec<Key>) -> Loading,
     Loading: Future<Output = Result<HashMap<Key, Thing>, DbErr>>,
 {
     let deadline = batch.iter().map(|waiting| waiting.deadline).max_by_key(|deadline| (deadline.is_none(), *deadline));
-    let db = db.with_deadline(deadline.flatten());
-    let mut keys: Vec<_> = batch.iter().map(|waiting| waiting.key.clone()).collect();
-    let mut seen = HashSet::new();
-    keys.retain(|key| seen.insert(key.clone()));
-    // What failed is asked for once more by whoever waits, and told there.
-    if let Ok(found) = load(db, keys).await {
-        for Waiting { key, found: answer, .. } in batch {
-            let _ = answer.send(found.get(&key).cloned());
-        }
+    let keys: HashSet<_> = batch.iter().map(|waiting| waiting.key.clone()).collect();
+    let loaded = load(db.with_deadline(deadline.flatten()), keys.into_iter().collect()).await;
+    for Waiting { key, found, .. } in batch {
+        // Who does not wait any more is no concern of the others.
+        let _ = found.send(loaded.as_ref().map(|things| things.get(&key).cloned()).map_err(Clone::clone));
     }
 }
 

@@ -53,10 +53,10 @@ pub(super) fn deleted(app: &App, scope: Scope, members: impl Iterator<Item = Uui
     }
 }
 
-/// Tells that a memberbase is gone, with so many members; their ids are those that are to be told.
-pub(super) fn memberbase_deleted(app: &App, scope: Scope, count: u64, ids: &[Uuid]) {
+/// Tells that a memberbase is gone, with so many members: these, or more than are told.
+pub(super) fn memberbase_deleted(app: &App, scope: Scope, count: u64, ids: Vec<Uuid>) {
     if app.changes.are_heard() {
-        let deleted = if ids.is_empty() { Touched::counted(count) } else { touched(ids.iter().copied()) };
+        let deleted = if ids.is_empty() { Touched::counted(count) } else { touched(ids.into_iter()) };
         app.changes.tell(Change { deleted, last: true, ..Change::new(scope.memberbase()) });
     }
 }

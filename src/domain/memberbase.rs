@@ -107,7 +107,7 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
         if dry_run {
             session.discard();
         }
-        let ids = if members <= MOST_IDS && !dry_run && app.changes.are_heard() {
+        let ids = if members <= MOST_IDS && !dry_run {
             let ids = member::Entity::find().filter(member::Column::MemberbaseId.eq(id.uuid()));
             ids.select_only().column(member::Column::Id).into_tuple().all(&session).await?
         } else {
@@ -124,7 +124,7 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
     let (deleted, ids) = deleted?;
     if !dry_run {
         deleted.count(&app.rows);
-        change::memberbase_deleted(app, scope, deleted.members, &ids);
+        change::memberbase_deleted(app, scope, deleted.members, ids);
     }
     Ok(deleted)
 }

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Span, field::display};
 
@@ -46,10 +45,10 @@ pub(super) type Ticket = (Place, Option<Turn>);
 
 impl<Q, M, S> Service<Q, M, S> {
     /// Lets a request in, unless there are too many, or its token is none or has too many.
-    pub(super) async fn let_in(&self, headers: &HeaderMap, started: Instant) -> Result<(Caller, Ticket), Refusal> {
+    pub(super) async fn let_in(&self, bearer: Bearer, started: Instant) -> Result<(Caller, Ticket), Refusal> {
         let place = self.admission.enter()?;
         let app = self.app.until(started + self.app.limits.time.query);
-        let caller = self.tokens.caller(&app, &self.tasks, Bearer::of(headers)).await?;
+        let caller = self.tokens.caller(&app, &self.tasks, bearer).await?;
         let Some(token) = caller.token() else { return Ok((caller, (place, None))) };
         Span::current().record("token", display(token));
         let turn = self.admission.take_turn(token)?;

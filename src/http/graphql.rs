@@ -71,7 +71,7 @@ struct Arrived {
     /// Whether the answer is to tell what the operation costs.
     tells_cost: bool,
     ticket: Arc<Ticket>,
-    bearer: Option<Bearer>,
+    bearer: Bearer,
 }
 
 impl Arrived {
@@ -134,7 +134,8 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
         let started = Instant::now();
         judge(&head, accepted)?;
         let limits = &self.app.limits;
-        let (caller, ticket) = self.let_in(&head.headers, started).await?;
+        let bearer = Bearer::of(&head.headers)?;
+        let (caller, ticket) = self.let_in(bearer, started).await?;
         let limit = Limit::of(&caller, &limits.body);
         let body = if head.method == Method::POST {
             // What the operation is does not show before the body is there; who may only ask has the time of a query.
@@ -143,7 +144,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
         } else {
             parameters::body(head.uri.query().unwrap_or_default())?
         };
-        let (tells_cost, bearer) = (head.headers.contains_key(COST), Bearer::of(&head.headers));
+        let tells_cost = head.headers.contains_key(COST);
         Ok(Arrived { caller, method: head.method, body, started, tells_cost, ticket: Arc::new(ticket), bearer })
     }
 

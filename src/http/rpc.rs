@@ -29,6 +29,7 @@ use super::{
     watch::{Told, Watch},
 };
 use crate::{
+    auth::Bearer,
     metrics::{Api, Type},
     rpc::{Call, Code, Error, openapi},
 };
@@ -103,7 +104,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
         let limits = &self.app.limits;
-        let (caller, ticket) = self.let_in(&head.headers, started).await?;
+        let (caller, ticket) = self.let_in(Bearer::of(&head.headers)?, started).await?;
         Span::current().record("operation", path);
         let time = if changes { limits.time.mutation } else { limits.time.query };
         let read = body::read(body, Limit::of(&caller, &limits.body));

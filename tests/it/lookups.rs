@@ -127,3 +127,34 @@ async fn nodes_come_in_the_order_asked_for_with_errors_at_their_places(
     assert_eq!(node(&bound, &base).await.data()["node"], Value::Null);
     assert_eq!(node(&reader, "what_01h455vb4pex5vsknk084sn02q").await.code(), "BAD_USER_INPUT");
 }
+
+#[rstest]
+#[tokio::test]
+async fn look_ups_that_run_together_stay_apart(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let bases = [server.memberbase("one").await, server.memberbase("other").await];
+    let refs: Vec<_> = (0..50).map(|n| format!("r{n}")).collect();
+    let refs: Vec<_> = refs.iter().map(String::as_str).collect();
+    let mut expected = Vec::new();
+    for base in &bases {
+        expected.push(ids(&server, base, &refs).await);
+    }
+    let (reader, bound) = (server.reader().await, server.bound(Access::Read, &bases[0]).await);
+    let statements = server.app.db.statements();
+    let mut asked = Vec::new();
+    for (place, reference) in refs.iter().enumerate() {
+        for (base, expected) in bases.iter().zip(&expected) {
+            for (caller, sees) in [(&reader, true), (&bound, *base == bases[0])] {
+                let id = if sees { json!(expected[place]) } else { Value::Null };
+                let by = json!({"ref": {"memberbaseId": base, "ref": reference}});
+                asked.push(async move { (member(caller, by).await.data()["member"]["id"].take(), id) });
+            }
+        }
+    }
+    let count = asked.len() as u64;
+    for (found, expected) in futures_util::future::join_all(asked).await {
+        assert_eq!(found, expected);
+    }
+    let statements = server.app.db.statements() - statements;
+    assert!(statements < count / 4, "{statements} statements for {count} look-ups");
+}

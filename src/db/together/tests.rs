@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::*;
-use crate::db::Settings;
+use crate::db::{Fault, Settings};
 
 /// How many statements there were, and of how many look-ups the largest was.
 static STATEMENTS_SENT: AtomicUsize = AtomicUsize::new(0);
@@ -49,27 +49,21 @@ async fn look_ups_that_come_meanwhile_share_a_statement() {
     assert_eq!((state.running, state.waiting.len()), (0, 0));
 }
 
-/// Fails when it is shared, or finds a key that no one may look for.
-async fn alone(_: Db, keys: Vec<u64>) -> Result<HashMap<u64, u64>, DbErr> {
+/// Fails for whoever shares a statement with the one that no one may look for.
+async fn unlucky(_: Db, keys: Vec<u64>) -> Result<HashMap<u64, u64>, DbErr> {
     tokio::time::sleep(Duration::from_millis(5)).await;
-    if keys.contains(&13) {
-        return Err(DbErr::Custom("unlucky".to_owned()));
-    }
-    Ok(keys.into_iter().map(|key| (key, key)).collect())
+    if keys.contains(&13) { Err(DbErr::Custom("unlucky".to_owned())) } else { Ok(HashMap::new()) }
 }
 
 #[tokio::test]
-async fn what_fails_for_one_does_not_fail_for_the_others() {
+async fn a_failure_is_told_to_all_who_share_it_and_to_nobody_else() {
     let (db, _folder) = db().await;
     let together = Arc::new(Together::default());
-    let asked = (0..50).map(|key| together.find(&db, key, alone));
-    for (key, answer) in futures_util::future::join_all(asked).await.into_iter().enumerate() {
-        let key = key as u64;
-        match answer {
-            Ok(found) => assert_eq!(found, Some(key)),
-            Err(error) => assert_eq!((key, error.to_string().contains("unlucky")), (13, true)),
-        }
-    }
+    let asked = [12, 13, 14, 15].map(|key| together.find(&db, key, unlucky));
+    let answers = futures_util::future::join_all(asked).await;
+    assert!(answers.iter().all(Result::is_err), "they shared a statement");
+    assert!(together.find(&db, 12, unlucky).await.is_ok() && together.find(&db, 13, unlucky).await.is_err());
+    assert_eq!(together.state().running, 0);
 }
 
 /// Panics when it is shared.
@@ -85,9 +79,9 @@ async fn a_panic_leaves_nobody_waiting() {
     let together = Arc::new(Together::default());
     for _ in 0..3 {
         let asked = (0..20).map(|key| together.find(&db, key, panics));
-        for (key, answer) in futures_util::future::join_all(asked).await.into_iter().enumerate() {
-            assert_eq!(answer.expect("found out"), Some(key as u64));
-        }
+        let answers = futures_util::future::join_all(asked).await;
+        assert!(answers.iter().all(Result::is_err), "they shared the statement that panicked");
+        assert_eq!(together.find(&db, 1, panics).await.expect("alone"), Some(1));
     }
     assert_eq!(together.state().running, 0);
 }
@@ -96,18 +90,13 @@ async fn a_panic_leaves_nobody_waiting() {
 async fn nobody_waits_beyond_a_deadline_of_their_own() {
     let (db, _folder) = db().await;
     let together = Arc::new(Together::default());
-    let begun = Instant::now();
-    let hurried = db.with_deadline(begun + Duration::from_millis(30));
-    let found = async |db: &Db, key| together.find(db, key, slow).await.map_err(|error| error.to_string());
-    let (patient, hurried) = tokio::join!(found(&db, 1), found(&hurried, 2));
-    assert_eq!((patient, hurried), (Ok(Some(1)), Err("Custom Error: late".to_owned())));
+    let hurried = db.with_deadline(Instant::now() + Duration::from_millis(30));
+    let (patient, hurried) = tokio::join!(together.find(&db, 1, slow), together.find(&hurried, 2, slow));
+    assert_eq!(patient.expect("found out"), Some(1));
+    assert_eq!(Fault::of(&hurried.expect_err("late")), Fault::Timeout);
 }
 
-/// As a database does: refuses what is beyond its deadline.
-async fn slow(db: Db, keys: Vec<u64>) -> Result<HashMap<u64, u64>, DbErr> {
-    if db.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
-        return Err(DbErr::Custom("late".to_owned()));
-    }
+async fn slow(_: Db, keys: Vec<u64>) -> Result<HashMap<u64, u64>, DbErr> {
     tokio::time::sleep(Duration::from_millis(100)).await;
     Ok(keys.into_iter().map(|key| (key, key)).collect())
 }

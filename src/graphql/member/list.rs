@@ -10,7 +10,7 @@ use crate::{
     domain::{
         access::Scope,
         filter::Filter,
-        member::{self, Asked, Order, OrderField, Picked, Position, Test},
+        member::{self, Asked, Fields, Order, OrderField, Picked, Position, Test},
     },
     graphql::{
         Error,
@@ -55,19 +55,13 @@ impl MemberConnection {
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
         let filter = member::by_schema(ctx.app(), scope, filter).await?;
         let cursor = |member: &member::Member| Position::of(member, order).cursor(scope, order);
-        let (rows, info) = match written::fields(&ctx.item.node.selection_set.node) {
-            Some(fields) => {
-                let read = member::pick(ctx.app(), scope, &filter, order, &page, fields);
-                let slice = ctx.share().page(page.size, read).await?;
-                let info = PageInfo::new(&slice, |Picked(member)| cursor(member));
-                (Rows::Picked(slice.rows), info)
-            }
-            None => {
-                let read = member::list(ctx.app(), scope, &filter, order, &page);
-                let slice = ctx.share().page(page.size, read).await?;
-                let info = PageInfo::new(&slice, cursor);
-                (Rows::Members(Member::all(slice.rows)), info)
-            }
+        let picked = written::fields(&ctx.item.node.selection_set.node);
+        let read = member::pick(ctx.app(), scope, &filter, order, &page, picked.unwrap_or(Fields::ALL));
+        let slice = ctx.share().page(page.size, read).await?;
+        let info = PageInfo::new(&slice, |Picked(member)| cursor(member));
+        let rows = match picked {
+            Some(_) => Rows::Picked(slice.rows),
+            None => Rows::Members(Member::all(slice.rows.into_iter().map(|Picked(member)| member).collect())),
         };
         Ok(Self { scope, filter, order, rows, info })
     }

@@ -38,7 +38,7 @@ const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 /// What a stream of events goes on with.
 pub(in crate::http) struct Stream {
     pub(in crate::http) answers: Answers,
-    pub(in crate::http) bearer: Option<Bearer>,
+    pub(in crate::http) bearer: Bearer,
     pub(in crate::http) hang_up: HangUp,
     pub(in crate::http) places: (Place, Option<Turn>),
     pub(in crate::http) trace: TraceId,
@@ -96,12 +96,7 @@ where
     async fn send(self: Arc<Self>, stream: Stream, sender: mpsc::Sender<Bytes>) {
         let Stream { mut answers, bearer, hang_up, places: _places, trace } = stream;
         let keep_alive = self.app.limits.live.keep_alive;
-        let mut end = pin!(async {
-            match bearer {
-                Some(bearer) => self.tokens.end(&self.app, &self.tasks, bearer).await,
-                None => std::future::pending().await,
-            }
-        });
+        let mut end = pin!(self.tokens.end(&self.app, &self.tasks, bearer));
         let mut frame = Bytes::from_static(COMMENT);
         let mut last = false;
         loop {

@@ -56,15 +56,15 @@ impl Places {
     /// Lets a connection of a token in.
     pub(in crate::http) fn take_turn(&self, token: ApiTokenId) -> Result<Turn, Error> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = tokens.entry(token).or_default();
+        let taken = tokens.get(&token).copied().unwrap_or_default();
         let most = self.limits.connections_per_token;
-        if *taken >= most {
+        if taken >= most {
             let message = format!(
                 "this token has {most} connections with subscriptions (MEMBERBASE_MAX_LIVE_CONNECTIONS_PER_TOKEN)"
             );
             return Err(Error::new(Code::ServiceUnavailable, message));
         }
-        *taken += 1;
+        tokens.insert(token, taken + 1);
         Ok(Turn { token, tokens: Arc::clone(&self.tokens) })
     }
 }

@@ -106,8 +106,9 @@ where
         })?;
         let mut known = None;
         if head.headers.contains_key(header::AUTHORIZATION) {
-            let (caller, _ticket) = self.let_in(&head.headers, Instant::now()).await?;
-            known = Bearer::of(&head.headers).map(|bearer| (bearer, caller));
+            let bearer = Bearer::of(&head.headers)?;
+            let (caller, _ticket) = self.let_in(bearer, Instant::now()).await?;
+            known = Some((bearer, caller));
         }
         let place = self.places.enter(Transport::WebSocket, watch)?;
         let LiveLimits { message, .. } = self.app.limits.live;
@@ -191,7 +192,7 @@ where
         let (bearer, caller) = match (given, known) {
             (Given::Token(bearer), _) => {
                 let app = service.app.until(Instant::now() + service.app.limits.time.query);
-                match service.tokens.caller(&app, &service.tasks, Some(bearer)).await {
+                match service.tokens.caller(&app, &service.tasks, bearer).await {
                     Ok(caller) => (bearer, caller),
                     Err(domain::Error::Unauthenticated) => return Err(unauthorized()),
                     Err(error) => return Err(Some(Close::new(1013, Error::from(error).message()))),
