@@ -1,5 +1,6 @@
 // GraphQL over HTTP for what does no harm when it is done twice: it is tried again where the failure passes.
 
+import { post } from "../api/post";
 import { Retries } from "./retries";
 
 const REQUEST_TIMEOUT = 300_000;
@@ -67,18 +68,7 @@ async function attempt({ endpoint, token, fetch: send = fetch }: Server, body: s
   let response: Response;
   let text: string;
   try {
-    response = await send(endpoint, {
-      method: "POST",
-      headers: {
-        "Content-Type": "application/json",
-        Accept: "application/graphql-response+json, application/json;q=0.9",
-        Authorization: `Bearer ${token}`,
-      },
-      body,
-      credentials: "omit",
-      cache: "no-store",
-      signal: AbortSignal.any([abort, AbortSignal.timeout(REQUEST_TIMEOUT)]),
-    });
+    response = await send(endpoint, post(token, body, AbortSignal.any([abort, AbortSignal.timeout(REQUEST_TIMEOUT)])));
     text = await response.text();
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
