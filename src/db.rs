@@ -11,6 +11,7 @@ mod notify;
 mod rows;
 mod session;
 mod together;
+mod warm;
 
 use std::{
     ops::Add,
@@ -22,10 +23,10 @@ use std::{
 };
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
-use sqlx::{Pool, Postgres, Sqlite};
+use sqlx::{Postgres, Sqlite};
 use tokio::sync::Semaphore;
 
-pub use columns::{Cell, Columns, Name};
+pub use columns::{Cell, Cells, Columns, Name};
 pub use connect::Settings;
 pub use fault::Fault;
 pub use migrate::Migration;
@@ -36,6 +37,7 @@ pub use together::Together;
 
 use session::Connection;
 use uuid::Uuid;
+use warm::Warm;
 
 /// How often a transaction that others stood in the way of is tried again.
 const RETRIES: u32 = 20;
@@ -72,8 +74,8 @@ pub struct Connections {
 
 #[derive(Debug)]
 enum Pools {
-    Sqlite { readers: Pool<Sqlite>, writer: Pool<Sqlite> },
-    Postgres { pool: Pool<Postgres>, writers: Arc<Semaphore>, begin: &'static str, pooler: bool },
+    Sqlite { readers: Arc<Warm<Sqlite>>, writer: Arc<Warm<Sqlite>> },
+    Postgres { pool: Arc<Warm<Postgres>>, writers: Arc<Semaphore>, begin: &'static str, pooler: bool },
 }
 
 /// What a write keeps others from meanwhile. SQLite has one writer anyway.
@@ -126,8 +128,8 @@ impl Db {
     /// What the connections are now; on SQLite those that read and the one that writes together.
     pub fn connections(&self) -> Connections {
         match &*self.pools {
-            Pools::Sqlite { readers, writer } => connect::connections(readers) + connect::connections(writer),
-            Pools::Postgres { pool, .. } => connect::connections(pool),
+            Pools::Sqlite { readers, writer } => readers.connections() + writer.connections(),
+            Pools::Postgres { pool, .. } => pool.connections(),
         }
     }
 

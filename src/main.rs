@@ -7,6 +7,11 @@ use std::{
 
 use clap::Parser;
 use memberbase::{cli::Cli, commands, telemetry};
+use tikv_jemallocator::Jemalloc;
+
+/// Measured against the system's (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -1,5 +1,6 @@
 //! Values that every layer shares: ids, times, pages, limits and counts; and how strictly what is sent is read. Nothing here knows a database or a protocol.
 
+mod ascii;
 mod change;
 mod id;
 mod limits;
@@ -8,6 +9,7 @@ mod strict;
 mod tally;
 mod time;
 
+pub use ascii::Ascii;
 pub use change::{Change, MOST_IDS, Touched};
 pub use id::{
     AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId,

@@ -8,7 +8,7 @@ use std::{
 
 use sea_orm::DbErr;
 use sqlx::{
-    ConnectOptions, Connection as _, Executor, Pool, Sqlite,
+    ConnectOptions, Connection as _, Executor, Row,
     pool::PoolOptions,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -16,7 +16,7 @@ use sqlx::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Connections, Db, Pools, fault};
+use super::{Db, Pools, fault, warm::Warm};
 
 /// Where the database is and how it is spoken to.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub struct Settings {
 }
 
 /// A connection that was idle for so long is asked for an answer before it is used.
-const IDLE: Duration = Duration::from_secs(1);
+pub(super) const IDLE: Duration = Duration::from_secs(1);
 
 /// How long SQLite waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -78,18 +78,18 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
         .disable_statement_logging();
     // The writer first: it makes the file, and recovers the log of a server that was killed.
     // Writers wait for each other as long as their deadlines allow.
-    let writer = forgetting(pool(SqlitePoolOptions::new(), settings))
+    let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
         .acquire_timeout(settings.statement_timeout.max(settings.acquire_timeout))
         .connect_with(
             options.clone().create_if_missing(true).pragma("cache_size", "-32768").optimize_on_close(true, 400),
         )
         .await?;
-    let readers = forgetting(pool(SqlitePoolOptions::new(), settings))
+    let readers = pool(SqlitePoolOptions::new(), settings)
         .max_connections(settings.max_connections)
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok(Pools::Sqlite { readers, writer })
+    Ok(Pools::Sqlite { readers: Warm::new(readers), writer: Warm::new(writer) })
 }
 
 async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
@@ -116,48 +116,19 @@ async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
         })
         .connect_with(options)
         .await?;
+    let encoding: String = sqlx::raw_sql("SHOW server_encoding").fetch_one(&pool).await?.try_get(0)?;
+    if encoding != "UTF8" {
+        let message = format!("the database has the encoding {encoding}, and only UTF8 holds every text");
+        return Err(sqlx::Error::Configuration(message.into()));
+    }
     let begin = if settings.pooler { LOCAL_PLANS } else { "BEGIN" };
     // Writes wait for locks with a connection in hand: some are left for whoever reads meanwhile.
     let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
-    Ok(Pools::Postgres { pool, writers, begin, pooler: settings.pooler })
-}
-
-/// Connections that go back to their pool without the deadline of the request that had them, which would interrupt
-/// what SQLite does when they are closed.
-fn forgetting(options: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
-    options.after_release(|connection, _| {
-        Box::pin(async move {
-            connection.lock_handle().await?.remove_progress_handler();
-            Ok(true)
-        })
-    })
+    Ok(Pools::Postgres { pool: Warm::new(pool), writers, begin, pooler: settings.pooler })
 }
 
 fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> PoolOptions<DB> {
     options.acquire_timeout(settings.acquire_timeout).test_before_acquire(false).max_lifetime(None)
-}
-
-/// What the connections of a pool are now.
-pub(super) fn connections<DB: sqlx::Database>(pool: &Pool<DB>) -> Connections {
-    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-    // One after the other: a connection may have come back in between.
-    let used = pool.size().saturating_sub(idle);
-    Connections { idle, used, max: pool.options().get_max_connections() }
-}
-
-/// A connection of the pool, before the deadline.
-pub(super) async fn acquire<DB: sqlx::Database>(
-    pool: &Pool<DB>,
-    deadline: Option<Instant>,
-) -> Result<sqlx::pool::PoolConnection<DB>, DbErr> {
-    let acquired = match deadline {
-        Some(deadline) => match tokio::time::timeout_at(deadline.into(), pool.acquire()).await {
-            Ok(acquired) => acquired,
-            Err(_) => return Err(fault::timeout()),
-        },
-        None => pool.acquire().await,
-    };
-    acquired.map_err(fault::connection)
 }
 
 /// One of the places that writes have, before the deadline.

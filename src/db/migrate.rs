@@ -75,8 +75,8 @@ impl Db {
 
     fn connection(&self) -> DatabaseConnection {
         match &*self.pools {
-            Pools::Sqlite { writer, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
-            Pools::Postgres { pool, .. } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            Pools::Sqlite { writer, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.pool().clone()),
+            Pools::Postgres { pool, .. } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.pool().clone()),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Db {
         let Pools::Postgres { pool, pooler: false, .. } = &*self.pools else { return Ok(None) };
         let options = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
         // It hears of a loss, and does not connect again by itself: what was lost meanwhile is to be told.
-        let own = options.acquire_timeout(ANSWER).connect_lazy_with((*pool.connect_options()).clone());
+        let own = options.acquire_timeout(ANSWER).connect_lazy_with((*pool.pool().connect_options()).clone());
         let mut listener = PgListener::connect_with(&own).await.map_err(fault::connection)?;
         listener.eager_reconnect(false);
         let listening = timeout(ANSWER, listener.listen(channel)).await;

@@ -128,7 +128,10 @@ impl<'a> Rows<'a> {
 
     /// `[row, ...]`, where a row of several columns is `[value, ...]`.
     fn json(&self) -> String {
-        let mut json = Vec::from(b"[");
+        // Where nothing is escaped that is enough; what is not filled is no memory.
+        let rows = self.columns.iter().map(|(_, column)| column.json_size()).sum::<usize>();
+        let mut json = Vec::with_capacity(rows + 2 * self.columns.first().map_or(0, |(_, column)| column.len()) + 2);
+        json.push(b'[');
         for row in 0..self.columns.first().map_or(0, |(_, column)| column.len()) {
             if row > 0 {
                 json.push(b',');
@@ -156,6 +159,18 @@ impl Column<'_> {
             Self::MaybeTexts(texts) | Self::Documents(texts) => texts.len(),
             Self::Ints(ints) => ints.len(),
             Self::MaybeInts(ints) => ints.len(),
+        }
+    }
+
+    /// How long its values are as JSON at most, each with a comma, but for what is escaped.
+    fn json_size(&self) -> usize {
+        let sum = |texts: &[Option<&str>]| texts.iter().map(|text| text.map_or(1, str::len) + 3).sum();
+        match self {
+            Self::Uuids(uuids) => uuids.len() * 35,
+            Self::Texts(texts) => texts.iter().map(|text| text.len() + 3).sum(),
+            Self::MaybeTexts(texts) | Self::Documents(texts) => sum(texts),
+            Self::Ints(ints) => ints.len() * 21,
+            Self::MaybeInts(ints) => ints.len() * 21,
         }
     }
 

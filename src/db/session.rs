@@ -12,11 +12,14 @@ use std::{
 use futures_util::TryStreamExt;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{AssertSqlSafe, Executor, Pool, Postgres, Sqlite, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Executor, Postgres, Sqlite};
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit};
 use uuid::Uuid;
 
-use super::{Fault, Lock, Rows, Scalar, connect, fault};
+use super::{
+    Fault, Lock, Rows, Scalar, fault,
+    warm::{Lent, Warm},
+};
 
 /// The database ends a statement at the deadline itself; only where it does not answer at all, we do so much later.
 const GRACE: Duration = Duration::from_millis(500);
@@ -45,29 +48,39 @@ pub(super) struct Connection {
     driver: Driver,
     /// Between BEGIN and the end, or in the middle of a statement: not to be given to anybody else.
     busy: bool,
+    /// A statement failed, perhaps because the connection is lost.
+    doubtful: bool,
     /// The place among those that write, given back with the connection.
     turn: Option<OwnedSemaphorePermit>,
+    /// As long as it lives, the deadline of a SQLite connection holds.
+    _in_use: Option<Arc<()>>,
 }
 
 #[derive(Debug)]
 enum Driver {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+    Sqlite(Lent<Sqlite>),
+    Postgres(Lent<Postgres>),
 }
 
 impl Connection {
-    pub(super) async fn sqlite(pool: &Pool<Sqlite>, deadline: Option<Instant>) -> Result<Self, DbErr> {
-        let mut connection = connect::acquire(pool, deadline).await?;
+    pub(super) async fn sqlite(pool: &Arc<Warm<Sqlite>>, deadline: Option<Instant>) -> Result<Self, DbErr> {
+        let mut connection = pool.lend(deadline).await?;
+        let in_use = Arc::new(());
         if let Some(deadline) = deadline {
             let mut handle = connection.lock_handle().await.map_err(fault::connection)?;
-            handle.set_progress_handler(INSTRUCTIONS, move || Instant::now() < deadline);
+            // The deadline of one request is not that of the next, nor that of what SQLite does when it is closed.
+            let still = Arc::downgrade(&in_use);
+            let go_on = move || still.strong_count() == 0 || Instant::now() < deadline;
+            handle.set_progress_handler(INSTRUCTIONS, go_on);
         }
-        Ok(Self { driver: Driver::Sqlite(connection), busy: false, turn: None })
+        let driver = Driver::Sqlite(connection);
+        Ok(Self { driver, busy: false, doubtful: false, turn: None, _in_use: Some(in_use) })
     }
 
-    pub(super) async fn postgres(pool: &Pool<Postgres>, deadline: Option<Instant>) -> Result<Self, DbErr> {
-        let connection = connect::acquire(pool, deadline).await?;
-        Ok(Self { driver: Driver::Postgres(connection), busy: false, turn: None })
+    pub(super) async fn postgres(pool: &Arc<Warm<Postgres>>, deadline: Option<Instant>) -> Result<Self, DbErr> {
+        let connection = pool.lend(deadline).await?;
+        let driver = Driver::Postgres(connection);
+        Ok(Self { driver, busy: false, doubtful: false, turn: None, _in_use: None })
     }
 
     pub(super) fn in_turn(mut self, turn: OwnedSemaphorePermit) -> Self {
@@ -79,11 +92,12 @@ impl Connection {
 impl Drop for Connection {
     /// A future that was dropped may have left a statement or a transaction open; no one else is to find it.
     fn drop(&mut self) {
-        if self.busy {
-            match &mut self.driver {
-                Driver::Sqlite(connection) => connection.close_on_drop(),
-                Driver::Postgres(connection) => connection.close_on_drop(),
-            }
+        match &mut self.driver {
+            Driver::Sqlite(connection) if self.busy => connection.close(),
+            Driver::Sqlite(connection) if self.doubtful => connection.doubt(),
+            Driver::Postgres(connection) if self.busy => connection.close(),
+            Driver::Postgres(connection) if self.doubtful => connection.doubt(),
+            Driver::Sqlite(_) | Driver::Postgres(_) => {}
         }
     }
 }
@@ -144,8 +158,8 @@ impl Session {
     pub async fn bulk(&self, sql: &str, scalars: &[Scalar], rows: &Rows<'_>) -> Result<u64, DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, .. } = open(&mut connection)?;
-        self.limited(busy, async {
+        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
@@ -170,8 +184,8 @@ impl Session {
     ) -> Result<(), DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, .. } = open(&mut connection)?;
-        self.limited(busy, async {
+        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
@@ -201,8 +215,8 @@ impl Session {
     ) -> Result<(), DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, .. } = open(&mut connection)?;
-        self.limited(busy, async {
+        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     let mut answer = sqlx::query_with(sql, values).fetch(&mut **connection);
@@ -242,8 +256,9 @@ impl Session {
     }
 
     /// Sends statements that begin or end a transaction; the connection is busy after them, or is not.
-    async fn run(&self, Connection { driver, busy, .. }: &mut Connection, sql: &str, then: bool) -> Result<(), DbErr> {
-        self.limited(busy, async {
+    async fn run(&self, connection: &mut Connection, sql: &str, then: bool) -> Result<(), DbErr> {
+        let Connection { driver, busy, doubtful, .. } = connection;
+        self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
                 Driver::Postgres(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
@@ -263,6 +278,7 @@ impl Session {
     async fn limited<T>(
         &self,
         busy: &mut bool,
+        doubtful: &mut bool,
         statement: impl Future<Output = Result<T, sqlx::Error>> + Send,
     ) -> Result<T, DbErr> {
         let before = std::mem::replace(busy, true);
@@ -285,6 +301,7 @@ impl Session {
             self.0.contended.store(true, Ordering::Relaxed);
         }
         *busy = before;
+        *doubtful |= outcome.is_err();
         outcome
     }
 }
@@ -298,8 +315,8 @@ impl ConnectionTrait for Session {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, .. } = open(&mut connection)?;
-        self.limited(busy, async {
+        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     sqlx::query_with(sql, values).execute(&mut **connection).await.map(ExecResult::from)
@@ -314,8 +331,8 @@ impl ConnectionTrait for Session {
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, .. } = open(&mut connection)?;
-        self.limited(busy, async {
+        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(ExecResult::from),
                 Driver::Postgres(connection) => connection.execute(AssertSqlSafe(sql)).await.map(ExecResult::from),
@@ -332,8 +349,8 @@ impl ConnectionTrait for Session {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, .. } = open(&mut connection)?;
-        self.limited(busy, async {
+        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     let rows = sqlx::query_with(sql, values).fetch(&mut **connection);

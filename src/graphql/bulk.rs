@@ -174,7 +174,7 @@ impl Ids {
                 json.push(b',');
             }
             match id {
-                Some(id) => quoted(&mut json, id),
+                Some(id) => quoted(&mut json, id.ascii()),
                 None => json.extend_from_slice(b"null"),
             }
         }

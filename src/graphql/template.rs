@@ -4,7 +4,7 @@
 //! costs. Nothing is gained by it where the fields are there already: such a list has two forms behind one type, and
 //! [`Written`] chooses. Tests hold both forms to the same answers.
 
-use std::{borrow::Cow, fmt, mem};
+use std::{borrow::Cow, mem};
 
 use async_graphql::{
     ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
@@ -154,16 +154,9 @@ pub(super) fn text(json: &mut Vec<u8>, text: &str) {
 }
 
 /// Writes what has nothing in it that JSON escapes, such as an id or a time.
-pub(super) fn quoted(json: &mut Vec<u8>, value: impl fmt::Display) {
-    struct Bytes<'a>(&'a mut Vec<u8>);
-    impl fmt::Write for Bytes<'_> {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.extend_from_slice(text.as_bytes());
-            Ok(())
-        }
-    }
+pub(super) fn quoted(json: &mut Vec<u8>, value: impl AsRef<[u8]>) {
     json.push(b'"');
-    fmt::Write::write_fmt(&mut Bytes(json), format_args!("{value}")).expect("memory takes whatever is written");
+    json.extend_from_slice(value.as_ref());
     json.push(b'"');
 }
 

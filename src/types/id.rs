@@ -7,7 +7,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::Time;
+use super::{Ascii, Time};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 26;
@@ -29,6 +29,11 @@ pub trait Id: Copy + Ord + fmt::Display {
             .and_then(decode)
             .map(Self::from_uuid)
             .ok_or(MalformedId { expected: Self::PREFIX })
+    }
+
+    /// As it is written.
+    fn ascii(self) -> Ascii {
+        Ascii::new([Self::PREFIX.as_bytes(), &characters(self.uuid())])
     }
 
     /// When the thing was created: the time in the id, to the millisecond.
@@ -58,7 +63,7 @@ macro_rules! ids {
 
             impl fmt::Display for $name {
                 fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    write(formatter, $prefix, self.0)
+                    formatter.write_str(self.ascii().as_str())
                 }
             }
         )+
@@ -109,7 +114,7 @@ fn prefixes(expected: &str) -> String {
     expected.split_whitespace().collect::<Vec<_>>().join(" or ")
 }
 
-fn write(formatter: &mut fmt::Formatter<'_>, prefix: &str, uuid: Uuid) -> fmt::Result {
+fn characters(uuid: Uuid) -> [u8; LENGTH] {
     // 60 bits make 12 characters: a machine word at a time.
     let bits = uuid.as_u128();
     let mut text = [0; LENGTH];
@@ -120,8 +125,7 @@ fn write(formatter: &mut fmt::Formatter<'_>, prefix: &str, uuid: Uuid) -> fmt::R
             word >>= 5;
         }
     }
-    formatter.write_str(prefix)?;
-    formatter.write_str(std::str::from_utf8(&text).expect("the alphabet is ASCII"))
+    text
 }
 
 fn decode(text: &str) -> Option<Uuid> {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 
+use super::Ascii;
+
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// A point in time between the years 1 and 9999, to the microsecond.
@@ -41,6 +43,30 @@ impl Time {
         Self::from_micros(Timestamp::now().as_microsecond())
     }
 
+    /// In UTC with milliseconds, or microseconds where there are any, ending in Z.
+    pub fn ascii(self) -> Ascii {
+        let since = self.0.abs_diff(Self::FIRST);
+        let small = |number: u64| u32::try_from(number).expect("no year is beyond 9999");
+        let (days, seconds) = (small(since / DAY), small(since % DAY / 1_000_000));
+        let micros = small(since % 1_000_000);
+        let (year, month, day) = civil(days);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut put = |at: usize, digits: usize, mut number: u32| {
+            for place in text[at..at + digits].iter_mut().rev() {
+                *place = b"0123456789"[(number % 10) as usize];
+                number /= 10;
+            }
+        };
+        put(0, 4, year);
+        put(5, 2, month);
+        put(8, 2, day);
+        put(11, 2, seconds / 3600);
+        put(14, 2, seconds / 60 % 60);
+        put(17, 2, seconds % 60);
+        put(20, 6, micros);
+        if micros % 1000 == 0 { Ascii::new([&text[..23], b"Z"]) } else { Ascii::new([&text]) }
+    }
+
     /// Reads a date-time of RFC 3339 (section 5.6) with any offset and 0 to 9 digits of a second's fraction, of which
     /// six are kept.
     pub fn parse(text: &str) -> Result<Self, MalformedTime> {
@@ -57,44 +83,21 @@ impl Time {
     }
 }
 
-/// UTC with milliseconds, or microseconds where there are any, ending in Z. By hand, since pages are full of times.
 impl fmt::Display for Time {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, micros) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
-        let (year, month, day) = civil(days);
-        let seconds = micros / 1_000_000;
-        let mut text = *b"0000-00-00T00:00:00.000000Z";
-        let mut put = |at: usize, digits: usize, mut number: i64| {
-            for place in text[at..at + digits].iter_mut().rev() {
-                *place = b"0123456789"[usize::try_from(number % 10).unwrap_or_default()];
-                number /= 10;
-            }
-        };
-        put(0, 4, year);
-        put(5, 2, month);
-        put(8, 2, day);
-        put(11, 2, seconds / 3600);
-        put(14, 2, seconds / 60 % 60);
-        put(17, 2, seconds % 60);
-        put(20, 6, micros % 1_000_000);
-        let mut end = text.len();
-        if self.0 % 1000 == 0 {
-            text[23] = b'Z';
-            end = 24;
-        }
-        formatter.write_str(std::str::from_utf8(&text[..end]).expect("it is ASCII"))
+        formatter.write_str(self.ascii().as_str())
     }
 }
 
 /// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
+const DAY: u64 = 86_400_000_000;
 
-/// Year, month and day, so many days after 1970. Years begin in March here, so that a leap day is the last of its year; an
-/// era is the 400 years after which the calendar repeats.
-fn civil(days: i64) -> (i64, i64, i64) {
-    const ERA: i64 = 146_097;
-    let since = days + 719_468;
-    let (era, day) = (since.div_euclid(ERA), since.rem_euclid(ERA));
+/// Year, month and day, so many days after the first of the year 1. Years begin in March here, so that a leap day is the last
+/// of its year; an era is the 400 years after which the calendar repeats, and the first begins in March of the year 0.
+fn civil(days: u32) -> (u32, u32, u32) {
+    const ERA: u32 = 146_097;
+    let since = days + 306;
+    let (era, day) = (since / ERA, since % ERA);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
@@ -192,9 +195,10 @@ mod tests {
 
     #[test]
     fn every_day_is_written_as_jiff_does() {
-        for day in Time::FIRST / DAY..=Time::LAST / DAY {
-            let local = EPOCH + SignedDuration::from_hours(24 * day);
-            assert_eq!(Time::from_micros(day * DAY).to_string(), format!("{local:.3}Z"));
+        for day in 0..=Time::LAST.abs_diff(Time::FIRST) / DAY {
+            let micros = Time::FIRST.saturating_add_unsigned(day * DAY);
+            let local = EPOCH + SignedDuration::from_micros(micros);
+            assert_eq!(Time::from_micros(micros).to_string(), format!("{local:.3}Z"));
         }
     }
 

@@ -354,3 +354,72 @@ async fn a_row_of_another_shape_refuses_the_request_and_is_named(
     let path = answer.error()["extensions"]["path"].as_array().cloned().unwrap_or_default();
     assert!(path.windows(2).any(|steps| steps == [json!("members"), json!(1)]), "{}", answer.json());
 }
+
+/// 800 refs, and those of them that are there: all but every fiftieth. Those are looked up to tell whether all are new.
+fn seemingly_new() -> (Vec<String>, Vec<String>) {
+    let all: Vec<_> = (0..800).rev().map(|n| format!("member-{n:03}")).collect();
+    let there = all.iter().filter(|reference| reference[7..].parse::<u32>().unwrap() % 50 != 0).cloned().collect();
+    (all, there)
+}
+
+fn texts(refs: &[String]) -> Vec<&str> {
+    refs.iter().map(String::as_str).collect()
+}
+
+#[rstest]
+#[case("UPSERT", "unchanged")]
+#[case("INSERT_ONLY", "skipped")]
+#[tokio::test]
+async fn members_that_seem_new_are_known_again(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[case] mode: &str,
+    #[case] outcome: &str,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let (all, there) = seemingly_new();
+    let before = upserted(&writer, &base, &texts(&there)).await;
+    assert_eq!(before["summary"]["created"], 784);
+    let mut known = ids(&before).into_iter();
+    let dry = upserted_with(&writer, &base, &texts(&all), json!({"mode": mode, "dryRun": true})).await;
+    let wet = upserted_with(&writer, &base, &texts(&all), json!({"mode": mode})).await;
+    for payload in [&dry, &wet] {
+        assert_eq!((&payload["summary"]["created"], &payload["summary"][outcome]), (&json!(16), &json!(784)));
+    }
+    let (dry, wet) = (ids(&dry), ids(&wet));
+    for (place, reference) in all.iter().enumerate() {
+        if there.contains(reference) {
+            assert_eq!([dry[place], wet[place]], [known.next().unwrap(); 2], "{reference}");
+        } else {
+            assert!(dry[place].is_none() && wet[place].is_some(), "{reference}");
+        }
+    }
+    assert_eq!(server.members().await, 800);
+    let again = upserted(&writer, &base, &texts(&all)).await;
+    assert_eq!(ids(&again), wet);
+}
+
+#[rstest]
+#[tokio::test]
+async fn members_that_seem_new_keep_their_attributes(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_with(&[("a", "NUMBER"), ("b", "STRING")], &[]).await;
+    let writer = server.writer().await;
+    let (all, there) = seemingly_new();
+    let rows = |refs: &[String], attributes: Value| -> Vec<_> {
+        refs.iter().map(|reference| json!({"ref": reference, "attributes": attributes})).collect()
+    };
+    let input = |members: Vec<Value>| json!({"memberbaseId": base, "members": members});
+    writer.upsert_with(input(rows(&there, json!({"a": 1})))).await.data();
+    let payload = writer.upsert_with(input(rows(&all, json!({"b": "x"})))).await.data()["bulkUpsertMembers"].take();
+    assert_eq!((&payload["summary"]["created"], &payload["summary"]["updated"]), (&json!(16), &json!(784)));
+    let query = "query($b: ID!, $r: [String!]!) { membersByRef(memberbaseId: $b, refs: $r) { ref attributes } }";
+    let data = writer.ask(query, json!({"b": base, "r": all})).await.data();
+    for member in data["membersByRef"].as_array().unwrap() {
+        let merged = there.iter().any(|reference| member["ref"] == **reference);
+        let expected = if merged { json!({"a": 1, "b": "x"}) } else { json!({"b": "x"}) };
+        assert_eq!(member["attributes"], expected, "{}", member["ref"]);
+    }
+}

@@ -238,6 +238,28 @@ async fn a_transaction_never_changes_its_member(#[values(Database::Sqlite, Datab
 }
 
 #[rstest]
+#[tokio::test]
+async fn transactions_that_seem_new_never_change_their_member_either(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase_of(&["a", "b"]).await, server.writer().await);
+    // Of 800 keys every fiftieth is looked up to tell whether all are new.
+    let row = |member: &str, n: u32| Transactions.row(member, &format!("key-{n:03}"), 1);
+    let there: Vec<_> = (0..800).filter(|n| n % 50 != 0).map(|n| row("a", n)).collect();
+    writer.owned(Transactions, &base, json!(there)).await;
+    let all: Vec<_> = (0..800).map(|n| row("b", n)).collect();
+    let refused = writer.upsert_owned(Transactions, &base, json!(all), json!({})).await;
+    assert_eq!(refused.error()["extensions"]["failures"][0]["code"], "MEMBER_MISMATCH");
+    assert_eq!(count(&server, Transactions).await, 784);
+    let payload = writer.owned_with(Transactions, &base, json!(all), json!({"onError": "SKIP_FAILED"})).await;
+    assert_eq!((&payload["summary"]["created"], &payload["summary"]["failed"]), (&json!(16), &json!(784)));
+    let expected: Vec<_> = (0..800).map(|n| if n % 50 == 0 { "CREATED" } else { "FAILED" }).collect();
+    assert_eq!(outcomes(&payload), expected);
+    assert_eq!(count(&server, Transactions).await, 800);
+}
+
+#[rstest]
 #[case(Clips, json!({"dealId": ""}))]
 #[case(Clips, json!({"dealId": "a\u{0}"}))]
 #[case(Clips, json!({"dealId": "é".repeat(513)}))]
@@ -385,6 +407,7 @@ async fn any_number_of_rows_is_the_same_number_of_statements_and_unchanged_ones_
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(Clips, StampCollections, Transactions)] kind: Kind,
 ) {
+    const FEW: u32 = 300;
     const ROWS: u32 = 2_000;
     let server = Server::start(database).await;
     let refs: Vec<_> = (0..100).map(|n| format!("member-{n}")).collect();
@@ -399,13 +422,14 @@ async fn any_number_of_rows_is_the_same_number_of_statements_and_unchanged_ones_
         assert_eq!(payload["summary"][outcome], rows.as_array().unwrap().len(), "{}", payload["summary"]);
         server.app.db.statements() - before
     };
+    // As many as it takes for a look at some of them whether all are new.
     let few = [
-        statements(rows(0, 2, 1), "created").await,
-        statements(rows(0, 2, 1), "unchanged").await,
-        statements(rows(0, 2, 2), "updated").await,
+        statements(rows(0, FEW, 1), "created").await,
+        statements(rows(0, FEW, 1), "unchanged").await,
+        statements(rows(0, FEW, 2), "updated").await,
     ];
-    statements(rows(0, 2, 1), "updated").await;
-    let created = statements(rows(2, ROWS, 1), "created").await;
+    statements(rows(0, FEW, 1), "updated").await;
+    let created = statements(rows(FEW, ROWS, 1), "created").await;
     // Where a row lies, who wrote it and who locked it; its members too.
     let state = async || match database {
         Database::Sqlite => {

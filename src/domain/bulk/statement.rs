@@ -3,9 +3,15 @@
 
 use sea_orm::DbBackend;
 
-/// Selects of each row that is there its place `n`, its id and what is `selected` of it.
-pub(super) fn look_up(table: &str, key: &[&str], selected: &[String], lock: &str) -> String {
-    let selected: String = selected.iter().map(|column| format!(", {column}")).collect();
+use crate::db::Name;
+
+/// Selects of each row that is there its place `n`, its id and these columns.
+pub(super) fn look_up(table: &str, key: &[&str], columns: &[Name], lock: &str) -> String {
+    let select = |column: &Name| match *column {
+        Name::Document(name) => format!(", CAST(stored.{name} AS text) AS {name}"),
+        column => format!(", stored.{}", column.name()),
+    };
+    let selected: String = columns.iter().map(select).collect();
     let matches: String = key.iter().map(|column| format!(" AND stored.{column} = input.{column}")).collect();
     format!(
         "SELECT input.n, stored.id{selected} FROM {{rows}} AS input CROSS JOIN \"{table}\" AS stored \

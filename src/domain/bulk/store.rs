@@ -1,17 +1,30 @@
-//! The way of all bulk upserts through the database: read what is there, insert what is missing, write what differs.
+//! The way of all bulk upserts through the database: read what is there, insert what is missing, write what differs. Where
+//! everything seems to be new, it is inserted first, and read only where some of it was there.
 //!
 //! An unchanged row is neither written nor locked. All calls write in the order of their keys, so that none waits for
 //! one that waits for it; what still goes wrong between them is done again, with the whole transaction.
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use uuid::Uuid;
 
 use super::{Failures, Mode, Options, Outcome, Upserted, fold::Folded, statement};
 use crate::{
-    db::{Column, Rows, Scalar, Session},
+    db::{Column, Columns, Name, Rows, Scalar, Session},
     domain::{Error, RowError, access::Scope, member},
     types::{Id, RowKind, Time},
 };
+
+/// How many keys a statement looks up that reads ids alone: so many ids are nothing to hold.
+const IDS: usize = 100_000;
+
+/// And how many one that reads states, which may have large documents, and are held twice for a moment.
+const STATES: usize = 2_000;
+
+/// How many keys are looked up to tell whether all of them are new.
+const PROBED: usize = 16;
+
+/// Below so many keys a look at some of them saves nothing.
+const FEW: usize = 256;
 
 /// A kind of thing that is stored in bulk.
 pub(in crate::domain) trait Kind<'a>: Sync {
@@ -32,12 +45,7 @@ pub(in crate::domain) trait Kind<'a>: Sync {
     const KEY: &'static [&'static str];
 
     /// The columns of the state.
-    fn columns(&self) -> &'static [&'static str];
-
-    /// A column of the state as it is to be selected.
-    fn selected(column: &str) -> String {
-        format!("stored.{column}")
-    }
+    fn columns(&self) -> &'static [Name];
 
     /// The key of a row.
     fn key(row: &Self::Row) -> Self::Key;
@@ -52,8 +60,8 @@ pub(in crate::domain) trait Kind<'a>: Sync {
     where
         'a: 's;
 
-    /// Reads the state, whose columns begin at `from`.
-    fn read(&self, row: &QueryResult, from: usize) -> Result<Self::State, DbErr>;
+    /// Reads the states of so many rows, whose columns begin at `from`.
+    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<Self::State>, DbErr>;
 
     /// What is wrong with a row, whatever is there; asked of rows that are not merged.
     fn fault(&self, _: &Self::Row) -> Option<RowError> {
@@ -148,8 +156,16 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
     async fn run(&mut self) -> Result<(), Error> {
         let on_error = self.options.on_error;
         let everything: Vec<usize> = (0..self.folded.keys.len()).collect();
-        let mut changes = self.look_up(&everything, &[], "").await?;
-        let missing = self.missing(&everything)?;
+        let (mut changes, mut missing) = (Vec::new(), Vec::new());
+        let (seem_new, bad) = (self.seem_new().await?, self.failures.len());
+        if seem_new {
+            missing = self.missing(&everything)?;
+        }
+        // A row that could be the first of nothing may well change what is there.
+        if !seem_new || self.failures.len() > bad {
+            changes = self.look_up(&everything, &[], "").await?;
+            missing = self.missing(&everything)?;
+        }
         on_error.judge(&self.failures)?;
         if !missing.is_empty() {
             changes.extend(self.insert(missing).await?);
@@ -164,41 +180,45 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         self.update(changes).await
     }
 
+    /// Whether none of a few keys is there. A wrong guess costs time and nothing else: an insert leaves alone what is there.
+    async fn seem_new(&mut self) -> Result<bool, Error> {
+        let keys = self.folded.keys.len();
+        if keys < FEW || self.options.mode == Mode::UpdateOnly {
+            return Ok(false);
+        }
+        let probed: Vec<_> = (0..PROBED).map(|at| at * keys / PROBED).collect();
+        self.look_up(&probed, &[], "").await?;
+        Ok(probed.iter().all(|&place| self.ids[place].is_none()))
+    }
+
     /// Finds which of the keys at these places are there, and answers what their rows change of it; but not of those
     /// that have `ours` for an id, each at its place.
     async fn look_up(&mut self, places: &[usize], ours: &[Uuid], lock: &str) -> Result<Vec<Change<K::State>>, Error> {
         let mut changes = Vec::new();
-        if places.is_empty() {
-            return Ok(changes);
-        }
-        let selected: Vec<_> = self.kind.columns().iter().map(|column| K::selected(column)).collect();
-        let sql = statement::look_up(K::TABLE, K::KEY, &selected, lock);
-        let folded = self.folded;
-        let keys = K::key_values(places.iter().map(|&place| &folded.keys[place]));
-        let rows = Rows::new(named(K::KEY, keys).collect::<Vec<_>>());
-        for &place in places {
-            self.ids[place] = None;
-        }
-        let mut fault = None;
+        let state = self.kind.columns();
+        let sql = statement::look_up(K::TABLE, K::KEY, state, lock);
+        let names = [&[Name::Int("n"), Name::Id("id")], state].concat();
         let scalars = [Scalar::Uuid(self.scope.memberbase().uuid())];
-        let (session, kind) = (self.session, self.kind);
-        let found = |row: QueryResult| {
-            let n: i64 = row.try_get_by_index(0)?;
-            let n = usize::try_from(n).expect("rows count from 0");
-            let (place, id) = (places[n], row.try_get_by_index(1)?);
-            self.ids[place] = Some(id);
-            if ours.get(n) == Some(&id) {
-                return Ok(());
+        let most = if state.is_empty() { IDS } else { STATES };
+        for (chunk, places) in places.chunks(most).enumerate() {
+            let keys = K::key_values(places.iter().map(|&place| &self.folded.keys[place]));
+            let rows = Rows::new(named(K::KEY.iter().copied(), keys));
+            let found = self.session.bulk_columns(&sql, &names, &scalars, &rows).await?;
+            for &place in places {
+                self.ids[place] = None;
             }
-            let state = kind.read(&row, 2)?;
-            match self.judge(place, Some(&state)) {
-                Ok(change) => changes.extend(change),
-                Err(error) => fault = Some(error),
+            let (numbers, ids) = (found.column::<i64>(0)?, found.column::<Uuid>(1)?);
+            let states = self.kind.states(&found, 2, ids.len())?;
+            for ((n, id), state) in numbers.into_iter().zip(ids).zip(states) {
+                let n = usize::try_from(n).expect("rows count from 0");
+                let place = places[n];
+                self.ids[place] = Some(id);
+                if ours.get(chunk * most + n) != Some(&id) {
+                    changes.extend(self.judge(place, Some(&state))?);
+                }
             }
-            Ok(())
-        };
-        session.bulk_each(&sql, &scalars, &rows, found).await?;
-        fault.map_or(Ok(changes), Err)
+        }
+        Ok(changes)
     }
 
     /// Judges the rows of a key by what is there, and answers what they change of it.
@@ -297,13 +317,13 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         if backend == DbBackend::Sqlite {
             order.sort_unstable_by_key(|&at| ids[at]);
         }
-        let state = self.kind.columns();
-        let sql = statement::insert(backend, K::TABLE, K::KEY, state);
+        let state: Vec<_> = self.names().collect();
+        let sql = statement::insert(backend, K::TABLE, K::KEY, &state);
         let mut columns = vec![("id", Column::Uuids(order.iter().map(|&at| ids[at]).collect()))];
         let keys = order.iter().map(|&at| &self.folded.keys[missing[at].place]);
-        columns.extend(named(K::KEY, K::key_values(keys)));
+        columns.extend(named(K::KEY.iter().copied(), K::key_values(keys)));
         let states = order.iter().map(|&at| &missing[at].state);
-        columns.extend(named(state, self.kind.state_values(states)));
+        columns.extend(named(state.into_iter(), self.kind.state_values(states)));
         let scalars = [Scalar::Uuid(self.scope.memberbase().uuid()), Scalar::Int(Time::now().micros())];
         Ok(self.session.bulk(&sql, &scalars, &Rows::new(columns)).await?)
     }
@@ -313,16 +333,21 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         if changes.is_empty() {
             return Ok(());
         }
-        let columns = self.kind.columns();
-        let sql = statement::update(self.session.get_database_backend(), K::TABLE, columns);
+        let columns: Vec<_> = self.names().collect();
+        let sql = statement::update(self.session.get_database_backend(), K::TABLE, &columns);
         let now = Time::now().micros();
         let ids = changes.iter().filter_map(|change| self.ids[change.place]).collect();
         let times = changes.iter().map(|change| change.seen.then_some(now)).collect();
         let mut rows = vec![("id", Column::Uuids(ids)), ("updated_at", Column::MaybeInts(times))];
-        rows.extend(named(columns, self.kind.state_values(changes.iter().map(|change| &change.state))));
+        rows.extend(named(columns.into_iter(), self.kind.state_values(changes.iter().map(|change| &change.state))));
         let scalars = [Scalar::Uuid(self.scope.memberbase().uuid())];
         self.session.bulk(&sql, &scalars, &Rows::new(rows)).await?;
         Ok(())
+    }
+
+    /// The names of the state's columns.
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.kind.columns().iter().map(|column| column.name())
     }
 
     /// Keeps the members of what is inserted from being deleted before it is there.
@@ -361,9 +386,6 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
     }
 }
 
-fn named<'a>(
-    names: &'static [&'static str],
-    columns: Vec<Column<'a>>,
-) -> impl Iterator<Item = (&'static str, Column<'a>)> {
-    names.iter().copied().zip(columns)
+fn named<'a>(names: impl Iterator<Item = &'static str>, columns: Vec<Column<'a>>) -> Vec<(&'static str, Column<'a>)> {
+    names.zip(columns).collect()
 }

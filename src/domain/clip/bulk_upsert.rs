@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::DbErr;
 use uuid::Uuid;
 
 use crate::{
     app::App,
-    db::Column,
+    db::{Column, Columns, Name},
     domain::{
         Error, RowError,
         access::Scope,
@@ -84,8 +84,8 @@ impl<'a> Kind<'a> for Clips {
     const TABLE: &'static str = "clip";
     const KEY: &'static [&'static str] = &["member_id", "deal_id"];
 
-    fn columns(&self) -> &'static [&'static str] {
-        &["creative_id", "variant_id", "redeemed_at"]
+    fn columns(&self) -> &'static [Name] {
+        &[Name::Text("creative_id"), Name::MaybeText("variant_id"), Name::MaybeInt("redeemed_at")]
     }
 
     fn key(row: &Self::Row) -> Self::Key {
@@ -111,12 +111,18 @@ impl<'a> Kind<'a> for Clips {
         ]
     }
 
-    fn read(&self, row: &QueryResult, from: usize) -> Result<State<'a>, DbErr> {
-        Ok(State {
-            creative_id: row.try_get_by_index::<String>(from)?.into(),
-            variant_id: row.try_get_by_index::<Option<String>>(from + 1)?.map(Cow::from),
-            redeemed_at: row.try_get_by_index(from + 2)?,
-        })
+    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
+        let mut creatives = columns.cells(from)?;
+        let mut variants = columns.cells::<Option<String>>(from + 1)?;
+        let mut times = columns.cells(from + 2)?;
+        let state = |_| {
+            Ok(State {
+                creative_id: Cow::Owned(creatives.take()?),
+                variant_id: variants.take()?.map(Cow::Owned),
+                redeemed_at: times.take()?,
+            })
+        };
+        (0..rows).map(state).collect()
     }
 
     fn merge(&self, OfMember { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {

@@ -1,11 +1,11 @@
 //! Bulk upsert: any number of rows in one call, all of them in one transaction, an outcome for every row.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::{Member, member};
 use crate::{
     app::App,
-    db::{Column, Session, list},
+    db::{Column, Columns, Name, Session, list},
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
@@ -187,12 +187,8 @@ impl<'a> Kind<'a> for Members {
     const TABLE: &'static str = "member";
     const KEY: &'static [&'static str] = &["ref"];
 
-    fn columns(&self) -> &'static [&'static str] {
-        if self.full { &["attributes", "source_updated_at"] } else { &[] }
-    }
-
-    fn selected(column: &str) -> String {
-        if column == "attributes" { "CAST(stored.attributes AS text)".to_owned() } else { format!("stored.{column}") }
+    fn columns(&self) -> &'static [Name] {
+        if self.full { &[Name::Document("attributes"), Name::MaybeInt("source_updated_at")] } else { &[] }
     }
 
     fn key(row: &Self::Row) -> Self::Key {
@@ -219,11 +215,13 @@ impl<'a> Kind<'a> for Members {
         ]
     }
 
-    fn read(&self, row: &QueryResult, from: usize) -> Result<State, DbErr> {
+    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
         if !self.full {
-            return Ok(State::default());
+            return Ok(vec![State::default(); rows]);
         }
-        Ok(State::new(row.try_get_by_index(from)?, row.try_get_by_index(from + 1)?))
+        let mut documents = columns.cells(from)?;
+        let mut times = columns.cells(from + 1)?;
+        (0..rows).map(|_| Ok(State::new(documents.take()?, times.take()?))).collect()
     }
 
     fn fault(&self, row: &Self::Row) -> Option<RowError> {

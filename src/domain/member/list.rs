@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Filter, Member, Order, OrderField, Position, Test, column, condition};
 use crate::{
     app::App,
-    db::{Cell, Columns, Name, Session},
+    db::{Cell, Cells, Columns, Name, Session},
     domain::{
         Error,
         access::Scope,
@@ -108,41 +108,48 @@ async fn read(
     fields: Fields,
 ) -> Result<Vec<Picked>, Error> {
     let optional = [
-        (Fields::REF, "ref", column(member::Column::Reference)),
-        (Fields::ATTRIBUTES, "attributes", column(member::Column::Attributes).cast_as("text")),
-        (Fields::UPDATED_AT, "updated_at", column(member::Column::UpdatedAt)),
-        (Fields::SOURCE_UPDATED_AT, "source_updated_at", column(member::Column::SourceUpdatedAt)),
+        (Fields::REF, Name::Text("ref"), column(member::Column::Reference)),
+        (Fields::ATTRIBUTES, Name::Document("attributes"), column(member::Column::Attributes).cast_as("text")),
+        (Fields::UPDATED_AT, Name::Int("updated_at"), column(member::Column::UpdatedAt)),
+        (Fields::SOURCE_UPDATED_AT, Name::MaybeInt("source_updated_at"), column(member::Column::SourceUpdatedAt)),
     ];
     let mut rows = rows.select_only().column(member::Column::Id);
     let (mut names, mut places) = (vec![Name::Id("id")], [None; 4]);
     for (place, (field, name, column)) in places.iter_mut().zip(optional) {
         if fields.has(field) {
             *place = Some(names.len());
-            names.push(Name::Plain(name));
-            rows = rows.expr_as(column, name);
+            names.push(name);
+            rows = rows.expr_as(column, name.name());
         }
     }
     let columns = session.columns(rows.into_query(), &names).await?;
     let ids: Vec<Uuid> = columns.column(0)?;
     let [references, attributes, updated, source_updated] = places;
     let mut references = cells(&columns, references)?;
-    let mut attributes = cells::<Option<String>>(&columns, attributes)?;
+    let mut attributes = cells(&columns, attributes)?;
     let mut updated = cells(&columns, updated)?;
-    let mut source_updated = cells::<Option<i64>>(&columns, source_updated)?;
-    let member = |id| Member {
-        id: MemberId::from_uuid(id),
-        memberbase: scope.memberbase(),
-        reference: references.next().unwrap_or_default(),
-        attributes: Document::new(attributes.next().flatten()),
-        updated_at: Time::from_micros(updated.next().unwrap_or_default()),
-        source_updated_at: source_updated.next().flatten().map(Time::from_micros),
+    let mut source_updated = cells(&columns, source_updated)?;
+    let member = |id| {
+        Ok(Picked(Member {
+            id: MemberId::from_uuid(id),
+            memberbase: scope.memberbase(),
+            reference: next(&mut references)?,
+            attributes: Document::new(next(&mut attributes)?),
+            updated_at: Time::from_micros(next(&mut updated)?),
+            source_updated_at: next::<Option<_>>(&mut source_updated)?.map(Time::from_micros),
+        }))
     };
-    Ok(ids.into_iter().map(member).map(Picked).collect())
+    ids.into_iter().map(member).collect()
 }
 
 /// The values of a column, if there is one.
-fn cells<T: Cell>(columns: &Columns, place: Option<usize>) -> Result<std::vec::IntoIter<T>, DbErr> {
-    Ok(place.map(|place| columns.column(place)).transpose()?.unwrap_or_default().into_iter())
+fn cells<T: Cell>(columns: &Columns, place: Option<usize>) -> Result<Option<Cells<T>>, DbErr> {
+    place.map(|place| columns.cells(place)).transpose()
+}
+
+/// The next value of a column, if there is one.
+fn next<T: Default>(cells: &mut Option<Cells<T>>) -> Result<T, DbErr> {
+    cells.as_mut().map_or_else(|| Ok(T::default()), Cells::take)
 }
 
 /// What reads a page.

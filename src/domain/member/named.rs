@@ -1,10 +1,9 @@
 //! Members as rows of other things name them: by id, or by ref.
 
-use sea_orm::QueryResult;
 use uuid::Uuid;
 
 use crate::{
-    db::{Column, Rows, Scalar, Session},
+    db::{Column, Name, Rows, Scalar, Session},
     domain::{Error, RowError, RowErrorCode, access::Scope, text},
     types::{Id, MemberId},
 };
@@ -78,13 +77,12 @@ pub(in crate::domain) async fn resolve(
             "SELECT input.n, member.id FROM {{rows}} AS input \
             CROSS JOIN member WHERE member.memberbase_id = $1 AND member.{column} = input.{column}"
         );
-        let take = |row: QueryResult| {
-            let n: i64 = row.try_get_by_index(0)?;
-            found[places[usize::try_from(n).expect("rows count from 0")]] = Some(row.try_get_by_index(1)?);
-            Ok(())
-        };
+        let names = [Name::Int("n"), Name::Id("id")];
         let scalars = [Scalar::Uuid(scope.memberbase().uuid())];
-        session.bulk_each(&sql, &scalars, &Rows::new([(column, values)]), take).await?;
+        let there = session.bulk_columns(&sql, &names, &scalars, &Rows::new([(column, values)])).await?;
+        for (n, id) in there.column::<i64>(0)?.into_iter().zip(there.column(1)?) {
+            found[places[usize::try_from(n).expect("rows count from 0")]] = Some(id);
+        }
     }
     Ok(found)
 }

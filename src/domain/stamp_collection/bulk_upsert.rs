@@ -1,11 +1,11 @@
 //! Stamp collections, any number of them in one call.
 
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::DbErr;
 use uuid::Uuid;
 
 use crate::{
     app::App,
-    db::Column,
+    db::{Column, Columns, Name},
     domain::{
         Error, RowError,
         access::Scope,
@@ -79,8 +79,8 @@ impl<'a> Kind<'a> for StampCollections {
     const TABLE: &'static str = "stamp_collection";
     const KEY: &'static [&'static str] = &["member_id", "loyalty_program_id"];
 
-    fn columns(&self) -> &'static [&'static str] {
-        &["stamps", "rewards_earned"]
+    fn columns(&self) -> &'static [Name] {
+        &[Name::Int("stamps"), Name::Int("rewards_earned")]
     }
 
     fn key(row: &Self::Row) -> Self::Key {
@@ -105,9 +105,10 @@ impl<'a> Kind<'a> for StampCollections {
         ]
     }
 
-    fn read(&self, row: &QueryResult, from: usize) -> Result<State, DbErr> {
-        let count = |column| row.try_get_by_index::<i32>(column).map(i64::from);
-        Ok(State { stamps: count(from)?, rewards_earned: count(from + 1)? })
+    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
+        let mut stamps = columns.cells(from)?;
+        let mut rewards = columns.cells(from + 1)?;
+        (0..rows).map(|_| Ok(State { stamps: stamps.take()?, rewards_earned: rewards.take()? })).collect()
     }
 
     fn merge(&self, OfMember { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::CardNetwork;
 use crate::{
     app::App,
-    db::Column,
+    db::{Column, Columns, Name},
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
@@ -158,19 +158,19 @@ impl<'a> Kind<'a> for Transactions {
     const TABLE: &'static str = "transaction";
     const KEY: &'static [&'static str] = &["external_id"];
 
-    fn columns(&self) -> &'static [&'static str] {
+    fn columns(&self) -> &'static [Name] {
         &[
-            "member_id",
-            "auth_code",
-            "network",
-            "bin",
-            "merchant_id",
-            "statement_descriptor",
-            "amount",
-            "currency",
-            "authed_at",
-            "cleared_at",
-            "reverted_at",
+            Name::Id("member_id"),
+            Name::Text("auth_code"),
+            Name::Int("network"),
+            Name::Text("bin"),
+            Name::Text("merchant_id"),
+            Name::MaybeText("statement_descriptor"),
+            Name::MaybeInt("amount"),
+            Name::MaybeText("currency"),
+            Name::Int("authed_at"),
+            Name::MaybeInt("cleared_at"),
+            Name::MaybeInt("reverted_at"),
         ]
     }
 
@@ -205,22 +205,34 @@ impl<'a> Kind<'a> for Transactions {
         ]
     }
 
-    fn read(&self, row: &QueryResult, from: usize) -> Result<State<'a>, DbErr> {
-        let text = |column| row.try_get_by_index::<String>(from + column).map(Cow::from);
-        let maybe_text = |column| Ok::<_, DbErr>(row.try_get_by_index::<Option<String>>(from + column)?.map(Cow::from));
-        Ok(State {
-            member: row.try_get_by_index(from)?,
-            auth_code: text(1)?,
-            network: row.try_get_by_index::<i32>(from + 2)?.into(),
-            bin: text(3)?,
-            merchant_id: text(4)?,
-            statement_descriptor: maybe_text(5)?,
-            amount: row.try_get_by_index(from + 6)?,
-            currency: maybe_text(7)?,
-            authed_at: row.try_get_by_index(from + 8)?,
-            cleared_at: row.try_get_by_index(from + 9)?,
-            reverted_at: row.try_get_by_index(from + 10)?,
-        })
+    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
+        let mut members = columns.cells(from)?;
+        let mut auth_codes = columns.cells(from + 1)?;
+        let mut networks = columns.cells(from + 2)?;
+        let mut bins = columns.cells(from + 3)?;
+        let mut merchants = columns.cells(from + 4)?;
+        let mut descriptors = columns.cells::<Option<String>>(from + 5)?;
+        let mut amounts = columns.cells(from + 6)?;
+        let mut currencies = columns.cells::<Option<String>>(from + 7)?;
+        let mut authed = columns.cells(from + 8)?;
+        let mut cleared = columns.cells(from + 9)?;
+        let mut reverted = columns.cells(from + 10)?;
+        let state = |_| {
+            Ok(State {
+                member: members.take()?,
+                auth_code: Cow::Owned(auth_codes.take()?),
+                network: networks.take()?,
+                bin: Cow::Owned(bins.take()?),
+                merchant_id: Cow::Owned(merchants.take()?),
+                statement_descriptor: descriptors.take()?.map(Cow::Owned),
+                amount: amounts.take()?,
+                currency: currencies.take()?.map(Cow::Owned),
+                authed_at: authed.take()?,
+                cleared_at: cleared.take()?,
+                reverted_at: reverted.take()?,
+            })
+        };
+        (0..rows).map(state).collect()
     }
 
     fn merge(&self, row: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {

@@ -131,7 +131,7 @@ fn json<I: Id>(
     Some(template.list(0..upserted.ids.len(), |index, gap, json| match gap {
         Gap::Index => write!(json, "{index}").expect("memory takes whatever is written"),
         Gap::Ref(rows) => text(json, &rows[*index].reference),
-        Gap::Id => nullable(json, upserted.ids[*index], quoted),
+        Gap::Id => nullable(json, upserted.ids[*index].map(I::ascii), quoted),
         Gap::Outcome => enum_value(json, UpsertOutcome::from(upserted.outcomes[*index])),
         Gap::Error(template) => nullable(json, upserted.failures.get(index), |json, error| {
             template.item(json, |gap, json| write_error(error, gap, json));

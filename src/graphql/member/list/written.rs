@@ -9,7 +9,7 @@ use super::{Member, MemberConnection, MemberEdge, Rows};
 use crate::{
     domain::member::{self, Fields, Picked},
     graphql::template::{Template, TwoForms, nullable, quoted, text},
-    types::Id,
+    types::{Id, Time},
 };
 
 /// The nodes of a connection.
@@ -92,13 +92,13 @@ impl Gap {
 impl MemberConnection {
     fn write(&self, template: &Template<Gap>) -> Value {
         let fill = |member: &&member::Member, gap: &Gap, json: &mut Vec<u8>| match gap {
-            Gap::Id => quoted(json, member.id),
+            Gap::Id => quoted(json, member.id.ascii()),
             Gap::Ref => text(json, &member.reference),
-            Gap::MemberbaseId => quoted(json, member.memberbase),
+            Gap::MemberbaseId => quoted(json, member.memberbase.ascii()),
             Gap::Attributes => json.extend_from_slice(member.attributes.json().as_bytes()),
-            Gap::CreatedAt => quoted(json, member.id.created_at()),
-            Gap::UpdatedAt => quoted(json, member.updated_at),
-            Gap::SourceUpdatedAt => nullable(json, member.source_updated_at, quoted),
+            Gap::CreatedAt => quoted(json, member.id.created_at().ascii()),
+            Gap::UpdatedAt => quoted(json, member.updated_at.ascii()),
+            Gap::SourceUpdatedAt => nullable(json, member.source_updated_at.map(Time::ascii), quoted),
             Gap::Cursor => quoted(json, self.cursor(member)),
         };
         match &self.rows {

@@ -1,0 +1,73 @@
+//! Connections that are used again: as many as there may be, sound, and without what the last request left.
+
+use std::time::{Duration, Instant};
+
+use memberbase::db::{Db, Fault, Session, Settings};
+use rstest::rstest;
+use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use crate::support::Database;
+
+/// What SQLite does more for than it does between two looks at the clock.
+const LONG: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n";
+
+async fn number(session: &Session, sql: &str) -> Result<i64, DbErr> {
+    let statement = Statement::from_string(session.get_database_backend(), sql);
+    session.query_one_raw(statement).await?.unwrap().try_get_by_index(0)
+}
+
+/// A database of which one connection may read at a time.
+async fn narrow(database: Database) -> (Db, Settings, impl Sized) {
+    let (settings, storage) = database.make(Duration::from_secs(5)).await;
+    let settings = Settings { max_connections: 1, acquire_timeout: Duration::from_millis(300), ..settings };
+    (Db::connect(&settings).await.unwrap(), settings, storage)
+}
+
+#[rstest]
+#[tokio::test]
+async fn no_more_are_open_than_may_be(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let (db, _, _storage) = narrow(database).await;
+    let session = db.read().await.unwrap();
+    assert_eq!(Fault::of(&db.read().await.unwrap_err()), Fault::Unavailable);
+    let hurried = db.with_deadline(Instant::now() + Duration::from_millis(50));
+    assert_eq!(Fault::of(&hurried.read().await.unwrap_err()), Fault::Timeout);
+    let waiting = tokio::spawn({
+        let db = db.clone();
+        async move { number(&db.read().await?, "SELECT CAST(7 AS bigint)").await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(session);
+    assert_eq!(waiting.await.unwrap().unwrap(), 7);
+    assert_eq!(db.connections().used, 0);
+    assert!(db.connections().idle > 0);
+    tokio::time::timeout(Duration::from_secs(5), db.close()).await.expect("nobody has one any more");
+    assert_eq!(Fault::of(&db.read().await.unwrap_err()), Fault::Unavailable);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_deadline_of_one_request_is_not_that_of_the_next(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let (db, _, _storage) = narrow(database).await;
+    let hurried = db.with_deadline(Instant::now() + Duration::from_millis(100));
+    assert_eq!(number(&hurried.read().await.unwrap(), "SELECT CAST(1 AS bigint)").await.unwrap(), 1);
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!(number(&db.read().await.unwrap(), LONG).await.unwrap(), 100_000);
+}
+
+#[tokio::test]
+async fn one_that_was_cut_fails_one_request() {
+    let (db, settings, _storage) = narrow(Database::Postgres).await;
+    let process = number(&db.read().await.unwrap(), "SELECT pg_backend_pid()::bigint").await.unwrap();
+    let again = number(&db.read().await.unwrap(), "SELECT pg_backend_pid()::bigint").await.unwrap();
+    assert_eq!(process, again, "the same connection is used again");
+    let mut other = PgConnection::connect(&settings.url).await.unwrap();
+    other.execute(AssertSqlSafe(format!("SELECT pg_terminate_backend({process}, 5000)"))).await.unwrap();
+    let cut = number(&db.read().await.unwrap(), "SELECT CAST(1 AS bigint)").await.unwrap_err();
+    assert_eq!(Fault::of(&cut), Fault::Unavailable);
+    assert_eq!(number(&db.read().await.unwrap(), "SELECT CAST(1 AS bigint)").await.unwrap(), 1);
+    other.close().await.unwrap();
+}
