@@ -45,6 +45,8 @@ pub fn judge(lab: &Lab, side: &str) -> Vec<Bar> {
     for database in ["PostgreSQL", "SQLite"] {
         let resident = lab.fact(side, &format!("resident memory in the end, {database}"));
         judge.at_most(format!("resident memory after all of it, {database}"), 64.0, "MiB", resident);
+        let grown = lab.fact(side, &format!("growth of memory under mixed load, {database}"));
+        judge.at_most(format!("growth of memory under mixed load, {database}"), 5.0, "%", grown);
     }
     judge.at_most("start to first answer".to_owned(), 2_000.0, "ms", lab.fact(side, "start to first answer"));
     judge.bars

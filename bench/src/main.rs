@@ -11,6 +11,7 @@ mod ids;
 mod lab;
 mod machine;
 mod members;
+mod mixed;
 mod postgres;
 mod postgres_read;
 mod postgres_upsert;
@@ -68,7 +69,8 @@ struct Options {
     /// How many seconds a phase takes [default: 2, or 0.5 where it is to be quick]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Nothing but these workloads: W1 to W7, one-call, deletion, start, SQLite (or SQLite-W1 and so on)
+    /// Nothing but these workloads: W1 to W7, one-call, deletion, start, SQLite (or SQLite-W1 and so on);
+    /// mixed, which is none of those that run by themselves
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where the results and the servers' logs go
@@ -90,7 +92,11 @@ async fn run(options: Options) -> Result<ExitCode> {
     ensure!(members >= 100_000 && options.rounds > 0, "at least 100,000 members and one round are needed");
     for only in &options.only {
         let plan = only.replace('-', " ");
-        let known = ON_POSTGRES.iter().chain(&sqlite::WORKS).any(|work| work.eq_ignore_ascii_case(&plan));
+        let known = ON_POSTGRES
+            .iter()
+            .chain(&sqlite::WORKS)
+            .chain([&mixed::MIXED])
+            .any(|work| work.eq_ignore_ascii_case(&plan));
         ensure!(known, "{only} is no workload");
     }
     fs::create_dir_all(&options.folder)?;
@@ -162,6 +168,10 @@ async fn measure(
     on_postgres(postgres, binaries, plan, lab, about).await?;
     if sqlite::wanted(plan) {
         sqlite::run(binaries, plan, lab).await?;
+    }
+    if !plan.only.is_empty() && plan.wants(mixed::MIXED) {
+        let (side, binary) = binaries[0];
+        mixed::run(side, binary, postgres, plan, lab).await?;
     }
     Ok(())
 }

@@ -164,7 +164,7 @@ impl Column<'_> {
 
     /// How long its values are as JSON at most, each with a comma, but for what is escaped.
     fn json_size(&self) -> usize {
-        let sum = |texts: &[Option<&str>]| texts.iter().map(|text| text.map_or(1, str::len) + 3).sum();
+        let sum = |texts: &[Option<&str>]| texts.iter().map(|text| text.map_or(2, str::len) + 3).sum();
         match self {
             Self::Uuids(uuids) => uuids.len() * 35,
             Self::Texts(texts) => texts.iter().map(|text| text.len() + 3).sum(),
