@@ -50,6 +50,11 @@ impl<'a> Rows<'a> {
         Self { columns: columns.into() }
     }
 
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.columns.first().map_or(0, |(_, column)| column.len())
+    }
+
     /// The statement with its `{rows}` replaced by a table expression that has the columns by their names, and a column
     /// `n`, which counts the rows from 0. It is to be given an alias.
     pub(super) fn insert_into(&self, sql: &str, backend: DbBackend, scalars: usize) -> String {
@@ -130,9 +135,9 @@ impl<'a> Rows<'a> {
     fn json(&self) -> String {
         // Where nothing is escaped that is enough; what is not filled is no memory.
         let rows = self.columns.iter().map(|(_, column)| column.json_size()).sum::<usize>();
-        let mut json = Vec::with_capacity(rows + 2 * self.columns.first().map_or(0, |(_, column)| column.len()) + 2);
+        let mut json = Vec::with_capacity(rows + 2 * self.len() + 2);
         json.push(b'[');
-        for row in 0..self.columns.first().map_or(0, |(_, column)| column.len()) {
+        for row in 0..self.len() {
             if row > 0 {
                 json.push(b',');
             }

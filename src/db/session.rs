@@ -12,7 +12,7 @@ use std::{
 use futures_util::TryStreamExt;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{AssertSqlSafe, Executor, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, Postgres, Sqlite};
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit};
 use uuid::Uuid;
 
@@ -26,6 +26,9 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// How many of SQLite's virtual machine instructions pass between two looks at the clock: few, for one may be a regex.
 const INSTRUCTIONS: i32 = 500;
+
+/// After a statement of more rows the memory that it took is given back.
+const MANY: usize = 10_000;
 
 /// A connection in use. A clone is the same one.
 #[derive(Clone, Debug)]
@@ -167,7 +170,9 @@ impl Session {
                 }
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
-                    Ok(query.execute(&mut **connection).await?.rows_affected())
+                    let touched = query.execute(&mut **connection).await?.rows_affected();
+                    forget(connection, rows);
+                    Ok(touched)
                 }
             }
         })
@@ -200,6 +205,8 @@ impl Session {
                     while let Some(row) = answer.try_next().await? {
                         take(row.into()).map_err(undecodable)?;
                     }
+                    drop(answer);
+                    forget(connection, rows);
                 }
             }
             Ok(())
@@ -368,6 +375,13 @@ impl ConnectionTrait for Session {
 
 fn open(connection: &mut Option<Connection>) -> Result<&mut Connection, DbErr> {
     connection.as_mut().ok_or_else(ended)
+}
+
+/// A connection keeps what it has sent as memory for what it will send: too much, after many rows.
+fn forget(connection: &mut Lent<Postgres>, rows: &Rows<'_>) {
+    if rows.len() > MANY {
+        connection.shrink_buffers();
+    }
 }
 
 fn ended() -> DbErr {
