@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees to what a build needs beside the sources: cargo, and a C compiler for the bundled SQLite and for ring. On Debian
+# Sees to what a build needs beside the sources: cargo, and a C compiler for the bundled SQLite, ring and jemalloc. On Debian
 # and Ubuntu the compiler is installed where it is missing and we are root or may become root without a password.
 set -euo pipefail
 

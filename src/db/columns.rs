@@ -188,6 +188,14 @@ fn undecodable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Db
     DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Decode(error.into()).into()))
 }
 
+/// The places of rows.
+impl Cell for usize {
+    fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr> {
+        let places = i64::column(columns, place)?.into_iter();
+        places.map(|place| Self::try_from(place).map_err(undecodable)).collect()
+    }
+}
+
 /// Values of so many bytes each.
 fn packed<const N: usize>(bytes: &[u8]) -> Result<&[[u8; N]], DbErr> {
     match bytes.as_chunks() {

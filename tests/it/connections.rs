@@ -58,16 +58,33 @@ async fn the_deadline_of_one_request_is_not_that_of_the_next(
     assert_eq!(number(&db.read().await.unwrap(), LONG).await.unwrap(), 100_000);
 }
 
+/// The process of the connection that reads.
+async fn process(db: &Db) -> i64 {
+    number(&db.read().await.unwrap(), "SELECT CAST(pg_backend_pid() AS bigint)").await.unwrap()
+}
+
+async fn cut(settings: &Settings, process: i64) {
+    let mut other = PgConnection::connect(&settings.url).await.unwrap();
+    other.execute(AssertSqlSafe(format!("SELECT pg_terminate_backend({process}, 5000)"))).await.unwrap();
+    other.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn one_that_was_cut_fails_one_request() {
     let (db, settings, _storage) = narrow(Database::Postgres).await;
-    let process = number(&db.read().await.unwrap(), "SELECT pg_backend_pid()::bigint").await.unwrap();
-    let again = number(&db.read().await.unwrap(), "SELECT pg_backend_pid()::bigint").await.unwrap();
-    assert_eq!(process, again, "the same connection is used again");
-    let mut other = PgConnection::connect(&settings.url).await.unwrap();
-    other.execute(AssertSqlSafe(format!("SELECT pg_terminate_backend({process}, 5000)"))).await.unwrap();
-    let cut = number(&db.read().await.unwrap(), "SELECT CAST(1 AS bigint)").await.unwrap_err();
-    assert_eq!(Fault::of(&cut), Fault::Unavailable);
-    assert_eq!(number(&db.read().await.unwrap(), "SELECT CAST(1 AS bigint)").await.unwrap(), 1);
-    other.close().await.unwrap();
+    let first = process(&db).await;
+    assert_eq!(process(&db).await, first, "the same connection is used again");
+    cut(&settings, first).await;
+    let failed = number(&db.read().await.unwrap(), "SELECT CAST(1 AS bigint)").await.unwrap_err();
+    assert_eq!(Fault::of(&failed), Fault::Unavailable);
+    assert_ne!(process(&db).await, first);
+}
+
+#[tokio::test]
+async fn one_that_was_cut_while_it_was_idle_fails_none() {
+    let (db, settings, _storage) = narrow(Database::Postgres).await;
+    let first = process(&db).await;
+    cut(&settings, first).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_ne!(process(&db).await, first);
 }

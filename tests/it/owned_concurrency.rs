@@ -6,10 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::{
-    owned_upserts::Kind,
-    support::{Caller, Database, Server},
-};
+use crate::support::{Caller, Database, Kind, Server};
 
 const MEMBERS: usize = 60;
 

@@ -207,10 +207,9 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
             for &place in places {
                 self.ids[place] = None;
             }
-            let (numbers, ids) = (found.column::<i64>(0)?, found.column::<Uuid>(1)?);
+            let (numbers, ids) = (found.column::<usize>(0)?, found.column::<Uuid>(1)?);
             let states = self.kind.states(&found, 2, ids.len())?;
             for ((n, id), state) in numbers.into_iter().zip(ids).zip(states) {
-                let n = usize::try_from(n).expect("rows count from 0");
                 let place = places[n];
                 self.ids[place] = Some(id);
                 if ours.get(chunk * most + n) != Some(&id) {

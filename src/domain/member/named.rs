@@ -80,8 +80,8 @@ pub(in crate::domain) async fn resolve(
         let names = [Name::Int("n"), Name::Id("id")];
         let scalars = [Scalar::Uuid(scope.memberbase().uuid())];
         let there = session.bulk_columns(&sql, &names, &scalars, &Rows::new([(column, values)])).await?;
-        for (n, id) in there.column::<i64>(0)?.into_iter().zip(there.column(1)?) {
-            found[places[usize::try_from(n).expect("rows count from 0")]] = Some(id);
+        for (n, id) in there.column::<usize>(0)?.into_iter().zip(there.column(1)?) {
+            found[places[n]] = Some(id);
         }
     }
     Ok(found)

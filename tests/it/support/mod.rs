@@ -5,12 +5,14 @@ mod belongings;
 mod caller;
 mod database;
 mod events;
+mod owned;
 mod process;
 mod random;
 
 pub use caller::{Answer, Caller};
 pub use database::Database;
 pub use events::{CHANGED, Events};
+pub use owned::Kind;
 pub use process::{Client, Process, Site, hear};
 pub use random::Random;
 

@@ -1,0 +1,85 @@
+//! Rows of what belongs to members, and calls that upsert them: one body for all kinds.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Caller};
+
+/// What belongs to a member.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Clips,
+    StampCollections,
+    Transactions,
+}
+
+use Kind::{Clips, StampCollections, Transactions};
+
+impl Kind {
+    fn plural(self) -> String {
+        format!("{self:?}")
+    }
+
+    /// The name of the field with the rows.
+    pub fn field(self) -> &'static str {
+        match self {
+            Clips => "clips",
+            StampCollections => "stampCollections",
+            Transactions => "transactions",
+        }
+    }
+
+    /// The name of the field with the ids.
+    fn ids(self) -> String {
+        format!("{}Ids", self.field().trim_end_matches('s'))
+    }
+
+    pub fn table(self) -> &'static str {
+        match self {
+            Clips => "clip",
+            StampCollections => "stamp_collection",
+            Transactions => "\"transaction\"",
+        }
+    }
+
+    /// A row of the member with this ref, with this key, and with `value` in a field that can change.
+    pub fn row(self, member: &str, key: &str, value: u32) -> Value {
+        match self {
+            Clips => json!({"memberRef": member, "dealId": key, "creativeId": format!("c{value}")}),
+            StampCollections => json!({"memberRef": member, "loyaltyProgramId": key, "stamps": value}),
+            Transactions => json!({
+                "memberRef": member, "externalId": key, "authCode": "a", "network": "VISA", "bin": "400000",
+                "merchantId": "m", "authedAt": "2026-01-31T12:00:00Z", "amount": value,
+            }),
+        }
+    }
+}
+
+impl Caller {
+    /// Upserts rows of a kind; the answer has ids, results and summary.
+    pub async fn upsert_owned(&self, kind: Kind, base: &str, rows: Value, options: Value) -> Answer {
+        let mut input = json!({"memberbaseId": base, kind.field(): rows});
+        for (key, value) in options.as_object().unwrap() {
+            input[key] = value.clone();
+        }
+        let (plural, ids) = (kind.plural(), kind.ids());
+        let query = format!(
+            "mutation($input: BulkUpsert{plural}Input!) {{ bulkUpsert{plural}(input: $input) {{ \
+            {ids} results {{ index id outcome error {{ code message path }} }} \
+            summary {{ created updated unchanged stale skipped failed }} }} }}"
+        );
+        self.ask(&query, json!({"input": input})).await
+    }
+
+    /// The payload of a call that has to succeed.
+    pub async fn owned(&self, kind: Kind, base: &str, rows: Value) -> Value {
+        self.owned_with(kind, base, rows, json!({})).await
+    }
+
+    /// The same with options.
+    pub async fn owned_with(&self, kind: Kind, base: &str, rows: Value, options: Value) -> Value {
+        let mut payload =
+            self.upsert_owned(kind, base, rows, options).await.data()[format!("bulkUpsert{}", kind.plural())].take();
+        payload["ids"] = payload[kind.ids()].take();
+        payload
+    }
+}
