@@ -53,7 +53,7 @@ examples: ## Generate, check and run every typed client of examples/
 	scripts/examples.sh
 
 # One test after another: some stop the database under the server.
-soak: ## Kill, starve and overload the server for some ten minutes, on both databases
+soak: ## Kill, starve and overload the server for some fifteen minutes, on both databases
 	MEMBERBASE_TEST_KILLS=50 MEMBERBASE_TEST_LOAD_SECONDS=60 MEMBERBASE_TEST_MEMORY=1 scripts/postgres.sh --durable -- \
 		cargo test --locked --test it -- faults:: bad_input:: --include-ignored --test-threads=1 --show-output
 

@@ -5,6 +5,7 @@
 
 mod columns;
 mod connect;
+mod deadline;
 mod fault;
 mod migrate;
 mod notify;

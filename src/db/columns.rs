@@ -1,8 +1,8 @@
 //! Rows as columns: an answer comes as one row that has each column in one piece, which costs a fraction of as many rows.
 //!
 //! PostgreSQL packs ids and numbers as bytes, 16 and 8 a row, and texts one behind the other beside their lengths: arrays
-//! cost it more than twice as much. SQLite packs ids as hexadecimal digits, numbers between commas and texts between NULs,
-//! which no text has.
+//! cost it more than twice as much. SQLite packs ids as bytes too, numbers between commas and texts between NULs, which no
+//! text has.
 
 use std::vec;
 
@@ -63,7 +63,8 @@ impl Name {
     fn aggregates(self, backend: DbBackend) -> impl Iterator<Item = String> {
         let name = self.name();
         let (values, lengths) = match (backend, self) {
-            (DbBackend::Sqlite, Self::Id(_)) => (format!("group_concat(hex({name}), '')"), None),
+            // A BLOB is taken for text as it is (<https://www.sqlite.org/lang_expr.html#castexpr>).
+            (DbBackend::Sqlite, Self::Id(_)) => (format!("group_concat({name}, '')"), None),
             (DbBackend::Sqlite, Self::Int(_)) => (format!("group_concat({name})"), None),
             (DbBackend::Sqlite, Self::MaybeInt(_)) => (format!("group_concat(coalesce({name}, ''))"), None),
             (DbBackend::Sqlite, Self::Text(_)) => (format!("group_concat({name}, char(0))"), None),
@@ -166,14 +167,17 @@ impl Columns {
     }
 
     /// What SQLite sent at a place: nothing of no rows.
-    fn sqlite(&self, place: usize) -> Result<Option<&str>, DbErr> {
+    fn sqlite<'r, T>(&'r self, place: usize) -> Result<Option<T>, DbErr>
+    where
+        T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    {
         let row = self.row.try_as_sqlite_row().ok_or_else(|| undecodable("a row of neither database"))?;
         row.try_get(self.names[place].1).map_err(undecodable)
     }
 
     /// The same, where it stands between separators.
     fn split(&self, place: usize, separator: char) -> Result<impl Iterator<Item = &str>, DbErr> {
-        Ok(self.sqlite(place)?.into_iter().flat_map(move |text| text.split(separator)))
+        Ok(self.sqlite::<&str>(place)?.into_iter().flat_map(move |text| text.split(separator)))
     }
 }
 
@@ -206,11 +210,11 @@ fn packed<const N: usize>(bytes: &[u8]) -> Result<&[[u8; N]], DbErr> {
 
 impl Cell for Uuid {
     fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr> {
-        if let Some(bytes) = columns.postgres::<&[u8]>(place, 0) {
-            return Ok(packed(bytes?)?.iter().copied().map(Self::from_bytes).collect());
-        }
-        let digits = packed::<32>(columns.sqlite(place)?.unwrap_or_default().as_bytes())?;
-        digits.iter().map(|digits| Self::try_parse_ascii(digits).map_err(undecodable)).collect()
+        let bytes = match columns.postgres::<&[u8]>(place, 0) {
+            Some(bytes) => bytes?,
+            None => columns.sqlite(place)?.unwrap_or_default(),
+        };
+        Ok(packed(bytes)?.iter().copied().map(Self::from_bytes).collect())
     }
 }
 

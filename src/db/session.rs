@@ -17,15 +17,14 @@ use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit};
 use uuid::Uuid;
 
 use super::{
-    Fault, Lock, Rows, Scalar, fault,
+    Fault, Lock, Rows, Scalar,
+    deadline::Deadline,
+    fault,
     warm::{Lent, Warm},
 };
 
 /// The database ends a statement at the deadline itself; only where it does not answer at all, we do so much later.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// How many of SQLite's virtual machine instructions pass between two looks at the clock: few, for one may be a regex.
-const INSTRUCTIONS: i32 = 500;
 
 /// After a statement of more rows the memory that it took is given back.
 const MANY: usize = 10_000;
@@ -55,8 +54,6 @@ pub(super) struct Connection {
     doubtful: bool,
     /// The place among those that write, given back with the connection.
     turn: Option<OwnedSemaphorePermit>,
-    /// As long as it lives, the deadline of a SQLite connection holds.
-    _in_use: Option<Arc<()>>,
 }
 
 #[derive(Debug)]
@@ -68,22 +65,22 @@ enum Driver {
 impl Connection {
     pub(super) async fn sqlite(pool: &Arc<Warm<Sqlite>>, deadline: Option<Instant>) -> Result<Self, DbErr> {
         let mut connection = pool.lend(deadline).await?;
-        let in_use = Arc::new(());
-        if let Some(deadline) = deadline {
-            let mut handle = connection.lock_handle().await.map_err(fault::connection)?;
-            // The deadline of one request is not that of the next, nor that of what SQLite does when it is closed.
-            let still = Arc::downgrade(&in_use);
-            let go_on = move || still.strong_count() == 0 || Instant::now() < deadline;
-            handle.set_progress_handler(INSTRUCTIONS, go_on);
-        }
+        let watched = match &connection.deadline {
+            Some(watched) => watched,
+            None => {
+                let watched = Deadline::watched_by(&mut connection).await.map_err(fault::connection)?;
+                connection.deadline.insert(watched)
+            }
+        };
+        watched.set(deadline);
         let driver = Driver::Sqlite(connection);
-        Ok(Self { driver, busy: false, doubtful: false, turn: None, _in_use: Some(in_use) })
+        Ok(Self { driver, busy: false, doubtful: false, turn: None })
     }
 
     pub(super) async fn postgres(pool: &Arc<Warm<Postgres>>, deadline: Option<Instant>) -> Result<Self, DbErr> {
         let connection = pool.lend(deadline).await?;
         let driver = Driver::Postgres(connection);
-        Ok(Self { driver, busy: false, doubtful: false, turn: None, _in_use: None })
+        Ok(Self { driver, busy: false, doubtful: false, turn: None })
     }
 
     pub(super) fn in_turn(mut self, turn: OwnedSemaphorePermit) -> Self {
@@ -95,6 +92,10 @@ impl Connection {
 impl Drop for Connection {
     /// A future that was dropped may have left a statement or a transaction open; no one else is to find it.
     fn drop(&mut self) {
+        if let Driver::Sqlite(Lent { deadline: Some(deadline), .. }) = &self.driver {
+            // What still runs ends: nobody waits for it. What comes later has a deadline of its own.
+            deadline.set(self.busy.then(Instant::now));
+        }
         match &mut self.driver {
             Driver::Sqlite(connection) if self.busy => connection.close(),
             Driver::Sqlite(connection) if self.doubtful => connection.doubt(),
@@ -350,7 +351,23 @@ impl ConnectionTrait for Session {
 
     /// Whoever asks for one row says so in the statement.
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        Ok(self.query_all_raw(statement).await?.into_iter().next())
+        let (sql, values) = parts(statement);
+        let mut connection = self.connection().await?;
+        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        self.limited(busy, doubtful, async {
+            match driver {
+                Driver::Sqlite(connection) => {
+                    let row = sqlx::query_with(sql, values).fetch_optional(&mut **connection).await?;
+                    Ok(row.map(QueryResult::from))
+                }
+                // To its end: nothing of an answer is left for whoever has the connection next.
+                Driver::Postgres(connection) => {
+                    let rows = sqlx::query_with(sql, values).fetch_all(&mut **connection).await?;
+                    Ok(rows.into_iter().next().map(QueryResult::from))
+                }
+            }
+        })
+        .await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {

@@ -16,21 +16,30 @@ use sea_orm::DbErr;
 use sqlx::{Database, Pool, pool::PoolConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Connections, connect::IDLE, fault};
+use super::{Connections, connect::IDLE, deadline::Deadline, fault};
 
 /// A pool with those of its connections that were at work a moment ago.
 pub(super) struct Warm<DB: Database> {
     pool: Pool<DB>,
     /// One for each connection that may be open: whoever has one finds a connection here or in the pool.
     turns: Arc<Semaphore>,
-    /// With the time when it came back, the last one last.
-    kept: Mutex<Vec<(PoolConnection<DB>, Instant)>>,
+    /// The last to come back is the last.
+    kept: Mutex<Vec<Kept<DB>>>,
+}
+
+struct Kept<DB: Database> {
+    connection: PoolConnection<DB>,
+    deadline: Option<Deadline>,
+    /// When it came back.
+    since: Instant,
 }
 
 /// A connection in use.
 pub(super) struct Lent<DB: Database> {
     /// None once it is given back.
     connection: Option<PoolConnection<DB>>,
+    /// What it watches, where it was made to.
+    pub(super) deadline: Option<Deadline>,
     from: Arc<Warm<DB>>,
     /// Given back after the connection.
     _turn: OwnedSemaphorePermit,
@@ -63,17 +72,17 @@ impl<DB: Database> Warm<DB> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         self.cool(|since| since.elapsed() > IDLE);
         let kept = self.kept().pop();
-        let connection = match kept {
-            Some((connection, _)) => connection,
-            None => self.pool.acquire().await?,
+        let (connection, deadline) = match kept {
+            Some(Kept { connection, deadline, .. }) => (connection, deadline),
+            None => (self.pool.acquire().await?, None),
         };
-        Ok(Lent { connection: Some(connection), from: Arc::clone(self), _turn: turn })
+        Ok(Lent { connection: Some(connection), deadline, from: Arc::clone(self), _turn: turn })
     }
 
     /// Gives to the pool what came back at such a time, the earliest first.
     fn cool(&self, old: impl Fn(Instant) -> bool) {
         let mut kept = self.kept();
-        let count = kept.iter().take_while(|(_, since)| old(*since)).count();
+        let count = kept.iter().take_while(|kept| old(kept.since)).count();
         kept.drain(..count);
     }
 
@@ -94,7 +103,7 @@ impl<DB: Database> Warm<DB> {
         closed.await;
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<(PoolConnection<DB>, Instant)>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept<DB>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,7 +128,7 @@ impl<DB: Database> Drop for Lent<DB> {
         let mut kept = self.from.kept();
         // Asked while nobody can empty the list in between: what is closed would wait for it.
         if !self.from.pool.is_closed() {
-            kept.push((connection, Instant::now()));
+            kept.push(Kept { connection, deadline: self.deadline.take(), since: Instant::now() });
         }
     }
 }

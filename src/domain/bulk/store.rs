@@ -20,6 +20,9 @@ const IDS: usize = 100_000;
 /// And how many one that reads states, which may have large documents, and are held twice for a moment.
 const STATES: usize = 2_000;
 
+/// How many rows a statement writes: more of them gain no speed, and are held in several forms at a time.
+const WRITTEN: usize = 50_000;
+
 /// How many keys are looked up to tell whether all of them are new.
 const PROBED: usize = 16;
 
@@ -318,29 +321,33 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         }
         let state: Vec<_> = self.names().collect();
         let sql = statement::insert(backend, K::TABLE, K::KEY, &state);
-        let mut columns = vec![("id", Column::Uuids(order.iter().map(|&at| ids[at]).collect()))];
-        let keys = order.iter().map(|&at| &self.folded.keys[missing[at].place]);
-        columns.extend(named(K::KEY.iter().copied(), K::key_values(keys)));
-        let states = order.iter().map(|&at| &missing[at].state);
-        columns.extend(named(state.into_iter(), self.kind.state_values(states)));
         let scalars = [Scalar::Uuid(self.scope.memberbase().uuid()), Scalar::Int(Time::now().micros())];
-        Ok(self.session.bulk(&sql, &scalars, &Rows::new(columns)).await?)
+        let mut inserted = 0;
+        for order in order.chunks(WRITTEN) {
+            let mut columns = vec![("id", Column::Uuids(order.iter().map(|&at| ids[at]).collect()))];
+            let keys = order.iter().map(|&at| &self.folded.keys[missing[at].place]);
+            columns.extend(named(K::KEY.iter().copied(), K::key_values(keys)));
+            let states = order.iter().map(|&at| &missing[at].state);
+            columns.extend(named(state.iter().copied(), self.kind.state_values(states)));
+            inserted += self.session.bulk(&sql, &scalars, &Rows::new(columns)).await?;
+        }
+        Ok(inserted)
     }
 
     /// Writes what differs, of rows that nobody else can write meanwhile.
     async fn update(&mut self, changes: Vec<Change<K::State>>) -> Result<(), Error> {
-        if changes.is_empty() {
-            return Ok(());
-        }
         let columns: Vec<_> = self.names().collect();
         let sql = statement::update(self.session.get_database_backend(), K::TABLE, &columns);
         let now = Time::now().micros();
-        let ids = changes.iter().filter_map(|change| self.ids[change.place]).collect();
-        let times = changes.iter().map(|change| change.seen.then_some(now)).collect();
-        let mut rows = vec![("id", Column::Uuids(ids)), ("updated_at", Column::MaybeInts(times))];
-        rows.extend(named(columns.into_iter(), self.kind.state_values(changes.iter().map(|change| &change.state))));
         let scalars = [Scalar::Uuid(self.scope.memberbase().uuid())];
-        self.session.bulk(&sql, &scalars, &Rows::new(rows)).await?;
+        for changes in changes.chunks(WRITTEN) {
+            let ids = changes.iter().filter_map(|change| self.ids[change.place]).collect();
+            let times = changes.iter().map(|change| change.seen.then_some(now)).collect();
+            let mut rows = vec![("id", Column::Uuids(ids)), ("updated_at", Column::MaybeInts(times))];
+            let states = changes.iter().map(|change| &change.state);
+            rows.extend(named(columns.iter().copied(), self.kind.state_values(states)));
+            self.session.bulk(&sql, &scalars, &Rows::new(rows)).await?;
+        }
         Ok(())
     }
 
