@@ -151,7 +151,7 @@ impl Files {
     }
 
     fn reader(&self) -> Result<Connection> {
-        self.connect("-8192")
+        self.connect("-2000")
     }
 
     fn writer(&self) -> Result<Connection> {

@@ -73,11 +73,11 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
-        .pragma("cache_size", "-8192")
         .with_regexp()
         .disable_statement_logging();
     // The writer first: it makes the file, and recovers the log of a server that was killed.
-    // Writers wait for each other as long as their deadlines allow.
+    // Writers wait for each other as long as their deadlines allow. A large call changes more pages than SQLite keeps by
+    // itself; those who read have the system's cache behind the 2 MiB that are theirs.
     let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
         .acquire_timeout(settings.statement_timeout.max(settings.acquire_timeout))

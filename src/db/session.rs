@@ -42,6 +42,8 @@ struct Inner {
     statements: Arc<AtomicU64>,
     discard: AtomicBool,
     contended: AtomicBool,
+    /// Whether a statement had many rows.
+    large: AtomicBool,
 }
 
 /// A pool's connection, with what is going on in it.
@@ -119,6 +121,7 @@ impl Session {
             statements,
             discard: AtomicBool::new(false),
             contended: AtomicBool::new(false),
+            large: AtomicBool::new(false),
         }))
     }
 
@@ -166,6 +169,7 @@ impl Session {
         self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
+                    self.0.large.fetch_or(rows.len() > MANY, Ordering::Relaxed);
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
                     Ok(query.execute(&mut **connection).await?.rows_affected())
                 }
@@ -252,15 +256,24 @@ impl Session {
     /// Ends the transaction for good: later statements of this session fail.
     pub(super) async fn finish(&self) -> Result<(), DbErr> {
         let end = if self.0.discard.load(Ordering::Relaxed) { "ROLLBACK" } else { "COMMIT" };
-        let mut connection = self.connection().await?.take().ok_or_else(ended)?;
-        self.run(&mut connection, end, false).await
+        let connection = self.connection().await?.take().ok_or_else(ended)?;
+        self.end(connection, end).await
     }
 
     /// Ends the transaction without a trace. Where even that fails, the connection is closed, which does the same.
     pub(super) async fn roll_back(&self) {
-        if let Some(mut connection) = self.0.connection.lock().await.take() {
-            let _ = self.run(&mut connection, "ROLLBACK", false).await;
+        if let Some(connection) = self.0.connection.lock().await.take() {
+            let _ = self.end(connection, "ROLLBACK").await;
         }
+    }
+
+    async fn end(&self, mut connection: Connection, sql: &str) -> Result<(), DbErr> {
+        self.run(&mut connection, sql, false).await?;
+        if self.0.large.load(Ordering::Relaxed) {
+            // The pages that SQLite keeps; the transaction has ended, whatever becomes of this.
+            let _ = self.run(&mut connection, "PRAGMA shrink_memory", false).await;
+        }
+        Ok(())
     }
 
     /// Sends statements that begin or end a transaction; the connection is busy after them, or is not.

@@ -74,7 +74,9 @@ impl<DB: Database> Warm<DB> {
         let kept = self.kept().pop();
         let (connection, deadline) = match kept {
             Some(Kept { connection, deadline, .. }) => (connection, deadline),
-            None => (self.pool.acquire().await?, None),
+            // On the heap: it holds all that opening a connection takes, and would be a part of every future that asks
+            // the database for anything.
+            None => (Box::pin(self.pool.acquire()).await?, None),
         };
         Ok(Lent { connection: Some(connection), deadline, from: Arc::clone(self), _turn: turn })
     }

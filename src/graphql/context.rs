@@ -12,6 +12,7 @@ use async_graphql::{
     Context, Data, ID,
     dataloader::{DataLoader, Loader},
 };
+use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::Error;
@@ -94,11 +95,12 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Reads a page of at most `size` rows when its turn comes, unless the request has read too many by then.
+    /// Reads a page of at most `size` rows when its turn comes, unless the request has read too many by then. What reads is
+    /// on the heap: each field of a type has a future that is as large as the largest of them.
     pub(super) async fn page<Row>(
         &self,
         size: u64,
-        read: impl Future<Output = Result<Slice<Row>, domain::Error>>,
+        read: BoxFuture<'_, Result<Slice<Row>, domain::Error>>,
     ) -> Result<Slice<Row>, Error> {
         let _turn = self.turns.acquire().await;
         self.take(size)?;

@@ -51,19 +51,17 @@ impl Time {
         let micros = small(since % 1_000_000);
         let (year, month, day) = civil(days);
         let mut text = *b"0000-00-00T00:00:00.000000Z";
-        let mut put = |at: usize, digits: usize, mut number: u32| {
-            for place in text[at..at + digits].iter_mut().rev() {
-                *place = b"0123456789"[(number % 10) as usize];
-                number /= 10;
-            }
-        };
-        put(0, 4, year);
-        put(5, 2, month);
-        put(8, 2, day);
-        put(11, 2, seconds / 3600);
-        put(14, 2, seconds / 60 % 60);
-        put(17, 2, seconds % 60);
-        put(20, 6, micros);
+        let mut put = |at: usize, number: u32| text[at..at + 2].copy_from_slice(&PAIRS[number as usize]);
+        put(0, year / 100);
+        put(2, year % 100);
+        put(5, month);
+        put(8, day);
+        put(11, seconds / 3600);
+        put(14, seconds / 60 % 60);
+        put(17, seconds % 60);
+        put(20, micros / 10_000);
+        put(22, micros / 100 % 100);
+        put(24, micros % 100);
         if micros % 1000 == 0 { Ascii::new([&text[..23], b"Z"]) } else { Ascii::new([&text]) }
     }
 
@@ -88,6 +86,17 @@ impl fmt::Display for Time {
         formatter.write_str(self.ascii().as_str())
     }
 }
+
+/// The numbers from 0 to 99 as two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [*b"00"; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b"0123456789"[number / 10], b"0123456789"[number % 10]];
+        number += 1;
+    }
+    pairs
+};
 
 /// Microseconds of a day.
 const DAY: u64 = 86_400_000_000;

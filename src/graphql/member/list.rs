@@ -57,7 +57,7 @@ impl MemberConnection {
         let cursor = |member: &member::Member| Position::of(member, order).cursor(scope, order);
         let picked = written::fields(&ctx.item.node.selection_set.node);
         let read = member::pick(ctx.app(), scope, &filter, order, &page, picked.unwrap_or(Fields::ALL));
-        let slice = ctx.share().page(page.size, read).await?;
+        let slice = ctx.share().page(page.size, Box::pin(read)).await?;
         let info = PageInfo::new(&slice, |Picked(member)| cursor(member));
         let rows = match picked {
             Some(_) => Rows::Picked(slice.rows),
