@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/toolchain.sh
+# Most tests wait, for a disk or a clock, while others could run.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc) + 1))}"
 scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
 scripts/schema.sh
 scripts/audit.sh

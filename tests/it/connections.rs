@@ -88,3 +88,24 @@ async fn one_that_was_cut_while_it_was_idle_fails_none() {
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_ne!(process(&db).await, first);
 }
+
+#[tokio::test]
+async fn what_nobody_waits_for_ends_on_sqlite_too() {
+    let (db, _, _storage) = narrow(Database::Sqlite).await;
+    let session = db.read().await.unwrap();
+    let endless = LONG.replace("100000", "100000000000");
+    tokio::time::timeout(Duration::from_millis(50), number(&session, &endless)).await.expect_err("it takes hours");
+    drop(session);
+    assert_eq!(number(&db.read().await.unwrap(), "SELECT 7").await.unwrap(), 7);
+}
+
+/// As `.cargo/config.toml` has it built; otherwise every statement with a LIMIT is prepared anew each time.
+#[tokio::test]
+async fn sqlite_plans_no_statement_anew_for_its_values() {
+    let (db, _, _storage) = narrow(Database::Sqlite).await;
+    let count = |option: &str| format!("SELECT count(*) FROM pragma_compile_options WHERE compile_options = '{option}'");
+    let session = db.read().await.unwrap();
+    assert_eq!(number(&session, &count("ENABLE_QPSG")).await.unwrap(), 1);
+    assert_eq!(number(&session, &count("DEFAULT_MEMSTATUS=0")).await.unwrap(), 1);
+    assert_eq!(number(&session, &count("ENABLE_MEMORY_MANAGEMENT")).await.unwrap(), 0);
+}
