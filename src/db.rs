@@ -43,6 +43,10 @@ use warm::Warm;
 /// How often a transaction that others stood in the way of is tried again.
 const RETRIES: u32 = 20;
 
+/// After so many of them it keeps the others from its memberbase meanwhile, or those who delete what it finds, again and
+/// again, would stand in its way without end.
+const PATIENCE: u32 = 3;
+
 /// The database, with the deadline of the request that it serves and a count of what was done. A clone shares the pools
 /// and the count.
 #[derive(Clone, Debug)]
@@ -88,6 +92,16 @@ pub enum Lock {
     Shared(Uuid),
     /// Writing in this memberbase.
     Exclusive(Uuid),
+}
+
+impl Lock {
+    /// The same, without anybody else who writes in the memberbase.
+    fn alone(self) -> Self {
+        match self {
+            Self::Shared(memberbase) => Self::Exclusive(memberbase),
+            lock => lock,
+        }
+    }
 }
 
 impl Db {
@@ -162,8 +176,8 @@ impl Db {
     }
 
     /// Does `work` in one transaction: commits it where it succeeds (and did not call [`Session::discard`]), rolls it
-    /// back where it fails. Where another transaction stood in the way, all of it is done again, so that the caller
-    /// never sees a deadlock. To be awaited to its end: a transaction whose future is dropped costs its connection.
+    /// back where it fails. Where another transaction stood in the way, all of it is done again, and in the end with its
+    /// memberbase to itself, so that the caller never sees a deadlock. To be awaited to its end: a transaction whose future is dropped costs its connection.
     pub async fn write<T, E, Work>(&self, lock: Lock, work: impl Fn(Session) -> Work) -> Result<T, E>
     where
         E: From<DbErr>,
@@ -171,7 +185,7 @@ impl Db {
     {
         let mut attempt = 0;
         loop {
-            let session = match self.begin(lock).await {
+            let session = match self.begin(if attempt > PATIENCE { lock.alone() } else { lock }).await {
                 Err(error) if Fault::of(&error) == Fault::Contention && attempt < RETRIES => {
                     attempt += 1;
                     tokio::time::sleep(pause(attempt)).await;

@@ -258,6 +258,56 @@ async fn the_members_of_ten_thousand_rows_come_in_the_order_of_the_rows(
     assert_eq!((&payload["summary"]["created"], server.members().await), (&json!(10_000), 10_000));
 }
 
+/// More rows than one statement looks up (100,000), and more than twice as many as one writes.
+#[rstest]
+#[tokio::test]
+async fn a_call_may_have_more_rows_than_a_statement(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    const ROWS: usize = 100_003;
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let call = async |rows: &mut dyn Iterator<Item = usize>, stamped: bool| {
+        let row = |n: usize| match stamped {
+            true => json!({"ref": format!("ref-{n}"), "sourceUpdatedAt": stamp(n)}),
+            false => json!({"ref": format!("ref-{n}")}),
+        };
+        let members: Vec<_> = rows.map(row).collect();
+        let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
+            memberIds summary { created updated unchanged } } }";
+        let data = writer.ask(query, json!({"input": {"memberbaseId": base, "members": members}})).await.data();
+        let payload = &data["bulkUpsertMembers"];
+        let ids: Vec<_> = ids(payload).into_iter().map(|id| id.unwrap().to_owned()).collect();
+        (ids, payload["summary"].clone())
+    };
+    let summary = |created, updated, unchanged| json!({"created": created, "updated": updated, "unchanged": unchanged});
+
+    let (made, created) = call(&mut (0..ROWS), false).await;
+    assert_eq!((created, server.members().await), (summary(ROWS, 0, 0), 100_003));
+    let (mut again, unchanged) = call(&mut (0..ROWS).rev(), false).await;
+    again.reverse();
+    assert!(again == made, "a row has another id");
+    assert_eq!(unchanged, summary(0, 0, ROWS));
+    // A new time by the owner's clock is no change, and is stored all the same.
+    let (stamped, unchanged) = call(&mut (0..ROWS), true).await;
+    assert!(stamped == made, "a row has another id");
+    assert_eq!((unchanged, server.members().await), (summary(0, 0, ROWS), 100_003));
+
+    let query = "query($base: ID!, $refs: [String!]!) { \
+        membersByRef(memberbaseId: $base, refs: $refs) { id sourceUpdatedAt } }";
+    let some: Vec<_> = (0..ROWS).step_by(997).chain([ROWS - 1]).collect();
+    let refs: Vec<_> = some.iter().map(|n| format!("ref-{n}")).collect();
+    let data = writer.ask(query, json!({"base": base, "refs": refs})).await.data();
+    let expected: Vec<_> = some.iter().map(|&n| json!({"id": made[n], "sourceUpdatedAt": stamp(n)})).collect();
+    assert_eq!(data["membersByRef"], json!(expected));
+}
+
+/// A time for each number.
+fn stamp(number: usize) -> String {
+    let (day, hour, minute) = (1 + number / 86_400, number / 3_600 % 24, number / 60 % 60);
+    format!("2026-01-{day:02}T{hour:02}:{minute:02}:{:02}.000Z", number % 60)
+}
+
 #[rstest]
 #[tokio::test]
 async fn the_members_of_a_payload_are_null_where_there_is_no_id(

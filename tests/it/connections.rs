@@ -1,11 +1,15 @@
 //! Connections that are used again: as many as there may be, sound, and without what the last request left.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
-use memberbase::db::{Db, Fault, Session, Settings};
+use memberbase::db::{Db, Fault, Lock, Session, Settings};
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use uuid::Uuid;
 
 use crate::support::Database;
 
@@ -90,6 +94,24 @@ async fn one_that_was_cut_while_it_was_idle_fails_none() {
 }
 
 #[tokio::test]
+async fn who_is_disturbed_again_and_again_gets_the_memberbase_for_himself() {
+    let (db, _, _storage) = narrow(Database::Postgres).await;
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' \
+        AND pid = pg_backend_pid()";
+    let attempts = AtomicUsize::new(0);
+    let work = async |session: Session| {
+        attempts.fetch_add(1, Ordering::Relaxed);
+        if number(&session, held).await? == 1 {
+            return Ok(());
+        }
+        session.contend();
+        Err(DbErr::Custom("disturbed".to_owned()))
+    };
+    db.write(Lock::Shared(Uuid::from_u128(7)), work).await.unwrap();
+    assert!((2..10).contains(&attempts.load(Ordering::Relaxed)), "{attempts:?}");
+}
+
+#[tokio::test]
 async fn what_nobody_waits_for_ends_on_sqlite_too() {
     let (db, _, _storage) = narrow(Database::Sqlite).await;
     let session = db.read().await.unwrap();
@@ -103,7 +125,8 @@ async fn what_nobody_waits_for_ends_on_sqlite_too() {
 #[tokio::test]
 async fn sqlite_plans_no_statement_anew_for_its_values() {
     let (db, _, _storage) = narrow(Database::Sqlite).await;
-    let count = |option: &str| format!("SELECT count(*) FROM pragma_compile_options WHERE compile_options = '{option}'");
+    let count =
+        |option: &str| format!("SELECT count(*) FROM pragma_compile_options WHERE compile_options = '{option}'");
     let session = db.read().await.unwrap();
     assert_eq!(number(&session, &count("ENABLE_QPSG")).await.unwrap(), 1);
     assert_eq!(number(&session, &count("DEFAULT_MEMSTATUS=0")).await.unwrap(), 1);
