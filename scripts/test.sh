@@ -6,7 +6,9 @@ cd "$(dirname "$0")/.."
 
 scripts/toolchain.sh
 # Most tests wait, for a disk or a clock, while others could run.
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc) + 1))}"
+# The cluster has connections for so many.
+threads=$((2 * $(nproc) + 1))
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((threads < 17 ? threads : 17))}"
 scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
 scripts/schema.sh
 scripts/audit.sh

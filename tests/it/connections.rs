@@ -113,7 +113,8 @@ async fn who_is_disturbed_again_and_again_gets_the_memberbase_for_himself() {
 
 #[tokio::test]
 async fn what_nobody_waits_for_ends_on_sqlite_too() {
-    let (db, _, _storage) = narrow(Database::Sqlite).await;
+    let (_, settings, _storage) = narrow(Database::Sqlite).await;
+    let db = Db::connect(&Settings { acquire_timeout: Duration::from_secs(20), ..settings }).await.unwrap();
     let session = db.read().await.unwrap();
     let endless = LONG.replace("100000", "100000000000");
     tokio::time::timeout(Duration::from_millis(50), number(&session, &endless)).await.expect_err("it takes hours");
