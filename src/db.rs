@@ -43,7 +43,7 @@ use warm::Warm;
 /// How often a transaction that others stood in the way of is tried again.
 const RETRIES: u32 = 20;
 
-/// After so many of them it keeps the others from its memberbase meanwhile, or those who delete what it finds, again and
+/// After so many of them it keeps the others from its memberbases meanwhile, or those who delete what it finds, again and
 /// again, would stand in its way without end.
 const PATIENCE: u32 = 3;
 
@@ -95,10 +95,10 @@ pub enum Lock {
 }
 
 impl Lock {
-    /// The same, without anybody else who writes in the memberbase.
-    fn alone(self) -> Self {
+    /// The same, or without anybody else who writes in the memberbase.
+    fn alone_if(self, alone: bool) -> Self {
         match self {
-            Self::Shared(memberbase) => Self::Exclusive(memberbase),
+            Self::Shared(memberbase) if alone => Self::Exclusive(memberbase),
             lock => lock,
         }
     }
@@ -155,7 +155,7 @@ impl Db {
             Pools::Sqlite { readers, .. } => Connection::sqlite(readers, self.deadline).await?,
             Pools::Postgres { pool, .. } => Connection::postgres(pool, self.deadline).await?,
         };
-        Ok(Session::new(connection, self.deadline, self.statements.clone()))
+        Ok(Session::new(connection, self.deadline, self.statements.clone(), false))
     }
 
     /// Does `work`, which writes nothing, with statements that PostgreSQL plans by the values that they bind. Others it
@@ -177,7 +177,7 @@ impl Db {
 
     /// Does `work` in one transaction: commits it where it succeeds (and did not call [`Session::discard`]), rolls it
     /// back where it fails. Where another transaction stood in the way, all of it is done again, and in the end with its
-    /// memberbase to itself, so that the caller never sees a deadlock. To be awaited to its end: a transaction whose future is dropped costs its connection.
+    /// memberbases to itself, so that the caller never sees a deadlock. To be awaited to its end: a transaction whose future is dropped costs its connection.
     pub async fn write<T, E, Work>(&self, lock: Lock, work: impl Fn(Session) -> Work) -> Result<T, E>
     where
         E: From<DbErr>,
@@ -185,7 +185,7 @@ impl Db {
     {
         let mut attempt = 0;
         loop {
-            let session = match self.begin(if attempt > PATIENCE { lock.alone() } else { lock }).await {
+            let session = match self.begin(lock, attempt > PATIENCE).await {
                 Err(error) if Fault::of(&error) == Fault::Contention && attempt < RETRIES => {
                     attempt += 1;
                     tokio::time::sleep(pause(attempt)).await;
@@ -211,7 +211,7 @@ impl Db {
         }
     }
 
-    async fn begin(&self, lock: Lock) -> Result<Session, DbErr> {
+    async fn begin(&self, lock: Lock, alone: bool) -> Result<Session, DbErr> {
         let wait = Wait::begin(&self.waits);
         let (connection, statement) = match &*self.pools {
             Pools::Sqlite { writer, .. } => {
@@ -220,10 +220,10 @@ impl Db {
             Pools::Postgres { pool, writers, begin, .. } => {
                 let turn = connect::turn(writers, self.deadline).await?;
                 let connection = Connection::postgres(pool, self.deadline).await?.in_turn(turn);
-                (connection, format!("{begin}{}{}", timeout(self.deadline), advisory(lock)))
+                (connection, format!("{begin}{}{}", timeout(self.deadline), advisory(lock.alone_if(alone))))
             }
         };
-        let session = Session::new(connection, self.deadline, self.statements.clone());
+        let session = Session::new(connection, self.deadline, self.statements.clone(), alone);
         drop(wait);
         session.begin(&statement).await?;
         Ok(session)

@@ -85,6 +85,7 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
             options.clone().create_if_missing(true).pragma("cache_size", "-32768").optimize_on_close(true, 400),
         )
         .await?;
+    expect_utf8(sqlx::raw_sql("PRAGMA encoding").fetch_one(&writer).await?.try_get(0)?, "UTF-8")?;
     let readers = pool(SqlitePoolOptions::new(), settings)
         .max_connections(settings.max_connections)
         .connect_with(options.pragma("query_only", "ON"))
@@ -116,15 +117,20 @@ async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
         })
         .connect_with(options)
         .await?;
-    let encoding: String = sqlx::raw_sql("SHOW server_encoding").fetch_one(&pool).await?.try_get(0)?;
-    if encoding != "UTF8" {
-        let message = format!("the database has the encoding {encoding}, and only UTF8 holds every text");
-        return Err(sqlx::Error::Configuration(message.into()));
-    }
+    expect_utf8(sqlx::raw_sql("SHOW server_encoding").fetch_one(&pool).await?.try_get(0)?, "UTF8")?;
     let begin = if settings.pooler { LOCAL_PLANS } else { "BEGIN" };
     // Writes wait for locks with a connection in hand: some are left for whoever reads meanwhile.
     let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
     Ok(Pools::Postgres { pool: Warm::new(pool), writers, begin, pooler: settings.pooler })
+}
+
+/// Refuses a database of another encoding: not every text would come back from it, nor would ids that are read as text.
+fn expect_utf8(encoding: String, utf8: &str) -> Result<(), sqlx::Error> {
+    if encoding == utf8 {
+        return Ok(());
+    }
+    let message = format!("the database has the encoding {encoding}, and only {utf8} holds every text");
+    Err(sqlx::Error::Configuration(message.into()))
 }
 
 fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> PoolOptions<DB> {

@@ -42,6 +42,8 @@ struct Inner {
     statements: Arc<AtomicU64>,
     discard: AtomicBool,
     contended: AtomicBool,
+    /// Whether nobody else is to write in its memberbases.
+    alone: bool,
     /// Whether a statement had many rows.
     large: AtomicBool,
 }
@@ -109,7 +111,12 @@ impl Drop for Connection {
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, deadline: Option<Instant>, statements: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        deadline: Option<Instant>,
+        statements: Arc<AtomicU64>,
+        alone: bool,
+    ) -> Self {
         let backend = match connection.driver {
             Driver::Sqlite(_) => DbBackend::Sqlite,
             Driver::Postgres(_) => DbBackend::Postgres,
@@ -121,6 +128,7 @@ impl Session {
             statements,
             discard: AtomicBool::new(false),
             contended: AtomicBool::new(false),
+            alone,
             large: AtomicBool::new(false),
         }))
     }
@@ -135,10 +143,10 @@ impl Session {
     pub async fn share(&self, memberbase: Uuid) -> Result<(), DbErr> {
         match self.0.backend {
             DbBackend::Sqlite => Ok(()),
-            _ => self
-                .execute_unprepared(super::advisory(Lock::Shared(memberbase)).trim_start_matches("; "))
-                .await
-                .map(drop),
+            _ => {
+                let lock = Lock::Shared(memberbase).alone_if(self.0.alone);
+                self.execute_unprepared(super::advisory(lock).trim_start_matches("; ")).await.map(drop)
+            }
         }
     }
 
@@ -164,12 +172,12 @@ impl Session {
     /// the place of a row from 0; the scalars are `$1`, `$2` and so on. Answers how many rows of the database it touched.
     pub async fn bulk(&self, sql: &str, scalars: &[Scalar], rows: &Rows<'_>) -> Result<u64, DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
+        self.0.large.fetch_or(rows.len() > MANY, Ordering::Relaxed);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
         self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
-                    self.0.large.fetch_or(rows.len() > MANY, Ordering::Relaxed);
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
                     Ok(query.execute(&mut **connection).await?.rows_affected())
                 }
@@ -193,8 +201,9 @@ impl Session {
         mut take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
     ) -> Result<(), DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
+        self.0.large.fetch_or(rows.len() > MANY, Ordering::Relaxed);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
         self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
@@ -227,7 +236,7 @@ impl Session {
     ) -> Result<(), DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
         self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
@@ -250,7 +259,7 @@ impl Session {
 
     pub(super) async fn begin(&self, statement: &str) -> Result<(), DbErr> {
         let mut connection = self.connection().await?;
-        self.run(open(&mut connection)?, statement, true).await
+        self.run(self.open(&mut connection)?, statement, true).await
     }
 
     /// Ends the transaction for good: later statements of this session fail.
@@ -269,7 +278,7 @@ impl Session {
 
     async fn end(&self, mut connection: Connection, sql: &str) -> Result<(), DbErr> {
         self.run(&mut connection, sql, false).await?;
-        if self.0.large.load(Ordering::Relaxed) {
+        if self.0.backend == DbBackend::Sqlite && self.0.large.load(Ordering::Relaxed) {
             // The pages that SQLite keeps; the transaction has ended, whatever becomes of this.
             let _ = self.run(&mut connection, "PRAGMA shrink_memory", false).await;
         }
@@ -295,6 +304,14 @@ impl Session {
         Ok(self.0.connection.lock().await)
     }
 
+    /// The connection, for another statement: none begins after the deadline but the one that ends a transaction.
+    fn open<'c>(&self, connection: &'c mut Option<Connection>) -> Result<&'c mut Connection, DbErr> {
+        match self.0.deadline {
+            Some(deadline) if deadline <= Instant::now() => Err(fault::timeout()),
+            _ => connection.as_mut().ok_or_else(ended),
+        }
+    }
+
     /// Runs a statement within the deadline, and with the connection marked as busy meanwhile.
     async fn limited<T>(
         &self,
@@ -304,9 +321,8 @@ impl Session {
     ) -> Result<T, DbErr> {
         let before = std::mem::replace(busy, true);
         let outcome = match self.0.deadline {
-            // A transaction that is beyond its deadline is still to be ended.
-            Some(deadline) if !before && deadline <= Instant::now() => Err(fault::timeout()),
             Some(deadline) => {
+                // A transaction that is beyond its deadline is still to be ended.
                 let latest = deadline.max(Instant::now()) + GRACE;
                 match tokio::time::timeout_at(latest.into(), statement).await {
                     Ok(outcome) => outcome.map_err(fault::statement),
@@ -336,7 +352,7 @@ impl ConnectionTrait for Session {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
         self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
@@ -352,7 +368,7 @@ impl ConnectionTrait for Session {
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
         self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(ExecResult::from),
@@ -364,29 +380,13 @@ impl ConnectionTrait for Session {
 
     /// Whoever asks for one row says so in the statement.
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let (sql, values) = parts(statement);
-        let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
-        self.limited(busy, doubtful, async {
-            match driver {
-                Driver::Sqlite(connection) => {
-                    let row = sqlx::query_with(sql, values).fetch_optional(&mut **connection).await?;
-                    Ok(row.map(QueryResult::from))
-                }
-                // To its end: nothing of an answer is left for whoever has the connection next.
-                Driver::Postgres(connection) => {
-                    let rows = sqlx::query_with(sql, values).fetch_all(&mut **connection).await?;
-                    Ok(rows.into_iter().next().map(QueryResult::from))
-                }
-            }
-        })
-        .await
+        Ok(self.query_all_raw(statement).await?.into_iter().next())
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = open(&mut connection)?;
+        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
         self.limited(busy, doubtful, async {
             match driver {
                 Driver::Sqlite(connection) => {
@@ -401,10 +401,6 @@ impl ConnectionTrait for Session {
         })
         .await
     }
-}
-
-fn open(connection: &mut Option<Connection>) -> Result<&mut Connection, DbErr> {
-    connection.as_mut().ok_or_else(ended)
 }
 
 /// A connection keeps what it has sent as memory for what it will send: too much, after many rows.

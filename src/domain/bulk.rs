@@ -7,7 +7,7 @@ mod store;
 use std::collections::BTreeMap;
 
 pub(super) use statement::update;
-pub(super) use store::{Kind, Merge, Stored, store};
+pub(super) use store::{Kind, Merge, Stored, WRITTEN, store};
 
 use super::{Error, RowError, RowErrorCode};
 use crate::types::{RowKind, RowOutcome, Tally};

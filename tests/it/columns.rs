@@ -2,7 +2,7 @@
 
 use memberbase::db::{Column, Columns, Db, Name, Rows, Settings};
 use rstest::rstest;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
 use crate::support::{Database, Server};
@@ -97,4 +97,15 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
     let refused = Db::connect(&Settings { url: format!("{server}/{latin}"), ..settings.clone() }).await;
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("the encoding LATIN1"), "{message}");
+}
+
+#[tokio::test]
+async fn a_file_whose_texts_are_utf16_is_refused() {
+    let (settings, _storage) = Database::Sqlite.make(std::time::Duration::from_secs(5)).await;
+    let url = format!("{}.utf16", settings.url);
+    let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+    connection.execute("PRAGMA encoding = 'UTF-16le'; CREATE TABLE any (a)").await.unwrap();
+    connection.close().await.unwrap();
+    let message = Db::connect(&Settings { url, ..settings.clone() }).await.unwrap_err().to_string();
+    assert!(message.contains("the encoding UTF-16le"), "{message}");
 }

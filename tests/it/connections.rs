@@ -62,6 +62,22 @@ async fn the_deadline_of_one_request_is_not_that_of_the_next(
     assert_eq!(number(&db.read().await.unwrap(), LONG).await.unwrap(), 100_000);
 }
 
+#[rstest]
+#[tokio::test]
+async fn nothing_begins_in_a_transaction_after_its_deadline(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let (db, _, _storage) = narrow(database).await;
+    let hurried = db.with_deadline(Instant::now() + Duration::from_millis(200));
+    let work = async |session: Session| {
+        number(&session, "SELECT CAST(1 AS bigint)").await?;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        number(&session, "SELECT CAST(2 AS bigint)").await
+    };
+    assert_eq!(Fault::of(&hurried.write(Lock::None, work).await.unwrap_err()), Fault::Timeout);
+    assert_eq!(number(&db.read().await.unwrap(), "SELECT CAST(3 AS bigint)").await.unwrap(), 3);
+}
+
 /// The process of the connection that reads.
 async fn process(db: &Db) -> i64 {
     number(&db.read().await.unwrap(), "SELECT CAST(pg_backend_pid() AS bigint)").await.unwrap()
@@ -94,14 +110,15 @@ async fn one_that_was_cut_while_it_was_idle_fails_none() {
 }
 
 #[tokio::test]
-async fn who_is_disturbed_again_and_again_gets_the_memberbase_for_himself() {
+async fn who_is_disturbed_again_and_again_gets_his_memberbases_to_himself() {
     let (db, _, _storage) = narrow(Database::Postgres).await;
     let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' \
         AND pid = pg_backend_pid()";
     let attempts = AtomicUsize::new(0);
     let work = async |session: Session| {
         attempts.fetch_add(1, Ordering::Relaxed);
-        if number(&session, held).await? == 1 {
+        session.share(Uuid::from_u128(8)).await?;
+        if number(&session, held).await? == 2 {
             return Ok(());
         }
         session.contend();

@@ -21,7 +21,7 @@ const IDS: usize = 100_000;
 const STATES: usize = 2_000;
 
 /// How many rows a statement writes: more of them gain no speed, and are held in several forms at a time.
-const WRITTEN: usize = 50_000;
+pub(in crate::domain) const WRITTEN: usize = 50_000;
 
 /// How many keys are looked up to tell whether all of them are new.
 const PROBED: usize = 16;

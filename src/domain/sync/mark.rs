@@ -10,6 +10,7 @@ use crate::{
     domain::{
         Error,
         access::Scope,
+        bulk::WRITTEN,
         memberbase::{self, Memberbase},
     },
     entity::sync,
@@ -70,9 +71,6 @@ pub(in crate::domain) async fn part_of(
 /// Marks members as seen by an open sync; again is no error. To be the last that a transaction does: it waits for others
 /// that mark the same members.
 pub(in crate::domain) async fn mark(session: &Session, sync: SyncId, mut members: Vec<Uuid>) -> Result<(), Error> {
-    if members.is_empty() {
-        return Ok(());
-    }
     // All mark in one order, and so nobody waits for one that waits for them.
     members.sort_unstable();
     let order = if session.get_database_backend() == DbBackend::Sqlite { "" } else { "ORDER BY input.n" };
@@ -80,6 +78,9 @@ pub(in crate::domain) async fn mark(session: &Session, sync: SyncId, mut members
         "INSERT INTO sync_seen (sync_id, member_id) SELECT $1, input.id FROM {{rows}} AS input WHERE true {order} \
         ON CONFLICT (sync_id, member_id) DO NOTHING"
     );
-    session.bulk(&sql, &[Scalar::Uuid(sync.uuid())], &Rows::new([("id", Column::Uuids(members))])).await?;
+    for members in members.chunks(WRITTEN) {
+        let rows = Rows::new([("id", Column::Uuids(members.to_vec()))]);
+        session.bulk(&sql, &[Scalar::Uuid(sync.uuid())], &rows).await?;
+    }
     Ok(())
 }
