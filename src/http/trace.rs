@@ -10,6 +10,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 use tracing::{Instrument, field::Empty};
+use uuid::Uuid;
 
 use super::{answer::Refusal, negotiate::MediaType, watch::Watch};
 use crate::{
@@ -47,9 +48,7 @@ fn inherited(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn random() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
-    format!("{:032x}", u128::from_be_bytes(bytes))
+    Uuid::new_v4().simple().to_string()
 }
 
 /// The trace id of a `traceparent` header (W3C Trace Context, section 3.2), of version 00 or one to come.
