@@ -12,8 +12,9 @@ use tokio::sync::oneshot;
 
 use super::{Db, fault};
 
-/// So many statements of a kind run at a time. More would each find fewer look-ups to take along.
-const STATEMENTS: usize = 2;
+/// Another statement begins only where more than so many look-ups wait for each that runs: they are dear, to us and to
+/// the database, and what waits is taken along by the next.
+const MANY: usize = 32;
 
 /// So many look-ups are in a statement at most.
 const MOST: usize = 500;
@@ -76,7 +77,7 @@ where
     fn enter(&self, waiting: Waiting<Key, Thing>) -> bool {
         let mut state = self.state();
         state.waiting.push(waiting);
-        let begins = state.running < STATEMENTS;
+        let begins = state.waiting.len() > MANY * state.running;
         state.running += usize::from(begins);
         begins
     }

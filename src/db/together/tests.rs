@@ -49,6 +49,34 @@ async fn look_ups_that_come_meanwhile_share_a_statement() {
     assert_eq!((state.running, state.waiting.len()), (0, 0));
 }
 
+/// How many statements run, and ran at a time at most.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+static AT_A_TIME: AtomicUsize = AtomicUsize::new(0);
+
+async fn counted(_: Db, keys: Vec<usize>) -> Result<HashMap<usize, usize>, DbErr> {
+    AT_A_TIME.fetch_max(RUNNING.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
+    Ok(keys.into_iter().map(|key| (key, key)).collect())
+}
+
+#[tokio::test]
+async fn few_wait_for_the_statement_that_runs_and_many_have_another() {
+    let (db, _folder) = db().await;
+    let together = Arc::new(Together::default());
+    for (others, at_a_time) in [(MANY, 1), (MANY + 1, 2)] {
+        let first = together.find(&db, 0, counted);
+        let others = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            futures_util::future::join_all((1..=others).map(|key| together.find(&db, key, counted))).await
+        };
+        let (first, others) = tokio::join!(first, others);
+        assert_eq!(first.expect("found out"), Some(0));
+        assert!(others.into_iter().all(|found| found.expect("found out").is_some()));
+        assert_eq!(AT_A_TIME.load(Ordering::SeqCst), at_a_time);
+    }
+}
+
 /// Fails for whoever shares a statement with the one that no one may look for.
 async fn unlucky(_: Db, keys: Vec<u64>) -> Result<HashMap<u64, u64>, DbErr> {
     tokio::time::sleep(Duration::from_millis(5)).await;
