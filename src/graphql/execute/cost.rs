@@ -3,7 +3,7 @@
 //! What is asked for by ids or refs counts as often as there are some. What a mutation answers of its rows counts once:
 //! any number of them is welcome.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use async_graphql::{
     Name, Positioned, Value, Variables,
@@ -73,7 +73,10 @@ impl Cost<'_> {
         if !known.args.contains_key("first") {
             return None;
         }
-        let size = |name| self.argument(field, name).and_then(|value| value.into_json().ok()?.as_u64());
+        let size = |name| match self.argument(field, name).as_deref() {
+            Some(Value::Number(size)) => size.as_u64(),
+            _ => None,
+        };
         // More than the largest page is refused when it is asked for.
         Some(size("first").or_else(|| size("last")).unwrap_or(self.pages.default).min(self.pages.max))
     }
@@ -81,22 +84,22 @@ impl Cost<'_> {
     /// How many ids or refs a field asks for.
     fn asked(&self, field: &Field) -> u64 {
         let list = ["ids", "refs"].into_iter().find_map(|name| self.argument(field, name));
-        match list {
+        match list.as_deref() {
             Some(Value::List(list)) => list.len() as u64,
             _ => 1,
         }
     }
 
-    fn argument(&self, field: &Field, name: &str) -> Option<Value> {
+    fn argument(&self, field: &Field, name: &str) -> Option<Cow<'_, Value>> {
         let literal = &field.get_argument(name)?.node;
         if let Literal::Variable(variable) = literal {
-            let given = self.variables.get(variable).cloned();
-            return given.or_else(|| {
+            let given = self.variables.get(variable).or_else(|| {
                 let mut definitions = self.operation.variable_definitions.iter();
                 let definition = definitions.find(|definition| definition.node.name.node == *variable)?;
-                definition.node.default_value().cloned()
+                definition.node.default_value()
             });
+            return given.map(Cow::Borrowed);
         }
-        literal.clone().into_const()
+        literal.clone().into_const().map(Cow::Owned)
     }
 }

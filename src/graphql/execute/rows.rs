@@ -8,7 +8,6 @@ use std::{
     any::Any,
     borrow::Cow,
     collections::HashMap,
-    convert::Infallible,
     fmt,
     marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
@@ -19,6 +18,7 @@ use async_graphql::{
     parser::types::{Field, FragmentDefinition, OperationDefinition, Selection},
     registry::Registry,
 };
+use async_graphql_value::Value as Literal;
 use serde::{
     Deserializer,
     de::{DeserializeOwned, DeserializeSeed, SeqAccess, Visitor},
@@ -278,14 +278,17 @@ impl Uses {
     }
 
     fn arguments(&mut self, field: &Field, once: bool) {
-        for (_, argument) in &field.arguments {
-            // The walk that async-graphql has: the type of the literals has no public name.
-            let walked = argument.node.clone().into_const_with(|name| {
-                let count = self.0.entry(name).or_insert(Some(0));
-                *count = count.filter(|_| once).map(|count| count + 1);
-                Ok::<_, Infallible>(Value::Null)
-            });
-            drop(walked);
+        let mut pending: Vec<_> = field.arguments.iter().map(|(_, argument)| &argument.node).collect();
+        while let Some(literal) = pending.pop() {
+            match literal {
+                Literal::Variable(name) => {
+                    let count = self.0.entry(name.clone()).or_insert(Some(0));
+                    *count = count.filter(|_| once).map(|count| count + 1);
+                }
+                Literal::List(items) => pending.extend(items),
+                Literal::Object(fields) => pending.extend(fields.values()),
+                _ => {}
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Variables that were not given, taken out of the operation.
 
-use std::{collections::HashMap, convert::Infallible};
+use std::collections::HashSet;
 
 use async_graphql::{
-    Name, Value, Variables,
+    Name, Variables,
     parser::types::{Field, OperationDefinition, Selection, SelectionSet},
 };
+use async_graphql_value::Value as Literal;
 
 use super::Fragments;
 
@@ -19,16 +20,11 @@ pub(in super::super) fn drop_absent(
     fragments: &mut Fragments,
     variables: &Variables,
 ) {
-    let given: HashMap<Name, Option<Value>> = operation
-        .variable_definitions
-        .iter()
-        .map(|definition| {
-            let name = &definition.node.name.node;
-            let default = || definition.node.default_value.as_ref().map(|value| &value.node);
-            (name.clone(), variables.get(name).or_else(default).cloned())
-        })
-        .collect();
-    if given.values().all(Option::is_some) {
+    let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
+    let absent =
+        definitions.filter(|definition| definition.default_value.is_none()).map(|definition| &definition.name.node);
+    let absent: HashSet<Name> = absent.filter(|name| !variables.contains_key(*name)).cloned().collect();
+    if absent.is_empty() {
         return;
     }
     let mut pending: Vec<&mut SelectionSet> = vec![&mut operation.selection_set.node];
@@ -37,8 +33,9 @@ pub(in super::super) fn drop_absent(
         for selection in &mut set.items {
             match &mut selection.node {
                 Selection::Field(field) => {
-                    arguments(&mut field.node, &given);
-                    pending.push(&mut field.node.selection_set.node);
+                    let Field { arguments, selection_set, .. } = &mut field.node;
+                    arguments.retain_mut(|(_, argument)| is_there(&mut argument.node, &absent));
+                    pending.push(&mut selection_set.node);
                 }
                 Selection::InlineFragment(fragment) => pending.push(&mut fragment.node.selection_set.node),
                 Selection::FragmentSpread(_) => {}
@@ -47,47 +44,21 @@ pub(in super::super) fn drop_absent(
     }
 }
 
-fn arguments(field: &mut Field, given: &HashMap<Name, Option<Value>>) {
-    field.arguments.retain_mut(|(_, argument)| {
-        // async-graphql's literals have no public name, and so the way is through the values it makes of them.
-        let mut found = false;
-        let Ok(mut value) = argument.node.clone().into_const_with(|name| {
-            let value = given.get(&name).cloned().flatten();
-            found |= value.is_none();
-            Ok::<_, Infallible>(value.unwrap_or_else(marker))
-        });
-        if found {
-            if value == marker() {
-                return false;
-            }
-            prune(&mut value);
-            argument.node = value.into_value();
-        }
-        true
-    });
-}
-
-/// Stands for a variable that is absent; no literal is binary, and the markers of bulk rows are longer.
-fn marker() -> Value {
-    Value::Binary(b"absent".as_slice().into())
-}
-
-fn prune(value: &mut Value) {
-    match value {
-        Value::List(items) => {
+/// Whether a literal is no absent variable; those within it are taken out.
+fn is_there(literal: &mut Literal, absent: &HashSet<Name>) -> bool {
+    match literal {
+        Literal::Variable(name) => return !absent.contains(name),
+        Literal::List(items) => {
             for item in items {
-                if *item == marker() {
-                    *item = Value::Null;
+                if !is_there(item, absent) {
+                    *item = Literal::Null;
                 }
-                prune(item);
             }
         }
-        Value::Object(fields) => {
-            fields.retain(|_, value| *value != marker());
-            fields.values_mut().for_each(prune);
-        }
+        Literal::Object(fields) => fields.retain(|_, field| is_there(field, absent)),
         _ => {}
     }
+    true
 }
 
 #[cfg(test)]
@@ -99,8 +70,8 @@ mod tests {
 
     #[rstest]
     #[case("f(a: $absent, b: $given, c: $default)", "(b: $given, c: $default)")]
-    #[case("f(a: {b: $absent, c: [1, {d: $absent, e: $default}]})", "(a: {c: [1, {e: 4}]})")]
-    #[case("f(a: [$absent, $given, [$absent]], b: 1)", "(a: [null, null, [null]], b: 1)")]
+    #[case("f(a: {b: $absent, c: [1, {d: $absent, e: $default}]})", "(a: {c: [1, {e: $default}]})")]
+    #[case("f(a: [$absent, $given, [$absent]], b: 1)", "(a: [null, $given, [null]], b: 1)")]
     #[case("... { ...F }", "(b: E)")]
     fn absent_variables_vanish(#[case] selection: &str, #[case] expected: &str) {
         let text = format!(
