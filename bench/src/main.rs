@@ -43,7 +43,8 @@ use crate::{
 const SIDES: [&str; 2] = ["server", "compared"];
 
 /// The workloads on PostgreSQL.
-const ON_POSTGRES: [&str; 10] = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", bulk::ONE_CALL, bulk::DELETION, "start"];
+const ON_POSTGRES: [&str; 11] =
+    [postgres_read::FLOOR, "W1", "W2", "W3", "W4", "W5", "W6", "W7", bulk::ONE_CALL, bulk::DELETION, "start"];
 
 /// Measures a server against the same SQL through a bare client; docs/performance.md explains the figures.
 #[derive(Parser)]
@@ -69,7 +70,7 @@ struct Options {
     /// How many seconds a phase takes [default: 2, or 0.5 where it is to be quick]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Nothing but these workloads: W1 to W7, one-call, deletion, start, SQLite (or SQLite-W1 and so on);
+    /// Nothing but these workloads: W1 to W7, floor, one-call, deletion, start, SQLite (or SQLite-W1 and so on);
     /// mixed, which is none of those that run by themselves
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,

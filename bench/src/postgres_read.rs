@@ -1,4 +1,4 @@
-//! W3 to W6 on PostgreSQL.
+//! W3 to W6 on PostgreSQL, and what a request costs without it.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -24,8 +24,14 @@ pub const BEHIND: &str =
 const LISTED: &str =
     "SELECT id, ref, updated_at FROM member WHERE memberbase_id = $1 AND ref = ANY($2::text[]) ORDER BY id LIMIT $3";
 
+/// What HTTP and GraphQL cost where there is nothing to ask the database for: no read is faster.
+pub const FLOOR: &str = "floor";
+
 /// Runs those that are wanted.
 pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
+    if plan.wants(FLOOR) {
+        floor(base, plan, lab).await?;
+    }
     if plan.wants("W3") {
         let refs: Vec<_> = (0..10_000).map(|place| ref_of(scattered(place, plan.members))).collect();
         let questions = refs.iter().map(|reference| Question::member(&base.id, reference)).collect();
@@ -80,6 +86,21 @@ pub async fn cursor(api: &Api, memberbase: &str, reference: &str) -> Result<Stri
     let variables = json!({"memberbaseId": memberbase, "first": 1, "filter": {"ref": {"eq": reference}}});
     let data = api.ask(PAGE, &variables).await?;
     Ok(data["members"]["pageInfo"]["endCursor"].as_str().context("no endCursor")?.to_owned())
+}
+
+async fn floor(base: &Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
+    eprintln!("{FLOOR}");
+    let work = Work { name: FLOOR, clients: CLIENTS, unit: "requests", per_call: 1 };
+    for _ in 0..plan.rounds {
+        for server in &base.servers {
+            let mut asked = Asked::new(server, CLIENTS, &[Question::nothing()], &[Vec::new()]).await?;
+            asked.phase(warm_up(plan)).await?;
+            let meter = Meter::begin(Some(server), None, false).await?;
+            let timing = asked.phase(plan.time).await?;
+            lab.keep(work, &server.name, false, meter.end(timing, None).await?);
+        }
+    }
+    Ok(())
 }
 
 /// Each server against the bare client, in turns.
