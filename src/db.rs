@@ -27,7 +27,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::Semaphore;
 
-pub use columns::{Cell, Cells, Columns, Name};
+pub use columns::{Cell, Cells, Columns, Name, Texts};
 pub use connect::Settings;
 pub use fault::Fault;
 pub use migrate::Migration;

@@ -4,7 +4,7 @@
 //! cost it more than twice as much. SQLite packs ids as bytes too, numbers between commas and texts between NULs, which no
 //! text has.
 
-use std::vec;
+use std::{ops::Range, vec};
 
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr,
@@ -44,6 +44,14 @@ pub enum Name {
 pub trait Cell: Sized {
     /// The values of the column at this place, in the order of the rows.
     fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr>;
+}
+
+/// The texts of a column, in one piece.
+#[derive(Debug, Default)]
+pub struct Texts {
+    all: String,
+    /// Where the text of each row is.
+    places: Vec<Option<Range<usize>>>,
 }
 
 /// The values of a column, one after the other.
@@ -155,6 +163,17 @@ impl Columns {
         Ok(Cells(self.column(place)?.into_iter()))
     }
 
+    /// The texts of the column at this place.
+    pub fn texts(&self, place: usize) -> Result<Texts, DbErr> {
+        let Some(all) = self.postgres::<&str>(place, 0) else {
+            let all = self.sqlite::<&str>(place)?;
+            let marked = !matches!(self.names[place].0, Name::Text(_));
+            return Ok(all.map(|all| Texts::separated(all, marked)).unwrap_or_default());
+        };
+        let lengths = self.postgres::<&[u8]>(place, 1).transpose()?.unwrap_or_default();
+        Texts::measured(all?, packed(lengths)?)
+    }
+
     /// What PostgreSQL sent at a place, and so many places behind it: nothing of no rows.
     fn postgres<'r, T>(&'r self, place: usize, behind: usize) -> Option<Result<T, DbErr>>
     where
@@ -181,6 +200,44 @@ impl Columns {
     }
 }
 
+impl Texts {
+    /// Those that stand one behind the other, by their lengths; a negative one is that of null.
+    fn measured(all: &str, lengths: &[[u8; 4]]) -> Result<Self, DbErr> {
+        let mut end = 0;
+        let place = |length: &[u8; 4]| {
+            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Ok(None) };
+            let place = end..end + length;
+            end = place.end;
+            if all.is_char_boundary(end) { Ok(Some(place)) } else { Err(undecodable("texts of other lengths")) }
+        };
+        Ok(Self { places: all_of(lengths.iter().map(place))?, all: all.to_owned() })
+    }
+
+    /// Those that stand between NULs; where they are `marked`, what begins with a mark, and everything else is null.
+    fn separated(all: &str, marked: bool) -> Self {
+        let mut next = 0;
+        let place = |text: &str| {
+            let start = next;
+            next += text.len() + 1;
+            match marked {
+                false => Some(start..start + text.len()),
+                true => text.starts_with('=').then(|| start + 1..start + text.len()),
+            }
+        };
+        Self { places: all.split('\0').map(place).collect(), all: all.to_owned() }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The text of this row; none where it is null, or there is none.
+    pub fn get(&self, row: usize) -> Option<&str> {
+        self.all.get(self.places.get(row)?.clone()?)
+    }
+}
+
 impl<T> Cells<T> {
     /// The value of the next row.
     pub fn take(&mut self) -> Result<T, DbErr> {
@@ -192,12 +249,25 @@ fn undecodable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Db
     DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Decode(error.into()).into()))
 }
 
+fn null() -> DbErr {
+    undecodable("a null where none is allowed")
+}
+
 /// The places of rows.
 impl Cell for usize {
     fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr> {
         let places = i64::column(columns, place)?.into_iter();
-        places.map(|place| Self::try_from(place).map_err(undecodable)).collect()
+        all_of(places.map(|place| Self::try_from(place).map_err(undecodable)))
     }
+}
+
+/// The values, if all of them are good: in as much memory as they take, which collecting results can't know beforehand.
+fn all_of<T>(values: impl ExactSizeIterator<Item = Result<T, DbErr>>) -> Result<Vec<T>, DbErr> {
+    let mut all = Vec::with_capacity(values.len());
+    for value in values {
+        all.push(value?);
+    }
+    Ok(all)
 }
 
 /// Values of so many bytes each.
@@ -218,6 +288,18 @@ impl Cell for Uuid {
     }
 }
 
+impl Cell for i64 {
+    fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr> {
+        match columns.postgres::<&[u8]>(place, 0) {
+            Some(bytes) => all_of(packed(bytes?)?.iter().map(|bytes| match Self::from_be_bytes(*bytes) {
+                NULL => Err(null()),
+                number => Ok(number),
+            })),
+            None => columns.split(place, ',')?.map(|text| text.parse().map_err(undecodable)).collect(),
+        }
+    }
+}
+
 impl Cell for Option<i64> {
     fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr> {
         let Some(bytes) = columns.postgres::<&[u8]>(place, 0) else {
@@ -232,33 +314,45 @@ impl Cell for Option<i64> {
 
 impl Cell for Option<String> {
     fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr> {
-        let Some(texts) = columns.postgres::<&str>(place, 0) else {
-            let marked = !matches!(columns.names[place].0, Name::Text(_));
-            let text =
-                |text: &str| if marked { text.strip_prefix('=').map(str::to_owned) } else { Some(text.to_owned()) };
-            return Ok(columns.split(place, '\0')?.map(text).collect());
-        };
-        let lengths = columns.postgres::<&[u8]>(place, 1).transpose()?.unwrap_or_default();
-        let mut texts = texts?;
-        let text = |length: &[u8; 4]| {
-            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Ok(None) };
-            let (text, rest) = texts.split_at_checked(length).ok_or_else(|| undecodable("texts of other lengths"))?;
-            texts = rest;
-            Ok(Some(text.to_owned()))
-        };
-        packed(lengths)?.iter().map(text).collect()
+        let texts = columns.texts(place)?;
+        Ok((0..texts.rows()).map(|row| texts.get(row).map(str::to_owned)).collect())
     }
 }
 
-macro_rules! never_null {
-    ($($cell:ty),+) => {
-        $(impl Cell for $cell {
-            fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr> {
-                let values = Option::<Self>::column(columns, place)?.into_iter();
-                values.map(|value| value.ok_or_else(|| undecodable("a null where none is allowed"))).collect()
-            }
-        })+
-    };
+impl Cell for String {
+    fn column(columns: &Columns, place: usize) -> Result<Vec<Self>, DbErr> {
+        let texts = Option::<Self>::column(columns, place)?.into_iter();
+        texts.map(|text| text.ok_or_else(null)).collect()
+    }
 }
 
-never_null!(i64, String);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(texts: &Texts) -> Vec<Option<&str>> {
+        (0..texts.rows()).map(|row| texts.get(row)).collect()
+    }
+
+    #[test]
+    fn texts_are_found_by_their_lengths() {
+        let lengths = [2_i32, -1, 0, 3].map(i32::to_be_bytes);
+        let texts = Texts::measured("é€", &lengths).expect("texts");
+        assert_eq!(all(&texts), [Some("é"), None, Some(""), Some("€")]);
+        assert_eq!(texts.get(4), None);
+    }
+
+    #[test]
+    fn lengths_that_fit_no_text_are_refused() {
+        for lengths in [&[1_i32][..], &[2, 9], &[i32::MAX, i32::MAX]] {
+            let lengths: Vec<_> = lengths.iter().map(|length| length.to_be_bytes()).collect();
+            Texts::measured("é€", &lengths).expect_err("a length within a character, or beyond the end");
+        }
+    }
+
+    #[test]
+    fn texts_are_found_between_separators() {
+        assert_eq!(all(&Texts::separated("a\0\0=é", false)), [Some("a"), Some(""), Some("=é")]);
+        assert_eq!(all(&Texts::separated("=a\0\0=", true)), [Some("a"), None, Some("")]);
+    }
+}

@@ -57,6 +57,37 @@ pub struct Member {
     pub source_updated_at: Option<Time>,
 }
 
+/// A member, borrowed from what it was read with.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Its id.
+    pub id: MemberId,
+    /// Where it is a member.
+    pub memberbase: MemberbaseId,
+    /// The owner's own key.
+    pub reference: &'a str,
+    /// What the owner keeps of it, a JSON object; nothing where that is nothing.
+    pub attributes: Option<&'a str>,
+    /// When it was created or last changed.
+    pub updated_at: Time,
+    /// When the owner last changed it, by the owner's clock.
+    pub source_updated_at: Option<Time>,
+}
+
+impl Member {
+    /// The member, borrowed.
+    pub fn view(&self) -> View<'_> {
+        View {
+            id: self.id,
+            memberbase: self.memberbase,
+            reference: &self.reference,
+            attributes: self.attributes.stored(),
+            updated_at: self.updated_at,
+            source_updated_at: self.source_updated_at,
+        }
+    }
+}
+
 /// The member with this id, where it is within reach.
 pub async fn find(app: &App, reach: Reach, id: MemberId) -> Result<Option<Member>, Error> {
     Ok(find_many(app, reach, &[id]).await?.pop())
@@ -102,6 +133,19 @@ pub async fn in_order_of_refs(app: &App, scope: Scope, refs: &[String]) -> Resul
 
 fn column(column: member::Column) -> SimpleExpr {
     Expr::col((member::Entity, column))
+}
+
+impl From<View<'_>> for Member {
+    fn from(view: View<'_>) -> Self {
+        Self {
+            id: view.id,
+            memberbase: view.memberbase,
+            reference: view.reference.to_owned(),
+            attributes: Document::new(view.attributes.map(str::to_owned)),
+            updated_at: view.updated_at,
+            source_updated_at: view.source_updated_at,
+        }
+    }
 }
 
 impl From<member::Model> for Member {

@@ -192,7 +192,8 @@ impl ApiTokenQuery {
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<Option<ApiTokenConnection>, Error> {
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, api_token::parse_cursor)?;
-        let slice = ctx.share().page(page.size, Box::pin(api_token::list(ctx.app(), ctx.caller(), &page))).await?;
+        let read = Box::pin(api_token::list(ctx.app(), ctx.caller(), &page));
+        let slice = ctx.share().page(page.size, read, Slice::size).await?;
         let info = PageInfo::new(&slice, |row| api_token::cursor(row.id));
         let Slice { rows, .. } = slice;
         Ok(Some(ApiTokenConnection { rows: rows.into_iter().map(ApiToken).collect(), info }))

@@ -95,18 +95,20 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Reads a page of at most `size` rows when its turn comes, unless the request has read too many by then. What reads is
-    /// on the heap: each field of a type has a future that is as large as the largest of them.
-    pub(super) async fn page<Row>(
+    /// Reads a page of at most `size` rows when its turn comes, unless the request has read too many by then; `rows` tells
+    /// how many there are. What reads is on the heap: each field of a type has a future that is as large as the largest of
+    /// them.
+    pub(super) async fn page<Page>(
         &self,
         size: u64,
-        read: BoxFuture<'_, Result<Slice<Row>, domain::Error>>,
-    ) -> Result<Slice<Row>, Error> {
+        read: BoxFuture<'_, Result<Page, domain::Error>>,
+        rows: impl FnOnce(&Page) -> usize,
+    ) -> Result<Page, Error> {
         let _turn = self.turns.acquire().await;
         self.take(size)?;
-        let slice = read.await?;
-        self.rows.fetch_add(size - slice.rows.len() as u64, Ordering::Relaxed);
-        Ok(slice)
+        let page = read.await?;
+        self.rows.fetch_add(size - rows(&page) as u64, Ordering::Relaxed);
+        Ok(page)
     }
 
     /// Reads the pages of many members together when their turn comes, of no more rows than the request may still have and

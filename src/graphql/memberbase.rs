@@ -239,7 +239,8 @@ impl MemberbaseQuery {
         let reach = ctx.reach(Access::Read)?;
         let filter = filter.map(MemberbaseFilter::read).transpose()?.unwrap_or_default();
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, memberbase::parse_cursor)?;
-        let slice = ctx.share().page(page.size, Box::pin(memberbase::list(ctx.app(), reach, &filter, &page))).await?;
+        let read = Box::pin(memberbase::list(ctx.app(), reach, &filter, &page));
+        let slice = ctx.share().page(page.size, read, Slice::size).await?;
         let info = PageInfo::new(&slice, |row| memberbase::cursor(row.id));
         let Slice { rows, .. } = slice;
         Ok(Some(MemberbaseConnection { reach, filter, rows: rows.into_iter().map(Memberbase::from).collect(), info }))

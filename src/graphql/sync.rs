@@ -19,7 +19,7 @@ use crate::{
         access::{Access, Scope},
         sync::{self, Figures},
     },
-    types::{Id, SyncId},
+    types::{Id, Slice, SyncId},
 };
 
 /// How a sync stands.
@@ -126,7 +126,8 @@ impl SyncConnection {
     /// The page that is asked for.
     pub(super) async fn load(ctx: &Context<'_>, scope: Scope, paging: Paging) -> Result<Self, Error> {
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| sync::parse_cursor(scope, cursor))?;
-        let slice = ctx.share().page(page.size, Box::pin(sync::list(ctx.app(), scope, &page))).await?;
+        let read = Box::pin(sync::list(ctx.app(), scope, &page));
+        let slice = ctx.share().page(page.size, read, Slice::size).await?;
         let info = PageInfo::new(&slice, |row| sync::cursor(scope, row.id));
         Ok(Self { scope, rows: slice.rows.into_iter().map(Sync::from).collect(), info })
     }

@@ -162,7 +162,7 @@ pub(super) async fn list(call: Call, given: List) -> Result<Listed<Member>, Erro
     let page = given.pagination.unwrap_or_default().page(limits, |cursor| Position::parse(cursor, scope, order))?;
     let filter = by_schema(&call.app, scope, filter).await?;
     let slice = member::list(&call.app, scope, &filter, order, &page).await?;
-    Listed::new(&page, slice, |row| Position::of(row, order).cursor(scope, order), Member::try_from)
+    Listed::new(&page, slice, |row| Position::of(row.view(), order).cursor(scope, order), Member::try_from)
 }
 
 fn order(sorts: Vec<Sort>) -> Result<Order, Error> {

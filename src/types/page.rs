@@ -44,6 +44,13 @@ pub struct Slice<Row> {
     pub has_previous: bool,
 }
 
+impl<Row> Slice<Row> {
+    /// How many rows there are.
+    pub fn size(&self) -> usize {
+        self.rows.len()
+    }
+}
+
 impl<Key> Page<Key> {
     /// What a page holds: of rows that were read in its direction, one more than its size where there are so many, and
     /// of what was found behind its start.

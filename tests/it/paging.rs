@@ -414,7 +414,7 @@ async fn a_deep_page_walks_the_index_of_its_order_both_ways(
     for field in [OrderField::CreatedAt, OrderField::UpdatedAt, OrderField::Ref] {
         for (descending, direction) in [(false, Direction::Forward), (true, Direction::Backward)] {
             let order = Order { field, descending };
-            let start = Start::Beside(Position::of(&found, order));
+            let start = Start::Beside(Position::of(found.view(), order));
             let page = Page { size: 10, direction, start, behind: true };
             let statements = Statements::new(server.app.db.backend(), scope, &Filter::default(), order, &page);
             for statement in [statements.page, statements.behind.unwrap()] {

@@ -16,13 +16,18 @@ pub struct Document(Option<Box<str>>);
 pub struct Attributes(BTreeMap<String, Value>);
 
 impl Document {
+    /// As it is stored; nothing where there are no attributes.
+    pub(in crate::domain) fn stored(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
     pub(in crate::domain) fn new(stored: Option<String>) -> Self {
         Self(stored.map(String::into_boxed_str))
     }
 
     /// A JSON object.
     pub fn json(&self) -> &str {
-        self.0.as_deref().unwrap_or("{}")
+        self.stored().unwrap_or("{}")
     }
 
     /// What is in it.

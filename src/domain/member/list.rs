@@ -9,19 +9,18 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Filter, Member, Order, OrderField, Position, Test, column, condition};
+use super::{Filter, Member, Order, OrderField, Position, Test, View, column, condition};
 use crate::{
     app::App,
-    db::{Cell, Cells, Columns, Name, Session},
+    db::{Name, Session, Texts},
     domain::{
         Error,
         access::Scope,
-        attribute::Document,
         filter::{IdTest, TextTest},
         memberbase,
     },
     entity::member,
-    types::{Direction, Id, MemberId, Page, Slice, Start, Time},
+    types::{Direction, Id, MemberId, MemberbaseId, Page, Slice, Start, Time},
 };
 
 /// Fields of a member.
@@ -53,9 +52,42 @@ impl BitOr for Fields {
     }
 }
 
-/// A member that was read for some of its fields: what was not asked for is empty.
-#[derive(Clone, Debug)]
-pub struct Picked(pub Member);
+/// A page of members of whom some fields were read, column by column; what was not read is empty.
+#[derive(Debug)]
+pub struct Picked {
+    memberbase: MemberbaseId,
+    ids: Vec<Uuid>,
+    references: Texts,
+    documents: Texts,
+    updated_at: Vec<i64>,
+    source_updated_at: Vec<Option<i64>>,
+    /// The page, whose rows are places in the columns.
+    pub slice: Slice<usize>,
+}
+
+impl Picked {
+    /// The member at a place of the columns.
+    pub fn member(&self, place: usize) -> View<'_> {
+        View {
+            id: MemberId::from_uuid(self.ids[place]),
+            memberbase: self.memberbase,
+            reference: self.references.get(place).unwrap_or_default(),
+            attributes: self.documents.get(place),
+            updated_at: Time::from_micros(self.updated_at.get(place).copied().unwrap_or_default()),
+            source_updated_at: self.source_updated_at.get(place).copied().flatten().map(Time::from_micros),
+        }
+    }
+
+    /// How many rows the columns have that need not be there.
+    fn rows(&self) -> [usize; 4] {
+        [self.references.rows(), self.documents.rows(), self.updated_at.len(), self.source_updated_at.len()]
+    }
+
+    /// The members of the page.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = View<'_>> {
+        self.slice.rows.iter().map(|&place| self.member(place))
+    }
+}
 
 /// A page of the members that the filter holds for.
 pub async fn list(
@@ -65,8 +97,9 @@ pub async fn list(
     order: Order,
     page: &Page<Position>,
 ) -> Result<Slice<Member>, Error> {
-    let Slice { rows, has_next, has_previous } = pick(app, scope, filter, order, page, Fields::ALL).await?;
-    Ok(Slice { rows: rows.into_iter().map(|Picked(member)| member).collect(), has_next, has_previous })
+    let picked = pick(app, scope, filter, order, page, Fields::ALL).await?;
+    let Slice { has_next, has_previous, .. } = picked.slice;
+    Ok(Slice { rows: picked.members().map(Member::from).collect(), has_next, has_previous })
 }
 
 /// The same, for those who look at the id, at what the order is by, and at these fields.
@@ -77,7 +110,7 @@ pub async fn pick(
     order: Order,
     page: &Page<Position>,
     fields: Fields,
-) -> Result<Slice<Picked>, Error> {
+) -> Result<Picked, Error> {
     let fields = fields
         | match order.field {
             OrderField::CreatedAt => Fields::default(),
@@ -91,22 +124,18 @@ pub async fn pick(
             Some(behind) => behind.one(&session).await?.is_some(),
             None => false,
         };
-        let rows = read(&session, scope, statements.page.clone(), fields).await?;
-        if rows.is_empty() {
+        let mut picked = read(&session, scope, statements.page, fields).await?;
+        if picked.ids.is_empty() {
             memberbase::ensure_exists(&session, scope).await?;
         }
-        Ok(page.slice(rows, behind))
+        picked.slice = page.slice((0..picked.ids.len()).collect(), behind);
+        Ok(picked)
     };
     if filter.has(&is_attribute) { app.db.read_by_values(work).await } else { work(app.db.read().await?).await }
 }
 
-/// The rows of a statement, with these fields.
-async fn read(
-    session: &Session,
-    scope: Scope,
-    rows: Select<member::Entity>,
-    fields: Fields,
-) -> Result<Vec<Picked>, Error> {
+/// The rows of a statement, with these fields, none of them on the page yet.
+async fn read(session: &Session, scope: Scope, rows: Select<member::Entity>, fields: Fields) -> Result<Picked, DbErr> {
     let optional = [
         (Fields::REF, Name::Text("ref"), column(member::Column::Reference)),
         (Fields::ATTRIBUTES, Name::Document("attributes"), column(member::Column::Attributes).cast_as("text")),
@@ -123,33 +152,20 @@ async fn read(
         }
     }
     let columns = session.columns(rows.into_query(), &names).await?;
-    let ids: Vec<Uuid> = columns.column(0)?;
-    let [references, attributes, updated, source_updated] = places;
-    let mut references = cells(&columns, references)?;
-    let mut attributes = cells(&columns, attributes)?;
-    let mut updated = cells(&columns, updated)?;
-    let mut source_updated = cells(&columns, source_updated)?;
-    let member = |id| {
-        Ok(Picked(Member {
-            id: MemberId::from_uuid(id),
-            memberbase: scope.memberbase(),
-            reference: next(&mut references)?,
-            attributes: Document::new(next(&mut attributes)?),
-            updated_at: Time::from_micros(next(&mut updated)?),
-            source_updated_at: next::<Option<_>>(&mut source_updated)?.map(Time::from_micros),
-        }))
+    let [references, documents, updated_at, source_updated_at] = places;
+    let texts = |place: Option<usize>| place.map_or_else(|| Ok(Texts::default()), |place| columns.texts(place));
+    let picked = Picked {
+        memberbase: scope.memberbase(),
+        ids: columns.column(0)?,
+        references: texts(references)?,
+        documents: texts(documents)?,
+        updated_at: updated_at.map_or_else(|| Ok(Vec::new()), |place| columns.column(place))?,
+        source_updated_at: source_updated_at.map_or_else(|| Ok(Vec::new()), |place| columns.column(place))?,
+        slice: Slice { rows: Vec::new(), has_next: false, has_previous: false },
     };
-    ids.into_iter().map(member).collect()
-}
-
-/// The values of a column, if there is one.
-fn cells<T: Cell>(columns: &Columns, place: Option<usize>) -> Result<Option<Cells<T>>, DbErr> {
-    place.map(|place| columns.cells(place)).transpose()
-}
-
-/// The next value of a column, if there is one.
-fn next<T: Default>(cells: &mut Option<Cells<T>>) -> Result<T, DbErr> {
-    cells.as_mut().map_or_else(|| Ok(T::default()), Cells::take)
+    let complete =
+        picked.rows().into_iter().zip(places).all(|(rows, place)| place.is_none() || rows == picked.ids.len());
+    if complete { Ok(picked) } else { Err(DbErr::Custom("columns of different lengths".to_owned())) }
 }
 
 /// What reads a page.
@@ -191,9 +207,9 @@ pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64
 }
 
 fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
-    member::Entity::find()
-        .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
-        .filter(condition(backend, scope, filter))
+    let members = member::Entity::find().filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()));
+    // A condition that always holds is looked at for every row all the same.
+    if filter.is_empty() { members } else { members.filter(condition(backend, scope, filter)) }
 }
 
 /// What follows a position, or with `inclusive` stands at it or follows it.

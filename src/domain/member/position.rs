@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::Member;
+use super::View;
 use crate::{
     domain::access::Scope,
     types::{Id, MemberId, Time},
@@ -43,11 +43,11 @@ pub enum Position {
 
 impl Position {
     /// Where the member stands.
-    pub fn of(member: &Member, order: Order) -> Self {
+    pub fn of(member: View<'_>, order: Order) -> Self {
         match order.field {
             OrderField::CreatedAt => Self::CreatedAt(member.id),
             OrderField::UpdatedAt => Self::UpdatedAt(member.updated_at, member.id),
-            OrderField::Ref => Self::Ref(member.reference.clone()),
+            OrderField::Ref => Self::Ref(member.reference.to_owned()),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         access::Scope,
         filter::Filter,
-        member::{self, Asked, Fields, Order, OrderField, Picked, Position, Test},
+        member::{self, Asked, Fields, Order, OrderField, Picked, Position, Test, View},
     },
     graphql::{
         Error,
@@ -38,7 +38,7 @@ enum Rows {
     /// With all that can be asked of them.
     Members(Vec<Member>),
     /// With the fields that the selection is of.
-    Picked(Vec<Picked>),
+    Picked(Picked),
 }
 
 impl MemberConnection {
@@ -54,19 +54,18 @@ impl MemberConnection {
         let order = order.map(Order::from).unwrap_or_default();
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
         let filter = member::by_schema(ctx.app(), scope, filter).await?;
-        let cursor = |member: &member::Member| Position::of(member, order).cursor(scope, order);
         let picked = written::fields(&ctx.item.node.selection_set.node);
         let read = member::pick(ctx.app(), scope, &filter, order, &page, picked.unwrap_or(Fields::ALL));
-        let slice = ctx.share().page(page.size, Box::pin(read)).await?;
-        let info = PageInfo::new(&slice, |Picked(member)| cursor(member));
+        let read = ctx.share().page(page.size, Box::pin(read), |page| page.slice.size()).await?;
+        let info = PageInfo::new(&read.slice, |&place| Position::of(read.member(place), order).cursor(scope, order));
         let rows = match picked {
-            Some(_) => Rows::Picked(slice.rows),
-            None => Rows::Members(Member::all(slice.rows.into_iter().map(|Picked(member)| member).collect())),
+            Some(_) => Rows::Picked(read),
+            None => Rows::Members(Member::all(read.members().map(member::Member::from).collect())),
         };
         Ok(Self { scope, filter, order, rows, info })
     }
 
-    fn cursor(&self, member: &member::Member) -> String {
+    fn cursor(&self, member: View<'_>) -> String {
         Position::of(member, self.order).cursor(self.scope, self.order)
     }
 }

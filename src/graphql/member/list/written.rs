@@ -7,7 +7,7 @@ use async_graphql::{
 
 use super::{Member, MemberConnection, MemberEdge, Rows};
 use crate::{
-    domain::member::{self, Fields, Picked},
+    domain::member::{Fields, View},
     graphql::template::{Template, TwoForms, nullable, quoted, text},
     types::{Id, Time},
 };
@@ -56,24 +56,24 @@ fn nodes(selection: &SelectionSet) -> Option<Template<Gap>> {
 fn edges(selection: &SelectionSet) -> Option<Template<Gap>> {
     Template::of(selection, |template, name, selection| match name {
         "__typename" => template.type_name("MemberEdge"),
-        "cursor" => template.gap(Gap::Cursor),
+        "cursor" => template.quoted_gap(Gap::Cursor),
         "node" => template.object(selection, node),
         _ => None,
     })
 }
 
 fn node(template: &mut Template<Gap>, name: &str, _: &SelectionSet) -> Option<()> {
-    template.gap(match name {
-        "__typename" => return template.type_name("Member"),
-        "id" => Gap::Id,
-        "ref" => Gap::Ref,
-        "memberbaseId" => Gap::MemberbaseId,
-        "attributes" => Gap::Attributes,
-        "createdAt" => Gap::CreatedAt,
-        "updatedAt" => Gap::UpdatedAt,
-        "sourceUpdatedAt" => Gap::SourceUpdatedAt,
-        _ => return None,
-    })
+    match name {
+        "__typename" => template.type_name("Member"),
+        "id" => template.quoted_gap(Gap::Id),
+        "ref" => template.gap(Gap::Ref),
+        "memberbaseId" => template.quoted_gap(Gap::MemberbaseId),
+        "attributes" => template.gap(Gap::Attributes),
+        "createdAt" => template.quoted_gap(Gap::CreatedAt),
+        "updatedAt" => template.quoted_gap(Gap::UpdatedAt),
+        "sourceUpdatedAt" => template.gap(Gap::SourceUpdatedAt),
+        _ => None,
+    }
 }
 
 impl Gap {
@@ -91,19 +91,19 @@ impl Gap {
 
 impl MemberConnection {
     fn write(&self, template: &Template<Gap>) -> Value {
-        let fill = |member: &&member::Member, gap: &Gap, json: &mut Vec<u8>| match gap {
-            Gap::Id => quoted(json, member.id.ascii()),
-            Gap::Ref => text(json, &member.reference),
-            Gap::MemberbaseId => quoted(json, member.memberbase.ascii()),
-            Gap::Attributes => json.extend_from_slice(member.attributes.json().as_bytes()),
-            Gap::CreatedAt => quoted(json, member.id.created_at().ascii()),
-            Gap::UpdatedAt => quoted(json, member.updated_at.ascii()),
+        let fill = |member: &View<'_>, gap: &Gap, json: &mut Vec<u8>| match gap {
+            Gap::Id => json.extend_from_slice(member.id.ascii().as_ref()),
+            Gap::Ref => text(json, member.reference),
+            Gap::MemberbaseId => json.extend_from_slice(member.memberbase.ascii().as_ref()),
+            Gap::Attributes => json.extend_from_slice(member.attributes.unwrap_or("{}").as_bytes()),
+            Gap::CreatedAt => json.extend_from_slice(member.id.created_at().ascii().as_ref()),
+            Gap::UpdatedAt => json.extend_from_slice(member.updated_at.ascii().as_ref()),
             Gap::SourceUpdatedAt => nullable(json, member.source_updated_at.map(Time::ascii), quoted),
-            Gap::Cursor => quoted(json, self.cursor(member)),
+            Gap::Cursor => json.extend_from_slice(self.cursor(*member).as_bytes()),
         };
         match &self.rows {
-            Rows::Members(members) => template.list(members.iter().map(|member| &*member.0), fill),
-            Rows::Picked(members) => template.list(members.iter().map(|Picked(member)| member), fill),
+            Rows::Members(members) => template.list(members.iter().map(|member| member.0.view()), fill),
+            Rows::Picked(page) => template.list(page.members(), fill),
         }
     }
 
@@ -135,7 +135,7 @@ impl TwoForms for Edges<'_> {
     }
 
     fn plain(&self) -> Self::Plain {
-        let edge = |member: &Member| MemberEdge { cursor: self.0.cursor(&member.0), node: member.clone() };
+        let edge = |member: &Member| MemberEdge { cursor: self.0.cursor(member.0.view()), node: member.clone() };
         self.0.members().iter().map(edge).collect()
     }
 }
