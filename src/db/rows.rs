@@ -56,7 +56,8 @@ impl<'a> Rows<'a> {
     }
 
     /// The statement with its `{rows}` replaced by a table expression that has the columns by their names, and a column
-    /// `n`, which counts the rows from 0. It is to be given an alias.
+    /// `n`, which counts the rows from 0. It is to be given an alias. On PostgreSQL it also has `i`, which counts them from 1:
+    /// by that it knows the rows to be in order, and sorts nothing.
     pub(super) fn insert_into(&self, sql: &str, backend: DbBackend, scalars: usize) -> String {
         sql.replace("{rows}", &self.table(backend, scalars))
     }
@@ -82,7 +83,7 @@ impl<'a> Rows<'a> {
             _ => {
                 let names: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
                 let names = names.join(", ");
-                write!(table, "i - 1 AS n FROM unnest({source}) WITH ORDINALITY AS arrays({names}, i))")
+                write!(table, "i, i - 1 AS n FROM unnest({source}) WITH ORDINALITY AS arrays({names}, i))")
             }
         };
         table

@@ -2,6 +2,7 @@
 
 use memberbase::db::{Column, Columns, Db, Name, Rows, Settings};
 use rstest::rstest;
+use sea_orm::QueryResult;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
@@ -45,6 +46,23 @@ async fn gathered(server: &Server, count: usize) -> Columns {
         input.plain, input.n \
         FROM {rows} AS input ORDER BY input.n DESC";
     server.app.db.read().await.unwrap().bulk_columns(sql, &NAMES, &[], &rows).await.unwrap()
+}
+
+#[tokio::test]
+async fn postgres_knows_rows_to_be_in_order_and_sorts_nothing() {
+    let server = Server::start(Database::Postgres).await;
+    let rows = Rows::new([("plain", Column::Texts(vec!["a", "b"]))]);
+    let session = server.app.db.read().await.unwrap();
+    for (order, sorts) in [("input.i", false), ("input.n", true)] {
+        let mut plan = String::new();
+        let take = |line: QueryResult| {
+            plan.push_str(&line.try_get::<String>("", "QUERY PLAN")?);
+            Ok(())
+        };
+        let sql = format!("EXPLAIN SELECT input.plain FROM {{rows}} AS input ORDER BY {order}");
+        session.bulk_each(&sql, &[], &rows, take).await.unwrap();
+        assert_eq!(plan.contains("Sort"), sorts, "{order}: {plan}");
+    }
 }
 
 #[rstest]

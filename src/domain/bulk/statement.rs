@@ -23,7 +23,7 @@ pub(super) fn look_up(table: &str, key: &[&str], columns: &[Name], lock: &str) -
 pub(super) fn insert(backend: DbBackend, table: &str, key: &[&str], state: &[&str]) -> String {
     let names: String = key.iter().chain(state).map(|column| format!(", {column}")).collect();
     let values: String = key.iter().chain(state).map(|column| format!(", input.{column}")).collect();
-    let (key, order) = (key.join(", "), if backend == DbBackend::Sqlite { "" } else { "ORDER BY input.n" });
+    let (key, order) = (key.join(", "), if backend == DbBackend::Sqlite { "" } else { "ORDER BY input.i" });
     format!(
         "INSERT INTO \"{table}\" (memberbase_id, updated_at, id{names}) \
         SELECT $1, $2, input.id{values} FROM {{rows}} AS input WHERE true {order} \

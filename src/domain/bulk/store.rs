@@ -176,7 +176,7 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         if !changes.is_empty() && self.session.get_database_backend() != DbBackend::Sqlite {
             changes.sort_unstable_by_key(|change| change.place);
             let places: Vec<_> = changes.iter().map(|change| change.place).collect();
-            changes = self.look_up(&places, &[], "ORDER BY input.n FOR NO KEY UPDATE OF stored").await?;
+            changes = self.look_up(&places, &[], "ORDER BY input.i FOR NO KEY UPDATE OF stored").await?;
             self.all_there(&places)?;
         }
         on_error.judge(&self.failures)?;

@@ -73,7 +73,7 @@ pub(in crate::domain) async fn part_of(
 pub(in crate::domain) async fn mark(session: &Session, sync: SyncId, mut members: Vec<Uuid>) -> Result<(), Error> {
     // All mark in one order, and so nobody waits for one that waits for them.
     members.sort_unstable();
-    let order = if session.get_database_backend() == DbBackend::Sqlite { "" } else { "ORDER BY input.n" };
+    let order = if session.get_database_backend() == DbBackend::Sqlite { "" } else { "ORDER BY input.i" };
     let sql = format!(
         "INSERT INTO sync_seen (sync_id, member_id) SELECT $1, input.id FROM {{rows}} AS input WHERE true {order} \
         ON CONFLICT (sync_id, member_id) DO NOTHING"
