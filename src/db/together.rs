@@ -1,10 +1,10 @@
 //! Look-ups that come while others run: they wait for those, and then run together.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use sea_orm::DbErr;
@@ -16,6 +16,9 @@ use super::{Db, fault};
 /// the database, and what waits is taken along by the next.
 const MANY: usize = 32;
 
+/// A statement that began so long ago may hang, and nobody counts on it any more.
+const LONG: Duration = Duration::from_millis(100);
+
 /// So many look-ups are in a statement at most.
 const MOST: usize = 500;
 
@@ -26,7 +29,10 @@ pub struct Together<Key, Thing>(Mutex<State<Key, Thing>>);
 #[derive(Debug)]
 struct State<Key, Thing> {
     waiting: Vec<Waiting<Key, Thing>>,
-    running: usize,
+    /// When the statement of each turn began, by its number.
+    running: BTreeMap<u64, Instant>,
+    /// How many turns there were.
+    turns: u64,
 }
 
 #[derive(Debug)]
@@ -38,7 +44,7 @@ struct Waiting<Key, Thing> {
 
 impl<Key, Thing> Default for Together<Key, Thing> {
     fn default() -> Self {
-        Self(Mutex::new(State { waiting: Vec::new(), running: 0 }))
+        Self(Mutex::new(State { waiting: Vec::new(), running: BTreeMap::new(), turns: 0 }))
     }
 }
 
@@ -55,11 +61,11 @@ where
         Loading: Future<Output = Result<HashMap<Key, Thing>, DbErr>> + Send,
     {
         let (found, answer) = oneshot::channel();
-        if self.enter(Waiting { key, deadline: db.deadline(), found }) {
+        if let Some(number) = self.enter(Waiting { key, deadline: db.deadline(), found }) {
             let (together, db) = (self.clone(), db.clone());
             // A task of its own: whoever began it may hang up.
             tokio::spawn(async move {
-                let mut turn = Turn { together: &together, ended: false };
+                let turn = Turn { together: &together, number };
                 while let Some(batch) = turn.next() {
                     run(&db, batch, load).await;
                 }
@@ -73,13 +79,18 @@ where
         answer.unwrap_or_else(|_| Err(DbErr::Custom("the look-up panicked".to_owned())))
     }
 
-    /// Waits; true where nobody runs who will come to it soon.
-    fn enter(&self, waiting: Waiting<Key, Thing>) -> bool {
+    /// Waits; where nobody runs who will come to it soon, answers the number of the turn that begins.
+    fn enter(&self, waiting: Waiting<Key, Thing>) -> Option<u64> {
         let mut state = self.state();
         state.waiting.push(waiting);
-        let begins = state.waiting.len() > MANY * state.running;
-        state.running += usize::from(begins);
-        begins
+        let soon = state.running.values().filter(|began| began.elapsed() < LONG).count();
+        if state.waiting.len() <= MANY * soon {
+            return None;
+        }
+        let number = state.turns;
+        state.turns += 1;
+        state.running.insert(number, Instant::now());
+        Some(number)
     }
 }
 
@@ -89,22 +100,22 @@ impl<Key, Thing> Together<Key, Thing> {
     }
 }
 
-/// The place of one that runs.
+/// One that runs.
 struct Turn<'a, Key, Thing> {
     together: &'a Together<Key, Thing>,
-    ended: bool,
+    number: u64,
 }
 
 impl<Key, Thing> Turn<'_, Key, Thing> {
     /// Those that wait. Where there are none the turn ends, before another can come and count on it.
-    fn next(&mut self) -> Option<Vec<Waiting<Key, Thing>>> {
+    fn next(&self) -> Option<Vec<Waiting<Key, Thing>>> {
         let mut state = self.together.state();
         let count = state.waiting.len().min(MOST);
         if count == 0 {
-            state.running -= 1;
-            self.ended = true;
+            state.running.remove(&self.number);
             return None;
         }
+        state.running.insert(self.number, Instant::now());
         Some(state.waiting.drain(..count).collect())
     }
 }
@@ -112,9 +123,8 @@ impl<Key, Thing> Turn<'_, Key, Thing> {
 impl<Key, Thing> Drop for Turn<'_, Key, Thing> {
     /// After a panic nobody may come any more to those that wait: they are told.
     fn drop(&mut self) {
-        if !self.ended {
-            let mut state = self.together.state();
-            state.running -= 1;
+        let mut state = self.together.state();
+        if state.running.remove(&self.number).is_some() {
             state.waiting.clear();
         }
     }

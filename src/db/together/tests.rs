@@ -46,7 +46,7 @@ async fn look_ups_that_come_meanwhile_share_a_statement() {
     assert!((3..=20).contains(&sent), "{sent} statements");
     assert!(LARGEST.load(Ordering::SeqCst) <= MOST);
     let state = together.state();
-    assert_eq!((state.running, state.waiting.len()), (0, 0));
+    assert_eq!((state.running.len(), state.waiting.len()), (0, 0));
 }
 
 /// How many statements run, and ran at a time at most.
@@ -67,7 +67,9 @@ async fn few_wait_for_the_statement_that_runs_and_many_have_another() {
     for (others, at_a_time) in [(MANY, 1), (MANY + 1, 2)] {
         let first = together.find(&db, 0, counted);
         let others = async {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            while RUNNING.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
             futures_util::future::join_all((1..=others).map(|key| together.find(&db, key, counted))).await
         };
         let (first, others) = tokio::join!(first, others);
@@ -75,6 +77,34 @@ async fn few_wait_for_the_statement_that_runs_and_many_have_another() {
         assert!(others.into_iter().all(|found| found.expect("found out").is_some()));
         assert_eq!(AT_A_TIME.load(Ordering::SeqCst), at_a_time);
     }
+}
+
+/// Is told when the look-up for 0 may end.
+static END: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+async fn hangs_at_0(_: Db, keys: Vec<u64>) -> Result<HashMap<u64, u64>, DbErr> {
+    if keys.contains(&0) {
+        END.notified().await;
+    }
+    Ok(keys.into_iter().map(|key| (key, key)).collect())
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_statement_that_hangs() {
+    let (db, _folder) = db().await;
+    let together = Arc::new(Together::default());
+    let hanging = together.find(&db, 0, hangs_at_0);
+    let others = async {
+        tokio::time::sleep(2 * LONG).await;
+        for key in 1..=3 {
+            assert_eq!(together.find(&db, key, hangs_at_0).await.expect("found out"), Some(key));
+        }
+        END.notify_one();
+    };
+    let both = async { tokio::join!(hanging, others).0 };
+    let hanging = tokio::time::timeout(Duration::from_secs(20), both).await.expect("nobody waits");
+    assert_eq!(hanging.expect("found out"), Some(0));
+    assert!(together.state().running.is_empty());
 }
 
 /// Fails for whoever shares a statement with the one that no one may look for.
@@ -91,7 +121,7 @@ async fn a_failure_is_told_to_all_who_share_it_and_to_nobody_else() {
     let answers = futures_util::future::join_all(asked).await;
     assert!(answers.iter().all(Result::is_err), "they shared a statement");
     assert!(together.find(&db, 12, unlucky).await.is_ok() && together.find(&db, 13, unlucky).await.is_err());
-    assert_eq!(together.state().running, 0);
+    assert!(together.state().running.is_empty());
 }
 
 /// Panics when it is shared.
@@ -111,7 +141,7 @@ async fn a_panic_leaves_nobody_waiting() {
         assert!(answers.iter().all(Result::is_err), "they shared the statement that panicked");
         assert_eq!(together.find(&db, 1, panics).await.expect("alone"), Some(1));
     }
-    assert_eq!(together.state().running, 0);
+    assert!(together.state().running.is_empty());
 }
 
 #[tokio::test]
