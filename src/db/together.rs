@@ -16,6 +16,9 @@ use super::{Db, fault};
 /// the database, and what waits is taken along by the next.
 const MANY: usize = 32;
 
+/// So many run at a time at most, those that hang too: the other connections are for others.
+const STATEMENTS: usize = 4;
+
 /// A statement that began so long ago may hang, and nobody counts on it any more.
 const LONG: Duration = Duration::from_millis(100);
 
@@ -84,7 +87,7 @@ where
         let mut state = self.state();
         state.waiting.push(waiting);
         let soon = state.running.values().filter(|began| began.elapsed() < LONG).count();
-        if state.waiting.len() <= MANY * soon {
+        if state.running.len() == STATEMENTS || state.waiting.len() <= MANY * soon {
             return None;
         }
         let number = state.turns;

@@ -79,6 +79,14 @@ async fn few_wait_for_the_statement_that_runs_and_many_have_another() {
     }
 }
 
+#[test]
+fn others_have_connections_left_however_many_wait() {
+    let together = Together::<usize, usize>::default();
+    let waiting = |key| Waiting { key, deadline: None, found: oneshot::channel().0 };
+    let begun = (0..10 * MANY * STATEMENTS).filter_map(|key| together.enter(waiting(key)));
+    assert_eq!(begun.count(), STATEMENTS);
+}
+
 /// Is told when the look-up for 0 may end.
 static END: tokio::sync::Notify = tokio::sync::Notify::const_new();
 
