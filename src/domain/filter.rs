@@ -85,11 +85,6 @@ pub trait Values {
 }
 
 impl<Test> Filter<Test> {
-    /// Whether it holds for everything because it says nothing.
-    pub fn is_empty(&self) -> bool {
-        matches!(self, Self::All(filters) if filters.is_empty())
-    }
-
     /// Whether a test that has to hold is one of these.
     pub fn needs(&self, test: &impl Fn(&Test) -> bool) -> bool {
         match self {

@@ -124,18 +124,24 @@ pub async fn pick(
             Some(behind) => behind.one(&session).await?.is_some(),
             None => false,
         };
-        let mut picked = read(&session, scope, statements.page, fields).await?;
+        let slice = |rows| page.slice((0..rows).collect(), behind);
+        let picked = read(&session, scope, statements.page, fields, slice).await?;
         if picked.ids.is_empty() {
             memberbase::ensure_exists(&session, scope).await?;
         }
-        picked.slice = page.slice((0..picked.ids.len()).collect(), behind);
         Ok(picked)
     };
     if filter.has(&is_attribute) { app.db.read_by_values(work).await } else { work(app.db.read().await?).await }
 }
 
-/// The rows of a statement, with these fields, none of them on the page yet.
-async fn read(session: &Session, scope: Scope, rows: Select<member::Entity>, fields: Fields) -> Result<Picked, DbErr> {
+/// The rows of a statement, with these fields; `slice` makes the page of their number.
+async fn read(
+    session: &Session,
+    scope: Scope,
+    rows: Select<member::Entity>,
+    fields: Fields,
+    slice: impl FnOnce(usize) -> Slice<usize>,
+) -> Result<Picked, DbErr> {
     let optional = [
         (Fields::REF, Name::Text("ref"), column(member::Column::Reference)),
         (Fields::ATTRIBUTES, Name::Document("attributes"), column(member::Column::Attributes).cast_as("text")),
@@ -154,14 +160,15 @@ async fn read(session: &Session, scope: Scope, rows: Select<member::Entity>, fie
     let columns = session.columns(rows.into_query(), &names).await?;
     let [references, documents, updated_at, source_updated_at] = places;
     let texts = |place: Option<usize>| place.map_or_else(|| Ok(Texts::default()), |place| columns.texts(place));
+    let ids: Vec<_> = columns.column(0)?;
     let picked = Picked {
         memberbase: scope.memberbase(),
-        ids: columns.column(0)?,
+        slice: slice(ids.len()),
+        ids,
         references: texts(references)?,
         documents: texts(documents)?,
         updated_at: updated_at.map_or_else(|| Ok(Vec::new()), |place| columns.column(place))?,
         source_updated_at: source_updated_at.map_or_else(|| Ok(Vec::new()), |place| columns.column(place))?,
-        slice: Slice { rows: Vec::new(), has_next: false, has_previous: false },
     };
     let complete =
         picked.rows().into_iter().zip(places).all(|(rows, place)| place.is_none() || rows == picked.ids.len());
@@ -207,9 +214,9 @@ pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64
 }
 
 fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
-    let members = member::Entity::find().filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()));
-    // A condition that always holds is looked at for every row all the same.
-    if filter.is_empty() { members } else { members.filter(condition(backend, scope, filter)) }
+    member::Entity::find()
+        .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
+        .filter(condition(backend, scope, filter))
 }
 
 /// What follows a position, or with `inclusive` stands at it or follows it.
