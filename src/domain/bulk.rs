@@ -79,13 +79,18 @@ pub struct Upserted<Id> {
 }
 
 impl<Id> Upserted<Id> {
-    /// Counts the rows, once they are stored.
-    pub(super) fn count(&self, rows: &Tally, kind: RowKind) {
+    /// How many rows came to what, in the order of [`RowOutcome::ALL`].
+    pub fn counts(&self) -> [u64; RowOutcome::ALL.len()] {
         let mut counts = [0; RowOutcome::ALL.len()];
         for outcome in &self.outcomes {
             counts[RowOutcome::from(*outcome) as usize] += 1;
         }
-        for (outcome, count) in RowOutcome::ALL.into_iter().zip(counts) {
+        counts
+    }
+
+    /// Counts the rows, once they are stored.
+    pub(super) fn count(&self, rows: &Tally, kind: RowKind) {
+        for (outcome, count) in RowOutcome::ALL.into_iter().zip(self.counts()) {
             rows.add(kind, outcome, count);
         }
     }

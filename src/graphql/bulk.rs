@@ -4,7 +4,7 @@ mod rare;
 mod raw;
 mod results;
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
 
 use async_graphql::{
     ContextSelectionSet, Enum, ID, MaybeUndefined, OutputType, Positioned, ServerResult, SimpleObject, Value,
@@ -19,9 +19,9 @@ use super::{execute::raw_json, scalar::Count, template::quoted};
 use crate::{
     domain::{
         self,
-        bulk::{Given, Mode, OnError, Options, Outcome},
+        bulk::{Given, Mode, OnError, Options, Outcome, Upserted},
     },
-    types::Id,
+    types::{Id, RowOutcome},
 };
 
 /// What is to happen where some rows are bad.
@@ -80,12 +80,9 @@ pub struct UpsertSummary {
 }
 
 impl UpsertSummary {
-    pub(super) fn of(outcomes: &[Outcome]) -> Self {
-        let mut counts = HashMap::new();
-        for outcome in outcomes {
-            *counts.entry(outcome).or_insert(0) += 1;
-        }
-        let count = |outcome| Count(counts.get(&outcome).copied().unwrap_or(0));
+    pub(super) fn of<T>(upserted: &Upserted<T>) -> Self {
+        let counts = upserted.counts();
+        let count = |outcome: Outcome| Count(counts[RowOutcome::from(outcome) as usize]);
         Self {
             created: count(Outcome::Created),
             updated: count(Outcome::Updated),

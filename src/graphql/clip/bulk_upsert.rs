@@ -96,7 +96,7 @@ impl BulkUpsertClipsPayload {
 
     /// Counts rows.
     async fn summary(&self) -> UpsertSummary {
-        UpsertSummary::of(&self.upserted.outcomes)
+        UpsertSummary::of(&self.upserted)
     }
 }
 

@@ -21,7 +21,7 @@ use async_graphql::{
 use async_graphql_value::Value as Literal;
 use serde::{
     Deserializer,
-    de::{DeserializeOwned, DeserializeSeed, SeqAccess, Visitor},
+    de::{DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visitor},
 };
 
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Rows of some type.
-type AnyRows = Arc<dyn Any + Send + Sync>;
+pub(super) type AnyRows = Arc<dyn Any + Send + Sync>;
 
 /// The input types whose lists are bulk rows. A field or argument that is a list of such a type has to be
 /// [`BulkRows`], never a `Vec`.
@@ -58,8 +58,9 @@ impl RowReaders {
 
 /// How lists of one type are read.
 pub(super) trait RowReader: Send + Sync {
-    /// All rows of a JSON list at once; nothing where there is anything unusual about any.
-    fn fast(&self, json: &str) -> Option<AnyRows>;
+    /// All rows of the JSON list with which the text begins, and its length; nothing where there is anything unusual about
+    /// any.
+    fn fast(&self, json: &str) -> Option<(AnyRows, usize)>;
 
     /// To read row after row.
     fn slow(&self) -> Box<dyn Collector>;
@@ -77,11 +78,10 @@ pub(super) trait Collector {
 struct Reader<T>(PhantomData<fn() -> T>);
 
 impl<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static> RowReader for Reader<T> {
-    fn fast(&self, json: &str) -> Option<AnyRows> {
+    fn fast(&self, json: &str) -> Option<(AnyRows, usize)> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let rows = deserializer.deserialize_seq(Rows::<T>(PhantomData)).ok()?;
-        deserializer.end().ok()?;
-        Some(Arc::new(rows))
+        Some((Arc::new(rows), deserializer.into_iter::<IgnoredAny>().byte_offset()))
     }
 
     fn slow(&self) -> Box<dyn Collector> {

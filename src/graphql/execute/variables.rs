@@ -1,9 +1,10 @@
 //! Variables: from raw JSON, by the types of the schema, to the values that the executor works with.
 
 mod absent;
+mod object;
 mod shape;
 
-use std::{cell::RefCell, collections::BTreeMap, fmt};
+use std::{cell::RefCell, fmt, marker::PhantomData};
 
 use async_graphql::{
     Name, Number, Value, Variables,
@@ -21,9 +22,10 @@ use serde::{
 use serde_json::value::RawValue;
 
 pub(super) use absent::drop_absent;
+use object::{Fields, Object};
 use shape::Shape;
 
-use super::rows::{Carried, Fragments, RowReader, RowReaders, Uses};
+use super::rows::{AnyRows, Carried, Fragments, RowReader, RowReaders, Uses};
 use crate::{
     domain::{InputPath, Step},
     graphql::Error,
@@ -45,37 +47,52 @@ pub(super) fn coerce(
     readers: &RowReaders,
     carried: &mut Carried,
 ) -> Result<Variables, Vec<Error>> {
-    let texts: BTreeMap<String, &RawValue> = match raw.filter(|raw| raw.get() != "null") {
-        Some(raw) => serde_json::from_str(raw.get())
-            .map_err(|_| vec![Error::bad_input(&Vec::new(), "expected the variables as a JSON object")])?,
-        None => BTreeMap::new(),
-    };
     let uses = Uses::of(operation, fragments);
     let keeper = RefCell::new(std::mem::take(carried));
+    let definitions = &operation.variable_definitions;
+    let mut found: Vec<_> = definitions.iter().map(|_| None).collect();
+    let mut read = || {
+        let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(()) };
+        let mut object = Object::open(raw.get()).ok_or_else(|| de::Error::custom("no object"))?;
+        while let Some(name) = object.key()? {
+            let Some(at) = definitions.iter().position(|definition| definition.node.name.node == name) else {
+                object.skip()?;
+                continue;
+            };
+            let failure = RefCell::new(None);
+            let walk = Walk { registry, readers, carried: &keeper, uses: uses.count(&name), failure: &failure };
+            let place = Place { parent: None, step: At::Field(&name) };
+            let ty = definitions[at].node.var_type.node.to_string();
+            let seed = Seed { walk, ty: &ty, place: &place, bulk: true };
+            found[at] = Some(match seed.read(&mut object) {
+                Ok(value) => Ok(value),
+                Err(error) => {
+                    object.skip()?;
+                    let (path, message) = failure.take().unwrap_or_else(|| (place.path(), error.to_string()));
+                    Err(Error::bad_input(&path, message))
+                }
+            });
+        }
+        Ok(())
+    };
+    read().map_err(|_: serde_json::Error| {
+        vec![Error::bad_input(&Vec::new(), "expected the variables as a JSON object")]
+    })?;
     let mut variables = Variables::default();
     let mut errors = Vec::new();
-    for definition in &operation.variable_definitions {
+    for (definition, found) in definitions.iter().zip(found) {
         let name = &definition.node.name.node;
-        let ty = definition.node.var_type.node.to_string();
-        let Some(text) = texts.get(name.as_str()) else {
-            if definition.node.default_value().is_none() {
-                let path = vec![Step::Field(name.to_string())];
-                errors.push(Error::bad_input(&path, format!("expected a value of type {ty}, got none")));
-            }
-            continue;
-        };
-        let failure = RefCell::new(None);
-        let walk = Walk { registry, readers, carried: &keeper, uses: uses.count(name), failure: &failure };
-        let place = Place { parent: None, step: At::Field(name) };
-        let seed = Seed { walk, ty: &ty, place: &place, bulk: true };
-        match seed.deserialize(&mut serde_json::Deserializer::from_str(text.get())) {
-            Ok(value) => {
+        match found {
+            Some(Ok(value)) => {
                 variables.insert(name.clone(), value);
             }
-            Err(error) => {
-                let (path, message) = failure.take().unwrap_or_else(|| (place.path(), error.to_string()));
-                errors.push(Error::bad_input(&path, message));
+            Some(Err(error)) => errors.push(error),
+            None if definition.node.default_value().is_none() => {
+                let path = vec![Step::Field(name.to_string())];
+                let ty = &definition.node.var_type.node;
+                errors.push(Error::bad_input(&path, format!("expected a value of type {ty}, got none")));
             }
+            None => {}
         }
     }
     *carried = keeper.into_inner();
@@ -132,8 +149,11 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         if let Some((item, reader)) = self.rows() {
-            let text = <&RawValue>::deserialize(deserializer)?;
-            return self.read_rows(text.get(), item, reader);
+            let text = <&RawValue>::deserialize(deserializer)?.get();
+            return match reader.fast(text) {
+                Some((rows, _)) => Ok(self.keep(rows)),
+                None => self.read_rows(text, item, reader),
+            };
         }
         if let Some(first) = self.raw() {
             let text = <&RawValue>::deserialize(deserializer)?.get();
@@ -184,27 +204,53 @@ impl<'a> Seed<'a> {
         serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(E::custom)
     }
 
+    /// Reads the value that is next in `from`: bulk rows, also those in an object, without a look at where they end.
+    fn read(self, from: &mut Object<'_>) -> Result<Value, serde_json::Error> {
+        if let Some((item, reader)) = self.rows() {
+            let rows = reader.fast(from.rest());
+            return match rows {
+                Some((rows, length)) => {
+                    from.pass(length);
+                    Ok(self.keep(rows))
+                }
+                None => {
+                    let text = from.read(PhantomData::<&RawValue>)?;
+                    self.read_rows(text.get(), item, reader)
+                }
+            };
+        }
+        if let Named::Object(name, fields, oneof) = self.named()
+            && self.item().is_none()
+            && fields.values().any(|field| Seed { ty: &field.ty, ..self }.rows().is_some())
+            && let Some(mut object) = from.inner()
+        {
+            let value = self.fields(name, fields, oneof, &mut object)?;
+            from.pass_inner(&object);
+            return Ok(value);
+        }
+        from.read(self)
+    }
+
+    /// Reads rows one by one.
     fn read_rows<E: de::Error>(self, text: &str, item: &'a str, reader: &dyn RowReader) -> Result<Value, E> {
         if text == "null" {
             return self.visit_unit();
         }
-        let rows = match reader.fast(text) {
-            Some(rows) => rows,
-            None => {
-                let mut rows = reader.slow();
-                let seed = Seed { ty: item, bulk: false, ..self };
-                let mut deserializer = serde_json::Deserializer::from_str(text);
-                if text.starts_with('[') {
-                    let each = EachRow { seed, push: &mut |value| rows.push(value) };
-                    deserializer.deserialize_seq(each).map_err(E::custom)?;
-                } else {
-                    let value = seed.deserialize(&mut deserializer).map_err(E::custom)?;
-                    rows.push(value).map_err(|message| seed.fail(message))?;
-                }
-                rows.finish()
-            }
-        };
-        Ok(self.walk.carried.borrow_mut().keep(rows, self.walk.uses))
+        let mut rows = reader.slow();
+        let seed = Seed { ty: item, bulk: false, ..self };
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        if text.starts_with('[') {
+            let each = EachRow { seed, push: &mut |value| rows.push(value) };
+            deserializer.deserialize_seq(each).map_err(E::custom)?;
+        } else {
+            let value = seed.deserialize(&mut deserializer).map_err(E::custom)?;
+            rows.push(value).map_err(|message| seed.fail(message))?;
+        }
+        Ok(self.keep(rows.finish()))
+    }
+
+    fn keep(&self, rows: AnyRows) -> Value {
+        self.walk.carried.borrow_mut().keep(rows, self.walk.uses)
     }
 
     /// Keeps the error for the caller; serde only passes on that there is one.
@@ -342,12 +388,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         if let Some(item) = self.item() {
             return item.visit_map(object).map(one);
         }
         match self.named() {
-            Named::Object(name, fields, oneof) => self.fields(name, fields, oneof, object),
+            Named::Object(name, fields, oneof) => self.fields(name, fields, oneof, &mut object),
             Named::Scalar(Shape::Object | Shape::Any) => Value::deserialize(MapAccessDeserializer::new(object)),
             _ => Err(self.mismatch("an object")),
         }
@@ -355,21 +401,21 @@ impl<'de> Visitor<'de> for Seed<'_> {
 }
 
 impl Seed<'_> {
-    fn fields<'de, A: MapAccess<'de>>(
+    fn fields<'de, F: Fields<'de>>(
         self,
         type_name: &str,
         fields: &IndexMap<String, MetaInputValue>,
         oneof: bool,
-        mut object: A,
-    ) -> Result<Value, A::Error> {
+        object: &mut F,
+    ) -> Result<Value, F::Error> {
         let mut values = IndexMap::new();
-        while let Some(key) = object.next_key::<String>()? {
+        while let Some(key) = object.key()? {
             let place = Place { parent: Some(self.place), step: At::Field(&key) };
             let seed = Seed { place: &place, ..self };
             let Some(field) = fields.get(&key) else {
                 return Err(seed.fail(format!("{type_name} has no such field")));
             };
-            let value = object.next_value_seed(Seed { ty: &field.ty, ..seed })?;
+            let value = object.value(Seed { ty: &field.ty, ..seed })?;
             if oneof && value == Value::Null {
                 return Err(seed.fail("expected a value, got null"));
             }

@@ -91,7 +91,7 @@ impl BulkUpsertMembersPayload {
 
     /// Counts rows.
     async fn summary(&self) -> UpsertSummary {
-        UpsertSummary::of(&self.upserted.outcomes)
+        UpsertSummary::of(&self.upserted)
     }
 }
 

@@ -92,7 +92,7 @@ impl BulkUpsertStampCollectionsPayload {
 
     /// Counts rows.
     async fn summary(&self) -> UpsertSummary {
-        UpsertSummary::of(&self.upserted.outcomes)
+        UpsertSummary::of(&self.upserted)
     }
 }
 

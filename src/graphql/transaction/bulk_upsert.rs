@@ -120,7 +120,7 @@ impl BulkUpsertTransactionsPayload {
 
     /// Counts rows.
     async fn summary(&self) -> UpsertSummary {
-        UpsertSummary::of(&self.upserted.outcomes)
+        UpsertSummary::of(&self.upserted)
     }
 }
 

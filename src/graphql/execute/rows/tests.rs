@@ -201,7 +201,7 @@ proptest! {
         prop_assert_eq!(&coerce(RowReaders::default().with::<Row>()), &plain);
         let reader = Reader::<Row>(PhantomData);
         if let Some(fast) = reader.fast(&json) {
-            prop_assert_eq!(Ok(fast.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
+            prop_assert_eq!(Ok(fast.0.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
         }
     }
 }
