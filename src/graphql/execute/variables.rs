@@ -64,8 +64,12 @@ pub(super) fn coerce(
             let place = Place { parent: None, step: At::Field(&name) };
             let ty = definitions[at].node.var_type.node.to_string();
             let seed = Seed { walk, ty: &ty, place: &place, bulk: true };
-            found[at] = Some(match seed.read(&mut object) {
-                Ok(value) => Ok(value),
+            let mut behind = object;
+            found[at] = Some(match seed.read(&mut behind) {
+                Ok(value) => {
+                    object = behind;
+                    Ok(value)
+                }
                 Err(error) => {
                     object.skip()?;
                     let (path, message) = failure.take().unwrap_or_else(|| (place.path(), error.to_string()));

@@ -1,12 +1,15 @@
 //! An object of JSON, field by field, whose values may be read where they stand: nobody has to know where one ends before
 //! it is read.
 
+use std::marker::PhantomData;
+
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 use serde_json::Error;
 
 use super::{Seed, Value};
 
 /// A part of an object's text, from where it is read next.
+#[derive(Clone, Copy)]
 pub(super) struct Object<'a>(&'a str);
 
 impl<'a> Object<'a> {
@@ -43,12 +46,12 @@ impl<'a> Object<'a> {
             return Ok(None);
         }
         self.mark(',');
-        let key = self.read(std::marker::PhantomData::<String>)?;
+        let key = self.read(PhantomData::<String>)?;
         self.mark(':');
         Ok(Some(key))
     }
 
-    /// Reads the value at hand, and stays in front of it where that fails.
+    /// Reads the value at hand.
     pub(super) fn read<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, Error> {
         let mut deserializer = serde_json::Deserializer::from_str(self.0);
         let value = seed.deserialize(&mut deserializer)?;
@@ -58,7 +61,7 @@ impl<'a> Object<'a> {
 
     /// Leaves the value at hand unread.
     pub(super) fn skip(&mut self) -> Result<(), Error> {
-        self.read(std::marker::PhantomData::<IgnoredAny>).map(drop)
+        self.read(PhantomData::<IgnoredAny>).map(drop)
     }
 
     fn space(&mut self) {
@@ -110,13 +113,12 @@ impl<'de> Fields<'de> for Object<'de> {
 
 #[cfg(test)]
 mod tests {
-    use std::marker::PhantomData;
-
     use super::*;
 
     #[test]
     fn fields_are_read_one_after_the_other() {
-        let mut object = Object::open("{ \"a\" : [1, {\"}\": 2}] , \"b\\n\":-1.5e3,\"c\":{\"d\":null} } rest").expect("one");
+        let mut object =
+            Object::open("{ \"a\" : [1, {\"}\": 2}] , \"b\\n\":-1.5e3,\"c\":{\"d\":null} } rest").expect("one");
         assert_eq!(object.key().expect("JSON").as_deref(), Some("a"));
         object.skip().expect("JSON");
         assert_eq!(object.key().expect("JSON").as_deref(), Some("b\n"));

@@ -224,3 +224,20 @@ fn each_variable_has_its_first_error() {
     let none = |ty| format!("expected a value of type {ty}, got none");
     assert_eq!(messages, [none("Int!"), none("String!"), none("Int!")]);
 }
+
+#[test]
+fn what_follows_bad_rows_is_read() {
+    let document = parse_query("query($r: [Row!], $i: Input, $c: Int, $s: [Row!]) { f }").unwrap();
+    let (_, operation) = document.operations.iter().next().unwrap();
+    let text = r#"{"r": [{"name": 1}], "i": {"rows": [{"name": "a"}, {}], "id": "a"}, "c": "x", "s": [{"name": "b"}]}"#;
+    let raw: &RawValue = serde_json::from_str(text).unwrap();
+    let registry = registry();
+    for readers in [RowReaders::default(), RowReaders::default().with::<Row>()] {
+        let mut carried = Carried::default();
+        let errors = coerce(&registry, &operation.node, &HashMap::new(), Some(raw), &readers, &mut carried);
+        let errors = errors.unwrap_err();
+        let path = |error: &Error| serde_json::to_value(error.extensions()).unwrap()["path"].to_string();
+        let paths: Vec<_> = errors.iter().map(path).collect();
+        assert_eq!(paths, [r#"["r",0,"name"]"#, r#"["i","rows",1,"name"]"#, r#"["c"]"#]);
+    }
+}
