@@ -7,6 +7,7 @@ mod columns;
 mod connect;
 mod deadline;
 mod fault;
+mod growth;
 mod migrate;
 mod notify;
 mod rows;
@@ -36,6 +37,7 @@ pub use rows::{Column, Rows, Scalar, json, list};
 pub use session::Session;
 pub use together::Together;
 
+use growth::Growth;
 use session::Connection;
 use uuid::Uuid;
 use warm::Warm;
@@ -57,6 +59,7 @@ pub struct Db {
     /// Those of [`Db::aside`].
     statements_aside: Arc<AtomicU64>,
     waits: Arc<Waits>,
+    growth: Arc<Growth>,
 }
 
 /// The waits for a connection, those in vain too.

@@ -57,6 +57,7 @@ impl Db {
             statements: Arc::default(),
             statements_aside: Arc::default(),
             waits: Arc::default(),
+            growth: Arc::default(),
         })
     }
 }

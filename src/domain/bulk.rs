@@ -10,7 +10,10 @@ pub(super) use statement::update;
 pub(super) use store::{Kind, Merge, Stored, WRITTEN, store};
 
 use super::{Error, RowError, RowErrorCode};
-use crate::types::{RowKind, RowOutcome, Tally};
+use crate::{
+    app::App,
+    types::{RowKind, RowOutcome},
+};
 
 /// The most failures that an error tells.
 const TOLD: usize = 100;
@@ -89,10 +92,12 @@ impl<Id> Upserted<Id> {
     }
 
     /// Counts the rows, once they are stored.
-    pub(super) fn count(&self, rows: &Tally, kind: RowKind) {
-        for (outcome, count) in RowOutcome::ALL.into_iter().zip(self.counts()) {
-            rows.add(kind, outcome, count);
+    pub(super) fn count(&self, app: &App, kind: RowKind) {
+        let counts = self.counts();
+        for (outcome, count) in RowOutcome::ALL.into_iter().zip(counts) {
+            app.rows.add(kind, outcome, count);
         }
+        app.db.grew(kind.as_str(), counts[RowOutcome::Created as usize]);
     }
 }
 

@@ -41,7 +41,7 @@ impl RowKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Member, Self::Clip, Self::StampCollection, Self::Transaction];
 
-    /// As it is told.
+    /// As it is told, and as its table is called.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",

@@ -20,6 +20,7 @@ mod door;
 mod errors;
 mod faults;
 mod filters;
+mod growth;
 mod http;
 mod layers;
 mod live;

@@ -79,7 +79,7 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
         Ok::<_, Error>(upserted)
     };
     let upserted = app.db.write(Lock::Shared(scope.memberbase().uuid()), set).await?;
-    upserted.count(&app.rows, RowKind::Member);
+    upserted.count(app, RowKind::Member);
     change::upserted(app, scope, &upserted);
     Ok(())
 }

@@ -88,7 +88,7 @@ pub async fn bulk_upsert(
     };
     let upserted = sync::beside(app, scope, upsert).await??;
     if !options.dry_run {
-        upserted.count(&app.rows, RowKind::Member);
+        upserted.count(app, RowKind::Member);
         change::upserted(app, scope, &upserted);
     }
     Ok(upserted)

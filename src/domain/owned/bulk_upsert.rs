@@ -44,7 +44,7 @@ where
     let upsert = async |session: Session| upsert_in(&session, scope, &kind, &read, options).await;
     let (upserted, members) = app.db.write(lock, upsert).await?;
     if !options.dry_run {
-        upserted.count(&app.rows, K::ROWS);
+        upserted.count(app, K::ROWS);
         change::updated(app, scope, touched(&upserted, &members));
     }
     Ok(upserted)

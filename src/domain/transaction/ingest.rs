@@ -61,7 +61,7 @@ pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Resu
     };
     let stored = app.db.write(Lock::Shared(first.uuid()), store).await?;
     for (scope, (upserted, members)) in scopes.iter().zip(stored) {
-        upserted.count(&app.rows, RowKind::Transaction);
+        upserted.count(app, RowKind::Transaction);
         change::updated(app, *scope, touched(&upserted, &members));
     }
     Ok(())
