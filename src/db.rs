@@ -239,6 +239,7 @@ impl Db {
 
     /// Closes all connections, once what runs has ended.
     pub async fn close(&self) {
+        self.growth.stop();
         match &*self.pools {
             Pools::Sqlite { readers, writer } => {
                 readers.close().await;

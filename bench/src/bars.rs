@@ -1,6 +1,7 @@
 //! The bars that the server is to reach.
 
 use crate::{
+    base::FIRST_LOAD,
     bulk::{DELETION, ONE_CALL},
     depth::{far_page, first_page},
     lab::{Lab, MIB, Row, Sample},
@@ -88,6 +89,9 @@ impl Judge<'_> {
     }
 
     fn bulk(&mut self) {
+        let calls = self.row("W1", 4).and_then(|row| median(row.rates()));
+        let first = self.lab.fact(self.side, FIRST_LOAD).zip(calls).map(|(first, calls)| first / calls);
+        self.at_least("first load, PostgreSQL: of the rate of W1".to_owned(), 0.8, first);
         self.one_call("PostgreSQL", "W1", ONE_CALL);
         self.ratio("deletion: of the bare statements".to_owned(), 0.8, DELETION, 1, BARE);
     }

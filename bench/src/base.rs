@@ -10,13 +10,16 @@ use crate::{
     drive::drive,
     http::Http,
     ids,
-    lab::Plan,
+    lab::{Lab, Plan},
     members::{BATCH, check_upserted, ref_of, upsert},
     server::Server,
 };
 
 /// Clients at once that fill a memberbase.
 const FILLERS: usize = 4;
+
+/// Members a second of the load that makes the tables grow from nothing.
+pub const FIRST_LOAD: &str = "first load, PostgreSQL";
 
 /// A scratch copy of the members, with the foreign key that the server's table does without.
 pub const WITH_KEY: &str = "bench_member_with_key";
@@ -31,8 +34,8 @@ pub struct Base {
 }
 
 impl Base {
-    /// Fills it, or finds it.
-    pub async fn open(mut cluster: Cluster, servers: Vec<Server>, plan: &Plan) -> Result<Self> {
+    /// Fills it, and tells how fast that went; or finds it.
+    pub async fn open(mut cluster: Cluster, servers: Vec<Server>, plan: &Plan, lab: &mut Lab) -> Result<Self> {
         let name = format!("bench {}", plan.members);
         let known = cluster.admin.run(&format!("SELECT id FROM memberbase WHERE name = '{name}'")).await?;
         for row in known {
@@ -46,11 +49,13 @@ impl Base {
                 return Ok(Self { cluster, servers, id, uuid });
             }
         }
-        let begun = Instant::now();
         let id = servers[0].make_memberbase(&name).await?;
+        let begun = Instant::now();
         fill(&servers[0], &id, plan.members).await?;
+        let seconds = begun.elapsed().as_secs_f64();
         let uuid = ids::parse("mb_", &id)?;
-        eprintln!("{} members were loaded through the API in {:.1} s", plan.members, begun.elapsed().as_secs_f64());
+        eprintln!("{} members were loaded through the API in {seconds:.1} s", plan.members);
+        lab.tell(&servers[0].name, FIRST_LOAD, plan.members as f64 / seconds, "members/s");
         // As autovacuum does soon after such a load.
         cluster.admin.run("VACUUM (ANALYZE) member").await?;
         Ok(Self { cluster, servers, id, uuid })

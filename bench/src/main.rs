@@ -193,7 +193,7 @@ async fn on_postgres(
     for (side, binary) in binaries {
         servers.push(Server::start(side, binary, &cluster.url, &plan.folder)?);
     }
-    let mut base = Base::open(cluster, servers, plan).await?;
+    let mut base = Base::open(cluster, servers, plan, lab).await?;
     let deadlocks = base.cluster.deadlocks().await?;
     postgres_read::run(&mut base, plan, lab).await?;
     if plan.wants("W7") {

@@ -2,33 +2,46 @@
 //!
 //! PostgreSQL plans a statement once for a connection, and again when it has analyzed a table of it. What was planned while
 //! a table was small reads all of it, however large it has become; autovacuum looks once a minute whether there is
-//! anything to analyze, in which time a table grows by millions of rows. So whoever lets a table grow has it analyzed as
-//! often as it doubles.
+//! anything to analyze, in which time a table grows by millions of rows. So whoever adds rows looks now and then, and has
+//! a table analyzed that is twice as large as PostgreSQL knows.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use tokio::task::AbortHandle;
 
-use super::Db;
+use super::{Db, Lock, Session};
 
 /// So few rows are read at once, whatever the plan.
 const FEW: u64 = 1_000;
 
-/// After so many new rows at most the statistics are looked at: others may have emptied the table meanwhile.
+/// After so many new rows somebody looks at the latest: others may have emptied the table meanwhile.
 const MANY: u64 = 50_000;
 
-/// How tables have grown by this process.
+/// How long a look may take, with what it leads to: a sample of 30,000 pages.
+const TIME: Duration = Duration::from_secs(60);
+
+/// How tables have grown by this process since somebody looked.
 #[derive(Debug, Default)]
-pub(super) struct Growth(Mutex<HashMap<&'static str, Table>>);
+pub(super) struct Growth(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    tables: HashMap<&'static str, Table>,
+    /// Whether somebody looks, at one table after the other.
+    looking: bool,
+    task: Option<AbortHandle>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Table {
-    /// Rows that were added since it was analyzed for them.
+    /// Rows that were added since somebody looked.
     added: u64,
-    /// With so many of them its statistics are looked at.
+    /// With so many of them it is time to look again.
     due: u64,
 }
 
@@ -39,63 +52,89 @@ impl Default for Table {
 }
 
 impl Growth {
-    /// Counts rows; answers how many there are now, where it is time to look at the statistics, which the next ones then
-    /// leave to whoever is told so.
-    fn add(&self, table: &'static str, rows: u64) -> Option<u64> {
-        self.change(table, |table| {
-            table.added += rows;
-            let due = table.added >= table.due;
-            if due {
-                table.due = table.added + MANY;
-            }
-            due.then_some(table.added)
-        })
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Of so many added rows the statistics knew so many; where that was too few, the table was analyzed.
-    fn looked(&self, table: &'static str, added: u64, known: u64) {
-        self.change(table, |table| {
-            let (counted, next) = if added > known { (added, added + known) } else { (0, known - added) };
-            table.added = table.added.saturating_sub(counted);
-            table.due = added - counted + next.clamp(FEW, MANY);
-        });
+    /// Counts rows. Answers whether the caller is to look at what is due, as nobody else does.
+    fn add(&self, table: &'static str, rows: u64) -> bool {
+        let mut state = self.state();
+        let counted = state.tables.entry(table).or_default();
+        counted.added += rows;
+        let due = counted.added >= counted.due;
+        due && !std::mem::replace(&mut state.looking, true)
     }
 
-    fn change<T>(&self, table: &'static str, change: impl FnOnce(&mut Table) -> T) -> T {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(table).or_default())
+    /// A table to look at; none where the caller is done.
+    fn next(&self) -> Option<&'static str> {
+        let mut state = self.state();
+        let mut due = state.tables.iter_mut().filter(|(_, table)| table.added >= table.due);
+        let Some((name, table)) = due.next() else {
+            state.looking = false;
+            return None;
+        };
+        table.added = 0;
+        Some(name)
+    }
+
+    /// A table has so many rows: another look is due when it may have doubled.
+    fn looked(&self, table: &'static str, rows: u64) {
+        self.state().tables.entry(table).or_default().due = rows.clamp(FEW, MANY);
+    }
+
+    /// Ends a look, for the database is closed.
+    pub(super) fn stop(&self) {
+        if let Some(task) = self.state().task.take() {
+            task.abort();
+        }
     }
 }
 
 impl Db {
     /// To be told how many rows were added to a table. Returns at once.
     pub fn grew(&self, table: &'static str, rows: u64) {
-        if self.backend() == DbBackend::Sqlite {
+        if self.backend() == DbBackend::Sqlite || !self.growth.add(table, rows) {
             return;
         }
-        let Some(added) = self.growth.add(table, rows) else { return };
-        let db = self.aside().with_deadline(None);
-        tokio::spawn(async move {
-            match db.keep_up(table, added).await {
-                Ok(known) => db.growth.looked(table, added, known),
-                Err(error) => tracing::debug!(%error, table, "the statistics are left to autovacuum"),
+        let db = self.aside();
+        let look = async move {
+            while let Some(table) = db.growth.next() {
+                let rows = db.with_deadline(Instant::now() + TIME).keep_up(table).await.unwrap_or_else(|error| {
+                    tracing::debug!(%error, table, "the statistics are left to autovacuum");
+                    MANY
+                });
+                db.growth.looked(table, rows);
             }
-        });
+        };
+        self.growth.state().task = Some(tokio::spawn(look).abort_handle());
     }
 
-    /// Analyzes a table where it has so many more rows than its statistics know of. Answers how many they knew.
-    async fn keep_up(&self, table: &str, added: u64) -> Result<u64, DbErr> {
-        // Only its owner may analyze it, of whom there is a warning otherwise.
-        let sql = "SELECT greatest(reltuples, 0)::bigint AS rows FROM pg_class \
-            WHERE oid = to_regclass(quote_ident($1)) AND pg_has_role(relowner, 'USAGE')";
-        let session = self.read().await?;
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [table.into()]);
-        let Some(row) = session.query_one_raw(statement).await? else { return Ok(u64::MAX) };
-        let known = row.try_get::<i64>("", "rows")?.cast_unsigned();
-        if added > known {
-            session.execute_unprepared(&format!("ANALYZE (SKIP_LOCKED) \"{table}\"")).await?;
-        }
-        Ok(known)
+    /// Analyzes a table that is twice as large as PostgreSQL knows. Answers how many rows it has.
+    async fn keep_up(&self, table: &str) -> Result<u64, DbErr> {
+        self.write(Lock::None, async |session| {
+            let (rows, doubled) = known(&session, table).await?;
+            if !doubled {
+                return Ok(rows);
+            }
+            // One that is locked is skipped with a warning, which is nobody's concern: the next look finds it again.
+            let analyze = format!("SET LOCAL client_min_messages = error; ANALYZE (SKIP_LOCKED) \"{table}\"");
+            session.execute_unprepared(&analyze).await?;
+            Ok::<_, DbErr>(known(&session, table).await?.0)
+        })
+        .await
     }
+}
+
+/// How many rows PostgreSQL knows a table to have, and whether it is to be analyzed. Its pages are counted in the file, and
+/// so what other servers added is too. Only its owner may analyze it.
+async fn known(session: &Session, table: &str) -> Result<(u64, bool), DbErr> {
+    let sql = "SELECT greatest(reltuples, 0)::bigint AS rows, \
+        pg_relation_size(oid) >= 2 * greatest(relpages, 1) * current_setting('block_size')::bigint \
+        AND pg_has_role(relowner, 'USAGE') AS doubled \
+        FROM pg_class WHERE oid = to_regclass(quote_ident($1))";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [table.into()]);
+    let Some(row) = session.query_one_raw(statement).await? else { return Ok((0, false)) };
+    Ok((row.try_get::<i64>("", "rows")?.unsigned_abs(), row.try_get("", "doubled")?))
 }
 
 #[cfg(test)]
@@ -103,44 +142,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_are_looked_at_as_often_as_a_table_doubles() {
+    fn somebody_looks_before_a_table_can_have_doubled() {
         let growth = Growth::default();
-        let mut analyzed = Vec::new();
-        let mut known = 0;
-        for calls in 1..=200 {
-            if let Some(added) = growth.add("member", 5_000) {
-                growth.looked("member", added, known);
-                if added > known {
-                    known = calls * 5_000;
-                    analyzed.push(known);
-                }
-            }
-        }
-        assert!(analyzed.starts_with(&[5_000, 15_000]), "{analyzed:?}");
-        assert!(analyzed.windows(2).all(|pair| pair[1] >= pair[0] * 2), "{analyzed:?}");
-        assert!((5..10).contains(&analyzed.len()), "{analyzed:?}");
+        assert!(!growth.add("member", FEW - 1));
+        assert!(growth.add("member", 1));
+        assert_eq!(growth.next(), Some("member"));
+        growth.looked("member", 5_000);
+        assert_eq!(growth.next(), None);
+        assert!(!growth.add("member", 4_999));
+        assert!(growth.add("member", 1));
     }
 
     #[test]
-    fn a_table_that_was_emptied_is_noticed() {
+    fn somebody_looks_after_many_rows_at_the_latest() {
         let growth = Growth::default();
-        assert_eq!(growth.add("member", 10), None);
-        assert_eq!(growth.add("clip", FEW), Some(FEW), "each table for itself");
-        let added = growth.add("member", FEW).expect("due");
-        growth.looked("member", added, 10_000_000);
-        assert_eq!(growth.add("member", MANY - 1), None);
-        let added = growth.add("member", 1).expect("due");
-        growth.looked("member", added, 0);
-        assert_eq!(growth.add("member", MANY - 1), None);
-        assert_eq!(growth.add("member", 1), Some(MANY), "counted anew");
+        assert!(growth.add("member", FEW));
+        assert_eq!(growth.next(), Some("member"));
+        growth.looked("member", 10_000_000);
+        assert_eq!(growth.next(), None);
+        assert!(!growth.add("member", MANY - 1));
+        assert!(growth.add("member", 1));
     }
 
     #[test]
-    fn one_looks_at_a_time() {
+    fn one_looks_at_a_time_and_leaves_nothing_that_came_meanwhile() {
         let growth = Growth::default();
-        assert_eq!(growth.add("member", 5_000), Some(5_000));
-        assert_eq!(growth.add("member", 5_000), None);
-        growth.looked("member", 5_000, 0);
-        assert_eq!(growth.add("member", 0), Some(5_000));
+        assert!(growth.add("member", 5_000));
+        assert_eq!(growth.next(), Some("member"));
+        assert!(!growth.add("member", 5_000) && !growth.add("clip", 5_000), "somebody looks");
+        growth.looked("member", 5_000);
+        let (first, second) = (growth.next(), growth.next());
+        assert!(first.is_some() && second.is_some() && first != second, "both tables: {first:?}, {second:?}");
+        assert_eq!(growth.next(), None);
+        assert!(growth.add("clip", 5_000), "nobody looks any more");
     }
 }

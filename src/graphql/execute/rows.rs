@@ -29,6 +29,9 @@ use crate::{
     types::Strict,
 };
 
+/// How many lists of rows a request has at most: with more, the same key stands in the JSON again and again.
+const LISTS: usize = 1_000;
+
 /// Rows of some type.
 pub(super) type AnyRows = Arc<dyn Any + Send + Sync>;
 
@@ -150,11 +153,15 @@ struct Slot {
 }
 
 impl Carried {
-    /// Keeps rows that are to be taken so many times, and gives what stands for them in the value tree.
-    pub(super) fn keep(&mut self, rows: AnyRows, uses: Option<usize>) -> Value {
+    /// Keeps rows that are to be taken so many times, and gives what stands for them in the value tree; or nothing where there
+    /// are more than any request can have use for.
+    pub(super) fn keep(&mut self, rows: AnyRows, uses: Option<usize>) -> Option<Value> {
+        if self.0.len() == LISTS {
+            return None;
+        }
         let marker = Value::Binary(self.0.len().to_be_bytes().to_vec().into());
         self.0.push(Arc::new(Mutex::new(Slot { rows: Some(rows), uses })));
-        marker
+        Some(marker)
     }
 
     /// The rows behind a marker: themselves at their last use, else a copy.

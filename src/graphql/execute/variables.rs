@@ -4,7 +4,7 @@ mod absent;
 mod object;
 mod shape;
 
-use std::{cell::RefCell, fmt, marker::PhantomData};
+use std::{cell::RefCell, collections::HashMap, fmt, marker::PhantomData};
 
 use async_graphql::{
     Name, Number, Value, Variables,
@@ -50,12 +50,15 @@ pub(super) fn coerce(
     let uses = Uses::of(operation, fragments);
     let keeper = RefCell::new(std::mem::take(carried));
     let definitions = &operation.variable_definitions;
+    let names = definitions.iter().enumerate().map(|(at, definition)| (definition.node.name.node.as_str(), at));
+    let places: HashMap<_, _> = names.collect();
     let mut found: Vec<_> = definitions.iter().map(|_| None).collect();
     let mut read = || {
         let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(()) };
         let mut object = Object::open(raw.get()).ok_or_else(|| de::Error::custom("no object"))?;
         while let Some(name) = object.key()? {
-            let Some(at) = definitions.iter().position(|definition| definition.node.name.node == name) else {
+            // What was bad is not read again where its key is repeated.
+            let Some(&at) = places.get(name.as_str()).filter(|&&at| !matches!(found[at], Some(Err(_)))) else {
                 object.skip()?;
                 continue;
             };
@@ -155,7 +158,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
         if let Some((item, reader)) = self.rows() {
             let text = <&RawValue>::deserialize(deserializer)?.get();
             return match reader.fast(text) {
-                Some((rows, _)) => Ok(self.keep(rows)),
+                Some((rows, _)) => self.keep(rows),
                 None => self.read_rows(text, item, reader),
             };
         }
@@ -215,7 +218,7 @@ impl<'a> Seed<'a> {
             return match rows {
                 Some((rows, length)) => {
                     from.pass(length);
-                    Ok(self.keep(rows))
+                    self.keep(rows)
                 }
                 None => {
                     let text = from.read(PhantomData::<&RawValue>)?;
@@ -250,11 +253,12 @@ impl<'a> Seed<'a> {
             let value = seed.deserialize(&mut deserializer).map_err(E::custom)?;
             rows.push(value).map_err(|message| seed.fail(message))?;
         }
-        Ok(self.keep(rows.finish()))
+        self.keep(rows.finish())
     }
 
-    fn keep(&self, rows: AnyRows) -> Value {
-        self.walk.carried.borrow_mut().keep(rows, self.walk.uses)
+    fn keep<E: de::Error>(&self, rows: AnyRows) -> Result<Value, E> {
+        let kept = self.walk.carried.borrow_mut().keep(rows, self.walk.uses);
+        kept.ok_or_else(|| self.fail("the same list of rows is given again and again"))
     }
 
     /// Keeps the error for the caller; serde only passes on that there is one.

@@ -241,3 +241,22 @@ fn what_follows_bad_rows_is_read() {
         assert_eq!(paths, [r#"["r",0,"name"]"#, r#"["i","rows",1,"name"]"#, r#"["c"]"#]);
     }
 }
+
+#[test]
+fn a_key_that_is_repeated_keeps_no_memory() {
+    let registry = registry();
+    let document = parse_query("query($r: [Row!], $i: Input) { f }").unwrap();
+    let (_, operation) = document.operations.iter().next().unwrap();
+    let coerced = |text: &str| {
+        let raw: &RawValue = serde_json::from_str(text).unwrap();
+        let readers = RowReaders::default().with::<Row>();
+        coerce(&registry, &operation.node, &HashMap::new(), Some(raw), &readers, &mut Carried::default())
+    };
+    let again = |count| vec![r#""r": []"#; count].join(", ");
+    assert!(coerced(&format!("{{{}}}", again(3))).is_ok(), "the last one counts");
+    let errors = coerced(&format!("{{{}}}", again(2_000))).unwrap_err();
+    assert_eq!(errors[0].message(), "the same list of rows is given again and again");
+    let rows = vec![r#""rows": []"#; 2_000].join(", ");
+    let errors = coerced(&format!(r#"{{"i": {{"id": "a", {rows}}}}}"#)).unwrap_err();
+    assert_eq!(errors[0].message(), "the same list of rows is given again and again");
+}
