@@ -131,7 +131,7 @@ pub async fn pick(
         }
         Ok(picked)
     };
-    if filter.has(&is_attribute) { app.db.read_by_values(work).await } else { work(app.db.read().await?).await }
+    if filter.has(&is_planned) { app.db.read_by_values(work).await } else { work(app.db.read().await?).await }
 }
 
 /// The rows of a statement, with these fields; `slice` makes the page of their number.
@@ -210,7 +210,7 @@ pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64
     filter.check(&app.limits.filter)?;
     let count = matching(app.db.backend(), scope, filter);
     let read = async |session: Session| Ok(count.count(&session).await?);
-    if filter.has(&is_attribute) { app.db.read_by_values(read).await } else { read(app.db.read().await?).await }
+    if filter.has(&is_planned) { app.db.read_by_values(read).await } else { read(app.db.read().await?).await }
 }
 
 fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
@@ -237,8 +237,9 @@ fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
     }
 }
 
-fn is_attribute(test: &Test) -> bool {
-    matches!(test, Test::Attribute(_))
+/// Whether its value decides which index is worth while: how common an attribute is, or how many refs begin alike.
+fn is_planned(test: &Test) -> bool {
+    matches!(test, Test::Attribute(_) | Test::Ref(TextTest::StartsWith(_)))
 }
 
 /// Whether a test names the members that it holds for.
