@@ -8,24 +8,24 @@ use serde_json::Error;
 
 use super::{Seed, Value};
 
-/// A part of an object's text, from where it is read next.
+/// A place in the text of an object: in front of a field, or of a value.
 #[derive(Clone, Copy)]
 pub(super) struct Object<'a>(&'a str);
 
 impl<'a> Object<'a> {
+    /// In front of a value.
+    pub(super) fn at(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// Begins with the first field; none where the text is no object.
     pub(super) fn open(text: &'a str) -> Option<Self> {
         text.strip_prefix('{').map(Self)
     }
 
-    /// The object that is the value at hand.
+    /// The object that is the value at hand; at its end it stands where this one goes on.
     pub(super) fn inner(&self) -> Option<Self> {
         Self::open(self.0)
-    }
-
-    /// Ends it: what comes behind it is next.
-    pub(super) fn pass_inner(&mut self, inner: &Self) {
-        self.0 = inner.0;
     }
 
     /// The text from the value at hand on, with all that comes behind it.
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(inner.key().expect("JSON").as_deref(), Some("d"));
         inner.skip().expect("JSON");
         assert_eq!(inner.key().expect("JSON"), None);
-        object.pass_inner(&inner);
+        object = inner;
         assert_eq!(object.key().expect("JSON"), None);
         assert_eq!(object.rest(), " rest");
     }

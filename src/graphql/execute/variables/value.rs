@@ -1,0 +1,304 @@
+//! Values of variables: each read as its type in the schema has it.
+
+use std::{cell::RefCell, fmt};
+
+use async_graphql::{
+    Name, Number, Value,
+    indexmap::IndexMap,
+    registry::{MetaEnumValue, MetaInputValue, MetaType, MetaTypeName, Registry},
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        self, DeserializeSeed, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
+};
+use serde_json::value::RawValue;
+
+use super::{
+    object::{Fields, Object},
+    shape::Shape,
+};
+use crate::{
+    domain::{InputPath, Step},
+    graphql::execute::rows::{Carried, RowReaders},
+};
+
+/// What all of one variable's values have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Walk<'a> {
+    pub registry: &'a Registry,
+    pub readers: &'a RowReaders,
+    pub carried: &'a RefCell<Carried>,
+    /// How often the variable is used; nothing where that is not known.
+    pub uses: Option<usize>,
+    /// The first error: serde's own errors carry no path.
+    pub failure: &'a RefCell<Option<(InputPath, String)>>,
+}
+
+/// Where a value stands; the way up to the variable.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub parent: Option<&'a Self>,
+    pub step: At<'a>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum At<'a> {
+    Field(&'a str),
+    Index(usize),
+}
+
+impl Place<'_> {
+    pub fn path(&self) -> InputPath {
+        let mut path = self.parent.map(Place::path).unwrap_or_default();
+        path.push(match self.step {
+            At::Field(name) => Step::Field(name.to_owned()),
+            At::Index(index) => Step::Index(index),
+        });
+        path
+    }
+}
+
+/// Reads a value of a type: `Member!`, `[Member!]`, `String`.
+#[derive(Clone, Copy)]
+pub(super) struct Seed<'a> {
+    pub walk: Walk<'a>,
+    pub ty: &'a str,
+    pub place: &'a Place<'a>,
+    /// Whether lists of rows in it are bulk rows: not those inside a row.
+    pub bulk: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        if self.rows().is_some() {
+            let text = <&RawValue>::deserialize(deserializer)?.get();
+            return self.read(&mut Object::at(text)).map_err(de::Error::custom);
+        }
+        if let Some(first) = self.raw() {
+            let text = <&RawValue>::deserialize(deserializer)?.get();
+            if text.starts_with(first) {
+                return Ok(Value::Binary(text.as_bytes().to_vec().into()));
+            }
+            return self.deserialize_again(text);
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Seed<'a> {
+    /// Without the `!`.
+    pub(super) fn bare(&self) -> MetaTypeName<'a> {
+        MetaTypeName::create(self.ty).unwrap_non_null()
+    }
+
+    /// The same place, but for an item of its list type.
+    pub(super) fn item(self) -> Option<Self> {
+        match self.bare() {
+            MetaTypeName::List(ty) => Some(Self { ty, ..self }),
+            _ => None,
+        }
+    }
+
+    /// How the JSON of a value begins that rows keep raw: their reader judges it, and nothing is lost on the way there.
+    fn raw(&self) -> Option<fn(char) -> bool> {
+        if self.bulk || matches!(self.bare(), MetaTypeName::List(_)) {
+            return None;
+        }
+        match self.named() {
+            Named::Scalar(Shape::Int | Shape::Number) => Some(|first| first == '-' || first.is_ascii_digit()),
+            Named::Scalar(Shape::Object) => Some(|first| first == '{'),
+            _ => None,
+        }
+    }
+
+    fn deserialize_again<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(E::custom)
+    }
+
+    /// Keeps the error for the caller; serde only passes on that there is one.
+    pub(super) fn fail<E: de::Error>(&self, message: impl Into<String>) -> E {
+        self.walk.failure.borrow_mut().get_or_insert_with(|| (self.place.path(), message.into()));
+        E::custom("not of its type")
+    }
+
+    fn mismatch<E: de::Error>(&self, got: &str) -> E {
+        self.fail(format!("expected {}, got {got}", self.expected()))
+    }
+
+    fn expected(&self) -> String {
+        let name = match self.bare() {
+            MetaTypeName::List(_) => return "a list".to_owned(),
+            MetaTypeName::NonNull(name) | MetaTypeName::Named(name) => name,
+        };
+        match self.walk.registry.types.get(name) {
+            Some(MetaType::Enum { enum_values, .. }) => {
+                let names: Vec<_> = enum_values.keys().map(String::as_str).collect();
+                format!("one of {}", names.join(", "))
+            }
+            Some(MetaType::InputObject { .. }) => "an object".to_owned(),
+            _ => Shape::of(name).expected().to_owned(),
+        }
+    }
+
+    /// The type that the value itself has to be of: no list, no `!`.
+    pub(super) fn named(&self) -> Named<'a> {
+        let (MetaTypeName::List(name) | MetaTypeName::NonNull(name) | MetaTypeName::Named(name)) = self.bare();
+        match self.walk.registry.types.get(name) {
+            Some(MetaType::Enum { enum_values, .. }) => Named::Enum(enum_values),
+            Some(MetaType::InputObject { input_fields, oneof, .. }) => Named::Object(name, input_fields, *oneof),
+            _ => Named::Scalar(Shape::of(name)),
+        }
+    }
+}
+
+/// A type that has a name.
+pub(super) enum Named<'a> {
+    Enum(&'a IndexMap<String, MetaEnumValue>),
+    Object(&'a str, &'a IndexMap<String, MetaInputValue>, bool),
+    Scalar(Shape),
+}
+
+impl Seed<'_> {
+    /// A number of any kind; `whole` where it is one of at most 64 bits.
+    fn number<E: de::Error>(self, number: Number, whole: Option<i128>) -> Result<Value, E> {
+        if let Some(item) = self.item() {
+            return item.number(number, whole).map(one);
+        }
+        let Named::Scalar(shape) = self.named() else { return Err(self.mismatch("a number")) };
+        match (shape, whole) {
+            (Shape::Number | Shape::Plain | Shape::Any, _) => Ok(Value::Number(number)),
+            (Shape::Id, Some(whole)) if !number.is_f64() => Ok(Value::String(whole.to_string())),
+            (Shape::Int, Some(whole)) => match i32::try_from(whole) {
+                Ok(whole) => Ok(Value::from(whole)),
+                Err(_) => Err(self.mismatch("a greater one")),
+            },
+            (Shape::Int | Shape::Id, None) => Err(self.mismatch("a fraction")),
+            _ => Err(self.mismatch("a number")),
+        }
+    }
+}
+
+/// A single value where a list is expected.
+fn one(value: Value) -> Value {
+    Value::List(vec![value])
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.expected())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        if MetaTypeName::create(self.ty).is_non_null() { Err(self.mismatch("null")) } else { Ok(Value::Null) }
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        if let Some(item) = self.item() {
+            return item.visit_bool(value).map(one);
+        }
+        match self.named() {
+            Named::Scalar(Shape::Boolean | Shape::Plain | Shape::Any) => Ok(Value::Boolean(value)),
+            _ => Err(self.mismatch("a boolean")),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        self.number(value.into(), Some(value.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        self.number(value.into(), Some(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        // JSON has one kind of number: 1.0 is the whole number 1.
+        let whole = (value.fract() == 0.0).then(|| format!("{value:.0}").parse().unwrap_or(i128::MAX));
+        match Number::from_f64(value) {
+            Some(number) => self.number(number, whole),
+            None => Err(self.mismatch("a number out of range")),
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        if let Some(item) = self.item() {
+            return item.visit_str(value).map(one);
+        }
+        match self.named() {
+            Named::Enum(values) if values.contains_key(value) => Ok(Value::Enum(Name::new(value))),
+            Named::Enum(_) => Err(self.mismatch("another string")),
+            Named::Scalar(Shape::String | Shape::Id | Shape::Plain | Shape::Any) => Ok(Value::String(value.to_owned())),
+            _ => Err(self.mismatch("a string")),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        let MetaTypeName::List(ty) = self.bare() else {
+            if !matches!(self.named(), Named::Scalar(Shape::Plain | Shape::Any)) {
+                return Err(self.mismatch("a list"));
+            }
+            return Value::deserialize(SeqAccessDeserializer::new(list));
+        };
+        loop {
+            let place = Place { parent: Some(self.place), step: At::Index(values.len()) };
+            match list.next_element_seed(Seed { ty, place: &place, ..self })? {
+                Some(value) => values.push(value),
+                None => return Ok(Value::List(values)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+        if let Some(item) = self.item() {
+            return item.visit_map(object).map(one);
+        }
+        match self.named() {
+            Named::Object(name, fields, oneof) => self.fields(name, fields, oneof, &mut object),
+            Named::Scalar(Shape::Object | Shape::Any) => Value::deserialize(MapAccessDeserializer::new(object)),
+            _ => Err(self.mismatch("an object")),
+        }
+    }
+}
+
+impl Seed<'_> {
+    pub(super) fn fields<'de, F: Fields<'de>>(
+        self,
+        type_name: &str,
+        fields: &IndexMap<String, MetaInputValue>,
+        oneof: bool,
+        object: &mut F,
+    ) -> Result<Value, F::Error> {
+        let mut values = IndexMap::new();
+        while let Some(key) = object.key()? {
+            let place = Place { parent: Some(self.place), step: At::Field(&key) };
+            let seed = Seed { place: &place, ..self };
+            let Some(field) = fields.get(&key) else {
+                return Err(seed.fail(format!("{type_name} has no such field")));
+            };
+            let value = object.value(Seed { ty: &field.ty, ..seed })?;
+            if oneof && value == Value::Null {
+                return Err(seed.fail("expected a value, got null"));
+            }
+            values.insert(Name::new(key), value);
+        }
+        if oneof && values.len() != 1 {
+            return Err(self.fail(format!("expected exactly one of the fields of {type_name}, got {}", values.len())));
+        }
+        for (name, field) in fields {
+            let required = field.default_value.is_none() && MetaTypeName::create(&field.ty).is_non_null();
+            if required && !values.contains_key(name.as_str()) {
+                let place = Place { parent: Some(self.place), step: At::Field(name) };
+                let missing = Seed { ty: &field.ty, place: &place, ..self };
+                return Err(missing.mismatch("none"));
+            }
+        }
+        Ok(Value::Object(values))
+    }
+}
