@@ -282,6 +282,28 @@ async fn a_long_list_of_refs_is_looked_up_by_the_index(
     }
 }
 
+#[rstest]
+#[case::of_few(json!({"startsWith": "r1234"}), 11)]
+#[case::of_all(json!({"startsWith": "r"}), 20)]
+#[case::by_a_regex(json!({"regex": {"pattern": "^r1234"}}), 11)]
+#[tokio::test]
+async fn refs_that_begin_alike_are_found_by_the_index_that_fits(#[case] test: Value, #[case] found: usize) {
+    const COUNTS: &str = "SELECT seq_tup_read + idx_tup_fetch, \
+        (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'member') \
+        FROM pg_stat_user_tables WHERE relname = 'member'";
+    let server = Server::start(Database::Postgres).await;
+    let refs: Vec<String> = (0..20_000).map(|n| format!("r{n}")).collect();
+    let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    server.execute("ANALYZE member").await;
+    let query =
+        "query($b: ID!, $f: MemberFilter) { members(memberbaseId: $b, filter: $f, first: 20) { nodes { ref } } }";
+    let data = server.reader().await.ask(query, json!({"b": base, "f": {"ref": test}})).await.data();
+    assert_eq!(data["members"]["nodes"].as_array().unwrap().len(), found);
+    for read in server.counted(COUNTS).await {
+        assert!(read < 2_000, "{read} rows were read for {found}");
+    }
+}
+
 /// How the database reads the first page of members with refs of a list.
 async fn plan(server: &Server, base: &str, field: OrderField) -> String {
     let filter = Filter::Test(Test::Ref(TextTest::In(vec!["r1".to_owned(), "r2".to_owned()])));

@@ -237,9 +237,10 @@ fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
     }
 }
 
-/// Whether its value decides which index is worth while: how common an attribute is, or how many refs begin alike.
+/// Whether its value decides which index is worth while: how common an attribute is, how many refs begin alike, whether all
+/// that match do.
 fn is_planned(test: &Test) -> bool {
-    matches!(test, Test::Attribute(_) | Test::Ref(TextTest::StartsWith(_)))
+    matches!(test, Test::Attribute(_) | Test::Ref(TextTest::StartsWith(_) | TextTest::Matches(_)))
 }
 
 /// Whether a test names the members that it holds for.

@@ -16,7 +16,7 @@ pub use owned::Kind;
 pub use process::{Client, Process, Site, hear};
 pub use random::Random;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use memberbase::{
     app::App,
@@ -31,7 +31,8 @@ use memberbase::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, TryGetable};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use sqlx::{Connection, PgConnection, Row};
+use tokio::{net::TcpListener, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A server with a database of its own, which goes with it.
@@ -108,6 +109,20 @@ impl Server {
         let statement = Statement::from_string(self.app.db.backend(), sql);
         let rows = session.query_all_raw(statement).await.unwrap();
         rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+
+    /// What PostgreSQL counted in this row of its statistics. The server has no connection any more after it: a backend hands
+    /// in its counts at its end at the latest.
+    pub async fn counted(&self, sql: &str) -> Vec<i64> {
+        self.app.db.close().await;
+        let mut connection = PgConnection::connect(&self.settings.url).await.unwrap();
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+            AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut connection).await.unwrap() > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap();
+        (0..row.len()).map(|place| row.get(place)).collect()
     }
 
     /// How many members there are, in all memberbases.
