@@ -288,15 +288,18 @@ impl Session {
     /// Sends statements that begin or end a transaction; the connection is busy after them, or is not.
     async fn run(&self, connection: &mut Connection, sql: &str, then: bool) -> Result<(), DbErr> {
         let Connection { driver, busy, doubtful, .. } = connection;
-        self.limited(busy, doubtful, async {
-            match driver {
-                Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
-                Driver::Postgres(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
-            }
-        })
-        .await?;
-        *busy = then;
-        Ok(())
+        let outcome = self
+            .limited(busy, doubtful, async {
+                match driver {
+                    Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
+                    Driver::Postgres(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
+                }
+            })
+            .await;
+        // PostgreSQL's BEGIN comes with more, such as a lock that may be waited for in vain: the transaction is there all
+        // the same. SQLite's comes alone.
+        *busy = if outcome.is_ok() { then } else { *busy || self.0.backend != DbBackend::Sqlite };
+        outcome
     }
 
     async fn connection(&self) -> Result<MutexGuard<'_, Option<Connection>>, DbErr> {

@@ -62,6 +62,22 @@ async fn the_deadline_of_one_request_is_not_that_of_the_next(
     assert_eq!(number(&db.read().await.unwrap(), LONG).await.unwrap(), 100_000);
 }
 
+/// PostgreSQL begins a transaction and waits for its lock by one message: where that ends, the transaction is still there.
+#[tokio::test]
+async fn a_lock_that_was_waited_for_in_vain_leaves_no_transaction_behind() {
+    let (db, settings, _storage) = narrow(Database::Postgres).await;
+    let memberbase = Uuid::now_v7();
+    let mut other = PgConnection::connect(&settings.url).await.unwrap();
+    let lock = format!("SELECT pg_advisory_lock({})", memberbase.as_u64_pair().1.cast_signed());
+    other.execute(AssertSqlSafe(lock)).await.unwrap();
+    let hurried = db.with_deadline(Instant::now() + Duration::from_millis(200));
+    let work = async |session: Session| number(&session, "SELECT CAST(1 AS bigint)").await;
+    assert_eq!(Fault::of(&hurried.write(Lock::Shared(memberbase), work).await.unwrap_err()), Fault::Timeout);
+    assert_eq!(number(&db.read().await.unwrap(), "SELECT CAST(2 AS bigint)").await.unwrap(), 2);
+    other.close().await.unwrap();
+    assert_eq!(db.write(Lock::Shared(memberbase), work).await.unwrap(), 1);
+}
+
 #[rstest]
 #[tokio::test]
 async fn nothing_begins_in_a_transaction_after_its_deadline(
