@@ -164,8 +164,9 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         if seem_new {
             missing = self.missing(&everything)?;
         }
-        // A row that could be the first of nothing may well change what is there.
-        if !seem_new || self.failures.len() > bad {
+        // A row that could not be the first of anything may well change what is there; and a call that is refused names who is
+        // there all the same.
+        if !seem_new || self.failures.len() > bad || on_error.judge(&self.failures).is_err() {
             changes = self.look_up(&everything, &[], "").await?;
             missing = self.missing(&everything)?;
         }

@@ -62,6 +62,23 @@ async fn a_refused_call_of_a_sync_marks_and_creates_nobody(
     assert_eq!((figures(&writer.sync(&sync).await), server.members().await), ((2, 0), 2));
 }
 
+/// Of many refs a few are looked up first, to tell whether all are new.
+#[rstest]
+#[tokio::test]
+async fn a_refused_call_that_seems_to_be_of_new_members_marks_who_is_there(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(false, true)] dry_run: bool,
+) {
+    let (server, base, writer) = base_of(database, &["r001"]).await;
+    let sync = writer.start(&base).await;
+    let mut rows: Vec<_> = (0..300).map(|number| json!({"ref": format!("r{number:03}")})).collect();
+    rows.push(json!({"ref": ""}));
+    let input = json!({"memberbaseId": base, "members": rows, "syncId": sync, "dryRun": dry_run});
+    let answer = writer.upsert_with(input).await;
+    assert_eq!((answer.code().as_str(), &answer.error()["extensions"]["failureCount"]), ("BAD_USER_INPUT", &json!(1)));
+    assert_eq!((figures(&writer.sync(&sync).await), server.members().await), ((1, 0), 1));
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_dry_run_marks_where_it_names_the_sync(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
