@@ -61,6 +61,9 @@ impl Pagination {
         let start = match (self.cursor, self.skip) {
             (Some(_), Some(_)) => return bad("pagination: cursor and skip exclude each other"),
             (None, Some(0)) => return bad("pagination.skip: expected 1 or more"),
+            (None, Some(rows)) if i64::try_from(rows).is_err() => {
+                return bad(&format!("pagination.skip: expected {} at most", i64::MAX));
+            }
             (None, Some(rows)) => Start::Skip(rows),
             (Some(cursor), None) => match parse(&cursor) {
                 Ok(key) => Start::Beside(key),

@@ -90,6 +90,8 @@ fn pages(world: &World) -> Vec<Case> {
             json!({"skip": 0}),
             json!({"skip": -1}),
             json!({"skip": "1"}),
+            json!({"skip": 1_u64 << 63}),
+            json!({"skip": u64::MAX}),
             json!({"cursor": ""}),
             json!({"cursor": "x"}),
             json!({"cursor": 7}),
