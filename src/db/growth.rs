@@ -25,6 +25,9 @@ const MANY: u64 = 50_000;
 /// How long a look may take, with what it leads to: a sample of 30,000 pages.
 const TIME: Duration = Duration::from_secs(60);
 
+/// How long nobody looks after a look that failed: one that took too long would do so again.
+const REST: Duration = Duration::from_secs(600);
+
 /// How tables have grown by this process since somebody looked.
 #[derive(Debug, Default)]
 pub(super) struct Growth(Mutex<State>);
@@ -34,6 +37,8 @@ struct State {
     tables: HashMap<&'static str, Table>,
     /// Whether somebody looks, at one table after the other.
     looking: bool,
+    /// Until when nobody is to look.
+    rest: Option<Instant>,
     task: Option<AbortHandle>,
 }
 
@@ -51,6 +56,12 @@ impl Default for Table {
     }
 }
 
+impl State {
+    fn rests(&self) -> bool {
+        self.rest.is_some_and(|rest| Instant::now() < rest)
+    }
+}
+
 impl Growth {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -62,13 +73,14 @@ impl Growth {
         let counted = state.tables.entry(table).or_default();
         counted.added += rows;
         let due = counted.added >= counted.due;
-        due && !std::mem::replace(&mut state.looking, true)
+        due && !state.rests() && !std::mem::replace(&mut state.looking, true)
     }
 
     /// A table to look at; none where the caller is done.
     fn next(&self) -> Option<&'static str> {
         let mut state = self.state();
-        let mut due = state.tables.iter_mut().filter(|(_, table)| table.added >= table.due);
+        let rests = state.rests();
+        let mut due = state.tables.iter_mut().filter(|(_, table)| table.added >= table.due && !rests);
         let Some((name, table)) = due.next() else {
             state.looking = false;
             return None;
@@ -80,6 +92,11 @@ impl Growth {
     /// A table has so many rows: another look is due when it may have doubled.
     fn looked(&self, table: &'static str, rows: u64) {
         self.state().tables.entry(table).or_default().due = rows.clamp(FEW, MANY);
+    }
+
+    /// A look failed: for a while the statistics are left to autovacuum.
+    fn failed(&self) {
+        self.state().rest = Some(Instant::now() + REST);
     }
 
     /// Ends a look, for the database is closed.
@@ -99,11 +116,13 @@ impl Db {
         let db = self.aside();
         let look = async move {
             while let Some(table) = db.growth.next() {
-                let rows = db.with_deadline(Instant::now() + TIME).keep_up(table).await.unwrap_or_else(|error| {
-                    tracing::debug!(%error, table, "the statistics are left to autovacuum");
-                    MANY
-                });
-                db.growth.looked(table, rows);
+                match db.with_deadline(Instant::now() + TIME).keep_up(table).await {
+                    Ok(rows) => db.growth.looked(table, rows),
+                    Err(error) => {
+                        tracing::warn!(%error, table, "the statistics are left to autovacuum for a while");
+                        db.growth.failed();
+                    }
+                }
             }
         };
         self.growth.state().task = Some(tokio::spawn(look).abort_handle());
@@ -175,5 +194,17 @@ mod tests {
         assert!(first.is_some() && second.is_some() && first != second, "both tables: {first:?}, {second:?}");
         assert_eq!(growth.next(), None);
         assert!(growth.add("clip", 5_000), "nobody looks any more");
+    }
+
+    #[test]
+    fn nobody_looks_for_a_while_after_a_look_that_failed() {
+        let growth = Growth::default();
+        assert!(growth.add("member", FEW) && !growth.add("clip", FEW));
+        assert!(growth.next().is_some());
+        growth.failed();
+        assert_eq!(growth.next(), None, "the other table waits too");
+        assert!(!growth.add("member", MANY));
+        growth.state().rest = Some(Instant::now());
+        assert!(growth.add("member", 1), "the while is over");
     }
 }
