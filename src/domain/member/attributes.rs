@@ -129,36 +129,30 @@ pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Re
     let remove = async |session: Session| {
         let schema = memberbase::get(&session, scope).await?.attribute_schema;
         let keys = removal.keys(&schema)?;
-        let mut removed = 0;
-        let mut changes = Vec::new();
-        let mut fault = None;
-        let take = |row: QueryResult| {
-            let (id, document): (Uuid, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-            match Attributes::read(Some(&document)) {
-                Ok(mut attributes) => {
-                    let count = keys.iter().filter(|key| attributes.remove(key)).count();
+        let (now, mut removed, mut changed) = (Time::now(), 0, Vec::new());
+        for part in removal.hold(&session, scope, &keys).await?.chunks(PART) {
+            let mut changes = Vec::new();
+            for (id, document) in documents(&session, scope, part).await? {
+                let mut attributes = Attributes::read(Some(&document))?;
+                let count = keys.iter().filter(|key| attributes.remove(key)).count();
+                if count > 0 {
                     removed += count as u64;
-                    if count > 0 {
-                        changes.push((id, attributes.document()));
-                    }
+                    changed.push(id);
+                    changes.push((id, attributes.document()));
                 }
-                Err(error) => fault = Some(error),
             }
-            Ok(())
-        };
-        let (sql, rows) = removal.statement(session.get_database_backend(), &keys);
-        session.bulk_each(&sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
-        if let Some(error) = fault {
-            return Err(error);
+            write(&session, scope, &changes, now).await?;
         }
-        write(&session, scope, &changes).await?;
-        Ok::<_, Error>((removed, changes.into_iter().map(|(id, _)| id).collect::<Vec<_>>()))
+        Ok::<_, Error>((removed, changed))
     };
     let (removed, members) = app.db.write(Lock::Shared(scope.memberbase().uuid()), remove).await?;
     app.rows.add(RowKind::Member, RowOutcome::Updated, members.len() as u64);
     change::updated(app, scope, members.into_iter());
     Ok(removed)
 }
+
+/// How many documents are held at a time: each may be large, and there are as many as the memberbase has members.
+const PART: usize = 2_000;
 
 impl Removal {
     /// The keys, each once.
@@ -176,9 +170,9 @@ impl Removal {
         Ok(keys.iter().map(String::as_str).collect::<HashSet<_>>().into_iter().collect())
     }
 
-    /// Selects the members who may lose something, with their documents; on PostgreSQL they are locked, as all members in
-    /// the order of refs, and read as they are then.
-    fn statement<'a>(&self, backend: DbBackend, keys: &[&'a str]) -> (String, Rows<'a>) {
+    /// The members who may lose something; on PostgreSQL they are locked, as all members in the order of refs.
+    async fn hold(&self, session: &Session, scope: Scope, keys: &[&str]) -> Result<Vec<Uuid>, Error> {
+        let backend = session.get_database_backend();
         let (tables, rows) = match &self.members {
             Some(ids) => {
                 let mut uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
@@ -200,26 +194,44 @@ impl Removal {
             _ => "ORDER BY member.ref FOR NO KEY UPDATE OF member",
         };
         let sql = format!(
-            "SELECT member.id, CAST(member.attributes AS text) FROM {tables} \
-            AND member.memberbase_id = $1 AND member.attributes IS NOT NULL {lock}"
+            "SELECT member.id FROM {tables} AND member.memberbase_id = $1 AND member.attributes IS NOT NULL {lock}"
         );
-        (sql, rows)
+        let mut members = Vec::new();
+        let take = |row: QueryResult| {
+            members.push(row.try_get_by_index(0)?);
+            Ok(())
+        };
+        session.bulk_each(&sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+        Ok(members)
     }
 }
 
-/// Writes the documents of members, a part at a time: what is bound is a copy.
-async fn write(session: &Session, scope: Scope, changes: &[(Uuid, Option<String>)]) -> Result<(), Error> {
-    const PART: usize = 50_000;
-    let sql = update(session.get_database_backend(), "member", &["attributes"]);
-    let now = Time::now().micros();
-    for part in changes.chunks(PART) {
-        let rows = Rows::new([
-            ("id", Column::Uuids(part.iter().map(|(id, _)| *id).collect())),
-            ("updated_at", Column::Ints(vec![now; part.len()])),
-            ("attributes", Column::Documents(part.iter().map(|(_, document)| document.as_deref()).collect())),
-        ]);
-        session.bulk(&sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows).await?;
+/// The documents of those of these members who have one, with their ids.
+async fn documents(session: &Session, scope: Scope, members: &[Uuid]) -> Result<Vec<(Uuid, String)>, Error> {
+    let sql = "SELECT member.id, CAST(member.attributes AS text) FROM {rows} AS input CROSS JOIN member \
+        WHERE member.memberbase_id = $1 AND member.id = input.id AND member.attributes IS NOT NULL";
+    let mut documents = Vec::with_capacity(members.len());
+    let take = |row: QueryResult| {
+        documents.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+        Ok(())
+    };
+    let rows = Rows::new([("id", Column::Uuids(members.to_vec()))]);
+    session.bulk_each(sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+    Ok(documents)
+}
+
+/// Writes the documents of members, who change at this time.
+async fn write(session: &Session, scope: Scope, changes: &[(Uuid, Option<String>)], now: Time) -> Result<(), Error> {
+    if changes.is_empty() {
+        return Ok(());
     }
+    let sql = update(session.get_database_backend(), "member", &["attributes"]);
+    let rows = Rows::new([
+        ("id", Column::Uuids(changes.iter().map(|(id, _)| *id).collect())),
+        ("updated_at", Column::Ints(vec![now.micros(); changes.len()])),
+        ("attributes", Column::Documents(changes.iter().map(|(_, document)| document.as_deref()).collect())),
+    ]);
+    session.bulk(&sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows).await?;
     Ok(())
 }
 
