@@ -16,7 +16,7 @@ use crate::{
     domain::{
         Error,
         access::Scope,
-        filter::{IdTest, TextTest},
+        filter::{IdTest, TextTest, Values},
         memberbase,
     },
     entity::member,
@@ -131,7 +131,7 @@ pub async fn pick(
         }
         Ok(picked)
     };
-    if filter.has(&is_planned) { app.db.read_by_values(work).await } else { work(app.db.read().await?).await }
+    if is_planned(filter) { app.db.read_by_values(work).await } else { work(app.db.read().await?).await }
 }
 
 /// The rows of a statement, with these fields; `slice` makes the page of their number.
@@ -210,7 +210,7 @@ pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64
     filter.check(&app.limits.filter)?;
     let count = matching(app.db.backend(), scope, filter);
     let read = async |session: Session| Ok(count.count(&session).await?);
-    if filter.has(&is_planned) { app.db.read_by_values(read).await } else { read(app.db.read().await?).await }
+    if is_planned(filter) { app.db.read_by_values(read).await } else { read(app.db.read().await?).await }
 }
 
 fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
@@ -237,10 +237,20 @@ fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
     }
 }
 
-/// Whether its value decides which index is worth while: how common an attribute is, how many refs begin alike, whether all
-/// that match do.
-fn is_planned(test: &Test) -> bool {
-    matches!(test, Test::Attribute(_) | Test::Ref(TextTest::StartsWith(_) | TextTest::Matches(_)))
+/// From so many values on PostgreSQL compares a row with a list by a hash, where it knows the list when it plans
+/// (`MIN_ARRAY_SIZE_FOR_HASHED_SAOP`); else with each of them.
+const HASHED: usize = 9;
+
+/// Whether PostgreSQL is to plan by the values: where one decides which index is worth while (how common an attribute is, how
+/// many refs begin alike, whether all that match do), and where rows are compared with a list that finds none of them.
+fn is_planned(filter: &Filter<Test>) -> bool {
+    let compared = |test: &Test| match test {
+        Test::Id(IdTest::NotIn(_)) | Test::Ref(TextTest::NotIn(_)) => test.values() >= HASHED,
+        Test::CreatedAt(_) | Test::UpdatedAt(_) => test.values() >= HASHED,
+        Test::Attribute(_) | Test::Ref(TextTest::StartsWith(_) | TextTest::Matches(_)) => true,
+        test => is_list(test) && test.values() >= HASHED && !filter.needs(&is_list),
+    };
+    filter.has(&compared)
 }
 
 /// Whether a test names the members that it holds for.
@@ -261,4 +271,38 @@ fn ordered(rows: Select<member::Entity>, field: OrderField, ascending: bool, lis
         let key = column(*key);
         rows.order_by(if listed { Expr::cust_with_expr("+?", key) } else { key }, order)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::filter::TimeTest;
+
+    #[test]
+    fn postgres_is_told_the_lists_that_rows_are_compared_with() {
+        let refs = |count: usize| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
+        let found = |count| Filter::Test(Test::Ref(TextTest::In(refs(count))));
+        let left_out = |count| Filter::Test(Test::Ref(TextTest::NotIn(refs(count))));
+        let times = |count| Filter::Test(Test::CreatedAt(TimeTest::In(vec![Time::now(); count])));
+        let id = || Filter::Test(Test::Id(IdTest::In(vec![MemberId::from_uuid(Uuid::nil())])));
+        for filter in [
+            left_out(9),
+            times(9),
+            Filter::Not(Box::new(found(9))),
+            Filter::Any(vec![found(9), times(1)]),
+            Filter::All(vec![found(2), left_out(9)]),
+        ] {
+            assert!(is_planned(&filter), "{filter:?}");
+        }
+        for filter in [
+            found(1_000),
+            left_out(8),
+            times(8),
+            Filter::Not(Box::new(found(8))),
+            Filter::All(vec![id(), Filter::Any(vec![found(9), times(1)])]),
+            Filter::default(),
+        ] {
+            assert!(!is_planned(&filter), "{filter:?}");
+        }
+    }
 }
