@@ -39,13 +39,7 @@ pub fn server() -> &'static Server {
 impl Server {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = Settings {
-            url: format!("sqlite://{}/fuzz.db", folder.path().display()),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(5),
-            pooler: false,
-        };
+        let settings = Settings::small(format!("sqlite://{}/fuzz.db", folder.path().display()));
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let db = runtime.block_on(async {
             let db = Db::connect(&settings).await.expect("a database");

@@ -87,7 +87,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
 
 /// Opens the database for a command. No statement of a command may take longer than one of the server's.
 async fn open(database: &Database, limits: &Limits) -> Result<Db, Error> {
-    Db::connect(&database.settings(limits.time.mutation)).await.map_err(|cause| failed(database, cause))
+    Db::connect(&database.settings(&limits.time)).await.map_err(|cause| failed(database, cause))
 }
 
 fn failed(database: &Database, cause: sea_orm::DbErr) -> Error {

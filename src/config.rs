@@ -50,13 +50,14 @@ pub struct Database {
 }
 
 impl Database {
-    /// What the database is opened with. No statement outlives `statement_timeout`.
-    pub fn settings(&self, statement_timeout: std::time::Duration) -> db::Settings {
+    /// What the database is opened with, by the time that a query and a mutation have.
+    pub fn settings(&self, times: &TimeLimits) -> db::Settings {
         db::Settings {
             url: self.database_url.expose().to_owned(),
             max_connections: self.database_connections,
             acquire_timeout: self.database_acquire_timeout.0,
-            statement_timeout,
+            query_timeout: times.query,
+            mutation_timeout: times.mutation,
             pooler: self.database_pooler,
         }
     }

@@ -82,8 +82,21 @@ pub struct Connections {
 
 #[derive(Debug)]
 enum Pools {
-    Sqlite { readers: Arc<Warm<Sqlite>>, writer: Arc<Warm<Sqlite>> },
-    Postgres { pool: Arc<Warm<Postgres>>, writers: Arc<Semaphore>, begin: &'static str, pooler: bool },
+    Sqlite {
+        readers: Arc<Warm<Sqlite>>,
+        writer: Arc<Warm<Sqlite>>,
+    },
+    Postgres {
+        pool: Arc<Warm<Postgres>>,
+        /// A place for each of those who may write at a time.
+        writers: Arc<Semaphore>,
+        /// How a transaction begins.
+        begin: &'static str,
+        /// How long a statement of one may take that has no deadline.
+        longest: Duration,
+        /// Whether a pooler in transaction mode stands in front.
+        pooler: bool,
+    },
 }
 
 /// What a write keeps others from meanwhile. SQLite has one writer anyway.
@@ -172,7 +185,8 @@ impl Db {
         if self.backend() == DbBackend::Sqlite {
             return work(session).await;
         }
-        session.begin("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan").await?;
+        let limit = self.deadline.map(timeout).unwrap_or_default();
+        session.begin(&format!("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan{limit}")).await?;
         let outcome = work(session.clone()).await;
         session.roll_back().await;
         outcome
@@ -220,10 +234,11 @@ impl Db {
             Pools::Sqlite { writer, .. } => {
                 (Connection::sqlite(writer, self.deadline).await?, "BEGIN IMMEDIATE".to_owned())
             }
-            Pools::Postgres { pool, writers, begin, .. } => {
+            Pools::Postgres { pool, writers, begin, longest, .. } => {
                 let turn = connect::turn(writers, self.deadline).await?;
                 let connection = Connection::postgres(pool, self.deadline).await?.in_turn(turn);
-                (connection, format!("{begin}{}{}", timeout(self.deadline), advisory(lock.alone_if(alone))))
+                let limit = timeout(self.deadline.unwrap_or_else(|| Instant::now() + *longest));
+                (connection, format!("{begin}{limit}{}", advisory(lock.alone_if(alone))))
             }
         };
         let session = Session::new(connection, self.deadline, self.statements.clone(), alone);
@@ -279,8 +294,7 @@ impl Drop for Wait<'_> {
 }
 
 /// The statement's own time limit, so that the database ends what nobody waits for any more.
-fn timeout(deadline: Option<Instant>) -> String {
-    let Some(deadline) = deadline else { return String::new() };
+fn timeout(deadline: Instant) -> String {
     let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
     format!("; SET LOCAL statement_timeout = {left}")
 }
@@ -297,6 +311,6 @@ fn advisory(lock: Lock) -> String {
 /// Doubles from 2 ms to half a second, and differs between those who wait at the same time.
 fn pause(attempt: u32) -> Duration {
     let most = 2_u64 << attempt.min(8);
-    let spread = u64::from(Instant::now().elapsed().subsec_nanos()) % most;
+    let spread = Uuid::now_v7().as_u64_pair().1 % most;
     Duration::from_millis(most / 2 + spread / 2)
 }

@@ -27,15 +27,36 @@ pub struct Settings {
     pub max_connections: u32,
     /// How long a request waits for a connection.
     pub acquire_timeout: Duration,
-    /// How long the database lets a statement run that has no deadline of its own (PostgreSQL).
-    pub statement_timeout: Duration,
+    /// How long PostgreSQL lets a statement run that is in no transaction; on SQLite deadlines alone end statements.
+    pub query_timeout: Duration,
+    /// How long PostgreSQL lets a statement run of a transaction that has no deadline of its own.
+    pub mutation_timeout: Duration,
     /// Whether a connection pooler in transaction mode, such as PgBouncer, stands in front of PostgreSQL: then nothing
     /// is set on a connection that would outlast a transaction.
     pub pooler: bool,
 }
 
+impl Settings {
+    /// Few connections, and five seconds for whatever they do: for tests.
+    pub fn small(url: impl Into<String>) -> Self {
+        let time = Duration::from_secs(5);
+        Self {
+            url: url.into(),
+            max_connections: 5,
+            acquire_timeout: time,
+            query_timeout: time,
+            mutation_timeout: time,
+            pooler: false,
+        }
+    }
+}
+
 /// A connection that was idle for so long is asked for an answer before it is used.
 pub(super) const IDLE: Duration = Duration::from_secs(1);
+
+/// How long that answer may take. A connection without one is closed at once: where the database has vanished, and nobody says
+/// that it has, others wait behind those that ask.
+pub(super) const CHECK: Duration = Duration::from_secs(2);
 
 /// How long SQLite waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -81,7 +102,7 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
     // itself; those who read have the system's cache behind the 2 MiB that are theirs.
     let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
-        .acquire_timeout(settings.statement_timeout.max(settings.acquire_timeout))
+        .acquire_timeout(settings.mutation_timeout.max(settings.acquire_timeout))
         .connect_with(
             options.clone().create_if_missing(true).pragma("cache_size", "-32768").optimize_on_close(true, 400),
         )
@@ -99,9 +120,11 @@ async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
     // more than any of ours saves by it.
     const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off";
     const LOCAL_PLANS: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off";
+    // Has PostgreSQL look whether anybody still waits for a statement; from version 14 on, and not on every system.
+    const LOOK: &str = "SET client_connection_check_interval = '1s'";
     let options = PgConnectOptions::from_str(&settings.url)?.application_name("memberbase").disable_statement_logging();
-    let session = (!settings.pooler)
-        .then(|| format!("{PLANS}; SET statement_timeout = {}", settings.statement_timeout.as_millis()));
+    let session =
+        (!settings.pooler).then(|| format!("{PLANS}; SET statement_timeout = {}", settings.query_timeout.as_millis()));
     let pool = pool(PgPoolOptions::new(), settings)
         .max_connections(settings.max_connections)
         .after_connect(move |connection, _| {
@@ -109,12 +132,23 @@ async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
             Box::pin(async move {
                 if let Some(session) = session {
                     connection.execute(sqlx::AssertSqlSafe(session)).await?;
+                    match connection.execute(LOOK).await {
+                        Ok(_) | Err(sqlx::Error::Database(_)) => {}
+                        Err(lost) => return Err(lost),
+                    }
                 }
                 Ok(())
             })
         })
         .before_acquire(|connection, meta| {
-            Box::pin(async move { Ok(meta.idle_for < IDLE || connection.ping().await.is_ok()) })
+            Box::pin(async move {
+                if meta.idle_for < IDLE {
+                    return Ok(true);
+                }
+                // An error has it closed without a word, which nobody would answer either.
+                let answer = tokio::time::timeout(CHECK, connection.ping()).await;
+                answer.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
+            })
         })
         .connect_with(options)
         .await?;
@@ -122,7 +156,8 @@ async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
     let begin = if settings.pooler { LOCAL_PLANS } else { "BEGIN" };
     // Writes wait for locks with a connection in hand: some are left for whoever reads meanwhile.
     let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
-    Ok(Pools::Postgres { pool: Warm::new(pool), writers, begin, pooler: settings.pooler })
+    let longest = settings.mutation_timeout;
+    Ok(Pools::Postgres { pool: Warm::new(pool), writers, begin, longest, pooler: settings.pooler })
 }
 
 /// Refuses a database of another encoding: not every text would come back from it, nor would ids that are read as text.

@@ -16,7 +16,12 @@ use sea_orm::DbErr;
 use sqlx::{Database, Pool, pool::PoolConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Connections, connect::IDLE, deadline::Deadline, fault};
+use super::{
+    Connections,
+    connect::{CHECK, IDLE},
+    deadline::Deadline,
+    fault,
+};
 
 /// A pool with those of its connections that were at work a moment ago.
 pub(super) struct Warm<DB: Database> {
@@ -85,7 +90,9 @@ impl<DB: Database> Warm<DB> {
     fn cool(&self, old: impl Fn(Instant) -> bool) {
         let mut kept = self.kept();
         let count = kept.iter().take_while(|kept| old(kept.since)).count();
-        kept.drain(..count);
+        for Kept { connection, .. } in kept.drain(..count) {
+            give_back(connection);
+        }
     }
 
     /// What the connections are now.
@@ -120,8 +127,13 @@ impl<DB: Database> Lent<DB> {
 
     /// Gives it to the pool, which judges it.
     pub(super) fn doubt(&mut self) {
-        self.connection = None;
+        self.connection.take().map(give_back);
     }
+}
+
+/// The pool asks the database for an answer by it. Where none comes, it is closed: nobody would be let in meanwhile.
+fn give_back<DB: Database>(mut connection: PoolConnection<DB>) {
+    tokio::spawn(tokio::time::timeout(CHECK, connection.return_to_pool()));
 }
 
 impl<DB: Database> Drop for Lent<DB> {

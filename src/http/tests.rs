@@ -100,13 +100,7 @@ impl Server {
 
     async fn with(options: Options) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = db::Settings {
-            url: format!("sqlite://{}", folder.path().join("test.db").display()),
-            max_connections: 2,
-            acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(5),
-            pooler: false,
-        };
+        let settings = db::Settings::small(format!("sqlite://{}", folder.path().join("test.db").display()));
         let db = Db::connect(&settings).await.expect("a database");
         db.migrate_up().await.expect("tables");
         let limits = Limits {

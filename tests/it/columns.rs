@@ -105,7 +105,7 @@ async fn no_rows_are_empty_columns(#[values(Database::Sqlite, Database::Postgres
 
 #[tokio::test]
 async fn a_database_that_cannot_hold_every_text_is_refused() {
-    let (settings, _storage) = Database::Postgres.make(std::time::Duration::from_secs(5)).await;
+    let (settings, _storage) = Database::Postgres.make().await;
     let (server, name) = settings.url.rsplit_once('/').unwrap();
     let mut connection = PgConnection::connect(&settings.url).await.unwrap();
     let latin = format!("{name}_latin1");
@@ -119,7 +119,7 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
 
 #[tokio::test]
 async fn a_file_whose_texts_are_utf16_is_refused() {
-    let (settings, _storage) = Database::Sqlite.make(std::time::Duration::from_secs(5)).await;
+    let (settings, _storage) = Database::Sqlite.make().await;
     let url = format!("{}.utf16", settings.url);
     let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
     connection.execute("PRAGMA encoding = 'UTF-16le'; CREATE TABLE any (a)").await.unwrap();

@@ -186,7 +186,7 @@ async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn servers_that_start_together_migrate_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    let (settings, _storage) = database.make(Duration::from_secs(20)).await;
+    let (settings, _storage) = database.make().await;
     // The file is there, as it is for a server that starts again.
     let first = Db::connect(&settings).await.unwrap();
     let mut servers = JoinSet::new();

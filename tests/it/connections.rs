@@ -24,7 +24,7 @@ async fn number(session: &Session, sql: &str) -> Result<i64, DbErr> {
 
 /// A database of which one connection may read at a time.
 async fn narrow(database: Database) -> (Db, Settings, impl Sized) {
-    let (settings, storage) = database.make(Duration::from_secs(5)).await;
+    let (settings, storage) = database.make().await;
     let settings = Settings { max_connections: 1, acquire_timeout: Duration::from_millis(300), ..settings };
     (Db::connect(&settings).await.unwrap(), settings, storage)
 }
@@ -76,6 +76,54 @@ async fn a_lock_that_was_waited_for_in_vain_leaves_no_transaction_behind() {
     assert_eq!(number(&db.read().await.unwrap(), "SELECT CAST(2 AS bigint)").await.unwrap(), 2);
     other.close().await.unwrap();
     assert_eq!(db.write(Lock::Shared(memberbase), work).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_statement_alone_has_the_time_of_a_query_and_one_of_a_transaction_that_of_a_mutation() {
+    let (settings, _storage) = Database::Postgres.make().await;
+    let settings = Settings { query_timeout: Duration::from_millis(300), ..settings };
+    let db = Db::connect(&settings).await.unwrap();
+    let slow = async |session: Session| number(&session, "SELECT 1::bigint FROM pg_sleep(0.6)").await;
+    assert_eq!(Fault::of(&slow(db.read().await.unwrap()).await.unwrap_err()), Fault::Timeout);
+    assert_eq!(db.write(Lock::None, slow).await.unwrap(), 1);
+    let hurried = db.with_deadline(Instant::now() + Duration::from_millis(200));
+    assert_eq!(Fault::of(&hurried.read_by_values(slow).await.unwrap_err()), Fault::Timeout);
+    assert_eq!(number(&db.read().await.unwrap(), "SELECT 2::bigint").await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_statement_that_nobody_waits_for_any_more_ends_in_the_database() {
+    let (settings, _storage) = Database::Postgres.make().await;
+    let settings = Settings { query_timeout: Duration::from_secs(60), ..settings };
+    let db = Db::connect(&settings).await.unwrap();
+    let asked = tokio::spawn(async move { number(&db.read().await?, "SELECT 1::bigint FROM pg_sleep(60)").await });
+    let mut other = PgConnection::connect(&settings.url).await.unwrap();
+    let running = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
+    let mut until = async |count: i64| {
+        let begun = Instant::now();
+        while sqlx::query_scalar::<_, i64>(running).fetch_one(&mut other).await.unwrap() != count {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it is not to be {count}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    until(1).await;
+    asked.abort();
+    until(0).await;
+}
+
+#[tokio::test]
+async fn postgres_plans_for_all_values_but_where_it_is_told_otherwise() {
+    let (db, _, _storage) = narrow(Database::Postgres).await;
+    let mode = async |session: Session| {
+        let statement = Statement::from_string(session.get_database_backend(), "SHOW plan_cache_mode");
+        session.query_one_raw(statement).await?.unwrap().try_get_by_index::<String>(0)
+    };
+    for _ in 0..2 {
+        assert_eq!(mode(db.read().await.unwrap()).await.unwrap(), "force_generic_plan");
+        assert_eq!(db.write(Lock::None, mode).await.unwrap(), "force_generic_plan");
+        assert_eq!(db.read_by_values(mode).await.unwrap(), "force_custom_plan");
+    }
 }
 
 #[rstest]

@@ -12,13 +12,7 @@ static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
 async fn db() -> (Db, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = Settings {
-        url: format!("sqlite://{}", folder.path().join("test.db").display()),
-        max_connections: 1,
-        acquire_timeout: Duration::from_secs(5),
-        statement_timeout: Duration::from_secs(5),
-        pooler: false,
-    };
+    let settings = Settings::small(format!("sqlite://{}", folder.path().join("test.db").display()));
     (Db::connect(&settings).await.expect("a database"), folder)
 }
 

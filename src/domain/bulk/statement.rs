@@ -47,8 +47,6 @@ pub(in crate::domain) fn update(backend: DbBackend, table: &str, columns: &[&str
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use sea_orm::QueryResult;
     use uuid::Uuid;
 
@@ -58,13 +56,7 @@ mod tests {
     #[tokio::test]
     async fn sqlite_looks_each_row_up_that_it_updates() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = Settings {
-            url: format!("sqlite://{}/test.db", folder.path().display()),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(5),
-            pooler: false,
-        };
+        let settings = Settings::small(format!("sqlite://{}/test.db", folder.path().display()));
         let db = Db::connect(&settings).await.expect("a database");
         db.migrate_up().await.expect("tables");
         for (table, column) in [("member", "source_updated_at"), ("clip", "redeemed_at"), ("transaction", "amount")] {

@@ -80,21 +80,13 @@ fn read(row: &QueryResult) -> Result<(i64, i64), sea_orm::DbErr> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::db::{Db, Settings};
 
     #[tokio::test]
     async fn sqlite_looks_the_mark_of_each_member_up() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = Settings {
-            url: format!("sqlite://{}/test.db", folder.path().display()),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(5),
-            pooler: false,
-        };
+        let settings = Settings::small(format!("sqlite://{}/test.db", folder.path().display()));
         let db = Db::connect(&settings).await.expect("a database");
         db.migrate_up().await.expect("tables");
         for sql in [COUNT, MISSING] {

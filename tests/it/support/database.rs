@@ -21,7 +21,8 @@ pub struct Storage(#[expect(dead_code, reason = "kept until the end")] Option<te
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Database {
-    pub async fn make(self, statement_timeout: Duration) -> (Settings, Storage) {
+    /// A fresh one, and few connections to it.
+    pub async fn make(self) -> (Settings, Storage) {
         let (url, folder) = match self {
             Self::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
@@ -29,13 +30,7 @@ impl Database {
             }
             Self::Postgres => (fresh_database().await, None),
         };
-        let settings = Settings {
-            url,
-            max_connections: 5,
-            acquire_timeout: Duration::from_secs(20),
-            statement_timeout,
-            pooler: false,
-        };
+        let settings = Settings { acquire_timeout: Duration::from_secs(20), ..Settings::small(url) };
         (settings, Storage(folder))
     }
 }

@@ -65,7 +65,9 @@ impl Server {
         change: impl FnOnce(graphql::Api) -> graphql::Api,
         options: Options,
     ) -> Self {
-        let (settings, storage) = database.make(limits.time.query).await;
+        let (settings, storage) = database.make().await;
+        let (query_timeout, mutation_timeout) = (limits.time.query, limits.time.mutation);
+        let settings = Settings { query_timeout, mutation_timeout, ..settings };
         Self::on(settings, Some(storage), limits, change, options).await
     }
 

@@ -58,7 +58,7 @@ pub struct Client {
 impl Site {
     /// A fresh database with its tables and a token.
     pub async fn new(database: Database) -> Self {
-        let (settings, storage) = database.make(Duration::from_secs(30)).await;
+        let (settings, storage) = database.make().await;
         let folder = tempfile::tempdir().unwrap();
         let command = |arguments: &[&str]| {
             let output = Command::new(BINARY).args(arguments).args(["--database-url", &settings.url]).output().unwrap();
