@@ -51,6 +51,9 @@ impl<T: TwoForms> OutputType for Written<T> {
     }
 }
 
+/// So many bytes of a list are taken at most on the guess that its items are as long as the first.
+const GUESSED: usize = 1 << 20;
+
 /// An item of a list with gaps.
 #[derive(Debug)]
 pub(super) struct Template<Gap> {
@@ -147,13 +150,18 @@ impl<Gap> Template<Gap> {
             }
             self.item(&mut json, |gap, json| fill(&item, gap, json));
             if place == 0 {
-                // The others are about as long, an eighth more or less.
-                json.reserve((json.len() + json.len() / 8 + 1) * count);
+                // The others are about as long, an eighth more or less; or the first is as nobody would have thought.
+                json.reserve(guess(json.len(), count));
             }
         }
         json.push(b']');
         raw_json(json)
     }
+}
+
+/// What so many items take, of which the first takes so much.
+fn guess(first: usize, count: usize) -> usize {
+    (first + first / 8 + 1).saturating_mul(count).min(GUESSED)
 }
 
 /// Writes a text.
@@ -173,5 +181,17 @@ pub(super) fn nullable<T>(json: &mut Vec<u8>, value: Option<T>, write: impl FnOn
     match value {
         Some(value) => write(json, value),
         None => json.extend_from_slice(b"null"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_is_taken_on_a_guess() {
+        assert_eq!(guess(79, 1_000), 89_000);
+        assert_eq!(guess(30 << 20, 5_000_000), GUESSED);
+        assert_eq!(guess(1 << 60, usize::MAX), GUESSED);
     }
 }
