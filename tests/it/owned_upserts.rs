@@ -371,3 +371,22 @@ async fn any_number_of_rows_is_the_same_number_of_statements_and_unchanged_ones_
     let updated = statements(rows(0, ROWS, 2), "updated").await;
     assert_eq!([created, unchanged, updated], few);
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_row_that_is_a_variable_of_its_own_fails_alone(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values("3000000000", "1e400", "1.5", "-1")] stamps: &str,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
+    let query = "mutation($m: ID!, $good: StampCollectionInput!, $bad: StampCollectionInput!) { bulkUpsertStampCollections( \
+        input: {memberbaseId: $m, stampCollections: [$good, $bad], onError: SKIP_FAILED}) { summary { created failed } } }";
+    let row = |program: &str, stamps: &str| {
+        format!(r#"{{"memberRef": "a", "loyaltyProgramId": "{program}", "stamps": {stamps}, "rewardsEarned": 0}}"#)
+    };
+    let variables = format!(r#"{{"m": "{base}", "good": {}, "bad": {}}}"#, row("p", "1.0"), row("q", stamps));
+    let answer = writer.post(format!(r#"{{"query": {}, "variables": {variables}}}"#, json!(query))).await;
+    let payload = answer.data()["bulkUpsertStampCollections"].take();
+    assert_eq!(payload["summary"], json!({"created": 1, "failed": 1}));
+}

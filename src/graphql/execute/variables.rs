@@ -41,7 +41,9 @@ pub(super) fn coerce(
         let failure = RefCell::new(None);
         let walk = Walk { registry, readers, carried: &keeper, uses: uses.count(name), failure: &failure };
         let place = Place { parent: None, step: At::Field(name) };
-        let read = Seed { walk, ty, place: &place, bulk: true }.read(text);
+        // A row that is a variable of its own is read as those that are the variable together.
+        let bulk = readers.get(ty.trim_end_matches('!')).is_none();
+        let read = Seed { walk, ty, place: &place, bulk }.read(text);
         read.map_err(|error| {
             let (path, message) = failure.take().unwrap_or_else(|| (place.path(), error.to_string()));
             Error::bad_input(&path, message)
