@@ -8,6 +8,7 @@ mod page;
 mod strict;
 mod tally;
 mod time;
+mod whole;
 
 pub use ascii::Ascii;
 pub use change::{Change, MOST_IDS, Touched};
@@ -22,3 +23,4 @@ pub use page::{Direction, Page, Slice, Start};
 pub use strict::Strict;
 pub use tally::{Counts, RowKind, RowOutcome, Tally};
 pub use time::{MalformedTime, Time};
+pub use whole::{MAX_WHOLE, whole};

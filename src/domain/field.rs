@@ -5,10 +5,7 @@ use super::{
     bulk::Given,
     text::{self, MAX_BYTES},
 };
-use crate::types::Time;
-
-/// The largest whole number that every JSON reader keeps.
-pub const MAX_WHOLE: i64 = (1 << 53) - 1;
+use crate::types::{self, Time};
 
 /// Reads a text.
 pub(super) fn text<'a>(field: &str, text: &'a str) -> Result<&'a str, RowError> {
@@ -33,12 +30,7 @@ pub(super) fn time(field: &str, text: &str) -> Result<Time, RowError> {
 
 /// Reads a whole number, written as JSON writes numbers (`1.0` and `1e2` are whole).
 pub(super) fn whole(field: &str, number: &str, from: i64, to: i64) -> Result<i64, RowError> {
-    let whole = number.parse().ok().or_else(|| {
-        let number: f64 = number.parse().ok()?;
-        #[expect(clippy::cast_possible_truncation, reason = "so small a whole number is exact")]
-        (number.fract() == 0.0 && number.abs() <= MAX_WHOLE as f64).then_some(number as i64)
-    });
-    whole
+    types::whole(number)
         .filter(|whole| (from..=to).contains(whole))
         .ok_or_else(|| RowError::invalid(field, format!("{field}: expected a whole number from {from} to {to}")))
 }
@@ -68,6 +60,7 @@ pub(super) fn kept<State, T: Clone>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::MAX_WHOLE;
 
     #[test]
     fn whole_numbers_are_read_exactly() {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
 use super::execute::raw_json;
-use crate::types::Time;
+use crate::types::{self, Time};
 
 /// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
 #[derive(Clone, Copy, Debug)]
@@ -30,17 +30,13 @@ impl ScalarType for DateTime {
 #[derive(Clone, Copy, Debug)]
 pub struct Count(pub u64);
 
-/// The largest whole number that every JSON reader keeps.
-const MAX_COUNT: u64 = (1 << 53) - 1;
-
 /// A whole number of rows, 0 to 2^53-1, as a JSON number.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for Count {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => number
-                .as_u64()
-                .filter(|count| *count <= MAX_COUNT)
+            Value::Number(number) => types::whole(&number.to_string())
+                .and_then(|count| u64::try_from(count).ok())
                 .map(Self)
                 .ok_or_else(|| InputValueError::custom("expected a whole number from 0 to 9007199254740991")),
             _ => Err(InputValueError::expected_type(value)),
@@ -61,11 +57,9 @@ pub struct MinorUnits(pub i64);
 impl ScalarType for MinorUnits {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => {
-                number.as_i64().filter(|amount| amount.unsigned_abs() <= MAX_COUNT).map(Self).ok_or_else(|| {
-                    InputValueError::custom("expected a whole number within plus or minus 9007199254740991")
-                })
-            }
+            Value::Number(number) => types::whole(&number.to_string()).map(Self).ok_or_else(|| {
+                InputValueError::custom("expected a whole number within plus or minus 9007199254740991")
+            }),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -70,7 +70,7 @@ async fn a_member_that_is_named_often_goes_and_counts_once(
 ) {
     let server = Server::start(database).await;
     let (base, ids) = base_of(&server, &["a", "b"]).await;
-    let input = json!({"memberIds": [ids[0], ids[0]], "refs": ["a", "b", "a", "b", "x", "x"], "atMost": 2});
+    let input = json!({"memberIds": [ids[0], ids[0]], "refs": ["a", "b", "a", "b", "x", "x"], "atMost": 2.0});
     let payload = deleted(&server.writer().await, &base, input).await;
     assert_eq!((&payload["deletedMemberIds"], &payload["deleted"]["members"]), (&json!(ids), &json!(2)));
     assert_eq!((&payload["notFoundMemberIds"], &payload["notFoundRefs"]), (&json!([]), &json!(["x"])));

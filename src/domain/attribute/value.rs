@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{domain::field::MAX_WHOLE, types::Time};
+use crate::types::{MAX_WHOLE, Time};
 
 /// The most bytes of a text.
 const MAX_TEXT: usize = 16 << 10;

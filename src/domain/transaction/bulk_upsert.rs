@@ -13,11 +13,11 @@ use crate::{
         Error, RowError, RowErrorCode,
         access::Scope,
         bulk::{Given, Kind, Merge, Options, Upserted},
-        field::{self, MAX_WHOLE},
+        field,
         member::MemberName,
         owned::{self, OfMember},
     },
-    types::{RowKind, Time, TransactionId},
+    types::{MAX_WHOLE, RowKind, Time, TransactionId},
 };
 
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member. Times are as RFC 3339 has them.
