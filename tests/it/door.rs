@@ -210,6 +210,7 @@ async fn introspection_can_be_turned_off() {
 #[case("query($n: Int = 7) { memberbases(last: $n) { nodes { id } } }", json!({"n": 3}), 1 + 3 * 2)]
 #[case("{ memberbases(first: 5) { nodes { members(first: 4) { nodes { ...M } } } } } fragment M on Member { id clips(first: 3) { nodes { dealId } } }", json!({}), 1 + 5 * (1 + 1 + 4 * (1 + 1 + 1 + 3 * 2)))]
 #[case("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({"ids": ["m_01h455vb4pex5vsknk084sn02q", "m_01h455vb4pex5vsknk084sn02q"]}), 2 * 2)]
+#[case("query($id: ID!) { nodes(ids: [$id, \"m_01h455vb4pex5vsknk084sn02q\", $id]) { id } }", json!({"id": "m_01h455vb4pex5vsknk084sn02q"}), 3 * 2)]
 #[case("{ __typename }", json!({}), 1)]
 #[tokio::test]
 async fn what_an_operation_costs_is_told_when_asked(#[case] query: &str, #[case] variables: Value, #[case] cost: u64) {

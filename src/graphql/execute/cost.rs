@@ -83,10 +83,15 @@ impl Cost<'_> {
 
     /// How many ids or refs a field asks for.
     fn asked(&self, field: &Field) -> u64 {
-        let list = ["ids", "refs"].into_iter().find_map(|name| self.argument(field, name));
-        match list.as_deref() {
-            Some(Value::List(list)) => list.len() as u64,
-            _ => 1,
+        let list = ["ids", "refs"].into_iter().find_map(|name| Some((name, &field.get_argument(name)?.node)));
+        match list {
+            // There may be variables in it.
+            Some((_, Literal::List(list))) => list.len() as u64,
+            Some((name, _)) => match self.argument(field, name).as_deref() {
+                Some(Value::List(list)) => list.len() as u64,
+                _ => 1,
+            },
+            None => 1,
         }
     }
 
