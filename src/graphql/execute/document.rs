@@ -158,6 +158,8 @@ where
         if let Some(error) = scan.twice {
             return Err(vec![error]);
         }
+        // Before async-graphql, which would look for what an unknown type of a default is.
+        literals::check_types(self.registry(), &parsed).map_err(one)?;
         // Before async-graphql, which tells of one conflict once for each selection set around it.
         merging::check(self.registry(), &parsed).map_err(one)?;
         self.validate(&parsed)?;
@@ -178,7 +180,8 @@ where
         if errors.is_empty() {
             return Ok(());
         }
-        if errors.len() <= SUGGESTED {
+        // What may have been meant tells of the schema.
+        if self.limits.introspection && errors.len() <= SUGGESTED {
             errors = dry_run(&self.suggesting, document);
         }
         errors.sort_by(|a, b| (&a.locations, &a.message).cmp(&(&b.locations, &b.message)));

@@ -38,6 +38,20 @@ pub(super) fn check(registry: &Registry, document: &ExecutableDocument) -> Vec<E
     errors
 }
 
+/// Refuses a variable whose default is of a type that there is none of: async-graphql looks at the default all the same.
+pub(super) fn check_types(registry: &Registry, document: &ExecutableDocument) -> Result<(), Error> {
+    let variables = document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+    for variable in variables.filter(|variable| variable.node.default_value.is_some()) {
+        let ty = variable.node.var_type.node.to_string();
+        let (name, pos) = (MetaTypeName::concrete_typename(&ty), variable.node.var_type.pos);
+        if !registry.types.contains_key(name) {
+            let error = Error::new(Code::GraphqlValidationFailed, format!("unknown type {name:?}"));
+            return Err(error.at(pos.line, pos.column));
+        }
+    }
+    Ok(())
+}
+
 /// The type at the root of an operation.
 pub(super) fn root(registry: &Registry, ty: OperationType) -> Option<&MetaType> {
     registry.types.get(match ty {

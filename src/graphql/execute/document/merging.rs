@@ -53,8 +53,8 @@ impl<'a> Merging<'a> {
             }
             let mut firsts: Vec<_> = firsts.into_values().collect();
             firsts.sort_by_key(|(_, field)| field.pos);
-            for pair in firsts.windows(2) {
-                self.compare(key, pair[0], pair[1])?;
+            for (at, &first) in firsts.iter().enumerate() {
+                firsts[at + 1..].iter().try_for_each(|&other| self.compare(key, first, other))?;
             }
             if !below.is_empty() {
                 self.level(&below)?;

@@ -163,7 +163,11 @@ impl<'a> Scanner<'a> {
             let rest = bytes.get(self.at..).unwrap_or_default();
             self.at += match rest {
                 [] => return Err(self.open_string(start)),
-                [b'\\', b'"', b'"', b'"', ..] => 4,
+                // The parser would leave the backslash in the text.
+                [b'\\', b'"', b'"', b'"', ..] => {
+                    let message = r#"a block string with \""" in it is not read here: pass the text as a variable"#;
+                    return Err(self.located(self.at, Error::new(Code::GraphqlParseFailed, message)));
+                }
                 [b'"', b'"', b'"', ..] => break,
                 _ => 1,
             };

@@ -130,6 +130,14 @@ fn few_errors_come_with_what_may_have_been_meant() {
 }
 
 #[test]
+fn what_may_have_been_meant_is_not_told_where_the_schema_is_not() {
+    let limits = DocumentLimits { introspection: false, ..DocumentLimits::default() };
+    let documents = Documents::new(&Query, &Query, &EmptySubscription, &limits);
+    let error = refusal_by(&documents, "{membr{name}}").swap_remove(0);
+    assert_eq!(error.message(), "unknown field \"membr\" on type \"Query\"");
+}
+
+#[test]
 fn fragments_that_contain_themselves_are_refused() {
     invalid_for("{member{...A}} fragment A on Member{...B} fragment B on Member{friend{...A}}", "contains itself");
     invalid_for("{member{name}} fragment A on Member{...A}", "contains itself");
@@ -255,7 +263,8 @@ fn literals_are_judged_with_a_variable_inside_as_without() {
 
 #[test]
 fn a_variable_of_an_unknown_type_with_a_default_is_refused() {
-    invalid_for("query($f:Nope=7){members(first:$f){name}}", "");
+    invalid_for("query($f:Nope=7){members(first:$f){name}}", "unknown type \"Nope\"");
+    invalid_for("query($f:[Nope!]! = [7]){members(first:$f){name}}", "unknown type \"Nope\"");
 }
 
 #[test]
