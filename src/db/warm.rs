@@ -127,7 +127,9 @@ impl<DB: Database> Lent<DB> {
 
     /// Gives it to the pool, which judges it.
     pub(super) fn doubt(&mut self) {
-        self.connection.take().map(give_back);
+        if let Some(connection) = self.connection.take() {
+            give_back(connection);
+        }
     }
 }
 
