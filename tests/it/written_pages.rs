@@ -12,84 +12,218 @@ use crate::support::{Answer, Database, Random, Server};
 const FIELDS: [&str; 8] =
     ["id", "ref", "memberbaseId", "attributes", "createdAt", "updatedAt", "sourceUpdatedAt", "__typename"];
 
-/// A field that only the ordinary form has.
-const ORDINARY: &str = " ordinary: attribute(key: \"none\")";
+/// What queries have in them, some of them.
+const ASKED: [&str; 6] =
+    ["... on Node", "... on MemberEdge", " on MemberConnection {", " on MemberEdge {", " on Node {", " on Clip"];
 
-/// A selection of a type, and the fragments that it spreads.
+/// What answers have in them, some of them.
+const ANSWERED: [&str; 4] = ["\"clip_", "\"sc_", "\"txn_", "\"MemberEdge\""];
+
+/// What stands where nodes or edges may be told to be ordinary.
+const MARKS: [&str; 2] = ["@nodes", "@edges"];
+
+/// Fields that only the ordinary form has, of a node and of an edge.
+const ORDINARY: [&str; 2] =
+    ["ordinary: attribute(key: \"none\")", "ordinary: node { ordinary: attribute(key: \"none\") }"];
+
+/// Which page.
+const PAGES: [&str; 4] = ["first: 3", "last: 2", "first: 0", "first: 2, orderBy: {field: REF, direction: DESC}"];
+
+/// A field with its arguments, and the type of its value where that has fields.
+type Field = (&'static str, &'static str);
+
+const OF_MEMBER: [Field; 13] = [
+    ("id", ""),
+    ("ref", ""),
+    ("memberbaseId", ""),
+    ("attributes", ""),
+    ("createdAt", ""),
+    ("updatedAt", ""),
+    ("sourceUpdatedAt", ""),
+    ("__typename", ""),
+    // From here on, only the ordinary form has them.
+    ("attribute(key: \"name\")", ""),
+    ("clips(first: 1)", "ClipConnection"),
+    ("stampCollections(last: 1)", "StampCollectionConnection"),
+    ("transactions(first: 2)", "TransactionConnection"),
+    ("memberbase", "Memberbase"),
+];
+
+/// The fields that are selected of a type; `plain` of those that a member has of its own.
+fn fields(of: &str, plain: bool) -> &'static [Field] {
+    match of {
+        "Member" if plain => &OF_MEMBER[..FIELDS.len()],
+        "Member" => &OF_MEMBER,
+        "Node" => &[("id", ""), ("__typename", "")],
+        "MemberConnection" => &[
+            ("nodes", "Member"),
+            ("edges", "MemberEdge"),
+            ("nodes", "Member"),
+            ("edges", "MemberEdge"),
+            ("pageInfo", "PageInfo"),
+            ("totalCount", ""),
+            ("__typename", ""),
+        ],
+        "MemberEdge" => &[("node", "Member"), ("node", "Member"), ("cursor", ""), ("__typename", "")],
+        "PageInfo" => &[("hasNextPage", ""), ("hasPreviousPage", ""), ("startCursor", ""), ("endCursor", "")],
+        "Memberbase" => {
+            &[("id", ""), ("members(first: 1)", "MemberConnection"), ("members(last: 2)", "MemberConnection")]
+        }
+        "ClipConnection" => &[("nodes", "Clip"), ("edges", "ClipEdge"), ("pageInfo", "PageInfo"), ("totalCount", "")],
+        "StampCollectionConnection" => &[("nodes", "StampCollection"), ("totalCount", ""), ("__typename", "")],
+        "TransactionConnection" => &[("nodes", "Transaction"), ("pageInfo", "PageInfo"), ("__typename", "")],
+        "ClipEdge" => &[("cursor", ""), ("node", "Clip")],
+        "Clip" => &[("id", ""), ("dealId", ""), ("variantId", ""), ("member", "Member")],
+        "StampCollection" => &[("id", ""), ("stamps", ""), ("updatedAt", "")],
+        "Transaction" => &[("id", ""), ("amount", ""), ("authedAt", ""), ("__typename", "")],
+        other => panic!("no fields of {other}"),
+    }
+}
+
+/// A fragment with a name.
+struct Fragment {
+    name: String,
+    on: &'static str,
+    plain: bool,
+    depth: usize,
+    text: String,
+}
+
+/// Selections of a document, and the fragments that they spread.
 struct Selections {
     random: Random,
-    fragments: Vec<String>,
-    /// The response keys that stand for a field already.
-    keys: Vec<(String, &'static str)>,
+    fragments: Vec<Fragment>,
+    /// The response keys that stand for a field of a type already.
+    keys: Vec<(&'static str, String, Field)>,
+    /// How many items there may still be.
+    left: usize,
 }
 
 impl Selections {
     fn new(seed: u64) -> Self {
-        Self { random: Random(seed), fragments: Vec::new(), keys: Vec::new() }
+        Self { random: Random(seed), fragments: Vec::new(), keys: Vec::new(), left: 60 }
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.random.below(count) == 0
     }
 
     fn directive(&mut self) -> &'static str {
-        let all = ["", "", "", " @include(if: $yes)", " @skip(if: $yes)", " @skip(if: false) @include(if: $no)"];
-        all[self.random.below(all.len())]
+        let all = [
+            " @include(if: $yes)",
+            " @skip(if: $no)",
+            " @include(if: true)",
+            " @include(if: $default)",
+            " @skip(if: false) @include(if: $yes)",
+            " @skip(if: $yes)",
+            " @include(if: false)",
+            " @skip(if: false) @include(if: $no)",
+        ];
+        if self.one_in(4) { all[self.random.below(all.len())] } else { "" }
     }
 
-    fn of_member(&mut self, depth: usize) -> String {
+    /// Of a type, with fields in fields up to this depth; where `plain`, of members their own fields alone.
+    fn of(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
         let mut items = Vec::new();
-        for _ in 0..=self.random.below(5) {
-            let directive = self.directive();
-            match self.random.below(if depth == 0 { 6 } else { 9 }) {
-                6 => items.push(format!("...{directive} {{ {} }}", self.of_member(depth - 1))),
-                7 => items.push(format!("... on Member{directive} {{ {} }}", self.of_member(depth - 1))),
-                8 => {
-                    let inner = self.of_member(depth - 1);
-                    let name = format!("F{}", self.fragments.len());
-                    self.fragments.push(format!("fragment {name} on Member {{ {inner} }}"));
-                    items.push(format!("...{name}{directive}"));
+        for _ in 0..=self.random.below(4) {
+            self.left = self.left.saturating_sub(1);
+            let item = match self.random.below(if self.left == 0 { 6 } else { 9 }) {
+                6 => format!("...{} {{ {} }}", self.directive(), self.of(of, depth, plain)),
+                7 => {
+                    let on = self.condition(of);
+                    format!("... on {on}{} {{ {} }}", self.directive(), self.of(on, depth, plain))
                 }
-                _ => items.push(format!("{}{directive}", self.field())),
-            }
+                8 => format!("...{}{}", self.fragment(of, depth, plain), self.directive()),
+                _ => self.field(of, depth, plain),
+            };
+            items.push(item);
         }
         items.join(" ")
     }
 
-    /// A field under a key that stands for no other.
-    fn field(&mut self) -> String {
-        let field = FIELDS[self.random.below(FIELDS.len())];
-        let key = [field, "a", "b_1", "nodes", "ref"][self.random.below(5)];
-        match self.keys.iter().find(|(known, _)| known == key) {
-            Some((_, known)) if *known != field => return format!("{key}: {known}"),
-            Some(_) => {}
-            None => self.keys.push((key.to_owned(), field)),
+    fn condition(&mut self, of: &'static str) -> &'static str {
+        if of == "Member" && self.one_in(3) { "Node" } else { of }
+    }
+
+    /// The name of a fragment, which may be spread elsewhere too.
+    fn fragment(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
+        let on = self.condition(of);
+        let fits = |known: &&Fragment| known.on == on && known.depth <= depth && (known.plain || !plain);
+        let known: Vec<_> = self.fragments.iter().filter(fits).map(|known| known.name.clone()).collect();
+        if !known.is_empty() && self.random.below(2) == 0 {
+            return known[self.random.below(known.len())].clone();
         }
-        format!("{key}: {field}")
+        let text = self.of(on, depth, plain);
+        let name = format!("F{}", self.fragments.len());
+        self.fragments.push(Fragment { name: name.clone(), on, plain, depth, text });
+        name
+    }
+
+    /// A field under a key that stands for no other.
+    fn field(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
+        let fits = |field: &Field| depth > 0 && (depth > 1 || field.1 != "MemberEdge") || field.1.is_empty();
+        let fields: Vec<Field> = fields(of, plain).iter().copied().filter(fits).collect();
+        // What a node is selected for is selected of a member.
+        let owner = if of == "Node" { "Member" } else { of };
+        for _ in 0..5 {
+            let field = fields[self.random.below(fields.len())];
+            let name = field.0.split('(').next().unwrap();
+            let key = [name, name, "a", "b_1", "nodes", "ref"][self.random.below(6)];
+            match self.keys.iter().find(|(of, known, _)| *of == owner && known == key).map(|(_, _, known)| *known) {
+                Some(known) if !fields.contains(&known) => continue,
+                Some(known) => return self.written(key, known, of, depth, plain),
+                None => self.keys.push((owner, key.to_owned(), field)),
+            }
+            return self.written(key, field, of, depth, plain);
+        }
+        "__typename".to_owned()
+    }
+
+    fn written(&mut self, key: &str, (field, inner): Field, of: &str, depth: usize, plain: bool) -> String {
+        let alias = if field == key { String::new() } else { format!("{key}: ") };
+        let directive = self.directive();
+        if inner.is_empty() {
+            return format!("{alias}{field}{directive}");
+        }
+        let (plain, mark) = match (of, inner) {
+            ("MemberConnection", "Member") => (!self.one_in(5), MARKS[0]),
+            ("MemberConnection", "MemberEdge") => (!self.one_in(5), MARKS[1]),
+            _ => (plain, ""),
+        };
+        format!("{alias}{field}{directive} {{ {} {mark} }}", self.of(inner, depth - 1, plain))
     }
 }
 
-/// A query of both forms: the same but for one field.
-fn queries(seed: u64) -> [String; 2] {
+/// A query in four forms: the same but for what is told to be ordinary: nothing, the nodes, the edges, or both.
+fn queries(seed: u64) -> [String; 4] {
     let mut selections = Selections::new(seed);
-    let member = selections.of_member(2);
-    let paging =
-        ["first: 3", "last: 2", "first: 2, orderBy: {field: REF, direction: DESC}"][selections.random.below(3)];
-    let around =
-        ["pageInfo { hasNextPage startCursor endCursor }", "totalCount", "__typename"][selections.random.below(3)];
-    let form = selections.random.below(4);
-    ["", ORDINARY].map(|more| {
-        let nodes = format!("nodes {{ {member}{more} }}");
-        let edges = format!("edges {{ x: cursor node {{ {member}{more} }} __typename cursor }}");
-        let page = match form {
-            0 => nodes,
-            1 => edges,
-            2 => format!("{nodes} again: {edges}"),
-            _ => format!("... {{ {nodes} }} {around} {edges}"),
+    let paging = PAGES[selections.random.below(PAGES.len())];
+    let pages = [(); 3].map(|()| selections.of("MemberConnection", 6, true));
+    let fragment = |it: &Fragment| format!("fragment {} on {} {{ {} }}", it.name, it.on, it.text);
+    let fragments: Vec<_> = selections.fragments.iter().map(fragment).collect();
+    let [page, more, below] = pages;
+    let query = format!(
+        "query($b: ID!, $yes: Boolean!, $no: Boolean!, $default: Boolean = true) {{ \
+            used: memberbases(first: 0) @include(if: $yes) @skip(if: $no) {{ totalCount @include(if: $default) }} \
+            members(memberbaseId: $b, {paging}) {{ {page} }} \
+            members(memberbaseId: $b, {paging}) {{ {more} }} \
+            node(id: $b) {{ ... on Memberbase {{ members({paging}) {{ {below} }} }} }} }} {}",
+        fragments.join(" ")
+    );
+    [[false, false], [true, false], [false, true], [true, true]].map(|ordinary| {
+        let told = |query: String, place: usize| {
+            query.replace(MARKS[place], if ordinary[place] { ORDINARY[place] } else { "" })
         };
-        let fragments = selections.fragments.join(" ");
-        format!(
-            "query($b: ID!, $yes: Boolean!, $no: Boolean!) {{ \
-                used: memberbases(first: 0) @include(if: $yes) @skip(if: $no) {{ totalCount }} \
-                members(memberbaseId: $b, {paging}) {{ {page} {around} }} \
-                node(id: $b) {{ ... on Memberbase {{ members({paging}) {{ {page} }} }} }} }} {fragments}"
-        )
+        told(told(query.clone(), 0), 1)
+    })
+}
+
+/// An answer without the fields that told it to be ordinary.
+fn without(answer: String) -> String {
+    ["\"ordinary\":{\"ordinary\":null}", "\"ordinary\":null"].iter().fold(answer, |answer, field| {
+        [format!(",{field}"), format!("{field},"), (*field).to_owned()]
+            .iter()
+            .fold(answer, |answer, field| answer.replace(field, ""))
     })
 }
 
@@ -101,7 +235,13 @@ fn text(answer: &Answer) -> String {
 #[tokio::test]
 async fn both_forms_of_a_page_are_the_same(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     // What is generated is larger than what people write.
-    let document = DocumentLimits { directives: 1_000, aliases: 1_000, fragments: 1_000, ..DocumentLimits::default() };
+    let document = DocumentLimits {
+        directives: 1_000,
+        aliases: 1_000,
+        fragments: 1_000,
+        selection_depth: 50,
+        ..DocumentLimits::default()
+    };
     let server = Server::with(database, Limits { document, ..Limits::default() }).await;
     let members = [
         ("plain", json!({})),
@@ -113,23 +253,35 @@ async fn both_forms_of_a_page_are_the_same(#[values(Database::Sqlite, Database::
     let base = server.memberbase_with(&schema, &members).await;
     let rows = json!([{"ref": "last", "sourceUpdatedAt": "2026-01-31T12:00:00.123456Z"}]);
     server.writer().await.upsert_with(json!({"memberbaseId": base, "members": rows})).await.data();
+    let clips = json!([
+        {"memberRef": "plain", "dealId": "d", "creativeId": "c"},
+        {"memberRef": "plain", "dealId": "e", "creativeId": "c"},
+        {"memberRef": "last", "dealId": "\"d\"", "creativeId": "c"},
+    ]);
+    let mutation = "mutation($i: BulkUpsertClipsInput!) { bulkUpsertClips(input: $i) { summary { created } } }";
+    let input = json!({"i": {"memberbaseId": base, "clips": clips}});
+    assert_eq!(server.writer().await.ask(mutation, input).await.data()["bulkUpsertClips"]["summary"]["created"], 3);
     let reader = server.reader().await;
-    let mut seen = BTreeSet::new();
-    for seed in 0..400 {
-        let variables = json!({"b": base, "yes": true, "no": false});
-        let [written, ordinary] = queries(seed);
+    let all = "query($b: ID!) { members(memberbaseId: $b, first: 3) { nodes { id } } }";
+    let data = reader.ask(all, json!({"b": base})).await.data();
+    let nodes = data["members"]["nodes"].as_array().unwrap();
+    let ids: Vec<_> = nodes.iter().map(|node| node["id"].as_str().unwrap().to_owned()).collect();
+    server.give(&base, &ids, [2, 1, 4]).await;
+    let variables = json!({"b": base, "yes": true, "no": false});
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for seed in 0..300 {
+        let [written, ordinary @ ..] = queries(seed);
         let answer = reader.ask(&written, variables.clone()).await;
         assert_eq!(answer.status, 200, "{written}: {}", text(&answer));
-        let other = text(&reader.ask(&ordinary, variables).await);
-        assert!(!other.contains("\"errors\""), "{ordinary}: {other}");
-        let other = other.replace(",\"ordinary\":null", "").replace("\"ordinary\":null", "");
-        assert_eq!(text(&answer), other, "{written}");
-        for field in FIELDS {
-            if written.contains(field) {
-                seen.insert(field);
-            }
+        let answer = text(&answer);
+        assert!(!answer.contains("\"errors\""), "{written}: {answer}");
+        let _: Value = serde_json::from_str(&answer).expect("JSON");
+        for ordinary in ordinary.iter().filter(|ordinary| **ordinary != written) {
+            let other = without(text(&reader.ask(ordinary, variables.clone()).await));
+            assert_eq!(answer, other, "{written}\n{ordinary}");
         }
-        let _: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        seen.extend(FIELDS.iter().chain(&ASKED).filter(|part| written.contains(**part)));
+        seen.extend(ANSWERED.iter().filter(|part| answer.contains(**part)));
     }
-    assert_eq!(seen.len(), FIELDS.len());
+    assert_eq!(seen.len(), FIELDS.len() + ASKED.len() + ANSWERED.len(), "{seen:?}");
 }

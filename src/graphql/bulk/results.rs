@@ -167,6 +167,12 @@ fn enum_value(json: &mut Vec<u8>, value: impl EnumType) {
 #[cfg(test)]
 mod tests {
     use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
+    use futures_util::FutureExt;
+    use proptest::{
+        collection::vec,
+        prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest},
+        sample::{Index, subsequence},
+    };
 
     use super::*;
     use crate::domain::{RowErrorCode, bulk::Outcome};
@@ -193,48 +199,95 @@ mod tests {
     }
 
     fn query() -> Query {
-        let error = domain::RowError {
-            code: RowErrorCode::InvalidRef,
-            message: "a \"ref\"".to_owned(),
-            path: vec!["ref".to_owned()],
+        let error = |code, message: &str, path: &[&str]| domain::RowError {
+            code,
+            message: message.to_owned(),
+            path: path.iter().map(|&step| step.to_owned()).collect(),
         };
-        let rows = ["a\"\n", "é", ""].map(|reference| Row::new(reference.to_owned(), None, None));
+        let rows = ["a\"\n", "é", "", "\u{1}\\", "</b>\u{2028}", "😀", "z"];
+        let rows = rows.map(|reference| Row::new(reference.to_owned(), None, None));
+        let id = |number| Some(MemberId::from_uuid(uuid::Uuid::from_u128(number)));
+        let (created, updated, unchanged) = (Outcome::Created, Outcome::Updated, Outcome::Unchanged);
+        let failures = [
+            (2, error(RowErrorCode::InvalidRef, "a \"ref\"", &["ref"])),
+            (6, error(RowErrorCode::UnknownAttribute, "no\n", &["attributes", "a \"b\"\\"])),
+        ];
         let upserted = Upserted {
-            ids: vec![Some(MemberId::from_uuid(uuid::Uuid::from_u128(7))), None, None],
-            outcomes: vec![Outcome::Created, Outcome::Skipped, Outcome::Failed],
-            failures: [(2, error)].into(),
+            ids: vec![id(7), id(u128::MAX), None, id(0), id(1), None, None],
+            outcomes: vec![
+                created,
+                updated,
+                Outcome::Failed,
+                unchanged,
+                Outcome::Stale,
+                Outcome::Skipped,
+                Outcome::Failed,
+            ],
+            failures: failures.into(),
         };
         Query(upserted, rows.to_vec())
     }
 
-    /// Both forms of a selection, as JSON.
-    async fn both(written: &str, objects: &str, selection: &str) -> [serde_json::Value; 2] {
-        let schema = Schema::new(query(), EmptyMutation, EmptySubscription);
-        let query = |field: &str| format!("{{ {field} {{ {selection} }} }}");
-        let Value::Object(mut data) = schema.execute(query(written)).await.data else {
-            panic!("no data for {selection}")
-        };
-        let made = match data.swap_remove(written).expect("the field") {
-            Value::Binary(json) => serde_json::from_slice(&json).expect("JSON"),
-            value => value.into_json().expect("JSON"),
-        };
-        let mut data = schema.execute(query(objects)).await.data.into_json().expect("JSON");
-        [made, data[objects].take()]
+    /// Fields of a type, some of them again under other keys, in any order: flat, as an operation is that was planned.
+    fn fields(names: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+        let keyed =
+            names.iter().flat_map(|&name| [name.to_owned(), format!("x_{name}: {name}"), format!("y{name}: {name}")]);
+        let keyed: Vec<_> = keyed.collect();
+        let most = keyed.len();
+        subsequence(keyed, 1..=most).prop_shuffle()
     }
 
-    #[tokio::test]
-    async fn both_forms_say_the_same() {
-        for selection in [
-            "index ref id outcome error { code message path }",
-            "b: outcome a: ref ref __typename error { __typename x: message }",
-            "id error { ... on RowError { code } }",
-            "error { code @include(if: true) } ... on MemberUpsertResult { index }",
-        ] {
-            let [made, objects] = both("written", "objects", selection).await;
-            assert_eq!(made, objects, "{selection}");
+    /// A selection of a result.
+    fn selection(names: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let errors = vec(fields(&["__typename", "code", "message", "path"]), 0..3);
+        (fields(names), errors, any::<Index>()).prop_map(|(mut fields, errors, place)| {
+            for (number, error) in errors.iter().enumerate() {
+                let place = place.index(fields.len() + 1);
+                fields.insert(place, format!("e{number}: error {{ {} }}", error.join(" ")));
+            }
+            fields.join(" ")
+        })
+    }
+
+    /// Both forms of a selection, as text, and whether the first was made as JSON.
+    fn both(written: &str, objects: &str, selection: &str) -> (String, String, bool) {
+        let schema = Schema::new(query(), EmptyMutation, EmptySubscription);
+        let of = |field: &str| {
+            let response =
+                schema.execute(format!("{{ {field} {{ {selection} }} }}")).now_or_never().expect("an answer");
+            let Value::Object(mut data) = response.data else {
+                panic!("no data for {selection}: {:?}", response.errors)
+            };
+            data.swap_remove(field).expect("the field")
+        };
+        let text = |value: &Value| serde_json::to_string(value).expect("JSON");
+        match of(written) {
+            Value::Binary(json) => (String::from_utf8(json.to_vec()).expect("UTF-8"), text(&of(objects)), true),
+            value => (text(&value), text(&of(objects)), false),
         }
-        for selection in ["index id outcome error { code message path }", "__typename a: id b: id"] {
-            let [made, objects] = both("plainWritten", "plainObjects", selection).await;
+    }
+
+    proptest! {
+        #[test]
+        fn both_forms_say_the_same_to_the_letter(
+            of_member in selection(&["__typename", "index", "ref", "id", "outcome"]),
+            of_other in selection(&["__typename", "index", "id", "outcome"]),
+        ) {
+            for (written, objects, selection) in
+                [("written", "objects", of_member), ("plainWritten", "plainObjects", of_other)]
+            {
+                let (made, objects, as_json) = both(written, objects, &selection);
+                prop_assert!(as_json, "{}", selection);
+                prop_assert_eq!(made, objects, "{}", selection);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_flat_is_not_made_as_json() {
+        for selection in ["id error { ... on RowError { code } }", "id ... on MemberUpsertResult { index }"] {
+            let (made, objects, as_json) = both("written", "objects", selection);
+            assert!(!as_json, "{selection}");
             assert_eq!(made, objects, "{selection}");
         }
     }

@@ -157,3 +157,46 @@ fn decode(hash: &str) -> Option<Hash> {
     }
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request<'a>(query: Option<&'a str>, hash: String) -> Request<'a> {
+        Request {
+            query: query.map(Cow::Borrowed),
+            document_id: None,
+            persisted: Some(hash.into()),
+            operation_name: None,
+            variables: None,
+        }
+    }
+
+    /// Keeps texts, each of which has to be found at once; in the end there were more than may be kept.
+    fn keeps_the_newest_within_its_bound(count: u64, text: impl Fn(u64) -> String) {
+        let persisted = Persisted::new(None);
+        let mut all = 0;
+        for number in 0..count {
+            let (text, hash) = (text(number), format!("{number:064x}"));
+            persisted.keep(&request(Some(&text), hash.clone()), &text);
+            all += text.len() as u64 + 64;
+            let found = persisted.text(&request(None, hash));
+            assert!(found.is_ok_and(|found| found == text), "{number} is not found");
+            assert!(persisted.sent.weight() <= CACHE, "{number}: {}", persisted.sent.weight());
+        }
+        assert!(all > CACHE + CACHE / 4, "{all}");
+        // The texts, and for each its hash with what a map needs.
+        let kept: u64 = persisted.sent.iter().map(|(_, text)| text.len() as u64 + 64).sum();
+        assert!((CACHE / 4..=CACHE).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn long_documents_are_kept_up_to_a_bound() {
+        keeps_the_newest_within_its_bound(100, |number| format!("{number:03}").repeat(80_000));
+    }
+
+    #[test]
+    fn short_documents_are_kept_up_to_a_bound() {
+        keeps_the_newest_within_its_bound(300_000, |number| format!("{{a{number}}}"));
+    }
+}

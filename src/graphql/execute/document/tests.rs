@@ -225,6 +225,36 @@ fn a_text_is_judged_once() {
     assert_eq!(documents.cache.len(), 1);
 }
 
+/// Texts of which the first are as long as may be, and the others as heavy once they are parsed.
+fn heavy(number: usize) -> String {
+    let limits = DocumentLimits::default();
+    let text = format!("{{a{number}:member{{name}}}}");
+    match number {
+        0..80 => format!("{text}{}", "#".repeat(limits.bytes - text.len())),
+        // Of 20 tokens without its items.
+        _ => format!("{{a{number}:members(filter:{{or:[{}]}}){{name}}}}", "{}".repeat((limits.tokens - 20) / 2)),
+    }
+}
+
+#[test]
+fn what_is_kept_has_a_bound_and_the_newest_is_kept() {
+    let documents = documents();
+    let mut all = 0;
+    for number in 0..90 {
+        let text = heavy(number);
+        let document = documents.get(&text).expect("a document");
+        all += document.weight;
+        let tokens = if number < 80 { 0 } else { 19_000 };
+        assert!(document.weight >= text.len() as u64 + tokens * TOKEN, "{number}");
+        assert!(documents.cache.weight() <= CACHE, "{number}: {}", documents.cache.weight());
+        let kept: u64 = documents.cache.iter().map(|(_, document)| document.weight).sum();
+        assert_eq!(kept, documents.cache.weight());
+        assert!(Arc::ptr_eq(&document, &documents.get(&text).expect("a document")), "{number} is judged again");
+    }
+    assert!(all > 2 * CACHE, "{all}");
+    assert!(documents.cache.weight() > CACHE / 4, "{}", documents.cache.weight());
+}
+
 #[test]
 fn what_is_no_document_is_told_with_its_place() {
     let error = refusal("{\n  member{name}\n  }}");
