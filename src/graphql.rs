@@ -17,7 +17,6 @@ mod owned;
 mod scalar;
 mod stamp_collection;
 mod sync;
-mod template;
 mod transaction;
 
 use async_graphql::MergedObject;

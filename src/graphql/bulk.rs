@@ -15,7 +15,10 @@ pub use rare::Rare;
 pub use raw::Raw;
 pub use results::{MemberUpsertResults, UpsertResults};
 
-use super::{execute::raw_json, scalar::Count, template::quoted};
+use super::{
+    execute::{raw_json, template::quoted},
+    scalar::Count,
+};
 use crate::{
     domain::{
         self,

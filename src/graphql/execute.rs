@@ -9,6 +9,7 @@ mod request;
 mod root;
 mod rows;
 mod stream;
+pub(super) mod template;
 mod variables;
 mod write;
 

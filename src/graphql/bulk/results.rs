@@ -8,7 +8,7 @@ use async_graphql::{ID, SimpleObject, Value, parser::types::SelectionSet, resolv
 use super::{RowError, RowErrorCode, UpsertOutcome};
 use crate::{
     domain::{self, bulk::Upserted, member::bulk_upsert::Row},
-    graphql::template::{Template, TwoForms, Written, nullable, quoted, text},
+    graphql::execute::template::{Template, TwoForms, Written, nullable, quoted, text},
     types::{Id, MemberId},
 };
 

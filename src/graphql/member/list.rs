@@ -16,9 +16,9 @@ use crate::{
         Error,
         connection::{OrderDirection, PageInfo, Paging},
         context::Found,
+        execute::template::Written,
         filter::{AttributeFilter, Combination, DateTimeFilter, IdFilter, StringFilter},
         scalar::Count,
-        template::Written,
     },
 };
 

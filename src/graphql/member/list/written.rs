@@ -8,7 +8,7 @@ use async_graphql::{
 use super::{Member, MemberConnection, MemberEdge, Rows};
 use crate::{
     domain::member::{Fields, View},
-    graphql::template::{Template, TwoForms, nullable, quoted, text},
+    graphql::execute::template::{Template, TwoForms, nullable, quoted, text},
     types::{Id, Time},
 };
 

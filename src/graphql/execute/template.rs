@@ -12,7 +12,7 @@ use async_graphql::{
     registry::Registry,
 };
 
-use super::execute::raw_json;
+use super::raw_json;
 
 /// A list that can be written as JSON for some selections.
 pub trait TwoForms: Send + Sync {
@@ -28,7 +28,7 @@ pub trait TwoForms: Send + Sync {
 
 /// A list in whichever form its selection allows.
 #[derive(Debug)]
-pub struct Written<T>(pub(super) T);
+pub struct Written<T>(pub(in crate::graphql) T);
 
 impl<T: TwoForms> OutputType for Written<T> {
     fn type_name() -> Cow<'static, str> {
@@ -56,7 +56,7 @@ const GUESSED: usize = 1 << 20;
 
 /// An item of a list with gaps.
 #[derive(Debug)]
-pub(super) struct Template<Gap> {
+pub(in crate::graphql) struct Template<Gap> {
     /// What stands before each gap.
     gaps: Vec<(String, Gap)>,
     /// What stands behind the last gap.
@@ -66,7 +66,7 @@ pub(super) struct Template<Gap> {
 impl<Gap> Template<Gap> {
     /// Of an object with this selection, of which `value` writes each field. None where one can't be written, and where
     /// the selection is not flat, as it is once an operation is planned: one field a response key.
-    pub(super) fn of(
+    pub(in crate::graphql) fn of(
         selection: &SelectionSet,
         value: impl FnMut(&mut Self, &str, &SelectionSet) -> Option<()>,
     ) -> Option<Self> {
@@ -76,7 +76,7 @@ impl<Gap> Template<Gap> {
     }
 
     /// Writes an object into the item.
-    pub(super) fn object(
+    pub(in crate::graphql) fn object(
         &mut self,
         selection: &SelectionSet,
         mut value: impl FnMut(&mut Self, &str, &SelectionSet) -> Option<()>,
@@ -101,7 +101,7 @@ impl<Gap> Template<Gap> {
     }
 
     /// Writes the name of a type, which is the same for every item.
-    pub(super) fn type_name(&mut self, name: &str) -> Option<()> {
+    pub(in crate::graphql) fn type_name(&mut self, name: &str) -> Option<()> {
         self.end.push('"');
         self.end.push_str(name);
         self.end.push('"');
@@ -109,13 +109,13 @@ impl<Gap> Template<Gap> {
     }
 
     /// Leaves a gap, to be filled for every item.
-    pub(super) fn gap(&mut self, gap: Gap) -> Option<()> {
+    pub(in crate::graphql) fn gap(&mut self, gap: Gap) -> Option<()> {
         self.gaps.push((mem::take(&mut self.end), gap));
         Some(())
     }
 
     /// Leaves a gap between quotes, for what has nothing in it that JSON escapes, such as an id or a time.
-    pub(super) fn quoted_gap(&mut self, gap: Gap) -> Option<()> {
+    pub(in crate::graphql) fn quoted_gap(&mut self, gap: Gap) -> Option<()> {
         self.end.push('"');
         self.gap(gap);
         self.end.push('"');
@@ -123,12 +123,12 @@ impl<Gap> Template<Gap> {
     }
 
     /// What is to be filled in.
-    pub(super) fn gaps(&self) -> impl Iterator<Item = &Gap> {
+    pub(in crate::graphql) fn gaps(&self) -> impl Iterator<Item = &Gap> {
         self.gaps.iter().map(|(_, gap)| gap)
     }
 
     /// Adds one item, whose gaps are filled by `fill`.
-    pub(super) fn item(&self, json: &mut Vec<u8>, mut fill: impl FnMut(&Gap, &mut Vec<u8>)) {
+    pub(in crate::graphql) fn item(&self, json: &mut Vec<u8>, mut fill: impl FnMut(&Gap, &mut Vec<u8>)) {
         for (text, gap) in &self.gaps {
             json.extend_from_slice(text.as_bytes());
             fill(gap, json);
@@ -137,7 +137,7 @@ impl<Gap> Template<Gap> {
     }
 
     /// A list of items.
-    pub(super) fn list<Item>(
+    pub(in crate::graphql) fn list<Item>(
         &self,
         items: impl ExactSizeIterator<Item = Item>,
         mut fill: impl FnMut(&Item, &Gap, &mut Vec<u8>),
@@ -165,19 +165,19 @@ fn guess(first: usize, count: usize) -> usize {
 }
 
 /// Writes a text.
-pub(super) fn text(json: &mut Vec<u8>, text: &str) {
+pub(in crate::graphql) fn text(json: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(json, text).expect("memory takes whatever is written");
 }
 
 /// Writes what has nothing in it that JSON escapes, such as an id or a time.
-pub(super) fn quoted(json: &mut Vec<u8>, value: impl AsRef<[u8]>) {
+pub(in crate::graphql) fn quoted(json: &mut Vec<u8>, value: impl AsRef<[u8]>) {
     json.push(b'"');
     json.extend_from_slice(value.as_ref());
     json.push(b'"');
 }
 
 /// Writes a value, or null where there is none.
-pub(super) fn nullable<T>(json: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
+pub(in crate::graphql) fn nullable<T>(json: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
     match value {
         Some(value) => write(json, value),
         None => json.extend_from_slice(b"null"),
