@@ -83,16 +83,15 @@ impl Cost<'_> {
 
     /// How many ids or refs a field asks for.
     fn asked(&self, field: &Field) -> u64 {
-        let list = ["ids", "refs"].into_iter().find_map(|name| Some((name, &field.get_argument(name)?.node)));
-        match list {
+        let count = |name| match &field.get_argument(name)?.node {
             // There may be variables in it.
-            Some((_, Literal::List(list))) => list.len() as u64,
-            Some((name, _)) => match self.argument(field, name).as_deref() {
-                Some(Value::List(list)) => list.len() as u64,
-                _ => 1,
+            Literal::List(list) => Some(list.len()),
+            _ => match self.argument(field, name)?.as_ref() {
+                Value::List(list) => Some(list.len()),
+                _ => None,
             },
-            None => 1,
-        }
+        };
+        ["ids", "refs"].into_iter().find_map(count).unwrap_or(1) as u64
     }
 
     fn argument(&self, field: &Field, name: &str) -> Option<Cow<'_, Value>> {
