@@ -148,3 +148,24 @@ async fn attributes_are_deleted_by_member_by_key_or_all(
     assert_eq!(delete(json!({"attribute_keys": []})).await.json(), json!({"deleted": 0}));
     assert_eq!(delete(json!({"delete_all": true})).await.json(), json!({"deleted": 9}), "nothing was gone");
 }
+
+/// A part at a time, each of 2,000.
+#[rstest]
+#[tokio::test]
+async fn attributes_of_many_members_are_deleted_all_and_no_others(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, admin) = (server.memberbase_with(&[("n", "NUMBER"), ("s", "STRING")], &[]).await, server.admin().await);
+    let attributes =
+        |number: usize| if number.is_multiple_of(5) { json!({"s": "x"}) } else { json!({"n": 1, "s": "x"}) };
+    let member = |number| json!({"ref": format!("{number:04}"), "attributes": attributes(number)});
+    let members: Vec<_> = (0..5_100).map(member).collect();
+    admin.called("member/bulk-upsert", json!({"member_base_id": base, "members": members})).await;
+    let body = json!({"member_base_id": base, "attribute_keys": ["n"]});
+    let deleted = admin.call("member.attributes/delete", body.clone()).await.json();
+    assert_eq!(deleted, json!({"deleted": 5_100 * 4 / 5}));
+    assert_eq!(admin.call("member.attributes/delete", body).await.json(), json!({"deleted": 0}));
+    let others = json!({"member_base_id": base, "attribute_keys": ["s"]});
+    assert_eq!(admin.call("member.attributes/delete", others).await.json(), json!({"deleted": 5_100}));
+}
