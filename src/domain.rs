@@ -17,5 +17,6 @@ pub mod stamp_collection;
 pub mod sync;
 pub mod text;
 pub mod transaction;
+mod updated_at;
 
 pub use error::{Error, InputPath, RowError, RowErrorCode, Step};

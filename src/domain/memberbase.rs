@@ -21,6 +21,7 @@ use super::{
     filter::{Filter, IdTest, TextTest, Values},
     member::{Deleted, delete_all},
     sync::{self as syncs, Open},
+    updated_at,
 };
 use crate::{
     app::App,
@@ -79,11 +80,12 @@ pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberba
 pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase, Error> {
     check_name(&name)?;
     let id = scope.memberbase();
+    let updated_at = updated_at::next_sql(&Time::now().micros().to_string(), "updated_at");
     app.db
         .write(Lock::Shared(id.uuid()), async |session| {
             memberbase::Entity::update_many()
                 .col_expr(memberbase::Column::Name, Expr::value(name.clone()))
-                .col_expr(memberbase::Column::UpdatedAt, Expr::value(Time::now().micros()))
+                .col_expr(memberbase::Column::UpdatedAt, Expr::cust(updated_at.clone()))
                 .filter(memberbase::Column::Id.eq(id.uuid()))
                 .filter(memberbase::Column::Name.ne(name.clone()))
                 .exec(&session)

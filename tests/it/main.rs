@@ -41,4 +41,5 @@ mod sync_concurrency;
 mod syncs;
 mod tokens;
 mod unchanged;
+mod updated_at;
 mod written_pages;

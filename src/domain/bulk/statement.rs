@@ -3,7 +3,7 @@
 
 use sea_orm::DbBackend;
 
-use crate::db::Name;
+use crate::{db::Name, domain::updated_at};
 
 /// Selects of each row that is there its place `n`, its id and these columns.
 pub(super) fn look_up(table: &str, key: &[&str], columns: &[Name], lock: &str) -> String {
@@ -31,7 +31,8 @@ pub(super) fn insert(backend: DbBackend, table: &str, key: &[&str], state: &[&st
     )
 }
 
-/// Writes the rows, whose column `id` names those that are there.
+/// Writes the rows, whose column `id` names those that are there. A null as `updated_at` leaves the stored time; any other
+/// never sets it back.
 pub(in crate::domain) fn update(backend: DbBackend, table: &str, columns: &[&str]) -> String {
     let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
     // SQLite would search the rows for each thing of the memberbase: a value that seems to come of the row keeps it from it.
@@ -39,8 +40,10 @@ pub(in crate::domain) fn update(backend: DbBackend, table: &str, columns: &[&str
         DbBackend::Sqlite => "iif(input.n IS NULL, NULL, $1)",
         _ => "$1",
     };
+    let stored = format!("\"{table}\".updated_at");
+    let next = updated_at::next_sql("input.updated_at", &stored);
     format!(
-        "UPDATE \"{table}\" SET {set} updated_at = coalesce(input.updated_at, \"{table}\".updated_at) \
+        "UPDATE \"{table}\" SET {set} updated_at = CASE WHEN input.updated_at IS NULL THEN {stored} ELSE {next} END \
         FROM {{rows}} AS input WHERE \"{table}\".memberbase_id = {memberbase} AND \"{table}\".id = input.id"
     )
 }

@@ -9,7 +9,7 @@ use super::{Memberbase, get, memberbase};
 use crate::{
     app::App,
     db::{Column, Lock, Rows, Scalar, Session},
-    domain::{Error, access::Scope, attribute::Schema, member},
+    domain::{Error, access::Scope, attribute::Schema, member, updated_at},
     types::{Id, Time},
 };
 
@@ -24,7 +24,7 @@ pub async fn set_attribute_schema(app: &App, scope: Scope, schema: Schema) -> Re
             return Ok(found);
         }
         refuse_keys_in_use(&session, scope, &found.attribute_schema, &schema).await?;
-        found.updated_at = Time::now();
+        found.updated_at = updated_at::next(Time::now(), found.updated_at);
         memberbase::Entity::update_many()
             .col_expr(memberbase::Column::AttributeSchema, json(session.get_database_backend(), schema.to_stored()))
             .col_expr(memberbase::Column::UpdatedAt, Expr::value(found.updated_at.micros()))
