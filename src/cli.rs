@@ -1,10 +1,12 @@
 //! The command line: clap's types, and nothing else.
 
+mod environment;
 mod export;
 mod sync;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
 
+pub use environment::unknown_variables;
 pub use export::Export;
 pub use sync::{Input, OnError, Rules, Sync, Work};
 

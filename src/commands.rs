@@ -19,7 +19,7 @@ use crate::{
     app::App,
     cli::{Cli, Command},
     config::{Database, SecretUrl},
-    db::Db,
+    db::{self, Db, Migration, OpenError},
     domain, graphql,
     types::Limits,
 };
@@ -27,8 +27,11 @@ use crate::{
 /// Why a command failed; told in one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database can't be opened or does not do what is asked.
-    #[error("the database {url}: {}", line(.cause))]
+    /// The database can't be opened.
+    #[error("{}", line(.0))]
+    Open(OpenError),
+    /// The database does not do what is asked.
+    #[error("the database {}: {}", .url.shown(), line(.cause))]
     Database {
         /// Which.
         url: SecretUrl,
@@ -85,9 +88,74 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens the database for a command. No statement of a command may take longer than one of the server's.
+/// Opens a database that exists. No statement of a command may take longer than one of the server's.
 async fn open(database: &Database, limits: &Limits) -> Result<Db, Error> {
-    Db::connect(&database.settings(&limits.time)).await.map_err(|cause| failed(database, cause))
+    connect(database, &database.settings(&limits.time)).await
+}
+
+async fn connect(database: &Database, settings: &db::Settings) -> Result<Db, Error> {
+    Db::connect(settings).await.map_err(|error| match error {
+        OpenError::Other(cause) => failed(database, cause),
+        error => Error::Open(error),
+    })
+}
+
+/// Opens the database, which is created if there is none, and applies what is pending. Returns the names of what was applied.
+async fn open_and_migrate(database: &Database, limits: &Limits) -> Result<(Db, Vec<String>), Error> {
+    let db = connect(database, &db::Settings { create: true, ..database.settings(&limits.time) }).await?;
+    let migrations = db.migrations().await.map_err(|cause| failed(database, cause))?;
+    refuse_unknown(database, &migrations)?;
+    let applied = db.migrate_up().await.map_err(|cause| failed(database, cause))?;
+    Ok((db, applied))
+}
+
+/// Opens a database whose tables are those of this program. To change them is for `serve` and `migrate`, which whoever runs
+/// the server decides on.
+async fn open_current(database: &Database, limits: &Limits) -> Result<Db, Error> {
+    let db = open(database, limits).await?;
+    let checked = db.migrations().await.map_err(|cause| failed(database, cause)).and_then(|migrations| {
+        refuse_unknown(database, &migrations)?;
+        refuse_pending(database, &migrations)
+    });
+    match checked {
+        Ok(()) => Ok(db),
+        Err(error) => {
+            db.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Fails if a newer version has changed the tables.
+fn refuse_unknown(database: &Database, migrations: &[Migration]) -> Result<(), Error> {
+    let unknown = migrations.iter().filter(|migration| !migration.known);
+    let unknown: Vec<_> = unknown.map(|migration| migration.name.as_str()).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "the database {} is of a newer version than {}, which does not know its migrations {}: use the newer version, or \
+        restore a backup from before it",
+        database.database_url.shown(),
+        env!("CARGO_PKG_VERSION"),
+        unknown.join(", ")
+    )))
+}
+
+/// Fails if the tables are not there or not those of this version.
+fn refuse_pending(database: &Database, migrations: &[Migration]) -> Result<(), Error> {
+    let pending = migrations.iter().filter(|migration| !migration.applied).count();
+    let url = database.database_url.shown();
+    match pending {
+        0 => Ok(()),
+        all if all == migrations.len() => Err(Error::Refused(format!(
+            "the database {url} has no tables: start the server once, or run memberbase migrate up"
+        ))),
+        _ => Err(Error::Refused(format!(
+            "the tables of {url} are not current, {pending} migrations are pending: start the server of this version once, or \
+            run memberbase migrate up"
+        ))),
+    }
 }
 
 fn failed(database: &Database, cause: sea_orm::DbErr) -> Error {

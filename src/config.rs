@@ -4,6 +4,8 @@
 
 mod api;
 mod live;
+mod log_filter;
+mod origin;
 mod secret_url;
 mod units;
 
@@ -11,7 +13,6 @@ use std::{net::SocketAddr, num::NonZero, path::PathBuf};
 
 use axum::http::HeaderValue;
 use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
-use tracing_subscriber::EnvFilter;
 
 pub use api::Api;
 pub use live::Live;
@@ -29,7 +30,7 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
 pub struct Database {
-    /// The database: a SQLite file, which is made where it is not there, or postgres://user:password@host/name
+    /// The database: a SQLite file, which serve and migrate up create if there is none, or postgres://user:password@host/name
     #[arg(long, env = "MEMBERBASE_DATABASE_URL", hide_env_values = true, default_value = "sqlite://memberbase.db")]
     #[arg(value_name = "URL", global = true)]
     pub database_url: SecretUrl,
@@ -50,7 +51,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// What the database is opened with, by the time that a query and a mutation have.
+    /// What a database that exists is opened with, by the time that a query and a mutation have.
     pub fn settings(&self, times: &TimeLimits) -> db::Settings {
         db::Settings {
             url: self.database_url.expose().to_owned(),
@@ -59,6 +60,7 @@ impl Database {
             query_timeout: times.query,
             mutation_timeout: times.mutation,
             pooler: self.database_pooler,
+            create: false,
         }
     }
 }
@@ -82,7 +84,7 @@ pub struct Server {
     pub console: bool,
 
     /// The origins whose pages may call the API, separated by commas, such as `https://admin.example.com`; none by default
-    #[arg(long, env = "MEMBERBASE_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
+    #[arg(long, env = "MEMBERBASE_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin::origin)]
     pub cors_origins: Vec<HeaderValue>,
 
     /// A manifest of the only GraphQL documents that may run: a JSON object from id to document, or as Apollo writes it
@@ -92,15 +94,6 @@ pub struct Server {
     /// The size of a request's head, at most
     #[arg(long, env = "MEMBERBASE_MAX_HEAD", value_name = "SIZE", default_value_t = Bytes(64 << 10))]
     pub max_head: Bytes,
-}
-
-/// An origin as browsers send it (RFC 6454, section 6.2): scheme, host and port, and nothing after them.
-fn origin(text: &str) -> Result<HeaderValue, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match (host, text.parse()) {
-        (Some(host), Ok(value)) if !host.is_empty() && !host.contains(['/', '*', ' ']) => Ok(value),
-        _ => Err("expected an origin such as https://admin.example.com".to_owned()),
-    }
 }
 
 /// What is logged, and how. Logs go to stderr.
@@ -115,7 +108,7 @@ pub struct Log {
         value_name = "FILTER",
         global = true
     )]
-    #[arg(value_parser = log_filter)]
+    #[arg(value_parser = log_filter::log_filter)]
     pub log: String,
 
     /// Lines to read, or JSON to collect
@@ -130,11 +123,6 @@ pub enum LogFormat {
     Text,
     /// One object a line.
     Json,
-}
-
-/// An `EnvFilter` is no `Clone`, as clap's values have to be: the text is checked here and read again when the log starts.
-fn log_filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// How long a request may take.
@@ -178,7 +166,7 @@ pub struct RequestLimits {
 
     /// The size of a page that does not say how long it is to be; never more than the largest page
     #[arg(long, env = "MEMBERBASE_DEFAULT_PAGE_SIZE", default_value_t = PageLimits::default().default)]
-    #[arg(value_name = "NUMBER")]
+    #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub default_page_size: u64,
 
     /// The size of a page, at most

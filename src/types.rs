@@ -4,7 +4,9 @@ mod ascii;
 mod change;
 mod id;
 mod limits;
+mod nearest;
 mod page;
+mod private_file;
 mod strict;
 mod tally;
 mod time;
@@ -19,7 +21,9 @@ pub use limits::{
     BodyLimits, DocumentLimits, FilterLimits, Limits, LiveLimits, PageLimits, RowLimits, SyncLimits, TimeLimits,
     TrafficLimits,
 };
+pub use nearest::nearest;
 pub use page::{Direction, Page, Slice, Start};
+pub use private_file::private_file;
 pub use strict::Strict;
 pub use tally::{Counts, RowKind, RowOutcome, Tally};
 pub use time::{MalformedTime, Time};

@@ -1,33 +1,46 @@
 //! `memberbase migrate`: the tables of the database.
 
-use super::{Error, failed, open, print, tell};
+use super::{Error, failed, open, open_and_migrate, print, refuse_unknown, tell};
 use crate::{
     cli::{Migrate, MigrateAction},
-    db::Migration,
+    config::Database,
+    db::Db,
     types::Limits,
 };
 
 pub(super) async fn run(settings: Migrate) -> Result<(), Error> {
-    let database = &settings.database;
-    let db = open(database, &Limits::default()).await?;
-    match settings.action {
-        MigrateAction::Up => {
-            for name in db.migrate_up().await.map_err(|cause| failed(database, cause))? {
-                tell(format_args!("applied  {name}"));
-            }
-            tell("every migration is applied");
+    let (database, limits) = (&settings.database, Limits::default());
+    if let MigrateAction::Up = settings.action {
+        let (db, applied) = open_and_migrate(database, &limits).await?;
+        for name in applied {
+            tell(format_args!("applied  {name}"));
         }
-        MigrateAction::Status => {
-            for Migration { name, applied } in db.migrations().await.map_err(|cause| failed(database, cause))? {
-                print(format_args!("{}  {name}", if applied { "applied" } else { "pending" }))?;
-            }
-        }
-        MigrateAction::Down { steps } => {
-            for name in db.migrate_down(steps).await.map_err(|cause| failed(database, cause))? {
-                tell(format_args!("taken back  {name}"));
-            }
-        }
+        tell("every migration is applied");
+        db.close().await;
+        return Ok(());
     }
+    let db = open(database, &limits).await?;
+    let outcome = act(&db, database, settings.action).await;
     db.close().await;
-    Ok(())
+    outcome
+}
+
+async fn act(db: &Db, database: &Database, action: MigrateAction) -> Result<(), Error> {
+    let migrations = db.migrations().await.map_err(|cause| failed(database, cause))?;
+    if let MigrateAction::Down { steps } = action {
+        refuse_unknown(database, &migrations)?;
+        for name in db.migrate_down(steps).await.map_err(|cause| failed(database, cause))? {
+            tell(format_args!("taken back  {name}"));
+        }
+        return Ok(());
+    }
+    for migration in &migrations {
+        let state = match (migration.applied, migration.known) {
+            (_, false) => "unknown",
+            (true, true) => "applied",
+            (false, true) => "pending",
+        };
+        print(format_args!("{state}  {}", migration.name))?;
+    }
+    refuse_unknown(database, &migrations)
 }

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, app, failed, open, print};
+use super::{Error, app, open_and_migrate, print};
 use crate::{
     app::App,
     cli::Serve,
@@ -29,8 +29,8 @@ const TELL: Duration = Duration::from_millis(400);
 
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let limits = config::limits(&settings.times, &settings.request, &settings.document, &settings.live);
-    let db = open(&settings.database, &limits).await?;
-    for migration in db.migrate_up().await.map_err(|cause| failed(&settings.database, cause))? {
+    let (db, migrations) = open_and_migrate(&settings.database, &limits).await?;
+    for migration in migrations {
         tracing::info!(migration, "applied a migration");
     }
     let app = app(db, limits);

@@ -66,7 +66,12 @@ const HEARD: Duration = Duration::from_millis(250);
 pub(super) async fn run(settings: Sync) -> Result<ExitCode, Error> {
     let (packing, format) = kind(&settings)?;
     let stop = stop_signal().map_err(Error::Signals)?;
-    let rejects = Rejects::new(settings.rules.rejects.as_deref()).map_err(Error::Output)?;
+    let named = settings.rules.rejects.as_deref();
+    let unwritten = |cause| match named {
+        Some(file) => Error::Refused(format!("can't write {}: {cause}", file.display())),
+        None => Error::Output(cause),
+    };
+    let rejects = Rejects::new(named).map_err(unwritten)?;
     let run = Run {
         rejects: Arc::new(rejects),
         progress: Arc::new(Progress::new(settings.work.quiet)),

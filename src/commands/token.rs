@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Error, app, open, print, tell};
+use super::{Error, app, open_current, print, tell};
 use crate::{
     app::App,
     cli::{Token, TokenAction},
@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) async fn run(settings: Token) -> Result<(), Error> {
     let limits = Limits::default();
-    let app = app(open(&settings.database, &limits).await?, limits);
+    let app = app(open_current(&settings.database, &limits).await?, limits);
     let outcome = act(&app, settings.action).await;
     app.db.close().await;
     outcome

@@ -11,6 +11,16 @@ impl SecretUrl {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// As it is shown to people: a SQLite file by its absolute path.
+    pub fn shown(&self) -> String {
+        let file = self.0.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
+        let path = file.map(|file| file.split('?').next().unwrap_or_default());
+        match path.and_then(|path| std::path::absolute(path).ok()) {
+            Some(path) => path.display().to_string(),
+            None => self.to_string(),
+        }
+    }
 }
 
 /// Any text will do: clap would print one that is refused here, password and all. Opening the database judges it.

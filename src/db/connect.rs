@@ -16,7 +16,7 @@ use sqlx::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Db, Pools, fault, warm::Warm};
+use super::{Db, OpenError, Pools, fault, open, warm::Warm};
 
 /// Where the database is and how it is spoken to.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Settings {
     /// Whether a connection pooler in transaction mode, such as PgBouncer, stands in front of PostgreSQL: then nothing
     /// is set on a connection that would outlast a transaction.
     pub pooler: bool,
+    /// Whether the file of a SQLite database is created where there is none.
+    pub create: bool,
 }
 
 impl Settings {
@@ -47,6 +49,7 @@ impl Settings {
             query_timeout: time,
             mutation_timeout: time,
             pooler: false,
+            create: true,
         }
     }
 }
@@ -62,18 +65,17 @@ pub(super) const CHECK: Duration = Duration::from_secs(2);
 const BUSY: Duration = Duration::from_secs(5);
 
 impl Db {
-    /// Connects; the file of a SQLite database is made where it is missing.
-    pub async fn connect(settings: &Settings) -> Result<Self, DbErr> {
+    /// Connects; the file of a SQLite database is created where it is missing and the settings say so.
+    pub async fn connect(settings: &Settings) -> Result<Self, OpenError> {
         let pools = if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
-            postgres(settings).await
+            postgres(settings).await?
         } else if settings.url.starts_with("sqlite:") {
-            sqlite(settings).await
+            sqlite(settings).await?
         } else {
-            let message = "the database URL begins neither with sqlite: nor with postgres:";
-            return Err(DbErr::Custom(message.to_owned()));
+            return Err(OpenError::Url("begins neither with sqlite: nor with postgres:".to_owned()));
         };
         Ok(Self {
-            pools: Arc::new(pools.map_err(fault::connection)?),
+            pools: Arc::new(pools),
             deadline: None,
             statements: Arc::default(),
             statements_aside: Arc::default(),
@@ -83,17 +85,23 @@ impl Db {
     }
 }
 
-async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
+async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
     let options = SqliteConnectOptions::from_str(&settings.url)?;
     if settings.url.contains(":memory:") || settings.url.contains("mode=memory") {
         let message = "a SQLite database in memory can't be shared by several connections, name a file";
-        return Err(sqlx::Error::Configuration(message.into()));
+        return Err(sqlx::Error::Configuration(message.into()).into());
+    }
+    let create = settings.create && !settings.url.contains("mode=ro");
+    open::sqlite_file(options.get_filename(), create)?;
+    if !settings.create {
+        open::sqlite_tables(&options).await?;
     }
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
         // FULL syncs the log at every commit: what is acknowledged survives a power cut.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        .create_if_missing(false)
         .busy_timeout(BUSY)
         .with_regexp()
         .disable_statement_logging();
@@ -103,9 +111,7 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
     let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
         .acquire_timeout(settings.mutation_timeout.max(settings.acquire_timeout))
-        .connect_with(
-            options.clone().create_if_missing(true).pragma("cache_size", "-32768").optimize_on_close(true, 400),
-        )
+        .connect_with(options.clone().pragma("cache_size", "-32768").optimize_on_close(true, 400))
         .await?;
     expect_utf8(sqlx::raw_sql("PRAGMA encoding").fetch_one(&writer).await?.try_get(0)?, "UTF-8")?;
     let readers = pool(SqlitePoolOptions::new(), settings)
@@ -115,14 +121,16 @@ async fn sqlite(settings: &Settings) -> Result<Pools, sqlx::Error> {
     Ok(Pools::Sqlite { readers: Warm::new(readers), writer: Warm::new(writer) })
 }
 
-async fn postgres(settings: &Settings) -> Result<Pools, sqlx::Error> {
+async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
     // A generic plan does not get slower when a memberbase grows faster than its statistics; compiling a plan costs
     // more than any of ours saves by it.
     const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off";
     const LOCAL_PLANS: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off";
     // Has PostgreSQL look whether anybody still waits for a statement; from version 14 on, and not on every system.
     const LOOK: &str = "SET client_connection_check_interval = '1s'";
+    open::postgres_url(&settings.url)?;
     let options = PgConnectOptions::from_str(&settings.url)?.application_name("memberbase").disable_statement_logging();
+    open::postgres(&options, settings.acquire_timeout).await?;
     let session =
         (!settings.pooler).then(|| format!("{PLANS}; SET statement_timeout = {}", settings.query_timeout.as_millis()));
     let pool = pool(PgPoolOptions::new(), settings)

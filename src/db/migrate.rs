@@ -8,13 +8,15 @@ use sea_orm::{
 
 use super::{Db, Pools};
 
-/// A migration that this program knows.
+/// A migration that this program or the database knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Migration {
     /// Its name, which begins with its date.
     pub name: String,
     /// Whether the database has it.
     pub applied: bool,
+    /// Whether this program has it; one that it does not have was applied by a newer version.
+    pub known: bool,
 }
 
 /// The advisory lock of those who migrate: the letters `memberba`.
@@ -41,7 +43,7 @@ impl Db {
         Ok(applied.iter().rev().take(steps as usize).map(|migration| migration.name().to_owned()).collect())
     }
 
-    /// All migrations in their order.
+    /// All migrations in their order; those that the program does not know come last.
     pub async fn migrations(&self) -> Result<Vec<Migration>, DbErr> {
         let session = self.read().await?;
         let exists = match self.backend() {
@@ -55,9 +57,13 @@ impl Db {
                 applied.push(row.try_get_by_index::<String>(0)?);
             }
         }
-        let all = Migrator::migrations();
-        let names = all.iter().map(|migration| migration.name().to_owned());
-        Ok(names.map(|name| Migration { applied: applied.contains(&name), name }).collect())
+        let known: Vec<_> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+        let mut unknown: Vec<_> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
+        unknown.sort_unstable();
+        let known = known.into_iter().map(|name| Migration { applied: applied.contains(&name), name, known: true });
+        let all =
+            known.chain(unknown.into_iter().map(|name| Migration { name, applied: true, known: false })).collect();
+        Ok(all)
     }
 
     async fn lock_for_migration(&self) -> Result<DatabaseTransaction, DbErr> {

@@ -9,11 +9,11 @@ use std::{
     fmt,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use sea_orm::DbErr;
-use sqlx::{Database, Pool, pool::PoolConnection};
+use sqlx::{ConnectOptions, Database, Pool, pool::PoolConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -22,6 +22,9 @@ use super::{
     deadline::Deadline,
     fault,
 };
+
+/// How long a connection may take that is opened to find out why none can be.
+const PROBE: Duration = Duration::from_millis(200);
 
 /// A pool with those of its connections that were at work a moment ago.
 pub(super) struct Warm<DB: Database> {
@@ -67,10 +70,19 @@ impl<DB: Database> Warm<DB> {
         let latest = Instant::now() + self.pool.options().get_acquire_timeout();
         let in_time = deadline.filter(|deadline| *deadline < latest);
         match tokio::time::timeout_at(in_time.unwrap_or(latest).into(), self.wait()).await {
-            Ok(lent) => lent.map_err(fault::connection),
             Err(_) if in_time.is_some() => Err(fault::timeout()),
-            Err(_) => Err(fault::connection(sqlx::Error::PoolTimedOut)),
+            Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Err(fault::connection(self.reason().await)),
+            Ok(lent) => lent.map_err(fault::connection),
         }
+    }
+
+    /// Returns why no connection came: the pool tries a refused one again until its time is over, and does not say so.
+    async fn reason(&self) -> sqlx::Error {
+        let is_full = self.pool.size() >= self.pool.options().get_max_connections();
+        if !is_full && let Ok(Err(cause)) = tokio::time::timeout(PROBE, self.pool.connect_options().connect()).await {
+            return cause;
+        }
+        sqlx::Error::PoolTimedOut
     }
 
     async fn wait(self: &Arc<Self>) -> Result<Lent<DB>, sqlx::Error> {

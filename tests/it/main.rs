@@ -28,6 +28,7 @@ mod logs;
 mod lookups;
 mod memberbases;
 mod metrics;
+mod opening;
 mod owned_concurrency;
 mod owned_upserts;
 mod paging;

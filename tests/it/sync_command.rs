@@ -30,10 +30,10 @@ struct Bench {
 
 /// What a command came to.
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// The attributes of [`Bench::new`]'s memberbase.
@@ -157,11 +157,11 @@ impl Ran {
 }
 
 /// The binary with these arguments and variables, and with none of the variables that this process may have.
-fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memberbase"));
     command.args(arguments);
-    for name in ["URL", "TOKEN", "TOKEN_FILE", "DATABASE_URL", "LOG"] {
-        command.env_remove(format!("MEMBERBASE_{name}"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MEMBERBASE_")) {
+        command.env_remove(name);
     }
     command.envs(variables.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -172,12 +172,12 @@ fn spawn(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
     command(arguments, variables).spawn().unwrap()
 }
 
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     ended(spawn(arguments, variables))
 }
 
 /// Closes stdin and waits for the end.
-fn ended(child: Child) -> Ran {
+pub(crate) fn ended(child: Child) -> Ran {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::Failure;
 use crate::{
     app::App,
-    commands::{Error, app, failed, open},
+    commands::{Error, app, open_current},
     config::Database,
     domain::access::Caller,
     graphql::{self, Api, context, execute},
@@ -29,18 +29,10 @@ pub(super) struct InProcess {
 }
 
 impl InProcess {
-    /// Opens the database, whose tables have to be current: to change them is for `serve` and `migrate`, which whoever runs
-    /// the server decides on.
+    /// Opens the database, whose tables have to be current.
     pub(super) async fn open(database: &Database) -> Result<Self, Error> {
         let limits = Limits::default();
-        let db = open(database, &limits).await?;
-        let migrations = db.migrations().await.map_err(|cause| failed(database, cause))?;
-        if migrations.iter().any(|migration| !migration.applied) {
-            db.close().await;
-            let url = &database.database_url;
-            let message = format!("the tables of {url} are not current: run memberbase migrate up");
-            return Err(Error::Refused(message));
-        }
+        let db = open_current(database, &limits).await?;
         let executor = Arc::new(graphql::api(&limits));
         let (app, drained) = (app(db, limits), CancellationToken::new());
         let told = tokio::spawn(app.clone().tell_others(drained.clone()));

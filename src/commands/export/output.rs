@@ -8,7 +8,7 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-use crate::commands::members_file::Packing;
+use crate::{commands::members_file::Packing, types::private_file};
 
 /// Something to write to, which may be packed.
 pub(super) struct Output {
@@ -37,7 +37,13 @@ impl Output {
             Some(file) => {
                 let mut part = file.as_os_str().to_owned();
                 part.push(".part");
-                (Box::new(File::create(&part)?), Some((PathBuf::from(part), file.to_owned())))
+                let part = PathBuf::from(part);
+                // That of a run that was killed: its mode may be another.
+                match fs::remove_file(&part) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+                (Box::new(private_file().create_new(true).open(&part)?), Some((part, file.to_owned())))
             }
         };
         let sink = BufWriter::with_capacity(128 << 10, output);

@@ -9,7 +9,7 @@ use std::{
 
 use csv::Writer;
 
-use crate::commands::api::RowFault;
+use crate::{commands::api::RowFault, types::private_file};
 
 /// How many are told at the end.
 const TOLD: usize = 10;
@@ -29,7 +29,7 @@ struct State {
 impl Rejects {
     /// Makes the file, which has its header alone where no row is bad.
     pub(super) fn new(file: Option<&Path>) -> io::Result<Self> {
-        let file = file.map(File::create).transpose()?;
+        let file = file.map(|file| private_file().truncate(true).open(file)).transpose()?;
         let mut file = file.map(Writer::from_writer);
         if let Some(file) = &mut file {
             file.write_record(["line", "ref", "field", "code", "message"])?;

@@ -115,16 +115,6 @@ async fn a_memberbase_is_found_by_its_name(#[values(Database::Sqlite, Database::
     named("Writers", &["--create"]).told(1, "several memberbases are called \"Writers\"");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_that_are_not_current_are_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/new.db", folder.path().display());
-    let file = folder.path().join("members.txt");
-    std::fs::write(&file, "ann\n").unwrap();
-    let arguments = ["sync", file.to_str().unwrap(), "--memberbase", "x", "--create", "--database-url", &url];
-    run(&arguments, &[]).told(1, "run memberbase migrate up");
-}
-
 /// The most memory that a run takes, in KiB.
 #[cfg(target_os = "linux")]
 fn peak(bench: &Bench, lines: usize) -> u64 {

@@ -1,0 +1,135 @@
+//! The filter of the log. A word that is no level names a target to `EnvFilter`, so that a misspelt level would turn the log
+//! off; and so would a target that nothing logs under.
+
+use std::str::FromStr;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+use crate::types::nearest;
+
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// The packages that the program is built from: each logs under its name.
+const LOCK: &str = include_str!("../../Cargo.lock");
+
+/// Reads a filter. An `EnvFilter` is no `Clone`, as clap's values have to be: the text is checked here and read again when
+/// the log starts.
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    let directives: Vec<_> = text.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
+    if directives.is_empty() {
+        return Err(format!("it is empty: use {}", forms()));
+    }
+    directives.iter().try_for_each(|directive| check(directive))?;
+    let text = directives.join(",");
+    EnvFilter::try_new(&text).map(|_| text).map_err(|error| format!("{error}: use {}", forms()))
+}
+
+fn forms() -> String {
+    format!("{}, or TARGET=LEVEL", list())
+}
+
+fn list() -> String {
+    let [all @ .., last] = LEVELS;
+    format!("{} or {last}", all.join(", "))
+}
+
+/// A directive is a level, a target, or `TARGET[SPAN]=LEVEL`, of which the target and the span may be missing.
+fn check(directive: &str) -> Result<(), String> {
+    let (scope, level) = match directive.rsplit_once('=') {
+        // A value in a span's fields.
+        Some((_, value)) if value.ends_with(']') => (directive, None),
+        Some((scope, level)) => (scope, Some(level)),
+        None if LevelFilter::from_str(directive).is_ok() => return Ok(()),
+        None => (directive, None),
+    };
+    if let Some(level) = level
+        && (level.is_empty() || LevelFilter::from_str(level).is_err())
+    {
+        return Err(no_level(level));
+    }
+    let target = scope.split('[').next().unwrap_or_default();
+    let package = target.split("::").next().unwrap_or_default();
+    let packages: Vec<_> = packages().collect();
+    if package.is_empty() || packages.iter().any(|known| known == package) {
+        return Ok(());
+    }
+    if level.is_none() {
+        return Err(no_level(target));
+    }
+    let meant = nearest(package, packages.iter().map(String::as_str));
+    let meant = meant.map_or_else(|| "use one such as memberbase or sqlx".to_owned(), |name| format!("is it {name}?"));
+    Err(format!("nothing is logged under {:?}: {meant}", cut(package)))
+}
+
+fn no_level(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let alike = |level: &&str| lower.len() >= 3 && (lower.starts_with(&level[..3]) || level.starts_with(&lower));
+    let meant = LEVELS.into_iter().find(alike).or_else(|| nearest(&lower, LEVELS));
+    let meant = meant.map_or_else(String::new, |level| format!(" (is it {level}?)"));
+    format!("{:?} is no log level{meant}: use {}", cut(text), forms())
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+/// The names of the packages as targets have them.
+fn packages() -> impl Iterator<Item = String> {
+    let names = LOCK.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    names.map(|name| name.replace('-', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_selects_something_is_taken() {
+        for text in [
+            "info",
+            "WARN",
+            "off",
+            "3",
+            "memberbase",
+            "info,sea_orm_migration=warn",
+            "info,memberbase=debug",
+            "memberbase::http::trace=trace,error",
+            "sqlx::query=debug",
+            "tokio_tungstenite=info",
+            "[request]=debug",
+            "memberbase[request{method=GET}]=trace",
+            "warn,[request{method}]",
+        ] {
+            assert_eq!(log_filter(text).as_deref(), Ok(text));
+        }
+        assert_eq!(log_filter(" info, memberbase=debug,").as_deref(), Ok("info,memberbase=debug"));
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_rejected_with_the_nearest_one() {
+        let forms = "use error, warn, info, debug, trace or off, or TARGET=LEVEL";
+        for (text, message) in [
+            ("warning", "\"warning\" is no log level (is it warn?)"),
+            ("information", "\"information\" is no log level (is it info?)"),
+            ("ERR", "\"ERR\" is no log level (is it error?)"),
+            ("dbeug", "\"dbeug\" is no log level (is it debug?)"),
+            ("verbose", "\"verbose\" is no log level"),
+            ("info,memberbse", "\"memberbse\" is no log level"),
+            ("memberbase=warning", "\"warning\" is no log level (is it warn?)"),
+            ("memberbase=", "\"\" is no log level"),
+            ("", "it is empty"),
+            (" , ", "it is empty"),
+        ] {
+            assert_eq!(log_filter(text), Err(format!("{message}: {forms}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_nothing_is_logged_under_is_rejected() {
+        let message = "nothing is logged under \"memberbse\": is it memberbase?";
+        assert_eq!(log_filter("info,memberbse::http=debug"), Err(message.to_owned()));
+        let message = "nothing is logged under \"level\": use one such as memberbase or sqlx";
+        assert_eq!(log_filter("level=debug"), Err(message.to_owned()));
+    }
+}

@@ -1,0 +1,235 @@
+//! Finds out whether a database can be opened, and if not why, before a pool tries: sqlx tries a refused connection again
+//! until its time is over and then reports a timeout, and SQLite does not say which file it can't open.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sea_orm::DbErr;
+use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::fault;
+use crate::types::{nearest, private_file};
+
+/// Why a database can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no file, and it is not to be created.
+    #[error(
+        "there is no database at {}: start the server once, or name it by --database-url or MEMBERBASE_DATABASE_URL",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// The file has no tables.
+    #[error("the database {} is empty: start the server once, or run memberbase migrate up", .0.display())]
+    Empty(PathBuf),
+    /// The file is to be created in a folder that does not exist.
+    #[error("can't create the database {}: there is no folder {}", .0.display(), .0.parent().unwrap_or(.0).display())]
+    NoFolder(PathBuf),
+    /// The file is a SQLite database of something else.
+    #[error(
+        "the database {} has no tables of Memberbase: name another by --database-url or MEMBERBASE_DATABASE_URL, or run \
+        memberbase migrate up",
+        .0.display()
+    )]
+    NoTables(PathBuf),
+    /// The path leads to a folder.
+    #[error("{} is a folder, not a SQLite database", .0.display())]
+    Folder(PathBuf),
+    /// The file holds something else.
+    #[error("{} is not a SQLite database", .0.display())]
+    NotSqlite(PathBuf),
+    /// The system does not let the file be opened or created.
+    #[error("can't open the database {}: {}", .0.display(), told(.1))]
+    File(PathBuf, io::Error),
+    /// PostgreSQL can't be reached or lets nobody in.
+    #[error("can't connect to PostgreSQL at {address}, database {database:?}: {cause}")]
+    Postgres {
+        /// Host and port, or the path of a socket.
+        address: String,
+        /// The database's name.
+        database: String,
+        /// Why, without a password.
+        cause: String,
+    },
+    /// The URL is wrong.
+    #[error("the database URL {0}")]
+    Url(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(DbErr),
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Configuration(cause) => Self::Url(format!("can't be used: {cause}")),
+            error => Self::Other(fault::connection(error)),
+        }
+    }
+}
+
+/// The system's reason, as our messages are written: `Connection refused (os error 111)` is `connection refused`.
+fn told(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// What every SQLite database begins with (<https://www.sqlite.org/fileformat.html>, section 1.3).
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Sees to it that there is a SQLite file to open, which is created for its owner alone where that is asked for. SQLite
+/// gives its own files beside it (`-wal`, `-shm`) the same mode.
+pub(super) fn sqlite_file(path: &Path, create: bool) -> Result<(), OpenError> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Err(OpenError::Folder(path)),
+        Ok(metadata) if metadata.len() == 0 => {
+            if create {
+                Ok(())
+            } else {
+                Err(OpenError::Empty(path))
+            }
+        }
+        Ok(_) => is_sqlite(path),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::File(path, error)),
+        Err(_) if !create => Err(OpenError::Missing(path)),
+        Err(_) if !path.parent().is_some_and(Path::is_dir) => Err(OpenError::NoFolder(path)),
+        Err(_) => private_file().open(&path).map(drop).map_err(|error| OpenError::File(path, error)),
+    }
+}
+
+fn is_sqlite(path: PathBuf) -> Result<(), OpenError> {
+    let mut magic = [0; MAGIC.len()];
+    match File::open(&path).and_then(|mut file| file.read_exact(&mut magic)) {
+        Ok(()) if magic == *MAGIC => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(OpenError::File(path, error)),
+        _ => Err(OpenError::NotSqlite(path)),
+    }
+}
+
+/// Fails for a SQLite database without our tables, before anything is changed of it, such as its journal mode.
+pub(super) async fn sqlite_tables(options: &SqliteConnectOptions) -> Result<(), OpenError> {
+    let mut connection = options.connect().await?;
+    let found = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'seaql_migrations'");
+    let found = found.fetch_optional(&mut connection).await?.is_some();
+    connection.close().await?;
+    let path = options.get_filename();
+    if found { Ok(()) } else { Err(OpenError::NoTables(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))) }
+}
+
+/// What a URL of PostgreSQL may have behind its `?`. sqlx passes over anything else with a warning that holds its value.
+const PARAMETERS: [&str; 17] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+];
+
+/// Rejects a URL of which a part would be ignored. The value of a parameter is never echoed.
+pub(super) fn postgres_url(url: &str) -> Result<(), OpenError> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(OpenError::Url("has to be postgres://user:password@host/name".to_owned()));
+    }
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let names = parameters.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    let known = |name: &str| name == "options" || name.starts_with("options[") || PARAMETERS.contains(&name);
+    let Some(name) = names.into_iter().find(|name| !name.is_empty() && !known(name)) else { return Ok(()) };
+    let meant = nearest(name, PARAMETERS).map_or_else(|| "take it out".to_owned(), |near| format!("is it {near}?"));
+    let name: String = name.chars().take(100).collect();
+    Err(OpenError::Url(format!("has a parameter {name:?} that is not supported: {meant}")))
+}
+
+/// Connects once, and reports why that is not possible. A PostgreSQL that says that it is starting up is waited for.
+pub(super) async fn postgres(options: &PgConnectOptions, patience: Duration) -> Result<(), OpenError> {
+    let latest = Instant::now() + patience;
+    loop {
+        let cause = match timeout_at(latest, options.connect()).await {
+            Ok(Ok(connection)) => {
+                // What goes wrong with the end of a connection that worked is of no interest.
+                let _ = connection.close().await;
+                return Ok(());
+            }
+            Ok(Err(sqlx::Error::Database(error))) if is_starting(&*error) && Instant::now() < latest => {
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            Ok(Err(sqlx::Error::Database(error))) => error.message().to_owned(),
+            Ok(Err(sqlx::Error::Io(error))) => told(&error),
+            Ok(Err(sqlx::Error::Tls(error))) => format!("no TLS: {error}"),
+            Ok(Err(sqlx::Error::Configuration(error))) => {
+                return Err(OpenError::Url(format!("can't be used: {error}")));
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {patience:?}"),
+        };
+        let database = options.get_database().unwrap_or(options.get_username()).to_owned();
+        return Err(OpenError::Postgres { address: address(options), database, cause });
+    }
+}
+
+/// cannot_connect_now (PostgreSQL's manual, appendix A)
+fn is_starting(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| code == "57P03")
+}
+
+fn address(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_would_be_ignored_is_rejected_without_its_value() {
+        for url in [
+            "postgres://host/name",
+            "postgresql://ann:pass@host:5432/name?sslmode=require&options=-c%20x=y&application_name=a",
+            "postgres://host/name?options[search_path]=x&",
+        ] {
+            postgres_url(url).expect(url);
+        }
+        for (url, message) in [
+            ("postgres:name", "the database URL has to be postgres://user:password@host/name"),
+            (
+                "postgres://host/name?sslmode=require&pasword=s3cret",
+                "the database URL has a parameter \"pasword\" that is not supported: is it password?",
+            ),
+            (
+                "postgres://host/name?channel_binding=require",
+                "the database URL has a parameter \"channel_binding\" that is not supported: take it out",
+            ),
+        ] {
+            assert_eq!(postgres_url(url).expect_err(url).to_string(), message);
+        }
+    }
+
+    #[test]
+    fn the_reason_of_the_system_is_told_in_our_form() {
+        assert_eq!(told(&io::Error::from_raw_os_error(13)), "permission denied");
+        assert_eq!(told(&io::Error::other("Name or service not known")), "name or service not known");
+    }
+}

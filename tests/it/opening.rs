@@ -1,0 +1,333 @@
+//! What commands say of a database that they can't open, and that they create nothing.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use memberbase::db::{Db, Fault, Settings};
+use rstest::rstest;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{
+    support::Database,
+    sync_command::{Ran, command, ended, run},
+};
+
+const AN_ID: &str = "atok_01h455vb4pex5vsknk084sn02q";
+
+/// Every command that opens a database that exists, of a folder with a file of members.
+fn commands(members: &Path) -> Vec<Vec<&str>> {
+    vec![
+        vec!["token", "create", "--access", "read", "--description", "a test"],
+        vec!["token", "list"],
+        vec!["token", "revoke", AN_ID],
+        vec!["sync", members.to_str().unwrap(), "--memberbase", "Readers"],
+        vec!["sync", members.to_str().unwrap(), "--memberbase", "Readers", "--create"],
+        vec!["export", "--memberbase", "Readers"],
+        vec!["migrate", "status"],
+        vec!["migrate", "down"],
+    ]
+}
+
+/// Runs a command in a folder.
+fn run_in(folder: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    ended(command(arguments, variables).current_dir(folder.path()).spawn().unwrap())
+}
+
+fn names(folder: &TempDir) -> Vec<String> {
+    fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn folder_with_members() -> (TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let members = folder.path().join("members.csv");
+    fs::write(&members, "ref\nann\n").unwrap();
+    (folder, members)
+}
+
+#[test]
+fn a_command_in_the_wrong_folder_names_the_missing_file_and_creates_nothing() {
+    let (_elsewhere, members) = folder_with_members();
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in commands(&members) {
+        let ran = run_in(&folder, &arguments, &[]);
+        let message = format!(
+            "error: there is no database at {}/memberbase.db: start the server once, or name it by --database-url or \
+            MEMBERBASE_DATABASE_URL\n",
+            folder.path().display()
+        );
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), message.as_str()), "{arguments:?}");
+        assert_eq!(names(&folder), Vec::<String>::new(), "{arguments:?}");
+    }
+    let ran = run_in(&folder, &["token", "list", "--database-url", "sqlite://no/where.db?mode=rwc"], &[]);
+    assert!(ran.stderr.contains("/no/where.db: start the server once"), "{ran:?}");
+    assert_eq!(names(&folder), Vec::<String>::new());
+}
+
+#[test]
+fn a_path_that_leads_to_no_database_is_named_and_left_as_it_is() {
+    let (_elsewhere, members) = folder_with_members();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("memberbase.db");
+    let path = database.display();
+    let all = || commands(&members).into_iter().map(|arguments| run_in(&folder, &arguments, &[]));
+
+    fs::write(&database, "").unwrap();
+    for ran in all() {
+        let message =
+            format!("error: the database {path} is empty: start the server once, or run memberbase migrate up\n");
+        assert_eq!((ran.code, ran.stderr), (Some(1), message));
+    }
+    fs::write(&database, "ref\nann\n").unwrap();
+    let serve = || run_in(&folder, &["serve", "--listen", "127.0.0.1:0"], &[]);
+    for ran in all().chain([serve()]) {
+        assert_eq!((ran.code, ran.stderr), (Some(1), format!("error: {path} is not a SQLite database\n")));
+    }
+    assert_eq!(fs::read_to_string(&database).unwrap(), "ref\nann\n");
+    fs::remove_file(&database).unwrap();
+    fs::create_dir(&database).unwrap();
+    for ran in all().chain([serve()]) {
+        assert_eq!((ran.code, ran.stderr), (Some(1), format!("error: {path} is a folder, not a SQLite database\n")));
+    }
+    assert_eq!(names(&folder), ["memberbase.db"]);
+    let ran = run_in(&folder, &["serve", "--listen", "127.0.0.1:0", "--database-url", "sqlite://no/where.db"], &[]);
+    let no = folder.path().join("no");
+    let message = format!("error: can't create the database {0}/where.db: there is no folder {0}\n", no.display());
+    assert_eq!((ran.code, ran.stderr), (Some(1), message));
+}
+
+#[tokio::test]
+async fn the_database_of_another_program_is_left_as_it_is() {
+    use sqlx::Connection;
+    let (_elsewhere, members) = folder_with_members();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memberbase.db");
+    let mut connection =
+        sqlx::SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE theirs (a)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let before = fs::read(&path).unwrap();
+    for arguments in commands(&members) {
+        let ran = run_in(&folder, &arguments, &[]);
+        let part = format!("error: the database {} has no tables of Memberbase: name another", path.display());
+        assert!(ran.code == Some(1) && ran.stderr.starts_with(&part), "{arguments:?}: {ran:?}");
+        assert!(fs::read(&path).unwrap() == before, "{arguments:?} changed it");
+        assert_eq!(names(&folder), ["memberbase.db"]);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memberbase.db");
+    fs::write(&path, "SQLite format 3\0").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read(&path).is_ok() {
+        // Root may read everything.
+        return;
+    }
+    let ran = run_in(&folder, &["token", "list"], &[]);
+    let message = format!("error: can't open the database {}: permission denied\n", path.display());
+    assert_eq!((ran.code, ran.stderr), (Some(1), message));
+}
+
+/// A database whose tables are made by this version, beside what a test does to it.
+async fn migrated(database: Database) -> (Settings, Db, impl Sized) {
+    let (settings, storage) = database.make().await;
+    let db = Db::connect(&settings).await.unwrap();
+    db.migrate_up().await.unwrap();
+    (settings, db, storage)
+}
+
+async fn execute(db: &Db, sql: &str) {
+    use memberbase::db::{Lock, Session};
+    use sea_orm::{ConnectionTrait, DbErr};
+    db.write::<_, DbErr, _>(Lock::None, async |session: Session| session.execute_unprepared(sql).await).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_a_newer_version_is_refused_by_every_command(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let (_elsewhere, members) = folder_with_members();
+    let (settings, db, _storage) = migrated(database).await;
+    let newer = "m20990101_000001_newer";
+    execute(&db, &format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{newer}', 0)")).await;
+    db.close().await;
+    let mut all = commands(&members);
+    all.extend([vec!["migrate", "up"], vec!["serve", "--listen", "127.0.0.1:0"]]);
+    for arguments in all {
+        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat(), &[]);
+        let part = format!("which does not know its migrations {newer}: use the newer version, or restore a backup");
+        assert!(ran.code == Some(1) && ran.stderr.contains(&part), "{arguments:?}: {ran:?}");
+        let is_status = arguments == ["migrate", "status"];
+        assert_eq!(ran.stdout.contains(&format!("unknown  {newer}\n")), is_status, "{arguments:?}: {ran:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pending_migrations_are_named_with_the_way_to_apply_them(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let (_elsewhere, members) = folder_with_members();
+    let (settings, db, _storage) = migrated(database).await;
+    db.migrate_down(1).await.unwrap();
+    db.close().await;
+    for arguments in commands(&members).into_iter().filter(|arguments| arguments[0] != "migrate") {
+        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat(), &[]);
+        let part = "are not current, 1 migrations are pending: start the server of this version once, or run memberbase migrate up";
+        assert!(ran.code == Some(1) && ran.stderr.contains(part), "{arguments:?}: {ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_postgres_database_is_named_with_the_way_to_fill_it() {
+    let (settings, _storage) = Database::Postgres.make().await;
+    let ran = run(&["token", "list", "--database-url", &settings.url], &[]);
+    let part = "has no tables: start the server once, or run memberbase migrate up";
+    assert!(ran.code == Some(1) && ran.stderr.contains(part), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_postgres_is_not_reached_is_told_at_once_and_without_the_password() {
+    let (settings, _storage) = Database::Postgres.make().await;
+    let (server, name) = settings.url.rsplit_once('/').unwrap();
+    let address = server.rsplit_once('@').unwrap().1;
+    // A port that was free a moment ago, and nobody listens on.
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for (url, told) in [
+        (
+            format!("postgres://ann:s3cret@{closed}/{name}"),
+            format!("can't connect to PostgreSQL at {closed}, database {name:?}: connection refused"),
+        ),
+        (
+            format!("postgres://postgres:s3cret@{address}/nowhere"),
+            format!("at {address}, database \"nowhere\": database \"nowhere\" does not exist"),
+        ),
+        (
+            format!("postgres://ann:s3cret@{address}/{name}"),
+            format!("at {address}, database {name:?}: role \"ann\" does not exist"),
+        ),
+        (
+            format!("postgres://postgres:s3cret@{address}/{name}?sslmode=require"),
+            format!("at {address}, database {name:?}: no TLS: server does not support TLS"),
+        ),
+        (
+            format!("postgres://postgres:s3cret@no.such.host.invalid:5432/{name}"),
+            format!("can't connect to PostgreSQL at no.such.host.invalid:5432, database {name:?}: "),
+        ),
+        (
+            format!("postgres://postgres:s3cret@{address}/{name}?sslmod=require&pasword=s3cret"),
+            "has a parameter \"sslmod\" that is not supported: is it sslmode?".to_owned(),
+        ),
+    ] {
+        let start = Instant::now();
+        for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["token", "list"]] {
+            let wait = ["--database-acquire-timeout", "5m", "--log", "trace"];
+            let ran = run(&[arguments, &wait, &["--database-url", &url]].concat(), &[]);
+            assert!(ran.code == Some(1) && ran.stderr.contains(&told), "{told}: {ran:?}");
+            assert!(!ran.stderr.contains("s3cret") && !ran.stdout.contains("s3cret"), "{ran:?}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{told} took {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_goes_away_is_told_with_its_reason() {
+    let (settings, _storage) = Database::Postgres.make().await;
+    let (server, name) = settings.url.rsplit_once('/').unwrap();
+    let target = server.rsplit_once('@').unwrap().1.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://postgres@{}/{name}", listener.local_addr().unwrap());
+    let proxy = tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(&target).await.unwrap();
+            connections.spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    let db =
+        Db::connect(&Settings { url, acquire_timeout: Duration::from_millis(500), ..settings.clone() }).await.unwrap();
+    db.ping().await.unwrap();
+    proxy.abort();
+    assert!(proxy.await.unwrap_err().is_cancelled());
+    // Connections that broke are reported first, each once.
+    let mut error = db.ping().await.unwrap_err();
+    for _ in 0..settings.max_connections {
+        assert_eq!(Fault::of(&error), Fault::Unavailable);
+        error = db.ping().await.unwrap_err();
+    }
+    assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[test]
+fn a_slip_in_a_setting_is_named_and_nothing_is_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let slip = [("MEMBERBASE_DATABSE_URL", "sqlite://elsewhere.db")];
+    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["migrate", "up"], &["token", "list"]] {
+        let ran = run_in(&folder, arguments, &slip);
+        let message = "error: MEMBERBASE_DATABSE_URL is no setting: is it MEMBERBASE_DATABASE_URL?\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), message));
+    }
+    for (arguments, part) in [
+        (["--log", "warning"], "\"warning\" is no log level (is it warn?): use error, warn, info, debug, trace or off"),
+        (["--cors-origins", "https://a.b/"], "browsers send this origin as https://a.b"),
+        (["--default-page-size", "0"], "0 is not in 1.."),
+    ] {
+        let ran = run_in(&folder, &[&["serve", "--listen", "127.0.0.1:0"], &arguments[..]].concat(), &[]);
+        assert!(ran.code == Some(2) && ran.stderr.contains(part), "{ran:?}");
+    }
+    assert_eq!(names(&folder), Vec::<String>::new());
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Runs a command in a folder by a shell that lets everybody read and write what is created.
+fn run_openly(folder: &TempDir, arguments: &[&str]) -> Ran {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "umask 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_memberbase")]).args(arguments);
+    shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    ended(shell.current_dir(folder.path()).spawn().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_commands_write_are_for_their_owner_alone() {
+    let (folder, members) = folder_with_members();
+    let path = |name: &str| folder.path().join(name);
+    assert_eq!(run_openly(&folder, &["migrate", "up"]).code, Some(0));
+    assert_eq!(mode(&path("memberbase.db")), 0o600);
+    let db = Db::connect(&Settings::small(format!("sqlite://{}", path("memberbase.db").display()))).await.unwrap();
+    execute(&db, "CREATE TABLE written (a)").await;
+    assert_eq!((mode(&path("memberbase.db-wal")), mode(&path("memberbase.db-shm"))), (0o600, 0o600));
+    db.close().await;
+
+    let (file, rejects) = (members.to_str().unwrap(), ["--rejects", "rejects.csv"]);
+    let ran = run_openly(&folder, &[&["sync", file, "--memberbase", "Readers", "--create"], &rejects[..]].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(mode(&path("rejects.csv")), 0o600);
+    // What is left of a run that was killed, and a file of a version that let everybody read it.
+    for name in ["out.csv.part", "out.csv"] {
+        fs::write(path(name), "old").unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    for name in ["out.csv", "out.ndjson.gz", "out.csv.zst"] {
+        let ran = run_openly(&folder, &["export", "--memberbase", "Readers", "--output", name]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(mode(&path(name)), 0o600, "{name}");
+    }
+    assert!(fs::read_to_string(path("out.csv")).unwrap().contains("ann"));
+
+    fs::set_permissions(path("memberbase.db"), fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(run_openly(&folder, &["token", "list"]).code, Some(0));
+    assert_eq!(mode(&path("memberbase.db")), 0o640, "what an operator opened to a group stays so");
+}
