@@ -5,9 +5,10 @@ mod otlp;
 
 use std::io::{self, IsTerminal};
 
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer, fmt, layer::SubscriberExt, registry, registry::LookupSpan, util::SubscriberInitExt,
+    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, registry, registry::LookupSpan,
+    util::SubscriberInitExt,
 };
 
 #[cfg(feature = "otlp")]
@@ -44,6 +45,15 @@ pub fn start(settings: &Log) -> Telemetry {
     }
 }
 
+/// Libraries that log what they read and write byte for byte: a WebSocket's first message holds a bearer token.
+const WIRE: [&str; 7] = ["tungstenite", "tokio_tungstenite", "hyper", "h2", "rustls", "reqwest", "opentelemetry"];
+
+/// Whether something may be logged, whatever the filter says: no secret is, at any level.
+fn is_fit(metadata: &Metadata<'_>) -> bool {
+    let is_wire = || WIRE.iter().any(|library| metadata.target().starts_with(library));
+    *metadata.level() <= Level::INFO || !is_wire()
+}
+
 /// A log that is written there, in colours or not.
 pub fn subscriber<W>(
     settings: &Log,
@@ -58,5 +68,5 @@ where
         LogFormat::Text => lines.with_ansi(colours).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    registry().with(EnvFilter::new(&settings.log)).with(lines)
+    registry().with(EnvFilter::new(&settings.log)).with(filter_fn(is_fit)).with(lines)
 }

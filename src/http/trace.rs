@@ -1,6 +1,6 @@
 //! Every request has a trace id and one line in the log.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{borrow::Cow, fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
@@ -72,8 +72,8 @@ pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Requ
     let span = tracing::info_span!(
         "request",
         trace_id = %trace,
-        method = %request.method(),
-        path = request.uri().path(),
+        method = %shortened(request.method().as_str()),
+        path = &*shortened(request.uri().path()),
         operation = Empty,
         token = Empty,
         otel.kind = Empty,
@@ -98,6 +98,17 @@ pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Requ
     }
     .instrument(span)
     .await
+}
+
+/// The most characters that the log keeps of a text of a client's.
+const MAX_CHARACTERS: usize = 100;
+
+/// The text, or as much of it as the log keeps.
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_CHARACTERS) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
 }
 
 /// The line in the log, which is also written for a client that hangs up: then this is dropped before its end.
@@ -153,6 +164,13 @@ mod tests {
     use super::*;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let fits = "é".repeat(100);
+        assert_eq!(shortened(&fits), fits);
+        assert_eq!(shortened(&format!("{fits}é")), format!("{fits}..."));
+    }
 
     #[test]
     fn a_trace_goes_on() {

@@ -37,6 +37,7 @@ mod real_refs;
 mod regex;
 mod rpc;
 mod schema;
+mod secrets;
 mod sync_command;
 mod sync_concurrency;
 mod syncs;

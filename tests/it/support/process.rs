@@ -80,6 +80,12 @@ impl Site {
         Self { file_limit: Some(kib * 2), ..self }
     }
 
+    /// The same, whose servers connect with a password, which the cluster does not ask for (PostgreSQL).
+    pub fn with_password(mut self, password: &str) -> Self {
+        self.settings.url = self.settings.url.replacen('@', &format!(":{password}@"), 1);
+        self
+    }
+
     /// The same, whose servers may read the file and not write it (SQLite).
     pub fn with_read_only_file(mut self) -> Self {
         self.settings.url.push_str("?mode=ro");
