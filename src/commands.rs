@@ -67,10 +67,14 @@ impl Error {
     }
 }
 
-/// As the API would tell it.
+/// The API's message; a failure of the database with its cause, which an operator may see.
 impl From<domain::Error> for Error {
     fn from(error: domain::Error) -> Self {
-        Self::Refused(graphql::Error::from(error).message().to_owned())
+        Self::Refused(match error {
+            domain::Error::Unavailable(cause) => format!("the database is not available: {}", line(&cause)),
+            domain::Error::Internal(cause) => format!("internal error: {}", line(&cause)),
+            error => graphql::Error::from(error).message().to_owned(),
+        })
     }
 }
 
@@ -109,8 +113,8 @@ async fn open_and_migrate(database: &Database, limits: &Limits) -> Result<(Db, V
     Ok((db, applied))
 }
 
-/// Opens a database whose tables are those of this program. To change them is for `serve` and `migrate`, which whoever runs
-/// the server decides on.
+/// Opens a database whose tables are those of this program. Only `serve` and `migrate` change them, because the operator
+/// decides when.
 async fn open_current(database: &Database, limits: &Limits) -> Result<Db, Error> {
     let db = open(database, limits).await?;
     let checked = db.migrations().await.map_err(|cause| failed(database, cause)).and_then(|migrations| {
@@ -152,7 +156,7 @@ fn refuse_pending(database: &Database, migrations: &[Migration]) -> Result<(), E
             "the database {url} has no tables: start the server once, or run memberbase migrate up"
         ))),
         _ => Err(Error::Refused(format!(
-            "the tables of {url} are not current, {pending} migrations are pending: start the server of this version once, or \
+            "the tables of {url} are not current (pending migrations: {pending}): start the server of this version once, or \
             run memberbase migrate up"
         ))),
     }

@@ -51,7 +51,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// What a database that exists is opened with, by the time that a query and a mutation have.
+    /// Returns the settings that open an existing database, with the time limits of queries and mutations.
     pub fn settings(&self, times: &TimeLimits) -> db::Settings {
         db::Settings {
             url: self.database_url.expose().to_owned(),

@@ -45,10 +45,10 @@ pub fn start(settings: &Log) -> Telemetry {
     }
 }
 
-/// Libraries that log what they read and write byte for byte: a WebSocket's first message holds a bearer token.
+/// Libraries that log the bytes of a connection: a WebSocket's first message contains a bearer token.
 const WIRE: [&str; 7] = ["tungstenite", "tokio_tungstenite", "hyper", "h2", "rustls", "reqwest", "opentelemetry"];
 
-/// Whether something may be logged, whatever the filter says: no secret is, at any level.
+/// Whether an event may be logged, whatever the filter says: no secret is logged at any level.
 fn is_fit(metadata: &Metadata<'_>) -> bool {
     let is_wire = || WIRE.iter().any(|library| metadata.target().starts_with(library));
     *metadata.level() <= Level::INFO || !is_wire()

@@ -12,7 +12,7 @@ impl SecretUrl {
         &self.0
     }
 
-    /// As it is shown to people: a SQLite file by its absolute path.
+    /// Returns the URL without secrets; of a SQLite database the absolute path.
     pub fn shown(&self) -> String {
         let file = self.0.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
         let path = file.map(|file| file.split('?').next().unwrap_or_default());

@@ -34,7 +34,7 @@ pub struct Settings {
     /// Whether a connection pooler in transaction mode, such as PgBouncer, stands in front of PostgreSQL: then nothing
     /// is set on a connection that would outlast a transaction.
     pub pooler: bool,
-    /// Whether the file of a SQLite database is created where there is none.
+    /// Creates the file of a SQLite database if there is none.
     pub create: bool,
 }
 
@@ -91,8 +91,9 @@ async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
         let message = "a SQLite database in memory can't be shared by several connections, name a file";
         return Err(sqlx::Error::Configuration(message.into()).into());
     }
-    let create = settings.create && !settings.url.contains("mode=ro");
-    open::sqlite_file(options.get_filename(), create)?;
+    let write = !settings.url.contains("mode=ro");
+    // A server goes on with a file that it may only read, and says that it is not ready.
+    open::sqlite_file(options.get_filename(), settings.create && write, !settings.create && write)?;
     if !settings.create {
         open::sqlite_tables(&options).await?;
     }

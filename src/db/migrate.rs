@@ -15,7 +15,7 @@ pub struct Migration {
     pub name: String,
     /// Whether the database has it.
     pub applied: bool,
-    /// Whether this program has it; one that it does not have was applied by a newer version.
+    /// Whether this program knows it. A newer version applied a migration that it does not know.
     pub known: bool,
 }
 

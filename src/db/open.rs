@@ -27,7 +27,7 @@ pub enum OpenError {
     /// The file has no tables.
     #[error("the database {} is empty: start the server once, or run memberbase migrate up", .0.display())]
     Empty(PathBuf),
-    /// The file is to be created in a folder that does not exist.
+    /// The folder of a new file does not exist.
     #[error("can't create the database {}: there is no folder {}", .0.display(), .0.parent().unwrap_or(.0).display())]
     NoFolder(PathBuf),
     /// The file is a SQLite database of something else.
@@ -46,7 +46,7 @@ pub enum OpenError {
     /// The system does not let the file be opened or created.
     #[error("can't open the database {}: {}", .0.display(), told(.1))]
     File(PathBuf, io::Error),
-    /// PostgreSQL can't be reached or lets nobody in.
+    /// PostgreSQL can't be reached or rejects the connection.
     #[error("can't connect to PostgreSQL at {address}, database {database:?}: {cause}")]
     Postgres {
         /// Host and port, or the path of a socket.
@@ -81,12 +81,13 @@ fn told(error: &io::Error) -> String {
     characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
 }
 
-/// What every SQLite database begins with (<https://www.sqlite.org/fileformat.html>, section 1.3).
+/// The first bytes of every SQLite database (<https://www.sqlite.org/fileformat.html>, section 1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Sees to it that there is a SQLite file to open, which is created for its owner alone where that is asked for. SQLite
-/// gives its own files beside it (`-wal`, `-shm`) the same mode.
-pub(super) fn sqlite_file(path: &Path, create: bool) -> Result<(), OpenError> {
+/// Checks that there is a SQLite file to open. With `create` a missing file is created with mode 0600. SQLite
+/// gives its own files beside it (`-wal`, `-shm`) the same mode. With `write` an existing file has to be writable:
+/// SQLite would open it read-only, and create read-only files beside it.
+pub(super) fn sqlite_file(path: &Path, create: bool, write: bool) -> Result<(), OpenError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Err(OpenError::Folder(path)),
@@ -97,7 +98,7 @@ pub(super) fn sqlite_file(path: &Path, create: bool) -> Result<(), OpenError> {
                 Err(OpenError::Empty(path))
             }
         }
-        Ok(_) => is_sqlite(path),
+        Ok(_) => is_sqlite(path, write),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::File(path, error)),
         Err(_) if !create => Err(OpenError::Missing(path)),
         Err(_) if !path.parent().is_some_and(Path::is_dir) => Err(OpenError::NoFolder(path)),
@@ -105,9 +106,9 @@ pub(super) fn sqlite_file(path: &Path, create: bool) -> Result<(), OpenError> {
     }
 }
 
-fn is_sqlite(path: PathBuf) -> Result<(), OpenError> {
+fn is_sqlite(path: PathBuf, write: bool) -> Result<(), OpenError> {
     let mut magic = [0; MAGIC.len()];
-    match File::open(&path).and_then(|mut file| file.read_exact(&mut magic)) {
+    match File::options().read(true).write(write).open(&path).and_then(|mut file| file.read_exact(&mut magic)) {
         Ok(()) if magic == *MAGIC => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(OpenError::File(path, error)),
         _ => Err(OpenError::NotSqlite(path)),
@@ -124,7 +125,7 @@ pub(super) async fn sqlite_tables(options: &SqliteConnectOptions) -> Result<(), 
     if found { Ok(()) } else { Err(OpenError::NoTables(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))) }
 }
 
-/// What a URL of PostgreSQL may have behind its `?`. sqlx passes over anything else with a warning that holds its value.
+/// Query parameters of a PostgreSQL URL. sqlx ignores any other with a warning that contains its value.
 const PARAMETERS: [&str; 17] = [
     "sslmode",
     "ssl-mode",
@@ -165,7 +166,7 @@ pub(super) async fn postgres(options: &PgConnectOptions, patience: Duration) -> 
     loop {
         let cause = match timeout_at(latest, options.connect()).await {
             Ok(Ok(connection)) => {
-                // What goes wrong with the end of a connection that worked is of no interest.
+                // The connection worked; an error on closing it does not matter.
                 let _ = connection.close().await;
                 return Ok(());
             }

@@ -23,7 +23,7 @@ use super::{
     fault,
 };
 
-/// How long a connection may take that is opened to find out why none can be.
+/// Time limit of the connection attempt that finds out why the pool has none.
 const PROBE: Duration = Duration::from_millis(200);
 
 /// A pool with those of its connections that were at work a moment ago.
@@ -76,7 +76,7 @@ impl<DB: Database> Warm<DB> {
         }
     }
 
-    /// Returns why no connection came: the pool tries a refused one again until its time is over, and does not say so.
+    /// Returns why the pool has no connection: it retries a refused one until its time limit, and then reports a timeout.
     async fn reason(&self) -> sqlx::Error {
         let is_full = self.pool.size() >= self.pool.options().get_max_connections();
         if !is_full && let Ok(Err(cause)) = tokio::time::timeout(PROBE, self.pool.connect_options().connect()).await {

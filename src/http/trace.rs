@@ -100,10 +100,10 @@ pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Requ
     .await
 }
 
-/// The most characters that the log keeps of a text of a client's.
+/// Maximum number of characters that the log keeps of a client's text.
 const MAX_CHARACTERS: usize = 100;
 
-/// The text, or as much of it as the log keeps.
+/// Returns the text, cut to what the log keeps.
 fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => format!("{}...", &text[..end]).into(),

@@ -4,7 +4,8 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::Command,
+    process::{Child, Command},
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -15,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     support::Database,
-    sync_command::{Ran, command, ended, run},
+    sync_command::{Ran, command, ended},
 };
 
 const AN_ID: &str = "atok_01h455vb4pex5vsknk084sn02q";
@@ -34,9 +35,23 @@ fn commands(members: &Path) -> Vec<Vec<&str>> {
     ]
 }
 
+/// Waits for a command to end. One that goes on, such as a server that starts where it should not, is killed.
+fn in_time(mut child: Child) -> Ran {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    ended(child)
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    in_time(command(arguments, &[]).spawn().unwrap())
+}
+
 /// Runs a command in a folder.
 fn run_in(folder: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    ended(command(arguments, variables).current_dir(folder.path()).spawn().unwrap())
+    in_time(command(arguments, variables).current_dir(folder.path()).spawn().unwrap())
 }
 
 fn names(folder: &TempDir) -> Vec<String> {
@@ -163,7 +178,7 @@ async fn a_database_of_a_newer_version_is_refused_by_every_command(
     let mut all = commands(&members);
     all.extend([vec!["migrate", "up"], vec!["serve", "--listen", "127.0.0.1:0"]]);
     for arguments in all {
-        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat(), &[]);
+        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
         let part = format!("which does not know its migrations {newer}: use the newer version, or restore a backup");
         assert!(ran.code == Some(1) && ran.stderr.contains(&part), "{arguments:?}: {ran:?}");
         let is_status = arguments == ["migrate", "status"];
@@ -181,8 +196,8 @@ async fn pending_migrations_are_named_with_the_way_to_apply_them(
     db.migrate_down(1).await.unwrap();
     db.close().await;
     for arguments in commands(&members).into_iter().filter(|arguments| arguments[0] != "migrate") {
-        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat(), &[]);
-        let part = "are not current, 1 migrations are pending: start the server of this version once, or run memberbase migrate up";
+        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
+        let part = "are not current (pending migrations: 1): start the server of this version once, or run memberbase migrate up";
         assert!(ran.code == Some(1) && ran.stderr.contains(part), "{arguments:?}: {ran:?}");
     }
 }
@@ -190,7 +205,7 @@ async fn pending_migrations_are_named_with_the_way_to_apply_them(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_postgres_database_is_named_with_the_way_to_fill_it() {
     let (settings, _storage) = Database::Postgres.make().await;
-    let ran = run(&["token", "list", "--database-url", &settings.url], &[]);
+    let ran = run(&["token", "list", "--database-url", &settings.url]);
     let part = "has no tables: start the server once, or run memberbase migrate up";
     assert!(ran.code == Some(1) && ran.stderr.contains(part), "{ran:?}");
 }
@@ -231,7 +246,7 @@ async fn why_postgres_is_not_reached_is_told_at_once_and_without_the_password() 
         let start = Instant::now();
         for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["token", "list"]] {
             let wait = ["--database-acquire-timeout", "5m", "--log", "trace"];
-            let ran = run(&[arguments, &wait, &["--database-url", &url]].concat(), &[]);
+            let ran = run(&[arguments, &wait, &["--database-url", &url]].concat());
             assert!(ran.code == Some(1) && ran.stderr.contains(&told), "{told}: {ran:?}");
             assert!(!ran.stderr.contains("s3cret") && !ran.stdout.contains("s3cret"), "{ran:?}");
         }
@@ -297,7 +312,7 @@ fn run_openly(folder: &TempDir, arguments: &[&str]) -> Ran {
     let mut shell = Command::new("sh");
     shell.args(["-c", "umask 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_memberbase")]).args(arguments);
     shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    ended(shell.current_dir(folder.path()).spawn().unwrap())
+    in_time(shell.current_dir(folder.path()).spawn().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,7 +38,7 @@ impl Output {
                 let mut part = file.as_os_str().to_owned();
                 part.push(".part");
                 let part = PathBuf::from(part);
-                // That of a run that was killed: its mode may be another.
+                // A run that was killed left this file, perhaps with another mode.
                 match fs::remove_file(&part) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}

@@ -31,7 +31,7 @@ pub(super) fn insert(backend: DbBackend, table: &str, key: &[&str], state: &[&st
     )
 }
 
-/// Writes the rows, whose column `id` names those that are there. A null as `updated_at` leaves the stored time; any other
+/// Updates the existing rows that the column `id` names. A null `updated_at` leaves the stored time; any other value
 /// never sets it back.
 pub(in crate::domain) fn update(backend: DbBackend, table: &str, columns: &[&str]) -> String {
     let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
