@@ -75,7 +75,7 @@ impl Lifetime {
 }
 
 /// While the database takes no writes, all connections are closed this often at most.
-const RETIRE_INTERVAL: Duration = Duration::from_secs(1);
+const RETIRE_INTERVAL: Duration = Duration::from_millis(250);
 
 struct Kept<DB: Database> {
     connection: PoolConnection<DB>,
