@@ -43,19 +43,10 @@ pub(super) struct Job {
 pub(super) struct Reading {
     /// Its size, where it has one, as soon as its header is understood.
     pub begun: oneshot::Receiver<Result<Option<u64>, ReadError>>,
-    /// What was read, once all of it was, to its proper end.
-    pub ended: oneshot::Receiver<Result<Count, ReadError>>,
+    /// The number of rows, bad ones too, once the file was read to its proper end.
+    pub ended: oneshot::Receiver<Result<u64, ReadError>>,
     /// The rows.
     pub lanes: Vec<Receiver<Batch>>,
-}
-
-/// What was read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Count {
-    /// Rows, bad ones too.
-    pub rows: u64,
-    /// Rows that do not say whom they are about.
-    pub nobody: u64,
 }
 
 /// Begins.
@@ -64,9 +55,7 @@ pub(super) fn read(job: Job) -> Reading {
     let (begin, begun) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     thread::spawn(move || {
-        let opened = source::open(&job.file, job.packing, Arc::clone(&job.read)).map_err(ReadError::Io);
-        let opened = opened.and_then(|(source, size)| Ok((Rows::new(job.format, source, &job.mapping)?, size)));
-        let rows = match opened {
+        let rows = match open(&job) {
             Ok((rows, size)) => begin.send(Ok(size)).map(|()| rows),
             Err(error) => return drop(begin.send(Err(error))),
         };
@@ -78,9 +67,15 @@ pub(super) fn read(job: Job) -> Reading {
     Reading { begun, ended, lanes: ends }
 }
 
-fn all(mut rows: Rows, mut lanes: Lanes, job: &Job) -> Result<Count, ReadError> {
+/// Opens the file, and reads its header if it has one.
+fn open(job: &Job) -> Result<(Rows, Option<u64>), ReadError> {
+    let (source, size) = source::open(&job.file, job.packing, Arc::clone(&job.read))?;
+    Ok((Rows::new(job.format, source, &job.mapping)?, size))
+}
+
+fn all(mut rows: Rows, mut lanes: Lanes, job: &Job) -> Result<u64, ReadError> {
     let unwanted = |Closed| ReadError::Unwanted;
-    let (mut row, mut count) = (Row::default(), Count::default());
+    let (mut row, mut count) = (Row::default(), 0);
     loop {
         let next = rows.next(&mut row)?;
         match next {
@@ -90,13 +85,12 @@ fn all(mut rows: Rows, mut lanes: Lanes, job: &Job) -> Result<Count, ReadError> 
                 let fault = row.fault.take().unwrap_or_default();
                 job.rejects.add(row.line, None, &fault)?;
                 if job.on_error == OnError::Reject {
-                    return Err(ReadError::BadRow(format!("line {} is bad: {}", row.line, fault.message)));
+                    return Err(ReadError::BadRow(format!("line {}: {}", row.line, fault.message)));
                 }
-                count.nobody += 1;
             }
         }
-        count.rows += 1;
-        job.rows_read.store(count.rows, Ordering::Relaxed);
+        count += 1;
+        job.rows_read.store(count, Ordering::Relaxed);
     }
     lanes.finish().map_err(unwanted)?;
     Ok(count)

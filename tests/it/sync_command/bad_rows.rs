@@ -56,7 +56,10 @@ async fn where_a_row_is_about_nobody_can_tell_whom_nobody_is_deleted(
     #[values(
         "{\"ref\":\"ann\"}\nben\n",
         "{\"ref\":\"ann\"}\n{\"attributes\":{}}\n",
-        "{\"ref\":\"ann\"}\n{\"ref\":7}\n"
+        "{\"ref\":\"ann\"}\n{\"ref\":7}\n",
+        "{\"ref\":\"ann\"}\n{\"ref\":\"\"}\n",
+        "{\"ref\":\"ann\"}\n{\"ref\":\"be\\u0000n\"}\n",
+        "{\"ref\":\"ann\"}\n{\"ref\":\"ben\",\"ref\":\"ann\"}\n"
     )]
     text: &str,
 ) {
@@ -69,4 +72,80 @@ async fn where_a_row_is_about_nobody_can_tell_whom_nobody_is_deleted(
     }
     assert_eq!(bench.refs().await, ["ann", "ben"]);
     assert_eq!(bench.syncs().await, ["ABANDONED"; 2]);
+}
+
+/// A run that deletes every missing member.
+const MIRROR: [&str; 4] = ["--delete-missing", "--max-deleted-percent", "100", "--json"];
+
+/// A less strict reader merges or splits these records.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_not_csv_deletes_nobody(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(
+        ("ref,plan\nlena,\"family\nmara,\"single\"\nnoor,\"student\"\n", 3, "text follows a closing quote", 1),
+        ("ref,plan\nlena,\"the \\\"big\\\" one\"\nmara,single\n", 2, "text follows a closing quote", 1),
+        ("ref\n\"lena\n\"mara\"\nnoor\n", 3, "text follows a closing quote", 1),
+        ("ref,plan\nlena,old\nmara,the \"big\" one\n", 3, "a cell that is not quoted holds a quote", 1)
+    )]
+    (text, line, why, good): (&str, u64, &str, u64),
+) {
+    let bench = Bench::with(database, &["lena", "mara", "noor"]).await;
+    let file = bench.file("members.csv", text);
+    let before = bench.members().await;
+    let told = format!("line {line}: not CSV: {why}");
+    let run = |more: &[&str]| bench.sync(&file, &[&MIRROR[..], more].concat());
+    for (options, sent) in
+        [(&["--on-error", "reject"][..], 0), (&["--dry-run"], good), (&["--dry-run", "--on-error", "skip"], good)]
+    {
+        let ran = run(options);
+        ran.told(1, &told);
+        let [created, updated, unchanged, rejected, deleted] = ran.counts(1);
+        assert_eq!((created + updated + unchanged, rejected, deleted), (sent, 1, 0), "{options:?}: {ran:?}");
+        assert_eq!(bench.members().await, before, "{options:?}");
+    }
+    let rejects = bench.path("rejects.csv");
+    let ran = run(&["--on-error", "skip", "--rejects", rejects.to_str().unwrap()]);
+    ran.told(1, &told);
+    ran.told(1, "1 row can't be attributed to a member, so nobody is deleted");
+    assert_eq!((ran.counts(1)[3], ran.counts(1)[4]), (1, 0), "{ran:?}");
+    assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
+    let listed = std::fs::read_to_string(&rejects).unwrap();
+    assert!(listed.contains(&format!("\n{line},,,INVALID_VALUE,\"not CSV: {why}")), "{listed}");
+    // Without a deletion the other rows are the result.
+    let ran = bench.sync(&file, &["--json", "--on-error", "skip"]);
+    assert_eq!((ran.counts(3)[2], ran.counts(3)[3]), (good, 1), "{ran:?}");
+    assert_eq!(bench.syncs().await, ["ABANDONED"; 4]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_without_a_usable_ref_deletes_nobody(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values("", "mar\0a", "\u{e9}")] reference: &str,
+    #[values("csv", "ndjson", "txt")] format: &str,
+) {
+    let bench = Bench::with(database, &["lena", "mara", "noor"]).await;
+    let reference = if reference == "\u{e9}" { reference.repeat(513) } else { reference.to_owned() };
+    let text = match format {
+        "csv" => format!("ref,plan\nlena,family\n{reference},single\n"),
+        "ndjson" => format!("{{\"ref\":\"lena\"}}\n{}\n", json!({"ref": reference})),
+        // Lines have no form of an empty ref.
+        _ if reference.is_empty() => return,
+        _ => format!("lena\n{reference}\n"),
+    };
+    let file = bench.file(&format!("members.{format}"), text);
+    for more in [&["--on-error", "skip"][..], &["--on-error", "skip", "--dry-run"], &["--dry-run"]] {
+        let ran = bench.sync(&file, &[&MIRROR[..], more].concat());
+        ran.told(1, "ref");
+        ran.told(1, "1 row can't be attributed to a member, so nobody is deleted: correct such rows (--rejects FILE");
+        assert_eq!(
+            (ran.counts(1)[3], ran.counts(1)[4], &ran.summary(1)["rows"]),
+            (1, 0, &json!(2)),
+            "{more:?}: {ran:?}"
+        );
+    }
+    bench.sync(&file, &MIRROR).told(1, "line ");
+    assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
+    assert_eq!(bench.sync(&file, &["--on-error", "skip", "--json"]).counts(3)[3], 1);
 }
