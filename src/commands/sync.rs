@@ -174,6 +174,7 @@ impl Run {
         let mut reading = reader::read(Job {
             file: file.clone(),
             format,
+            is_format_given: input.format.is_some(),
             packing,
             mapping: Mapping {
                 map: input.map.clone(),

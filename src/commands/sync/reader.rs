@@ -1,6 +1,7 @@
 //! Reads the file on a thread of its own: stdin may keep it waiting for good, and nothing of the rest.
 
 use std::{
+    io::BufRead,
     path::PathBuf,
     sync::{
         Arc,
@@ -20,13 +21,15 @@ use super::{
 };
 use crate::{
     cli::{Format, OnError},
-    commands::members_file::Packing,
+    commands::members_file::{Packing, content},
 };
 
 /// What is to be read, and how.
 pub(super) struct Job {
     pub file: PathBuf,
     pub format: Format,
+    /// True if the user gave the format; otherwise it was guessed by the file's name.
+    pub is_format_given: bool,
     pub packing: Packing,
     pub mapping: Mapping,
     pub on_error: OnError,
@@ -69,7 +72,19 @@ pub(super) fn read(job: Job) -> Reading {
 
 /// Opens the file, and reads its header if it has one.
 fn open(job: &Job) -> Result<(Rows, Option<u64>), ReadError> {
-    let (source, size) = source::open(&job.file, job.packing, Arc::clone(&job.read))?;
+    let (mut source, size) = source::open(&job.file, job.packing, Arc::clone(&job.read))?;
+    let begin = source.fill_buf()?;
+    if let Some(what) = content::foreign(begin) {
+        return Err(ReadError::Damaged(what));
+    }
+    if job.format == Format::Lines
+        && !job.is_format_given
+        && let Some((what, way)) = content::other_than_lines(begin)
+    {
+        let message =
+            format!("the file seems to be {what}, not a ref per line: {way}, or --format lines if each line is a ref");
+        return Err(ReadError::Usage(message));
+    }
     Ok((Rows::new(job.format, source, &job.mapping)?, size))
 }
 

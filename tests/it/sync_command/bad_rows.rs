@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::json;
 
-use super::Bench;
+use super::{Bench, gzip, zstd};
 use crate::support::Database;
 
 #[rstest]
@@ -148,4 +148,42 @@ async fn a_row_without_a_usable_ref_deletes_nobody(
     bench.sync(&file, &MIRROR).told(1, "line ");
     assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
     assert_eq!(bench.sync(&file, &["--on-error", "skip", "--json"]).counts(3)[3], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_another_kind_is_rejected_before_anything_is_sent() {
+    let bench = Bench::with(Database::Sqlite, &["ann"]).await;
+    let workbook: &[u8] = b"PK\x03\x04\x14\0\x06\0\x08\0\nxl/workbook.xml\n";
+    let utf16: Vec<u8> = "\u{feff}ref\tplan\r\nann\tgold\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let zip = "the file is a workbook (.xlsx, .ods) or another zip file: save it as CSV";
+    for (name, content, told) in [
+        ("members.txt", workbook.to_vec(), zip),
+        ("members.csv", workbook.to_vec(), zip),
+        ("members.ndjson", workbook.to_vec(), zip),
+        ("members.csv.gz", gzip(workbook), zip),
+        ("members.zst", zstd(workbook), zip),
+        ("image.txt", b"\x89PNG\r\n\x1a\n".to_vec(), "the file is a PNG image: save it as CSV"),
+        ("unicode.txt", utf16.clone(), "the file is UTF-16 text: save it as UTF-8"),
+        ("unicode.csv", utf16[2..].to_vec(), "the file is UTF-16 text: save it as UTF-8"),
+        ("packed.csv", gzip("ref\n"), "the file is packed with gzip: unpack it, or end its name in .gz"),
+    ] {
+        bench.sync(&bench.file(name, content), &[&MIRROR[..], &["--on-error", "skip"]].concat()).told(1, told);
+    }
+    for (text, told) in [
+        (
+            "ref\tplan\nann\tgold\n",
+            "the file seems to be a table with tabs, not a ref per line: save it as CSV with commas, or --format lines",
+        ),
+        ("ref;plan\nann;gold\n", "a table with semicolons, not a ref per line: save it as CSV with commas"),
+        ("ref,plan\nann,gold\n", "a table with commas, not a ref per line: give --format csv, or --format lines"),
+        ("{\"ref\":\"ann\"}\n", "JSON objects, not a ref per line: give --format ndjson, or"),
+    ] {
+        for name in ["members.txt", "members"] {
+            bench.sync(&bench.file(name, text), &MIRROR).told(2, told);
+        }
+    }
+    assert_eq!((bench.refs().await, bench.syncs().await.len()), (vec!["ann".to_owned()], 0));
+    // An explicit format takes precedence over the content.
+    let file = bench.file("members.txt", "Smith, J\nMiller, A\n");
+    assert_eq!(bench.sync(&file, &["--json", "--format", "lines"]).counts(0), [2, 0, 0, 0, 0]);
 }
