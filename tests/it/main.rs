@@ -11,6 +11,7 @@ mod attributes;
 mod bad_input;
 mod belongings;
 mod bulk_upsert;
+mod coercion;
 mod columns;
 mod concurrency;
 mod connections;
