@@ -6,6 +6,7 @@ mod relay;
 use std::{sync::Arc, time::Instant};
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub use changes::{Changes, Figures, Heard};
 
@@ -57,9 +58,16 @@ impl App {
         Self { db: self.db.aside(), ..self.clone() }
     }
 
-    /// The same for one call, whose rows are counted for themselves too.
-    pub fn of_call(&self, deadline: Instant) -> Self {
-        Self { rows: self.rows.of_call(), ..self.until(deadline) }
+    /// Returns the `App` of one call, which also counts the call's own rows. The token is cancelled when the client goes.
+    pub fn of_call(&self, deadline: Instant, client: CancellationToken) -> Self {
+        let db = self.db.with_deadline(deadline).with_client(client);
+        Self { rows: self.rows.of_call(), db, ..self.clone() }
+    }
+
+    /// Returns an `App` whose work also stops when the client goes, if it is a dry run: only the client needs the result.
+    pub fn dry_run_if(&self, dry_run: bool) -> Self {
+        let db = if dry_run { self.db.stopping_with_client() } else { self.db.clone() };
+        Self { db, ..self.clone() }
     }
 
     /// Says that tokens may have ended: what is remembered of them is not to be believed any more.

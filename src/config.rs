@@ -44,6 +44,10 @@ pub struct Database {
     #[arg(long, env = "MEMBERBASE_DATABASE_ACQUIRE_TIMEOUT", default_value = "5s", value_name = "TIME", global = true)]
     pub database_acquire_timeout: Span,
 
+    /// Maximum lifetime of a connection to PostgreSQL, after which it is replaced by a new one
+    #[arg(long, env = "MEMBERBASE_DATABASE_MAX_LIFETIME", default_value = "30m", value_name = "TIME", global = true)]
+    pub database_max_lifetime: Span,
+
     /// Whether a pooler in transaction mode (PgBouncer 1.21 or newer) stands before PostgreSQL
     #[arg(long, env = "MEMBERBASE_DATABASE_POOLER", default_value_t = false, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false", global = true)]
@@ -57,6 +61,7 @@ impl Database {
             url: self.database_url.expose().to_owned(),
             max_connections: self.database_connections,
             acquire_timeout: self.database_acquire_timeout.0,
+            max_lifetime: self.database_max_lifetime.0,
             query_timeout: times.query,
             mutation_timeout: times.mutation,
             pooler: self.database_pooler,

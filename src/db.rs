@@ -5,14 +5,18 @@
 
 mod columns;
 mod connect;
+mod connection;
+mod cutoff;
 mod deadline;
 mod fault;
 mod growth;
 mod migrate;
 mod notify;
 mod open;
+mod readiness;
 mod rows;
 mod session;
+mod sqlite_statistics;
 mod together;
 mod warm;
 
@@ -31,6 +35,7 @@ use tokio::sync::Semaphore;
 
 pub use columns::{Cell, Cells, Columns, Name, Texts};
 pub use connect::Settings;
+pub use cutoff::{Cutoff, Steps};
 pub use fault::Fault;
 pub use migrate::Migration;
 pub use notify::Listener;
@@ -39,8 +44,9 @@ pub use rows::{Column, Rows, Scalar, json, list};
 pub use session::Session;
 pub use together::Together;
 
+use connection::Connection;
 use growth::Growth;
-use session::Connection;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warm::Warm;
 
@@ -56,7 +62,9 @@ const PATIENCE: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Arc<Pools>,
-    deadline: Option<Instant>,
+    cutoff: Cutoff,
+    /// Cancelled once the client of the request has gone.
+    client: Option<CancellationToken>,
     statements: Arc<AtomicU64>,
     /// Those of [`Db::aside`].
     statements_aside: Arc<AtomicU64>,
@@ -92,8 +100,8 @@ enum Pools {
         pool: Arc<Warm<Postgres>>,
         /// A place for each of those who may write at a time.
         writers: Arc<Semaphore>,
-        /// How a transaction begins.
-        begin: &'static str,
+        /// The settings that a transaction makes for itself, behind its `BEGIN`.
+        local: String,
         /// How long a statement of one may take that has no deadline.
         longest: Duration,
         /// Whether a pooler in transaction mode stands in front.
@@ -126,12 +134,32 @@ impl Db {
     /// The same database for one request: no statement of it runs past the deadline.
     #[must_use]
     pub fn with_deadline(&self, deadline: impl Into<Option<Instant>>) -> Self {
-        Self { deadline: deadline.into(), ..self.clone() }
+        let cutoff = Cutoff { deadline: deadline.into(), ..self.cutoff.clone() };
+        Self { cutoff, ..self.clone() }
+    }
+
+    /// Returns the database for the request of a client; the token is cancelled when the client goes. That alone stops
+    /// nothing: see [`Db::stopping_with_client`].
+    #[must_use]
+    pub fn with_client(&self, client: CancellationToken) -> Self {
+        Self { client: Some(client), ..self.clone() }
+    }
+
+    /// Returns the database for work that only the client needs: it is stopped and rolled back when the client goes.
+    #[must_use]
+    pub fn stopping_with_client(&self) -> Self {
+        let cutoff = Cutoff { client: self.client.clone(), ..self.cutoff.clone() };
+        Self { cutoff, ..self.clone() }
     }
 
     /// When the last statement has to have ended.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.cutoff.deadline
+    }
+
+    /// Counts the steps of a loop over rows, outside of a transaction.
+    pub fn steps(&self) -> Steps<'_> {
+        self.cutoff.steps()
     }
 
     /// Which database this is.
@@ -170,10 +198,10 @@ impl Db {
     pub async fn read(&self) -> Result<Session, DbErr> {
         let _wait = Wait::begin(&self.waits);
         let connection = match &*self.pools {
-            Pools::Sqlite { readers, .. } => Connection::sqlite(readers, self.deadline).await?,
-            Pools::Postgres { pool, .. } => Connection::postgres(pool, self.deadline).await?,
+            Pools::Sqlite { readers, .. } => Connection::sqlite(readers, &self.cutoff).await?,
+            Pools::Postgres { pool, .. } => Connection::postgres(pool, &self.cutoff, None).await?,
         };
-        Ok(Session::new(connection, self.deadline, self.statements.clone(), false))
+        Ok(Session::new(connection, self.cutoff.clone(), self.statements.clone(), false))
     }
 
     /// Does `work`, which writes nothing, with statements that PostgreSQL plans by the values that they bind. Others it
@@ -184,11 +212,9 @@ impl Db {
         Work: Future<Output = Result<T, E>>,
     {
         let session = self.read().await?;
-        if self.backend() == DbBackend::Sqlite {
-            return work(session).await;
-        }
-        let limit = self.deadline.map(timeout).unwrap_or_default();
-        session.begin(&format!("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan{limit}")).await?;
+        let Pools::Postgres { local, .. } = &*self.pools else { return work(session).await };
+        let limit = self.cutoff.deadline.map(timeout).unwrap_or_default();
+        session.begin(&format!("BEGIN READ ONLY{local}; SET LOCAL plan_cache_mode = force_custom_plan{limit}")).await?;
         let outcome = work(session.clone()).await;
         session.roll_back().await;
         outcome
@@ -230,20 +256,28 @@ impl Db {
         }
     }
 
+    /// Begins a transaction. While it waits for a connection or a lock, the client may go.
     async fn begin(&self, lock: Lock, alone: bool) -> Result<Session, DbErr> {
+        tokio::select! {
+            begun = self.begin_before_deadline(lock, alone) => begun,
+            () = self.cutoff.client_gone() => Err(fault::timeout()),
+        }
+    }
+
+    async fn begin_before_deadline(&self, lock: Lock, alone: bool) -> Result<Session, DbErr> {
         let wait = Wait::begin(&self.waits);
         let (connection, statement) = match &*self.pools {
             Pools::Sqlite { writer, .. } => {
-                (Connection::sqlite(writer, self.deadline).await?, "BEGIN IMMEDIATE".to_owned())
+                (Connection::sqlite(writer, &self.cutoff).await?, "BEGIN IMMEDIATE".to_owned())
             }
-            Pools::Postgres { pool, writers, begin, longest, .. } => {
-                let turn = connect::turn(writers, self.deadline).await?;
-                let connection = Connection::postgres(pool, self.deadline).await?.in_turn(turn);
-                let limit = timeout(self.deadline.unwrap_or_else(|| Instant::now() + *longest));
-                (connection, format!("{begin}{limit}{}", advisory(lock.alone_if(alone))))
+            Pools::Postgres { pool, writers, local, longest, .. } => {
+                let permit = connect::write_permit(writers, self.cutoff.deadline).await?;
+                let connection = Connection::postgres(pool, &self.cutoff, Some(permit)).await?;
+                let limit = timeout(self.cutoff.deadline.unwrap_or_else(|| Instant::now() + *longest));
+                (connection, format!("BEGIN{local}{limit}{}", advisory(lock.alone_if(alone))))
             }
         };
-        let session = Session::new(connection, self.deadline, self.statements.clone(), alone);
+        let session = Session::new(connection, self.cutoff.clone(), self.statements.clone(), alone);
         drop(wait);
         session.begin(&statement).await?;
         Ok(session)

@@ -2,6 +2,7 @@
 //! writes them.
 
 pub(super) mod cell;
+pub(super) mod content;
 
 use std::path::Path;
 

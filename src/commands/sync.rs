@@ -29,7 +29,7 @@ use self::{
     columns::Mapping,
     mirror::Mirror,
     progress::Progress,
-    reader::{Count, Job, Reading},
+    reader::{Job, Reading},
     rejects::Rejects,
     report::{Outcomes, Summary},
     rows::ReadError,
@@ -141,7 +141,7 @@ impl Run {
         summary.sync_id = mirror.as_ref().map(|mirror| mirror.id.clone());
         let outcome = self.mirror(client, &memberbase, mirror.as_ref(), reading, &mut summary, stop).await;
         summary.outcomes = self.outcomes();
-        summary.rows = self.progress.rows() + self.rejects.of_nobody();
+        summary.rows = self.progress.rows() + self.rejects.unsent();
         summary.rejected = self.rejects.count();
         summary.complete = outcome.is_ok();
         summary.took(started.elapsed());
@@ -179,6 +179,7 @@ impl Run {
         let mut reading = reader::read(Job {
             file: file.clone(),
             format,
+            is_format_given: input.format.is_some(),
             packing,
             mapping: Mapping {
                 map: input.map.clone(),
@@ -232,7 +233,7 @@ impl Run {
             stored = Err(interrupted(true));
         }
         let outcome = match stored {
-            Ok(count) => self.finish(client, memberbase, mirror, count, summary).await,
+            Ok(rows) => self.finish(client, memberbase, mirror, rows, summary).await,
             Err(error) => Err(error),
         };
         if (outcome.is_err() || self.settings.rules.dry_run)
@@ -249,7 +250,7 @@ impl Run {
         memberbase: &Memberbase,
         mirror: Option<&Mirror>,
         reading: Reading,
-    ) -> Result<Count, Error> {
+    ) -> Result<u64, Error> {
         let Rules { dry_run, on_error, .. } = self.settings.rules;
         let upload = Upload {
             client,
@@ -272,16 +273,18 @@ impl Run {
         client: &Client,
         memberbase: &Memberbase,
         mirror: &Mirror,
-        count: Count,
+        rows: u64,
         summary: &mut Summary,
     ) -> Result<(), Error> {
-        if count.rows == 0 {
+        if rows == 0 {
             return Err(Error::Refused("the file has no rows, and so nobody is deleted".to_owned()));
         }
-        if count.nobody > 0 {
-            let rows = count.nobody;
+        let unattributed = self.rejects.unattributed();
+        if unattributed > 0 {
+            let rows = if unattributed == 1 { "1 row".to_owned() } else { format!("{unattributed} rows") };
             let message = format!(
-                "{rows} rows do not say whom they are about: who is missing can't be told, and so nobody is deleted"
+                "{rows} can't be attributed to a member, so nobody is deleted: correct such rows (--rejects FILE lists \
+                them) and run the sync again"
             );
             return Err(Error::Refused(message));
         }

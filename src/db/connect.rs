@@ -10,13 +10,17 @@ use sea_orm::DbErr;
 use sqlx::{
     ConnectOptions, Connection as _, Executor, Row,
     pool::PoolOptions,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgConnection, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Db, OpenError, Pools, fault, open, warm::Warm};
+use super::{
+    Cutoff, Db, OpenError, Pools, fault, open,
+    session::MAX_SILENCE,
+    warm::{Lifetime, Warm},
+};
 
 /// Where the database is and how it is spoken to.
 #[derive(Clone)]
@@ -27,6 +31,8 @@ pub struct Settings {
     pub max_connections: u32,
     /// How long a request waits for a connection.
     pub acquire_timeout: Duration,
+    /// Maximum lifetime of a connection to PostgreSQL.
+    pub max_lifetime: Duration,
     /// How long PostgreSQL lets a statement run that is in no transaction; on SQLite deadlines alone end statements.
     pub query_timeout: Duration,
     /// How long PostgreSQL lets a statement run of a transaction that has no deadline of its own.
@@ -46,6 +52,7 @@ impl Settings {
             url: url.into(),
             max_connections: 5,
             acquire_timeout: time,
+            max_lifetime: Duration::from_secs(1800),
             query_timeout: time,
             mutation_timeout: time,
             pooler: false,
@@ -62,7 +69,7 @@ pub(super) const IDLE: Duration = Duration::from_secs(1);
 pub(super) const CHECK: Duration = Duration::from_secs(2);
 
 /// How long SQLite waits for another process that writes.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 impl Db {
     /// Connects; the file of a SQLite database is created where it is missing and the settings say so.
@@ -76,7 +83,8 @@ impl Db {
         };
         Ok(Self {
             pools: Arc::new(pools),
-            deadline: None,
+            cutoff: Cutoff::default(),
+            client: None,
             statements: Arc::default(),
             statements_aside: Arc::default(),
             waits: Arc::default(),
@@ -112,47 +120,49 @@ async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
     let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
         .acquire_timeout(settings.mutation_timeout.max(settings.acquire_timeout))
-        .connect_with(options.clone().pragma("cache_size", "-32768").optimize_on_close(true, 400))
+        .connect_with(options.clone().pragma("cache_size", "-32768"))
         .await?;
     expect_utf8(sqlx::raw_sql("PRAGMA encoding").fetch_one(&writer).await?.try_get(0)?, "UTF-8")?;
+    let lifetime = Lifetime::default();
+    let allowed = lifetime.clone();
     let readers = pool(SqlitePoolOptions::new(), settings)
         .max_connections(settings.max_connections)
+        .before_acquire(move |_, meta| {
+            let may_be_used = allowed.allows(meta.age);
+            Box::pin(async move { Ok(may_be_used) })
+        })
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok(Pools::Sqlite { readers: Warm::new(readers), writer: Warm::new(writer) })
+    Ok(Pools::Sqlite { readers: Warm::new(readers, lifetime), writer: Warm::new(writer, Lifetime::default()) })
 }
 
 async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
-    // A generic plan does not get slower when a memberbase grows faster than its statistics; compiling a plan costs
-    // more than any of ours saves by it.
-    const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off";
-    const LOCAL_PLANS: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off";
-    // Has PostgreSQL look whether anybody still waits for a statement; from version 14 on, and not on every system.
-    const LOOK: &str = "SET client_connection_check_interval = '1s'";
     open::postgres_url(&settings.url)?;
     let options = PgConnectOptions::from_str(&settings.url)?.application_name("memberbase").disable_statement_logging();
     open::postgres(&options, settings.acquire_timeout).await?;
-    let session =
-        (!settings.pooler).then(|| format!("{PLANS}; SET statement_timeout = {}", settings.query_timeout.as_millis()));
+    let session = (!settings.pooler).then(|| {
+        let query_timeout = settings.query_timeout.as_millis();
+        format!("{}; SET statement_timeout = {query_timeout}", plans_and_silence("SET"))
+    });
+    let lifetime = Lifetime::new(Some(settings.max_lifetime));
+    let allowed = lifetime.clone();
     let pool = pool(PgPoolOptions::new(), settings)
         .max_connections(settings.max_connections)
+        .max_lifetime(lifetime.in_pool())
         .after_connect(move |connection, _| {
             let session = session.clone();
             Box::pin(async move {
                 if let Some(session) = session {
-                    connection.execute(sqlx::AssertSqlSafe(session)).await?;
-                    match connection.execute(LOOK).await {
-                        Ok(_) | Err(sqlx::Error::Database(_)) => {}
-                        Err(lost) => return Err(lost),
-                    }
+                    set_up(connection, session).await?;
                 }
                 Ok(())
             })
         })
-        .before_acquire(|connection, meta| {
+        .before_acquire(move |connection, meta| {
+            let may_be_used = allowed.allows(meta.age);
             Box::pin(async move {
-                if meta.idle_for < IDLE {
-                    return Ok(true);
+                if !may_be_used || meta.idle_for < IDLE {
+                    return Ok(may_be_used);
                 }
                 // An error has it closed without a word, which nobody would answer either.
                 let answer = tokio::time::timeout(CHECK, connection.ping()).await;
@@ -162,11 +172,41 @@ async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
         .connect_with(options)
         .await?;
     expect_utf8(sqlx::raw_sql("SHOW server_encoding").fetch_one(&pool).await?.try_get(0)?, "UTF8")?;
-    let begin = if settings.pooler { LOCAL_PLANS } else { "BEGIN" };
+    // Behind a pooler a session setting would reach other clients, so each transaction makes its own.
+    let local = if settings.pooler { format!("; {}", plans_and_silence("SET LOCAL")) } else { String::new() };
     // Writes wait for locks with a connection in hand: some are left for whoever reads meanwhile.
     let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
     let longest = settings.mutation_timeout;
-    Ok(Pools::Postgres { pool: Warm::new(pool), writers, begin, longest, pooler: settings.pooler })
+    Ok(Pools::Postgres { pool: Warm::new(pool, lifetime), writers, local, longest, pooler: settings.pooler })
+}
+
+/// The settings of every transaction, by `SET` or `SET LOCAL`.
+fn plans_and_silence(set: &str) -> String {
+    // A generic plan does not get slower when a memberbase grows faster than its statistics; compiling a plan costs
+    // more than any of ours saves by it.
+    let silence = MAX_SILENCE.as_millis();
+    format!(
+        "{set} plan_cache_mode = force_generic_plan; {set} jit = off; \
+        {set} idle_in_transaction_session_timeout = {silence}"
+    )
+}
+
+/// Sets up a connection that is ours alone, so that what it holds is free soon after its server has vanished.
+async fn set_up(connection: &mut PgConnection, session: String) -> Result<(), sqlx::Error> {
+    // PostgreSQL notices a client that has vanished with its network within 11 s, one that takes no data within 10 s, and
+    // one that has closed its connection while a statement runs within 0.4 s. The last two came with versions 12 and 14,
+    // and are not on every system.
+    const KEEPALIVES: &str =
+        "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3";
+    const OPTIONAL: [&str; 2] = ["SET tcp_user_timeout = '10s'", "SET client_connection_check_interval = '400ms'"];
+    connection.execute(sqlx::AssertSqlSafe(format!("{session}; {KEEPALIVES}"))).await?;
+    for setting in OPTIONAL {
+        match connection.execute(setting).await {
+            Ok(_) | Err(sqlx::Error::Database(_)) => {}
+            Err(lost) => return Err(lost),
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a database of another encoding: not every text would come back from it, nor would ids that are read as text.
@@ -182,12 +222,15 @@ fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> Po
     options.acquire_timeout(settings.acquire_timeout).test_before_acquire(false).max_lifetime(None)
 }
 
-/// One of the places that writes have, before the deadline.
-pub(super) async fn turn(writers: &Arc<Semaphore>, deadline: Option<Instant>) -> Result<OwnedSemaphorePermit, DbErr> {
-    let turn = Arc::clone(writers).acquire_owned();
-    let turn = match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), turn).await.map_err(|_| fault::timeout())?,
-        None => turn.await,
+/// The permit to write, before the deadline.
+pub(super) async fn write_permit(
+    writers: &Arc<Semaphore>,
+    deadline: Option<Instant>,
+) -> Result<OwnedSemaphorePermit, DbErr> {
+    let permit = Arc::clone(writers).acquire_owned();
+    let permit = match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), permit).await.map_err(|_| fault::timeout())?,
+        None => permit.await,
     };
-    turn.map_err(|_| fault::connection(sqlx::Error::PoolClosed))
+    permit.map_err(|_| fault::connection(sqlx::Error::PoolClosed))
 }

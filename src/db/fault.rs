@@ -35,6 +35,31 @@ impl Fault {
     }
 }
 
+/// Returns whether the database takes no writes: it is a standby, or it is set or opened to be read-only.
+pub(super) fn is_read_only(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let sqlx::Error::Database(error) = &**error else { return false };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        is_read_only_in_sqlite(&code)
+    } else {
+        code == READ_ONLY_SQL_TRANSACTION
+    }
+}
+
+/// PostgreSQL's `read_only_sql_transaction`.
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+
+/// `SQLITE_READONLY`, in the low byte.
+fn is_read_only_in_sqlite(code: &str) -> bool {
+    code.parse::<u32>().is_ok_and(|code| code & 0xff == 8)
+}
+
 fn of_sqlx(error: &sqlx::Error) -> Fault {
     match error {
         sqlx::Error::Io(_)
@@ -62,8 +87,9 @@ fn of_postgres(code: &str) -> Fault {
         "40P01" | "40001" => Fault::Contention,
         // query_canceled: only statement_timeout cancels here
         "57014" | "25P04" => Fault::Timeout,
-        // lock_not_available, admin shutdown, crash shutdown, cannot connect now, read only
-        "55P03" | "57P01" | "57P02" | "57P03" | "25006" => Fault::Unavailable,
+        // lock_not_available, idle_in_transaction_session_timeout (this server was frozen), admin shutdown, crash shutdown,
+        // cannot connect now, read only
+        "55P03" | "25P03" | "57P01" | "57P02" | "57P03" | READ_ONLY_SQL_TRANSACTION => Fault::Unavailable,
         // connection exceptions, insufficient resources
         _ if code.starts_with("08") || code.starts_with("53") => Fault::Unavailable,
         _ => Fault::Other,
@@ -110,6 +136,8 @@ mod tests {
             ("40001", Fault::Contention),
             ("57014", Fault::Timeout),
             ("57P01", Fault::Unavailable),
+            ("25P03", Fault::Unavailable),
+            ("25006", Fault::Unavailable),
             ("08006", Fault::Unavailable),
             ("53100", Fault::Unavailable),
             ("23505", Fault::Other),
@@ -127,5 +155,7 @@ mod tests {
             assert_eq!(of_sqlite(code), fault, "{code}");
         }
         assert_eq!(Fault::of(&timeout()), Fault::Timeout);
+        // SQLITE_READONLY_DBMOVED, SQLITE_FULL
+        assert!(is_read_only_in_sqlite("1032") && !is_read_only_in_sqlite("13"));
     }
 }

@@ -19,7 +19,8 @@ use super::{Db, Lock, Session};
 /// So few rows are read at once, whatever the plan.
 const FEW: u64 = 1_000;
 
-/// After so many new rows somebody looks at the latest: others may have emptied the table meanwhile.
+/// Maximum number of new rows between two looks at a PostgreSQL table, which other servers may have emptied. A SQLite table
+/// is looked at only once it may have doubled, because each look analyzes it.
 const MANY: u64 = 50_000;
 
 /// How long a look may take, with what it leads to: a sample of 30,000 pages.
@@ -89,9 +90,9 @@ impl Growth {
         Some(name)
     }
 
-    /// A table has so many rows: another look is due when it may have doubled.
-    fn looked(&self, table: &'static str, rows: u64) {
-        self.state().tables.entry(table).or_default().due = rows.clamp(FEW, MANY);
+    /// Sets after how many new rows the next look is due.
+    fn looked(&self, table: &'static str, due: u64) {
+        self.state().tables.entry(table).or_default().due = due;
     }
 
     /// A look failed: for a while the statistics are left to autovacuum.
@@ -110,16 +111,16 @@ impl Growth {
 impl Db {
     /// To be told how many rows were added to a table. Returns at once.
     pub fn grew(&self, table: &'static str, rows: u64) {
-        if self.backend() == DbBackend::Sqlite || !self.growth.add(table, rows) {
+        if !self.growth.add(table, rows) {
             return;
         }
         let db = self.aside();
         let look = async move {
             while let Some(table) = db.growth.next() {
                 match db.with_deadline(Instant::now() + TIME).keep_up(table).await {
-                    Ok(rows) => db.growth.looked(table, rows),
+                    Ok(due) => db.growth.looked(table, due),
                     Err(error) => {
-                        tracing::warn!(%error, table, "the statistics are left to autovacuum for a while");
+                        tracing::warn!(%error, table, "a table was not analyzed; the next attempt is in ten minutes");
                         db.growth.failed();
                     }
                 }
@@ -128,9 +129,12 @@ impl Db {
         self.growth.state().task = Some(tokio::spawn(look).abort_handle());
     }
 
-    /// Analyzes a table that is twice as large as PostgreSQL knows. Answers how many rows it has.
+    /// Analyzes a table that is twice as large as the database knows. Returns after how many new rows it may be so again.
     async fn keep_up(&self, table: &str) -> Result<u64, DbErr> {
-        self.write(Lock::None, async |session| {
+        if self.backend() == DbBackend::Sqlite {
+            return Ok(self.analyze_sqlite(table).await?.max(FEW));
+        }
+        let rows = self.write(Lock::None, async |session| {
             let (rows, doubled) = known(&session, table).await?;
             if !doubled {
                 return Ok(rows);
@@ -139,8 +143,8 @@ impl Db {
             let analyze = format!("SET LOCAL client_min_messages = error; ANALYZE (SKIP_LOCKED) \"{table}\"");
             session.execute_unprepared(&analyze).await?;
             Ok::<_, DbErr>(known(&session, table).await?.0)
-        })
-        .await
+        });
+        Ok(rows.await?.clamp(FEW, MANY))
     }
 }
 
@@ -177,7 +181,7 @@ mod tests {
         let growth = Growth::default();
         assert!(growth.add("member", FEW));
         assert_eq!(growth.next(), Some("member"));
-        growth.looked("member", 10_000_000);
+        growth.looked("member", MANY);
         assert_eq!(growth.next(), None);
         assert!(!growth.add("member", MANY - 1));
         assert!(growth.add("member", 1));

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbErr};
 use sqlx::{
-    Executor,
+    Executor, Row,
     postgres::{PgListener, PgPoolOptions},
 };
 use tokio::time::timeout;
@@ -65,8 +65,13 @@ impl Listener {
                 Ok(Ok(None)) => return Err(fault::connection(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
                 Ok(Err(error)) => return Err(fault::connection(error)),
                 Err(_) => {
-                    let answer = timeout(ANSWER, self.0.execute("SELECT 1")).await;
-                    answer.map_err(|_| fault::timeout())?.map_err(fault::connection)?;
+                    let answer = timeout(ANSWER, self.0.fetch_one("SELECT pg_is_in_recovery()")).await;
+                    let answer = answer.map_err(|_| fault::timeout())?.map_err(fault::connection)?;
+                    if answer.try_get(0).map_err(fault::connection)? {
+                        // After a failover the connection may still lead to the old primary, where no notifications are sent.
+                        let error = io::Error::new(io::ErrorKind::ConnectionReset, "the database is in recovery");
+                        return Err(fault::connection(error.into()));
+                    }
                 }
             }
         }

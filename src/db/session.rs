@@ -12,19 +12,23 @@ use std::{
 use futures_util::TryStreamExt;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{AssertSqlSafe, Connection as _, Executor, Postgres, Sqlite};
-use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, Postgres};
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{
-    Fault, Lock, Rows, Scalar,
-    deadline::Deadline,
+    Cutoff, Fault, Lock, Rows, Scalar, Steps,
+    connection::{Connection, Driver, Status},
     fault,
-    warm::{Lent, Warm},
+    warm::Lent,
 };
 
 /// The database ends a statement at the deadline itself; only where it does not answer at all, we do so much later.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// Maximum time between two statements of a transaction. After it PostgreSQL assumes that the server has vanished, and frees
+/// its locks. Loops over rows send a statement in time ([`Session::keep_alive`]).
+pub(super) const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// After a statement of more rows the memory that it took is given back.
 const MANY: usize = 10_000;
@@ -38,7 +42,7 @@ struct Inner {
     backend: DbBackend,
     /// None once the transaction has ended.
     connection: Mutex<Option<Connection>>,
-    deadline: Option<Instant>,
+    cutoff: Cutoff,
     statements: Arc<AtomicU64>,
     discard: AtomicBool,
     contended: AtomicBool,
@@ -48,75 +52,8 @@ struct Inner {
     large: AtomicBool,
 }
 
-/// A pool's connection, with what is going on in it.
-#[derive(Debug)]
-pub(super) struct Connection {
-    driver: Driver,
-    /// Between BEGIN and the end, or in the middle of a statement: not to be given to anybody else.
-    busy: bool,
-    /// A statement failed, perhaps because the connection is lost.
-    doubtful: bool,
-    /// The place among those that write, given back with the connection.
-    turn: Option<OwnedSemaphorePermit>,
-}
-
-#[derive(Debug)]
-enum Driver {
-    Sqlite(Lent<Sqlite>),
-    Postgres(Lent<Postgres>),
-}
-
-impl Connection {
-    pub(super) async fn sqlite(pool: &Arc<Warm<Sqlite>>, deadline: Option<Instant>) -> Result<Self, DbErr> {
-        let mut connection = pool.lend(deadline).await?;
-        let watched = match &connection.deadline {
-            Some(watched) => watched,
-            None => {
-                let watched = Deadline::watched_by(&mut connection).await.map_err(fault::connection)?;
-                connection.deadline.insert(watched)
-            }
-        };
-        watched.set(deadline);
-        let driver = Driver::Sqlite(connection);
-        Ok(Self { driver, busy: false, doubtful: false, turn: None })
-    }
-
-    pub(super) async fn postgres(pool: &Arc<Warm<Postgres>>, deadline: Option<Instant>) -> Result<Self, DbErr> {
-        let connection = pool.lend(deadline).await?;
-        let driver = Driver::Postgres(connection);
-        Ok(Self { driver, busy: false, doubtful: false, turn: None })
-    }
-
-    pub(super) fn in_turn(mut self, turn: OwnedSemaphorePermit) -> Self {
-        self.turn = Some(turn);
-        self
-    }
-}
-
-impl Drop for Connection {
-    /// A future that was dropped may have left a statement or a transaction open; no one else is to find it.
-    fn drop(&mut self) {
-        if let Driver::Sqlite(Lent { deadline: Some(deadline), .. }) = &self.driver {
-            // What still runs ends: nobody waits for it. What comes later has a deadline of its own.
-            deadline.set(self.busy.then(Instant::now));
-        }
-        match &mut self.driver {
-            Driver::Sqlite(connection) if self.busy => connection.close(),
-            Driver::Sqlite(connection) if self.doubtful => connection.doubt(),
-            Driver::Postgres(connection) if self.busy => connection.close(),
-            Driver::Postgres(connection) if self.doubtful => connection.doubt(),
-            Driver::Sqlite(_) | Driver::Postgres(_) => {}
-        }
-    }
-}
-
 impl Session {
-    pub(super) fn new(
-        connection: Connection,
-        deadline: Option<Instant>,
-        statements: Arc<AtomicU64>,
-        alone: bool,
-    ) -> Self {
+    pub(super) fn new(connection: Connection, cutoff: Cutoff, statements: Arc<AtomicU64>, alone: bool) -> Self {
         let backend = match connection.driver {
             Driver::Sqlite(_) => DbBackend::Sqlite,
             Driver::Postgres(_) => DbBackend::Postgres,
@@ -124,7 +61,7 @@ impl Session {
         Self(Arc::new(Inner {
             backend,
             connection: Mutex::new(Some(connection)),
-            deadline,
+            cutoff,
             statements,
             discard: AtomicBool::new(false),
             contended: AtomicBool::new(false),
@@ -159,6 +96,31 @@ impl Session {
         }
     }
 
+    /// Counts the steps of a loop over rows, in the middle of this transaction.
+    pub fn steps(&self) -> Steps<'_> {
+        Steps::new(&self.0.cutoff, Some(self))
+    }
+
+    /// Sends something if no statement was sent for a while: PostgreSQL ends the transaction of a server that is silent
+    /// for [`MAX_SILENCE`], and a loop that computes is not to be taken for one.
+    pub(super) async fn keep_alive(&self) -> Result<(), DbErr> {
+        if self.0.backend == DbBackend::Sqlite {
+            return Ok(());
+        }
+        let used_at = self.0.connection.lock().await.as_ref().map(|connection| connection.status.used_at);
+        if used_at.is_some_and(|used_at| used_at.elapsed() < MAX_SILENCE / 4) {
+            return Ok(());
+        }
+        self.execute_unprepared("SELECT 1").await.map(drop)
+    }
+
+    /// Has the connection closed, with all others that are open: they may lead to a server that takes no writes.
+    pub(super) async fn mark_read_only(&self) {
+        if let Some(connection) = self.0.connection.lock().await.as_mut() {
+            connection.status.read_only = true;
+        }
+    }
+
     /// Says that others stood in the way, though no statement failed: what fails then is done again.
     pub fn contend(&self) {
         self.0.contended.store(true, Ordering::Relaxed);
@@ -174,8 +136,8 @@ impl Session {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         self.0.large.fetch_or(rows.len() > MANY, Ordering::Relaxed);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
-        self.limited(busy, doubtful, async {
+        let Connection { driver, status, .. } = self.open(&mut connection)?;
+        self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
@@ -203,8 +165,8 @@ impl Session {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         self.0.large.fetch_or(rows.len() > MANY, Ordering::Relaxed);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
-        self.limited(busy, doubtful, async {
+        let Connection { driver, status, .. } = self.open(&mut connection)?;
+        self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
@@ -236,8 +198,8 @@ impl Session {
     ) -> Result<(), DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
-        self.limited(busy, doubtful, async {
+        let Connection { driver, status, .. } = self.open(&mut connection)?;
+        self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     let mut answer = sqlx::query_with(sql, values).fetch(&mut **connection);
@@ -269,14 +231,17 @@ impl Session {
         self.end(connection, end).await
     }
 
-    /// Ends the transaction without a trace. Where even that fails, the connection is closed, which does the same.
+    /// Ends the transaction without a trace. Where even that fails, or a statement was left in its middle, the connection is
+    /// closed, which does the same.
     pub(super) async fn roll_back(&self) {
-        if let Some(connection) = self.0.connection.lock().await.take() {
+        let connection = self.0.connection.lock().await.take();
+        if let Some(connection) = connection.filter(|connection| !connection.status.interrupted) {
             let _ = self.end(connection, "ROLLBACK").await;
         }
     }
 
     async fn end(&self, mut connection: Connection, sql: &str) -> Result<(), DbErr> {
+        connection.status.ending = true;
         self.run(&mut connection, sql, false).await?;
         if self.0.backend == DbBackend::Sqlite && self.0.large.load(Ordering::Relaxed) {
             // The pages that SQLite keeps; the transaction has ended, whatever becomes of this.
@@ -287,9 +252,9 @@ impl Session {
 
     /// Sends statements that begin or end a transaction; the connection is busy after them, or is not.
     async fn run(&self, connection: &mut Connection, sql: &str, then: bool) -> Result<(), DbErr> {
-        let Connection { driver, busy, doubtful, .. } = connection;
+        let Connection { driver, status, .. } = connection;
         let outcome = self
-            .limited(busy, doubtful, async {
+            .limited(status, async {
                 match driver {
                     Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
                     Driver::Postgres(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
@@ -298,7 +263,7 @@ impl Session {
             .await;
         // PostgreSQL's BEGIN comes with more, such as a lock that may be waited for in vain: the transaction is there all
         // the same. SQLite's comes alone.
-        *busy = if outcome.is_ok() { then } else { *busy || self.0.backend != DbBackend::Sqlite };
+        status.busy = if outcome.is_ok() { then } else { status.busy || self.0.backend != DbBackend::Sqlite };
         outcome
     }
 
@@ -307,41 +272,46 @@ impl Session {
         Ok(self.0.connection.lock().await)
     }
 
-    /// The connection, for another statement: none begins after the deadline but the one that ends a transaction.
+    /// The connection, for another statement: none begins after the cutoff but the one that ends a transaction.
     fn open<'c>(&self, connection: &'c mut Option<Connection>) -> Result<&'c mut Connection, DbErr> {
-        match self.0.deadline {
-            Some(deadline) if deadline <= Instant::now() => Err(fault::timeout()),
-            _ => connection.as_mut().ok_or_else(ended),
-        }
+        self.0.cutoff.check()?;
+        connection.as_mut().ok_or_else(ended)
     }
 
-    /// Runs a statement within the deadline, and with the connection marked as busy meanwhile.
+    /// Runs a statement until the cutoff; the connection is marked as busy while it runs.
     async fn limited<T>(
         &self,
-        busy: &mut bool,
-        doubtful: &mut bool,
+        status: &mut Status,
         statement: impl Future<Output = Result<T, sqlx::Error>> + Send,
     ) -> Result<T, DbErr> {
-        let before = std::mem::replace(busy, true);
-        let outcome = match self.0.deadline {
-            Some(deadline) => {
-                // A transaction that is beyond its deadline is still to be ended.
-                let latest = deadline.max(Instant::now()) + GRACE;
-                match tokio::time::timeout_at(latest.into(), statement).await {
-                    Ok(outcome) => outcome.map_err(fault::statement),
-                    // Stays busy: the connection is closed.
-                    Err(_) => return Err(fault::timeout()),
-                }
+        let before = std::mem::replace(&mut status.busy, true);
+        // A transaction that is beyond its deadline is still to be ended.
+        let latest = self.0.cutoff.deadline.map(|deadline| deadline.max(Instant::now()) + GRACE);
+        let too_late = async {
+            match latest {
+                Some(latest) => tokio::time::sleep_until(latest.into()).await,
+                None => std::future::pending().await,
             }
-            None => statement.await.map_err(fault::statement),
         };
-        if let Err(error) = &outcome
-            && Fault::of(error) == Fault::Contention
-        {
-            self.0.contended.store(true, Ordering::Relaxed);
+        let outcome = tokio::select! {
+            biased;
+            outcome = statement => Some(outcome.map_err(fault::statement)),
+            () = too_late => None,
+            () = self.0.cutoff.client_gone(), if !status.ending => None,
+        };
+        let Some(outcome) = outcome else {
+            status.interrupted = true;
+            return Err(fault::timeout());
+        };
+        if let Err(error) = &outcome {
+            status.doubtful = true;
+            status.read_only |= fault::is_read_only(error);
+            if Fault::of(error) == Fault::Contention {
+                self.0.contended.store(true, Ordering::Relaxed);
+            }
         }
-        *busy = before;
-        *doubtful |= outcome.is_err();
+        status.busy = before;
+        status.used_at = Instant::now();
         outcome
     }
 }
@@ -355,8 +325,8 @@ impl ConnectionTrait for Session {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
-        self.limited(busy, doubtful, async {
+        let Connection { driver, status, .. } = self.open(&mut connection)?;
+        self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     sqlx::query_with(sql, values).execute(&mut **connection).await.map(ExecResult::from)
@@ -371,8 +341,8 @@ impl ConnectionTrait for Session {
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
-        self.limited(busy, doubtful, async {
+        let Connection { driver, status, .. } = self.open(&mut connection)?;
+        self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(ExecResult::from),
                 Driver::Postgres(connection) => connection.execute(AssertSqlSafe(sql)).await.map(ExecResult::from),
@@ -389,8 +359,8 @@ impl ConnectionTrait for Session {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
-        let Connection { driver, busy, doubtful, .. } = self.open(&mut connection)?;
-        self.limited(busy, doubtful, async {
+        let Connection { driver, status, .. } = self.open(&mut connection)?;
+        self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
                     let rows = sqlx::query_with(sql, values).fetch(&mut **connection);

@@ -15,6 +15,7 @@ use std::{
 use sea_orm::DbErr;
 use sqlx::{ConnectOptions, Database, Pool, pool::PoolConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
 
 use super::{
     Connections,
@@ -33,13 +34,65 @@ pub(super) struct Warm<DB: Database> {
     turns: Arc<Semaphore>,
     /// The last to come back is the last.
     kept: Mutex<Vec<Kept<DB>>>,
+    lifetime: Lifetime,
 }
+
+/// The lifetime of connections.
+///
+/// sqlx's pool closes connections that are too old when they come back to it, or while they are idle in it. One that is
+/// always at work never does: it is given back here after a while, so that none lives longer than the limit.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lifetime {
+    /// The limit; none for connections that live as long as the process.
+    max: Option<Duration>,
+    /// Connections that were opened before are not used any more.
+    retired_at: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Lifetime {
+    pub(super) fn new(max: Option<Duration>) -> Self {
+        Self { max, retired_at: Arc::default() }
+    }
+
+    /// Returns the age from which the pool closes a connection.
+    pub(super) fn in_pool(&self) -> Option<Duration> {
+        self.max.map(|max| max * 3 / 8)
+    }
+
+    /// Returns how long a connection from the pool is used before it is given back: a different time for each, so that
+    /// they are not all replaced at once. With [`Lifetime::in_pool`] that is at most 7/8 of the limit.
+    fn in_use(&self) -> Option<Duration> {
+        let spread = Uuid::now_v7().as_u64_pair().1 % 1_000;
+        self.max.map(|max| max * 3 / 8 + (max / 8).mul_f64(spread as f64 / 1_000.0))
+    }
+
+    fn retired_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.retired_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether a connection of this age may be used.
+    pub(super) fn allows(&self, age: Duration) -> bool {
+        let retired = self.retired_at().is_some_and(|retired_at| age > retired_at.elapsed());
+        !retired
+    }
+}
+
+/// While the database takes no writes, all connections are closed this often at most.
+const RETIRE_INTERVAL: Duration = Duration::from_millis(250);
 
 struct Kept<DB: Database> {
     connection: PoolConnection<DB>,
     deadline: Option<Deadline>,
+    lease: Lease,
     /// When it came back.
     since: Instant,
+}
+
+/// For how long a connection from the pool is used.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    begun: Instant,
+    end: Option<Instant>,
 }
 
 /// A connection in use.
@@ -48,15 +101,16 @@ pub(super) struct Lent<DB: Database> {
     connection: Option<PoolConnection<DB>>,
     /// What it watches, where it was made to.
     pub(super) deadline: Option<Deadline>,
+    lease: Lease,
     from: Arc<Warm<DB>>,
     /// Given back after the connection.
     _turn: OwnedSemaphorePermit,
 }
 
 impl<DB: Database> Warm<DB> {
-    pub(super) fn new(pool: Pool<DB>) -> Arc<Self> {
+    pub(super) fn new(pool: Pool<DB>, lifetime: Lifetime) -> Arc<Self> {
         let turns = Arc::new(Semaphore::new(pool.options().get_max_connections() as usize));
-        Arc::new(Self { pool, turns, kept: Mutex::default() })
+        Arc::new(Self { pool, turns, kept: Mutex::default(), lifetime })
     }
 
     /// The pool, with all connections that nobody uses.
@@ -89,13 +143,31 @@ impl<DB: Database> Warm<DB> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         self.cool(|since| since.elapsed() > IDLE);
         let kept = self.kept().pop();
-        let (connection, deadline) = match kept {
-            Some(Kept { connection, deadline, .. }) => (connection, deadline),
-            // On the heap: it holds all that opening a connection takes, and would be a part of every future that asks
-            // the database for anything.
-            None => (Box::pin(self.pool.acquire()).await?, None),
+        let (connection, deadline, lease) = match kept {
+            Some(Kept { connection, deadline, lease, .. }) => (connection, deadline, lease),
+            None => {
+                let begun = Instant::now();
+                // On the heap: it holds all that opening a connection takes, and would be a part of every future that asks
+                // the database for anything.
+                let connection = Box::pin(self.pool.acquire()).await?;
+                (connection, None, Lease { begun, end: self.lifetime.in_use().map(|time| begun + time) })
+            }
         };
-        Ok(Lent { connection: Some(connection), deadline, from: Arc::clone(self), _turn: turn })
+        Ok(Lent { connection: Some(connection), deadline, lease, from: Arc::clone(self), _turn: turn })
+    }
+
+    /// Returns an idle connection; `None` if all are in use.
+    pub(super) async fn lend_if_free(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Option<Lent<DB>>, DbErr> {
+        if self.turns.available_permits() == 0 { Ok(None) } else { self.lend(deadline).await.map(Some) }
+    }
+
+    /// Closes all connections that are open now: the idle ones at once, those in use when they come back.
+    pub(super) fn retire(&self) {
+        let mut kept = self.kept();
+        *self.lifetime.retired_at() = Some(Instant::now());
+        for Kept { mut connection, .. } in kept.drain(..) {
+            connection.close_on_drop();
+        }
     }
 
     /// Gives to the pool what came back at such a time, the earliest first.
@@ -137,6 +209,16 @@ impl<DB: Database> Lent<DB> {
         }
     }
 
+    /// Closes it, and with it all others that are open now.
+    pub(super) fn close_all(&mut self) {
+        let recent = |retired_at: Instant| retired_at.elapsed() < RETIRE_INTERVAL;
+        let retired_at = *self.from.lifetime.retired_at();
+        if !retired_at.is_some_and(recent) {
+            self.from.retire();
+        }
+        self.close();
+    }
+
     /// Gives it to the pool, which judges it.
     pub(super) fn doubt(&mut self) {
         if let Some(connection) = self.connection.take() {
@@ -152,11 +234,17 @@ fn give_back<DB: Database>(mut connection: PoolConnection<DB>) {
 
 impl<DB: Database> Drop for Lent<DB> {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else { return };
+        let Lease { begun, end } = self.lease;
+        if end.is_some_and(|end| end <= Instant::now()) {
+            return give_back(connection);
+        }
         let mut kept = self.from.kept();
-        // Asked while nobody can empty the list in between: what is closed would wait for it.
-        if !self.from.pool.is_closed() {
-            kept.push(Kept { connection, deadline: self.deadline.take(), since: Instant::now() });
+        if !self.from.lifetime.allows(begun.elapsed()) {
+            connection.close_on_drop();
+        } else if !self.from.pool.is_closed() {
+            // Asked while nobody can empty the list in between: what is closed would wait for it.
+            kept.push(Kept { connection, deadline: self.deadline.take(), lease: self.lease, since: Instant::now() });
         }
     }
 }

@@ -98,6 +98,7 @@ pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase,
 /// Deletes a memberbase with its members, all that belongs to them, its syncs and the tokens bound to it. Where it holds
 /// more members than `at_most`, nothing. A dry run answers the same and deletes nothing.
 pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<Deleted, Error> {
+    let app = &app.dry_run_if(dry_run);
     let id = scope.memberbase();
     let delete = async |session: Session| {
         ensure_exists(&session, scope).await?;

@@ -10,7 +10,7 @@ use std::{fmt::Debug, hash::Hash};
 
 use sea_orm::EntityTrait;
 
-pub(super) use bulk_upsert::{OfMember, Read, bulk_upsert, touched, upsert_in};
+pub(super) use bulk_upsert::{OfMember, Read, bulk_upsert, read_all, touched, upsert_in};
 pub use delete::{Deletion, delete};
 pub(super) use delete::{delete_all, delete_of_members};
 pub use find::{find, find_many, load};

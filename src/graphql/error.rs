@@ -106,11 +106,16 @@ impl Error {
 
     /// Bad input at a place in the variables or arguments.
     pub fn bad_input(path: &InputPath, message: impl Into<String>) -> Self {
-        let mut error = Self::new(Code::BadUserInput, message);
+        Self::new(Code::BadUserInput, message).within(path)
+    }
+
+    /// Adds a place in the variables or arguments.
+    #[must_use]
+    pub fn within(mut self, path: &InputPath) -> Self {
         if !path.is_empty() {
-            error.details.insert("path", path.iter().map(step).collect());
+            self.details.insert("path", path.iter().map(step).collect());
         }
-        error
+        self
     }
 
     /// The same, at a place in the document: both count from one. An error may have several.

@@ -43,7 +43,6 @@ pub struct Executor<Q, M, S> {
     schema: Schema<Q, M, S>,
     documents: Documents<Q, M, S>,
     persisted: Persisted,
-    readers: RowReaders,
     limits: DocumentLimits,
     pages: PageLimits,
 }
@@ -114,14 +113,14 @@ where
 {
     /// Of three roots, and of readers for the lists of rows in their arguments.
     pub fn new(query: Q, mutation: M, subscription: S, readers: RowReaders, limits: &Limits) -> Self {
-        let documents = Documents::new(&query, &mutation, &subscription, &limits.document);
+        let documents = Documents::new(&query, &mutation, &subscription, readers, &limits.document);
         // What it gets is validated.
         let schema = Schema::build(query, mutation, subscription)
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
             .finish();
         let (limits, pages) = (limits.document, limits.page);
-        Self { schema, documents, persisted: Persisted::new(None), readers, limits, pages }
+        Self { schema, documents, persisted: Persisted::new(None), limits, pages }
     }
 
     /// The same, that runs trusted documents alone.
@@ -172,8 +171,8 @@ where
         let name = name.map(str::to_owned);
         let mut rows = Carried::default();
         let fragments = &document.parsed.fragments;
-        let raw = request.variables;
-        let variables = variables::coerce(self.registry(), &operation.node, fragments, raw, &self.readers, &mut rows)?;
+        let (readers, raw) = (self.documents.readers(), request.variables);
+        let variables = variables::coerce(self.registry(), &operation.node, fragments, raw, readers, &mut rows)?;
         let cost = cost::cost(self.registry(), &document.parsed, &operation.node, &variables, &self.pages);
         let most = self.limits.complexity;
         if cost > most {
@@ -189,7 +188,7 @@ where
         let Operation { name, document, variables, rows, cost, tells_cost, .. } = operation;
         let (document, plan) = match self.planned(&document, name.as_deref(), &variables) {
             Ok(planned) => planned,
-            Err(error) => return refusal(&[error], trace_id),
+            Err(errors) => return refusal(&errors, trace_id),
         };
         data.insert(rows);
         let mut request = async_graphql::Request::new(String::new()).variables(variables);
@@ -210,22 +209,28 @@ where
         }
     }
 
-    /// The document in the form that async-graphql runs as the specification says, and the plan of its answer.
+    /// The document in the form that async-graphql runs as the specification says, and the plan of its answer; or what
+    /// its variables make wrong of its arguments.
     fn planned(
         &self,
         document: &Document,
         name: Option<&str>,
         variables: &Variables,
-    ) -> Result<(ExecutableDocument, Plan), Error> {
+    ) -> Result<(ExecutableDocument, Plan), Vec<Error>> {
         let registry = self.registry();
-        let operation = document.operation(name)?.1;
+        let operation = document.operation(name).map_err(|error| vec![error])?.1;
         let mut flat = plan::flatten(registry, &document.parsed, operation, variables).ok_or_else(|| {
-            Error::new(Code::LimitExceeded, "the operation selects too much once its fragments are merged")
+            let message = "the operation selects too much once its fragments are merged";
+            vec![Error::new(Code::LimitExceeded, message)]
         })?;
         let plan = Plan::new(registry, &document.parsed, &operation.node, variables);
         let ExecutableDocument { operations, fragments } = &mut flat;
         if let DocumentOperations::Single(operation) = operations {
             variables::drop_absent(&mut operation.node, fragments, variables);
+            if document.open {
+                let readers = self.documents.readers();
+                document::check_given(registry, readers, &operation.node, variables, self.limits.errors)?;
+            }
         }
         Ok((flat, plan))
     }

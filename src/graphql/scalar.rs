@@ -4,8 +4,32 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use super::execute::raw_json;
-use crate::types::{self, Time};
+use crate::types::{self, MalformedTime, Time};
+
+/// Judges a value by the type of its scalar alone, before anything runs. Resolvers read it with the same functions, and
+/// so accept whatever was accepted here.
+pub fn judge(scalar: &str, value: &Value) -> Result<(), String> {
+    match scalar {
+        "DateTime" => DateTime::read(value).map(drop).map_err(|error| error.to_string()),
+        "Count" => Count::read(value).map(drop).map_err(str::to_owned),
+        "MinorUnits" => MinorUnits::read(value).map(drop).map_err(str::to_owned),
+        "Attributes" => Attributes::check(value).map_err(str::to_owned),
+        "AttributeValue" => AttributeValue::check(value).map_err(str::to_owned),
+        "Int" => {
+            let parsed = <i32 as ScalarType>::parse(value.clone());
+            parsed.map(drop).map_err(|_| "expected a whole number of 32 bits".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Judges a value in a bulk row: only its kind of JSON, because a value that its field can't hold fails its row alone.
+pub fn judge_in_row(scalar: &str, value: &Value) -> Result<(), String> {
+    match (scalar, value) {
+        ("DateTime", Value::String(_)) | ("Int" | "Count" | "MinorUnits", Value::Number(_)) => Ok(()),
+        _ => judge(scalar, value),
+    }
+}
 
 /// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
 #[derive(Clone, Copy, Debug)]
@@ -15,14 +39,18 @@ pub struct DateTime(pub Time);
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::String(text) => Time::parse(text).map(Self).map_err(InputValueError::custom),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        Self::read(&value).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
+    }
+}
+
+impl DateTime {
+    fn read(value: &Value) -> Result<Self, MalformedTime> {
+        let Value::String(text) = value else { return Err(MalformedTime) };
+        Time::parse(text).map(Self)
     }
 }
 
@@ -34,18 +62,25 @@ pub struct Count(pub u64);
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for Count {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::Number(number) => types::whole(&number.to_string())
-                .and_then(|count| u64::try_from(count).ok())
-                .map(Self)
-                .ok_or_else(|| InputValueError::custom("expected a whole number from 0 to 9007199254740991")),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        Self::read(&value).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {
         Value::from(self.0)
     }
+}
+
+impl Count {
+    fn read(value: &Value) -> Result<Self, &'static str> {
+        let count = whole(value).and_then(|count| u64::try_from(count).ok());
+        count.map(Self).ok_or("expected a whole number from 0 to 9007199254740991")
+    }
+}
+
+/// The whole number that a value is, within plus or minus 2^53-1.
+fn whole(value: &Value) -> Option<i64> {
+    let Value::Number(number) = value else { return None };
+    types::whole(&number.to_string())
 }
 
 /// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.
@@ -56,16 +91,17 @@ pub struct MinorUnits(pub i64);
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for MinorUnits {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::Number(number) => types::whole(&number.to_string()).map(Self).ok_or_else(|| {
-                InputValueError::custom("expected a whole number within plus or minus 9007199254740991")
-            }),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        Self::read(&value).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {
         Value::from(self.0)
+    }
+}
+
+impl MinorUnits {
+    fn read(value: &Value) -> Result<Self, &'static str> {
+        whole(value).map(Self).ok_or("expected a whole number within plus or minus 9007199254740991")
     }
 }
 
@@ -78,21 +114,26 @@ pub struct Attributes(pub Box<str>);
 impl ScalarType for Attributes {
     /// From a literal, or from the variables the text itself.
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::Binary(json) => Ok(Self(String::from_utf8_lossy(json).into())),
-            Value::Object(fields) if fields.values().all(is_json) => {
-                let json = serde_json::to_string(&value).map_err(InputValueError::custom)?;
-                Ok(Self(json.into_boxed_str()))
-            }
-            Value::Object(_) => {
-                Err(InputValueError::custom("expected JSON alone in the object, got the name of an enum"))
-            }
-            _ => Err(InputValueError::expected_type(value)),
+        if let Value::Binary(json) = &value {
+            return Ok(Self(String::from_utf8_lossy(json).into()));
         }
+        Self::check(&value).map_err(InputValueError::custom)?;
+        let json = serde_json::to_string(&value).map_err(InputValueError::custom)?;
+        Ok(Self(json.into_boxed_str()))
     }
 
     fn to_value(&self) -> Value {
-        raw_json(self.0.as_bytes().to_vec())
+        Value::Binary(self.0.as_bytes().to_vec().into())
+    }
+}
+
+impl Attributes {
+    fn check(value: &Value) -> Result<(), &'static str> {
+        match value {
+            Value::Object(fields) if fields.values().all(is_json) => Ok(()),
+            Value::Object(_) => Err("expected JSON alone in the object, got the name of an enum"),
+            _ => Err("expected an object"),
+        }
     }
 }
 
@@ -121,14 +162,62 @@ pub struct AttributeValue(pub serde_json::Value);
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-3")]
 impl ScalarType for AttributeValue {
     fn parse(value: Value) -> InputValueResult<Self> {
-        // What a list may hold is for the type of the attribute to say.
-        if matches!(value, Value::Null | Value::Object(_)) || !is_json(&value) {
-            return Err(InputValueError::custom("expected a string, a number, a boolean or a list of strings"));
-        }
+        Self::check(&value).map_err(InputValueError::custom)?;
         value.into_json().map(Self).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {
         Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
+impl AttributeValue {
+    fn check(value: &Value) -> Result<(), &'static str> {
+        let fits = match value {
+            Value::String(_) | Value::Number(_) | Value::Boolean(_) => true,
+            Value::List(items) => items.iter().all(|item| matches!(item, Value::String(_))),
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err("expected a string, a number, a boolean or a list of strings") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::registry::MetaType;
+
+    use super::*;
+
+    /// A value that each scalar of the schema rejects.
+    fn misfit(scalar: &str) -> Value {
+        match scalar {
+            "Boolean" | "Float" | "ID" | "String" => Value::Null,
+            "Int" => Value::from(1_u64 << 31),
+            "Count" | "MinorUnits" => Value::from(1_u64 << 53),
+            "Attributes" | "DateTime" => Value::from("nope"),
+            "AttributeValue" => Value::List(vec![Value::from(1)]),
+            unknown => panic!("{unknown} is a new scalar: judge its values, and add one here"),
+        }
+    }
+
+    #[test]
+    fn every_scalar_of_the_schema_is_judged() {
+        let api = crate::graphql::api(&types::Limits::default());
+        let scalars = api.registry().types.iter().filter(|(_, ty)| matches!(ty, MetaType::Scalar { .. }));
+        for (name, _) in scalars {
+            let misfit = misfit(name);
+            // The coercion of variables and async-graphql's validation check the kind of the other scalars.
+            assert_eq!(judge(name, &misfit).is_err(), misfit != Value::Null, "{name}");
+        }
+    }
+
+    #[test]
+    fn in_rows_only_the_kind_is_judged() {
+        assert!(judge_in_row("DateTime", &Value::from("nope")).is_ok());
+        assert!(judge_in_row("MinorUnits", &Value::from(0.5)).is_ok());
+        assert!(judge_in_row("Int", &Value::from(1_u64 << 31)).is_ok());
+        for scalar in ["DateTime", "MinorUnits", "Int", "Attributes"] {
+            assert!(judge_in_row(scalar, &Value::Boolean(true)).is_err(), "{scalar}");
+        }
     }
 }

@@ -19,6 +19,7 @@ use axum::{
 use hyper::body::Body as _;
 use serde_json::value::RawValue;
 use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::{
@@ -278,7 +279,10 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
         watch: &Watch,
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.mutation;
-        let app = self.app.of_call(started + time);
+        let client = CancellationToken::new();
+        let app = self.app.of_call(started + time, client.clone());
+        // Dropped with this future, which ends with its answer or because the client has gone.
+        let _client = client.drop_guard();
         watch.counts(&app.rows);
         let data = context::data(app, caller);
         let (executor, trace) = (Arc::clone(&self.executor), trace.clone());

@@ -18,18 +18,16 @@ pub(super) async fn live() -> Response {
     text("text/plain; charset=utf-8", "ok")
 }
 
-/// The database answers and has all tables of this version.
+/// Returns 200 if the database can be reached, has all tables of this version and takes writes.
 pub(super) async fn ready<Q, M, S>(
     State(service): State<Arc<Service<Q, M, S>>>,
     Extension(trace): Extension<TraceId>,
 ) -> Response {
     let deadline = Instant::now() + PATIENCE;
     let db = service.app.db.with_deadline(deadline);
-    let problem = match tokio::time::timeout_at(deadline.into(), db.migrations()).await {
-        Ok(Ok(migrations)) if migrations.iter().all(|migration| migration.applied) => {
-            return text("text/plain; charset=utf-8", "ok");
-        }
-        Ok(Ok(_)) => "migrations are pending",
+    let problem = match tokio::time::timeout_at(deadline.into(), db.not_ready_reason()).await {
+        Ok(Ok(None)) => return text("text/plain; charset=utf-8", "ok"),
+        Ok(Ok(Some(problem))) => problem,
         Ok(Err(cause)) => {
             tracing::warn!(%cause, "the database is not available");
             "the database is not available"

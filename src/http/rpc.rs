@@ -16,6 +16,7 @@ use axum::{
 };
 use hyper::body::Body as _;
 use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::{
@@ -109,7 +110,10 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
         let time = if changes { limits.time.mutation } else { limits.time.query };
         let read = body::read(body, Limit::of(&caller, &limits.body));
         let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
-        let app = self.app.of_call(started + time);
+        let client = CancellationToken::new();
+        let app = self.app.of_call(started + time, client.clone());
+        // Dropped with this future, which ends with its answer or because the client has gone.
+        let _client = client.drop_guard();
         watch.counts(&app.rows);
         let call = Call { app, caller };
         self.run(place, call, body, started + time, ticket).await

@@ -213,9 +213,20 @@ test("an import can be stopped, and a file that is no file of members is told", 
   await page.getByRole("button", { name: "Back" }).click();
   await upload(page, "quote.csv", 'ref,plan\nann,gold\n"ben,silver\n');
   await page.getByRole("button", { name: "Continue" }).click();
-  await page.getByText("The file ends within a quoted cell.").waitFor();
+  await page.getByText("The file ends within a quoted cell, which begins in line 3.").waitFor();
   assert.ok(await page.getByRole("button", { name: "Import", exact: true }).isDisabled());
   await inspect(page, "import-8-damaged");
+  await page.getByRole("button", { name: "Back" }).click();
+  await page.getByRole("button", { name: "Back" }).click();
+  await upload(page, "members.txt", "PK\x03\x04\x14\0\x06\0");
+  await page.getByText("The file is a workbook (.xlsx, .ods) or another zip file: save it as CSV.").waitFor();
+  await upload(page, "split.txt", 'ref\tplan\n\tgold\nann,"gold"\tx\n');
+  await page.getByText("Replace the list").click();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByText("The check accepted no row: there is nothing to import.").waitFor();
+  await page.getByText("2 rows can’t be attributed to a member, so nobody would be deleted").waitFor();
+  assert.ok(await page.getByRole("button", { name: "Import", exact: true }).isDisabled());
+  await inspect(page, "import-8-nothing");
   await page.getByRole("button", { name: "Back" }).click();
   await page.getByRole("button", { name: "Back" }).click();
 

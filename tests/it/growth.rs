@@ -1,7 +1,8 @@
-//! Tables that grow fast, and what PostgreSQL knows of them.
+//! Tables that grow fast, and what the databases' planners know of them.
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{Database, Server};
@@ -37,4 +38,51 @@ async fn postgres_knows_of_a_table_that_has_doubled() {
     upsert(0, 1_500).await;
     upsert(1_500, 5_000).await;
     assert_eq!(known(&server, "member", 5_000).await, 5_000);
+}
+
+/// Rows that SQLite plans with.
+async fn known_to_sqlite(server: &Server, table: &str, at_least: i64) -> i64 {
+    let begun = Instant::now();
+    loop {
+        let sql = format!("SELECT CAST(stat AS integer) FROM sqlite_stat1 WHERE tbl = '{table}' AND idx = '{table}'");
+        let known = server.column::<i64>(&sql).await[0];
+        if (at_least..10 * at_least).contains(&known) || begun.elapsed() > SOON {
+            return known;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn sqlite_analyzes_a_table_that_has_doubled() {
+    let server = Server::start(Database::Sqlite).await;
+    let (base, members) = server.base_of(3_000).await;
+    // An estimate, by the depth of the tree.
+    assert!((2_000..20_000).contains(&known_to_sqlite(&server, "member", 2_000).await));
+    let (admin, more) = (server.admin().await, 3_000..40_000);
+    let refs: Vec<_> = more.map(|n| format!("more-{n:06}")).collect();
+    admin.upsert(&base, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await.data();
+    assert!((20_000..200_000).contains(&known_to_sqlite(&server, "member", 20_000).await));
+    // An empty table keeps the statistics that it began with.
+    assert_eq!(known_to_sqlite(&server, "clip", 1_000_000).await, 1_000_000);
+    drop(members);
+}
+
+/// Without statistics each deleted member has SQLite scan all that belongs to the memberbase: 5,000 of 50,000 would take
+/// minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fresh_sqlite_file_deletes_members_with_what_belongs_to_them_by_index() {
+    let server = Server::start(Database::Sqlite).await;
+    let (base, members) = server.base_of(50_000).await;
+    server.give(&base, &members, [1; 3]).await;
+    let deleted = server.writer().await.delete_with(json!({"memberbaseId": base, "memberIds": members[..5_000]})).await;
+    let counts =
+        json!({"members": 5_000, "attributes": 0, "clips": 5_000, "stampCollections": 5_000, "transactions": 5_000});
+    assert_eq!(deleted.data()["deleteMembers"]["deleted"], counts);
+    for table in ["clip", "stamp_collection", "\"transaction\""] {
+        let plan = server.plan(&format!("DELETE FROM {table} WHERE memberbase_id = x'01' AND member_id = x'02'")).await;
+        assert!(plan.contains("(memberbase_id=? AND member_id=?)"), "{plan}");
+    }
+    let plan = server.plan("DELETE FROM member WHERE memberbase_id = x'01' AND id = x'02'").await;
+    assert_eq!(plan.matches("(memberbase_id=? AND member_id=?)").count(), 3, "{plan}");
 }

@@ -1,6 +1,7 @@
 //! Reads the file on a thread of its own: stdin may keep it waiting for good, and nothing of the rest.
 
 use std::{
+    io::BufRead,
     path::PathBuf,
     sync::{
         Arc,
@@ -20,13 +21,15 @@ use super::{
 };
 use crate::{
     cli::{Format, OnError},
-    commands::members_file::Packing,
+    commands::members_file::{Packing, content},
 };
 
 /// What is to be read, and how.
 pub(super) struct Job {
     pub file: PathBuf,
     pub format: Format,
+    /// True if the user gave the format; otherwise it was guessed by the file's name.
+    pub is_format_given: bool,
     pub packing: Packing,
     pub mapping: Mapping,
     pub on_error: OnError,
@@ -43,19 +46,10 @@ pub(super) struct Job {
 pub(super) struct Reading {
     /// Its size, where it has one, as soon as its header is understood.
     pub begun: oneshot::Receiver<Result<Option<u64>, ReadError>>,
-    /// What was read, once all of it was, to its proper end.
-    pub ended: oneshot::Receiver<Result<Count, ReadError>>,
+    /// The number of rows, bad ones too, once the file was read to its proper end.
+    pub ended: oneshot::Receiver<Result<u64, ReadError>>,
     /// The rows.
     pub lanes: Vec<Receiver<Batch>>,
-}
-
-/// What was read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Count {
-    /// Rows, bad ones too.
-    pub rows: u64,
-    /// Rows that do not say whom they are about.
-    pub nobody: u64,
 }
 
 /// Begins.
@@ -64,9 +58,7 @@ pub(super) fn read(job: Job) -> Reading {
     let (begin, begun) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     thread::spawn(move || {
-        let opened = source::open(&job.file, job.packing, Arc::clone(&job.read)).map_err(ReadError::Io);
-        let opened = opened.and_then(|(source, size)| Ok((Rows::new(job.format, source, &job.mapping)?, size)));
-        let rows = match opened {
+        let rows = match open(&job) {
             Ok((rows, size)) => begin.send(Ok(size)).map(|()| rows),
             Err(error) => return drop(begin.send(Err(error))),
         };
@@ -78,9 +70,27 @@ pub(super) fn read(job: Job) -> Reading {
     Reading { begun, ended, lanes: ends }
 }
 
-fn all(mut rows: Rows, mut lanes: Lanes, job: &Job) -> Result<Count, ReadError> {
+/// Opens the file, and reads its header if it has one.
+fn open(job: &Job) -> Result<(Rows, Option<u64>), ReadError> {
+    let (mut source, size) = source::open(&job.file, job.packing, Arc::clone(&job.read))?;
+    let begin = source.fill_buf()?;
+    if let Some(what) = content::foreign(begin) {
+        return Err(ReadError::Damaged(what));
+    }
+    if job.format == Format::Lines
+        && !job.is_format_given
+        && let Some((what, way)) = content::other_than_lines(begin)
+    {
+        let message =
+            format!("the file seems to be {what}, not a ref per line: {way}, or --format lines if each line is a ref");
+        return Err(ReadError::Usage(message));
+    }
+    Ok((Rows::new(job.format, source, &job.mapping)?, size))
+}
+
+fn all(mut rows: Rows, mut lanes: Lanes, job: &Job) -> Result<u64, ReadError> {
     let unwanted = |Closed| ReadError::Unwanted;
-    let (mut row, mut count) = (Row::default(), Count::default());
+    let (mut row, mut count) = (Row::default(), 0);
     loop {
         let next = rows.next(&mut row)?;
         match next {
@@ -90,13 +100,12 @@ fn all(mut rows: Rows, mut lanes: Lanes, job: &Job) -> Result<Count, ReadError> 
                 let fault = row.fault.take().unwrap_or_default();
                 job.rejects.add(row.line, None, &fault)?;
                 if job.on_error == OnError::Reject {
-                    return Err(ReadError::BadRow(format!("line {} is bad: {}", row.line, fault.message)));
+                    return Err(ReadError::BadRow(format!("line {}: {}", row.line, fault.message)));
                 }
-                count.nobody += 1;
             }
         }
-        count.rows += 1;
-        job.rows_read.store(count.rows, Ordering::Relaxed);
+        count += 1;
+        job.rows_read.store(count, Ordering::Relaxed);
     }
     lanes.finish().map_err(unwanted)?;
     Ok(count)

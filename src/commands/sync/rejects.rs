@@ -14,14 +14,19 @@ use crate::{commands::api::RowFault, types::private_file};
 /// How many are told at the end.
 const TOLD: usize = 10;
 
+/// The code of a row whose ref can't exist. Which member it was meant for is not known.
+pub(super) const INVALID_REF: &str = "INVALID_REF";
+
 /// The bad rows of a run.
 pub(super) struct Rejects(Mutex<State>);
 
 struct State {
     file: Option<Writer<File>>,
     count: u64,
-    /// Those of which it is not known whom they are about.
-    of_nobody: u64,
+    /// The number of rows that can't be attributed to a member.
+    unattributed: u64,
+    /// The number of rows that were not sent.
+    unsent: u64,
     /// By line, for the lanes end in no order.
     first: Vec<(u64, String)>,
 }
@@ -35,14 +40,16 @@ impl Rejects {
             file.write_record(["line", "ref", "field", "code", "message"])?;
             file.flush()?;
         }
-        Ok(Self(Mutex::new(State { file, count: 0, of_nobody: 0, first: Vec::new() })))
+        Ok(Self(Mutex::new(State { file, count: 0, unattributed: 0, unsent: 0, first: Vec::new() })))
     }
 
-    /// Adds a row, of which the ref is known or not.
+    /// Adds a row. One without a ref was not sent.
     pub(super) fn add(&self, line: u64, reference: Option<&str>, fault: &RowFault) -> io::Result<()> {
         let mut state = self.state();
         state.count += 1;
-        state.of_nobody += u64::from(reference.is_none());
+        state.unsent += u64::from(reference.is_none());
+        // The API and this program may not agree about what a ref may be.
+        state.unattributed += u64::from(reference.is_none() || fault.code == INVALID_REF);
         let field = fault.path.join(".");
         if let Some(file) = &mut state.file {
             let line = line.to_string();
@@ -67,9 +74,14 @@ impl Rejects {
         self.state().count
     }
 
-    /// How many do not say whom they are about.
-    pub(super) fn of_nobody(&self) -> u64 {
-        self.state().of_nobody
+    /// Returns the number of rows that can't be attributed to a member.
+    pub(super) fn unattributed(&self) -> u64 {
+        self.state().unattributed
+    }
+
+    /// Returns the number of rows that were not sent.
+    pub(super) fn unsent(&self) -> u64 {
+        self.state().unsent
     }
 
     /// The first of them, a line each.
@@ -104,17 +116,21 @@ mod tests {
         for line in (1..=12).rev() {
             rejects.add(line, (line > 1).then_some("a,b"), &fault(&["attributes", "age"])).expect("written");
         }
+        assert_eq!((rejects.unattributed(), rejects.unsent()), (1, 1));
+        let of_ref = RowFault { code: INVALID_REF.to_owned(), ..RowFault::default() };
+        rejects.add(13, Some("sent"), &of_ref).expect("written");
+        assert_eq!((rejects.unattributed(), rejects.unsent()), (2, 1));
         rejects.flush().expect("written");
         let text = std::fs::read_to_string(file.path()).expect("a file");
-        assert_eq!(text.lines().count(), 13);
+        assert_eq!(text.lines().count(), 14);
         assert!(text.starts_with(
             "line,ref,field,code,message\n12,\"a,b\",attributes.age,INVALID_VALUE,\"no, \"\"really\"\"\"\n"
         ));
-        assert!(text.ends_with("\n1,,attributes.age,INVALID_VALUE,\"no, \"\"really\"\"\"\n"));
+        assert!(text.contains("\n1,,attributes.age,INVALID_VALUE,\"no, \"\"really\"\"\"\n"));
         let told = rejects.told();
         assert_eq!(
             (told.len(), told[0].as_str(), told[10].as_str()),
-            (11, "line 1: attributes.age: no, \"really\"", "and 2 more")
+            (11, "line 1: attributes.age: no, \"really\"", "and 3 more")
         );
     }
 }

@@ -1,7 +1,8 @@
 //! The rows of a file, one after the other, each as the JSON that the API takes.
 //!
 //! Whether a row is good is for the API to judge. Here it is only read: a row that says whom it is about is always sent,
-//! also one that can't be right, so that the member counts as seen and is not deleted for a slip in its attributes.
+//! also one that can't be right, so that the member counts as seen and is not deleted for a slip in its attributes. A row
+//! whose ref can't exist is never sent: which member it was meant for is not known.
 
 mod csv;
 mod lines;
@@ -10,8 +11,8 @@ mod ndjson;
 use std::io::{self, BufRead, Read};
 
 use self::{csv::CsvRows, lines::LineRows, ndjson::NdjsonRows};
-use super::{columns::Mapping, source::Source};
-use crate::{cli::Format, commands::api::RowFault};
+use super::{columns::Mapping, rejects::INVALID_REF, source::Source};
+use crate::{cli::Format, commands::api::RowFault, domain::text::ref_fault};
 
 /// The most bytes of a row. More is a quote that is not closed, or no file of members.
 const MAX_ROW: usize = 16 << 20;
@@ -34,7 +35,7 @@ pub(super) struct Row {
 pub(super) enum Next {
     /// A row.
     Row,
-    /// A row that does not say whom it is about; `fault` says why.
+    /// A row that can't be attributed to a member; `fault` says why.
     Nobody,
     /// The proper end of the file.
     End,
@@ -82,11 +83,18 @@ impl Rows {
         row.reference.clear();
         row.json.clear();
         row.fault = None;
-        match self {
-            Self::Csv(rows) => rows.next(row),
-            Self::Ndjson(rows) => rows.next(row),
-            Self::Lines(rows) => rows.next(row),
+        let next = match self {
+            Self::Csv(rows) => rows.next(row)?,
+            Self::Ndjson(rows) => rows.next(row)?,
+            Self::Lines(rows) => rows.next(row)?,
+        };
+        if next == Next::Row
+            && let Some(error) = ref_fault(&row.reference)
+        {
+            row.fault = Some(fault(INVALID_REF, error.message, &["ref"]));
+            return Ok(Next::Nobody);
         }
+        Ok(next)
     }
 }
 
@@ -156,5 +164,36 @@ fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
                 return told;
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Corpus {
+        refs: Vec<Ref>,
+    }
+
+    #[derive(Deserialize)]
+    struct Ref {
+        #[serde(rename = "ref")]
+        text: String,
+        times: usize,
+        fault: Option<String>,
+    }
+
+    #[test]
+    fn a_ref_that_can_t_exist_makes_a_row_of_no_member_as_in_the_shared_examples() {
+        let corpus: Corpus = serde_json::from_str(include_str!("../../../tests/members_files.json")).expect("examples");
+        let mapping = Mapping { map: vec![], ignore_unknown: false, schema: vec![] };
+        for Ref { text, times, fault } in corpus.refs {
+            let json = serde_json::json!({"ref": text.repeat(times)}).to_string();
+            let expected = format!("1: {}", fault.as_ref().unwrap_or(&json));
+            assert_eq!(told(Format::Ndjson, json.as_bytes(), &mapping), [expected]);
+        }
     }
 }

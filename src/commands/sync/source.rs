@@ -16,9 +16,12 @@ use crate::commands::members_file::Packing;
 
 const BUFFER: usize = 128 << 10;
 
+/// No file needs more bytes to be recognized.
+const LONGEST_SIGNATURE: usize = 16;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A file to be read once, from its begin to its end.
+/// A file to be read once, from its begin to its end. Its buffer first holds enough of it to recognize what it is.
 pub(super) type Source = BufReader<Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>>;
 
 /// Opens a file, or stdin by the name `-`. Answers its size too, where it has one; `read` counts its bytes as they are on
@@ -47,12 +50,27 @@ fn unpacked(input: impl Read + Send + 'static, packing: Packing) -> io::Result<S
         Packing::Gzip => Box::new(MultiGzDecoder::new(input)),
         Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
     };
-    let mut begin = Vec::new();
-    text.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut begin)?;
-    if begin == BYTE_ORDER_MARK {
-        begin.clear();
+    let mut begin = begin(&mut text)?;
+    if begin.starts_with(BYTE_ORDER_MARK) {
+        begin.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(BufReader::with_capacity(BUFFER, Cursor::new(begin).chain(text)))
+}
+
+/// Reads enough to recognize the file, and no more than there is: stdin may be somebody who types.
+fn begin(text: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut begin = vec![0; BUFFER];
+    let mut length = 0;
+    while length < LONGEST_SIGNATURE && !begin[..length].contains(&b'\n') {
+        match text.read(&mut begin[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    begin.truncate(length);
+    Ok(begin)
 }
 
 /// Counts the bytes.

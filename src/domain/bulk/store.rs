@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Failures, Mode, Options, Outcome, Upserted, fold::Folded, statement};
 use crate::{
-    db::{Column, Columns, Name, Rows, Scalar, Session},
+    db::{Column, Columns, Name, Rows, Scalar, Session, Steps},
     domain::{Error, RowError, access::Scope, member},
     types::{Id, RowKind, Time},
 };
@@ -122,10 +122,14 @@ pub(in crate::domain) async fn store<'a, K: Kind<'a>>(
     failures: Failures,
     options: Options,
 ) -> Stored<K::Id> {
-    let folded = Folded::new(rows.iter().map(|row| row.as_ref().map(K::key)));
+    let mut steps = session.steps();
+    let folded = match Folded::new(rows.iter().map(|row| row.as_ref().map(K::key)), &mut steps).await {
+        Ok(folded) => folded,
+        Err(error) => return Stored { outcome: Err(error.into()), named: Vec::new() },
+    };
     let ids = vec![None; folded.keys.len()];
     let outcomes = vec![Outcome::Failed; rows.len()];
-    let mut call = Call { session, scope, kind, rows, folded: &folded, options, ids, outcomes, failures };
+    let mut call = Call { session, steps, scope, kind, rows, folded: &folded, options, ids, outcomes, failures };
     let done = call.run().await;
     let outcome = done.map(|()| call.report());
     Stored { outcome, named: call.ids }
@@ -134,6 +138,7 @@ pub(in crate::domain) async fn store<'a, K: Kind<'a>>(
 /// A call on its way.
 struct Call<'c, 'a, K: Kind<'a>> {
     session: &'c Session,
+    steps: Steps<'c>,
     scope: Scope,
     kind: &'c K,
     rows: &'c [Option<K::Row>],
@@ -162,13 +167,13 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         let (mut changes, mut missing) = (Vec::new(), Vec::new());
         let (seem_new, bad) = (self.seem_new().await?, self.failures.len());
         if seem_new {
-            missing = self.missing(&everything)?;
+            missing = self.missing(&everything).await?;
         }
         // A row that could not be the first of anything may well change what is there; and a call that is refused names who is
         // there all the same.
         if !seem_new || self.failures.len() > bad || on_error.judge(&self.failures).is_err() {
             changes = self.look_up(&everything, &[], "").await?;
-            missing = self.missing(&everything)?;
+            missing = self.missing(&everything).await?;
         }
         on_error.judge(&self.failures)?;
         if !missing.is_empty() {
@@ -217,7 +222,7 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
                 let place = places[n];
                 self.ids[place] = Some(id);
                 if ours.get(chunk * most + n) != Some(&id) {
-                    changes.extend(self.judge(place, Some(&state))?);
+                    changes.extend(self.judge(place, Some(&state)).await?);
                 }
             }
         }
@@ -225,7 +230,7 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
     }
 
     /// Judges the rows of a key by what is there, and answers what they change of it.
-    fn judge(&mut self, place: usize, stored: Option<&K::State>) -> Result<Option<Change<K::State>>, Error> {
+    async fn judge(&mut self, place: usize, stored: Option<&K::State>) -> Result<Option<Change<K::State>>, Error> {
         let skipped = match self.options.mode {
             Mode::Upsert => false,
             Mode::InsertOnly => stored.is_some(),
@@ -233,6 +238,7 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         };
         let (mut now, mut first) = (None, None);
         for &row in self.folded.rows(place) {
+            self.steps.step().await?;
             let Some(given) = &self.rows[row] else { continue };
             let merge = match skipped {
                 true => self.kind.fault(given).map(Merge::Failed),
@@ -264,11 +270,11 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
     }
 
     /// What is to be inserted of the keys that are not there.
-    fn missing(&mut self, places: &[usize]) -> Result<Vec<Change<K::State>>, Error> {
+    async fn missing(&mut self, places: &[usize]) -> Result<Vec<Change<K::State>>, Error> {
         let mut missing = Vec::new();
         for &place in places {
             if self.ids[place].is_none() {
-                missing.extend(self.judge(place, None)?);
+                missing.extend(self.judge(place, None).await?);
             }
         }
         Ok(missing)
@@ -279,10 +285,10 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         if self.session.get_database_backend() != DbBackend::Sqlite {
             self.hold_members(&missing).await?;
         }
-        let new = self.new_ids(&missing);
+        let (new, input_order) = self.new_ids(&missing).await?;
         let places: Vec<_> = missing.iter().map(|change| change.place).collect();
         let mut changes = Vec::new();
-        if self.send_insert(&missing, &new).await? < missing.len() as u64 {
+        if self.send_insert(&missing, &new, input_order).await? < missing.len() as u64 {
             // What is ours, and what is theirs, shows a new statement's snapshot.
             changes = self.look_up(&places, &new, "").await?;
             self.all_there(&places)?;
@@ -299,27 +305,33 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
         Ok(changes)
     }
 
-    /// Ids for what is missing, made in the order of the input.
-    fn new_ids(&self, missing: &[Change<K::State>]) -> Vec<Uuid> {
-        let mut in_input_order: Vec<usize> = (0..missing.len()).collect();
-        in_input_order.sort_unstable_by_key(|&at| self.folded.rows(missing[at].place)[0]);
+    /// Ids for what is missing, made in the order of the input; and that order of what is missing.
+    async fn new_ids(&mut self, missing: &[Change<K::State>]) -> Result<(Vec<Uuid>, Vec<usize>), Error> {
+        let mut by_first_row = vec![None; self.rows.len()];
+        for (at, change) in missing.iter().enumerate() {
+            by_first_row[self.folded.rows(change.place)[0]] = Some(at);
+        }
+        let input_order: Vec<usize> = by_first_row.into_iter().flatten().collect();
         let mut ids = vec![Uuid::nil(); missing.len()];
-        for at in in_input_order {
+        for &at in &input_order {
+            self.steps.step().await?;
             ids[at] = Uuid::now_v7();
         }
-        ids
+        Ok((ids, input_order))
     }
 
     /// Inserts with these ids all but those whose key is taken by now. Answers how many.
-    async fn send_insert(&self, missing: &[Change<K::State>], ids: &[Uuid]) -> Result<u64, Error> {
-        let mut order: Vec<usize> = (0..missing.len()).collect();
+    async fn send_insert(
+        &self,
+        missing: &[Change<K::State>],
+        ids: &[Uuid],
+        input_order: Vec<usize>,
+    ) -> Result<u64, Error> {
         // On PostgreSQL in the order of keys: whoever inserts the same ones does so in the same order, and so nobody waits
         // for one that waits for them. SQLite has one writer, and its pages fill up best in the order of ids, which is that
-        // of the table that the rows are read from.
+        // of the table that the rows are read from; ids are made in input order, and grow.
         let backend = self.session.get_database_backend();
-        if backend == DbBackend::Sqlite {
-            order.sort_unstable_by_key(|&at| ids[at]);
-        }
+        let order = if backend == DbBackend::Sqlite { input_order } else { (0..missing.len()).collect() };
         let state: Vec<_> = self.names().collect();
         let sql = statement::insert(backend, K::TABLE, K::KEY, &state);
         let scalars = [Scalar::Uuid(self.scope.memberbase().uuid()), Scalar::Int(Time::now().micros())];

@@ -52,7 +52,9 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
         let refs = refs(&session, scope, &ids).await?;
         let mut failures = Failures::new();
         let mut rows = Vec::with_capacity(values.len());
+        let mut steps = session.steps();
         for (index, (value, reference)) in values.iter().zip(refs).enumerate() {
+            steps.step().await?;
             match (&named[index], reference) {
                 (Ok(_), Some(reference)) => rows.push(Some(value.row(reference))),
                 (Ok(name), None) => drop(failures.insert(index, name.unknown())),
@@ -130,9 +132,11 @@ pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Re
         let schema = memberbase::get(&session, scope).await?.attribute_schema;
         let keys = removal.keys(&schema)?;
         let (now, mut removed, mut changed) = (Time::now(), 0, Vec::new());
+        let mut steps = session.steps();
         for part in removal.hold(&session, scope, &keys).await?.chunks(PART) {
             let mut changes = Vec::new();
             for (id, document) in documents(&session, scope, part).await? {
+                steps.step().await?;
                 let mut attributes = Attributes::read(Some(&document))?;
                 let count = keys.iter().filter(|key| attributes.remove(key)).count();
                 if count > 0 {

@@ -54,18 +54,24 @@ pub async fn bulk_upsert(
     options: Options,
     part_of: Option<SyncId>,
 ) -> Result<Upserted<MemberId>, Error> {
+    let app = &app.dry_run_if(options.dry_run);
     let full = rows.iter().any(|row| row.rest.is_some());
-    let upsert = async |session: Session, memberbase: Memberbase, open: Option<SyncId>| {
-        sync::part_of(&session, scope, part_of, open).await?;
-        let mut failures = Failures::new();
-        let good = rows.iter().enumerate().map(|(index, row)| match text::ref_fault(&row.reference) {
+    let mut steps = app.db.steps();
+    let mut bad_refs = Failures::new();
+    let mut good = Vec::with_capacity(rows.len());
+    for (index, row) in rows.iter().enumerate() {
+        steps.step().await?;
+        good.push(match text::ref_fault(&row.reference) {
             Some(error) => {
-                failures.insert(index, error);
+                bad_refs.insert(index, error);
                 None
             }
             None => Some(row),
         });
-        let good: Vec<_> = good.collect();
+    }
+    let upsert = async |session: Session, memberbase: Memberbase, open: Option<SyncId>| {
+        sync::part_of(&session, scope, part_of, open).await?;
+        let failures = bad_refs.clone();
         let members = Members::new(app, memberbase.attribute_schema, full);
         let Some(sync) = open.filter(|_| !options.dry_run || part_of.is_some()) else {
             if options.dry_run {

@@ -77,6 +77,7 @@ impl Deleted {
 
 /// Deletes members in one transaction. What names nobody is told, and is no error.
 pub async fn delete(app: &App, scope: Scope, mut doomed: Doomed) -> Result<Deletion, Error> {
+    let app = &app.dry_run_if(doomed.dry_run);
     let mut seen = HashSet::new();
     doomed.ids.retain(|id| seen.insert(*id));
     let mut seen = HashSet::new();

@@ -55,7 +55,9 @@ pub(in crate::domain) async fn resolve(
     names: &[Option<MemberName<'_>>],
 ) -> Result<Vec<Option<Uuid>>, Error> {
     let (mut ids, mut refs) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+    let mut steps = session.steps();
     for (place, name) in names.iter().enumerate() {
+        steps.step().await?;
         match name {
             Some(MemberName::Id(id)) => {
                 ids.0.push(place);

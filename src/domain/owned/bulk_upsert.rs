@@ -39,7 +39,8 @@ where
     Row: Copy + Send + Sync,
     K: Kind<'a, Row = OfMember<Row>>,
 {
-    let read: Vec<_> = given.iter().map(read).collect();
+    let app = &app.dry_run_if(options.dry_run);
+    let read = read_all(app, given, read).await?;
     let lock = Lock::Shared(scope.memberbase().uuid());
     let upsert = async |session: Session| upsert_in(&session, scope, &kind, &read, options).await;
     let (upserted, members) = app.db.write(lock, upsert).await?;
@@ -48,6 +49,21 @@ where
         change::updated(app, scope, touched(&upserted, &members));
     }
     Ok(upserted)
+}
+
+/// Reads all rows.
+pub(in crate::domain) async fn read_all<'a, Given, Row>(
+    app: &App,
+    given: &'a [Given],
+    read: impl Fn(&'a Given) -> Read<'a, Row>,
+) -> Result<Vec<Read<'a, Row>>, Error> {
+    let mut steps = app.db.steps();
+    let mut rows = Vec::with_capacity(given.len());
+    for given in given {
+        steps.step().await?;
+        rows.push(read(given));
+    }
+    Ok(rows)
 }
 
 /// A row that was read, with the name of its member.
@@ -79,7 +95,9 @@ where
     let members = member::resolve(session, scope, &names).await?;
     let mut failures = Failures::new();
     let mut rows = Vec::with_capacity(read.len());
+    let mut steps = session.steps();
     for (index, (read, member)) in read.iter().zip(&members).enumerate() {
+        steps.step().await?;
         let row = match (read, *member) {
             (Ok((_, row)), Some(member)) => Ok(OfMember { member, row: *row }),
             (Ok((name, _)), None) => Err(name.unknown()),

@@ -11,7 +11,7 @@ use crate::{
         access::{Access, Caller, Scope},
         bulk::{Failures, Mode, OnError, Options},
         change, member,
-        owned::{Read, touched, upsert_in},
+        owned::{Read, read_all, touched, upsert_in},
     },
     types::{Id, MemberbaseId, RowKind},
 };
@@ -20,13 +20,15 @@ use crate::{
 pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Result<(), Error> {
     const SKIP: Options = Options { on_error: OnError::SkipFailed, mode: Mode::Upsert, dry_run: false };
     let reach = caller.reach(Access::Write)?;
-    let read: Vec<_> = rows.iter().map(read).collect();
+    let read = read_all(app, rows, read).await?;
     let ids: Vec<_> = read.iter().flatten().filter_map(|(name, _)| name.id()).collect();
     let members: BTreeMap<_, _> =
         member::find_all(app, reach, &ids).await?.into_iter().map(|found| (found.id, found.memberbase)).collect();
     let mut failures = Failures::new();
     let mut by_memberbase: BTreeMap<MemberbaseId, (Vec<usize>, Vec<Read<'_, _>>)> = BTreeMap::new();
+    let mut steps = app.db.steps();
     for (index, row) in read.into_iter().enumerate() {
+        steps.step().await?;
         let found = row.and_then(|(name, row)| match name.id().and_then(|id| members.get(&id)) {
             Some(memberbase) => Ok((*memberbase, (name, row))),
             None => Err(name.unknown()),

@@ -8,6 +8,8 @@ mod scan;
 mod single;
 mod usages;
 
+pub(super) use literals::check_given;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock},
@@ -25,6 +27,7 @@ use async_graphql::{
 use futures_util::FutureExt;
 use quick_cache::{Weighter, sync::Cache};
 
+use super::rows::RowReaders;
 use crate::{
     graphql::{Code, Error},
     types::DocumentLimits,
@@ -42,6 +45,8 @@ const SUGGESTED: usize = 20;
 /// A document that fits the schema.
 pub(super) struct Document {
     pub(super) parsed: ExecutableDocument,
+    /// True if some arguments depend on the values of variables ([`check_given`]).
+    pub(super) open: bool,
     weight: u64,
 }
 
@@ -79,6 +84,7 @@ impl Document {
 /// The documents of a schema.
 pub(super) struct Documents<Q, M, S> {
     limits: DocumentLimits,
+    readers: RowReaders,
     /// Validates.
     plain: Validator<Q, M, S>,
     /// Validates once more what is not valid, and adds what may have been meant.
@@ -105,7 +111,7 @@ where
     S: SubscriptionType + Clone + 'static,
 {
     /// Documents for a schema of these roots.
-    pub(super) fn new(query: &Q, mutation: &M, subscription: &S, limits: &DocumentLimits) -> Self {
+    pub(super) fn new(query: &Q, mutation: &M, subscription: &S, readers: RowReaders, limits: &DocumentLimits) -> Self {
         let env = Arc::new(OnceLock::new());
         let schema = || {
             Schema::build(query.clone(), mutation.clone(), subscription.clone())
@@ -119,7 +125,7 @@ where
         let env = env.get().cloned().expect("validation never waits, and the schema has a query");
         // Sharded by itself, a cache keeps nothing that weighs more than its share.
         let cache = Cache::with_weighter(100, CACHE, Weight);
-        Self { limits: *limits, plain, suggesting, env, cache }
+        Self { limits: *limits, readers, plain, suggesting, env, cache }
     }
 }
 
@@ -132,6 +138,11 @@ where
     /// The types, those of introspection too.
     pub(super) fn registry(&self) -> &Registry {
         &self.env.registry
+    }
+
+    /// The readers of bulk rows.
+    pub(super) fn readers(&self) -> &RowReaders {
+        &self.readers
     }
 
     /// The document that a text is.
@@ -164,14 +175,13 @@ where
         merging::check(self.registry(), &parsed).map_err(one)?;
         self.validate(&parsed)?;
         single::check(&parsed).map_err(one)?;
-        let mut errors = literals::check(self.registry(), &parsed);
-        if !errors.is_empty() {
+        let open = literals::check(self.registry(), &self.readers, &parsed).map_err(|mut errors| {
             errors.sort_by(|a, b| (a.locations(), a.message()).cmp(&(b.locations(), b.message())));
             errors.truncate(self.limits.errors.max(1));
-            return Err(errors);
-        }
+            errors
+        })?;
         let weight = TOKEN.saturating_mul(scan.tokens as u64).saturating_add(text.len() as u64);
-        Ok(Document { parsed, weight })
+        Ok(Document { parsed, open, weight })
     }
 
     /// By async-graphql's rules, without variables: what comes of it depends on the text alone.

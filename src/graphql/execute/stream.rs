@@ -37,7 +37,7 @@ where
     pub async fn subscribe(&self, operation: Operation, mut data: Data, trace_id: &str) -> Result<Answers, Answer> {
         let Operation { name, document, variables, rows, .. } = operation;
         let planned = self.planned(&document, name.as_deref(), &variables);
-        let (document, plan) = planned.map_err(|error| refusal(&[error], trace_id))?;
+        let (document, plan) = planned.map_err(|errors| refusal(&errors, trace_id))?;
         let begun = Begun::default();
         data.insert(rows);
         data.insert(begun.clone());

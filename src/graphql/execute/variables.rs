@@ -25,8 +25,8 @@ use crate::{domain::Step, graphql::Error};
 ///
 /// Each variable fails with its first error. Variables that the operation does not define are not read. Those that it
 /// defines and that are not there stay away: their defaults are the executor's
-/// to apply, and [`drop_absent`] keeps those without from becoming null. What a custom scalar makes
-/// of its text is judged when the resolver's arguments are parsed, except in bulk rows.
+/// to apply, and [`drop_absent`] keeps those without from becoming null. In bulk rows, values of scalars
+/// are left to the domain.
 pub(super) fn coerce(
     registry: &Registry,
     operation: &OperationDefinition,

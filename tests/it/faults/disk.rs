@@ -54,6 +54,9 @@ async fn a_file_that_can_only_be_read_refuses_writes_and_goes_on_with_reads() {
     let site = site.with_read_only_file();
     let server = site.start().await;
     refuses_and_reads(&server.admin, &base).await;
+    let ready = server.admin.ready().await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.message().contains("the database file is read-only"), "{}", ready.message());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,14 +65,23 @@ async fn a_database_that_turns_read_only_refuses_writes_and_goes_on_with_reads()
     let server = site.start().await;
     let base = server.admin.memberbase().await;
     server.admin.upsert(&base, &refs("a", 10), None).await.unwrap().data();
+    assert_eq!(server.admin.ready().await.status, 200);
     site.read_only(true).await;
+    site.cut().await;
     // Each connection shows by a refusal that it was cut.
     for _ in 0..10 {
         server.admin.ask("{ memberbases { totalCount } }", json!({})).await.unwrap();
     }
     refuses_and_reads(&server.admin, &base).await;
+    assert_eq!(server.admin.ready().await.status, 503);
     site.read_only(false).await;
-    while server.admin.upsert(&base, &refs("b", 10), None).await.unwrap().status != 200 {}
+    // The connections that were opened while it was read-only stay so; at most one write fails on them.
+    let mut stored = false;
+    for _ in 0..2 {
+        stored |= server.admin.upsert(&base, &refs("b", 10), None).await.unwrap().status == 200;
+    }
+    assert!(stored);
+    assert_eq!(server.admin.ready().await.status, 200);
     assert_eq!(server.admin.count(&base, json!({})).await, 20);
 }
 

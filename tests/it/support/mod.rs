@@ -113,6 +113,14 @@ impl Server {
         rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
     }
 
+    /// Returns SQLite's plan of a statement, a line for each step.
+    pub async fn plan(&self, sql: &str) -> String {
+        let session = self.app.db.read().await.unwrap();
+        let statement = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"));
+        let rows = session.query_all_raw(statement).await.unwrap();
+        rows.iter().map(|row| row.try_get::<String>("", "detail").unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
     /// What PostgreSQL counted in this row of its statistics. The server has no connection any more after it: a backend hands
     /// in its counts at its end at the latest.
     pub async fn counted(&self, sql: &str) -> Vec<i64> {

@@ -159,7 +159,6 @@ impl Site {
     pub async fn read_only(&self, whether: bool) {
         let sql = format!("ALTER DATABASE {} SET default_transaction_read_only = {whether}", self.name());
         sqlx::query(AssertSqlSafe(sql)).execute(&mut root().await).await.unwrap();
-        self.cut().await;
     }
 
     fn name(&self) -> &str {
@@ -248,6 +247,12 @@ impl Client {
     /// Sends JSON.
     pub async fn post(&self, path: &str, body: &str) -> Result<Answer, String> {
         self.send(self.request(path, body).as_bytes()).await
+    }
+
+    /// Asks whether the server is ready.
+    pub async fn ready(&self) -> Answer {
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
+        self.send(request.as_bytes()).await.unwrap()
     }
 
     /// Sends a GraphQL request.

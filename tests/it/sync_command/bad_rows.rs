@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::json;
 
-use super::Bench;
+use super::{Bench, gzip, zstd};
 use crate::support::Database;
 
 #[rstest]
@@ -56,7 +56,10 @@ async fn where_a_row_is_about_nobody_can_tell_whom_nobody_is_deleted(
     #[values(
         "{\"ref\":\"ann\"}\nben\n",
         "{\"ref\":\"ann\"}\n{\"attributes\":{}}\n",
-        "{\"ref\":\"ann\"}\n{\"ref\":7}\n"
+        "{\"ref\":\"ann\"}\n{\"ref\":7}\n",
+        "{\"ref\":\"ann\"}\n{\"ref\":\"\"}\n",
+        "{\"ref\":\"ann\"}\n{\"ref\":\"be\\u0000n\"}\n",
+        "{\"ref\":\"ann\"}\n{\"ref\":\"ben\",\"ref\":\"ann\"}\n"
     )]
     text: &str,
 ) {
@@ -69,4 +72,118 @@ async fn where_a_row_is_about_nobody_can_tell_whom_nobody_is_deleted(
     }
     assert_eq!(bench.refs().await, ["ann", "ben"]);
     assert_eq!(bench.syncs().await, ["ABANDONED"; 2]);
+}
+
+/// A run that deletes every missing member.
+const MIRROR: [&str; 4] = ["--delete-missing", "--max-deleted-percent", "100", "--json"];
+
+/// A less strict reader merges or splits these records.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_not_csv_deletes_nobody(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(
+        ("ref,plan\nlena,\"family\nmara,\"single\"\nnoor,\"student\"\n", 3, "text follows a closing quote", 1),
+        ("ref,plan\nlena,\"the \\\"big\\\" one\"\nmara,single\n", 2, "text follows a closing quote", 1),
+        ("ref\n\"lena\n\"mara\"\nnoor\n", 3, "text follows a closing quote", 1),
+        ("ref,plan\nlena,old\nmara,the \"big\" one\n", 3, "a cell that is not quoted holds a quote", 1)
+    )]
+    (text, line, why, good): (&str, u64, &str, u64),
+) {
+    let bench = Bench::with(database, &["lena", "mara", "noor"]).await;
+    let file = bench.file("members.csv", text);
+    let before = bench.members().await;
+    let told = format!("line {line}: not CSV: {why}");
+    let run = |more: &[&str]| bench.sync(&file, &[&MIRROR[..], more].concat());
+    for (options, sent) in
+        [(&["--on-error", "reject"][..], 0), (&["--dry-run"], good), (&["--dry-run", "--on-error", "skip"], good)]
+    {
+        let ran = run(options);
+        ran.told(1, &told);
+        let [created, updated, unchanged, rejected, deleted] = ran.counts(1);
+        assert_eq!((created + updated + unchanged, rejected, deleted), (sent, 1, 0), "{options:?}: {ran:?}");
+        assert_eq!(bench.members().await, before, "{options:?}");
+    }
+    let rejects = bench.path("rejects.csv");
+    let ran = run(&["--on-error", "skip", "--rejects", rejects.to_str().unwrap()]);
+    ran.told(1, &told);
+    ran.told(1, "1 row can't be attributed to a member, so nobody is deleted");
+    assert_eq!((ran.counts(1)[3], ran.counts(1)[4]), (1, 0), "{ran:?}");
+    assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
+    let listed = std::fs::read_to_string(&rejects).unwrap();
+    assert!(listed.contains(&format!("\n{line},,,INVALID_VALUE,\"not CSV: {why}")), "{listed}");
+    // Without a deletion the other rows are the result.
+    let ran = bench.sync(&file, &["--json", "--on-error", "skip"]);
+    assert_eq!((ran.counts(3)[2], ran.counts(3)[3]), (good, 1), "{ran:?}");
+    assert_eq!(bench.syncs().await, ["ABANDONED"; 4]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_without_a_usable_ref_deletes_nobody(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values("", "mar\0a", "\u{e9}")] reference: &str,
+    #[values("csv", "ndjson", "txt")] format: &str,
+) {
+    let bench = Bench::with(database, &["lena", "mara", "noor"]).await;
+    let reference = if reference == "\u{e9}" { reference.repeat(513) } else { reference.to_owned() };
+    let text = match format {
+        "csv" => format!("ref,plan\nlena,family\n{reference},single\n"),
+        "ndjson" => format!("{{\"ref\":\"lena\"}}\n{}\n", json!({"ref": reference})),
+        // An empty line is no row; a return within a line may be several refs.
+        _ if reference.is_empty() => "lena\nmara\rnoor\n".to_owned(),
+        _ => format!("lena\n{reference}\n"),
+    };
+    let file = bench.file(&format!("members.{format}"), text);
+    for more in [&["--on-error", "skip"][..], &["--on-error", "skip", "--dry-run"], &["--dry-run"]] {
+        let ran = bench.sync(&file, &[&MIRROR[..], more].concat());
+        ran.told(1, "ref");
+        ran.told(1, "1 row can't be attributed to a member, so nobody is deleted: correct such rows (--rejects FILE");
+        assert_eq!(
+            (ran.counts(1)[3], ran.counts(1)[4], &ran.summary(1)["rows"]),
+            (1, 0, &json!(2)),
+            "{more:?}: {ran:?}"
+        );
+    }
+    bench.sync(&file, &MIRROR).told(1, "line ");
+    assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
+    assert_eq!(bench.sync(&file, &["--on-error", "skip", "--json"]).counts(3)[3], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_another_kind_is_rejected_before_anything_is_sent() {
+    let bench = Bench::with(Database::Sqlite, &["ann"]).await;
+    let workbook: &[u8] = b"PK\x03\x04\x14\0\x06\0\x08\0\nxl/workbook.xml\n";
+    let utf16: Vec<u8> = "\u{feff}ref\tplan\r\nann\tgold\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let zip = "the file is a workbook (.xlsx, .ods) or another zip file: save it as CSV";
+    for (name, content, told) in [
+        ("members.txt", workbook.to_vec(), zip),
+        ("members.csv", workbook.to_vec(), zip),
+        ("members.ndjson", workbook.to_vec(), zip),
+        ("members.csv.gz", gzip(workbook), zip),
+        ("members.zst", zstd(workbook), zip),
+        ("image.txt", b"\x89PNG\r\n\x1a\n".to_vec(), "the file is a PNG image: save it as CSV"),
+        ("unicode.txt", utf16.clone(), "the file is UTF-16 text: save it as UTF-8"),
+        ("unicode.csv", utf16[2..].to_vec(), "the file is UTF-16 text: save it as UTF-8"),
+        ("packed.csv", gzip("ref\n"), "the file is packed with gzip: unpack it, or end its name in .gz"),
+    ] {
+        bench.sync(&bench.file(name, content), &[&MIRROR[..], &["--on-error", "skip"]].concat()).told(1, told);
+    }
+    for (text, told) in [
+        (
+            "ref\tplan\nann\tgold\n",
+            "the file seems to be a table with tabs, not a ref per line: save it as CSV with commas, or --format lines",
+        ),
+        ("ref;plan\nann;gold\n", "a table with semicolons, not a ref per line: save it as CSV with commas"),
+        ("ref,plan\nann,gold\n", "a table with commas, not a ref per line: give --format csv, or --format lines"),
+        ("{\"ref\":\"ann\"}\n", "JSON objects, not a ref per line: give --format ndjson, or"),
+    ] {
+        for name in ["members.txt", "members"] {
+            bench.sync(&bench.file(name, text), &MIRROR).told(2, told);
+        }
+    }
+    assert_eq!((bench.refs().await, bench.syncs().await.len()), (vec!["ann".to_owned()], 0));
+    // An explicit format takes precedence over the content.
+    let file = bench.file("members.txt", "Smith, J\nMiller, A\n");
+    assert_eq!(bench.sync(&file, &["--json", "--format", "lines"]).counts(0), [2, 0, 0, 0, 0]);
 }

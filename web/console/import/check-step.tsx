@@ -71,6 +71,7 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
   const { phase, progress, result, error } = state;
   const hasEnded = phase === "ended";
   const problem = error ?? (result?.problem ? problemError(result.problem) : null);
+  const isUseless = result !== null && result.done === result.rejected;
   return (
     <>
       <Card>
@@ -90,9 +91,20 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
           </div>
         </div>
       </Card>
+      {hasEnded && problem === null && isUseless && (
+        <p className={style.warning} role="status">
+          {result.end === "complete" && result.read === 0 ? "The file has no rows" : "The check accepted no row"}: there is
+          nothing to import.
+        </p>
+      )}
       <div className={style.buttons}>
         <Button onPress={onBack}>Back</Button>
-        <Button variant="primary" icon="import" isDisabled={!hasEnded || problem !== null} onPress={onImport}>
+        <Button
+          variant="primary"
+          icon="import"
+          isDisabled={!hasEnded || problem !== null || isUseless}
+          onPress={onImport}
+        >
           Import
         </Button>
       </div>
@@ -121,7 +133,7 @@ function Missing({ state: { prospect, result } }: { state: State }) {
   if (result?.end !== "complete") return null;
   if (!prospect) {
     const why = result.ofNobody
-      ? `${counted(result.ofNobody, "row does", "rows do")} not say whom they are about: who is missing can’t be told, and so nobody would be deleted.`
+      ? `${counted(result.ofNobody, "row")} can’t be attributed to a member, so nobody would be deleted: correct the rejected rows below and check the file again.`
       : "Nobody would be deleted.";
     return <p className={style.warning}>{why}</p>;
   }

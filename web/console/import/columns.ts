@@ -2,7 +2,7 @@
 
 import { read, toJson, type AttributeType } from "./cell";
 import type { CsvRecord } from "./csv";
-import { fault, type Row } from "./row";
+import { attributed, fault, INVALID_REF, type Row } from "./row";
 
 export interface Definition {
   key: string;
@@ -61,14 +61,15 @@ export function keyOf(name: string): string {
 /** Makes rows of records. */
 export function rowOf({ width, ref, sourceUpdatedAt, attributes }: Columns): (record: CsvRecord) => Row {
   const keys = attributes.map(({ key }) => `${JSON.stringify(key)}:`);
-  return ({ line, cells, raw }) => {
+  return ({ line, cells, raw, fault: malformed }) => {
+    if (malformed !== null) return { line, raw, ref: null, json: "", fault: fault("INVALID_VALUE", malformed) };
     if (cells.length !== width) {
       // Which of its cells is the ref can't be told.
       const message = `expected ${width} cells, as in the header, found ${cells.length}`;
       return { line, raw, ref: null, json: "", fault: fault("INVALID_VALUE", message) };
     }
     const reference = read(cells[ref] ?? "");
-    if (reference === null) return { line, raw, ref: null, json: "", fault: fault("INVALID_REF", "it has no ref", "ref") };
+    if (reference === null) return { line, raw, ref: null, json: "", fault: fault(INVALID_REF, "it has no ref", "ref") };
     let json = `{"ref":${JSON.stringify(reference)}`;
     for (let place = 0; place < attributes.length; place += 1) {
       const { type, column } = attributes[place] as Attribute;
@@ -79,6 +80,6 @@ export function rowOf({ width, ref, sourceUpdatedAt, attributes }: Columns): (re
     if (attributes.length > 0) json += "}";
     const time = sourceUpdatedAt === null ? null : read(cells[sourceUpdatedAt] ?? "");
     if (time) json += `,"sourceUpdatedAt":${JSON.stringify(time)}`;
-    return { line, raw, ref: reference, json: `${json}}`, fault: null };
+    return attributed({ line, raw, ref: reference, json: `${json}}`, fault: null });
   };
 }

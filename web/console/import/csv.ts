@@ -1,15 +1,22 @@
-// The records of CSV, as RFC 4180 has them and as programs write them: any of \n, \r\n and \r ends a line, an empty line is
-// no record, and a quote that is not at the begin of a cell is a letter like any other.
+// Reads the records of CSV as RFC 4180 defines them, with any of \n, \r\n and \r as a line's end; an empty line is no record.
+// A cell is either quoted as a whole, or holds no quote. Other readers disagree about anything else (some open a quoted
+// section in the middle of a cell, some take a backslash as an escape), so a guess could merge two rows into one.
 
 import { MAX_ROW } from "./damaged";
 import type { Separator } from "./kind";
 
 export interface CsvRecord {
-  /** The line that it begins in, from 1. */
+  /** The line that it begins in, from 1; of one that is not CSV, the line of the offending quote. */
   line: number;
   cells: string[];
   raw: string;
+  /** Why it is not CSV. The next record begins after that line. */
+  fault: string | null;
 }
+
+const WAY_OUT = 'a quote within a cell is written twice ("") and the cell is quoted';
+const AFTER_CLOSING_QUOTE = `not CSV: text follows a closing quote; ${WAY_OUT}`;
+const QUOTE_IN_BARE_CELL = `not CSV: a cell that is not quoted holds a quote; ${WAY_OUT}`;
 
 const QUOTE = 0x22;
 const RETURN = 0x0d;
@@ -62,27 +69,22 @@ export class CsvParser {
         // Of a return at the very end it shows later whether a newline follows; it makes no difference.
         if (end === Infinity) break;
         const raw = text.slice(start, end);
-        records.push({ line: this.#line, cells: raw.split(this.#separator), raw });
+        records.push(this.#unquoted(raw));
         at = end;
         continue;
       }
-      const cells: string[] = [];
-      const next = this.#quoted(text, at, ended, cells);
-      if (next < 0) {
-        if (ended) this.damage = "the file ends within a quoted cell";
-        break;
-      }
-      const raw = text.slice(start, next);
-      records.push({ line: this.#line, cells, raw });
-      this.#line += newlines(raw);
-      at = next;
+      const record = this.#quoted(text, at, ended);
+      if (record === null) break;
+      records.push(record);
+      this.#line += newlines(record.raw);
+      at += record.raw.length;
     }
     this.#text = text.slice(at);
     if (this.#text.length > MAX_ROW) {
       this.damage = `the row at line ${this.#line} is longer than 16 MiB: is a quote left open?`;
     } else if (ended && this.damage === null && this.#text !== "") {
       // No end of a line follows it, and there is no quote in it.
-      records.push({ line: this.#line, cells: this.#text.split(this.#separator), raw: this.#text });
+      records.push(this.#unquoted(this.#text));
       this.#text = "";
     }
     return records;
@@ -97,34 +99,52 @@ export class CsvParser {
     }
   }
 
-  /** Reads the cells of a record cell by cell. Answers where its line ends; less than 0 where it is not all there. */
-  #quoted(text: string, at: number, ended: boolean, cells: string[]): number {
+  #unquoted(raw: string): CsvRecord {
+    return { line: this.#line, cells: raw.split(this.#separator), raw, fault: null };
+  }
+
+  /** Reads a record cell by cell. Returns null if the text does not hold all of it. */
+  #quoted(text: string, start: number, ended: boolean): CsvRecord | null {
     const separator = this.#separator.charCodeAt(0);
-    for (;;) {
+    const isEnd = (code: number) => code === separator || code === NEWLINE || code === RETURN;
+    const cells: string[] = [];
+    for (let at = start; ; at += 1) {
       let cell = "";
       if (text.charCodeAt(at) === QUOTE) {
-        at += 1;
+        const opening = at;
         for (;;) {
-          const quote = text.indexOf('"', at);
-          if (quote < 0) return -1;
-          cell += text.slice(at, quote);
+          const quote = text.indexOf('"', at + 1);
+          if (quote < 0) {
+            const line = this.#line + newlines(text.slice(start, opening));
+            if (ended) this.damage = `the file ends within a quoted cell, which begins in line ${line}`;
+            return null;
+          }
+          cell += text.slice(at + 1, quote);
           at = quote + 1;
           if (text.charCodeAt(at) !== QUOTE) break;
           cell += '"';
+        }
+        if (at < text.length && !isEnd(text.charCodeAt(at))) return this.#malformed(text, start, at, ended, AFTER_CLOSING_QUOTE);
+      } else {
+        const begin = at;
+        while (at < text.length && !isEnd(text.charCodeAt(at))) {
+          if (text.charCodeAt(at) === QUOTE) return this.#malformed(text, start, at, ended, QUOTE_IN_BARE_CELL);
           at += 1;
         }
+        cell = text.slice(begin, at);
       }
-      const start = at;
-      let code = text.charCodeAt(at);
-      while (code !== separator && code !== NEWLINE && code !== RETURN && at < text.length) {
-        at += 1;
-        code = text.charCodeAt(at);
-      }
-      if (at === text.length && !ended) return -1;
-      cells.push(cell === "" ? text.slice(start, at) : cell + text.slice(start, at));
-      if (code !== separator || at === text.length) return at;
-      at += 1;
+      if (at === text.length && !ended) return null;
+      cells.push(cell);
+      if (text.charCodeAt(at) !== separator) return { line: this.#line, cells, raw: text.slice(start, at), fault: null };
     }
+  }
+
+  /** A record that is not CSV from this place on: it ends with the line. */
+  #malformed(text: string, start: number, at: number, ended: boolean, fault: string): CsvRecord | null {
+    const end = Math.min(find(text, "\n", at), find(text, "\r", at));
+    if (end === Infinity && !ended) return null;
+    const line = this.#line + newlines(text.slice(start, at));
+    return { line, cells: [], raw: text.slice(start, end), fault };
   }
 }
 
@@ -147,7 +167,7 @@ export function guessSeparator(begin: string, separators: readonly Separator[]):
     const parser = new CsvParser(separator);
     let records = parser.push(begin);
     if (records.length === 0) records = parser.end();
-    const width = records[0]?.cells.length ?? 0;
+    const width = records.find(({ fault }) => fault === null)?.cells.length ?? 0;
     if (width < 2) continue;
     const even = records.filter(({ cells }) => cells.length === width).length / records.length;
     const score = even * even * (1 + Math.log(width));

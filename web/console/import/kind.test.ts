@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 
 import { guessColumns } from "./columns";
 import { encodingOf, formatOf, packingOf } from "./kind";
@@ -56,6 +57,55 @@ test("a large file is sampled by its begin", async () => {
   assert.equal(isAll, false);
   const none = await sample(new File([""], "members.csv"), {});
   assert.deepEqual(none.records, []);
+});
+
+test("a text whose name says little is what it looks like", async () => {
+  for (const [text, format, separator] of [
+    ["ref\tplan\nann\tgold, new\n", "csv", "\t"],
+    ["ref;plan\nann;1,5\nben;2\n", "csv", ";"],
+    ["ref,plan\nann,gold\n", "csv", ","],
+    ["ann\nben, c\n", "lines", ","],
+    ["shop|ann\nshop|ben\n", "lines", ","],
+    ['{"ref":"ann"}\n', "ndjson", ","],
+    ['[\n  {"ref": "ann"}\n]\n', "ndjson", ","],
+  ] as const) {
+    for (const name of ["members.txt", "members", "members.list"]) {
+      if (name === "members.list" && text.includes("|")) continue;
+      const { kind } = await sample(new File([text], name), {});
+      assert.equal(kind.format, format, `${name}: ${text}`);
+      if (format === "csv") assert.equal(kind.separator, separator, text);
+    }
+  }
+  const said = await sample(new File(["a,b\nc,d\n"], "members.txt"), { format: "lines" });
+  assert.deepEqual(said.lines.map(({ text }) => text), ["a,b", "c,d"]);
+});
+
+test("Excel's Unicode text is a table", async () => {
+  const text = "ref\tplan\r\nann\tgold\r\n";
+  for (const mark of ["\ufeff", ""]) {
+    const bytes = new Uint8Array(new Uint16Array([...(mark + text)].map((letter) => letter.charCodeAt(0))).buffer);
+    const { kind, records } = await sample(new File([bytes], "members.txt"), {});
+    assert.deepEqual([kind.encoding, kind.format, kind.separator], ["utf-16le", "csv", "\t"]);
+    assert.deepEqual(records.map(({ cells }) => cells), [["ref", "plan"], ["ann", "gold"]]);
+    const said = sample(new File([bytes], "members.txt"), { encoding: "windows-1252" });
+    await assert.rejects(said, { message: "the file is UTF-16 text: save it as UTF-8" });
+  }
+});
+
+test("a file of another kind is rejected, packed or not", async () => {
+  const workbook = "PK\x03\x04\x14\0\x06\0xl/workbook.xml\n";
+  const zip = "the file is a workbook (.xlsx, .ods) or another zip file: save it as CSV";
+  for (const name of ["members.xlsx", "members.txt", "members.csv", "members", "members.ndjson"]) {
+    await assert.rejects(sample(new File([workbook], name), {}), { message: zip }, name);
+  }
+  await assert.rejects(sample(new File([gzipSync(workbook)], "members.csv.gz"), {}), { message: zip });
+  await assert.rejects(sample(new File([gzipSync(gzipSync("ref\n"))], "members.csv.gz"), {}), { message: /packed with gzip/ });
+  const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 0x1a, 10, 0xe9]);
+  await assert.rejects(sample(new File([png], "members.txt"), {}), { message: "the file is a PNG image: save it as CSV" });
+  const nul = sample(new File(["ref,plan\nann,go\0ld\n"], "members.csv"), {});
+  await assert.rejects(nul, { message: "the file holds NUL bytes, as no text does: save it as CSV" });
+  const header = sample(new File(['ref,"pl"an"\nann,gold\n'], "members.csv"), {});
+  await assert.rejects(header, { message: /^line 1: not CSV: text follows a closing quote;/ });
 });
 
 test("columns are what they are called", () => {

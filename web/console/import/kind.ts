@@ -1,6 +1,8 @@
 // What a file is: how it is packed, how its letters are written, and what its lines mean. All of it is guessed by the name and
 // the first bytes, and can be said by the person.
 
+import { isSplitEvenly, utf16Of } from "./content";
+
 export type Packing = "none" | "gzip" | "zstd";
 export type Encoding = "utf-8" | "utf-16le" | "utf-16be" | "windows-1252";
 export type Format = "csv" | "ndjson" | "lines";
@@ -15,6 +17,8 @@ export interface Kind {
 }
 
 export const SEPARATORS: readonly Separator[] = [",", ";", "\t", "|"];
+/** Those that make a table of a text whose name does not say so. A vertical bar is often part of a ref. */
+const TABLES: readonly Separator[] = ["\t", ";", ","];
 
 /** The bytes come first: a name may lie. */
 export function packingOf(name: string, begin: Uint8Array): Packing {
@@ -27,8 +31,8 @@ export function packingOf(name: string, begin: Uint8Array): Packing {
 
 /** By the mark at the begin; without one UTF-8, and where it can't be that, what spreadsheets on Windows write. */
 export function encodingOf(begin: Uint8Array): Encoding {
-  if (begin[0] === 0xff && begin[1] === 0xfe) return "utf-16le";
-  if (begin[0] === 0xfe && begin[1] === 0xff) return "utf-16be";
+  const utf16 = utf16Of(begin);
+  if (utf16 !== null) return utf16;
   try {
     // The sample may end within a letter.
     new TextDecoder("utf-8", { fatal: true }).decode(begin, { stream: true });
@@ -49,12 +53,12 @@ export function formatOf(name: string, begin: string): Format {
     case "ndjson":
     case "jsonl":
       return "ndjson";
-    case "txt":
-    case undefined:
-      return "lines";
     default:
   }
-  if (/^\s*\{/.test(begin)) return "ndjson";
+  // A JSON array too: its lines are rejected, and are no refs.
+  if (/^\s*(\{\s*"|\[\s*[{\]])/.test(begin)) return "ndjson";
+  if (TABLES.some((separator) => isSplitEvenly(begin, separator))) return "csv";
+  if (extension === "txt" || extension === undefined) return "lines";
   const header = /^[^\r\n]*/.exec(begin.trimStart())?.[0] ?? "";
   return SEPARATORS.some((separator) => header.includes(separator)) ? "csv" : "lines";
 }

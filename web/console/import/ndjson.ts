@@ -2,12 +2,12 @@
 // JavaScript 9007199254740993 and 9007199254740992 are the same.
 
 import type { Line } from "./lines";
-import { fault, type Fault, type Row } from "./row";
+import { attributed, fault, type Fault, type Row } from "./row";
 
-/** The text of each value of an object, or null where the text is none. A key that is there twice is told by `twice`. */
+/** The text of each value of an object, and the keys that it has twice. */
 interface Members {
   values: Map<string, string>;
-  twice: string | null;
+  twice: Set<string>;
 }
 
 /** The row of a line, or null where the file ends in the middle of it. */
@@ -31,22 +31,22 @@ export function rowOfJson({ line, text, ended }: Line): Row | null {
   if (ref === undefined) return nobody('it has no "ref"');
   // Half of a letter is no text.
   if (typeof ref !== "string" || /\p{Surrogate}/u.test(ref)) return nobody('"ref" is no text');
-  if (twice === "ref") return nobody('"ref" is there twice');
+  if (twice.has("ref")) return nobody('"ref" is there twice');
   const row = { line, raw: text, ref };
   const bad = badness(values, twice);
   const start = `{"ref":${JSON.stringify(ref)}`;
   // The API finds this bad whatever the ref, and sees the member by it.
-  if (bad) return { ...row, json: `${start},"sourceUpdatedAt":""}`, fault: bad };
+  if (bad) return attributed({ ...row, json: `${start},"sourceUpdatedAt":""}`, fault: bad });
   let json = start;
   for (const key of ["attributes", "sourceUpdatedAt"]) {
     const raw = values.get(key);
     if (raw !== undefined) json += `,"${key}":${raw}`;
   }
-  return { ...row, json: `${json}}`, fault: null };
+  return attributed({ ...row, json: `${json}}`, fault: null });
 }
 
-function badness(values: Map<string, string>, twice: string | null): Fault | null {
-  if (twice !== null) return fault("INVALID_VALUE", `${JSON.stringify(twice)} is there twice`);
+function badness(values: Map<string, string>, twice: Set<string>): Fault | null {
+  for (const key of twice) return fault("INVALID_VALUE", `${JSON.stringify(key)} is there twice`);
   for (const key of values.keys()) {
     if (!["ref", "attributes", "sourceUpdatedAt"].includes(key)) {
       return fault("INVALID_VALUE", `unknown field ${JSON.stringify(key)}`);
@@ -66,7 +66,7 @@ function badness(values: Map<string, string>, twice: string | null): Fault | nul
 /** Of the text of an object, which is known to be JSON. */
 function members(text: string): Members {
   const values = new Map<string, string>();
-  let twice: string | null = null;
+  const twice = new Set<string>();
   let at = text.indexOf("{") + 1;
   for (;;) {
     const quote = text.indexOf('"', at);
@@ -75,7 +75,7 @@ function members(text: string): Members {
     const key = JSON.parse(text.slice(quote, end)) as string;
     const start = text.indexOf(":", end) + 1;
     at = endOfValue(text, start);
-    if (values.has(key)) twice = key;
+    if (values.has(key)) twice.add(key);
     values.set(key, text.slice(start, at).trim());
     at += 1;
   }

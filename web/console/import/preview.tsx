@@ -2,10 +2,11 @@ import type { ReactNode } from "react";
 
 import { cell, Table } from "../ui/table";
 import { fits, read, type AttributeType } from "./cell";
-import type { Columns } from "./columns";
+import { rowOf, type Columns } from "./columns";
 import style from "./import.module.css";
 import { rowOfJson } from "./ndjson";
 import { attributesOf, type Plan } from "./plan";
+import { rowOfLine } from "./rows";
 
 const ROWS = 10;
 
@@ -69,18 +70,18 @@ interface Shown {
   rows: { line: number; cells: ReactNode[]; fault: string | null }[];
 }
 
-function ofCsv(records: Plan["sample"]["records"], { width, ref, sourceUpdatedAt, attributes }: Columns): Shown {
+function ofCsv(records: Plan["sample"]["records"], columns: Columns): Shown {
+  const { sourceUpdatedAt, attributes } = columns;
   const time = sourceUpdatedAt === null ? [] : ["last change"];
+  const toRow = rowOf(columns);
   return {
     header: ["ref", ...attributes.map(({ key }) => key), ...time],
-    rows: records.map(({ line, cells }) => {
-      if (cells.length !== width) {
-        return { line, cells: [], fault: `Expected ${width} cells, as in the header, found ${cells.length}.` };
-      }
+    rows: records.map((record) => {
+      const { line, cells } = record;
+      const { ref, fault } = toRow(record);
       const values = attributes.map(({ column, type }) => valueOf(cells[column] ?? "", type));
       const changed = sourceUpdatedAt === null ? [] : [valueOf(cells[sourceUpdatedAt] ?? "", "DATE")];
-      const reference = read(cells[ref] ?? "");
-      return { line, cells: [<code>{reference}</code>, ...values, ...changed], fault: reference === null ? "It has no ref." : null };
+      return { line, cells: [<code>{ref}</code>, ...values, ...changed], fault: fault?.message ?? null };
     }),
   };
 }
@@ -105,8 +106,7 @@ function ofLines(lines: Plan["sample"]["lines"], isJson: boolean): Shown {
   return {
     header: ["ref", ...keys],
     rows: lines.map((line) => {
-      if (!isJson) return { line: line.line, cells: [<code>{line.text}</code>], fault: null };
-      const row = rowOfJson(line);
+      const row = isJson ? rowOfJson(line) : rowOfLine(line);
       const attributes = attributesOf(line.text);
       const cells = keys.map((key) => jsonValue(attributes[key]));
       return { line: line.line, cells: [<code>{row?.ref}</code>, ...cells], fault: row?.fault?.message ?? null };

@@ -1,7 +1,7 @@
 // The bad rows: counted, the first of them to be shown, and all of them as CSV. However many they are, few are in memory:
 // browsers keep the parts of a blob on the disk.
 
-import type { Fault } from "./row";
+import { INVALID_REF, type Fault } from "./row";
 
 export interface Reject {
   line: number;
@@ -17,7 +17,7 @@ const PART = 1 << 20;
 
 export class Rejects {
   count = 0;
-  /** Those that do not say whom they are about. */
+  /** Those that can't be attributed to a member. */
   ofNobody = 0;
   #first: Reject[] = [];
   #held: { line: number; text: string }[] = [];
@@ -26,7 +26,8 @@ export class Rejects {
 
   add(reject: Reject) {
     this.count += 1;
-    if (reject.ref === null) this.ofNobody += 1;
+    // The API and this page may not agree about what a ref may be.
+    if (reject.ref === null || reject.fault.code === INVALID_REF) this.ofNobody += 1;
     const { line, ref, fault, raw } = reject;
     const cells = [String(line), ref ?? "", fault.path.join("."), fault.code, fault.message, raw];
     const text = `${cells.map(cell).join(",")}\r\n`;

@@ -59,8 +59,6 @@ test("programs write CSV in many ways", async () => {
   const gold = ['2: {"ref":"ann","attributes":{"plan":"gold"}}'];
   assert.deepEqual(await told("\ufeffref;plan\r\nann;gold\r\n", { separator: ";" }), gold);
   assert.deepEqual(await told('ref\tplan\nann\t"gold"\n', { separator: "\t" }), gold);
-  assert.deepEqual(await told('ref,plan\nann,"go"ld\n'), gold);
-  assert.deepEqual(await told('ref,plan\nann,go"ld"\n'), ['2: {"ref":"ann","attributes":{"plan":"go\\"ld\\""}}']);
   const utf16 = new Uint8Array([0xff, 0xfe, ...[..."ref\né\n"].flatMap((letter) => [letter.charCodeAt(0), 0])]);
   const columns = { width: 1, ref: 0, sourceUpdatedAt: null, attributes: [] };
   for (const [encoding, bytes] of [
@@ -73,11 +71,15 @@ test("programs write CSV in many ways", async () => {
 });
 
 test("a bad row of CSV is told", async () => {
-  assert.deepEqual(await told("ref,plan\nann\nben,a,b\n\\N,x\ncid,c\n"), [
+  assert.deepEqual(await told("ref,plan\nann\nben,a,b\n\\N,x\ncid,c\n,x\nde\0,x\nan\"n,x\nend,e\n"), [
     "2: expected 2 cells, as in the header, found 1",
     "3: expected 2 cells, as in the header, found 3",
     "4: it has no ref",
     '5: {"ref":"cid","attributes":{"plan":"c"}}',
+    "6: ref is empty; a ref has 1 to 1024 bytes",
+    "7: ref holds a NUL character",
+    '8: not CSV: a cell that is not quoted holds a quote; a quote within a cell is written twice ("") and the cell is quoted',
+    '9: {"ref":"end","attributes":{"plan":"e"}}',
   ]);
 });
 
@@ -85,9 +87,10 @@ test("a damaged file has no end", async () => {
   const first = '2: {"ref":"ann"}';
   assert.deepEqual(await told(""), ["the file is empty: it has no header"]);
   assert.deepEqual(await told("\n\r\n"), ["the file is empty: it has no header"]);
-  assert.deepEqual(await told('"ref'), ["the file ends within a quoted cell"]);
-  assert.deepEqual(await told('ref\nann\n"be'), [first, "the file ends within a quoted cell"]);
-  assert.deepEqual(await told('ref\nann\n"be""'), [first, "the file ends within a quoted cell"]);
+  assert.deepEqual(await told('"ref'), ["the file ends within a quoted cell, which begins in line 1"]);
+  assert.deepEqual(await told('ref\nann\n"be'), [first, "the file ends within a quoted cell, which begins in line 3"]);
+  assert.deepEqual(await told('ref\nann\n"be""'), [first, "the file ends within a quoted cell, which begins in line 3"]);
+  assert.match((await told('"re"f\nann\n'))[0] ?? "", /^line 1: not CSV: text follows a closing quote/);
   const bad = new Uint8Array([0xff, 0x6e, 10, 0x63]);
   assert.deepEqual(await told(["ref\nann\nb", bad]), [first, "line 3 is not UTF-8"]);
   assert.deepEqual(await told(["ref\nann\nb", new Uint8Array([0xc3])]), [first, "line 3 is not UTF-8"]);
@@ -99,7 +102,7 @@ test("a damaged file has no end", async () => {
 });
 
 test("however a text is cut into pieces, its rows are the same", async () => {
-  const csv = 'ref,plan\r\nann,"a ""b"""\r\n\r\n"b\r\nc",d\n,"""\n"\rcid,"x"y\nde"f,""';
+  const csv = 'ref,plan\r\nann,"a ""b"""\r\n\r\n"b\r\nc",d\n,"""\n"\rcid,"x"y\nde"f,""\n"""",""';
   const parse = async (pieces: string[]) => {
     const all = parsed((async function* () { yield* pieces; })(), new CsvParser(","));
     const records = [];
@@ -108,14 +111,15 @@ test("however a text is cut into pieces, its rows are the same", async () => {
   };
   const whole = await parse([csv]);
   assert.deepEqual(
-    whole.map(({ line, cells }) => [line, ...cells]),
+    whole.map(({ line, cells, fault }) => [line, ...cells, ...(fault ? [fault.slice(0, 17)] : [])]),
     [
       [1, "ref", "plan"],
       [2, "ann", 'a "b"'],
       [4, "b\r\nc", "d"],
       [6, "", '"\n'],
-      [7, "cid", "xy"],
-      [8, 'de"f', ""],
+      [7, "not CSV: text fol"],
+      [8, "not CSV: a cell t"],
+      [9, '"', ""],
     ],
   );
   assert.equal(whole.map(({ raw }) => raw).join("|").includes('"b\r\nc",d'), true);
@@ -170,6 +174,10 @@ test("a bad line of JSON still says whom it is about where it can", async () => 
     ['{"attributes":{}}', '1: it has no "ref"'],
     ["{}", '1: it has no "ref"'],
     ['{"ref":"ann","ref":"ben"}', '1: "ref" is there twice'],
+    ['{"ref":"ann","r\\u0065f":"ben","x":1,"x":1}', '1: "ref" is there twice'],
+    ['{"ref":""}', "1: ref is empty; a ref has 1 to 1024 bytes"],
+    ['{"ref":"","attributes":[]}', "1: ref is empty; a ref has 1 to 1024 bytes"],
+    ['{"ref":"a\\u0000"}', "1: ref holds a NUL character"],
     ['{"ref":7}', '1: "ref" is no text'],
     ['{"ref":null}', '1: "ref" is no text'],
     ['{"ref":"\\ud800"}', '1: "ref" is no text'],
@@ -198,6 +206,10 @@ test("a line is a ref", async () => {
     '5: {"ref":"é"}',
   ]);
   assert.deepEqual(await told("", { format: "lines" }), []);
+  assert.deepEqual(await told("a\0\nann\rben\n", { format: "lines" }), [
+    "1: ref holds a NUL character",
+    "2: it holds a carriage return; lines end with \\n or \\r\\n",
+  ]);
   const long = await told("x".repeat(17 << 20), { format: "lines" });
   assert.deepEqual(long, ["line 1 is longer than 16 MiB: is it a file of members?"]);
 });

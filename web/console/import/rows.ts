@@ -1,5 +1,6 @@
 // The rows of a file, in pieces. Whether a row is good is for the API to judge: one that says whom it is about is always sent,
-// so that its member counts as seen and is not deleted for a slip in an attribute.
+// so that its member counts as seen and is not deleted for a slip in an attribute. One whose ref can't exist is never sent:
+// which member it was meant for is not known.
 
 import { rowOf, type Columns } from "./columns";
 import { CsvParser, type CsvRecord } from "./csv";
@@ -7,7 +8,7 @@ import { Damaged } from "./damaged";
 import type { Kind } from "./kind";
 import { LineParser, type Line } from "./lines";
 import { rowOfJson } from "./ndjson";
-import type { Row } from "./row";
+import { attributed, fault, INVALID_REF, type Row } from "./row";
 import { text } from "./source";
 
 interface Parser<T> {
@@ -42,6 +43,7 @@ export async function* rows(
   for await (const records of parsed(pieces, new CsvParser(kind.separator))) {
     const rest = header ? records : records.slice(1);
     header ??= records[0];
+    if (header && header.fault !== null) throw new Damaged(`line ${header.line}: ${header.fault}`);
     if (rest.length > 0) yield rest.map(row);
   }
   if (!header) throw new Damaged("the file is empty: it has no header");
@@ -58,6 +60,12 @@ async function* lineRows(pieces: AsyncGenerator<string>, format: "ndjson" | "lin
   }
 }
 
-function rowOfLine({ line, text }: Line): Row {
-  return { line, raw: text, ref: text, json: `{"ref":${JSON.stringify(text)}}`, fault: null };
+/** The row of a line that is a ref. */
+export function rowOfLine({ line, text }: Line): Row {
+  if (text.includes("\r")) {
+    // Old programs of the Mac end lines so: it may be several refs.
+    const why = fault(INVALID_REF, "it holds a carriage return; lines end with \\n or \\r\\n", "ref");
+    return { line, raw: text, ref: null, json: "", fault: why };
+  }
+  return attributed({ line, raw: text, ref: text, json: `{"ref":${JSON.stringify(text)}}`, fault: null });
 }

@@ -86,8 +86,8 @@ function Ending({ state, result, replaces }: { state: State; result: Result; rep
   if (result.ofNobody > 0) {
     return (
       <p className={style.warning}>
-        {rows} {counted(result.ofNobody, "row does", "rows do")} not say whom they are about: who is missing can’t be told, and
-        so nobody was deleted.
+        {rows} {counted(result.ofNobody, "row")} can’t be attributed to a member, so nobody was deleted: correct the rejected
+        rows below and import the file again.
       </p>
     );
   }

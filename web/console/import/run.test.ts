@@ -32,7 +32,7 @@ function server(answer: (input: Input, call: number) => Reply | Promise<Reply>) 
 
 /** Refs that begin with "bad" are. */
 function stored({ members }: Input): Reply {
-  const error = { code: "INVALID_REF", message: "no", path: ["ref"] };
+  const error = { code: "INVALID_VALUE", message: "no", path: ["ref"] };
   const results = members.map(({ ref }, index) => ({ index, error: ref.startsWith("bad") ? error : null }));
   const created = results.filter(({ error }) => !error).length;
   const summary = { created, updated: 0, unchanged: 0, stale: 0, skipped: 0 };
@@ -181,18 +181,41 @@ test("bad rows are told by their lines and are a file", async () => {
   assert.deepEqual([result.end, result.rejected, result.ofNobody, result.created], ["complete", 302, 1, 1]);
   assert.equal(result.rejects.length, 50);
   assert.deepEqual(result.rejects.slice(0, 3).map(({ line, ref, fault }) => [line, ref, fault.code]), [
-    [2, "bad-1", "INVALID_REF"],
+    [2, "bad-1", "INVALID_VALUE"],
     [3, null, "INVALID_VALUE"],
-    [5, "badref-0", "INVALID_REF"],
+    [5, "badref-0", "INVALID_VALUE"],
   ]);
   const file = await result.rejectsFile.text();
   assert.deepEqual(file.split("\r\n").slice(0, 3), [
     "line,ref,field,code,message,row",
-    '2,bad-1,ref,INVALID_REF,no,"bad-1,""a, """"b"""""""',
+    '2,bad-1,ref,INVALID_VALUE,no,"bad-1,""a, """"b"""""""',
     '3,,,INVALID_VALUE,"expected 2 cells, as in the header, found 1",ann',
   ]);
   assert.equal(file.split("\r\n").length, 304);
   assert.deepEqual([...new Uint8Array(await result.rejectsFile.arrayBuffer())].slice(0, 3), [0xef, 0xbb, 0xbf]);
+});
+
+test("a row whose ref can't exist is not sent, and can't be attributed to a member", async () => {
+  const fake = server(stored);
+  const result = await run(job(["ann", "b\0n", "é".repeat(513), "ref"], fake), never, ignore);
+  assert.deepEqual([result.end, result.read, result.done], ["complete", 4, 4]);
+  assert.deepEqual([result.created, result.rejected, result.ofNobody], [2, 2, 2]);
+  assert.deepEqual(fake.inputs.flatMap(({ members }) => members.map(({ ref }) => ref)), ["ann", "ref"]);
+  assert.deepEqual(result.rejects.map(({ line, fault: { code, path } }) => [line, code, ...path]), [
+    [2, "INVALID_REF", "ref"],
+    [3, "INVALID_REF", "ref"],
+  ]);
+});
+
+test("a row whose ref the API rejects can't be attributed either", async () => {
+  const fake = server(({ members }) => {
+    const error = { code: "INVALID_REF", message: "no", path: ["ref"] };
+    const results = members.map((_, index) => ({ index, error }));
+    const summary = { created: 0, updated: 0, unchanged: 0, stale: 0, skipped: 0 };
+    return { body: { data: { bulkUpsertMembers: { results, summary } } } };
+  });
+  const result = await run(job(["ann"], fake), never, ignore);
+  assert.deepEqual([result.rejected, result.ofNobody, result.done], [1, 1, 1]);
 });
 
 test("a damaged file fails, and its good rows are stored", async () => {

@@ -44,7 +44,7 @@ export interface Progress extends Outcomes {
   read: number;
   done: number;
   rejected: number;
-  /** Of the rejected, those that do not say whom they are about. */
+  /** Of the rejected, those that can't be attributed to a member. */
   ofNobody: number;
   seconds: number;
   /** Why a request is tried again, while it is. */

@@ -1,5 +1,6 @@
 // The begin of a file, to see what it is before it is read.
 
+import { foreign, UTF_16 } from "./content";
 import { guessSeparator, CsvParser, type CsvRecord } from "./csv";
 import { Damaged } from "./damaged";
 import { encodingOf, formatOf, packingOf, SEPARATORS, type Kind } from "./kind";
@@ -32,6 +33,10 @@ export async function sample(file: File, said: Partial<Kind>): Promise<Sample> {
   const encoding = said.encoding ?? encodingOf(bytes);
   const letters = new Letters(encoding);
   const text = letters.push(bytes);
+  const what = foreign(bytes);
+  // UTF-16 is read here, unless the person says that it is something else.
+  if (what !== null && !(what === UTF_16 && encoding.startsWith("utf-16"))) throw new Damaged(`the file is ${what}`);
+  if (text.includes("\0")) throw new Damaged("the file holds NUL bytes, as no text does: save it as CSV");
   const format = said.format ?? formatOf(file.name, text);
   const separator = said.separator ?? guessSeparator(text.slice(0, SPLIT), SEPARATORS);
   const kind = { packing, encoding, format, separator };
@@ -40,6 +45,8 @@ export async function sample(file: File, said: Partial<Kind>): Promise<Sample> {
     return isAll || things.length === 0 ? [...things, ...parser.end()] : things;
   };
   const records = format === "csv" ? parsed(new CsvParser(separator)) : [];
+  const [header] = records;
+  if (header && header.fault !== null) throw new Damaged(`line ${header.line}: ${header.fault}`);
   const lines = format === "csv" ? [] : parsed(new LineParser());
   if (letters.damage !== null && records.length + lines.length === 0) throw new Damaged(letters.damage);
   return { kind, records, lines: lines.filter(({ text }) => text.trim() !== ""), isAll };

@@ -150,7 +150,7 @@ export class Work {
 
   async #close({ end, ofNobody, read }: Result) {
     this.#change({ phase: "closing" });
-    // Where a row does not say whom it is about, who is missing can't be told.
+    // A row that can't be attributed may be of any member that seems to be missing.
     if (end === "complete" && ofNobody === 0 && read > 0) await this.look();
     if (!this.order.dryRun && this.state.prospect) {
       if (this.state.prospect.missing > 0) this.#change({ phase: "deciding" });

@@ -2,11 +2,14 @@
 
 mod records;
 
-use self::records::{END, Record, Records};
+use self::records::{Parsed, Record, Records};
 use super::{Next, ReadError, Row, Source, fault};
 use crate::commands::{
     members_file::{SOURCE_UPDATED_AT, cell},
-    sync::columns::{Columns, Mapping},
+    sync::{
+        columns::{Columns, Mapping},
+        rejects::INVALID_REF,
+    },
 };
 
 pub(in crate::commands::sync) struct CsvRows {
@@ -17,21 +20,29 @@ pub(in crate::commands::sync) struct CsvRows {
 impl CsvRows {
     pub(super) fn new(source: Source, mapping: &Mapping) -> Result<Self, ReadError> {
         let mut records = Records::new(source);
-        let header = records.next()?;
+        let header = match records.next()? {
+            Parsed::Record(header) => header,
+            Parsed::Malformed { line, message } => {
+                return Err(ReadError::Damaged(format!("line {line}: {message}")));
+            }
+            Parsed::End => return Err(ReadError::Damaged("the file is empty: it has no header".to_owned())),
+        };
         let names: Vec<_> = header.cells().collect();
-        if names == [END] {
-            return Err(ReadError::Damaged("the file is empty: it has no header".to_owned()));
-        }
         let columns = mapping.columns(&names).map_err(ReadError::Usage)?;
         Ok(Self { records, columns })
     }
 
     pub(super) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
         let columns = &self.columns;
-        let record = self.records.next()?;
-        if record.len() == 1 && record.cell(0) == END {
-            return Ok(Next::End);
-        }
+        let record = match self.records.next()? {
+            Parsed::Record(record) => record,
+            Parsed::Malformed { line, message } => {
+                row.line = line;
+                row.fault = Some(fault("INVALID_VALUE", message, &[]));
+                return Ok(Next::Nobody);
+            }
+            Parsed::End => return Ok(Next::End),
+        };
         row.line = record.line;
         if record.len() != columns.width {
             // Which of its cells is the ref can't be told.
@@ -40,7 +51,7 @@ impl CsvRows {
             return Ok(Next::Nobody);
         }
         let Some(reference) = cell::read(record.cell(columns.reference)) else {
-            row.fault = Some(fault("INVALID_REF", "it has no ref", &["ref"]));
+            row.fault = Some(fault(INVALID_REF, "it has no ref", &["ref"]));
             return Ok(Next::Nobody);
         };
         row.reference.push_str(reference);
@@ -104,12 +115,17 @@ mod tests {
 
     #[test]
     fn a_bad_row_is_told() {
-        let text = "ref,plan\nann\nben,a,b\n\\N,x\ncid,c\n";
+        let text = "ref,plan\nann\nben,a,b\n\\N,x\ncid,c\n,x\nde\0,x\nan\"n,x\nend,e\n";
         let expected = [
             "2: expected 2 cells, as in the header, found 1",
             "3: expected 2 cells, as in the header, found 3",
             "4: it has no ref",
             r#"5: {"ref":"cid","attributes":{"plan":"c"}}"#,
+            "6: ref is empty; a ref has 1 to 1024 bytes",
+            "7: ref holds a NUL character",
+            "8: not CSV: a cell that is not quoted holds a quote; a quote within a cell is written twice (\"\") and the \
+            cell is quoted",
+            r#"9: {"ref":"end","attributes":{"plan":"e"}}"#,
         ];
         assert_eq!(told(text.as_bytes()), expected);
     }
@@ -118,8 +134,9 @@ mod tests {
     fn a_file_that_is_damaged_has_no_end() {
         let first = r#"2: {"ref":"ann"}"#;
         assert_eq!(told(b""), ["the file is empty: it has no header"]);
-        assert_eq!(told(b"\"ref"), ["the file ends within a quoted cell"]);
-        assert_eq!(told(b"ref\nann\n\"be"), [first, "the file ends within a quoted cell"]);
+        assert_eq!(told(b"\"ref"), ["the file ends within a quoted cell, which begins in line 1"]);
+        assert_eq!(told(b"ref\nann\n\"be"), [first, "the file ends within a quoted cell, which begins in line 3"]);
+        assert!(told(b"\"re\"f\nann\n")[0].starts_with("line 1: not CSV: text follows a closing quote"));
         assert_eq!(told(b"ref\nann\nb\xffn\n"), [first, "line 3 is not UTF-8"]);
         assert_eq!(told(b"ref,plan\n\xc3,\xa9\n"), ["line 2 is not UTF-8"]);
         let mut open = b"ref\nann\n\"".to_vec();

@@ -1,7 +1,7 @@
 //! A ref a line. The return before a line's end is no part of it, and an empty line is no row.
 
-use super::{Next, ReadError, Row, Source, TextLines};
-use crate::commands::members_file::cell;
+use super::{Next, ReadError, Row, Source, TextLines, fault};
+use crate::commands::{members_file::cell, sync::rejects::INVALID_REF};
 
 pub(in crate::commands::sync) struct LineRows(TextLines);
 
@@ -16,6 +16,12 @@ impl LineRows {
                 continue;
             }
             row.line = line;
+            if text.contains('\r') {
+                // Old programs of the Mac end lines so: it may be several refs.
+                row.fault =
+                    Some(fault(INVALID_REF, "it holds a carriage return; lines end with \\n or \\r\\n", &["ref"]));
+                return Ok(Next::Nobody);
+            }
             row.reference.push_str(text);
             row.json.extend_from_slice(b"{\"ref\":");
             cell::string(text, &mut row.json);
@@ -43,6 +49,13 @@ mod tests {
         let expected = [r#"1: {"ref":"ann"}"#, r#"3: {"ref":" b\"en "}"#, r#"4: {"ref":"\\N"}"#, r#"5: {"ref":"é"}"#];
         assert_eq!(told("ann\r\n\n b\"en \n\\N\né".as_bytes()), expected);
         assert_eq!(told(b""), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_that_can_t_be_a_ref_is_bad() {
+        let expected = ["1: ref holds a NUL character", "2: it holds a carriage return; lines end with \\n or \\r\\n"];
+        assert_eq!(told(b"a\0\nann\rben\n"), expected);
+        assert_eq!(told(&[b'x'; 1025]), ["1: ref has 1025 bytes; a ref has 1 to 1024"]);
     }
 
     #[test]

@@ -143,9 +143,16 @@ mod tests {
             (r#"{"ref":"ann""#, "EOF while parsing an object"),
             (r#"{"ref":"ann"} {}"#, "trailing characters"),
             (r#"{"ref":"\ud800"}"#, ""),
+            (r#"{"ref":"ann","ref":"ben"}"#, "duplicate field `ref`"),
+            (r#"{"ref":"ann","r\u0065f":"ben","x":1}"#, ""),
+            (r#"{"ref":""}"#, "ref is empty"),
+            (r#"{"ref":"","attributes":[]}"#, "ref is empty"),
+            (r#"{"ref":"a\u0000"}"#, "ref holds a NUL character"),
         ] {
             let told = told(&format!("{text}\n"));
             assert!(told.len() == 1 && told[0].starts_with("1: ") && told[0].contains(expected), "{text}: {told:?}");
+            let is_attributed = expected.ends_with("(ann)") || expected == "unknown field `plan`";
+            assert_eq!(told[0].ends_with("(ann)"), is_attributed, "{text}: {told:?}");
         }
     }
 

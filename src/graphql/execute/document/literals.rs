@@ -1,21 +1,34 @@
 //! Literals in the document against the schema, with variables in them or without: async-graphql judges those alone
-//! that have none. On the way it is noted where variables are used.
+//! that have none. On the way it is noted where variables are used. What depends on the values of variables is judged
+//! once they are known, before anything runs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use async_graphql::{
-    Name, Pos, Positioned,
-    parser::types::{Directive, ExecutableDocument, Field, OperationType, Selection, SelectionSet, VariableDefinition},
+    Name, Pos, Positioned, Value as Constant, Variables,
+    indexmap::IndexMap,
+    parser::types::{
+        Directive, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+        VariableDefinition,
+    },
     registry::{MetaInputValue, MetaType, MetaTypeName, Registry},
 };
 use async_graphql_value::Value;
 
 use super::usages::{Scope, Usage, Usages};
-use crate::graphql::{Code, Error};
+use crate::{
+    domain::{InputPath, Step},
+    graphql::{Code, Error, execute::rows::RowReaders, scalar},
+};
 
-/// Judges the arguments and the defaults of a document that async-graphql finds valid.
-pub(super) fn check(registry: &Registry, document: &ExecutableDocument) -> Vec<Error> {
-    let mut check = Check::new(registry);
+/// Judges the arguments and the defaults of a document that async-graphql finds valid. Returns whether some of them
+/// depend on the values of variables: those are left to [`check_given`].
+pub(super) fn check(
+    registry: &Registry,
+    readers: &RowReaders,
+    document: &ExecutableDocument,
+) -> Result<bool, Vec<Error>> {
+    let mut check = Check::new(registry, readers);
     for (name, operation) in document.operations.iter() {
         check.scope = Scope::Operation(name.map(Name::as_str));
         let operation = &operation.node;
@@ -33,9 +46,29 @@ pub(super) fn check(registry: &Registry, document: &ExecutableDocument) -> Vec<E
         check.directives(&fragment.node.directives);
         check.set(registry.types.get(fragment.node.type_condition.node.on.node.as_str()), &fragment.node.selection_set);
     }
-    let Check { usages, mut errors, .. } = check;
-    usages.check(document, &mut errors);
-    errors
+    let Check { usages, mut errors, open, .. } = check;
+    let nullable = usages.check(document, &mut errors);
+    if errors.is_empty() { Ok(open || nullable) } else { Err(errors) }
+}
+
+/// Judges the arguments of a flat operation with the values of its variables: scalars that have variables inside, and
+/// null for a variable where the place takes none. Reports at most `limit` errors.
+pub(in super::super) fn check_given(
+    registry: &Registry,
+    readers: &RowReaders,
+    operation: &OperationDefinition,
+    variables: &Variables,
+    limit: usize,
+) -> Result<(), Vec<Error>> {
+    let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
+    let given = definitions.map(|definition| {
+        let name = &definition.name.node;
+        (name.as_str(), variables.get(name).or(definition.default_value()).unwrap_or(&Constant::Null))
+    });
+    let mut check = Check { given: Some(given.collect()), ..Check::new(registry, readers) };
+    check.set(root(registry, operation.ty), &operation.selection_set);
+    check.errors.truncate(limit.max(1));
+    if check.errors.is_empty() { Ok(()) } else { Err(check.errors) }
 }
 
 /// Refuses a variable whose default is of a type that there is none of: async-graphql looks at the default all the same.
@@ -68,17 +101,35 @@ pub(super) fn concrete<'a>(registry: &'a Registry, ty: &str) -> Option<&'a MetaT
 
 struct Check<'a> {
     registry: &'a Registry,
+    readers: &'a RowReaders,
     errors: Vec<Error>,
     /// Where the walk is.
     scope: Scope<'a>,
     pos: Pos,
+    path: InputPath,
+    /// True inside a bulk row.
+    in_row: bool,
     usages: Usages<'a>,
+    /// True if a scalar has a variable inside.
+    open: bool,
+    /// The values of variables, if they are known.
+    given: Option<HashMap<&'a str, &'a Constant>>,
 }
 
 impl<'a> Check<'a> {
-    fn new(registry: &'a Registry) -> Self {
-        let (scope, pos) = (Scope::Operation(None), Pos::default());
-        Self { registry, errors: Vec::new(), scope, pos, usages: Usages::default() }
+    fn new(registry: &'a Registry, readers: &'a RowReaders) -> Self {
+        Self {
+            registry,
+            readers,
+            errors: Vec::new(),
+            scope: Scope::Operation(None),
+            pos: Pos::default(),
+            path: InputPath::new(),
+            in_row: false,
+            usages: Usages::default(),
+            open: false,
+            given: None,
+        }
     }
 
     fn set(&mut self, parent: Option<&'a MetaType>, set: &'a Positioned<SelectionSet>) {
@@ -149,83 +200,142 @@ impl<'a> Check<'a> {
     fn argument(&mut self, meta: Option<&'a MetaInputValue>, name: &Positioned<Name>, value: &'a Positioned<Value>) {
         if let Some(meta) = meta {
             self.pos = value.pos;
-            let outcome = self.value(&meta.ty, meta.default_value.is_some(), &value.node, &name.node);
+            let outcome = self.inner(field(&name.node), &meta.ty, meta.default_value.is_some(), &value.node);
             self.report(value, outcome);
         }
     }
 
+    /// Reports an outcome, which if it is an error has left the path at its place.
     fn report<T>(&mut self, place: &Positioned<T>, outcome: Result<(), String>) {
+        let path = std::mem::take(&mut self.path);
         if let Err(message) = outcome {
-            let error = Error::new(Code::GraphqlValidationFailed, message);
-            self.errors.push(error.at(place.pos.line, place.pos.column));
+            let code = if self.given.is_some() { Code::BadUserInput } else { Code::GraphqlValidationFailed };
+            self.errors.push(Error::new(code, message).within(&path).at(place.pos.line, place.pos.column));
         }
     }
 
-    fn default(&mut self, variable: &VariableDefinition, default: &Positioned<async_graphql::Value>) {
-        let (ty, path) = (variable.var_type.node.to_string(), format!("${}", variable.name.node));
+    fn default(&mut self, variable: &VariableDefinition, default: &Positioned<Constant>) {
+        let ty = variable.var_type.node.to_string();
         let value = default.node.clone().into_value();
-        let mut check = Check::new(self.registry);
-        let outcome = check.value(&ty, false, &value, &path);
-        self.report(default, outcome);
+        let mut check = Check::new(self.registry, self.readers);
+        let outcome = check.inner(field(&variable.name.node), &ty, false, &value);
+        self.path = check.path;
+        self.report(default, outcome.map_err(|message| format!("${message}")));
+    }
+
+    /// Judges what is one step below the path.
+    fn inner(&mut self, step: Step, ty: &str, default: bool, value: &'a Value) -> Result<(), String> {
+        self.path.push(step);
+        self.value(ty, default, value)?;
+        self.path.pop();
+        Ok(())
     }
 
     /// Whether a literal is one of a type, as far as the text tells. `default` is whether the place has one.
-    fn value(&mut self, ty: &str, default: bool, value: &'a Value, path: &str) -> Result<(), String> {
-        let expected = || Err(format!("{path} has to be of type {ty}"));
+    fn value(&mut self, ty: &str, default: bool, value: &'a Value) -> Result<(), String> {
         match (MetaTypeName::create(ty), value) {
+            (MetaTypeName::NonNull(_), Value::Variable(name)) if self.given(name) == Some(&Constant::Null) => {
+                Err(self.null())
+            }
             (_, Value::Variable(name)) => {
                 let usage = Usage { name, pos: self.pos, ty: ty.to_owned(), default };
                 self.usages.usages.entry(self.scope).or_default().push(usage);
                 Ok(())
             }
-            (MetaTypeName::NonNull(_), Value::Null) => Err(format!("{path} must not be null")),
-            (MetaTypeName::NonNull(inner), value) => self.value(inner, false, value, path),
+            (MetaTypeName::NonNull(_), Value::Null) => Err(self.null()),
+            (MetaTypeName::NonNull(inner), value) => self.value(inner, false, value),
             (_, Value::Null) => Ok(()),
             (MetaTypeName::List(inner), Value::List(list)) => {
                 let mut values = list.iter().enumerate();
-                values.try_for_each(|(index, value)| self.value(inner, false, value, &format!("{path}.{index}")))
+                values.try_for_each(|(index, value)| self.inner(Step::Index(index), inner, false, value))
             }
-            (MetaTypeName::List(inner), value) => self.value(inner, false, value, path),
-            (MetaTypeName::Named(name), value) => match (self.registry.types.get(name), value) {
-                (Some(MetaType::Enum { enum_values, .. }), Value::Enum(value)) => {
-                    if enum_values.contains_key(value.as_str()) {
-                        return Ok(());
-                    }
-                    Err(format!("{path}: the type {name} has no value {value}"))
-                }
-                (Some(MetaType::Enum { .. }), _) => expected(),
-                (Some(MetaType::Scalar { is_valid: Some(is_valid), .. }), value) => {
-                    // One with a variable inside, say of JSON, shows what it is with its variables.
-                    match value.clone().into_const() {
-                        Some(value) if !is_valid(&value) => expected(),
-                        _ => Ok(()),
-                    }
-                }
-                (Some(MetaType::InputObject { input_fields, oneof, .. }), Value::Object(given)) => {
-                    if *oneof && (given.len() != 1 || given.values().any(|value| *value == Value::Null)) {
-                        return Err(format!("{path} has to have exactly one field, which is not null"));
-                    }
-                    for (key, value) in given {
-                        let Some(field) = input_fields.get(key.as_str()) else {
-                            return Err(format!("{path}: the type {name} has no field {key}"));
-                        };
-                        // A variable that may be null would be none.
-                        let ty = if *oneof { format!("{}!", field.ty).into() } else { Cow::from(&field.ty) };
-                        self.value(&ty, field.default_value.is_some(), value, &format!("{path}.{key}"))?;
-                    }
-                    match input_fields
-                        .values()
-                        .find(|field| required(field) && !given.contains_key(field.name.as_str()))
-                    {
-                        Some(missing) => Err(format!("{path}: the field {} is missing", missing.name)),
-                        None => Ok(()),
-                    }
-                }
-                (Some(MetaType::InputObject { .. }), _) => expected(),
-                _ => Ok(()),
-            },
+            (MetaTypeName::List(inner), value) => self.value(inner, false, value),
+            (MetaTypeName::Named(name), value) => self.named(name, value),
         }
     }
+
+    fn named(&mut self, name: &str, value: &'a Value) -> Result<(), String> {
+        match (self.registry.types.get(name), value) {
+            (Some(MetaType::Enum { enum_values, .. }), Value::Enum(value)) => {
+                if enum_values.contains_key(value.as_str()) {
+                    return Ok(());
+                }
+                Err(format!("{}: the type {name} has no value {value}", self.place()))
+            }
+            (Some(MetaType::Scalar { is_valid, .. }), value) => {
+                // One with a variable inside, say of JSON, shows what it is with its variables.
+                let given = |name: Name| self.given(&name).cloned().ok_or(());
+                let Ok(value) = value.clone().into_const_with(given) else {
+                    self.open = true;
+                    return Ok(());
+                };
+                if is_valid.as_ref().is_some_and(|is_valid| !is_valid(&value)) {
+                    return Err(self.mismatch(name));
+                }
+                let judge = if self.in_row { scalar::judge_in_row } else { scalar::judge };
+                judge(name, &value).map_err(|message| format!("{}: {message}", self.place()))
+            }
+            (Some(MetaType::InputObject { input_fields, oneof, .. }), Value::Object(given)) => {
+                let outside = self.in_row;
+                self.in_row |= self.readers.get(name).is_some();
+                let outcome = self.object(name, input_fields, *oneof, given);
+                self.in_row = outside;
+                outcome
+            }
+            (Some(MetaType::Enum { .. } | MetaType::InputObject { .. }), _) => Err(self.mismatch(name)),
+            _ => Ok(()),
+        }
+    }
+
+    fn object(
+        &mut self,
+        name: &str,
+        fields: &IndexMap<String, MetaInputValue>,
+        oneof: bool,
+        given: &'a IndexMap<Name, Value>,
+    ) -> Result<(), String> {
+        if oneof && (given.len() != 1 || given.values().any(|value| *value == Value::Null)) {
+            return Err(format!("{} has to have exactly one field, which is not null", self.place()));
+        }
+        for (key, value) in given {
+            let Some(meta) = fields.get(key.as_str()) else {
+                return Err(format!("{}: the type {name} has no field {key}", self.place()));
+            };
+            // A variable that may be null would be none.
+            let ty = if oneof { format!("{}!", meta.ty).into() } else { Cow::from(&meta.ty) };
+            self.inner(field(key), &ty, meta.default_value.is_some(), value)?;
+        }
+        match fields.values().find(|field| required(field) && !given.contains_key(field.name.as_str())) {
+            Some(missing) => Err(format!("{}: the field {} is missing", self.place(), missing.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The value of a variable, if it is known.
+    fn given(&self, name: &Name) -> Option<&'a Constant> {
+        self.given.as_ref()?.get(name.as_str()).copied()
+    }
+
+    fn null(&self) -> String {
+        format!("{} must not be null", self.place())
+    }
+
+    fn mismatch(&self, ty: &str) -> String {
+        format!("{} has to be of type {ty}", self.place())
+    }
+
+    /// The path, for messages.
+    fn place(&self) -> String {
+        let steps = self.path.iter().map(|step| match step {
+            Step::Field(name) => name.clone(),
+            Step::Index(index) => index.to_string(),
+        });
+        steps.collect::<Vec<_>>().join(".")
+    }
+}
+
+fn field(name: &Name) -> Step {
+    Step::Field(name.to_string())
 }
 
 fn required(field: &MetaInputValue) -> bool {

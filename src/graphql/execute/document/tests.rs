@@ -5,6 +5,7 @@ mod bounds;
 use async_graphql::{EmptySubscription, Enum, ID, InputObject, Object, Union};
 
 use super::*;
+use crate::graphql::scalar::DateTime;
 
 #[derive(Clone)]
 struct Query;
@@ -64,8 +65,8 @@ impl Member {
         None
     }
 
-    async fn friend(&self, #[graphql(default)] at: i32) -> Member {
-        let _ = at;
+    async fn friend(&self, #[graphql(default)] at: i32, since: Option<Vec<DateTime>>) -> Member {
+        let _ = (at, since);
         Member
     }
 }
@@ -82,7 +83,7 @@ impl List {
 }
 
 fn documents() -> Documents<Query, Query, EmptySubscription> {
-    Documents::new(&Query, &Query, &EmptySubscription, &DocumentLimits::default())
+    Documents::new(&Query, &Query, &EmptySubscription, RowReaders::default(), &DocumentLimits::default())
 }
 
 fn refusal_by(documents: &Documents<Query, Query, EmptySubscription>, text: &str) -> Vec<Error> {
@@ -132,7 +133,7 @@ fn few_errors_come_with_what_may_have_been_meant() {
 #[test]
 fn what_may_have_been_meant_is_not_told_where_the_schema_is_not() {
     let limits = DocumentLimits { introspection: false, ..DocumentLimits::default() };
-    let documents = Documents::new(&Query, &Query, &EmptySubscription, &limits);
+    let documents = Documents::new(&Query, &Query, &EmptySubscription, RowReaders::default(), &limits);
     let error = refusal_by(&documents, "{membr{name}}").swap_remove(0);
     assert_eq!(error.message(), "unknown field \"membr\" on type \"Query\"");
 }
@@ -289,6 +290,24 @@ fn literals_are_judged_with_a_variable_inside_as_without() {
     invalid_for("query($f:Filter={range:{}}){members(filter:$f){name}}", "from");
     invalid_for("query($f:Filter=7){members(filter:$f){name}}", "$f has to be of type Filter");
     passes("query($f:Filter={range:{from:1}}){members(filter:$f,order:NAME){name}}");
+}
+
+#[test]
+fn values_of_scalars_are_judged_in_literals_and_defaults() {
+    let since = |literal: &str| format!("{{member{{friend(since:{literal}){{name}}}}}}");
+    passes(&since("\"2026-01-31T12:00:00Z\""));
+    passes(&since("[\"2026-01-31T12:00:00Z\",\"2026-01-31T12:00:00+01:00\"]"));
+    let expected = "expected an RFC 3339 date-time such as 2026-01-31T12:00:00Z";
+    for bad in ["\"nope\"", "7", "{a:1}", "NOPE"] {
+        invalid_for(&since(bad), &format!("since: {expected}"));
+        invalid_for(&since(&format!("[\"2026-01-31T12:00:00Z\",{bad}]")), &format!("since.1: {expected}"));
+        let default = format!("query($d:DateTime!={bad}){{member{{friend(since:[$d]){{name}}}}}}");
+        invalid_for(&default, &format!("$d: {expected}"));
+    }
+    invalid_for("{members(first:2147483648){name}}", "first: expected a whole number of 32 bits");
+    let error = refusal("{member{\nfriend(since:[\"nope\"]){name}}}");
+    assert_eq!(error.locations()[0].line, 2);
+    assert_eq!(serde_json::to_value(error.extensions()).unwrap()["path"], serde_json::json!(["since", 0]));
 }
 
 #[test]

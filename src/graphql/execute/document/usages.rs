@@ -36,20 +36,25 @@ pub(super) struct Usages<'a> {
 }
 
 impl<'a> Usages<'a> {
-    /// Judges each operation with the fragments that it reaches.
-    pub(super) fn check(&self, document: &'a ExecutableDocument, errors: &mut Vec<Error>) {
+    /// Judges each operation with the fragments that it reaches. Returns whether a variable that may be null is used
+    /// where null is not allowed, which is valid if one of them has a default.
+    pub(super) fn check(&self, document: &'a ExecutableDocument, errors: &mut Vec<Error>) -> bool {
+        let mut nullable = false;
         for (name, operation) in document.operations.iter() {
             let scope = Scope::Operation(name.map(async_graphql::Name::as_str));
             let (mut seen, mut open) = (HashSet::from([scope]), vec![scope]);
             let variables = variables(&operation.node);
             while let Some(scope) = open.pop() {
                 for usage in self.usages.get(&scope).into_iter().flatten() {
-                    errors.extend(variables.get(usage.name).and_then(|variable| misfit(variable, usage)));
+                    let Some(variable) = variables.get(usage.name) else { continue };
+                    nullable |= variable.ty.nullable && MetaTypeName::create(&usage.ty).is_non_null();
+                    errors.extend(misfit(variable, usage));
                 }
                 let spreads = self.spreads.get(&scope).into_iter().flatten();
                 open.extend(spreads.map(|name| Scope::Fragment(name)).filter(|scope| seen.insert(*scope)));
             }
         }
+        nullable
     }
 }
 

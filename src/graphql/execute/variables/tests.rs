@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde::Deserialize;
 
 use super::*;
-use crate::graphql::Code;
+use crate::graphql::{Code, scalar::DateTime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -35,6 +35,7 @@ struct Spot {
 #[derive(OneofObject)]
 enum Choice {
     Name(String),
+    Since(DateTime),
     Row(Row),
 }
 
@@ -47,7 +48,12 @@ struct Input {
     rows: Option<Vec<Row>>,
     grid: Option<Vec<Vec<i32>>>,
     choice: Option<Choice>,
+    since: Option<DateTime>,
 }
+
+const NO_TIME: &str = "expected an RFC 3339 date-time such as 2026-01-31T12:00:00Z";
+
+const NO_ATTRIBUTE_VALUE: &str = "expected a string, a number, a boolean or a list of strings";
 
 /// One without types.
 pub(crate) fn empty_registry() -> Registry {
@@ -113,7 +119,11 @@ fn fails(ty: &str, json: &str, readers: &RowReaders) -> (Vec<serde_json::Value>,
 #[case("Input", r#"{"id": "a", "choice": {"name": "x"}}"#, r#"{"id": "a", "choice": {"name": "x"}}"#)]
 #[case("Input", r#"{"id": "a", "rows": {"name": "x"}}"#, r#"{"id": "a", "rows": [{"name": "x"}]}"#)]
 #[case("Attributes", r#"{"a b": [1, {}]}"#, r#"{"a b": [1, {}]}"#)]
-#[case("AttributeValue", r#"["a", 1]"#, r#"["a", 1]"#)]
+#[case("AttributeValue", r#"["a", "1"]"#, r#"["a", "1"]"#)]
+#[case("[AttributeValue]", r#"[1, "a", null, ["a"]]"#, r#"[1, "a", null, ["a"]]"#)]
+#[case("DateTime", r#""2026-01-31T12:00:00Z""#, r#""2026-01-31T12:00:00Z""#)]
+#[case("[DateTime!]", r#""2026-01-31T12:00:00Z""#, r#"["2026-01-31T12:00:00Z"]"#)]
+#[case("MinorUnits", "-5.0", "-5.0")]
 #[case("Count", "9007199254740991", "9007199254740991")]
 #[case("Unheard", r#"{"a": [null]}"#, r#"{"a": [null]}"#)]
 fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
@@ -137,6 +147,16 @@ fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
 #[case("DateTime", "1", r#"["v"]"#, "expected a string, got a number")]
 #[case("Attributes", "[]", r#"["v"]"#, "expected an object, got a list")]
 #[case("AttributeValue", "{}", r#"["v"]"#, "expected a string, a number, a boolean or a list, got an object")]
+#[case("DateTime", r#""nope""#, r#"["v"]"#, NO_TIME)]
+#[case("[DateTime!]", r#""nope""#, r#"["v"]"#, NO_TIME)]
+#[case("[[DateTime]]", r#"[null, ["2026-01-31T12:00:00Z", "nope"]]"#, r#"["v", 1, 1]"#, NO_TIME)]
+#[case("Count", "-1", r#"["v"]"#, "expected a whole number from 0 to 9007199254740991")]
+#[case("Count", "9007199254740992", r#"["v"]"#, "expected a whole number from 0 to 9007199254740991")]
+#[case("MinorUnits", "1.5", r#"["v"]"#, "expected a whole number within plus or minus 9007199254740991")]
+#[case("AttributeValue", r#"["a", 1]"#, r#"["v"]"#, NO_ATTRIBUTE_VALUE)]
+#[case("[AttributeValue!]", "[[[]]]", r#"["v", 0]"#, NO_ATTRIBUTE_VALUE)]
+#[case("Input", r#"{"id": "a", "since": "nope"}"#, r#"["v", "since"]"#, NO_TIME)]
+#[case("Input", r#"{"id": "a", "choice": {"since": "nope"}}"#, r#"["v", "choice", "since"]"#, NO_TIME)]
 #[case("[Int!]!", "null", r#"["v"]"#, "expected a list, got null")]
 #[case("[Int!]!", "[1, null]", r#"["v", 1]"#, "expected a whole number of 32 bits, got null")]
 #[case("Input", "3", r#"["v"]"#, "expected an object, got a number")]

@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     domain::{InputPath, Step},
-    graphql::execute::rows::{Carried, RowReaders},
+    graphql::{
+        execute::rows::{Carried, RowReaders},
+        scalar,
+    },
 };
 
 /// What all of one variable's values have in common.
@@ -67,7 +70,8 @@ pub(super) struct Seed<'a> {
     pub walk: Walk<'a>,
     pub ty: &'a str,
     pub place: &'a Place<'a>,
-    /// Whether lists of rows in it are bulk rows: not those inside a row.
+    /// True outside bulk rows: lists of rows are bulk rows there. Inside a row only the kind of
+    /// a scalar's value is judged.
     pub bulk: bool,
 }
 
@@ -145,9 +149,14 @@ impl<'a> Seed<'a> {
         }
     }
 
+    fn name(&self) -> &'a str {
+        let (MetaTypeName::List(name) | MetaTypeName::NonNull(name) | MetaTypeName::Named(name)) = self.bare();
+        name
+    }
+
     /// The type that the value itself has to be of: no list, no `!`.
     pub(super) fn named(&self) -> Named<'a> {
-        let (MetaTypeName::List(name) | MetaTypeName::NonNull(name) | MetaTypeName::Named(name)) = self.bare();
+        let name = self.name();
         match self.walk.registry.types.get(name) {
             Some(MetaType::Enum { enum_values, .. }) => Named::Enum(enum_values),
             Some(MetaType::InputObject { input_fields, oneof, .. }) => Named::Object(name, input_fields, *oneof),
@@ -164,6 +173,14 @@ pub(super) enum Named<'a> {
 }
 
 impl Seed<'_> {
+    /// Returns a scalar's value of the right kind. Outside rows, rejects one that the scalar does not have.
+    fn scalar<E: de::Error>(&self, value: Value) -> Result<Value, E> {
+        if !self.bulk {
+            return Ok(value);
+        }
+        scalar::judge(self.name(), &value).map(|()| value).map_err(|message| self.fail(message))
+    }
+
     /// A number of any kind; `whole` where it is one of at most 64 bits.
     fn number<E: de::Error>(self, number: Number, whole: Option<i128>) -> Result<Value, E> {
         if let Some(item) = self.item() {
@@ -171,7 +188,7 @@ impl Seed<'_> {
         }
         let Named::Scalar(shape) = self.named() else { return Err(self.mismatch("a number")) };
         match (shape, whole) {
-            (Shape::Number | Shape::Plain | Shape::Any, _) => Ok(Value::Number(number)),
+            (Shape::Number | Shape::Plain | Shape::Any, _) => self.scalar(Value::Number(number)),
             (Shape::Id, Some(whole)) if !number.is_f64() => Ok(Value::String(whole.to_string())),
             (Shape::Int, Some(whole)) => match i32::try_from(whole) {
                 Ok(whole) => Ok(Value::from(whole)),
@@ -204,7 +221,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             return item.visit_bool(value).map(one);
         }
         match self.named() {
-            Named::Scalar(Shape::Boolean | Shape::Plain | Shape::Any) => Ok(Value::Boolean(value)),
+            Named::Scalar(Shape::Boolean | Shape::Plain | Shape::Any) => self.scalar(Value::Boolean(value)),
             _ => Err(self.mismatch("a boolean")),
         }
     }
@@ -233,7 +250,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
         match self.named() {
             Named::Enum(values) if values.contains_key(value) => Ok(Value::Enum(Name::new(value))),
             Named::Enum(_) => Err(self.mismatch("another string")),
-            Named::Scalar(Shape::String | Shape::Id | Shape::Plain | Shape::Any) => Ok(Value::String(value.to_owned())),
+            Named::Scalar(Shape::String | Shape::Id | Shape::Plain | Shape::Any) => {
+                self.scalar(Value::String(value.to_owned()))
+            }
             _ => Err(self.mismatch("a string")),
         }
     }
@@ -244,7 +263,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             if !matches!(self.named(), Named::Scalar(Shape::Plain | Shape::Any)) {
                 return Err(self.mismatch("a list"));
             }
-            return Value::deserialize(SeqAccessDeserializer::new(list));
+            return self.scalar(Value::deserialize(SeqAccessDeserializer::new(list))?);
         };
         loop {
             let place = Place { parent: Some(self.place), step: At::Index(values.len()) };
@@ -261,7 +280,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
         }
         match self.named() {
             Named::Object(name, fields, oneof) => self.fields(name, fields, oneof, &mut object),
-            Named::Scalar(Shape::Object | Shape::Any) => Value::deserialize(MapAccessDeserializer::new(object)),
+            Named::Scalar(Shape::Object | Shape::Any) => {
+                self.scalar(Value::deserialize(MapAccessDeserializer::new(object))?)
+            }
             _ => Err(self.mismatch("an object")),
         }
     }

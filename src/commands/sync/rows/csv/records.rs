@@ -1,29 +1,37 @@
-//! The records of CSV, each with the line that it begins in, and an end of the file that can be told from a cut.
+//! Reads the records of CSV as RFC 4180 defines them, from any `\n`, `\r\n` or `\r` to the next.
+//!
+//! A cell is either quoted as a whole, or holds no quote. Other readers disagree about anything else (some open a quoted
+//! section in the middle of a cell, some take a backslash as an escape), so a guess could merge two rows into one.
 
-use std::io::{BufRead, Chain, Read};
-
-use csv_core::{ReadRecordResult, Reader};
+use std::io::BufRead;
 
 use super::super::{MAX_ROW, ReadError, Source, not_utf8};
 
-/// A line behind the last one. Where it is not read as a line of its own, a quote was open when the file ended: the parser
-/// takes that for an end like any other, but the file was cut.
-pub(super) const END: &str = "\u{1}the end of the file\u{1}";
-
-/// The same, with the end of the line before it, if that has none. An empty line is no row.
-const LAST_LINE: &[u8] = b"\n\x01the end of the file\x01\n";
+const AFTER_CLOSING_QUOTE: &str = "not CSV: text follows a closing quote; \
+    a quote within a cell is written twice (\"\") and the cell is quoted";
+const QUOTE_IN_BARE_CELL: &str = "not CSV: a cell that is not quoted holds a quote; \
+    a quote within a cell is written twice (\"\") and the cell is quoted";
 
 pub(super) struct Records {
-    source: Chain<Source, &'static [u8]>,
-    parser: Reader,
-    /// The cells without anything between.
-    text: Vec<u8>,
-    /// Where each of them ends in `text`.
-    ends: Vec<usize>,
-    line: u64,
+    source: Source,
+    parser: Parser,
+}
+
+/// The next record, or what is there instead.
+#[derive(Debug)]
+pub(super) enum Parsed<'a> {
+    Record(Record<'a>),
+    /// A record that RFC 4180 does not allow, with the line of the offending quote. The next record begins after that line.
+    Malformed {
+        line: u64,
+        message: &'static str,
+    },
+    /// The proper end of the file.
+    End,
 }
 
 /// A record with a cell at least.
+#[derive(Debug)]
 pub(super) struct Record<'a> {
     /// The line that it begins in, from 1.
     pub line: u64,
@@ -48,64 +56,300 @@ impl<'a> Record<'a> {
 
 impl Records {
     pub(super) fn new(source: Source) -> Self {
-        Self { source: source.chain(LAST_LINE), parser: Reader::new(), text: vec![0; 4096], ends: vec![0; 64], line: 1 }
+        Self { source, parser: Parser { line: 1, ..Parser::default() } }
     }
 
-    /// The next record; the last one is [`END`].
-    pub(super) fn next(&mut self) -> Result<Record<'_>, ReadError> {
-        self.skip_ends_of_lines()?;
-        let (line, mut written, mut cells) = (self.line, 0, 0);
+    /// Reads the next record.
+    pub(super) fn next(&mut self) -> Result<Parsed<'_>, ReadError> {
+        self.skip(is_line_end)?;
+        let parser = &mut self.parser;
+        let line = parser.line;
+        parser.begin();
         loop {
             let input = self.source.fill_buf()?;
-            let (result, read, more_written, more_cells) =
-                self.parser.read_record(input, &mut self.text[written..], &mut self.ends[cells..]);
-            self.line += newlines(&input[..read]);
+            if input.is_empty() {
+                if parser.state == State::Quoted {
+                    let message = format!("the file ends within a quoted cell, which begins in line {}", parser.opened);
+                    return Err(ReadError::Damaged(message));
+                }
+                if parser.is_empty() {
+                    return Ok(Parsed::End);
+                }
+                parser.end_cell();
+                break;
+            }
+            let (read, step) = parser.feed(input);
             self.source.consume(read);
-            written += more_written;
-            cells += more_cells;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull if self.text.len() > MAX_ROW => {
+            match step {
+                Step::More if parser.text.len() + parser.ends.len() > MAX_ROW => {
                     let message = format!("the row at line {line} is longer than 16 MiB: is a quote left open?");
                     return Err(ReadError::Damaged(message));
                 }
-                ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
-                ReadRecordResult::Record => break,
-                ReadRecordResult::End => return Err(cut()),
+                Step::More => {}
+                Step::Record => break,
+                Step::Malformed(message) => {
+                    let line = parser.line;
+                    self.skip(|byte| !is_line_end(byte))?;
+                    return Ok(Parsed::Malformed { line, message });
+                }
             }
         }
-        let ends = &self.ends[..cells];
-        let text = std::str::from_utf8(&self.text[..written]).map_err(|_| not_utf8(line))?;
-        // Halves of a letter in two cells are no letter.
-        if ends.iter().any(|end| !text.is_char_boundary(*end)) {
-            return Err(not_utf8(line));
-        }
-        let record = Record { line, text, ends };
-        if record.cell(cells - 1).ends_with("\u{1}\n") && record.cell(cells - 1).contains(END) {
-            return Err(cut());
-        }
-        Ok(record)
+        self.parser.record(line).map(Parsed::Record)
     }
 
-    fn skip_ends_of_lines(&mut self) -> Result<(), ReadError> {
+    /// Skips bytes while the condition holds.
+    fn skip(&mut self, is_such: fn(u8) -> bool) -> Result<(), ReadError> {
         loop {
             let input = self.source.fill_buf()?;
-            let ends = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            let more = ends > 0 && ends == input.len();
-            self.line += newlines(&input[..ends]);
-            self.source.consume(ends);
-            if !more {
+            let count = find(input, |byte| !is_such(byte));
+            let goes_on = count > 0 && count == input.len();
+            self.parser.line += newlines(&input[..count]);
+            self.source.consume(count);
+            if !goes_on {
                 return Ok(());
             }
         }
     }
 }
 
-fn cut() -> ReadError {
-    ReadError::Damaged("the file ends within a quoted cell".to_owned())
+/// The parser's place in a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    CellStart,
+    Bare,
+    Quoted,
+    /// After a quote in a quoted cell: it closes the cell, or is the first of two that stand for one.
+    QuoteInQuoted,
+}
+
+/// The result of the bytes that were read so far.
+enum Step {
+    More,
+    Record,
+    Malformed(&'static str),
+}
+
+/// The state of a record that is read in pieces.
+#[derive(Default)]
+struct Parser {
+    state: State,
+    /// The cells without anything between.
+    text: Vec<u8>,
+    /// The end of each cell in `text`.
+    ends: Vec<usize>,
+    /// The current line, from 1.
+    line: u64,
+    /// The line of the last opening quote.
+    opened: u64,
+}
+
+impl Parser {
+    fn begin(&mut self) {
+        self.state = State::CellStart;
+        self.text.clear();
+        self.ends.clear();
+    }
+
+    /// Returns whether nothing of the record was read yet.
+    fn is_empty(&self) -> bool {
+        self.state == State::CellStart && self.ends.is_empty()
+    }
+
+    fn end_cell(&mut self) {
+        self.ends.push(self.text.len());
+        self.state = State::CellStart;
+    }
+
+    /// Reads up to the end of the record, which is not read itself. Returns how many bytes were read.
+    fn feed(&mut self, input: &[u8]) -> (usize, Step) {
+        let mut at = 0;
+        while let Some(&byte) = input.get(at) {
+            match (self.state, byte) {
+                (State::Quoted, b'"') => self.state = State::QuoteInQuoted,
+                (State::Quoted, _) => {
+                    at += self.take(&input[at..], |byte| byte == b'"');
+                    continue;
+                }
+                (State::QuoteInQuoted, b'"') => {
+                    self.text.push(b'"');
+                    self.state = State::Quoted;
+                }
+                (State::CellStart, b'"') => {
+                    self.opened = self.line;
+                    self.state = State::Quoted;
+                }
+                (_, b',') => self.end_cell(),
+                (_, b'\n' | b'\r') => {
+                    self.end_cell();
+                    return (at, Step::Record);
+                }
+                (State::QuoteInQuoted, _) => return (at, Step::Malformed(AFTER_CLOSING_QUOTE)),
+                (_, b'"') => return (at, Step::Malformed(QUOTE_IN_BARE_CELL)),
+                (State::CellStart | State::Bare, _) => {
+                    self.state = State::Bare;
+                    at += self.take(&input[at..], |byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
+                    continue;
+                }
+            }
+            at += 1;
+        }
+        (at, Step::More)
+    }
+
+    /// Takes bytes of a cell up to one that ends them. Returns how many.
+    fn take(&mut self, input: &[u8], ends: impl Fn(u8) -> bool) -> usize {
+        let bytes = &input[..find(input, ends)];
+        if self.state == State::Quoted {
+            self.line += newlines(bytes);
+        }
+        self.text.extend_from_slice(bytes);
+        bytes.len()
+    }
+
+    fn record(&self, line: u64) -> Result<Record<'_>, ReadError> {
+        let Self { text, ends, .. } = self;
+        let text = std::str::from_utf8(text).map_err(|_| not_utf8(line))?;
+        // Halves of a letter in two cells are no letter.
+        if ends.iter().any(|end| !text.is_char_boundary(*end)) {
+            return Err(not_utf8(line));
+        }
+        Ok(Record { line, text, ends })
+    }
+}
+
+/// Returns the place of the first such byte, or the length if there is none.
+fn find(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().position(|byte| is_such(*byte)).unwrap_or(bytes.len())
+}
+
+fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Cursor, Read};
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Corpus {
+        csv: Vec<Example>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Example {
+        text: String,
+        records: Vec<Told>,
+        damage: Option<String>,
+    }
+
+    /// A record, or the reason why it is malformed.
+    #[derive(Debug, Deserialize, PartialEq, Eq)]
+    struct Told {
+        line: u64,
+        cells: Option<Vec<String>>,
+        malformed: Option<String>,
+    }
+
+    /// Reads a text that comes in pieces of at most `piece` bytes.
+    fn told(text: &[u8], piece: usize) -> (Vec<Told>, Option<String>) {
+        let begin = Cursor::new(vec![]);
+        let rest: Box<dyn Read + Send> = Box::new(Cursor::new(text.to_vec()));
+        let mut records = Records::new(BufReader::with_capacity(piece, begin.chain(rest)));
+        let mut told = vec![];
+        loop {
+            told.push(match records.next() {
+                Ok(Parsed::Record(record)) => {
+                    let cells = record.cells().map(str::to_owned).collect();
+                    Told { line: record.line, cells: Some(cells), malformed: None }
+                }
+                Ok(Parsed::Malformed { line, message }) => {
+                    Told { line, cells: None, malformed: Some(message.to_owned()) }
+                }
+                Ok(Parsed::End) => return (told, None),
+                Err(error) => return (told, Some(error.to_string())),
+            });
+        }
+    }
+
+    #[test]
+    fn texts_are_read_as_in_the_shared_examples() {
+        let corpus: Corpus =
+            serde_json::from_str(include_str!("../../../../../tests/members_files.json")).expect("JSON");
+        for Example { text, records, damage } in corpus.csv {
+            for piece in [1, 2, 3, 5, 8192] {
+                let (read, error) = told(text.as_bytes(), piece);
+                assert_eq!(read, records, "{text:?} in pieces of {piece}");
+                assert_eq!(error, damage, "{text:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    /// Splits a text into records by the grammar of RFC 4180, letter by letter; none if the text does not fit it.
+    fn by_grammar(text: &str) -> Option<Vec<Vec<String>>> {
+        let mut letters = text.chars().peekable();
+        let mut records = vec![];
+        while letters.peek().is_some() {
+            if letters.next_if(|letter| matches!(letter, '\r' | '\n')).is_some() {
+                continue;
+            }
+            let mut record = vec![];
+            loop {
+                let mut cell = String::new();
+                if letters.next_if_eq(&'"').is_some() {
+                    loop {
+                        match letters.next()? {
+                            '"' if letters.next_if_eq(&'"').is_some() => cell.push('"'),
+                            '"' => break,
+                            letter => cell.push(letter),
+                        }
+                    }
+                } else {
+                    while let Some(letter) = letters.next_if(|letter| !matches!(letter, ',' | '"' | '\r' | '\n')) {
+                        cell.push(letter);
+                    }
+                }
+                record.push(cell);
+                match letters.peek() {
+                    Some(',') => letters.next(),
+                    Some('\r' | '\n') | None => break,
+                    Some(_) => return None,
+                };
+            }
+            records.push(record);
+        }
+        Some(records)
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_read_by_the_grammar_or_rejected(text in "[a\u{e9},\"\r\n]{0,24}", piece in 1_usize..9) {
+            let (read, error) = told(text.as_bytes(), piece);
+            let read: Option<Vec<_>> = read.into_iter().map(|record| record.cells).collect();
+            prop_assert_eq!(read.filter(|_| error.is_none()), by_grammar(&text));
+        }
+
+        #[test]
+        fn records_that_export_writes_are_read_back(
+            width in 1_usize..4, cells in prop::collection::vec("[a\u{e9},\"\\\\ \r\n]{0,6}", 0..12), piece in 1_usize..9,
+        ) {
+            let mut writer = ::csv::Writer::from_writer(vec![]);
+            for record in cells.chunks_exact(width) {
+                writer.write_record(record).expect("in memory");
+            }
+            let (read, error) = told(&writer.into_inner().expect("in memory"), piece);
+            prop_assert_eq!(error, None);
+            let read: Option<Vec<_>> = read.into_iter().map(|record| record.cells).collect();
+            prop_assert_eq!(read, Some(cells.chunks_exact(width).map(<[String]>::to_vec).collect()));
+        }
+    }
 }

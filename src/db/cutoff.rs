@@ -1,0 +1,122 @@
+//! When the work of one request has to stop, and the check of it in loops over rows.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
+
+use super::{Session, fault};
+
+/// Steps of a loop between two looks at the clock. One step may apply a 64 KiB attribute document, which takes about a
+/// millisecond.
+const STEPS_PER_LOOK: u32 = 64;
+
+/// Loops give way to other tasks this often.
+const YIELD_INTERVAL: Duration = Duration::from_millis(2);
+
+/// When the work of one request has to stop: at its deadline and, for work that only its client needs (a dry run), also
+/// as soon as the client has gone.
+#[derive(Clone, Debug, Default)]
+pub struct Cutoff {
+    pub(super) deadline: Option<Instant>,
+    pub(super) client: Option<CancellationToken>,
+}
+
+impl Cutoff {
+    /// Fails once the work has to stop.
+    pub(super) fn check(&self) -> Result<(), DbErr> {
+        let expired = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        let client_gone = self.client.as_ref().is_some_and(CancellationToken::is_cancelled);
+        if expired || client_gone { Err(fault::timeout()) } else { Ok(()) }
+    }
+
+    /// Counts the steps of a loop over rows, outside of a transaction.
+    pub fn steps(&self) -> Steps<'_> {
+        Steps::new(self, None)
+    }
+
+    /// Waits until the client has gone; for ever if that does not stop the work.
+    pub(super) async fn client_gone(&self) {
+        match &self.client {
+            Some(client) => client.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Counts the steps of loops over rows, so that each loop stops with its request, lets other tasks run and keeps its
+/// transaction alive.
+#[derive(Debug)]
+pub struct Steps<'s> {
+    cutoff: &'s Cutoff,
+    /// The transaction in which the loop runs, if any.
+    session: Option<&'s Session>,
+    until_look: u32,
+    yielded_at: Instant,
+}
+
+impl<'s> Steps<'s> {
+    pub(super) fn new(cutoff: &'s Cutoff, session: Option<&'s Session>) -> Self {
+        Self { cutoff, session, until_look: STEPS_PER_LOOK, yielded_at: Instant::now() }
+    }
+
+    /// Takes a step. Fails once the request has to stop.
+    #[inline]
+    pub async fn step(&mut self) -> Result<(), DbErr> {
+        self.until_look -= 1;
+        if self.until_look > 0 {
+            return Ok(());
+        }
+        self.look().await
+    }
+
+    /// Looks at the clock, after work that is longer than one step. Fails once the request has to stop.
+    pub async fn look(&mut self) -> Result<(), DbErr> {
+        self.until_look = STEPS_PER_LOOK;
+        if self.yielded_at.elapsed() < YIELD_INTERVAL {
+            return Ok(());
+        }
+        self.cutoff.check()?;
+        if let Some(session) = self.session {
+            session.keep_alive().await?;
+        }
+        tokio::task::yield_now().await;
+        self.yielded_at = Instant::now();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn steps_until_error(cutoff: Cutoff) -> Option<u32> {
+        let mut steps = Steps::new(&cutoff, None);
+        for taken in 0..10_000 {
+            std::thread::sleep(Duration::from_micros(50));
+            if steps.step().await.is_err() {
+                return Some(taken);
+            }
+        }
+        None
+    }
+
+    #[tokio::test]
+    async fn a_loop_stops_at_the_deadline() {
+        let past = Cutoff { deadline: Some(Instant::now()), client: None };
+        assert!(steps_until_error(past).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_loop_stops_when_its_client_has_gone() {
+        let client = CancellationToken::new();
+        client.cancel();
+        assert!(steps_until_error(Cutoff { deadline: None, client: Some(client) }).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_loop_ends_within_its_time() {
+        let later = Cutoff { deadline: Some(Instant::now() + Duration::from_secs(600)), client: None };
+        assert_eq!(steps_until_error(later).await, None);
+    }
+}

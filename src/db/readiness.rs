@@ -1,0 +1,67 @@
+//! Checks whether the database is ready: it has all tables and takes writes.
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::{Db, Fault, Pools, Session, connect, connection::Connection, fault};
+
+impl Db {
+    /// Returns why the database can't serve this program at present; `None` if it can: it has all tables and takes writes.
+    pub async fn not_ready_reason(&self) -> Result<Option<&'static str>, DbErr> {
+        if !self.migrations().await?.iter().all(|migration| migration.applied) {
+            return Ok(Some("migrations are pending"));
+        }
+        self.read_only_reason().await
+    }
+
+    /// After a failover the address may have led to a standby for a while: a connection to one is closed, with all others
+    /// that are open.
+    async fn read_only_reason(&self) -> Result<Option<&'static str>, DbErr> {
+        match &*self.pools {
+            Pools::Sqlite { writer, .. } => {
+                // A writer at work shows that the file can be written.
+                let Some(connection) = Connection::sqlite_if_free(writer, &self.cutoff).await? else { return Ok(None) };
+                let session = Session::new(connection, self.cutoff.clone(), self.statements.clone(), false);
+                sqlite_reason(&session).await
+            }
+            Pools::Postgres { .. } => postgres_reason(&self.read().await?).await,
+        }
+    }
+}
+
+async fn sqlite_reason(session: &Session) -> Result<Option<&'static str>, DbErr> {
+    // Another process may be writing, which is no reason to wait.
+    session.execute_unprepared("PRAGMA busy_timeout = 0").await?;
+    let written = write_nothing(session).await;
+    let restore = format!("PRAGMA busy_timeout = {}", connect::BUSY.as_millis());
+    session.execute_unprepared(&restore).await?;
+    match written {
+        Err(error) if fault::is_read_only(&error) => Ok(Some("the database file is read-only")),
+        Err(error) if Fault::of(&error) != Fault::Contention => Err(error),
+        _ => Ok(None),
+    }
+}
+
+/// Fails if the file can't be written. SQLite makes a `BEGIN IMMEDIATE` on such a file one that reads, and so the
+/// statement in it decides, though it finds nothing to delete.
+async fn write_nothing(session: &Session) -> Result<(), DbErr> {
+    session.execute_unprepared("BEGIN IMMEDIATE").await?;
+    let written = session.execute_unprepared("DELETE FROM seaql_migrations WHERE false").await;
+    session.execute_unprepared("ROLLBACK").await?;
+    written.map(drop)
+}
+
+async fn postgres_reason(session: &Session) -> Result<Option<&'static str>, DbErr> {
+    let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'";
+    let row = session.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    let (in_recovery, read_only) = match row {
+        Some(row) => (row.try_get_by_index(0)?, row.try_get_by_index(1)?),
+        None => (false, false),
+    };
+    let reason = match (in_recovery, read_only) {
+        (true, _) => "the database is in recovery: it is a standby and takes no writes",
+        (false, true) => "the database is read-only (default_transaction_read_only)",
+        (false, false) => return Ok(None),
+    };
+    session.mark_read_only().await;
+    Ok(Some(reason))
+}

@@ -1,0 +1,104 @@
+//! Statistics for SQLite's planner (`sqlite_stat1`, <https://www.sqlite.org/fileformat2.html#stat1tab>).
+//!
+//! Without statistics SQLite takes the column of the memberbase to be as selective as that of the member, and looks for
+//! the transactions of one member among all of the memberbase: 100 deleted members took 0.87 s instead of 0.0016 s. So
+//! every index has statistics from the start, and tables that have doubled are analyzed ([`super::growth`]).
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::{Db, Lock, Pools, Session};
+
+/// Gives each index without statistics those of a large table: 1,000,000 rows, of which a memberbase (or another first
+/// column) has 100,000, a member 10, and a key 1.
+const DEFAULTS: &str = "
+    INSERT INTO sqlite_stat1 (tbl, idx, stat)
+    SELECT
+        tbl,
+        idx,
+        '1000000 ' || CASE WHEN columns > 1 THEN '100000 ' || replace(hex(zeroblob(columns - 2)), '00', '10 ') ELSE '' END
+            || CASE WHEN is_unique THEN '1' ELSE '10' END
+    FROM (
+        SELECT
+            t.name AS tbl,
+            -- ANALYZE calls the primary key of a table without rowid by the table's name.
+            iif(i.origin = 'pk', t.name, i.name) AS idx,
+            i.\"unique\" AS is_unique,
+            (SELECT count(*) FROM pragma_index_xinfo(i.name) AS c WHERE c.key) AS columns
+        FROM sqlite_schema AS t CROSS JOIN pragma_index_list(t.name) AS i
+        WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+    ) AS indexes
+    WHERE NOT EXISTS (SELECT 1 FROM sqlite_stat1 AS s WHERE s.tbl = indexes.tbl AND s.idx = indexes.idx)";
+
+/// Reads at most some 400 rows of each index, which takes milliseconds however large the table is.
+const ANALYZE: &str = "PRAGMA analysis_limit = 400; ANALYZE";
+
+impl Db {
+    /// Gives each index of a SQLite database statistics, if it has none. They hold for all connections of this process.
+    pub(super) async fn complete_sqlite_statistics(&self) -> Result<(), DbErr> {
+        let Pools::Sqlite { readers, .. } = &*self.pools else { return Ok(()) };
+        let added = self.write(Lock::None, async |session| complete(&session).await).await?;
+        if added > 0 {
+            readers.retire();
+        }
+        Ok(())
+    }
+
+    /// Analyzes a table, for all connections of this process. Returns how many rows it has, about.
+    pub(super) async fn analyze_sqlite(&self, table: &str) -> Result<u64, DbErr> {
+        let Pools::Sqlite { readers, .. } = &*self.pools else { return Ok(0) };
+        let rows = self
+            .write(Lock::None, async |session| {
+                session.execute_unprepared(&format!("{ANALYZE} \"{table}\"")).await?;
+                // An empty table has no statistics after it.
+                complete(&session).await?;
+                let sql = "SELECT CAST(stat AS integer) FROM sqlite_stat1 WHERE tbl = $1 AND idx = $1";
+                let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [table.into()]);
+                let row = session.query_one_raw(statement).await?;
+                row.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))
+            })
+            .await?;
+        // A connection reads the statistics when it opens the database.
+        readers.retire();
+        Ok(rows.unsigned_abs())
+    }
+}
+
+/// Returns how many indexes had no statistics.
+async fn complete(session: &Session) -> Result<u64, DbErr> {
+    let exists = Statement::from_string(DbBackend::Sqlite, "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'");
+    if session.query_one_raw(exists).await?.is_none() {
+        // Only ANALYZE makes the table.
+        session.execute_unprepared("ANALYZE seaql_migrations").await?;
+    }
+    let added = session.execute_raw(Statement::from_string(DbBackend::Sqlite, DEFAULTS)).await?.rows_affected();
+    if added > 0 {
+        session.execute_unprepared("ANALYZE sqlite_schema").await?;
+    }
+    Ok(added)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Settings;
+
+    async fn texts(db: &Db, sql: &str, column: &str) -> Vec<String> {
+        let session = db.read().await.expect("a session");
+        let rows = session.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.expect("rows");
+        rows.iter().map(|row| row.try_get("", column).expect("a text")).collect()
+    }
+
+    #[tokio::test]
+    async fn a_fresh_file_finds_what_belongs_to_a_member_by_the_member() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings::small(format!("sqlite://{}/test.db", folder.path().display()));
+        let db = Db::connect(&settings).await.expect("a database");
+        let delete = "EXPLAIN QUERY PLAN DELETE FROM member WHERE memberbase_id = x'01' AND id = x'02'";
+        db.migrate_up().await.expect("tables");
+        let plan = texts(&db, delete, "detail").await;
+        for table in ["clip", "stamp_collection", "transaction"] {
+            let step = plan.iter().find(|step| step.contains(&format!("SEARCH {table} ")));
+            assert!(step.is_some_and(|step| step.contains("memberbase_id=? AND member_id=?")), "{plan:?}");
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! Values of scalars are judged before anything runs: a request with a bad one stores nothing.
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Caller, Database, Server, nowhere};
+
+/// A request that first creates a memberbase, and then has a value that its type does not have.
+struct Case {
+    variables: &'static str,
+    rest: String,
+    given: Value,
+    code: &'static str,
+    path: Value,
+    message: &'static str,
+}
+
+impl Case {
+    fn document(&self) -> String {
+        let Self { variables, rest, .. } = self;
+        format!(
+            "mutation{variables} {{ a: createMemberbase(input: {{name: \"a\"}}) {{ memberbase {{ id }} }} {rest} }}"
+        )
+    }
+}
+
+fn variable(
+    variables: &'static str,
+    rest: impl Into<String>,
+    given: Value,
+    path: Value,
+    message: &'static str,
+) -> Case {
+    Case { variables, rest: rest.into(), given, code: "BAD_USER_INPUT", path, message }
+}
+
+fn literal(variables: &'static str, rest: impl Into<String>, given: Value, path: Value, message: &'static str) -> Case {
+    Case { code: "GRAPHQL_VALIDATION_FAILED", ..variable(variables, rest, given, path, message) }
+}
+
+const NO_TIME: &str = "expected an RFC 3339 date-time such as 2026-01-31T12:00:00Z";
+const NO_COUNT: &str = "expected a whole number from 0 to 9007199254740991";
+const NO_MINOR_UNITS: &str = "expected a whole number within plus or minus 9007199254740991";
+const NO_ATTRIBUTE_VALUE: &str = "expected a string, a number, a boolean or a list of strings";
+const NO_JSON: &str = "expected JSON alone in the object, got the name of an enum";
+const NO_INT: &str = "expected a whole number of 32 bits";
+
+/// An API token that expires when the literal says.
+fn token(expires_at: &str) -> String {
+    format!("b: createApiToken(input: {{description: \"b\", access: READ, expiresAt: {expires_at}}}) {{ secret }}")
+}
+
+/// Members of what is created, as the literal filters them.
+fn members(filter: &str) -> String {
+    format!(
+        "b: createMemberbase(input: {{name: \"b\"}}) {{ memberbase {{ members(filter: {filter}) {{ totalCount }} }} }}"
+    )
+}
+
+fn attribute(test: &str) -> String {
+    members(&format!("{{attribute: {{key: \"level\", {test}}}}}"))
+}
+
+fn deletion(at_most: &str) -> String {
+    format!(
+        "b: deleteMembers(input: {{memberbaseId: \"{}\", refs: [], atMost: {at_most}}}) {{ notFoundRefs }}",
+        nowhere()
+    )
+}
+
+fn upsert(row: &str) -> String {
+    format!("b: bulkUpsertMembers(input: {{memberbaseId: \"{}\", members: [{row}]}}) {{ memberIds }}", nowhere())
+}
+
+fn transaction(amount: &str) -> String {
+    let row = format!(
+        "{{memberRef: \"a\", externalId: \"x\", authCode: \"x\", network: VISA, bin: \"123456\", merchantId: \"m\", \
+        authedAt: \"2026-01-01T00:00:00Z\", amount: {amount}}}"
+    );
+    let base = nowhere();
+    format!(
+        "b: bulkUpsertTransactions(input: {{memberbaseId: \"{base}\", transactions: [{row}]}}) {{ transactionIds }}"
+    )
+}
+
+/// In variables, at the top and nested.
+fn variables() -> Vec<Case> {
+    let input = json!({"description": "b", "access": "READ", "expiresAt": "nope"});
+    let by_input = "b: createApiToken(input: $i) { secret }";
+    let time = "2026-01-01T00:00:00Z";
+    vec![
+        variable("($d: DateTime)", token("$d"), json!({"d": "nope"}), json!(["d"]), NO_TIME),
+        variable("($d: DateTime!)", token("$d"), json!({"d": "2026-01-01"}), json!(["d"]), NO_TIME),
+        variable("($d: DateTime)", token("$d"), json!({"d": 7}), json!(["d"]), "expected a string, got a number"),
+        variable("($i: CreateApiTokenInput!)", by_input, json!({"i": input}), json!(["i", "expiresAt"]), NO_TIME),
+        variable(
+            "($f: MemberFilter)",
+            members("$f"),
+            json!({"f": {"or": [{}, {"createdAt": {"in": [time, "nope"]}}]}}),
+            json!(["f", "or", 1, "createdAt", "in", 1]),
+            NO_TIME,
+        ),
+        variable(
+            "($d: [DateTime!])",
+            members("{createdAt: {nin: $d}}"),
+            json!({"d": [time, "nope"]}),
+            json!(["d", 1]),
+            NO_TIME,
+        ),
+        variable(
+            "($d: DateTime!, $e: DateTime!)",
+            members("{createdAt: {in: [$d, $e]}}"),
+            json!({"d": time, "e": "nope"}),
+            json!(["e"]),
+            NO_TIME,
+        ),
+        variable(
+            "($d: DateTime)",
+            upsert("{ref: \"a\", sourceUpdatedAt: $d}"),
+            json!({"d": "nope"}),
+            json!(["d"]),
+            NO_TIME,
+        ),
+        variable("($n: Count)", deletion("$n"), json!({"n": -1}), json!(["n"]), NO_COUNT),
+        variable("($n: Count)", deletion("$n"), json!({"n": 1.5}), json!(["n"]), NO_COUNT),
+        variable("($n: Count)", deletion("$n"), json!({"n": 9_007_199_254_740_992_u64}), json!(["n"]), NO_COUNT),
+        variable(
+            "($i: DeleteMembersInput!)",
+            "b: deleteMembers(input: $i) { notFoundRefs }",
+            json!({"i": {"memberbaseId": nowhere(), "atMost": 1e300}}),
+            json!(["i", "atMost"]),
+            NO_COUNT,
+        ),
+        variable("($m: MinorUnits)", transaction("$m"), json!({"m": 0.5}), json!(["m"]), NO_MINOR_UNITS),
+        variable(
+            "($a: Attributes)",
+            upsert("{ref: \"a\", attributes: $a}"),
+            json!({"a": []}),
+            json!(["a"]),
+            "expected an object, got a list",
+        ),
+        variable("($v: AttributeValue)", attribute("eq: $v"), json!({"v": [1]}), json!(["v"]), NO_ATTRIBUTE_VALUE),
+        variable(
+            "($v: [AttributeValue!])",
+            attribute("in: $v"),
+            json!({"v": ["a", ["a", null]]}),
+            json!(["v", 1]),
+            NO_ATTRIBUTE_VALUE,
+        ),
+        variable(
+            "($f: MemberFilter)",
+            members("$f"),
+            json!({"f": {"attribute": {"key": "level", "gt": [[]]}}}),
+            json!(["f", "attribute", "gt"]),
+            NO_ATTRIBUTE_VALUE,
+        ),
+    ]
+}
+
+/// In literals and in defaults of variables.
+fn literals() -> Vec<Case> {
+    let none = || json!({});
+    let in_fragment = |rest: &str| format!("...F }} fragment F on Mutation {{ {rest}");
+    let expires_at = || json!(["input", "expiresAt"]);
+    vec![
+        literal("", token("\"nope\""), none(), expires_at(), NO_TIME),
+        literal("", token("7"), none(), expires_at(), NO_TIME),
+        literal("", token("{a: [1]}"), none(), expires_at(), NO_TIME),
+        literal("", in_fragment(&token("\"nope\"")), none(), expires_at(), NO_TIME),
+        literal("($d: DateTime = \"nope\")", token("$d"), none(), json!(["d"]), NO_TIME),
+        // A bad default is no better where it is not used.
+        literal("($d: DateTime = \"nope\")", token("$d"), json!({"d": "2026-01-01T00:00:00Z"}), json!(["d"]), NO_TIME),
+        literal(
+            "($f: MemberFilter = {not: {createdAt: {in: [\"nope\"]}}})",
+            members("$f"),
+            none(),
+            json!(["f", "not", "createdAt", "in", 0]),
+            NO_TIME,
+        ),
+        literal(
+            "($d: DateTime!)",
+            members("{createdAt: {in: [$d, \"nope\"]}}"),
+            json!({"d": "2026-01-01T00:00:00Z"}),
+            json!(["filter", "createdAt", "in", 1]),
+            NO_TIME,
+        ),
+        literal("", deletion("-1"), none(), json!(["input", "atMost"]), NO_COUNT),
+        literal("($n: Count = 0.5)", deletion("$n"), none(), json!(["n"]), NO_COUNT),
+        literal("($m: MinorUnits = 9007199254740992)", transaction("$m"), none(), json!(["m"]), NO_MINOR_UNITS),
+        literal("", transaction("\"1\""), none(), json!(["input", "transactions", 0, "amount"]), NO_MINOR_UNITS),
+        literal(
+            "",
+            upsert("{ref: \"a\", sourceUpdatedAt: 7}"),
+            none(),
+            json!(["input", "members", 0, "sourceUpdatedAt"]),
+            NO_TIME,
+        ),
+        literal(
+            "",
+            upsert("{ref: \"a\", attributes: {tier: GOLD}}"),
+            none(),
+            json!(["input", "members", 0, "attributes"]),
+            NO_JSON,
+        ),
+        literal(
+            "($a: Attributes = 7)",
+            upsert("{ref: \"a\", attributes: $a}"),
+            none(),
+            json!(["a"]),
+            "expected an object",
+        ),
+        literal("", attribute("eq: {a: 1}"), none(), json!(["filter", "attribute", "eq"]), NO_ATTRIBUTE_VALUE),
+        literal("($v: AttributeValue = [true])", attribute("eq: $v"), none(), json!(["v"]), NO_ATTRIBUTE_VALUE),
+        literal(
+            "",
+            "b: createMemberbase(input: {name: \"b\"}) { memberbase { members(first: 2147483648) { totalCount } } }",
+            none(),
+            json!(["first"]),
+            NO_INT,
+        ),
+    ]
+}
+
+/// In literals, by the values of variables inside.
+fn mixtures() -> Vec<Case> {
+    let row = |field: &str| json!(["input", "members", 0, field]);
+    vec![
+        variable(
+            "($n: Int)",
+            attribute("eq: [\"a\", $n]"),
+            json!({"n": 7}),
+            json!(["filter", "attribute", "eq"]),
+            NO_ATTRIBUTE_VALUE,
+        ),
+        // Without a value it is null in the list.
+        variable(
+            "($s: String)",
+            attribute("eq: [$s]"),
+            json!({}),
+            json!(["filter", "attribute", "eq"]),
+            NO_ATTRIBUTE_VALUE,
+        ),
+        variable(
+            "($s: String)",
+            members("{createdAt: {eq: {a: $s}}}"),
+            json!({"s": "a"}),
+            json!(["filter", "createdAt", "eq"]),
+            NO_TIME,
+        ),
+        variable(
+            "($s: Access = READ)",
+            upsert("{ref: \"a\", attributes: {tier: [$s]}}"),
+            json!({}),
+            row("attributes"),
+            NO_JSON,
+        ),
+        variable(
+            "($s: String)",
+            upsert("{ref: \"a\", attributes: [$s]}"),
+            json!({"s": "a"}),
+            row("attributes"),
+            "expected an object",
+        ),
+        // Null is a value of the variable, but not of the place.
+        variable(
+            "($dry: Boolean)",
+            format!("b: deleteMembers(input: {{memberbaseId: \"{}\", dryRun: $dry}}) {{ notFoundRefs }}", nowhere()),
+            json!({"dry": null}),
+            json!(["input", "dryRun"]),
+            "input.dryRun must not be null",
+        ),
+    ]
+}
+
+/// Sends a case with this `Accept` header.
+async fn answer(caller: &Caller, accept: &str, case: &Case) -> Answer {
+    let body = json!({"query": case.document(), "variables": case.given}).to_string();
+    let request =
+        Request::post("/graphql").header(header::CONTENT_TYPE, "application/json").header(header::ACCEPT, accept);
+    caller.send(request.body(Body::from(body)).unwrap()).await
+}
+
+#[rstest]
+#[case::variables(variables())]
+#[case::literals(literals())]
+#[case::mixtures(mixtures())]
+#[tokio::test]
+async fn a_bad_value_is_rejected_before_anything_runs(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[case] cases: Vec<Case>,
+) {
+    let server = Server::start(database).await;
+    let admin = server.admin().await;
+    for case in cases {
+        let name = format!("{} with {}", case.document(), case.given);
+        let answer = answer(&admin, "application/graphql-response+json", &case).await;
+        assert_eq!(answer.status.as_u16(), 400, "{name}");
+        let body = answer.json();
+        assert!(body.get("data").is_none(), "{name}: {body}");
+        assert_eq!(body["errors"].as_array().unwrap().len(), 1, "{name}: {body}");
+        let error = answer.error();
+        assert_eq!(error["extensions"]["code"], case.code, "{name}: {error}");
+        assert_eq!(error["extensions"]["path"], case.path, "{name}: {error}");
+        let message = answer.message();
+        assert!(message == case.message || message.ends_with(&format!(": {}", case.message)), "{name}: {message}");
+    }
+    assert_eq!(server.column::<i64>("SELECT count(*) FROM memberbase").await, [0]);
+    assert_eq!(server.column::<i64>("SELECT count(*) FROM api_token").await, [1]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_bad_value_is_rejected_by_every_transport(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (admin, case) = (server.admin().await, variables().swap_remove(0));
+    let plain = answer(&admin, "application/json", &case).await;
+    assert_eq!((plain.status.as_u16(), &*plain.code()), (200, "BAD_USER_INPUT"));
+    assert!(plain.json().get("data").is_none());
+    let mut events = admin.listen(&case.document(), case.given.clone()).await.unwrap();
+    let told = events.first().await.unwrap().answer();
+    assert_eq!(told["errors"][0]["extensions"]["path"], json!(["d"]));
+    assert!(told.get("data").is_none(), "{told}");
+    assert_eq!(server.column::<i64>("SELECT count(*) FROM memberbase").await, [0]);
+    let query = "query($d:DateTime){memberbases{nodes{members(filter:{createdAt:{eq:$d}}){totalCount}}}}";
+    let uri = format!("/graphql?query={query}&variables=%7B%22d%22:%22nope%22%7D");
+    let uri = uri.replace('{', "%7B").replace('}', "%7D");
+    let got = admin.send(Request::get(uri).body(Body::empty()).unwrap()).await;
+    assert_eq!((got.code(), got.error()["extensions"]["path"].clone()), ("BAD_USER_INPUT".to_owned(), json!(["d"])));
+    assert!(got.json().get("data").is_none());
+}
+
+#[rstest]
+#[tokio::test]
+async fn variables_inside_scalars_are_still_accepted(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, admin) = (server.memberbase("b").await, server.admin().await);
+    let schema = "mutation($b: ID!) { setAttributeSchema(input: {memberbaseId: $b, attributes: [\
+        {key: \"tier\", type: STRING}, {key: \"tags\", type: STRING_LIST}]}) { memberbase { id } } }";
+    admin.ask(schema, json!({"b": base})).await.data();
+    let store = "mutation($b: ID!, $t: String, $l: [String!] = [\"x\", \"y\"], $none: String) { \
+        bulkUpsertMembers(input: {memberbaseId: $b, members: [{ref: \"a\", attributes: {tier: $t, tags: $l, other: $none}}]}) \
+        { members { attributes } } }";
+    let stored = admin.ask(store, json!({"b": base, "t": "gold"})).await.data();
+    assert_eq!(stored["bulkUpsertMembers"]["members"][0]["attributes"], json!({"tier": "gold", "tags": ["x", "y"]}));
+    let query = "query($b: ID!, $x: String!, $y: String = \"y\") { \
+        members(memberbaseId: $b, filter: {attribute: {key: \"tags\", eq: [$x, $y]}}) { totalCount } }";
+    let found = admin.ask(query, json!({"b": base, "x": "x"})).await.data();
+    assert_eq!(found["members"]["totalCount"], 1);
+}
+
+/// Bulk mutations with their row type, their list, and a row that can't be stored.
+const ROWS: [(&str, &str, &str, &str); 3] = [
+    ("bulkUpsertMembers", "MemberInput", "members", "{ref: \"b\", sourceUpdatedAt: \"nope\"}"),
+    (
+        "bulkUpsertStampCollections",
+        "StampCollectionInput",
+        "stampCollections",
+        "{memberRef: \"a\", loyaltyProgramId: \"b\", stamps: 2147483648}",
+    ),
+    (
+        "bulkUpsertTransactions",
+        "TransactionInput",
+        "transactions",
+        "{memberRef: \"a\", externalId: \"b\", authCode: \"x\", network: VISA, bin: \"123456\", merchantId: \"m\", \
+        authedAt: \"2026-01-01\", amount: 0.5}",
+    ),
+];
+
+/// A row of each that is good.
+const GOOD: [&str; 3] = [
+    "{ref: \"a\", sourceUpdatedAt: \"2026-01-01T00:00:00Z\"}",
+    "{memberRef: \"a\", loyaltyProgramId: \"a\", stamps: 7}",
+    "{memberRef: \"a\", externalId: \"a\", authCode: \"x\", network: VISA, bin: \"123456\", merchantId: \"m\", \
+    authedAt: \"2026-01-01T00:00:00Z\", amount: 5}",
+];
+
+/// Converts a row of GraphQL to JSON.
+fn as_json(row: &str) -> Value {
+    let mut text = row.replace("VISA", "\"VISA\"");
+    for name in ["ref", "sourceUpdatedAt", "memberRef", "loyaltyProgramId", "stamps", "externalId", "authCode"] {
+        text = text.replace(&format!("{name}:"), &format!("\"{name}\":"));
+    }
+    for name in ["network", "bin", "merchantId", "authedAt", "amount"] {
+        text = text.replace(&format!("{name}:"), &format!("\"{name}\":"));
+    }
+    serde_json::from_str(&text).unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_bad_value_in_a_bulk_row_fails_its_row_alone(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
+    for ((field, ty, list, bad), good) in ROWS.into_iter().zip(GOOD) {
+        let call = |variables: &str, rows: &str| {
+            format!(
+                "mutation($b: ID!{variables}) {{ {field}(input: {{memberbaseId: $b, onError: SKIP_FAILED, {list}: {rows}}}) \
+                {{ summary {{ failed }} results {{ outcome error {{ code }} }} }} }}"
+            )
+        };
+        let (rows, json) = (format!("[{good}, {bad}]"), json!([as_json(good), as_json(bad)]));
+        for (document, given) in [
+            (call("", &rows), json!({"b": base})),
+            (call(&format!(", $r: [{ty}!]! = {rows}"), "$r"), json!({"b": base})),
+            (call(&format!(", $r: [{ty}!]!"), "$r"), json!({"b": base, "r": json})),
+            (call(&format!(", $r: {ty}!, $s: {ty}!"), "[$r, $s]"), json!({"b": base, "r": json[0], "s": json[1]})),
+        ] {
+            let told = writer.ask(&document, given).await.data()[field].clone();
+            assert_eq!(told["summary"]["failed"], 1, "{document}: {told}");
+            assert_eq!(told["results"][1]["error"]["code"], "INVALID_VALUE", "{document}: {told}");
+        }
+    }
+}
