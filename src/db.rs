@@ -239,7 +239,7 @@ impl Db {
                 begun => begun?,
             };
             let outcome = match work(session.clone()).await {
-                Ok(value) => session.finish().await.map(|()| value).map_err(E::from),
+                Ok(value) => self.finish(&session).await.map(|()| value).map_err(E::from),
                 Err(error) => {
                     session.roll_back().await;
                     Err(error)
@@ -254,6 +254,23 @@ impl Db {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Ends a transaction whose work succeeded, and has the tables analyzed that it may have made twice as large: on SQLite
+    /// as a part of it, so that nothing is written after the answer, on PostgreSQL in the background.
+    async fn finish(&self, session: &Session) -> Result<(), DbErr> {
+        let inserts = session.take_inserts();
+        if self.backend() != DbBackend::Sqlite {
+            session.finish().await?;
+            self.analyze_in_background(&inserts);
+            return Ok(());
+        }
+        let analyzed = self.analyze_in_transaction(session, &inserts).await;
+        session.finish().await?;
+        if analyzed {
+            self.reload_sqlite_statistics();
+        }
+        Ok(())
     }
 
     /// Begins a transaction. While it waits for a connection or a lock, the client may go.

@@ -14,7 +14,7 @@ use std::{
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::task::AbortHandle;
 
-use super::{Db, Lock, Session};
+use super::{Db, Lock, Session, sqlite_statistics};
 
 /// So few rows are read at once, whatever the plan.
 const FEW: u64 = 1_000;
@@ -95,6 +95,17 @@ impl Growth {
         self.state().tables.entry(table).or_default().due = due;
     }
 
+    /// Takes the result of a look: after how many new rows the next one is due, or why it failed.
+    fn finished(&self, table: &'static str, outcome: Result<u64, DbErr>) {
+        match outcome {
+            Ok(due) => self.looked(table, due),
+            Err(error) => {
+                tracing::warn!(%error, table, "a table was not analyzed; the next attempt is in ten minutes");
+                self.failed();
+            }
+        }
+    }
+
     /// A look failed: for a while the statistics are left to autovacuum.
     fn failed(&self) {
         self.state().rest = Some(Instant::now() + REST);
@@ -109,32 +120,38 @@ impl Growth {
 }
 
 impl Db {
-    /// To be told how many rows were added to a table. Returns at once.
-    pub fn grew(&self, table: &'static str, rows: u64) {
-        if !self.growth.add(table, rows) {
+    /// Counts new rows, and starts a task that analyzes tables that have doubled, if none is running. Returns at once.
+    pub(super) fn analyze_in_background(&self, inserts: &[(&'static str, u64)]) {
+        let due = inserts.iter().filter(|(table, rows)| self.growth.add(table, *rows)).count();
+        if due == 0 {
             return;
         }
         let db = self.aside();
         let look = async move {
             while let Some(table) = db.growth.next() {
-                match db.with_deadline(Instant::now() + TIME).keep_up(table).await {
-                    Ok(due) => db.growth.looked(table, due),
-                    Err(error) => {
-                        tracing::warn!(%error, table, "a table was not analyzed; the next attempt is in ten minutes");
-                        db.growth.failed();
-                    }
-                }
+                let outcome = db.with_deadline(Instant::now() + TIME).keep_up(table).await;
+                db.growth.finished(table, outcome.map(|rows| rows.clamp(FEW, MANY)));
             }
         };
         self.growth.state().task = Some(tokio::spawn(look).abort_handle());
     }
 
-    /// Analyzes a table that is twice as large as the database knows. Returns after how many new rows it may be so again.
-    async fn keep_up(&self, table: &str) -> Result<u64, DbErr> {
-        if self.backend() == DbBackend::Sqlite {
-            return Ok(self.analyze_sqlite(table).await?.max(FEW));
+    /// Counts new rows, and analyzes SQLite tables that may have doubled. Returns whether it analyzed any.
+    pub(super) async fn analyze_in_transaction(&self, session: &Session, inserts: &[(&'static str, u64)]) -> bool {
+        let due = inserts.iter().filter(|(table, rows)| self.growth.add(table, *rows)).count();
+        if due == 0 {
+            return false;
         }
-        let rows = self.write(Lock::None, async |session| {
+        while let Some(table) = self.growth.next() {
+            let outcome = sqlite_statistics::analyze(session, table).await;
+            self.growth.finished(table, outcome.map(|rows| rows.max(FEW)));
+        }
+        true
+    }
+
+    /// Analyzes a table that is twice as large as PostgreSQL knows. Returns how many rows it has.
+    async fn keep_up(&self, table: &str) -> Result<u64, DbErr> {
+        self.write(Lock::None, async |session| {
             let (rows, doubled) = known(&session, table).await?;
             if !doubled {
                 return Ok(rows);
@@ -143,8 +160,8 @@ impl Db {
             let analyze = format!("SET LOCAL client_min_messages = error; ANALYZE (SKIP_LOCKED) \"{table}\"");
             session.execute_unprepared(&analyze).await?;
             Ok::<_, DbErr>(known(&session, table).await?.0)
-        });
-        Ok(rows.await?.clamp(FEW, MANY))
+        })
+        .await
     }
 }
 

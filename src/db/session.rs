@@ -2,8 +2,9 @@
 //! middle of something.
 
 use std::{
+    mem,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -46,6 +47,8 @@ struct Inner {
     statements: Arc<AtomicU64>,
     discard: AtomicBool,
     contended: AtomicBool,
+    /// Rows that the transaction inserted, by table.
+    inserts: std::sync::Mutex<Vec<(&'static str, u64)>>,
     /// Whether nobody else is to write in its memberbases.
     alone: bool,
     /// Whether a statement had many rows.
@@ -65,6 +68,7 @@ impl Session {
             statements,
             discard: AtomicBool::new(false),
             contended: AtomicBool::new(false),
+            inserts: std::sync::Mutex::default(),
             alone,
             large: AtomicBool::new(false),
         }))
@@ -124,6 +128,17 @@ impl Session {
     /// Says that others stood in the way, though no statement failed: what fails then is done again.
     pub fn contend(&self) {
         self.0.contended.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts rows that the transaction inserted into a table, whose statistics are then kept up to date.
+    pub fn record_inserts(&self, table: &'static str, rows: u64) {
+        self.0.inserts.lock().unwrap_or_else(PoisonError::into_inner).push((table, rows));
+    }
+
+    /// Takes what was inserted; nothing if the transaction is rolled back.
+    pub(super) fn take_inserts(&self) -> Vec<(&'static str, u64)> {
+        let inserts = mem::take(&mut *self.0.inserts.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.0.discard.load(Ordering::Relaxed) { Vec::new() } else { inserts }
     }
 
     pub(super) fn contended(&self) -> bool {
@@ -284,7 +299,7 @@ impl Session {
         status: &mut Status,
         statement: impl Future<Output = Result<T, sqlx::Error>> + Send,
     ) -> Result<T, DbErr> {
-        let before = std::mem::replace(&mut status.busy, true);
+        let before = mem::replace(&mut status.busy, true);
         // A transaction that is beyond its deadline is still to be ended.
         let latest = self.0.cutoff.deadline.map(|deadline| deadline.max(Instant::now()) + GRACE);
         let too_late = async {

@@ -35,32 +35,30 @@ const ANALYZE: &str = "PRAGMA analysis_limit = 400; ANALYZE";
 impl Db {
     /// Gives each index of a SQLite database statistics, if it has none. They hold for all connections of this process.
     pub(super) async fn complete_sqlite_statistics(&self) -> Result<(), DbErr> {
-        let Pools::Sqlite { readers, .. } = &*self.pools else { return Ok(()) };
-        let added = self.write(Lock::None, async |session| complete(&session).await).await?;
-        if added > 0 {
-            readers.retire();
+        if self.backend() == DbBackend::Sqlite
+            && self.write(Lock::None, async |session| complete(&session).await).await? > 0
+        {
+            self.reload_sqlite_statistics();
         }
         Ok(())
     }
 
-    /// Analyzes a table, for all connections of this process. Returns how many rows it has, about.
-    pub(super) async fn analyze_sqlite(&self, table: &str) -> Result<u64, DbErr> {
-        let Pools::Sqlite { readers, .. } = &*self.pools else { return Ok(0) };
-        let rows = self
-            .write(Lock::None, async |session| {
-                session.execute_unprepared(&format!("{ANALYZE} \"{table}\"")).await?;
-                // An empty table has no statistics after it.
-                complete(&session).await?;
-                let sql = "SELECT CAST(stat AS integer) FROM sqlite_stat1 WHERE tbl = $1 AND idx = $1";
-                let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [table.into()]);
-                let row = session.query_one_raw(statement).await?;
-                row.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))
-            })
-            .await?;
-        // A connection reads the statistics when it opens the database.
-        readers.retire();
-        Ok(rows.unsigned_abs())
+    /// Has all other connections of this process read the statistics: a connection does so when it opens the database.
+    pub(super) fn reload_sqlite_statistics(&self) {
+        if let Pools::Sqlite { readers, .. } = &*self.pools {
+            readers.retire();
+        }
     }
+}
+
+/// Analyzes a table. Returns how many rows it has, about.
+pub(super) async fn analyze(session: &Session, table: &str) -> Result<u64, DbErr> {
+    session.execute_unprepared(&format!("{ANALYZE} \"{table}\"")).await?;
+    // An empty table has no statistics after it.
+    complete(session).await?;
+    let sql = "SELECT CAST(stat AS integer) FROM sqlite_stat1 WHERE tbl = $1 AND idx = $1";
+    let row = session.query_one_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, [table.into()])).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))?.unsigned_abs())
 }
 
 /// Returns how many indexes had no statistics.

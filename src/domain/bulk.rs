@@ -97,7 +97,6 @@ impl<Id> Upserted<Id> {
         for (outcome, count) in RowOutcome::ALL.into_iter().zip(counts) {
             app.rows.add(kind, outcome, count);
         }
-        app.db.grew(kind.as_str(), counts[RowOutcome::Created as usize]);
     }
 }
 

@@ -344,6 +344,7 @@ impl<'a, K: Kind<'a>> Call<'_, 'a, K> {
             columns.extend(named(state.iter().copied(), self.kind.state_values(states)));
             inserted += self.session.bulk(&sql, &scalars, &Rows::new(columns)).await?;
         }
+        self.session.record_inserts(K::TABLE, inserted);
         Ok(inserted)
     }
 
