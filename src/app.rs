@@ -8,14 +8,14 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use changes::{Changes, Figures, Heard};
+pub use changes::{ChangeCounts, ChangeReceiver, Changes};
 
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, Together},
+    db::{Db, LookupBatcher},
     entity::member,
-    types::{Limits, Tally},
+    types::{Limits, RowCounters},
 };
 
 /// All that a request may reach. A clone is cheap and shares the database.
@@ -26,9 +26,9 @@ pub struct App {
     /// What a request may ask for.
     pub limits: Arc<Limits>,
     /// What became of the rows that were sent.
-    pub rows: Tally,
+    pub rows: RowCounters,
     /// Members by memberbase and ref, those asked for at the same time together.
-    pub members_by_ref: Arc<Together<(Uuid, String), member::Model>>,
+    pub members_by_ref: Arc<LookupBatcher<(Uuid, String), member::Model>>,
     /// Who is told of what was committed.
     pub changes: Changes,
     /// Counts the changes of this server's that may have ended tokens.
@@ -41,7 +41,7 @@ impl App {
         Self {
             db,
             limits: Arc::new(limits),
-            rows: Tally::default(),
+            rows: RowCounters::default(),
             members_by_ref: Arc::default(),
             changes: Changes::default(),
             token_changes: Arc::default(),
@@ -54,14 +54,14 @@ impl App {
     }
 
     /// The same, for what no request asks for itself: its statements are counted apart.
-    pub fn aside(&self) -> Self {
-        Self { db: self.db.aside(), ..self.clone() }
+    pub fn untracked(&self) -> Self {
+        Self { db: self.db.untracked(), ..self.clone() }
     }
 
     /// Returns the `App` of one call, which also counts the call's own rows. The token is cancelled when the client goes.
-    pub fn of_call(&self, deadline: Instant, client: CancellationToken) -> Self {
+    pub fn per_request(&self, deadline: Instant, client: CancellationToken) -> Self {
         let db = self.db.with_deadline(deadline).with_client(client);
-        Self { rows: self.rows.of_call(), db, ..self.clone() }
+        Self { rows: self.rows.per_request(), db, ..self.clone() }
     }
 
     /// Returns an `App` whose work also stops when the client goes, if it is a dry run: only the client needs the result.

@@ -21,19 +21,19 @@ use crate::{
 };
 
 /// No secret of ours is nearly as long; what is longer is not looked up.
-const LONGEST_SECRET: usize = 256;
+const MAX_SECRET_BYTES: usize = 256;
 
 /// How long a token is believed without a look at the database: so long a token may go on that was ended elsewhere.
-const BELIEVED: Duration = Duration::from_secs(1);
+const CACHE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// How long a look for the end of a token may take.
-const LOOKING: Duration = Duration::from_secs(5);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long noting the use of a token may take.
-const NOTING: Duration = Duration::from_secs(60);
+const LAST_USED_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// From so many on, those that are not believed any more are forgotten.
-const MANY: usize = 1024;
+const MAX_CACHED_TOKENS: usize = 1024;
 
 /// The tokens that were seen lately. Only valid ones are remembered, so there are never more than there are tokens.
 #[derive(Default)]
@@ -61,7 +61,7 @@ impl Tokens {
         if let Some(caller) = self.believed(secret, changes) {
             return Ok(caller);
         }
-        let aside = app.aside();
+        let aside = app.untracked();
         let Proof { caller, expires_at, last_used_at } = match api_token::authenticate(&aside, secret).await {
             Err(error) => {
                 self.seen().remove(&secret);
@@ -71,22 +71,22 @@ impl Tokens {
         };
         let now = Time::now();
         let left = expires_at.map_or(i64::MAX, |time| time.micros() - now.micros());
-        let believed = BELIEVED.min(Duration::from_micros(left.max(0).cast_unsigned()));
+        let believed = CACHE_LIFETIME.min(Duration::from_micros(left.max(0).cast_unsigned()));
         let mut seen = self.seen();
-        if seen.len() >= MANY {
+        if seen.len() >= MAX_CACHED_TOKENS {
             seen.retain(|_, seen| seen.until > Instant::now());
         }
         let noted = seen.get(&secret).and_then(|seen| seen.noted).max(last_used_at);
-        let stale = api_token::is_to_be_noted(noted, now);
+        let stale = api_token::needs_last_used_update(noted, now);
         let until = Instant::now() + believed;
         let noted = if stale { Some(now) } else { noted };
         seen.insert(secret, Seen { caller: caller.clone(), changes, until, noted });
         drop(seen);
         if stale && let Some(token) = caller.token() {
             // Nobody waits for it: SQLite's writer may be busy for long.
-            let app = aside.until(Instant::now() + NOTING);
+            let app = aside.until(Instant::now() + LAST_USED_TIMEOUT);
             tasks.spawn(async move {
-                if let Err(error) = api_token::note_use(&app, token).await {
+                if let Err(error) = api_token::update_last_used(&app, token).await {
                     tracing::warn!(%token, ?error, "the use of a token was not noted");
                 }
             });
@@ -100,10 +100,10 @@ impl Tokens {
         let mut changes = app.watch_tokens();
         loop {
             tokio::select! {
-                () = sleep(BELIEVED) => {}
+                () = sleep(CACHE_LIFETIME) => {}
                 Ok(()) = changes.changed() => {}
             }
-            let app = app.until(Instant::now() + LOOKING);
+            let app = app.until(Instant::now() + LOOKUP_TIMEOUT);
             if matches!(self.caller(&app, tasks, bearer).await, Err(Error::Unauthenticated)) {
                 return;
             }
@@ -141,7 +141,7 @@ impl Bearer {
 fn secret(value: &str) -> Option<&str> {
     let (scheme, secret) = value.split_once(' ')?;
     let secret = secret.trim_matches(' ');
-    let fits = (1..=LONGEST_SECRET).contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic());
+    let fits = (1..=MAX_SECRET_BYTES).contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic());
     (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(secret)
 }
 
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_token() {
-        let long = format!("Bearer {}", "x".repeat(LONGEST_SECRET + 1));
+        let long = format!("Bearer {}", "x".repeat(MAX_SECRET_BYTES + 1));
         for values in [
             &[][..],
             &[""],

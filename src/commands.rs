@@ -181,7 +181,7 @@ fn print(text: impl std::fmt::Display) -> Result<(), Error> {
 }
 
 /// Tells something that is no data.
-fn tell(text: impl std::fmt::Display) {
+fn print_notice(text: impl std::fmt::Display) {
     // Where not even stderr can be written there is nobody to tell.
     let _ = writeln!(io::stderr(), "{text}");
 }

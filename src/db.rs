@@ -3,22 +3,22 @@
 //! [`Db::read`] and [`Db::write`] name the intent. On SQLite there is one connection that writes and a pool of those
 //! that read; on PostgreSQL one pool serves both.
 
-mod columns;
+mod array_binds;
+mod auto_analyze;
+mod coalesce;
+mod columnar;
 mod connect;
 mod connection;
 mod cutoff;
 mod deadline;
-mod fault;
-mod growth;
+mod error_kind;
 mod migrate;
 mod notify;
 mod open;
+mod pool;
 mod readiness;
-mod rows;
 mod session;
 mod sqlite_statistics;
-mod together;
-mod warm;
 
 use std::{
     ops::Add,
@@ -33,29 +33,29 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::Semaphore;
 
-pub use columns::{Cell, Cells, Columns, Name, Texts};
+pub use array_binds::{ArrayColumn, ArrayTable, ScalarBind, json, list};
+pub use coalesce::LookupBatcher;
+pub use columnar::{ColumnSpec, ColumnValues, ColumnarRows, FromColumn, TextColumn};
 pub use connect::Settings;
 pub use cutoff::{Cutoff, Steps};
-pub use fault::Fault;
+pub use error_kind::DbErrorKind;
 pub use migrate::Migration;
 pub use notify::Listener;
 pub use open::OpenError;
-pub use rows::{Column, Rows, Scalar, json, list};
 pub use session::Session;
-pub use together::Together;
 
+use auto_analyze::AnalyzeScheduler;
 use connection::Connection;
-use growth::Growth;
+use pool::LifoPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use warm::Warm;
 
 /// How often a transaction that others stood in the way of is tried again.
-const RETRIES: u32 = 20;
+const MAX_RETRIES: u32 = 20;
 
 /// After so many of them it keeps the others from its memberbases meanwhile, or those who delete what it finds, again and
 /// again, would stand in its way without end.
-const PATIENCE: u32 = 3;
+const ATTEMPTS_BEFORE_EXCLUSIVE: u32 = 3;
 
 /// The database, with the deadline of the request that it serves and a count of what was done. A clone shares the pools
 /// and the count.
@@ -67,9 +67,9 @@ pub struct Db {
     client: Option<CancellationToken>,
     statements: Arc<AtomicU64>,
     /// Those of [`Db::aside`].
-    statements_aside: Arc<AtomicU64>,
+    untracked_statements: Arc<AtomicU64>,
     waits: Arc<Waits>,
-    growth: Arc<Growth>,
+    analyze_scheduler: Arc<AnalyzeScheduler>,
 }
 
 /// The waits for a connection, those in vain too.
@@ -93,11 +93,11 @@ pub struct Connections {
 #[derive(Debug)]
 enum Pools {
     Sqlite {
-        readers: Arc<Warm<Sqlite>>,
-        writer: Arc<Warm<Sqlite>>,
+        readers: Arc<LifoPool<Sqlite>>,
+        writer: Arc<LifoPool<Sqlite>>,
     },
     Postgres {
-        pool: Arc<Warm<Postgres>>,
+        pool: Arc<LifoPool<Postgres>>,
         /// A place for each of those who may write at a time.
         writers: Arc<Semaphore>,
         /// The settings that a transaction makes for itself, behind its `BEGIN`.
@@ -122,7 +122,7 @@ pub enum Lock {
 
 impl Lock {
     /// The same, or without anybody else who writes in the memberbase.
-    fn alone_if(self, alone: bool) -> Self {
+    fn escalate_if(self, alone: bool) -> Self {
         match self {
             Self::Shared(memberbase) if alone => Self::Exclusive(memberbase),
             lock => lock,
@@ -176,8 +176,8 @@ impl Db {
     }
 
     /// The same, for what no request asks for itself: its statements are counted apart.
-    pub fn aside(&self) -> Self {
-        Self { statements: Arc::clone(&self.statements_aside), ..self.clone() }
+    pub fn untracked(&self) -> Self {
+        Self { statements: Arc::clone(&self.untracked_statements), ..self.clone() }
     }
 
     /// How often a connection was waited for through this and its clones, and how long in all.
@@ -201,12 +201,12 @@ impl Db {
             Pools::Sqlite { readers, .. } => Connection::sqlite(readers, &self.cutoff).await?,
             Pools::Postgres { pool, .. } => Connection::postgres(pool, &self.cutoff, None).await?,
         };
-        Ok(Session::new(connection, self.cutoff.clone(), self.statements.clone(), false))
+        Ok(Session::new(connection, self, false))
     }
 
     /// Does `work`, which writes nothing, with statements that PostgreSQL plans by the values that they bind. Others it
     /// plans once for all values; that is wrong where a value decides whether an index is worth its while.
-    pub async fn read_by_values<T, E, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, E>
+    pub async fn read_with_custom_plan<T, E, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, E>
     where
         E: From<DbErr>,
         Work: Future<Output = Result<T, E>>,
@@ -230,8 +230,8 @@ impl Db {
     {
         let mut attempt = 0;
         loop {
-            let session = match self.begin(lock, attempt > PATIENCE).await {
-                Err(error) if Fault::of(&error) == Fault::Contention && attempt < RETRIES => {
+            let session = match self.begin(lock, attempt > ATTEMPTS_BEFORE_EXCLUSIVE).await {
+                Err(error) if DbErrorKind::of(&error) == DbErrorKind::Contention && attempt < MAX_RETRIES => {
                     attempt += 1;
                     tokio::time::sleep(pause(attempt)).await;
                     continue;
@@ -246,7 +246,7 @@ impl Db {
                 }
             };
             match outcome {
-                Err(_) if session.contended() && attempt < RETRIES => {
+                Err(_) if session.contended() && attempt < MAX_RETRIES => {
                     attempt += 1;
                     tracing::debug!(attempt, "another transaction stood in the way, once more");
                     tokio::time::sleep(pause(attempt)).await;
@@ -277,7 +277,7 @@ impl Db {
     async fn begin(&self, lock: Lock, alone: bool) -> Result<Session, DbErr> {
         tokio::select! {
             begun = self.begin_before_deadline(lock, alone) => begun,
-            () = self.cutoff.client_gone() => Err(fault::timeout()),
+            () = self.cutoff.client_gone() => Err(error_kind::timeout()),
         }
     }
 
@@ -291,10 +291,10 @@ impl Db {
                 let permit = connect::write_permit(writers, self.cutoff.deadline).await?;
                 let connection = Connection::postgres(pool, &self.cutoff, Some(permit)).await?;
                 let limit = timeout(self.cutoff.deadline.unwrap_or_else(|| Instant::now() + *longest));
-                (connection, format!("BEGIN{local}{limit}{}", advisory(lock.alone_if(alone))))
+                (connection, format!("BEGIN{local}{limit}{}", advisory(lock.escalate_if(alone))))
             }
         };
-        let session = Session::new(connection, self.cutoff.clone(), self.statements.clone(), alone);
+        let session = Session::new(connection, self, alone);
         drop(wait);
         session.begin(&statement).await?;
         Ok(session)
@@ -307,7 +307,7 @@ impl Db {
 
     /// Closes all connections, once what runs has ended.
     pub async fn close(&self) {
-        self.growth.stop();
+        self.analyze_scheduler.stop();
         match &*self.pools {
             Pools::Sqlite { readers, writer } => {
                 readers.close().await;

@@ -7,13 +7,13 @@ mod limits;
 mod nearest;
 mod page;
 mod private_file;
-mod strict;
-mod tally;
+mod row_counters;
+mod safe_integer;
+mod strict_json;
 mod time;
-mod whole;
 
-pub use ascii::Ascii;
-pub use change::{Change, MOST_IDS, Touched};
+pub use ascii::AsciiText;
+pub use change::{Change, MAX_REPORTED_IDS, Touched};
 pub use id::{
     AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId,
 };
@@ -22,9 +22,9 @@ pub use limits::{
     TrafficLimits,
 };
 pub use nearest::nearest;
-pub use page::{Direction, Page, Slice, Start};
+pub use page::{Anchor, Direction, Page, Slice};
 pub use private_file::private_file;
-pub use strict::Strict;
-pub use tally::{Counts, RowKind, RowOutcome, Tally};
+pub use row_counters::{Counts, RowCounters, RowKind, RowOutcome};
+pub use safe_integer::{MAX_SAFE_INTEGER, parse_safe_integer};
+pub use strict_json::Strict;
 pub use time::{MalformedTime, Time};
-pub use whole::{MAX_WHOLE, whole};

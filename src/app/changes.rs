@@ -18,7 +18,7 @@ use super::relay::ServerId;
 use crate::types::{Change, MemberbaseId};
 
 /// So many changes wait for the relay. With all their ids they take 4 MiB.
-const OUTBOX: usize = 256;
+const OUTBOX_CAPACITY: usize = 256;
 
 /// Where changes are told, and heard of. A clone is of the same.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ struct Hub {
     relayed: AtomicBool,
     outbox: Mutex<Outbox>,
     /// Rung when there is something in the outbox.
-    bell: Notify,
+    wakeup: Notify,
     delivered: AtomicU64,
     missed: AtomicU64,
 }
@@ -49,16 +49,16 @@ pub(super) struct Outbox {
 
 /// What is heard of one memberbase from now on.
 #[derive(Debug)]
-pub struct Heard {
+pub struct ChangeReceiver {
     hub: Arc<Hub>,
     memberbase: MemberbaseId,
     /// None once the memberbase is no more.
     receiver: Option<broadcast::Receiver<Arc<Change>>>,
 }
 
-/// Figures of a server, for those who watch it.
+/// ChangeCounts of a server, for those who watch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Figures {
+pub struct ChangeCounts {
     /// Who listens now.
     pub subscriptions: usize,
     /// Changes that subscribers were given, each time.
@@ -69,12 +69,12 @@ pub struct Figures {
 
 impl Changes {
     /// Whether anybody may hear of a change: if not, nobody has to find out what it was.
-    pub fn are_heard(&self) -> bool {
+    pub fn has_subscribers(&self) -> bool {
         self.0.subscriptions.load(SeqCst) > 0 || self.0.relayed.load(SeqCst)
     }
 
     /// Tells what was committed. It waits for nobody.
-    pub fn tell(&self, change: Change) {
+    pub fn publish(&self, change: Change) {
         let change = Arc::new(change.bounded());
         if change.is_empty() {
             return;
@@ -82,29 +82,29 @@ impl Changes {
         self.deliver(Arc::clone(&change));
         if self.0.relayed.load(SeqCst) {
             let mut outbox = lock(&self.0.outbox);
-            if outbox.changes.len() < OUTBOX {
+            if outbox.changes.len() < OUTBOX_CAPACITY {
                 outbox.changes.push(change);
             } else {
                 outbox.lost = true;
             }
             drop(outbox);
-            self.0.bell.notify_one();
+            self.0.wakeup.notify_one();
         }
     }
 
     /// Listens to one memberbase, with so many changes waiting at most.
-    pub fn subscribe(&self, memberbase: MemberbaseId, buffer: usize) -> Heard {
+    pub fn subscribe(&self, memberbase: MemberbaseId, buffer: usize) -> ChangeReceiver {
         let mut memberbases = lock(&self.0.memberbases);
         let sender = memberbases.entry(memberbase).or_insert_with(|| broadcast::Sender::new(buffer));
         let receiver = Some(sender.subscribe());
         self.0.subscriptions.fetch_add(1, SeqCst);
-        Heard { hub: Arc::clone(&self.0), memberbase, receiver }
+        ChangeReceiver { hub: Arc::clone(&self.0), memberbase, receiver }
     }
 
     /// The figures as they are now.
-    pub fn figures(&self) -> Figures {
+    pub fn counts(&self) -> ChangeCounts {
         let Hub { subscriptions, delivered, missed, .. } = &*self.0;
-        Figures {
+        ChangeCounts {
             subscriptions: subscriptions.load(SeqCst),
             delivered: delivered.load(SeqCst),
             missed: missed.load(SeqCst),
@@ -146,7 +146,7 @@ impl Changes {
             if outgoing.lost || !outgoing.changes.is_empty() {
                 return outgoing;
             }
-            self.0.bell.notified().await;
+            self.0.wakeup.notified().await;
         }
     }
 
@@ -156,13 +156,13 @@ impl Changes {
     }
 
     /// What was taken from the outbox did not arrive.
-    pub(super) fn lose(&self) {
+    pub(super) fn mark_lost(&self) {
         lock(&self.0.outbox).lost = true;
-        self.0.bell.notify_one();
+        self.0.wakeup.notify_one();
     }
 }
 
-impl Heard {
+impl ChangeReceiver {
     /// The next change, and whether others before it were lost. None once the memberbase is no more.
     pub async fn next(&mut self) -> Option<(Arc<Change>, bool)> {
         let mut missed = false;
@@ -185,7 +185,7 @@ impl Heard {
     }
 }
 
-impl Drop for Heard {
+impl Drop for ChangeReceiver {
     fn drop(&mut self) {
         let mut memberbases = lock(&self.hub.memberbases);
         self.receiver = None;
@@ -218,19 +218,19 @@ mod tests {
     #[tokio::test]
     async fn each_memberbase_is_heard_by_its_own_subscribers() {
         let (changes, one, other) = (Changes::default(), base(), base());
-        assert!(!changes.are_heard());
+        assert!(!changes.has_subscribers());
         let (mut first, mut second) = (changes.subscribe(one, 8), changes.subscribe(one, 8));
         let mut third = changes.subscribe(other, 8);
-        assert!(changes.are_heard());
-        changes.tell(change(one, 0));
-        changes.tell(change(one, 1));
-        changes.tell(change(other, 2));
+        assert!(changes.has_subscribers());
+        changes.publish(change(one, 0));
+        changes.publish(change(one, 1));
+        changes.publish(change(other, 2));
         for (heard, count) in [(&mut first, 1), (&mut second, 1), (&mut third, 2)] {
             let (change, missed) = heard.next().await.expect("a change");
             assert_eq!((change.created.count, missed), (count, false));
         }
         drop((first, second, third));
-        assert!(!changes.are_heard() && lock(&changes.0.memberbases).is_empty());
+        assert!(!changes.has_subscribers() && lock(&changes.0.memberbases).is_empty());
     }
 
     #[tokio::test]
@@ -238,7 +238,7 @@ mod tests {
         let (changes, base) = (Changes::default(), base());
         let mut slow = changes.subscribe(base, 4);
         for count in 1..=10 {
-            changes.tell(change(base, count));
+            changes.publish(change(base, count));
         }
         let mut heard = Vec::new();
         for _ in 0..4 {
@@ -246,16 +246,16 @@ mod tests {
             heard.push((change.created.count, missed));
         }
         assert_eq!(heard, [(7, true), (8, false), (9, false), (10, false)]);
-        assert_eq!(changes.figures(), Figures { subscriptions: 1, delivered: 4, missed: 6 });
+        assert_eq!(changes.counts(), ChangeCounts { subscriptions: 1, delivered: 4, missed: 6 });
     }
 
     #[tokio::test]
     async fn nothing_is_heard_after_the_last_change() {
         let (changes, base) = (Changes::default(), base());
         let mut heard = changes.subscribe(base, 4);
-        changes.tell(Change { last: true, ..Change::new(base) });
+        changes.publish(Change { last: true, ..Change::new(base) });
         assert!(heard.next().await.expect("the last").0.last);
-        changes.tell(change(base, 1));
+        changes.publish(change(base, 1));
         assert_eq!(heard.next().await, None);
     }
 
@@ -263,13 +263,13 @@ mod tests {
     async fn an_outbox_that_is_full_says_so() {
         let (changes, base) = (Changes::default(), base());
         changes.set_relayed(true);
-        for _ in 0..OUTBOX {
-            changes.tell(change(base, 1));
+        for _ in 0..OUTBOX_CAPACITY {
+            changes.publish(change(base, 1));
         }
         assert!(!lock(&changes.0.outbox).lost);
-        changes.tell(change(base, 1));
+        changes.publish(change(base, 1));
         let outgoing = changes.next_outgoing().await;
-        assert_eq!((outgoing.changes.len(), outgoing.lost), (OUTBOX, true));
+        assert_eq!((outgoing.changes.len(), outgoing.lost), (OUTBOX_CAPACITY, true));
         let outgoing = changes.outgoing();
         assert_eq!((outgoing.changes.len(), outgoing.lost), (0, false));
     }

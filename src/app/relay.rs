@@ -12,22 +12,22 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::wire::ServerId;
-use self::wire::{Inbox, Parcel, pieces};
+use self::wire::{Inbox, Message, fragments};
 use super::App;
 
 /// The channel of notifications; each database has its own.
 const CHANNEL: &str = "memberbase_changes";
 
 /// How long it may take to notify.
-const SEND: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait after a failure.
-const PAUSE: Duration = Duration::from_secs(1);
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 impl App {
     /// Tells other servers what is committed here from now on, until `stop`, and then what is left: to be awaited before the
     /// database is closed. On SQLite, which has one server, there is nothing to do.
-    pub fn tell_others(self, stop: CancellationToken) -> impl Future<Output = ()> {
+    pub fn relay_outbound(self, stop: CancellationToken) -> impl Future<Output = ()> {
         self.changes.set_relayed(self.db.notifies());
         self.send(stop)
     }
@@ -45,8 +45,8 @@ impl App {
             if outgoing.changes.is_empty() && !outgoing.lost {
                 return;
             }
-            let texts = pieces(self.changes.server(), &Parcel { changes: outgoing.changes, lost: outgoing.lost });
-            match self.db.aside().with_deadline(Instant::now() + SEND).notify(CHANNEL, &texts).await {
+            let texts = fragments(self.changes.server(), &Message { changes: outgoing.changes, lost: outgoing.lost });
+            match self.db.untracked().with_deadline(Instant::now() + SEND_TIMEOUT).notify(CHANNEL, &texts).await {
                 Ok(()) => failing = false,
                 Err(_) if stop.is_cancelled() => return,
                 Err(cause) => {
@@ -54,9 +54,9 @@ impl App {
                         tracing::warn!(%cause, "other servers were not told of changes; they will be told that some are lost");
                     }
                     failing = true;
-                    self.changes.lose();
+                    self.changes.mark_lost();
                     tokio::select! {
-                        () = sleep(PAUSE) => {}
+                        () = sleep(RECONNECT_DELAY) => {}
                         () = stop.cancelled() => {}
                     }
                 }
@@ -65,7 +65,7 @@ impl App {
     }
 
     /// Hears of what other servers committed, until `stop`.
-    pub async fn hear_others(self, stop: CancellationToken) {
+    pub async fn relay_inbound(self, stop: CancellationToken) {
         if self.db.notifies() {
             tokio::select! {
                 () = self.listen() => {}
@@ -89,7 +89,7 @@ impl App {
                     let mut inbox = Inbox::new(self.changes.server());
                     loop {
                         match listener.next().await {
-                            Ok(text) => inbox.take(&text).into_iter().for_each(|parcel| self.deliver(parcel)),
+                            Ok(text) => inbox.receive(&text).into_iter().for_each(|parcel| self.deliver(parcel)),
                             Err(cause) => break cause,
                         }
                     }
@@ -104,12 +104,12 @@ impl App {
                 _ => tracing::debug!(%cause, "still no connection that hears of other servers' changes"),
             }
             if failures > 1 {
-                sleep(PAUSE).await;
+                sleep(RECONNECT_DELAY).await;
             }
         }
     }
 
-    fn deliver(&self, Parcel { changes, lost }: Parcel) {
+    fn deliver(&self, Message { changes, lost }: Message) {
         if lost {
             self.changes.deliver_loss();
         }

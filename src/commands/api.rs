@@ -22,13 +22,13 @@ pub(super) type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Speaks GraphQL to a server, or to the same schema on the database.
 pub(super) struct Client {
-    way: Way,
+    way: Transport,
     timeout: Duration,
     retry_for: Duration,
     notice: Notice,
 }
 
-enum Way {
+enum Transport {
     Http(Box<Http>),
     InProcess(InProcess),
 }
@@ -37,7 +37,7 @@ enum Way {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The same call may succeed later, perhaps not before this time.
-    Passing(String, Option<Duration>),
+    Retryable(String, Option<Duration>),
     /// The API refuses.
     Refused(Refusal),
     /// What answers is no API.
@@ -82,7 +82,7 @@ pub(super) struct RowFault {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self::Refused(match failure {
-            Failure::Passing(message, _) | Failure::Broken(message) => message,
+            Failure::Retryable(message, _) | Failure::Broken(message) => message,
             Failure::Refused(refusal) => refusal.message,
         })
     }
@@ -122,15 +122,15 @@ impl Client {
     /// Over HTTP where there is a URL, else on the database.
     pub(super) async fn open(api: &config::Api, database: &Database, notice: Notice) -> Result<Self, Error> {
         let way = match &api.url {
-            Some(url) => Way::Http(Box::new(Http::new(url, api.token_file.as_deref())?)),
-            None => Way::InProcess(InProcess::open(database).await?),
+            Some(url) => Transport::Http(Box::new(Http::new(url, api.token_file.as_deref())?)),
+            None => Transport::InProcess(InProcess::open(database).await?),
         };
         Ok(Self { way, timeout: api.request_timeout.0, retry_for: api.retry_for.0, notice })
     }
 
     /// Waits for what runs, and closes the database.
     pub(super) async fn close(self) {
-        if let Way::InProcess(database) = self.way {
+        if let Transport::InProcess(database) = self.way {
             database.close().await;
         }
     }
@@ -141,8 +141,8 @@ impl Client {
         let mut retries = Retries::new(self.retry_for);
         loop {
             match self.attempt(body.clone()).await {
-                Err(Failure::Passing(message, after)) => {
-                    let Some(wait) = retries.next(after) else { return Err(Failure::Passing(message, after)) };
+                Err(Failure::Retryable(message, after)) => {
+                    let Some(wait) = retries.next(after) else { return Err(Failure::Retryable(message, after)) };
                     (self.notice)(&format!("{message}; trying again in {:.1} s", wait.as_secs_f64()));
                     sleep(wait).await;
                 }
@@ -163,14 +163,14 @@ impl Client {
     async fn attempt<T: DeserializeOwned>(&self, body: Bytes) -> Result<T, Failure> {
         let answer = async {
             match &self.way {
-                Way::Http(server) => server.send(body).await,
-                Way::InProcess(database) => Ok(Sent { body: database.send(body).await?, retry_after: None }),
+                Transport::Http(server) => server.send(body).await,
+                Transport::InProcess(database) => Ok(Sent { body: database.send(body).await?, retry_after: None }),
             }
         };
         let Sent { body, retry_after } = timeout(self.timeout, answer).await.unwrap_or_else(|_| {
-            Err(Failure::Passing(format!("there was no answer within {:?} (--request-timeout)", self.timeout), None))
+            Err(Failure::Retryable(format!("there was no answer within {:?} (--request-timeout)", self.timeout), None))
         })?;
-        judge(&body, retry_after)
+        parse_response(&body, retry_after)
     }
 }
 
@@ -184,14 +184,14 @@ fn body(query: &str, variables: impl Serialize) -> Bytes {
     serde_json::to_vec(&Request { query, variables }).expect("texts and numbers are JSON").into()
 }
 
-fn judge<T: DeserializeOwned>(body: &[u8], retry_after: Option<Duration>) -> Result<T, Failure> {
+fn parse_response<T: DeserializeOwned>(body: &[u8], retry_after: Option<Duration>) -> Result<T, Failure> {
     let broken = |error| Failure::Broken(format!("the answer is not what this command understands: {error}"));
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(broken)?;
     let passes = answer.errors.iter().all(|error| error.extensions.retryable);
     if let Some(error) = answer.errors.into_iter().find(|error| passes || !error.extensions.retryable) {
         let WireError { message, extensions: Extensions { code, failures, failure_count, .. } } = error;
         return Err(if passes {
-            Failure::Passing(message, retry_after)
+            Failure::Retryable(message, retry_after)
         } else {
             Failure::Refused(Refusal { code, message, rows: failures, count: failure_count })
         });
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     fn judged(answer: &Value) -> Result<Value, Failure> {
-        judge(answer.to_string().as_bytes(), Some(Duration::from_secs(7)))
+        parse_response(answer.to_string().as_bytes(), Some(Duration::from_secs(7)))
     }
 
     #[test]
@@ -215,13 +215,13 @@ mod tests {
             |code: &str, retryable| json!({"message": code, "extensions": {"code": code, "retryable": retryable}});
         let (busy, bad) = (error("SERVICE_UNAVAILABLE", true), error("BAD_USER_INPUT", false));
         let answered = judged(&json!({"data": {"a": null}, "errors": [busy]}));
-        assert!(matches!(answered, Err(Failure::Passing(_, Some(after))) if after.as_secs() == 7));
+        assert!(matches!(answered, Err(Failure::Retryable(_, Some(after))) if after.as_secs() == 7));
         for errors in [json!([bad]), json!([busy, bad]), json!([{"message": "BAD_USER_INPUT"}])] {
             let Err(Failure::Refused(refusal)) = judged(&json!({"errors": errors})) else { panic!("{errors}") };
             assert_eq!(refusal.message, "BAD_USER_INPUT");
         }
         assert_eq!(judged(&json!({"data": {"a": 1}})).expect("data"), json!({"a": 1}));
-        assert!(matches!(judge::<Value>(b"<html>", None), Err(Failure::Broken(_))));
+        assert!(matches!(parse_response::<Value>(b"<html>", None), Err(Failure::Broken(_))));
     }
 
     #[test]

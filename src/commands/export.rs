@@ -17,7 +17,7 @@ use super::{
     Error,
     api::{Client, Definition, Memberbase},
     members_file::{self, ATTRIBUTE_PREFIX, Packing, REF, SOURCE_UPDATED_AT, cell},
-    tell,
+    print_notice,
 };
 use crate::cli::{Export, Format};
 
@@ -64,7 +64,7 @@ pub(super) async fn run(settings: Export) -> Result<(), Error> {
         None => return Err(Error::Usage("the format does not show in the file's name: say it by --format".to_owned())),
     };
     let filter = filter(&settings)?;
-    let client = Client::open(&settings.api, &settings.database, Arc::new(|text: &str| tell(text))).await?;
+    let client = Client::open(&settings.api, &settings.database, Arc::new(|text: &str| print_notice(text))).await?;
     let outcome = write(&client, &settings, format, packing, &filter).await;
     client.close().await;
     outcome

@@ -1,6 +1,6 @@
 //! `memberbase migrate`: the tables of the database.
 
-use super::{Error, failed, open, open_and_migrate, print, refuse_unknown, tell};
+use super::{Error, failed, open, open_and_migrate, print, print_notice, refuse_unknown};
 use crate::{
     cli::{Migrate, MigrateAction},
     config::Database,
@@ -13,9 +13,9 @@ pub(super) async fn run(settings: Migrate) -> Result<(), Error> {
     if let MigrateAction::Up = settings.action {
         let (db, applied) = open_and_migrate(database, &limits).await?;
         for name in applied {
-            tell(format_args!("applied  {name}"));
+            print_notice(format_args!("applied  {name}"));
         }
-        tell("every migration is applied");
+        print_notice("every migration is applied");
         db.close().await;
         return Ok(());
     }
@@ -30,7 +30,7 @@ async fn act(db: &Db, database: &Database, action: MigrateAction) -> Result<(), 
     if let MigrateAction::Down { steps } = action {
         refuse_unknown(database, &migrations)?;
         for name in db.migrate_down(steps).await.map_err(|cause| failed(database, cause))? {
-            tell(format_args!("taken back  {name}"));
+            print_notice(format_args!("taken back  {name}"));
         }
         return Ok(());
     }

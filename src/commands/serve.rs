@@ -21,11 +21,11 @@ use crate::{
 };
 
 /// What runs when the server is told to stop has this long to finish; the rest of ten seconds is the database's.
-const DRAIN: Duration = Duration::from_secs(9);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// How long the database may take to close, and before that to tell other servers of the last changes.
-const CLOSE: Duration = Duration::from_millis(500);
-const TELL: Duration = Duration::from_millis(400);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+const RELAY_TIMEOUT: Duration = Duration::from_millis(400);
 
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let limits = config::limits(&settings.times, &settings.request, &settings.document, &settings.live);
@@ -69,9 +69,9 @@ async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Ser
     let options = http::Options { graphiql, console, cors_origins };
     let service = http::Service::new(app.clone(), api, options);
     let (tasks, stopping) = (service.tasks.clone(), service.stopping.clone());
-    let heard = tokio::spawn(app.clone().hear_others(stopping.clone()));
+    let heard = tokio::spawn(app.clone().relay_inbound(stopping.clone()));
     let drained = CancellationToken::new();
-    let told = tokio::spawn(app.clone().tell_others(drained.clone()));
+    let told = tokio::spawn(app.clone().relay_outbound(drained.clone()));
     let serving = http::serve(listener, http::router(service), max_head.0, stopping.clone(), tasks.clone());
     tokio::join!(serving, async {
         stop.await;
@@ -79,15 +79,15 @@ async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Ser
         stopping.cancel();
     });
     tasks.close();
-    if timeout(DRAIN, tasks.wait()).await.is_err() {
+    if timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
         tracing::warn!(left = tasks.len(), "some requests did not finish in time");
     }
     // What the last writes did is still to be told.
     drained.cancel();
-    if timeout(TELL, future::join(told, heard)).await.is_err() {
+    if timeout(RELAY_TIMEOUT, future::join(told, heard)).await.is_err() {
         tracing::warn!("other servers were not told of the last changes in time");
     }
-    if timeout(CLOSE, app.db.close()).await.is_err() {
+    if timeout(CLOSE_TIMEOUT, app.db.close()).await.is_err() {
         tracing::warn!("the database did not close in time");
     }
 }

@@ -38,9 +38,8 @@ use self::{
 use super::{
     Error,
     api::{Client, Memberbase},
-    members_file, print,
+    members_file, print, print_notice,
     serve::stop_signal,
-    tell,
 };
 use crate::{
     cli::{Format, OnError, Rules, Sync},
@@ -239,7 +238,7 @@ impl Run {
         if (outcome.is_err() || self.settings.rules.dry_run)
             && let Err(message) = mirror.abandon(client).await
         {
-            tell(message);
+            print_notice(message);
         }
         outcome
     }
@@ -309,9 +308,9 @@ impl Run {
         let work = &self.settings.work;
         if !work.quiet {
             for line in self.rejects.told() {
-                tell(line);
+                print_notice(line);
             }
-            tell(summary.table());
+            print_notice(summary.table());
         }
         if work.json {
             print(serde_json::to_string(summary).expect("texts and numbers are JSON"))?;

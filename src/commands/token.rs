@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Error, app, open_current, print, tell};
+use super::{Error, app, open_current, print, print_notice};
 use crate::{
     app::App,
     cli::{Token, TokenAction},
@@ -10,7 +10,7 @@ use crate::{
         access::{Access, Caller},
         api_token::{self, ApiToken, NewApiToken, Secret},
     },
-    types::{Direction, Id, Limits, Page, Start},
+    types::{Anchor, Direction, Id, Limits, Page},
 };
 
 pub(super) async fn run(settings: Token) -> Result<(), Error> {
@@ -38,7 +38,7 @@ async fn act(app: &App, action: TokenAction) -> Result<(), Error> {
         }
         TokenAction::Revoke { id } => {
             let token = api_token::revoke(app, &operator, id).await?;
-            tell(format_args!("{} is revoked: {}", token.id, token.description));
+            print_notice(format_args!("{} is revoked: {}", token.id, token.description));
             Ok(())
         }
     }
@@ -46,13 +46,14 @@ async fn act(app: &App, action: TokenAction) -> Result<(), Error> {
 
 async fn all(app: &App, operator: &Caller) -> Result<Vec<ApiToken>, Error> {
     let mut tokens = Vec::new();
-    let mut start = Start::Edge;
+    let mut start = Anchor::Start;
     loop {
-        let page = Page { size: app.limits.page.max, direction: Direction::Forward, start, behind: false };
+        let page =
+            Page { size: app.limits.page.max, direction: Direction::Forward, anchor: start, check_opposite: false };
         let slice = api_token::list(app, operator, &page).await?;
         tokens.extend(slice.rows);
         match tokens.last() {
-            Some(last) if slice.has_next => start = Start::Beside(last.id),
+            Some(last) if slice.has_next => start = Anchor::Cursor(last.id),
             _ => return Ok(tokens),
         }
     }

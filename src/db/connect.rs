@@ -17,9 +17,9 @@ use sqlx::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Cutoff, Db, OpenError, Pools, fault, open,
+    Cutoff, Db, OpenError, Pools, error_kind, open,
+    pool::{Lifetime, LifoPool},
     session::MAX_SILENCE,
-    warm::{Lifetime, Warm},
 };
 
 /// Where the database is and how it is spoken to.
@@ -62,14 +62,14 @@ impl Settings {
 }
 
 /// A connection that was idle for so long is asked for an answer before it is used.
-pub(super) const IDLE: Duration = Duration::from_secs(1);
+pub(super) const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// How long that answer may take. A connection without one is closed at once: where the database has vanished, and nobody says
 /// that it has, others wait behind those that ask.
-pub(super) const CHECK: Duration = Duration::from_secs(2);
+pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long SQLite waits for another process that writes.
-pub(super) const BUSY: Duration = Duration::from_secs(5);
+pub(super) const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Db {
     /// Connects; the file of a SQLite database is created where it is missing and the settings say so.
@@ -86,9 +86,9 @@ impl Db {
             cutoff: Cutoff::default(),
             client: None,
             statements: Arc::default(),
-            statements_aside: Arc::default(),
+            untracked_statements: Arc::default(),
             waits: Arc::default(),
-            growth: Arc::default(),
+            analyze_scheduler: Arc::default(),
         })
     }
 }
@@ -111,7 +111,7 @@ async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .create_if_missing(false)
-        .busy_timeout(BUSY)
+        .busy_timeout(SQLITE_BUSY_TIMEOUT)
         .with_regexp()
         .disable_statement_logging();
     // The writer first: it makes the file, and recovers the log of a server that was killed.
@@ -133,7 +133,7 @@ async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
         })
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok(Pools::Sqlite { readers: Warm::new(readers, lifetime), writer: Warm::new(writer, Lifetime::default()) })
+    Ok(Pools::Sqlite { readers: LifoPool::new(readers, lifetime), writer: LifoPool::new(writer, Lifetime::default()) })
 }
 
 async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
@@ -161,11 +161,11 @@ async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
         .before_acquire(move |connection, meta| {
             let may_be_used = allowed.allows(meta.age);
             Box::pin(async move {
-                if !may_be_used || meta.idle_for < IDLE {
+                if !may_be_used || meta.idle_for < CHECK_AFTER_IDLE {
                     return Ok(may_be_used);
                 }
                 // An error has it closed without a word, which nobody would answer either.
-                let answer = tokio::time::timeout(CHECK, connection.ping()).await;
+                let answer = tokio::time::timeout(CHECK_TIMEOUT, connection.ping()).await;
                 answer.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
             })
         })
@@ -177,7 +177,7 @@ async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
     // Writes wait for locks with a connection in hand: some are left for whoever reads meanwhile.
     let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
     let longest = settings.mutation_timeout;
-    Ok(Pools::Postgres { pool: Warm::new(pool, lifetime), writers, local, longest, pooler: settings.pooler })
+    Ok(Pools::Postgres { pool: LifoPool::new(pool, lifetime), writers, local, longest, pooler: settings.pooler })
 }
 
 /// The settings of every transaction, by `SET` or `SET LOCAL`.
@@ -229,8 +229,8 @@ pub(super) async fn write_permit(
 ) -> Result<OwnedSemaphorePermit, DbErr> {
     let permit = Arc::clone(writers).acquire_owned();
     let permit = match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), permit).await.map_err(|_| fault::timeout())?,
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), permit).await.map_err(|_| error_kind::timeout())?,
         None => permit.await,
     };
-    permit.map_err(|_| fault::connection(sqlx::Error::PoolClosed))
+    permit.map_err(|_| error_kind::connection(sqlx::Error::PoolClosed))
 }

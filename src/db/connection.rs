@@ -9,8 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Cutoff,
     deadline::Deadline,
-    fault,
-    warm::{Lent, Warm},
+    error_kind,
+    pool::{LifoPool, PooledConnection},
 };
 
 /// A pool's connection and its status.
@@ -24,8 +24,8 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 pub(super) enum Driver {
-    Sqlite(Lent<Sqlite>),
-    Postgres(Lent<Postgres>),
+    Sqlite(PooledConnection<Sqlite>),
+    Postgres(PooledConnection<Postgres>),
 }
 
 /// Decides what becomes of a connection after its use.
@@ -47,23 +47,23 @@ pub(super) struct Status {
 }
 
 impl Connection {
-    pub(super) async fn sqlite(pool: &Arc<Warm<Sqlite>>, cutoff: &Cutoff) -> Result<Self, DbErr> {
-        Self::watched(pool.lend(cutoff.deadline).await?, cutoff).await
+    pub(super) async fn sqlite(pool: &Arc<LifoPool<Sqlite>>, cutoff: &Cutoff) -> Result<Self, DbErr> {
+        Self::watched(pool.acquire(cutoff.deadline).await?, cutoff).await
     }
 
     /// The connection if it is not in use.
-    pub(super) async fn sqlite_if_free(pool: &Arc<Warm<Sqlite>>, cutoff: &Cutoff) -> Result<Option<Self>, DbErr> {
-        match pool.lend_if_free(cutoff.deadline).await? {
+    pub(super) async fn sqlite_if_free(pool: &Arc<LifoPool<Sqlite>>, cutoff: &Cutoff) -> Result<Option<Self>, DbErr> {
+        match pool.acquire_if_idle(cutoff.deadline).await? {
             Some(connection) => Self::watched(connection, cutoff).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn watched(mut connection: Lent<Sqlite>, cutoff: &Cutoff) -> Result<Self, DbErr> {
+    async fn watched(mut connection: PooledConnection<Sqlite>, cutoff: &Cutoff) -> Result<Self, DbErr> {
         let watched = match &connection.deadline {
             Some(watched) => watched,
             None => {
-                let watched = Deadline::watched_by(&mut connection).await.map_err(fault::connection)?;
+                let watched = Deadline::watched_by(&mut connection).await.map_err(error_kind::connection)?;
                 connection.deadline.insert(watched)
             }
         };
@@ -72,11 +72,11 @@ impl Connection {
     }
 
     pub(super) async fn postgres(
-        pool: &Arc<Warm<Postgres>>,
+        pool: &Arc<LifoPool<Postgres>>,
         cutoff: &Cutoff,
         write_permit: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, DbErr> {
-        let connection = pool.lend(cutoff.deadline).await?;
+        let connection = pool.acquire(cutoff.deadline).await?;
         Ok(Self::new(Driver::Postgres(connection), write_permit))
     }
 
@@ -96,7 +96,7 @@ impl Connection {
 impl Drop for Connection {
     /// A future that was dropped may have left a statement or a transaction open; no one else is to find it.
     fn drop(&mut self) {
-        if let Driver::Sqlite(Lent { deadline: Some(deadline), .. }) = &self.driver {
+        if let Driver::Sqlite(PooledConnection { deadline: Some(deadline), .. }) = &self.driver {
             // Ends the statement that still runs. The next user of the connection sets a deadline of its own.
             deadline.set(self.status.busy.then(Instant::now));
         }
@@ -108,13 +108,13 @@ impl Drop for Connection {
 }
 
 impl Status {
-    fn give_back<DB: sqlx::Database>(&self, connection: &mut Lent<DB>) {
+    fn give_back<DB: sqlx::Database>(&self, connection: &mut PooledConnection<DB>) {
         if self.read_only {
             connection.close_all();
         } else if self.busy {
             connection.close();
         } else if self.doubtful {
-            connection.doubt();
+            connection.return_for_check();
         }
     }
 }

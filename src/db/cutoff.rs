@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
-use super::{Session, fault};
+use super::{Session, error_kind};
 
 /// Steps of a loop between two looks at the clock. One step may apply a 64 KiB attribute document, which takes about a
 /// millisecond.
@@ -27,7 +27,7 @@ impl Cutoff {
     pub(super) fn check(&self) -> Result<(), DbErr> {
         let expired = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
         let client_gone = self.client.as_ref().is_some_and(CancellationToken::is_cancelled);
-        if expired || client_gone { Err(fault::timeout()) } else { Ok(()) }
+        if expired || client_gone { Err(error_kind::timeout()) } else { Ok(()) }
     }
 
     /// Counts the steps of a loop over rows, outside of a transaction.

@@ -14,7 +14,7 @@ use std::{
 use sqlx::SqliteConnection;
 
 /// How many of SQLite's virtual machine instructions pass between two looks at the clock: few, for one may be a regex.
-const INSTRUCTIONS: i32 = 500;
+const INSTRUCTIONS_PER_LOOK: i32 = 500;
 
 /// What deadlines are counted from.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -28,7 +28,7 @@ impl Deadline {
     pub(super) async fn watched_by(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let deadline = Self(Arc::new(AtomicU64::new(u64::MAX)));
         let watched = deadline.clone();
-        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || !watched.passed());
+        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || !watched.passed());
         Ok(deadline)
     }
 

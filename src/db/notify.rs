@@ -9,13 +9,13 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use super::{Db, Pools, fault};
+use super::{Db, Pools, error_kind};
 
 /// After so long without a notification the connection is asked for an answer: a network may drop it without a word.
-const QUIET: Duration = Duration::from_secs(15);
+const CHECK_AFTER_SILENCE: Duration = Duration::from_secs(15);
 
 /// How long a connection, and an answer, may take.
-const ANSWER: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection of its own that hears notifications.
 #[derive(Debug)]
@@ -47,11 +47,11 @@ impl Db {
         let Pools::Postgres { pool, pooler: false, .. } = &*self.pools else { return Ok(None) };
         let options = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
         // It hears of a loss, and does not connect again by itself: what was lost meanwhile is to be told.
-        let own = options.acquire_timeout(ANSWER).connect_lazy_with((*pool.pool().connect_options()).clone());
-        let mut listener = PgListener::connect_with(&own).await.map_err(fault::connection)?;
+        let own = options.acquire_timeout(CHECK_TIMEOUT).connect_lazy_with((*pool.pool().connect_options()).clone());
+        let mut listener = PgListener::connect_with(&own).await.map_err(error_kind::connection)?;
         listener.eager_reconnect(false);
-        let listening = timeout(ANSWER, listener.listen(channel)).await;
-        listening.map_err(|_| fault::timeout())?.map_err(fault::statement)?;
+        let listening = timeout(CHECK_TIMEOUT, listener.listen(channel)).await;
+        listening.map_err(|_| error_kind::timeout())?.map_err(error_kind::statement)?;
         Ok(Some(Listener(listener)))
     }
 }
@@ -60,17 +60,19 @@ impl Listener {
     /// The next notification. After an error nothing more is heard.
     pub async fn next(&mut self) -> Result<String, DbErr> {
         loop {
-            match timeout(QUIET, self.0.try_recv()).await {
+            match timeout(CHECK_AFTER_SILENCE, self.0.try_recv()).await {
                 Ok(Ok(Some(notification))) => return Ok(notification.payload().to_owned()),
-                Ok(Ok(None)) => return Err(fault::connection(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
-                Ok(Err(error)) => return Err(fault::connection(error)),
+                Ok(Ok(None)) => {
+                    return Err(error_kind::connection(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
+                }
+                Ok(Err(error)) => return Err(error_kind::connection(error)),
                 Err(_) => {
-                    let answer = timeout(ANSWER, self.0.fetch_one("SELECT pg_is_in_recovery()")).await;
-                    let answer = answer.map_err(|_| fault::timeout())?.map_err(fault::connection)?;
-                    if answer.try_get(0).map_err(fault::connection)? {
+                    let answer = timeout(CHECK_TIMEOUT, self.0.fetch_one("SELECT pg_is_in_recovery()")).await;
+                    let answer = answer.map_err(|_| error_kind::timeout())?.map_err(error_kind::connection)?;
+                    if answer.try_get(0).map_err(error_kind::connection)? {
                         // After a failover the connection may still lead to the old primary, where no notifications are sent.
                         let error = io::Error::new(io::ErrorKind::ConnectionReset, "the database is in recovery");
-                        return Err(fault::connection(error.into()));
+                        return Err(error_kind::connection(error.into()));
                     }
                 }
             }

@@ -12,7 +12,7 @@ use sea_orm::DbErr;
 use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::fault;
+use super::error_kind;
 use crate::types::{nearest, private_file};
 
 /// Why a database can't be opened.
@@ -68,7 +68,7 @@ impl From<sqlx::Error> for OpenError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Configuration(cause) => Self::Url(format!("can't be used: {cause}")),
-            error => Self::Other(fault::connection(error)),
+            error => Self::Other(error_kind::connection(error)),
         }
     }
 }

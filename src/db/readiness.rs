@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::{Db, Fault, Pools, Session, connect, connection::Connection, fault};
+use super::{Db, DbErrorKind, Pools, Session, connect, connection::Connection, error_kind};
 
 impl Db {
     /// Returns why the database can't serve this program at present; `None` if it can: it has all tables and takes writes.
@@ -20,7 +20,7 @@ impl Db {
             Pools::Sqlite { writer, .. } => {
                 // A writer at work shows that the file can be written.
                 let Some(connection) = Connection::sqlite_if_free(writer, &self.cutoff).await? else { return Ok(None) };
-                let session = Session::new(connection, self.cutoff.clone(), self.statements.clone(), false);
+                let session = Session::new(connection, self, false);
                 sqlite_reason(&session).await
             }
             Pools::Postgres { .. } => postgres_reason(&self.read().await?).await,
@@ -32,11 +32,11 @@ async fn sqlite_reason(session: &Session) -> Result<Option<&'static str>, DbErr>
     // Another process may be writing, which is no reason to wait.
     session.execute_unprepared("PRAGMA busy_timeout = 0").await?;
     let written = write_nothing(session).await;
-    let restore = format!("PRAGMA busy_timeout = {}", connect::BUSY.as_millis());
+    let restore = format!("PRAGMA busy_timeout = {}", connect::SQLITE_BUSY_TIMEOUT.as_millis());
     session.execute_unprepared(&restore).await?;
     match written {
-        Err(error) if fault::is_read_only(&error) => Ok(Some("the database file is read-only")),
-        Err(error) if Fault::of(&error) != Fault::Contention => Err(error),
+        Err(error) if error_kind::is_read_only(&error) => Ok(Some("the database file is read-only")),
+        Err(error) if DbErrorKind::of(&error) != DbErrorKind::Contention => Err(error),
         _ => Ok(None),
     }
 }

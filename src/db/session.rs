@@ -18,10 +18,10 @@ use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{
-    Cutoff, Fault, Lock, Rows, Scalar, Steps,
+    ArrayTable, Cutoff, Db, DbErrorKind, Lock, ScalarBind, Steps,
     connection::{Connection, Driver, Status},
-    fault,
-    warm::Lent,
+    error_kind,
+    pool::PooledConnection,
 };
 
 /// The database ends a statement at the deadline itself; only where it does not answer at all, we do so much later.
@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_millis(500);
 pub(super) const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// After a statement of more rows the memory that it took is given back.
-const MANY: usize = 10_000;
+const LARGE_STATEMENT_ROWS: usize = 10_000;
 
 /// A connection in use. A clone is the same one.
 #[derive(Clone, Debug)]
@@ -45,18 +45,21 @@ struct Inner {
     connection: Mutex<Option<Connection>>,
     cutoff: Cutoff,
     statements: Arc<AtomicU64>,
-    discard: AtomicBool,
+    untracked_statements: Arc<AtomicU64>,
+    /// True while the statements are counted apart.
+    untracked: AtomicBool,
+    rollback_only: AtomicBool,
     contended: AtomicBool,
     /// Rows that the transaction inserted, by table.
     inserts: std::sync::Mutex<Vec<(&'static str, u64)>>,
     /// Whether nobody else is to write in its memberbases.
-    alone: bool,
+    exclusive: bool,
     /// Whether a statement had many rows.
     large: AtomicBool,
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, cutoff: Cutoff, statements: Arc<AtomicU64>, alone: bool) -> Self {
+    pub(super) fn new(connection: Connection, db: &Db, exclusive: bool) -> Self {
         let backend = match connection.driver {
             Driver::Sqlite(_) => DbBackend::Sqlite,
             Driver::Postgres(_) => DbBackend::Postgres,
@@ -64,28 +67,30 @@ impl Session {
         Self(Arc::new(Inner {
             backend,
             connection: Mutex::new(Some(connection)),
-            cutoff,
-            statements,
-            discard: AtomicBool::new(false),
+            cutoff: db.cutoff.clone(),
+            statements: Arc::clone(&db.statements),
+            untracked_statements: Arc::clone(&db.untracked_statements),
+            untracked: AtomicBool::new(false),
+            rollback_only: AtomicBool::new(false),
             contended: AtomicBool::new(false),
             inserts: std::sync::Mutex::default(),
-            alone,
+            exclusive,
             large: AtomicBool::new(false),
         }))
     }
 
     /// Rolls the transaction back at its end, though the work succeeds: a dry run.
-    pub fn discard(&self) {
-        self.0.discard.store(true, Ordering::Relaxed);
+    pub fn set_rollback_only(&self) {
+        self.0.rollback_only.store(true, Ordering::Relaxed);
     }
 
     /// Keeps this memberbase, too, from being deleted before the transaction ends. Whoever needs several takes them in the
     /// order of their ids.
-    pub async fn share(&self, memberbase: Uuid) -> Result<(), DbErr> {
+    pub async fn lock_shared(&self, memberbase: Uuid) -> Result<(), DbErr> {
         match self.0.backend {
             DbBackend::Sqlite => Ok(()),
             _ => {
-                let lock = Lock::Shared(memberbase).alone_if(self.0.alone);
+                let lock = Lock::Shared(memberbase).escalate_if(self.0.exclusive);
                 self.execute_unprepared(super::advisory(lock).trim_start_matches("; ")).await.map(drop)
             }
         }
@@ -93,7 +98,7 @@ impl Session {
 
     /// Has PostgreSQL plan the statements of this transaction by the values that they bind, and by how large the tables are
     /// now: a plan for all values is kept, also from a time when a table was empty.
-    pub async fn plan_by_values(&self) -> Result<(), DbErr> {
+    pub async fn force_custom_plan(&self) -> Result<(), DbErr> {
         match self.0.backend {
             DbBackend::Sqlite => Ok(()),
             _ => self.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await.map(drop),
@@ -126,7 +131,7 @@ impl Session {
     }
 
     /// Says that others stood in the way, though no statement failed: what fails then is done again.
-    pub fn contend(&self) {
+    pub fn mark_contended(&self) {
         self.0.contended.store(true, Ordering::Relaxed);
     }
 
@@ -138,7 +143,7 @@ impl Session {
     /// Takes what was inserted; nothing if the transaction is rolled back.
     pub(super) fn take_inserts(&self) -> Vec<(&'static str, u64)> {
         let inserts = mem::take(&mut *self.0.inserts.lock().unwrap_or_else(PoisonError::into_inner));
-        if self.0.discard.load(Ordering::Relaxed) { Vec::new() } else { inserts }
+        if self.0.rollback_only.load(Ordering::Relaxed) { Vec::new() } else { inserts }
     }
 
     pub(super) fn contended(&self) -> bool {
@@ -147,9 +152,9 @@ impl Session {
 
     /// Sends a bulk statement. In it `{rows}` stands for the table of the rows, which has their columns by name and `n`,
     /// the place of a row from 0; the scalars are `$1`, `$2` and so on. Answers how many rows of the database it touched.
-    pub async fn bulk(&self, sql: &str, scalars: &[Scalar], rows: &Rows<'_>) -> Result<u64, DbErr> {
+    pub async fn bulk(&self, sql: &str, scalars: &[ScalarBind], rows: &ArrayTable<'_>) -> Result<u64, DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
-        self.0.large.fetch_or(rows.len() > MANY, Ordering::Relaxed);
+        self.0.large.fetch_or(rows.len() > LARGE_STATEMENT_ROWS, Ordering::Relaxed);
         let mut connection = self.connection().await?;
         let Connection { driver, status, .. } = self.open(&mut connection)?;
         self.limited(status, async {
@@ -161,7 +166,7 @@ impl Session {
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
                     let touched = query.execute(&mut **connection).await?.rows_affected();
-                    forget(connection, rows);
+                    shrink_buffers(connection, rows);
                     Ok(touched)
                 }
             }
@@ -173,12 +178,12 @@ impl Session {
     pub async fn bulk_each(
         &self,
         sql: &str,
-        scalars: &[Scalar],
-        rows: &Rows<'_>,
+        scalars: &[ScalarBind],
+        rows: &ArrayTable<'_>,
         mut take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
     ) -> Result<(), DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
-        self.0.large.fetch_or(rows.len() > MANY, Ordering::Relaxed);
+        self.0.large.fetch_or(rows.len() > LARGE_STATEMENT_ROWS, Ordering::Relaxed);
         let mut connection = self.connection().await?;
         let Connection { driver, status, .. } = self.open(&mut connection)?;
         self.limited(status, async {
@@ -197,7 +202,7 @@ impl Session {
                         take(row.into()).map_err(undecodable)?;
                     }
                     drop(answer);
-                    forget(connection, rows);
+                    shrink_buffers(connection, rows);
                 }
             }
             Ok(())
@@ -239,9 +244,17 @@ impl Session {
         self.run(self.open(&mut connection)?, statement, true).await
     }
 
+    /// Does work that no request asked for: its statements are counted apart.
+    pub(super) async fn untracked<T>(&self, work: impl Future<Output = T>) -> T {
+        self.0.untracked.store(true, Ordering::Relaxed);
+        let outcome = work.await;
+        self.0.untracked.store(false, Ordering::Relaxed);
+        outcome
+    }
+
     /// Ends the transaction for good: later statements of this session fail.
     pub(super) async fn finish(&self) -> Result<(), DbErr> {
-        let end = if self.0.discard.load(Ordering::Relaxed) { "ROLLBACK" } else { "COMMIT" };
+        let end = if self.0.rollback_only.load(Ordering::Relaxed) { "ROLLBACK" } else { "COMMIT" };
         let connection = self.connection().await?.take().ok_or_else(ended)?;
         self.end(connection, end).await
     }
@@ -283,7 +296,9 @@ impl Session {
     }
 
     async fn connection(&self) -> Result<MutexGuard<'_, Option<Connection>>, DbErr> {
-        self.0.statements.fetch_add(1, Ordering::Relaxed);
+        let untracked = self.0.untracked.load(Ordering::Relaxed);
+        let statements = if untracked { &self.0.untracked_statements } else { &self.0.statements };
+        statements.fetch_add(1, Ordering::Relaxed);
         Ok(self.0.connection.lock().await)
     }
 
@@ -310,18 +325,18 @@ impl Session {
         };
         let outcome = tokio::select! {
             biased;
-            outcome = statement => Some(outcome.map_err(fault::statement)),
+            outcome = statement => Some(outcome.map_err(error_kind::statement)),
             () = too_late => None,
             () = self.0.cutoff.client_gone(), if !status.ending => None,
         };
         let Some(outcome) = outcome else {
             status.interrupted = true;
-            return Err(fault::timeout());
+            return Err(error_kind::timeout());
         };
         if let Err(error) = &outcome {
             status.doubtful = true;
-            status.read_only |= fault::is_read_only(error);
-            if Fault::of(error) == Fault::Contention {
+            status.read_only |= error_kind::is_read_only(error);
+            if DbErrorKind::of(error) == DbErrorKind::Contention {
                 self.0.contended.store(true, Ordering::Relaxed);
             }
         }
@@ -392,8 +407,8 @@ impl ConnectionTrait for Session {
 }
 
 /// A connection keeps what it has sent as memory for what it will send: too much, after many rows.
-fn forget(connection: &mut Lent<Postgres>, rows: &Rows<'_>) {
-    if rows.len() > MANY {
+fn shrink_buffers(connection: &mut PooledConnection<Postgres>, rows: &ArrayTable<'_>) {
+    if rows.len() > LARGE_STATEMENT_ROWS {
         connection.shrink_buffers();
     }
 }

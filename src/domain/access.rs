@@ -31,13 +31,13 @@ pub struct Scope {
 
 /// Proof that something may be done in all that a token sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub struct Visibility {
     memberbase: Option<MemberbaseId>,
 }
 
 /// Proof that something may be done that concerns no single memberbase.
 #[derive(Clone, Copy, Debug)]
-pub struct Everywhere(());
+pub struct GlobalScope(());
 
 impl Caller {
     /// The caller that a valid token makes. For `api_token::authenticate` alone.
@@ -62,8 +62,8 @@ impl Caller {
 
     /// Permits something in one memberbase. Access is judged first, so that it tells nothing of what exists; a
     /// memberbase outside the token is as one that never was.
-    pub fn may(&self, memberbase: MemberbaseId, access: Access) -> Result<Scope, Error> {
-        self.allows(access)?;
+    pub fn authorize(&self, memberbase: MemberbaseId, access: Access) -> Result<Scope, Error> {
+        self.require(access)?;
         match self.memberbase {
             Some(bound) if bound != memberbase => Err(Error::memberbase_not_found(memberbase)),
             _ => Ok(Scope { memberbase }),
@@ -71,21 +71,21 @@ impl Caller {
     }
 
     /// Permits something in all that the token sees, for what is listed or named by id alone.
-    pub fn reach(&self, access: Access) -> Result<Reach, Error> {
-        self.allows(access)?;
-        Ok(Reach { memberbase: self.memberbase })
+    pub fn authorize_visible(&self, access: Access) -> Result<Visibility, Error> {
+        self.require(access)?;
+        Ok(Visibility { memberbase: self.memberbase })
     }
 
     /// Permits something that concerns no single memberbase, which a bound token may not.
-    pub fn everywhere(&self, access: Access) -> Result<Everywhere, Error> {
-        self.allows(access)?;
+    pub fn authorize_global(&self, access: Access) -> Result<GlobalScope, Error> {
+        self.require(access)?;
         match self.memberbase {
             Some(bound) => Err(Error::Forbidden(format!("this token is bound to memberbase {bound}"))),
-            None => Ok(Everywhere(())),
+            None => Ok(GlobalScope(())),
         }
     }
 
-    fn allows(&self, access: Access) -> Result<(), Error> {
+    fn require(&self, access: Access) -> Result<(), Error> {
         if self.access >= access {
             return Ok(());
         }
@@ -105,7 +105,7 @@ impl Scope {
     }
 }
 
-impl Reach {
+impl Visibility {
     /// The same for a memberbase alone; none where it can't be seen.
     pub(super) fn within(self, memberbase: MemberbaseId) -> Option<Scope> {
         self.memberbase.is_none_or(|bound| bound == memberbase).then_some(Scope { memberbase })

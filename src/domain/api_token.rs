@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::{
     Error,
-    access::{Access, Caller, Reach},
-    by_id::{self, List},
-    filter::IdTest,
+    access::{Access, Caller, Visibility},
+    filter::IdPredicate,
+    id_pagination::{self, CursorKind},
     text,
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 const PREFIX: &str = "mbs_";
 
 /// How many microseconds lie between two notes that a token was used.
-const NOTED_EVERY: i64 = 60_000_000;
+const LAST_USED_RESOLUTION_MICROS: i64 = 60_000_000;
 
 /// A token without its secret.
 #[derive(Clone, Debug)]
@@ -127,9 +127,9 @@ pub async fn authenticate(app: &App, secret: SecretHash) -> Result<Proof, Error>
 
 /// Makes a token. A bound caller makes tokens that are bound to the same memberbase.
 pub async fn create(app: &App, caller: &Caller, new: NewApiToken) -> Result<(ApiToken, Secret), Error> {
-    let reach = caller.reach(Access::Admin)?;
+    let reach = caller.authorize_visible(Access::Admin)?;
     let memberbase = match new.memberbase {
-        Some(memberbase) => Some(caller.may(memberbase, Access::Admin)?.memberbase()),
+        Some(memberbase) => Some(caller.authorize(memberbase, Access::Admin)?.memberbase()),
         None => reach.memberbase(),
     };
     text::check("description", &new.description)?;
@@ -186,21 +186,21 @@ pub async fn first(app: &App) -> Result<Option<(ApiToken, Secret)>, Error> {
 
 /// The tokens that the caller manages, the oldest first.
 pub async fn list(app: &App, caller: &Caller, page: &Page<ApiTokenId>) -> Result<Slice<ApiToken>, Error> {
-    let reach = caller.reach(Access::Admin)?;
+    let reach = caller.authorize_visible(Access::Admin)?;
     let found = api_token::Entity::find().filter(within(reach));
-    by_id::page(&app.db.read().await?, found, api_token::Column::Id, Order::Asc, page).await
+    id_pagination::page(&app.db.read().await?, found, api_token::Column::Id, Order::Asc, page).await
 }
 
 /// How many tokens the caller manages.
 pub async fn count(app: &App, caller: &Caller) -> Result<u64, Error> {
-    let found = api_token::Entity::find().filter(within(caller.reach(Access::Admin)?));
+    let found = api_token::Entity::find().filter(within(caller.authorize_visible(Access::Admin)?));
     Ok(found.count(&app.db.read().await?).await?)
 }
 
 /// Those of these tokens that are there and that the caller manages, in any order.
 pub async fn find_many(app: &App, caller: &Caller, ids: &[ApiTokenId]) -> Result<Vec<ApiToken>, Error> {
-    let found = api_token::Entity::find().filter(within(caller.reach(Access::Admin)?));
-    let asked = IdTest::In(ids.to_vec()).condition(app.db.backend(), Expr::col(api_token::Column::Id));
+    let found = api_token::Entity::find().filter(within(caller.authorize_visible(Access::Admin)?));
+    let asked = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), Expr::col(api_token::Column::Id));
     let rows = found.filter(asked).all(&app.db.read().await?).await?;
     rows.into_iter().map(ApiToken::try_from).collect()
 }
@@ -214,17 +214,17 @@ pub async fn current(app: &App, caller: &Caller) -> Result<Option<ApiToken>, Err
 
 /// Where a token stands in their list, as a cursor: opaque to whoever holds it.
 pub fn cursor(id: ApiTokenId) -> String {
-    by_id::write(List::ApiTokens, id)
+    id_pagination::encode(CursorKind::ApiTokens, id)
 }
 
 /// Reads a cursor; the message says why it is none of this list.
 pub fn parse_cursor(cursor: &str) -> Result<ApiTokenId, &'static str> {
-    by_id::read(List::ApiTokens, cursor)
+    id_pagination::decode(CursorKind::ApiTokens, cursor)
 }
 
 /// Revokes a token; again is no error, and leaves the first time.
 pub async fn revoke(app: &App, caller: &Caller, id: ApiTokenId) -> Result<ApiToken, Error> {
-    let reach = caller.reach(Access::Admin)?;
+    let reach = caller.authorize_visible(Access::Admin)?;
     let revoke = async |session: Session| {
         api_token::Entity::update_many()
             .col_expr(api_token::Column::RevokedAt, Expr::value(Time::now().micros()))
@@ -246,16 +246,16 @@ pub async fn revoke(app: &App, caller: &Caller, id: ApiTokenId) -> Result<ApiTok
 }
 
 /// Whether the use of a token is to be noted now, which was last noted then.
-pub fn is_to_be_noted(noted: Option<Time>, now: Time) -> bool {
-    noted.is_none_or(|noted| now.micros() - noted.micros() >= NOTED_EVERY)
+pub fn needs_last_used_update(noted: Option<Time>, now: Time) -> bool {
+    noted.is_none_or(|noted| now.micros() - noted.micros() >= LAST_USED_RESOLUTION_MICROS)
 }
 
 /// Notes that a token is used now, unless that was noted a short time ago.
-pub async fn note_use(app: &App, id: ApiTokenId) -> Result<(), Error> {
+pub async fn update_last_used(app: &App, id: ApiTokenId) -> Result<(), Error> {
     let now = Time::now().micros();
     let stale = Condition::any()
         .add(api_token::Column::LastUsedAt.is_null())
-        .add(api_token::Column::LastUsedAt.lte(now - NOTED_EVERY));
+        .add(api_token::Column::LastUsedAt.lte(now - LAST_USED_RESOLUTION_MICROS));
     let note = async |session: Session| {
         api_token::Entity::update_many()
             .col_expr(api_token::Column::LastUsedAt, Expr::value(now))
@@ -268,7 +268,7 @@ pub async fn note_use(app: &App, id: ApiTokenId) -> Result<(), Error> {
     app.db.write(Lock::None, note).await
 }
 
-fn within(reach: Reach) -> Condition {
+fn within(reach: Visibility) -> Condition {
     Condition::all().add_option(reach.memberbase().map(|id| api_token::Column::MemberbaseId.eq(id.uuid())))
 }
 

@@ -3,14 +3,14 @@
 mod condition;
 mod document;
 mod patch;
-mod test;
+mod predicate;
 mod value;
 
 use std::collections::HashMap;
 
 pub use document::{Attributes, Document};
 pub use patch::Patch;
-pub use test::{AskedTest, Comparison, Operator, Test};
+pub use predicate::{Comparison, Operator, Predicate, UntypedPredicate};
 pub use value::{Kind, Value};
 
 use super::{Error, Step};

@@ -1,13 +1,13 @@
 //! What all bulk upserts have in common: how rows are folded, judged and stored, and what is told of each.
 
-mod fold;
+mod group;
 mod statement;
-mod store;
+mod upsert;
 
 use std::collections::BTreeMap;
 
 pub(super) use statement::update;
-pub(super) use store::{Kind, Merge, Stored, WRITTEN, store};
+pub(super) use upsert::{MAX_WRITE_ROWS, Merge, Stored, Upsertable, store};
 
 use super::{Error, RowError, RowErrorCode};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The most failures that an error tells.
-const TOLD: usize = 100;
+const MAX_REPORTED_FAILURES: usize = 100;
 
 /// What is to happen where some rows are bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,15 +114,15 @@ impl From<Outcome> for RowOutcome {
 }
 
 /// What an optional field of a row says: none where it is left out, `Some(None)` where it is null.
-pub type Given<T> = Option<Option<T>>;
+pub type Undefinable<T> = Option<Option<T>>;
 
 impl OnError {
     /// Refuses the call where it has bad rows and wants all or nothing.
-    pub(super) fn judge(self, failures: &Failures) -> Result<(), Error> {
+    pub(super) fn check(self, failures: &Failures) -> Result<(), Error> {
         if failures.is_empty() || self == Self::SkipFailed {
             return Ok(());
         }
-        let first = failures.iter().take(TOLD).map(|(&index, error)| (index, error.clone()));
+        let first = failures.iter().take(MAX_REPORTED_FAILURES).map(|(&index, error)| (index, error.clone()));
         Err(Error::BadRows { failures: first.collect(), count: failures.len() })
     }
 }

@@ -9,12 +9,12 @@ use super::{
     memberbase,
 };
 use crate::{
-    app::{App, Heard},
+    app::{App, ChangeReceiver},
     types::{Change, Id, MemberId, Touched},
 };
 
 /// Listens to a memberbase, which has to exist. What is committed from now on is heard.
-pub async fn subscribe(app: &App, scope: Scope) -> Result<Heard, Error> {
+pub async fn subscribe(app: &App, scope: Scope) -> Result<ChangeReceiver, Error> {
     // Before the look-up: so its deletion is heard of whoever finds it.
     let heard = app.changes.subscribe(scope.memberbase(), app.limits.live.buffer);
     memberbase::ensure_exists(&app.db.read().await?, scope).await?;
@@ -23,7 +23,7 @@ pub async fn subscribe(app: &App, scope: Scope) -> Result<Heard, Error> {
 
 /// Tells of members that were stored.
 pub(super) fn upserted(app: &App, scope: Scope, upserted: &Upserted<MemberId>) {
-    if !app.changes.are_heard() {
+    if !app.changes.has_subscribers() {
         return;
     }
     // Of the rows of one member one alone has such an outcome.
@@ -32,32 +32,32 @@ pub(super) fn upserted(app: &App, scope: Scope, upserted: &Upserted<MemberId>) {
         rows.filter(move |(row, _)| **row == outcome).filter_map(|(_, id)| *id).collect()
     };
     let (created, updated) = (of(Outcome::Created), of(Outcome::Updated));
-    app.changes.tell(Change { created, updated, ..Change::new(scope.memberbase()) });
+    app.changes.publish(Change { created, updated, ..Change::new(scope.memberbase()) });
 }
 
 /// Tells of members of whom something is different, or something that belongs to them; each may be there several times.
 pub(super) fn updated(app: &App, scope: Scope, members: impl Iterator<Item = Uuid>) {
-    if !app.changes.are_heard() {
+    if !app.changes.has_subscribers() {
         return;
     }
     let mut members: Vec<_> = members.collect();
     members.sort_unstable();
     members.dedup();
-    app.changes.tell(Change { updated: touched(members.into_iter()), ..Change::new(scope.memberbase()) });
+    app.changes.publish(Change { updated: touched(members.into_iter()), ..Change::new(scope.memberbase()) });
 }
 
 /// Tells of members who are gone.
 pub(super) fn deleted(app: &App, scope: Scope, members: impl Iterator<Item = Uuid>) {
-    if app.changes.are_heard() {
-        app.changes.tell(Change { deleted: touched(members), ..Change::new(scope.memberbase()) });
+    if app.changes.has_subscribers() {
+        app.changes.publish(Change { deleted: touched(members), ..Change::new(scope.memberbase()) });
     }
 }
 
 /// Tells that a memberbase is gone, with so many members: these, or more than are told.
 pub(super) fn memberbase_deleted(app: &App, scope: Scope, count: u64, ids: Vec<Uuid>) {
-    if app.changes.are_heard() {
+    if app.changes.has_subscribers() {
         let deleted = if ids.is_empty() { Touched::counted(count) } else { touched(ids.into_iter()) };
-        app.changes.tell(Change { deleted, last: true, ..Change::new(scope.memberbase()) });
+        app.changes.publish(Change { deleted, last: true, ..Change::new(scope.memberbase()) });
     }
 }
 

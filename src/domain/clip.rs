@@ -2,7 +2,7 @@
 
 pub mod bulk_upsert;
 
-use super::owned::Owned;
+use super::member_child::MemberChild;
 use crate::{
     entity::clip,
     types::{ClipId, Id, MemberId, MemberbaseId, RowKind, Time},
@@ -29,7 +29,7 @@ pub struct Clip {
     pub updated_at: Time,
 }
 
-impl Owned for Clip {
+impl MemberChild for Clip {
     type Id = ClipId;
     type Entity = clip::Entity;
 

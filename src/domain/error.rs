@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::db::Fault;
+use crate::db::DbErrorKind;
 
 /// Why an operation of the domain did not happen. Nothing of it was stored.
 #[derive(Debug)]
@@ -113,10 +113,10 @@ impl Error {
 /// A failed statement is the caller's concern only as far as time and reachability go.
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
-        match Fault::of(&error) {
-            Fault::Timeout => Self::Timeout,
-            Fault::Unavailable | Fault::Contention => Self::Unavailable(error),
-            Fault::Other => Self::Internal(error.into()),
+        match DbErrorKind::of(&error) {
+            DbErrorKind::Timeout => Self::Timeout,
+            DbErrorKind::Unavailable | DbErrorKind::Contention => Self::Unavailable(error),
+            DbErrorKind::Other => Self::Internal(error.into()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     RowError,
-    bulk::Given,
+    bulk::Undefinable,
     text::{self, MAX_BYTES},
 };
 use crate::types::{self, Time};
@@ -29,18 +29,18 @@ pub(super) fn time(field: &str, text: &str) -> Result<Time, RowError> {
 }
 
 /// Reads a whole number, written as JSON writes numbers (`1.0` and `1e2` are whole).
-pub(super) fn whole(field: &str, number: &str, from: i64, to: i64) -> Result<i64, RowError> {
-    types::whole(number)
+pub(super) fn parse_integer(field: &str, number: &str, from: i64, to: i64) -> Result<i64, RowError> {
+    types::parse_safe_integer(number)
         .filter(|whole| (from..=to).contains(whole))
         .ok_or_else(|| RowError::invalid(field, format!("{field}: expected a whole number from {from} to {to}")))
 }
 
 /// Reads what may be left out or null by what reads the value.
-pub(super) fn given<'a, T>(
+pub(super) fn parse_optional<'a, T>(
     field: &str,
-    given: &'a Given<String>,
+    given: &'a Undefinable<String>,
     read: impl Fn(&str, &'a str) -> Result<T, RowError>,
-) -> Result<Given<T>, RowError> {
+) -> Result<Undefinable<T>, RowError> {
     match given {
         Some(Some(value)) => Ok(Some(Some(read(field, value)?))),
         Some(None) => Ok(Some(None)),
@@ -49,8 +49,8 @@ pub(super) fn given<'a, T>(
 }
 
 /// What an optional field is to be: what is left out stays as it is stored, null clears it.
-pub(super) fn kept<State, T: Clone>(
-    given: Given<T>,
+pub(super) fn merge_optional<State, T: Clone>(
+    given: Undefinable<T>,
     stored: Option<&State>,
     field: impl Fn(&State) -> &Option<T>,
 ) -> Option<T> {
@@ -60,7 +60,7 @@ pub(super) fn kept<State, T: Clone>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::MAX_WHOLE;
+    use crate::types::MAX_SAFE_INTEGER;
 
     #[test]
     fn whole_numbers_are_read_exactly() {
@@ -69,8 +69,8 @@ mod tests {
             ("-0", Some(0)),
             ("1.0", Some(1)),
             ("1e2", Some(100)),
-            ("9007199254740991", Some(MAX_WHOLE)),
-            ("-9007199254740991", Some(-MAX_WHOLE)),
+            ("9007199254740991", Some(MAX_SAFE_INTEGER)),
+            ("-9007199254740991", Some(-MAX_SAFE_INTEGER)),
             ("9007199254740992", None),
             ("9007199254740993", None),
             ("9007199254740992.0", None),
@@ -78,7 +78,7 @@ mod tests {
             ("1e400", None),
             ("99999999999999999999", None),
         ] {
-            assert_eq!(whole("amount", text, -MAX_WHOLE, MAX_WHOLE).ok(), number, "{text}");
+            assert_eq!(parse_integer("amount", text, -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER).ok(), number, "{text}");
         }
     }
 }

@@ -12,13 +12,13 @@ pub use regex::Pattern;
 
 use super::Error;
 use crate::{
-    db::{Column, list},
+    db::{ArrayColumn, list},
     types::{FilterLimits, Id, Time},
 };
 
 /// How many tests a filter may hold in all: SQLite refuses expressions that nest a thousand deep, as a chain of ANDs
 /// does.
-const MAX_TESTS: usize = 400;
+const MAX_PREDICATES: usize = 400;
 
 /// Tests of type `Test`, combined.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub enum Filter<Test> {
     /// Plain negation.
     Not(Box<Self>),
     /// One test.
-    Test(Test),
+    Predicate(Test),
 }
 
 impl<Test> Default for Filter<Test> {
@@ -41,7 +41,7 @@ impl<Test> Default for Filter<Test> {
 
 /// A test of an id.
 #[derive(Clone, Debug)]
-pub enum IdTest<T> {
+pub enum IdPredicate<T> {
     /// One of these.
     In(Vec<T>),
     /// None of these.
@@ -50,7 +50,7 @@ pub enum IdTest<T> {
 
 /// A test of a text, byte for byte.
 #[derive(Clone, Debug)]
-pub enum TextTest {
+pub enum TextPredicate {
     /// One of these.
     In(Vec<String>),
     /// None of these.
@@ -63,7 +63,7 @@ pub enum TextTest {
 
 /// A test of a time.
 #[derive(Clone, Debug)]
-pub enum TimeTest {
+pub enum TimePredicate {
     /// One of these.
     In(Vec<Time>),
     /// None of these.
@@ -79,27 +79,27 @@ pub enum TimeTest {
 }
 
 /// How many values a test holds.
-pub trait Values {
+pub trait ValueCount {
     /// How many.
     fn values(&self) -> usize;
 }
 
 impl<Test> Filter<Test> {
     /// Whether a test that has to hold is one of these.
-    pub fn needs(&self, test: &impl Fn(&Test) -> bool) -> bool {
+    pub fn requires(&self, test: &impl Fn(&Test) -> bool) -> bool {
         match self {
-            Self::All(filters) => filters.iter().any(|filter| filter.needs(test)),
-            Self::Test(leaf) => test(leaf),
+            Self::All(filters) => filters.iter().any(|filter| filter.requires(test)),
+            Self::Predicate(leaf) => test(leaf),
             Self::Any(_) | Self::Not(_) => false,
         }
     }
 
     /// Whether any test is one of these.
-    pub fn has(&self, test: &impl Fn(&Test) -> bool) -> bool {
+    pub fn contains(&self, test: &impl Fn(&Test) -> bool) -> bool {
         match self {
-            Self::All(filters) | Self::Any(filters) => filters.iter().any(|filter| filter.has(test)),
-            Self::Not(filter) => filter.has(test),
-            Self::Test(leaf) => test(leaf),
+            Self::All(filters) | Self::Any(filters) => filters.iter().any(|filter| filter.contains(test)),
+            Self::Not(filter) => filter.contains(test),
+            Self::Predicate(leaf) => test(leaf),
         }
     }
 
@@ -111,18 +111,20 @@ impl<Test> Filter<Test> {
             Self::All(filters) => Filter::All(list(filters)?),
             Self::Any(filters) => Filter::Any(list(filters)?),
             Self::Not(filter) => Filter::Not(Box::new(filter.try_map(map)?)),
-            Self::Test(leaf) => Filter::Test(map(leaf)?),
+            Self::Predicate(leaf) => Filter::Predicate(map(leaf)?),
         })
     }
 }
 
-impl<Test: Values> Filter<Test> {
+impl<Test: ValueCount> Filter<Test> {
     /// Refuses a filter that is over a limit.
     pub fn check(&self, limits: &FilterLimits) -> Result<(), Error> {
         let mut tests = 0;
         self.check_below(limits, 0, &mut tests)?;
-        if tests > MAX_TESTS {
-            return Err(Error::LimitExceeded(format!("the filter has {tests} tests, at most {MAX_TESTS} are allowed")));
+        if tests > MAX_PREDICATES {
+            return Err(Error::LimitExceeded(format!(
+                "the filter has {tests} tests, at most {MAX_PREDICATES} are allowed"
+            )));
         }
         Ok(())
     }
@@ -138,12 +140,12 @@ impl<Test: Values> Filter<Test> {
                 // What one object of the filter says at once is no nesting of its own.
                 *tests += usize::from(filters.is_empty());
                 filters.iter().try_for_each(|filter| {
-                    let deeper = usize::from(!matches!(filter, Self::Test(_)));
+                    let deeper = usize::from(!matches!(filter, Self::Predicate(_)));
                     filter.check_below(limits, depth + deeper, tests)
                 })
             }
             Self::Not(filter) => filter.check_below(limits, depth + 1, tests),
-            Self::Test(test) => {
+            Self::Predicate(test) => {
                 *tests += 1;
                 check_values("a list of the filter", test.values(), limits)
             }
@@ -174,12 +176,12 @@ impl<Test> Filter<Test> {
                 all.reduce(ExprTrait::or).unwrap_or_else(|| constant(false))
             }
             Self::Not(filter) => filter.condition(test).not(),
-            Self::Test(leaf) => test(leaf),
+            Self::Predicate(leaf) => test(leaf),
         }
     }
 }
 
-impl<T> Values for IdTest<T> {
+impl<T> ValueCount for IdPredicate<T> {
     fn values(&self) -> usize {
         match self {
             Self::In(ids) | Self::NotIn(ids) => ids.len(),
@@ -187,7 +189,7 @@ impl<T> Values for IdTest<T> {
     }
 }
 
-impl Values for TextTest {
+impl ValueCount for TextPredicate {
     fn values(&self) -> usize {
         match self {
             Self::In(texts) | Self::NotIn(texts) => texts.len(),
@@ -196,7 +198,7 @@ impl Values for TextTest {
     }
 }
 
-impl Values for TimeTest {
+impl ValueCount for TimePredicate {
     fn values(&self) -> usize {
         match self {
             Self::In(times) | Self::NotIn(times) => times.len(),
@@ -205,7 +207,7 @@ impl Values for TimeTest {
     }
 }
 
-impl<T: Id> IdTest<T> {
+impl<T: Id> IdPredicate<T> {
     /// As a condition of a column.
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         match self {
@@ -221,12 +223,12 @@ fn one_of<T: Id>(backend: DbBackend, column: SimpleExpr, ids: &[T]) -> SimpleExp
         [id] => column.eq(id.uuid()),
         ids => {
             let uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-            list(backend, column, Column::Uuids(uuids))
+            list(backend, column, ArrayColumn::Uuids(uuids))
         }
     }
 }
 
-impl TextTest {
+impl TextPredicate {
     /// As a condition of a column, whose collation is that of bytes.
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         match self {
@@ -250,7 +252,7 @@ fn text_in(backend: DbBackend, column: SimpleExpr, texts: &[String]) -> SimpleEx
     match texts[..] {
         [] => constant(false),
         [text] => column.eq(text),
-        _ => list(backend, column, Column::Texts(texts)),
+        _ => list(backend, column, ArrayColumn::Texts(texts)),
     }
 }
 
@@ -282,13 +284,13 @@ fn after_all_with(prefix: &str) -> Option<String> {
     None
 }
 
-impl TimeTest {
+impl TimePredicate {
     /// As a condition of a column of microseconds.
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let micros = |times: &[Time]| times.iter().map(|time| time.micros()).collect::<Vec<_>>();
         match self {
-            Self::In(times) => list(backend, column, Column::Ints(micros(times))),
-            Self::NotIn(times) => list(backend, column, Column::Ints(micros(times))).not(),
+            Self::In(times) => list(backend, column, ArrayColumn::Ints(micros(times))),
+            Self::NotIn(times) => list(backend, column, ArrayColumn::Ints(micros(times))).not(),
             Self::After(time) => column.gt(time.micros()),
             Self::From(time) => column.gte(time.micros()),
             Self::Before(time) => column.lt(time.micros()),
@@ -332,7 +334,7 @@ fn millis_in(backend: DbBackend, column: SimpleExpr, times: &[Time]) -> SimpleEx
         DbBackend::Sqlite => Expr::cust_with_expr("lower(hex(substr(?, 1, 6)))", column),
         _ => Expr::cust_with_expr("encode(substring(uuid_send($1) FROM 1 FOR 6), 'hex')", column),
     };
-    list(backend, head, Column::Texts(heads))
+    list(backend, head, ArrayColumn::Texts(heads))
 }
 
 /// What holds for every row, or for none.

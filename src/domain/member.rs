@@ -4,9 +4,9 @@ mod attributes;
 pub mod bulk_upsert;
 mod delete;
 mod filter;
+mod identifier;
 mod list;
 mod lookup;
-mod named;
 mod position;
 
 use std::collections::HashMap;
@@ -18,21 +18,21 @@ use sea_orm::{
 
 pub(super) use attributes::attribute_keys;
 pub use attributes::{NewValue, Removal, remove_attributes, set_attributes};
-pub use delete::{Deleted, Deletion, Doomed, delete};
+pub use delete::{DeleteOutcome, DeleteRequest, DeletedCounts, delete};
 pub(super) use delete::{delete_all, delete_found};
-pub use filter::{Asked, Test, by_schema};
-pub use list::{Fields, Picked, Statements, count, list, pick};
+pub use filter::{Predicate, UntypedPredicate, resolve_types};
+pub use identifier::MemberIdentifier;
+pub(super) use identifier::{lock_key_share, resolve};
+pub use list::{MemberColumns, MemberPage, PageStatements, count, list, list_columns};
 pub use lookup::find_by_ref;
-pub use named::MemberName;
-pub(super) use named::{hold, resolve};
 pub use position::{Order, OrderField, Position};
 
 use self::filter::{condition, ref_condition};
 use super::{
     Error,
-    access::{Reach, Scope},
+    access::{Scope, Visibility},
     attribute::Document,
-    filter::{Filter, IdTest, TextTest, check_values},
+    filter::{Filter, IdPredicate, TextPredicate, check_values},
 };
 use crate::{
     app::App,
@@ -59,7 +59,7 @@ pub struct Member {
 
 /// A member, borrowed from what it was read with.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct MemberView<'a> {
     /// Its id.
     pub id: MemberId,
     /// Where it is a member.
@@ -76,8 +76,8 @@ pub struct View<'a> {
 
 impl Member {
     /// The member, borrowed.
-    pub fn view(&self) -> View<'_> {
-        View {
+    pub fn view(&self) -> MemberView<'_> {
+        MemberView {
             id: self.id,
             memberbase: self.memberbase,
             reference: &self.reference,
@@ -89,22 +89,22 @@ impl Member {
 }
 
 /// The member with this id, where it is within reach.
-pub async fn find(app: &App, reach: Reach, id: MemberId) -> Result<Option<Member>, Error> {
+pub async fn find(app: &App, reach: Visibility, id: MemberId) -> Result<Option<Member>, Error> {
     Ok(find_many(app, reach, &[id]).await?.pop())
 }
 
 /// Those of these members that are there and within reach, in any order.
-pub async fn find_many(app: &App, reach: Reach, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
+pub async fn find_many(app: &App, reach: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
     check_values("the list of ids", ids.len(), &app.limits.filter)?;
     find_all(app, reach, ids).await
 }
 
 /// The same of any number of ids, which nobody sent but were read: those of whom something belongs to.
-pub async fn find_all(app: &App, reach: Reach, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
+pub async fn find_all(app: &App, reach: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
     let bound = reach.memberbase().map(|id| member::Column::MemberbaseId.eq(id.uuid()));
     let rows = member::Entity::find()
         .filter(Condition::all().add_option(bound))
-        .filter(IdTest::In(ids.to_vec()).condition(app.db.backend(), column(member::Column::Id)))
+        .filter(IdPredicate::In(ids.to_vec()).condition(app.db.backend(), column(member::Column::Id)))
         .all(&app.db.read().await?)
         .await?;
     Ok(rows.into_iter().map(Member::from).collect())
@@ -115,7 +115,7 @@ pub async fn find_by_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Ve
     check_values("the list of refs", refs.len(), &app.limits.filter)?;
     let rows = member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
-        .filter(ref_condition(app.db.backend(), scope, &TextTest::In(refs.to_vec())))
+        .filter(ref_condition(app.db.backend(), scope, &TextPredicate::In(refs.to_vec())))
         .all(&app.db.read().await?)
         .await?;
     Ok(rows.into_iter().map(Member::from).collect())
@@ -135,8 +135,8 @@ fn column(column: member::Column) -> SimpleExpr {
     Expr::col((member::Entity, column))
 }
 
-impl From<View<'_>> for Member {
-    fn from(view: View<'_>) -> Self {
+impl From<MemberView<'_>> for Member {
+    fn from(view: MemberView<'_>) -> Self {
         Self {
             id: view.id,
             memberbase: view.memberbase,

@@ -14,12 +14,12 @@ pub use attribute_schema::set_attribute_schema;
 
 use super::{
     Error,
-    access::{Access, Caller, Reach, Scope},
+    access::{Access, Caller, Scope, Visibility},
     attribute::Schema,
-    by_id::{self, List},
     change,
-    filter::{Filter, IdTest, TextTest, Values},
-    member::{Deleted, delete_all},
+    filter::{Filter, IdPredicate, TextPredicate, ValueCount},
+    id_pagination::{self, CursorKind},
+    member::{DeletedCounts, delete_all},
     sync::{self as syncs, Open},
     updated_at,
 };
@@ -27,7 +27,7 @@ use crate::{
     app::App,
     db::{Lock, Session},
     entity::{api_token, member, memberbase, sync},
-    types::{Id, MOST_IDS, MemberbaseId, Page, Slice, SyncId, Time},
+    types::{Id, MAX_REPORTED_IDS, MemberbaseId, Page, Slice, SyncId, Time},
 };
 
 /// The most characters of a name.
@@ -48,16 +48,16 @@ pub struct Memberbase {
 
 /// A test of one field of a memberbase.
 #[derive(Clone, Debug)]
-pub enum Test {
+pub enum Predicate {
     /// Of its id.
-    Id(IdTest<MemberbaseId>),
+    Id(IdPredicate<MemberbaseId>),
     /// Of its name.
-    Name(TextTest),
+    Name(TextPredicate),
 }
 
 /// Makes a memberbase.
 pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberbase, Error> {
-    caller.everywhere(Access::Admin)?;
+    caller.authorize_global(Access::Admin)?;
     check_name(&name)?;
     let id = MemberbaseId::from_uuid(Uuid::now_v7());
     let made = Memberbase { id, name, updated_at: id.created_at(), attribute_schema: Schema::default() };
@@ -97,7 +97,7 @@ pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase,
 
 /// Deletes a memberbase with its members, all that belongs to them, its syncs and the tokens bound to it. Where it holds
 /// more members than `at_most`, nothing. A dry run answers the same and deletes nothing.
-pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<Deleted, Error> {
+pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<DeletedCounts, Error> {
     let app = &app.dry_run_if(dry_run);
     let id = scope.memberbase();
     let delete = async |session: Session| {
@@ -108,9 +108,9 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
             return Err(Error::LimitExceeded(message));
         }
         if dry_run {
-            session.discard();
+            session.set_rollback_only();
         }
-        let ids = if members <= MOST_IDS && !dry_run {
+        let ids = if members <= MAX_REPORTED_IDS && !dry_run {
             let ids = member::Entity::find().filter(member::Column::MemberbaseId.eq(id.uuid()));
             ids.select_only().column(member::Column::Id).into_tuple().all(&session).await?
         } else {
@@ -133,13 +133,13 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
 }
 
 /// The memberbase with this id, where it is within reach.
-pub async fn find(app: &App, reach: Reach, id: MemberbaseId) -> Result<Option<Memberbase>, Error> {
+pub async fn find(app: &App, reach: Visibility, id: MemberbaseId) -> Result<Option<Memberbase>, Error> {
     Ok(find_many(app, reach, &[id]).await?.pop())
 }
 
 /// Those of these memberbases that are there and within reach, in any order.
-pub async fn find_many(app: &App, reach: Reach, ids: &[MemberbaseId]) -> Result<Vec<Memberbase>, Error> {
-    let asked = IdTest::In(ids.to_vec()).condition(app.db.backend(), column(memberbase::Column::Id));
+pub async fn find_many(app: &App, reach: Visibility, ids: &[MemberbaseId]) -> Result<Vec<Memberbase>, Error> {
+    let asked = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), column(memberbase::Column::Id));
     let rows = within(reach).filter(asked).all(&app.db.read().await?).await?;
     rows.into_iter().map(Memberbase::try_from).collect()
 }
@@ -147,18 +147,18 @@ pub async fn find_many(app: &App, reach: Reach, ids: &[MemberbaseId]) -> Result<
 /// A page of the memberbases within reach, in the order of their creation.
 pub async fn list(
     app: &App,
-    reach: Reach,
-    filter: &Filter<Test>,
+    reach: Visibility,
+    filter: &Filter<Predicate>,
     page: &Page<MemberbaseId>,
 ) -> Result<Slice<Memberbase>, Error> {
     filter.check(&app.limits.filter)?;
     let session = app.db.read().await?;
     let found = within(reach).filter(condition(app.db.backend(), filter));
-    by_id::page(&session, found, memberbase::Column::Id, Order::Asc, page).await
+    id_pagination::page(&session, found, memberbase::Column::Id, Order::Asc, page).await
 }
 
 /// How many memberbases within reach the filter holds for.
-pub async fn count(app: &App, reach: Reach, filter: &Filter<Test>) -> Result<u64, Error> {
+pub async fn count(app: &App, reach: Visibility, filter: &Filter<Predicate>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
     let found = within(reach).filter(condition(app.db.backend(), filter));
     Ok(found.count(&app.db.read().await?).await?)
@@ -166,12 +166,12 @@ pub async fn count(app: &App, reach: Reach, filter: &Filter<Test>) -> Result<u64
 
 /// Where a memberbase stands in their list, as a cursor: opaque to whoever holds it.
 pub fn cursor(id: MemberbaseId) -> String {
-    by_id::write(List::Memberbases, id)
+    id_pagination::encode(CursorKind::Memberbases, id)
 }
 
 /// Reads a cursor; the message says why it is none of this list.
 pub fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
-    by_id::read(List::Memberbases, cursor)
+    id_pagination::decode(CursorKind::Memberbases, cursor)
 }
 
 /// The memberbase; fails where it does not exist.
@@ -211,15 +211,15 @@ pub(super) async fn ensure_exists(session: &impl ConnectionTrait, scope: Scope) 
     get(session, scope).await.map(drop)
 }
 
-fn within(reach: Reach) -> Select<memberbase::Entity> {
+fn within(reach: Visibility) -> Select<memberbase::Entity> {
     let bound = reach.memberbase().map(|id| memberbase::Column::Id.eq(id.uuid()));
     memberbase::Entity::find().filter(Condition::all().add_option(bound))
 }
 
-fn condition(backend: DbBackend, filter: &Filter<Test>) -> SimpleExpr {
+fn condition(backend: DbBackend, filter: &Filter<Predicate>) -> SimpleExpr {
     filter.condition(&|test| match test {
-        Test::Id(test) => test.condition(backend, column(memberbase::Column::Id)),
-        Test::Name(test) => test.condition(backend, column(memberbase::Column::Name)),
+        Predicate::Id(test) => test.condition(backend, column(memberbase::Column::Id)),
+        Predicate::Name(test) => test.condition(backend, column(memberbase::Column::Name)),
     })
 }
 
@@ -235,7 +235,7 @@ fn check_name(name: &str) -> Result<(), Error> {
     super::text::check("name", name)
 }
 
-impl Values for Test {
+impl ValueCount for Predicate {
     fn values(&self) -> usize {
         match self {
             Self::Id(test) => test.values(),

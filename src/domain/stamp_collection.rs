@@ -2,7 +2,7 @@
 
 pub mod bulk_upsert;
 
-use super::owned::Owned;
+use super::member_child::MemberChild;
 use crate::{
     entity::stamp_collection,
     types::{Id, MemberId, MemberbaseId, RowKind, StampCollectionId, Time},
@@ -27,7 +27,7 @@ pub struct StampCollection {
     pub updated_at: Time,
 }
 
-impl Owned for StampCollection {
+impl MemberChild for StampCollection {
     type Id = StampCollectionId;
     type Entity = stamp_collection::Entity;
 

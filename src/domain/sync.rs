@@ -12,14 +12,14 @@ mod start;
 
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Select, sea_query::Expr};
 
-pub use count::{Figures, figures};
+pub use count::{SyncCounts, counts};
 pub use end::{OnMissing, abandon, commit};
 pub(super) use end::{delete_all, expire};
 pub use list::{count, cursor, list, parse_cursor};
-pub(super) use mark::{Open, beside, mark, part_of};
+pub(super) use mark::{Open, mark, require_open_sync, with_open_sync};
 pub use start::start;
 
-use super::{Error, access::Reach, filter::IdTest, member::Deleted};
+use super::{Error, access::Visibility, filter::IdPredicate, member::DeletedCounts};
 use crate::{
     app::App,
     entity::sync,
@@ -38,9 +38,9 @@ pub struct Sync {
     /// When it ended; none while it is open.
     pub ended_at: Option<Time>,
     /// What it had seen at its end; none where that is still to be counted.
-    pub figures: Option<Figures>,
+    pub counts: Option<SyncCounts>,
     /// What its commit deleted; none where it was not committed.
-    pub deleted: Option<Deleted>,
+    pub deleted: Option<DeletedCounts>,
 }
 
 /// How a sync stands.
@@ -57,24 +57,24 @@ pub enum State {
 }
 
 /// The sync with this id, where it is within reach.
-pub async fn find(app: &App, reach: Reach, id: SyncId) -> Result<Option<Sync>, Error> {
+pub async fn find(app: &App, reach: Visibility, id: SyncId) -> Result<Option<Sync>, Error> {
     Ok(find_many(app, reach, &[id]).await?.pop())
 }
 
 /// Those of these syncs that are there and within reach, in any order.
-pub async fn find_many(app: &App, reach: Reach, ids: &[SyncId]) -> Result<Vec<Sync>, Error> {
-    let asked = IdTest::In(ids.to_vec()).condition(app.db.backend(), Expr::col((sync::Entity, sync::Column::Id)));
+pub async fn find_many(app: &App, reach: Visibility, ids: &[SyncId]) -> Result<Vec<Sync>, Error> {
+    let asked = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), Expr::col((sync::Entity, sync::Column::Id)));
     let rows = within(reach).filter(asked).all(&app.db.read().await?).await?;
     rows.into_iter().map(Sync::try_from).collect()
 }
 
 /// The sync with this id; fails where it is not there or out of reach.
-async fn get(session: &impl ConnectionTrait, reach: Reach, id: SyncId) -> Result<Sync, Error> {
+async fn get(session: &impl ConnectionTrait, reach: Visibility, id: SyncId) -> Result<Sync, Error> {
     let found = within(reach).filter(sync::Column::Id.eq(id.uuid())).one(session).await?;
     found.ok_or_else(|| not_found(id))?.try_into()
 }
 
-fn within(reach: Reach) -> Select<sync::Entity> {
+fn within(reach: Visibility) -> Select<sync::Entity> {
     let bound = reach.memberbase().map(|id| sync::Column::MemberbaseId.eq(id.uuid()));
     sync::Entity::find().filter(Condition::all().add_option(bound))
 }
@@ -110,8 +110,8 @@ impl TryFrom<sync::Model> for Sync {
             other => return Err(Error::Internal(format!("state {other} of a sync is unknown").into())),
         };
         let rows = |count: Option<i64>| count.map(i64::cast_unsigned);
-        let figures = rows(row.seen).zip(rows(row.missing)).map(|(seen, missing)| Figures { seen, missing });
-        let deleted = rows(row.deleted_members).map(|members| Deleted {
+        let figures = rows(row.seen).zip(rows(row.missing)).map(|(seen, missing)| SyncCounts { seen, missing });
+        let deleted = rows(row.deleted_members).map(|members| DeletedCounts {
             members,
             attributes: rows(row.deleted_attributes).unwrap_or_default(),
             clips: rows(row.deleted_clips).unwrap_or_default(),
@@ -119,6 +119,6 @@ impl TryFrom<sync::Model> for Sync {
             transactions: rows(row.deleted_transactions).unwrap_or_default(),
         });
         let (id, memberbase) = (SyncId::from_uuid(row.id), MemberbaseId::from_uuid(row.memberbase_id));
-        Ok(Self { id, memberbase, state, ended_at, figures, deleted })
+        Ok(Self { id, memberbase, state, ended_at, counts: figures, deleted })
     }
 }

@@ -3,7 +3,7 @@
 pub mod bulk_upsert;
 pub mod ingest;
 
-use super::owned::Owned;
+use super::member_child::MemberChild;
 use crate::{
     entity::transaction,
     types::{Id, MemberId, MemberbaseId, RowKind, Time, TransactionId},
@@ -70,7 +70,7 @@ impl CardNetwork {
     }
 }
 
-impl Owned for Transaction {
+impl MemberChild for Transaction {
     type Id = TransactionId;
     type Entity = transaction::Entity;
 

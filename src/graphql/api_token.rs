@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use super::{
     Error,
     connection::{PageInfo, Paging},
-    context::{Found, id},
+    context::{ContextExt, id},
     scalar::{Count, DateTime},
 };
 use crate::{
@@ -193,7 +193,7 @@ impl ApiTokenQuery {
     ) -> Result<Option<ApiTokenConnection>, Error> {
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, api_token::parse_cursor)?;
         let read = Box::pin(api_token::list(ctx.app(), ctx.caller(), &page));
-        let slice = ctx.share().page(page.size, read, Slice::size).await?;
+        let slice = ctx.row_budget().page(page.size, read, Slice::size).await?;
         let info = PageInfo::new(&slice, |row| api_token::cursor(row.id));
         let Slice { rows, .. } = slice;
         Ok(Some(ApiTokenConnection { rows: rows.into_iter().map(ApiToken).collect(), info }))

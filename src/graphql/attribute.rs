@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use super::{Error, context::Found, memberbase::Memberbase};
+use super::{Error, context::ContextExt, memberbase::Memberbase};
 use crate::domain::{
     access::Access,
     attribute::{Definition, Kind, Schema},
@@ -79,7 +79,7 @@ impl AttributeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which memberbase, and the schema.")] input: SetAttributeSchemaInput,
     ) -> Result<Option<SetAttributeSchemaPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Admin)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Admin)?;
         let definition = |input: AttributeDefinitionInput| Definition { key: input.key, kind: input.kind.into() };
         let schema = Schema::new(input.attributes.into_iter().map(definition).collect())?;
         let changed = memberbase::set_attribute_schema(ctx.app(), scope, schema).await?;

@@ -1,8 +1,8 @@
 //! What all bulk upserts have in common.
 
-mod rare;
-mod raw;
+mod boxed_undefined;
 mod results;
+mod unparsed;
 
 use std::borrow::Cow;
 
@@ -11,9 +11,9 @@ use async_graphql::{
     parser::types::Field, registry::Registry,
 };
 
-pub use rare::Rare;
-pub use raw::Raw;
+pub use boxed_undefined::BoxedUndefined;
 pub use results::{MemberUpsertResults, UpsertResults};
+pub use unparsed::Unparsed;
 
 use super::{
     execute::{raw_json, template::quoted},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     domain::{
         self,
-        bulk::{Given, Mode, OnError, Options, Outcome, Upserted},
+        bulk::{Mode, OnError, Options, Outcome, Undefinable, Upserted},
     },
     types::{Id, RowOutcome},
 };
@@ -138,7 +138,7 @@ pub(super) fn options(on_error: OnRowError, dry_run: bool) -> Options {
 }
 
 /// What an optional field of a row says.
-pub(super) fn given<T, R>(field: MaybeUndefined<T>, read: impl FnOnce(T) -> R) -> Given<R> {
+pub(super) fn given<T, R>(field: MaybeUndefined<T>, read: impl FnOnce(T) -> R) -> Undefinable<R> {
     Option::<Option<T>>::from(field).map(|value| value.map(read))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, Subscription};
 use futures_util::{Stream, stream};
 
-use super::{Error, context::Found, execute::Begun, scalar::Count};
+use super::{Error, context::ContextExt, execute::Begun, scalar::Count};
 use crate::{
     domain::{access::Access, change},
     types::{Change, MemberId, Touched},
@@ -24,7 +24,7 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "The memberbase to listen to.")] memberbase_id: ID,
     ) -> Result<impl Stream<Item = MemberbaseChange> + use<>, Error> {
-        let scope = ctx.may(&memberbase_id, Access::Read)?;
+        let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let heard = change::subscribe(ctx.app(), scope).await?;
         ctx.data_unchecked::<Begun>().begin();
         Ok(stream::unfold(heard, |mut heard| async {

@@ -8,22 +8,22 @@ pub use bulk_upsert::ClipInput;
 
 use super::{
     Error,
-    context::{Found, ids},
+    child::Child,
+    context::{ContextExt, ids},
     member::Member,
-    owned::Belonging,
     scalar::DateTime,
 };
 use crate::{
-    domain::{access::Access, clip, owned},
+    domain::{access::Access, clip, member_child},
     types::{ClipId, Id},
 };
 
 /// A deal that a member saved. A member has at most one clip of a deal.
-pub type Clip = Belonging<clip::Clip>;
+pub type Clip = Child<clip::Clip>;
 
 /// A deal that a member saved. A member has at most one clip of a deal.
 #[Object(name = "Clip")]
-impl Belonging<clip::Clip> {
+impl Child<clip::Clip> {
     /// Its id, which begins with clip_.
     pub async fn id(&self) -> ID {
         self.row.id.to_string().into()
@@ -31,7 +31,7 @@ impl Belonging<clip::Clip> {
 
     /// The member whose it is.
     async fn member(&self, ctx: &Context<'_>) -> Result<Member, Error> {
-        self.owner(ctx).await
+        self.parent(ctx).await
     }
 
     /// The deal.
@@ -94,9 +94,9 @@ impl DeleteClipsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] input: DeleteClipsInput,
     ) -> Result<Option<DeleteClipsPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let doomed: Vec<ClipId> = ids("clipIds", &input.clip_ids)?;
-        let deletion = owned::delete::<clip::Clip>(ctx.app(), scope, doomed).await?;
+        let deletion = member_child::delete::<clip::Clip>(ctx.app(), scope, doomed).await?;
         let texts = |ids: Vec<ClipId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteClipsPayload {
             deleted_clip_ids: texts(deletion.ids),

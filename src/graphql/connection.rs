@@ -6,7 +6,7 @@ use async_graphql::{Context, SimpleObject};
 use super::Error;
 use crate::{
     domain,
-    types::{Direction, Page, PageLimits, Slice, Start},
+    types::{Anchor, Direction, Page, PageLimits, Slice},
 };
 
 /// The direction of an order.
@@ -98,11 +98,11 @@ impl Paging {
             (None, None, _) => ("", None, ""),
         };
         let start = match cursor.as_deref().map(parse) {
-            None => Start::Edge,
-            Some(Ok(key)) => Start::Beside(key),
+            None => Anchor::Start,
+            Some(Ok(key)) => Anchor::Cursor(key),
             Some(Err(message)) => return refuse(argument, message.to_owned()),
         };
         let behind = !behind.is_empty() && ctx.look_ahead().field("pageInfo").field(behind).exists();
-        Ok(Page { size, direction, start, behind })
+        Ok(Page { size, direction, anchor: start, check_opposite: behind })
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     app::App,
     domain::{
         self,
-        access::{Access, Caller, Reach, Scope},
+        access::{Access, Caller, Scope, Visibility},
         memberbase,
     },
     types::{Id, MemberbaseId, Slice},
@@ -31,10 +31,10 @@ pub fn data(app: App, caller: Caller) -> Data {
     let mut data = Data::default();
     let memberbases = Memberbases { app: app.clone(), caller: caller.clone(), found: Mutex::default() };
     data.insert(DataLoader::new(memberbases, tokio::spawn));
-    data.insert(Share {
+    data.insert(RowBudget {
         rows: AtomicU64::new(app.limits.page.rows),
-        most: app.limits.page.rows,
-        turns: Semaphore::new(TURNS),
+        limit: app.limits.page.rows,
+        page_permits: Semaphore::new(MAX_CONCURRENT_PAGES),
     });
     data.insert(app);
     data.insert(caller);
@@ -42,7 +42,7 @@ pub fn data(app: App, caller: Caller) -> Data {
 }
 
 /// Short ways to what [`data`] put there.
-pub(super) trait Found<'a> {
+pub(super) trait ContextExt<'a> {
     /// What the request may reach.
     fn app(&self) -> &'a App;
 
@@ -53,20 +53,20 @@ pub(super) trait Found<'a> {
     fn memberbases(&self) -> &'a DataLoader<Memberbases>;
 
     /// What the request may take of the server.
-    fn share(&self) -> &'a Share;
+    fn row_budget(&self) -> &'a RowBudget;
 
     /// Permits something in one memberbase.
-    fn may(&self, memberbase: &ID, access: Access) -> Result<Scope, Error> {
-        Ok(self.caller().may(id("memberbaseId", memberbase)?, access)?)
+    fn authorize(&self, memberbase: &ID, access: Access) -> Result<Scope, Error> {
+        Ok(self.caller().authorize(id("memberbaseId", memberbase)?, access)?)
     }
 
     /// Permits something in all that the token sees.
-    fn reach(&self, access: Access) -> Result<Reach, Error> {
-        Ok(self.caller().reach(access)?)
+    fn authorize_visible(&self, access: Access) -> Result<Visibility, Error> {
+        Ok(self.caller().authorize_visible(access)?)
     }
 }
 
-impl<'a> Found<'a> for Context<'a> {
+impl<'a> ContextExt<'a> for Context<'a> {
     fn app(&self) -> &'a App {
         self.data_unchecked()
     }
@@ -79,22 +79,22 @@ impl<'a> Found<'a> for Context<'a> {
         self.data_unchecked()
     }
 
-    fn share(&self) -> &'a Share {
+    fn row_budget(&self) -> &'a RowBudget {
         self.data_unchecked()
     }
 }
 
 /// How many pages of one request are read at the same time; its other lists wait, and other requests do not.
-const TURNS: usize = 2;
+const MAX_CONCURRENT_PAGES: usize = 2;
 
 /// What one request may take of the server, for lists in lists multiply.
-pub(super) struct Share {
+pub(super) struct RowBudget {
     rows: AtomicU64,
-    most: u64,
-    turns: Semaphore,
+    limit: u64,
+    page_permits: Semaphore,
 }
 
-impl Share {
+impl RowBudget {
     /// Reads a page of at most `size` rows when its turn comes, unless the request has read too many by then; `rows` tells
     /// how many there are. What reads is on the heap: each field of a type has a future that is as large as the largest of
     /// them.
@@ -104,8 +104,8 @@ impl Share {
         read: BoxFuture<'_, Result<Page, domain::Error>>,
         rows: impl FnOnce(&Page) -> usize,
     ) -> Result<Page, Error> {
-        let _turn = self.turns.acquire().await;
-        self.take(size)?;
+        let _turn = self.page_permits.acquire().await;
+        self.charge(size)?;
         let page = read.await?;
         self.rows.fetch_add(size - rows(&page) as u64, Ordering::Relaxed);
         Ok(page)
@@ -121,7 +121,7 @@ impl Share {
     where
         Read: Future<Output = Result<HashMap<Key, Slice<Row>>, domain::Error>>,
     {
-        let _turn = self.turns.acquire().await;
+        let _turn = self.page_permits.acquire().await;
         let left = self.rows.load(Ordering::Relaxed);
         let slices = read(left).await?;
         let rows: u64 = slices.values().map(|slice| slice.rows.len() as u64).sum();
@@ -129,13 +129,13 @@ impl Share {
     }
 
     /// Counts rows of an answer: also those that were read before and are there once more, for they multiply too.
-    pub(super) fn take(&self, rows: u64) -> Result<(), Error> {
+    pub(super) fn charge(&self, rows: u64) -> Result<(), Error> {
         let left = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(rows));
         left.map(drop).map_err(|_| self.exceeded())
     }
 
     fn exceeded(&self) -> Error {
-        let most = self.most;
+        let most = self.limit;
         let message = format!("the pages of the request have more than {most} rows (MEMBERBASE_MAX_ROWS) together");
         domain::Error::LimitExceeded(message).into()
     }
@@ -156,7 +156,7 @@ pub(super) fn ids<T: Id>(argument: &str, texts: &[ID]) -> Result<Vec<T>, Error> 
 }
 
 /// A look-up of a single thing: what does not exist, or not for this token, is null and no error.
-pub(super) fn absent<T>(outcome: Result<Option<T>, domain::Error>) -> Result<Option<T>, Error> {
+pub(super) fn null_if_not_found<T>(outcome: Result<Option<T>, domain::Error>) -> Result<Option<T>, Error> {
     match outcome {
         Err(domain::Error::NotFound(_) | domain::Error::Forbidden(_)) => Ok(None),
         outcome => Ok(outcome?),
@@ -186,7 +186,7 @@ impl Loader<MemberbaseId> for Memberbases {
         let mut found = self.found.lock().await;
         let missing: Vec<_> = keys.iter().filter(|key| !found.contains_key(key)).copied().collect();
         if !missing.is_empty() {
-            let reach = self.caller.reach(Access::Read)?;
+            let reach = self.caller.authorize_visible(Access::Read)?;
             let loaded = memberbase::find_many(&self.app, reach, &missing).await?;
             found.extend(loaded.into_iter().map(|loaded| (loaded.id, Arc::new(loaded))));
         }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{
         self,
-        filter::{Filter, IdTest, Pattern, TextTest, TimeTest},
+        filter::{Filter, IdPredicate, Pattern, TextPredicate, TimePredicate},
     },
     types::Id,
 };
@@ -80,40 +80,41 @@ pub struct DateTimeFilter {
 }
 
 impl IdFilter {
-    pub(super) fn read<T: Id, Test>(self, test: impl Fn(IdTest<T>) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn read<T: Id, Test>(self, test: impl Fn(IdPredicate<T>) -> Test) -> Result<Filter<Test>, Error> {
         let eq = self.eq.map(|text| id("eq", &text)).transpose()?;
         let one_of = self.one_of.map(|list| ids("in", &list)).transpose()?;
         let none_of = self.nin.map(|list| ids("nin", &list)).transpose()?;
-        let tests = [eq.map(|id| IdTest::In(vec![id])), one_of.map(IdTest::In), none_of.map(IdTest::NotIn)];
+        let tests =
+            [eq.map(|id| IdPredicate::In(vec![id])), one_of.map(IdPredicate::In), none_of.map(IdPredicate::NotIn)];
         all(tests, test)
     }
 }
 
 impl StringFilter {
-    pub(super) fn read<Test>(self, test: impl Fn(TextTest) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn read<Test>(self, test: impl Fn(TextPredicate) -> Test) -> Result<Filter<Test>, Error> {
         let regex = self.regex.map(|regex| Pattern::parse(&regex.pattern, regex.case_insensitive)).transpose();
         let tests = [
-            self.eq.map(|text| TextTest::In(vec![text])),
-            self.one_of.map(TextTest::In),
-            self.nin.map(TextTest::NotIn),
-            self.starts_with.map(TextTest::StartsWith),
-            regex.map_err(|error| error.within("regex"))?.map(TextTest::Matches),
+            self.eq.map(|text| TextPredicate::In(vec![text])),
+            self.one_of.map(TextPredicate::In),
+            self.nin.map(TextPredicate::NotIn),
+            self.starts_with.map(TextPredicate::StartsWith),
+            regex.map_err(|error| error.within("regex"))?.map(TextPredicate::Matches),
         ];
         all(tests, test)
     }
 }
 
 impl DateTimeFilter {
-    pub(super) fn read<Test>(self, test: impl Fn(TimeTest) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn read<Test>(self, test: impl Fn(TimePredicate) -> Test) -> Result<Filter<Test>, Error> {
         let times = |list: Vec<DateTime>| list.into_iter().map(|time| time.0).collect();
         let tests = [
-            self.eq.map(|time| TimeTest::In(vec![time.0])),
-            self.one_of.map(|list| TimeTest::In(times(list))),
-            self.nin.map(|list| TimeTest::NotIn(times(list))),
-            self.gt.map(|time| TimeTest::After(time.0)),
-            self.gte.map(|time| TimeTest::From(time.0)),
-            self.lt.map(|time| TimeTest::Before(time.0)),
-            self.lte.map(|time| TimeTest::Until(time.0)),
+            self.eq.map(|time| TimePredicate::In(vec![time.0])),
+            self.one_of.map(|list| TimePredicate::In(times(list))),
+            self.nin.map(|list| TimePredicate::NotIn(times(list))),
+            self.gt.map(|time| TimePredicate::After(time.0)),
+            self.gte.map(|time| TimePredicate::From(time.0)),
+            self.lt.map(|time| TimePredicate::Before(time.0)),
+            self.lte.map(|time| TimePredicate::Until(time.0)),
         ];
         all(tests, test)
     }
@@ -124,7 +125,7 @@ fn all<Given, Test>(
     tests: impl IntoIterator<Item = Option<Given>>,
     test: impl Fn(Given) -> Test,
 ) -> Result<Filter<Test>, Error> {
-    let tests: Vec<_> = tests.into_iter().flatten().map(|given| Filter::Test(test(given))).collect();
+    let tests: Vec<_> = tests.into_iter().flatten().map(|given| Filter::Predicate(test(given))).collect();
     if tests.is_empty() {
         let message = "a filter of a field needs an operator; leave the field out to filter by others alone";
         return Err(domain::Error::BadInput { message: message.to_owned(), path: Vec::new() }.into());

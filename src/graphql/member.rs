@@ -14,10 +14,10 @@ pub use list::{MemberConnection, MemberFilter, MemberOrder};
 
 use super::{
     Error,
+    child::{Connection, MemberBatch},
     connection::Paging,
-    context::{Found, absent, id},
+    context::{ContextExt, id, null_if_not_found},
     memberbase::Memberbase,
-    owned::{Connection, Siblings},
     scalar::{AttributeValue, Attributes, DateTime},
 };
 use crate::{
@@ -27,24 +27,24 @@ use crate::{
 
 /// An individual user within a memberbase, known by the owner's own ref.
 #[derive(Clone, Debug)]
-pub struct Member(pub(super) Arc<member::Member>, pub(super) Arc<Siblings>);
+pub struct Member(pub(super) Arc<member::Member>, pub(super) Arc<MemberBatch>);
 
 impl Member {
     /// A member that was read alone.
-    pub(super) fn alone(row: member::Member) -> Self {
-        let siblings = Siblings::new(std::iter::once(&row));
+    pub(super) fn single(row: member::Member) -> Self {
+        let siblings = MemberBatch::new(std::iter::once(&row));
         Self(Arc::new(row), Arc::new(siblings))
     }
 
     /// Members that were read together.
     pub(super) fn all(rows: Vec<member::Member>) -> Vec<Self> {
-        let siblings = Arc::new(Siblings::new(rows.iter()));
+        let siblings = Arc::new(MemberBatch::new(rows.iter()));
         rows.into_iter().map(|row| Self(Arc::new(row), siblings.clone())).collect()
     }
 
     /// Members that were read together, each at its place.
-    pub(super) fn together(rows: Vec<Option<member::Member>>) -> Vec<Option<Self>> {
-        let siblings = Arc::new(Siblings::new(rows.iter().flatten()));
+    pub(super) fn from_batch(rows: Vec<Option<member::Member>>) -> Vec<Option<Self>> {
+        let siblings = Arc::new(MemberBatch::new(rows.iter().flatten()));
         rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), siblings.clone()))).collect()
     }
 }
@@ -174,15 +174,15 @@ impl MemberQuery {
         #[graphql(desc = "Which member.")] by: MemberBy,
     ) -> Result<Option<Member>, Error> {
         let found = match by {
-            MemberBy::Id(text) => member::find(ctx.app(), ctx.reach(Access::Read)?, id("id", &text)?).await,
+            MemberBy::Id(text) => member::find(ctx.app(), ctx.authorize_visible(Access::Read)?, id("id", &text)?).await,
             MemberBy::Ref(MemberRef { memberbase_id, reference }) => {
-                match ctx.caller().may(id("memberbaseId", &memberbase_id)?, Access::Read) {
+                match ctx.caller().authorize(id("memberbaseId", &memberbase_id)?, Access::Read) {
                     Ok(scope) => member::find_by_ref(ctx.app(), scope, reference).await,
                     Err(error) => Err(error),
                 }
             }
         };
-        Ok(absent(found)?.map(Member::alone))
+        Ok(null_if_not_found(found)?.map(Member::single))
     }
 
     /// The members of a memberbase.
@@ -198,7 +198,7 @@ impl MemberQuery {
         #[graphql(desc = "How many from the end.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<Option<MemberConnection>, Error> {
-        let scope = ctx.may(&memberbase_id, Access::Read)?;
+        let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let paging = Paging { first, after, last, before };
         MemberConnection::load(ctx, scope, filter, order_by, paging).await.map(Some)
     }
@@ -210,9 +210,9 @@ impl MemberQuery {
         #[graphql(desc = "The memberbase; NOT_FOUND where there is none that the token sees.")] memberbase_id: ID,
         #[graphql(desc = "The refs, 100,000 at most.")] refs: Vec<String>,
     ) -> Result<Option<Vec<Option<Member>>>, Error> {
-        let scope = ctx.may(&memberbase_id, Access::Read)?;
+        let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let found = member::in_order_of_refs(ctx.app(), scope, &refs).await?;
-        Ok(Some(Member::together(found)))
+        Ok(Some(Member::from_batch(found)))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     Error,
     attribute::AttributeDefinition,
     connection::{PageInfo, Paging},
-    context::{Found, absent},
+    context::{ContextExt, null_if_not_found},
     filter::{Combination, IdFilter, StringFilter},
     member::{DeletedRows, MemberConnection, MemberFilter, MemberOrder},
     scalar::{Count, DateTime},
@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     domain::{
-        access::{Access, Reach},
+        access::{Access, Visibility},
         filter::Filter,
-        memberbase::{self, Test},
+        memberbase::{self, Predicate},
     },
     types::{Id, Slice},
 };
@@ -73,7 +73,7 @@ impl Memberbase {
         #[graphql(desc = "How many from the end.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<MemberConnection, Error> {
-        let scope = ctx.caller().may(self.0.id, Access::Read)?;
+        let scope = ctx.caller().authorize(self.0.id, Access::Read)?;
         MemberConnection::load(ctx, scope, filter, order_by, Paging { first, after, last, before }).await
     }
 
@@ -86,7 +86,7 @@ impl Memberbase {
         #[graphql(desc = "How many from the end.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<SyncConnection, Error> {
-        let scope = ctx.caller().may(self.0.id, Access::Read)?;
+        let scope = ctx.caller().authorize(self.0.id, Access::Read)?;
         SyncConnection::load(ctx, scope, Paging { first, after, last, before }).await
     }
 }
@@ -94,8 +94,8 @@ impl Memberbase {
 /// A part of a list of memberbases.
 #[derive(Debug)]
 pub struct MemberbaseConnection {
-    reach: Reach,
-    filter: Filter<Test>,
+    reach: Visibility,
+    filter: Filter<Predicate>,
     rows: Vec<Memberbase>,
     info: PageInfo,
 }
@@ -149,10 +149,10 @@ pub struct MemberbaseFilter {
 }
 
 impl MemberbaseFilter {
-    fn read(self) -> Result<Filter<Test>, Error> {
+    fn read(self) -> Result<Filter<Predicate>, Error> {
         let fields = [
-            self.id.map(|filter| filter.read(Test::Id)).transpose(),
-            self.name.map(|filter| filter.read(Test::Name)).transpose(),
+            self.id.map(|filter| filter.read(Predicate::Id)).transpose(),
+            self.name.map(|filter| filter.read(Predicate::Name)).transpose(),
         ];
         Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::read)
     }
@@ -222,8 +222,8 @@ impl MemberbaseQuery {
         #[graphql(desc = "An id that begins with mb_.")] id: ID,
     ) -> Result<Option<Memberbase>, Error> {
         let id = super::context::id("id", &id)?;
-        let reach = ctx.reach(Access::Read)?;
-        Ok(absent(memberbase::find(ctx.app(), reach, id).await)?.map(Memberbase::from))
+        let reach = ctx.authorize_visible(Access::Read)?;
+        Ok(null_if_not_found(memberbase::find(ctx.app(), reach, id).await)?.map(Memberbase::from))
     }
 
     /// The memberbases that the token sees, in the order of their creation.
@@ -236,11 +236,11 @@ impl MemberbaseQuery {
         #[graphql(desc = "How many from the end.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<Option<MemberbaseConnection>, Error> {
-        let reach = ctx.reach(Access::Read)?;
+        let reach = ctx.authorize_visible(Access::Read)?;
         let filter = filter.map(MemberbaseFilter::read).transpose()?.unwrap_or_default();
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, memberbase::parse_cursor)?;
         let read = Box::pin(memberbase::list(ctx.app(), reach, &filter, &page));
-        let slice = ctx.share().page(page.size, read, Slice::size).await?;
+        let slice = ctx.row_budget().page(page.size, read, Slice::size).await?;
         let info = PageInfo::new(&slice, |row| memberbase::cursor(row.id));
         let Slice { rows, .. } = slice;
         Ok(Some(MemberbaseConnection { reach, filter, rows: rows.into_iter().map(Memberbase::from).collect(), info }))
@@ -269,7 +269,7 @@ impl MemberbaseMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is to change.")] input: UpdateMemberbaseInput,
     ) -> Result<Option<UpdateMemberbasePayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Admin)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Admin)?;
         let changed = memberbase::rename(ctx.app(), scope, input.name).await?;
         ctx.memberbases().loader().forget().await;
         Ok(Some(UpdateMemberbasePayload { memberbase: changed.into() }))
@@ -281,7 +281,7 @@ impl MemberbaseMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which, and how.")] input: DeleteMemberbaseInput,
     ) -> Result<Option<DeleteMemberbasePayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Admin)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Admin)?;
         let at_most = input.at_most_members.map(|count| count.0);
         let deleted = memberbase::delete(ctx.app(), scope, at_most, input.dry_run).await?;
         ctx.memberbases().loader().forget().await;

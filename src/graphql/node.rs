@@ -8,19 +8,19 @@ use async_graphql::{
 };
 
 use super::{
-    Error, api_token::ApiToken, clip::Clip, context::Found, member::Member, memberbase::Memberbase, owned::Belonging,
+    Error, api_token::ApiToken, child::Child, clip::Clip, context::ContextExt, member::Member, memberbase::Memberbase,
     stamp_collection::StampCollection, sync::Sync, transaction::Transaction,
 };
 use crate::{
     app::App,
     domain::{
         self,
-        access::{Access, Reach},
+        access::{Access, Visibility},
         api_token,
         filter::check_values,
-        member, memberbase,
-        owned::{self, Owned},
-        sync,
+        member,
+        member_child::{self, MemberChild},
+        memberbase, sync,
     },
     types::{AnyId, ApiTokenId, ClipId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId},
 };
@@ -91,7 +91,7 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
             AnyId::SyncId(id) => asked.syncs.push(id),
         }
     }
-    let (app, reach) = (ctx.app(), ctx.caller().reach(Access::Read)?);
+    let (app, reach) = (ctx.app(), ctx.caller().authorize_visible(Access::Read)?);
     let mut found = HashMap::new();
     if !asked.memberbases.is_empty() {
         for row in memberbase::find_many(app, reach, &asked.memberbases).await? {
@@ -134,13 +134,13 @@ struct Asked {
     syncs: Vec<SyncId>,
 }
 
-async fn belongings<T: Owned>(
+async fn belongings<T: MemberChild>(
     app: &App,
-    reach: Reach,
+    reach: Visibility,
     ids: &[T::Id],
-) -> Result<impl Iterator<Item = Belonging<T>> + use<T>, domain::Error> {
-    let found = owned::find_many::<T>(app, reach, ids).await?;
-    Ok(Belonging::together(found.into_iter().map(Some).collect()).into_iter().flatten())
+) -> Result<impl Iterator<Item = Child<T>> + use<T>, domain::Error> {
+    let found = member_child::find_many::<T>(app, reach, ids).await?;
+    Ok(Child::from_batch(found.into_iter().map(Some).collect()).into_iter().flatten())
 }
 
 fn any_id(argument: &str, text: &str) -> Result<AnyId, domain::Error> {

@@ -80,7 +80,7 @@ impl Count {
 /// The whole number that a value is, within plus or minus 2^53-1.
 fn whole(value: &Value) -> Option<i64> {
     let Value::Number(number) = value else { return None };
-    types::whole(&number.to_string())
+    types::parse_safe_integer(&number.to_string())
 }
 
 /// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.

@@ -8,22 +8,22 @@ pub use bulk_upsert::StampCollectionInput;
 
 use super::{
     Error,
-    context::{Found, ids},
+    child::Child,
+    context::{ContextExt, ids},
     member::Member,
-    owned::Belonging,
     scalar::DateTime,
 };
 use crate::{
-    domain::{access::Access, owned, stamp_collection},
+    domain::{access::Access, member_child, stamp_collection},
     types::{Id, StampCollectionId},
 };
 
 /// A member's progress in a loyalty program. A member has at most one stamp collection in it.
-pub type StampCollection = Belonging<stamp_collection::StampCollection>;
+pub type StampCollection = Child<stamp_collection::StampCollection>;
 
 /// A member's progress in a loyalty program. A member has at most one stamp collection in it.
 #[Object(name = "StampCollection")]
-impl Belonging<stamp_collection::StampCollection> {
+impl Child<stamp_collection::StampCollection> {
     /// Its id, which begins with sc_.
     pub async fn id(&self) -> ID {
         self.row.id.to_string().into()
@@ -31,7 +31,7 @@ impl Belonging<stamp_collection::StampCollection> {
 
     /// The member whose it is.
     async fn member(&self, ctx: &Context<'_>) -> Result<Member, Error> {
-        self.owner(ctx).await
+        self.parent(ctx).await
     }
 
     /// The loyalty program.
@@ -89,9 +89,9 @@ impl DeleteStampCollectionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] input: DeleteStampCollectionsInput,
     ) -> Result<Option<DeleteStampCollectionsPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let doomed: Vec<StampCollectionId> = ids("stampCollectionIds", &input.stamp_collection_ids)?;
-        let deletion = owned::delete::<stamp_collection::StampCollection>(ctx.app(), scope, doomed).await?;
+        let deletion = member_child::delete::<stamp_collection::StampCollection>(ctx.app(), scope, doomed).await?;
         let texts = |ids: Vec<StampCollectionId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteStampCollectionsPayload {
             deleted_stamp_collection_ids: texts(deletion.ids),

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::{
     Error,
     connection::{PageInfo, Paging},
-    context::{Found, absent, id},
+    context::{ContextExt, id, null_if_not_found},
     member::DeletedRows,
     memberbase::Memberbase,
     scalar::{Count, DateTime},
@@ -17,7 +17,7 @@ use crate::{
     domain::{
         self,
         access::{Access, Scope},
-        sync::{self, Figures},
+        sync::{self, SyncCounts},
     },
     types::{Id, Slice, SyncId},
 };
@@ -50,7 +50,7 @@ pub enum OnMissing {
 #[derive(Clone, Debug)]
 pub struct Sync {
     row: Arc<sync::Sync>,
-    figures: Arc<OnceCell<Result<Figures, Error>>>,
+    figures: Arc<OnceCell<Result<SyncCounts, Error>>>,
 }
 
 impl From<sync::Sync> for Sync {
@@ -61,8 +61,8 @@ impl From<sync::Sync> for Sync {
 
 impl Sync {
     /// Counted once, whichever of them is asked for.
-    async fn figures(&self, ctx: &Context<'_>) -> Result<Figures, Error> {
-        let count = async || Ok(sync::figures(ctx.app(), ctx.reach(Access::Read)?, &self.row).await?);
+    async fn figures(&self, ctx: &Context<'_>) -> Result<SyncCounts, Error> {
+        let count = async || Ok(sync::counts(ctx.app(), ctx.authorize_visible(Access::Read)?, &self.row).await?);
         self.figures.get_or_init(count).await.clone()
     }
 }
@@ -127,7 +127,7 @@ impl SyncConnection {
     pub(super) async fn load(ctx: &Context<'_>, scope: Scope, paging: Paging) -> Result<Self, Error> {
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| sync::parse_cursor(scope, cursor))?;
         let read = Box::pin(sync::list(ctx.app(), scope, &page));
-        let slice = ctx.share().page(page.size, read, Slice::size).await?;
+        let slice = ctx.row_budget().page(page.size, read, Slice::size).await?;
         let info = PageInfo::new(&slice, |row| sync::cursor(scope, row.id));
         Ok(Self { scope, rows: slice.rows.into_iter().map(Sync::from).collect(), info })
     }
@@ -231,7 +231,7 @@ impl SyncQuery {
         #[graphql(desc = "An id that begins with sync_.")] id: ID,
     ) -> Result<Option<Sync>, Error> {
         let id = super::context::id("id", &id)?;
-        Ok(absent(sync::find(ctx.app(), ctx.reach(Access::Read)?, id).await)?.map(Sync::from))
+        Ok(null_if_not_found(sync::find(ctx.app(), ctx.authorize_visible(Access::Read)?, id).await)?.map(Sync::from))
     }
 }
 
@@ -247,7 +247,7 @@ impl SyncMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Of which memberbase, and how.")] input: StartSyncInput,
     ) -> Result<Option<StartSyncPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let started = sync::start(ctx.app(), scope, input.abandon_open).await?;
         Ok(Some(StartSyncPayload { sync: started.into() }))
     }
@@ -259,7 +259,7 @@ impl SyncMutation {
         #[graphql(desc = "Which sync, and how.")] input: CommitSyncInput,
     ) -> Result<Option<CommitSyncPayload>, Error> {
         let id = id::<SyncId>("syncId", &input.sync_id)?;
-        let (reach, on_missing) = (ctx.reach(Access::Write)?, input.on_missing.into());
+        let (reach, on_missing) = (ctx.authorize_visible(Access::Write)?, input.on_missing.into());
         let committed = sync::commit(ctx.app(), reach, id, on_missing, input.max_deleted_percent).await?;
         Ok(Some(CommitSyncPayload { sync: committed.into() }))
     }
@@ -271,7 +271,7 @@ impl SyncMutation {
         #[graphql(desc = "Which sync.")] input: AbandonSyncInput,
     ) -> Result<Option<AbandonSyncPayload>, Error> {
         let id = id::<SyncId>("syncId", &input.sync_id)?;
-        let abandoned = sync::abandon(ctx.app(), ctx.reach(Access::Write)?, id).await?;
+        let abandoned = sync::abandon(ctx.app(), ctx.authorize_visible(Access::Write)?, id).await?;
         Ok(Some(AbandonSyncPayload { sync: abandoned.into() }))
     }
 }

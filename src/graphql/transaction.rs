@@ -9,22 +9,22 @@ pub use bulk_upsert::TransactionInput;
 
 use super::{
     Error,
-    context::{Found, ids},
+    child::Child,
+    context::{ContextExt, ids},
     member::Member,
-    owned::Belonging,
     scalar::{DateTime, MinorUnits},
 };
 use crate::{
-    domain::{access::Access, owned, transaction},
+    domain::{access::Access, member_child, transaction},
     types::{Id, TransactionId},
 };
 
 /// A card payment of a member.
-pub type Transaction = Belonging<transaction::Transaction>;
+pub type Transaction = Child<transaction::Transaction>;
 
 /// A card payment of a member.
 #[Object(name = "Transaction")]
-impl Belonging<transaction::Transaction> {
+impl Child<transaction::Transaction> {
     /// Its id, which begins with txn_.
     pub async fn id(&self) -> ID {
         self.row.id.to_string().into()
@@ -32,7 +32,7 @@ impl Belonging<transaction::Transaction> {
 
     /// The member whose it is, which never changes.
     async fn member(&self, ctx: &Context<'_>) -> Result<Member, Error> {
-        self.owner(ctx).await
+        self.parent(ctx).await
     }
 
     /// The owner's own key, unique in the memberbase.
@@ -145,9 +145,9 @@ impl DeleteTransactionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] input: DeleteTransactionsInput,
     ) -> Result<Option<DeleteTransactionsPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let doomed: Vec<TransactionId> = ids("transactionIds", &input.transaction_ids)?;
-        let deletion = owned::delete::<transaction::Transaction>(ctx.app(), scope, doomed).await?;
+        let deletion = member_child::delete::<transaction::Transaction>(ctx.app(), scope, doomed).await?;
         let texts = |ids: Vec<TransactionId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteTransactionsPayload {
             deleted_transaction_ids: texts(deletion.ids),

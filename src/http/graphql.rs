@@ -280,7 +280,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
     ) -> Result<Answer, Refusal> {
         let time = self.app.limits.time.mutation;
         let client = CancellationToken::new();
-        let app = self.app.of_call(started + time, client.clone());
+        let app = self.app.per_request(started + time, client.clone());
         // Dropped with this future, which ends with its answer or because the client has gone.
         let _client = client.drop_guard();
         watch.counts(&app.rows);

@@ -18,7 +18,7 @@ use hyper::body::Body as _;
 use super::{Service, answer::Refusal, negotiate::MediaType, trace::TraceId, watch::Watch};
 use crate::{
     auth::Bearer,
-    domain::access::{Access, Everywhere},
+    domain::access::{Access, GlobalScope},
     graphql::Error,
     metrics,
 };
@@ -47,9 +47,9 @@ where
 
 impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static> Service<Q, M, S> {
     /// The figures are of all memberbases together, and so nothing for a token that is bound to one.
-    async fn admit(&self, headers: &HeaderMap) -> Result<Everywhere, Refusal> {
+    async fn admit(&self, headers: &HeaderMap) -> Result<GlobalScope, Refusal> {
         let (caller, _ticket) = self.let_in(Bearer::of(headers)?, Instant::now()).await?;
-        caller.everywhere(Access::Read).map_err(|error| {
+        caller.authorize_global(Access::Read).map_err(|error| {
             let error = Error::from(error);
             Refusal::with_status(StatusCode::FORBIDDEN, error.code(), error.message())
         })

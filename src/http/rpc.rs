@@ -111,7 +111,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
         let read = body::read(body, Limit::of(&caller, &limits.body));
         let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
         let client = CancellationToken::new();
-        let app = self.app.of_call(started + time, client.clone());
+        let app = self.app.per_request(started + time, client.clone());
         // Dropped with this future, which ends with its answer or because the client has gone.
         let _client = client.drop_guard();
         watch.counts(&app.rows);

@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use crate::{
     metrics::{Api, Metrics, Operation, Request, Type},
-    types::{RowOutcome, Tally},
+    types::{RowCounters, RowOutcome},
 };
 
 /// How a request that succeeded is counted.
@@ -26,7 +26,7 @@ struct Known {
     metrics: Arc<Metrics>,
     api: OnceLock<Api>,
     operation: OnceLock<(Type, Operation)>,
-    rows: OnceLock<Tally>,
+    rows: OnceLock<RowCounters>,
 }
 
 /// The code of the first error of an answer, which the answer carries on its way out.
@@ -57,7 +57,7 @@ impl Watch {
     }
 
     /// Here its rows are counted.
-    pub(super) fn counts(&self, rows: &Tally) {
+    pub(super) fn counts(&self, rows: &RowCounters) {
         let _ = self.0.rows.set(rows.clone());
     }
 

@@ -12,7 +12,7 @@ use prometheus_client::{
 use crate::{
     app::{App, Changes},
     db::Db,
-    types::{RowKind, RowOutcome, Tally, Time},
+    types::{RowCounters, RowKind, RowOutcome, Time},
 };
 
 /// Has all of it told with the rest.
@@ -25,7 +25,7 @@ pub(super) fn register(registry: &mut Registry, app: &App) {
 }
 
 #[derive(Debug)]
-struct Rows(Tally);
+struct Rows(RowCounters);
 
 impl Collector for Rows {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -47,7 +47,7 @@ struct Live(Changes);
 
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let now = self.0.figures();
+        let now = self.0.counts();
         let subscriptions = u64::try_from(now.subscriptions).unwrap_or(u64::MAX);
         gauge(&mut encoder, "subscriptions", "Subscriptions that are open.", None, subscriptions)?;
         counter(&mut encoder, "events", "Events that subscribers were given.", None, now.delivered)?;
@@ -76,7 +76,7 @@ impl Collector for Database {
             "statements",
             "Statements that were sent.",
             None,
-            self.0.statements() + self.0.aside().statements(),
+            self.0.statements() + self.0.untracked().statements(),
         )
     }
 }

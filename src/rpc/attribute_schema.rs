@@ -82,7 +82,7 @@ pub(super) struct Set {
 }
 
 pub(super) async fn set(call: Call, given: Set) -> Result<AttributeSchema, Error> {
-    let scope = call.caller.may(given.member_base_id.0, Access::Admin)?;
+    let scope = call.caller.authorize(given.member_base_id.0, Access::Admin)?;
     let definition = |(key, Attribute { kind })| {
         let kind = match kind {
             Type::String => Kind::String,
@@ -107,6 +107,6 @@ pub(super) struct Get {
 
 pub(super) async fn get(call: Call, given: Get) -> Result<AttributeSchema, Error> {
     let id = given.member_base_id.0;
-    let found = memberbase::find(&call.app, call.caller.reach(Access::Read)?, id).await?;
+    let found = memberbase::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
     Ok(found.ok_or_else(|| Error::new(Code::NotFound, format!("memberbase {id} does not exist")))?.into())
 }

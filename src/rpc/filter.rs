@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{Code, Error};
 use crate::{
-    domain::filter::{Filter, IdTest, Pattern, TextTest, TimeTest},
+    domain::filter::{Filter, IdPredicate, Pattern, TextPredicate, TimePredicate},
     types::{Id, Time},
 };
 
@@ -136,42 +136,42 @@ fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
 
 impl Operator {
     /// As a test of an id.
-    pub fn of_id<T: Id, Test>(self, key: &str, test: impl Fn(IdTest<T>) -> Test) -> Result<Filter<Test>, Error> {
+    pub fn of_id<T: Id, Test>(self, key: &str, test: impl Fn(IdPredicate<T>) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} takes ids")))?;
             T::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
         };
         match self {
-            Self::In(values) => Ok(Filter::Test(test(IdTest::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Test(test(IdTest::NotIn(list(values, read)?)))),
+            Self::In(values) => Ok(Filter::Predicate(test(IdPredicate::In(list(values, read)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(test(IdPredicate::NotIn(list(values, read)?)))),
             other => other.of_any(key),
         }
     }
 
     /// As a test of a time.
-    pub fn of_time<Test>(self, key: &str, test: impl Fn(TimeTest) -> Test) -> Result<Filter<Test>, Error> {
+    pub fn of_time<Test>(self, key: &str, test: impl Fn(TimePredicate) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} takes times")))?;
             Time::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
         };
         match self {
-            Self::In(values) => Ok(Filter::Test(test(TimeTest::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Test(test(TimeTest::NotIn(list(values, read)?)))),
+            Self::In(values) => Ok(Filter::Predicate(test(TimePredicate::In(list(values, read)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(test(TimePredicate::NotIn(list(values, read)?)))),
             other => other.of_any(key),
         }
     }
 
     /// As a test of a text.
-    pub fn of_text<Test>(self, key: &str, test: impl Fn(TextTest) -> Test) -> Result<Filter<Test>, Error> {
+    pub fn of_text<Test>(self, key: &str, test: impl Fn(TextPredicate) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| match value {
             Value::String(text) => Ok(text),
             _ => Err(bad(&format!("{key} takes strings"))),
         };
         match self {
-            Self::In(values) => Ok(Filter::Test(test(TextTest::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Test(test(TextTest::NotIn(list(values, read)?)))),
+            Self::In(values) => Ok(Filter::Predicate(test(TextPredicate::In(list(values, read)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(test(TextPredicate::NotIn(list(values, read)?)))),
             Self::Regex { pattern, case_insensitive } => {
-                Ok(Filter::Test(test(TextTest::Matches(Pattern::parse(&pattern, case_insensitive)?))))
+                Ok(Filter::Predicate(test(TextPredicate::Matches(Pattern::parse(&pattern, case_insensitive)?))))
             }
             other => other.of_any(key),
         }

@@ -17,9 +17,9 @@ use crate::{
         bulk::{Mode, OnError, Options},
         filter::Filter,
         member::{
-            self, Asked, Doomed, Order, OrderField, Position, Test,
+            self, DeleteRequest, Order, OrderField, Position, Predicate, UntypedPredicate,
             bulk_upsert::{self, Row},
-            by_schema,
+            resolve_types,
         },
     },
     types::{Id, MemberId},
@@ -83,7 +83,7 @@ struct NewMember {
 pub struct Ids(Vec<MemberIdText>);
 
 pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Ids, Error> {
-    let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
+    let scope = call.caller.authorize(given.member_base_id.0, Access::Write)?;
     let row = |row: NewMember| Row::new(row.reference, row.attributes.map(|json| Some(json.into())), None);
     let rows: Vec<_> = given.members.into_iter().map(row).collect();
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
@@ -104,11 +104,11 @@ pub(super) struct Get {
 pub(super) async fn get(call: Call, given: Get) -> Result<Member, Error> {
     let found = match given {
         Get { id: Some(Written(id)), reference: None, .. } => {
-            let found = member::find(&call.app, call.caller.reach(Access::Read)?, id).await?;
+            let found = member::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
             found.ok_or_else(|| Error::new(Code::NotFound, format!("member {id} does not exist")))?
         }
         Get { id: None, member_base_id: Some(Written(base)), reference: Some(reference) } => {
-            let scope = call.caller.may(base, Access::Read)?;
+            let scope = call.caller.authorize(base, Access::Read)?;
             let found = member::in_order_of_refs(&call.app, scope, &[reference]).await?.pop().flatten();
             found.ok_or_else(|| Error::new(Code::NotFound, "no member of this memberbase has this ref"))?
         }
@@ -155,12 +155,12 @@ enum Direction {
 }
 
 pub(super) async fn list(call: Call, given: List) -> Result<Listed<Member>, Error> {
-    let scope = call.caller.may(given.member_base_id.0, Access::Read)?;
+    let scope = call.caller.authorize(given.member_base_id.0, Access::Read)?;
     let order = order(given.sorts.unwrap_or_default())?;
     let filter = given.filters.map(|filters| filters.read()).transpose()?.unwrap_or_default();
     let limits = call.app.limits.page;
     let page = given.pagination.unwrap_or_default().page(limits, |cursor| Position::parse(cursor, scope, order))?;
-    let filter = by_schema(&call.app, scope, filter).await?;
+    let filter = resolve_types(&call.app, scope, filter).await?;
     let slice = member::list(&call.app, scope, &filter, order, &page).await?;
     Listed::new(&page, slice, |row| Position::of(row.view(), order).cursor(scope, order), Member::try_from)
 }
@@ -187,7 +187,7 @@ type MemberFilters = Filters<Members>;
 pub(super) struct Members;
 
 impl Filterable for Members {
-    type Test = Asked;
+    type Test = UntypedPredicate;
 
     const NAME: &'static str = "MemberFilter";
     const KEYS: &'static [(&'static str, Values)] = &[
@@ -197,12 +197,12 @@ impl Filterable for Members {
         ("updated_at", Values::Times),
     ];
 
-    fn test(key: &str, operator: Operator) -> Result<Filter<Asked>, Error> {
+    fn test(key: &str, operator: Operator) -> Result<Filter<UntypedPredicate>, Error> {
         match key {
-            "id" => operator.of_id(key, Test::Id),
-            "ref" => operator.of_text(key, Test::Ref),
-            "created_at" => operator.of_time(key, Test::CreatedAt),
-            _ => operator.of_time(key, Test::UpdatedAt),
+            "id" => operator.of_id(key, Predicate::Id),
+            "ref" => operator.of_text(key, Predicate::Ref),
+            "created_at" => operator.of_time(key, Predicate::CreatedAt),
+            _ => operator.of_time(key, Predicate::UpdatedAt),
         }
     }
 }
@@ -227,8 +227,8 @@ impl Deleted {
 }
 
 pub(super) async fn bulk_delete(call: Call, given: BulkDelete) -> Result<Deleted, Error> {
-    let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
+    let scope = call.caller.authorize(given.member_base_id.0, Access::Write)?;
     let ids = given.member_ids.into_iter().map(|id| id.0).collect();
-    let deletion = member::delete(&call.app, scope, Doomed { ids, ..Doomed::default() }).await?;
+    let deletion = member::delete(&call.app, scope, DeleteRequest { ids, ..DeleteRequest::default() }).await?;
     Ok(Deleted::new(deletion.deleted.members))
 }

@@ -35,7 +35,7 @@ struct NewAttributeValue {
 }
 
 pub(super) async fn set(call: Call, given: Set) -> Result<Done, Error> {
-    let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
+    let scope = call.caller.authorize(given.member_base_id.0, Access::Write)?;
     let value =
         |new: NewAttributeValue| NewValue { member_id: new.member_id, key: new.attribute_key, value: new.value.into() };
     let values: Vec<_> = given.attributes.into_iter().map(value).collect();
@@ -56,7 +56,7 @@ pub(super) struct Delete {
 }
 
 pub(super) async fn delete(call: Call, given: Delete) -> Result<Deleted, Error> {
-    let scope = call.caller.may(given.member_base_id.0, Access::Write)?;
+    let scope = call.caller.authorize(given.member_base_id.0, Access::Write)?;
     let selected = given.member_ids.is_some() || given.attribute_keys.is_some();
     if selected == given.delete_all {
         let message = "expected member_ids or attribute_keys or both, or delete_all: true without them";
@@ -83,7 +83,7 @@ pub struct MemberAttribute {
 /// All of them: a member has no more than fit on a page.
 pub(super) async fn list(call: Call, given: List) -> Result<Listed<MemberAttribute>, Error> {
     let id = given.member_id.0;
-    let found = member::find(&call.app, call.caller.reach(Access::Read)?, id).await?;
+    let found = member::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
     let found = found.ok_or_else(|| Error::new(Code::NotFound, format!("member {id} does not exist")))?;
     let attribute = |(key, value): (String, _)| MemberAttribute { attribute_key: key, value };
     Ok(Listed::whole(found.attributes.read()?.into_json().map(attribute).collect()))

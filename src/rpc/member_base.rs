@@ -13,7 +13,7 @@ use crate::{
     domain::{
         access::Access,
         filter::Filter,
-        memberbase::{self, Test, cursor, parse_cursor},
+        memberbase::{self, Predicate, cursor, parse_cursor},
     },
     types::{Id, MemberbaseId},
 };
@@ -59,7 +59,7 @@ pub(super) struct Named {
 
 pub(super) async fn get(call: Call, given: Named) -> Result<MemberBase, Error> {
     let id = given.id.0;
-    let found = memberbase::find(&call.app, call.caller.reach(Access::Read)?, id).await?;
+    let found = memberbase::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
     let missing = || Error::new(Code::NotFound, format!("memberbase {id} does not exist"));
     Ok(found.ok_or_else(missing)?.into())
 }
@@ -69,7 +69,7 @@ pub(super) async fn get(call: Call, given: Named) -> Result<MemberBase, Error> {
 pub struct Done {}
 
 pub(super) async fn delete(call: Call, given: Named) -> Result<Done, Error> {
-    let scope = call.caller.may(given.id.0, Access::Admin)?;
+    let scope = call.caller.authorize(given.id.0, Access::Admin)?;
     memberbase::delete(&call.app, scope, None, false).await?;
     Ok(Done {})
 }
@@ -82,7 +82,7 @@ pub(super) struct List {
 }
 
 pub(super) async fn list(call: Call, given: List) -> Result<Listed<MemberBase>, Error> {
-    let reach = call.caller.reach(Access::Read)?;
+    let reach = call.caller.authorize_visible(Access::Read)?;
     let filter = given.filters.map(|filters| filters.read()).transpose()?.unwrap_or_default();
     let page = given.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
     let slice = memberbase::list(&call.app, reach, &filter, &page).await?;
@@ -95,16 +95,16 @@ type MemberBaseFilters = Filters<MemberBases>;
 pub(super) struct MemberBases;
 
 impl Filterable for MemberBases {
-    type Test = Test;
+    type Test = Predicate;
 
     const NAME: &'static str = "MemberBaseFilter";
     const KEYS: &'static [(&'static str, Values)] =
         &[("id", Values::Ids(MemberbaseId::PREFIX)), ("name", Values::Texts)];
 
-    fn test(key: &str, operator: Operator) -> Result<Filter<Test>, Error> {
+    fn test(key: &str, operator: Operator) -> Result<Filter<Predicate>, Error> {
         match key {
-            "id" => operator.of_id(key, Test::Id),
-            _ => operator.of_text(key, Test::Name),
+            "id" => operator.of_id(key, Predicate::Id),
+            _ => operator.of_text(key, Predicate::Name),
         }
     }
 }

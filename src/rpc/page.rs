@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use super::{Code, Error};
-use crate::types::{Direction, Page, PageLimits, Slice, Start};
+use crate::types::{Anchor, Direction, Page, PageLimits, Slice};
 
 /// How many a page has that does not say.
 const DEFAULT: u64 = 500;
@@ -64,14 +64,14 @@ impl Pagination {
             (None, Some(rows)) if i64::try_from(rows).is_err() => {
                 return bad(&format!("pagination.skip: expected {} at most", i64::MAX));
             }
-            (None, Some(rows)) => Start::Skip(rows),
+            (None, Some(rows)) => Anchor::Offset(rows),
             (Some(cursor), None) => match parse(&cursor) {
-                Ok(key) => Start::Beside(key),
+                Ok(key) => Anchor::Cursor(key),
                 Err(message) => return bad(&format!("pagination.cursor: {message}")),
             },
-            (None, None) => Start::Edge,
+            (None, None) => Anchor::Start,
         };
-        Ok(Page { size, direction: Direction::Forward, start, behind: false })
+        Ok(Page { size, direction: Direction::Forward, anchor: start, check_opposite: false })
     }
 }
 

@@ -2,12 +2,12 @@
 
 /// A text of at most 32 characters of ASCII.
 #[derive(Clone, Copy, Debug)]
-pub struct Ascii {
+pub struct AsciiText {
     bytes: [u8; 32],
     length: usize,
 }
 
-impl Ascii {
+impl AsciiText {
     /// A text of these parts, which have to be ASCII and 32 bytes together at most.
     pub(super) fn new<const N: usize>(parts: [&[u8]; N]) -> Self {
         let mut text = Self { bytes: [0; 32], length: 0 };
@@ -24,7 +24,7 @@ impl Ascii {
     }
 }
 
-impl AsRef<[u8]> for Ascii {
+impl AsRef<[u8]> for AsciiText {
     fn as_ref(&self) -> &[u8] {
         &self.bytes[..self.length]
     }

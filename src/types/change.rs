@@ -3,7 +3,7 @@
 use super::{MemberId, MemberbaseId};
 
 /// The most ids that a change tells; where it has more, it tells none.
-pub const MOST_IDS: u64 = 1_000;
+pub const MAX_REPORTED_IDS: u64 = 1_000;
 
 /// What a committed write did to the members of a memberbase, and to what belongs to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Change {
 
     /// Whether it has more members than it tells the ids of.
     pub fn is_truncated(&self) -> bool {
-        self.count() > MOST_IDS
+        self.count() > MAX_REPORTED_IDS
     }
 
     /// The same, without ids where they are too many together.
@@ -82,11 +82,11 @@ impl FromIterator<MemberId> for Touched {
         let mut touched = Self::default();
         for id in members {
             touched.count += 1;
-            if touched.count <= MOST_IDS {
+            if touched.count <= MAX_REPORTED_IDS {
                 touched.ids.push(id);
             }
         }
-        if touched.count > MOST_IDS { Self::counted(touched.count) } else { touched }
+        if touched.count > MAX_REPORTED_IDS { Self::counted(touched.count) } else { touched }
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::{Ascii, Time};
+use super::{AsciiText, Time};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 26;
@@ -32,8 +32,8 @@ pub trait Id: Copy + Ord + fmt::Display {
     }
 
     /// As it is written.
-    fn ascii(self) -> Ascii {
-        Ascii::new([Self::PREFIX.as_bytes(), &characters(self.uuid())])
+    fn ascii(self) -> AsciiText {
+        AsciiText::new([Self::PREFIX.as_bytes(), &characters(self.uuid())])
     }
 
     /// When the thing was created: the time in the id, to the millisecond.

@@ -11,13 +11,13 @@ pub enum Direction {
 
 /// Where a page starts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Start<Key> {
+pub enum Anchor<Key> {
     /// At the end that the direction begins with.
-    Edge,
+    Start,
     /// Beside the row with this key, which need not exist any more.
-    Beside(Key),
+    Cursor(Key),
     /// So many rows from that end. It costs as much as reading them, and rows that come or go meanwhile move the rest.
-    Skip(u64),
+    Offset(u64),
 }
 
 /// A part of an ordered list.
@@ -28,9 +28,9 @@ pub struct Page<Key> {
     /// Which way.
     pub direction: Direction,
     /// From where.
-    pub start: Start<Key>,
+    pub anchor: Anchor<Key>,
     /// Whether it is to be found out what lies behind the start, which costs a statement of its own.
-    pub behind: bool,
+    pub check_opposite: bool,
 }
 
 /// What a page holds, in the list's order whichever the direction.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 
-use super::Ascii;
+use super::AsciiText;
 
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
@@ -44,7 +44,7 @@ impl Time {
     }
 
     /// In UTC with milliseconds, or microseconds where there are any, ending in Z.
-    pub fn ascii(self) -> Ascii {
+    pub fn ascii(self) -> AsciiText {
         let since = self.0.abs_diff(Self::FIRST);
         let small = |number: u64| u32::try_from(number).expect("no year is beyond 9999");
         let (days, seconds) = (small(since / DAY), small(since % DAY / 1_000_000));
@@ -62,7 +62,7 @@ impl Time {
         put(20, micros / 10_000);
         put(22, micros / 100 % 100);
         put(24, micros % 100);
-        if micros % 1000 == 0 { Ascii::new([&text[..23], b"Z"]) } else { Ascii::new([&text]) }
+        if micros % 1000 == 0 { AsciiText::new([&text[..23], b"Z"]) } else { AsciiText::new([&text]) }
     }
 
     /// Reads a date-time of RFC 3339 (section 5.6) with any offset and 0 to 9 digits of a second's fraction, of which

@@ -9,7 +9,7 @@ use memberbase::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, nowhere};
+use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
 const FIELDS: &str = "id description access memberbaseId createdAt expiresAt lastUsedAt revokedAt";
 
@@ -71,11 +71,11 @@ async fn a_bound_admin_manages_the_tokens_of_its_memberbase(
         let made = bound.create_token(input).await.data();
         assert_eq!(made["createApiToken"]["apiToken"]["memberbaseId"], json!(base));
     }
-    for memberbase in [other, nowhere()] {
+    for memberbase in [other, missing_memberbase_id()] {
         let input = json!({"description": "x", "access": "READ", "memberbaseId": memberbase});
         assert_eq!(bound.create_token(input).await.code(), "NOT_FOUND");
     }
-    let unbound = json!({"description": "x", "access": "READ", "memberbaseId": nowhere()});
+    let unbound = json!({"description": "x", "access": "READ", "memberbaseId": missing_memberbase_id()});
     assert_eq!(server.admin().await.create_token(unbound).await.code(), "NOT_FOUND");
     let seen = bound.ask("{ apiTokens { totalCount nodes { memberbaseId } } }", json!({})).await.data();
     assert_eq!(seen["apiTokens"]["totalCount"], 3);
@@ -146,11 +146,11 @@ async fn the_last_use_is_noted_once_a_minute(#[values(Database::Sqlite, Database
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     assert!(user.current_token().await.data()["currentApiToken"]["lastUsedAt"].is_string());
     assert_eq!(noted().await, first, "noted again within the minute");
-    api_token::note_use(&server.app, id).await.unwrap();
+    api_token::update_last_used(&server.app, id).await.unwrap();
     assert_eq!(noted().await, first);
     let earlier = format!("UPDATE api_token SET last_used_at = {}", first - 61_000_000);
     server.execute(&earlier).await;
-    api_token::note_use(&server.app, id).await.unwrap();
+    api_token::update_last_used(&server.app, id).await.unwrap();
     assert!(noted().await >= first);
 }
 

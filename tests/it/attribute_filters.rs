@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, nowhere};
+use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
 const SCHEMA: [(&str, &str); 5] =
     [("s", "STRING"), ("n", "NUMBER"), ("b", "BOOLEAN"), ("d", "DATE"), ("l", "STRING_LIST")];
@@ -251,7 +251,7 @@ async fn a_test_that_does_not_fit_the_attribute_is_refused(
     }
     let long = json!({"attribute": {"key": "s", "in": vec!["a"; 100_001]}});
     assert_eq!(ask(&reader, &base, &long).await.code(), "LIMIT_EXCEEDED");
-    let absent = ask(&reader, &nowhere(), &json!({"attribute": {"key": "s", "eq": "a"}})).await;
+    let absent = ask(&reader, &missing_memberbase_id(), &json!({"attribute": {"key": "s", "eq": "a"}})).await;
     assert_eq!(absent.code(), "NOT_FOUND");
 }
 

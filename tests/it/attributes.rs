@@ -4,7 +4,7 @@ use memberbase::{domain::access::Access, types::Limits};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, nowhere};
+use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
 impl Caller {
     /// Sets the attribute schema from pairs of key and type.
@@ -81,7 +81,7 @@ async fn a_bad_schema_is_refused_and_only_an_admin_sets_one(
     let long = "é".repeat(65);
     assert_eq!(admin.set_schema(&base, &[(&long, "STRING")]).await.code(), "BAD_USER_INPUT");
     assert_eq!(admin.set_schema(&base, &[("a", "TEXT")]).await.code(), "BAD_USER_INPUT");
-    assert_eq!(admin.set_schema(&nowhere(), &KEYS).await.code(), "NOT_FOUND");
+    assert_eq!(admin.set_schema(&missing_memberbase_id(), &KEYS).await.code(), "NOT_FOUND");
     assert_eq!(server.writer().await.set_schema(&base, &KEYS).await.code(), "FORBIDDEN");
     let other = server.memberbase("other").await;
     assert_eq!(server.bound(Access::Admin, &other).await.set_schema(&base, &KEYS).await.code(), "NOT_FOUND");

@@ -16,7 +16,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Answer, Client, Database, Site, nowhere};
+use crate::support::{Answer, Client, Database, Site, missing_memberbase_id};
 
 /// How soon everything has to be refused.
 const SOON: Duration = Duration::from_secs(2);
@@ -91,7 +91,7 @@ impl World {
         let data = client.data(query, json!({"b": base})).await;
         let cursor = |field: &str| text(&data[field]["pageInfo"]["endCursor"]);
         let (cursor, by_ref, of_base) = (cursor("members"), cursor("ordered"), cursor("memberbases"));
-        Self { client, base, other, member, nowhere: nowhere(), cursor, by_ref, of_base }
+        Self { client, base, other, member, nowhere: missing_memberbase_id(), cursor, by_ref, of_base }
     }
 
     /// A case of GraphQL by POST.

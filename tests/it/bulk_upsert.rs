@@ -6,7 +6,7 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, nowhere};
+use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
 #[rstest]
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn a_dry_run_refuses_what_the_real_call_refuses(
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let bad = writer.upsert_with(input(&base, &["a", ""], json!({"dryRun": true}))).await;
-    let absent = writer.upsert_with(input(&nowhere(), &["a"], json!({"dryRun": true}))).await;
+    let absent = writer.upsert_with(input(&missing_memberbase_id(), &["a"], json!({"dryRun": true}))).await;
     assert_eq!((bad.code().as_str(), absent.code().as_str()), ("BAD_USER_INPUT", "NOT_FOUND"));
 }
 
@@ -260,7 +260,7 @@ async fn no_rows_at_all_are_no_error(#[values(Database::Sqlite, Database::Postgr
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let payload = upserted(&writer, &base, &[]).await;
     assert_eq!((&payload["memberIds"], &payload["results"]), (&json!([]), &json!([])));
-    assert_eq!(writer.upsert(&nowhere(), &[]).await.code(), "NOT_FOUND");
+    assert_eq!(writer.upsert(&missing_memberbase_id(), &[]).await.code(), "NOT_FOUND");
 }
 
 #[rstest]
@@ -269,7 +269,8 @@ async fn a_memberbase_outside_the_token_is_as_one_that_never_was(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
-    let (own, other, never) = (server.memberbase("own").await, server.memberbase("other").await, nowhere());
+    let (own, other, never) =
+        (server.memberbase("own").await, server.memberbase("other").await, missing_memberbase_id());
     let bound = server.bound(Access::Write, &own).await;
     let message = |answer: &Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
     let elsewhere = message(&bound.upsert(&other, &["a"]).await, &other);
@@ -286,7 +287,7 @@ async fn a_memberbase_outside_the_token_is_as_one_that_never_was(
 async fn a_reader_upserts_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, reader) = (server.memberbase("b").await, server.reader().await);
-    let (there, absent) = (reader.upsert(&base, &["a"]).await, reader.upsert(&nowhere(), &["a"]).await);
+    let (there, absent) = (reader.upsert(&base, &["a"]).await, reader.upsert(&missing_memberbase_id(), &["a"]).await);
     assert_eq!((there.code(), absent.code()), ("FORBIDDEN".to_owned(), "FORBIDDEN".to_owned()));
     assert_eq!(server.members().await, 0);
 }

@@ -7,7 +7,7 @@ use axum::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, nowhere};
+use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
 /// A request that first creates a memberbase, and then has a value that its type does not have.
 struct Case {
@@ -68,12 +68,15 @@ fn attribute(test: &str) -> String {
 fn deletion(at_most: &str) -> String {
     format!(
         "b: deleteMembers(input: {{memberbaseId: \"{}\", refs: [], atMost: {at_most}}}) {{ notFoundRefs }}",
-        nowhere()
+        missing_memberbase_id()
     )
 }
 
 fn upsert(row: &str) -> String {
-    format!("b: bulkUpsertMembers(input: {{memberbaseId: \"{}\", members: [{row}]}}) {{ memberIds }}", nowhere())
+    format!(
+        "b: bulkUpsertMembers(input: {{memberbaseId: \"{}\", members: [{row}]}}) {{ memberIds }}",
+        missing_memberbase_id()
+    )
 }
 
 fn transaction(amount: &str) -> String {
@@ -81,7 +84,7 @@ fn transaction(amount: &str) -> String {
         "{{memberRef: \"a\", externalId: \"x\", authCode: \"x\", network: VISA, bin: \"123456\", merchantId: \"m\", \
         authedAt: \"2026-01-01T00:00:00Z\", amount: {amount}}}"
     );
-    let base = nowhere();
+    let base = missing_memberbase_id();
     format!(
         "b: bulkUpsertTransactions(input: {{memberbaseId: \"{base}\", transactions: [{row}]}}) {{ transactionIds }}"
     )
@@ -131,7 +134,7 @@ fn variables() -> Vec<Case> {
         variable(
             "($i: DeleteMembersInput!)",
             "b: deleteMembers(input: $i) { notFoundRefs }",
-            json!({"i": {"memberbaseId": nowhere(), "atMost": 1e300}}),
+            json!({"i": {"memberbaseId": missing_memberbase_id(), "atMost": 1e300}}),
             json!(["i", "atMost"]),
             NO_COUNT,
         ),
@@ -268,7 +271,10 @@ fn mixtures() -> Vec<Case> {
         // Null is a value of the variable, but not of the place.
         variable(
             "($dry: Boolean)",
-            format!("b: deleteMembers(input: {{memberbaseId: \"{}\", dryRun: $dry}}) {{ notFoundRefs }}", nowhere()),
+            format!(
+                "b: deleteMembers(input: {{memberbaseId: \"{}\", dryRun: $dry}}) {{ notFoundRefs }}",
+                missing_memberbase_id()
+            ),
             json!({"dry": null}),
             json!(["input", "dryRun"]),
             "input.dryRun must not be null",

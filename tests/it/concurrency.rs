@@ -170,7 +170,7 @@ async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
     };
     let server = Server::start(database).await;
     let base = server.memberbase("b").await;
-    let scope = access::Caller::operator().may(MemberbaseId::parse(&base).unwrap(), Access::Write).unwrap();
+    let scope = access::Caller::operator().authorize(MemberbaseId::parse(&base).unwrap(), Access::Write).unwrap();
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
     let mut dropped = 0;
     for round in 0..30_u64 {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use memberbase::db::{Db, Fault, Lock, Session, Settings};
+use memberbase::db::{Db, DbErrorKind, Lock, Session, Settings};
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -34,9 +34,9 @@ async fn narrow(database: Database) -> (Db, Settings, impl Sized) {
 async fn no_more_are_open_than_may_be(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (db, _, _storage) = narrow(database).await;
     let session = db.read().await.unwrap();
-    assert_eq!(Fault::of(&db.read().await.unwrap_err()), Fault::Unavailable);
+    assert_eq!(DbErrorKind::of(&db.read().await.unwrap_err()), DbErrorKind::Unavailable);
     let hurried = db.with_deadline(Instant::now() + Duration::from_millis(50));
-    assert_eq!(Fault::of(&hurried.read().await.unwrap_err()), Fault::Timeout);
+    assert_eq!(DbErrorKind::of(&hurried.read().await.unwrap_err()), DbErrorKind::Timeout);
     let waiting = tokio::spawn({
         let db = db.clone();
         async move { number(&db.read().await?, "SELECT CAST(7 AS bigint)").await }
@@ -47,7 +47,7 @@ async fn no_more_are_open_than_may_be(#[values(Database::Sqlite, Database::Postg
     assert_eq!(db.connections().used, 0);
     assert!(db.connections().idle > 0);
     tokio::time::timeout(Duration::from_secs(5), db.close()).await.expect("nobody has one any more");
-    assert_eq!(Fault::of(&db.read().await.unwrap_err()), Fault::Unavailable);
+    assert_eq!(DbErrorKind::of(&db.read().await.unwrap_err()), DbErrorKind::Unavailable);
 }
 
 #[rstest]
@@ -72,7 +72,10 @@ async fn a_lock_that_was_waited_for_in_vain_leaves_no_transaction_behind() {
     other.execute(AssertSqlSafe(lock)).await.unwrap();
     let hurried = db.with_deadline(Instant::now() + Duration::from_millis(200));
     let work = async |session: Session| number(&session, "SELECT CAST(1 AS bigint)").await;
-    assert_eq!(Fault::of(&hurried.write(Lock::Shared(memberbase), work).await.unwrap_err()), Fault::Timeout);
+    assert_eq!(
+        DbErrorKind::of(&hurried.write(Lock::Shared(memberbase), work).await.unwrap_err()),
+        DbErrorKind::Timeout
+    );
     assert_eq!(number(&db.read().await.unwrap(), "SELECT CAST(2 AS bigint)").await.unwrap(), 2);
     other.close().await.unwrap();
     assert_eq!(db.write(Lock::Shared(memberbase), work).await.unwrap(), 1);
@@ -84,10 +87,10 @@ async fn a_statement_alone_has_the_time_of_a_query_and_one_of_a_transaction_that
     let settings = Settings { query_timeout: Duration::from_millis(300), ..settings };
     let db = Db::connect(&settings).await.unwrap();
     let slow = async |session: Session| number(&session, "SELECT 1::bigint FROM pg_sleep(0.6)").await;
-    assert_eq!(Fault::of(&slow(db.read().await.unwrap()).await.unwrap_err()), Fault::Timeout);
+    assert_eq!(DbErrorKind::of(&slow(db.read().await.unwrap()).await.unwrap_err()), DbErrorKind::Timeout);
     assert_eq!(db.write(Lock::None, slow).await.unwrap(), 1);
     let hurried = db.with_deadline(Instant::now() + Duration::from_millis(200));
-    assert_eq!(Fault::of(&hurried.read_by_values(slow).await.unwrap_err()), Fault::Timeout);
+    assert_eq!(DbErrorKind::of(&hurried.read_with_custom_plan(slow).await.unwrap_err()), DbErrorKind::Timeout);
     assert_eq!(number(&db.read().await.unwrap(), "SELECT 2::bigint").await.unwrap(), 2);
 }
 
@@ -126,7 +129,7 @@ async fn postgres_plans_for_all_values_but_where_it_is_told_otherwise() {
     for _ in 0..2 {
         assert_eq!(mode(db.read().await.unwrap()).await.unwrap(), "force_generic_plan");
         assert_eq!(db.write(Lock::None, mode).await.unwrap(), "force_generic_plan");
-        assert_eq!(db.read_by_values(mode).await.unwrap(), "force_custom_plan");
+        assert_eq!(db.read_with_custom_plan(mode).await.unwrap(), "force_custom_plan");
     }
 }
 
@@ -142,7 +145,7 @@ async fn nothing_begins_in_a_transaction_after_its_deadline(
         tokio::time::sleep(Duration::from_millis(250)).await;
         number(&session, "SELECT CAST(2 AS bigint)").await
     };
-    assert_eq!(Fault::of(&hurried.write(Lock::None, work).await.unwrap_err()), Fault::Timeout);
+    assert_eq!(DbErrorKind::of(&hurried.write(Lock::None, work).await.unwrap_err()), DbErrorKind::Timeout);
     assert_eq!(number(&db.read().await.unwrap(), "SELECT CAST(3 AS bigint)").await.unwrap(), 3);
 }
 
@@ -164,7 +167,7 @@ async fn one_that_was_cut_fails_one_request() {
     assert_eq!(process(&db).await, first, "the same connection is used again");
     cut(&settings, first).await;
     let failed = number(&db.read().await.unwrap(), "SELECT CAST(1 AS bigint)").await.unwrap_err();
-    assert_eq!(Fault::of(&failed), Fault::Unavailable);
+    assert_eq!(DbErrorKind::of(&failed), DbErrorKind::Unavailable);
     assert_ne!(process(&db).await, first);
 }
 
@@ -185,11 +188,11 @@ async fn who_is_disturbed_again_and_again_gets_his_memberbases_to_himself() {
     let attempts = AtomicUsize::new(0);
     let work = async |session: Session| {
         attempts.fetch_add(1, Ordering::Relaxed);
-        session.share(Uuid::from_u128(8)).await?;
+        session.lock_shared(Uuid::from_u128(8)).await?;
         if number(&session, held).await? == 2 {
             return Ok(());
         }
-        session.contend();
+        session.mark_contended();
         Err(DbErr::Custom("disturbed".to_owned()))
     };
     db.write(Lock::Shared(Uuid::from_u128(7)), work).await.unwrap();

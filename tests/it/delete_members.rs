@@ -9,7 +9,7 @@ use rstest::rstest;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Database, Server, nowhere};
+use crate::support::{Caller, Database, Server, missing_memberbase_id};
 
 /// A memberbase with these members, and their ids.
 async fn base_of(server: &Server, refs: &[&str]) -> (String, Vec<String>) {
@@ -32,7 +32,7 @@ async fn left(server: &Server) -> Vec<String> {
 
 /// An id that no member has.
 fn nobody() -> String {
-    nowhere().replace("mb_", "m_")
+    missing_memberbase_id().replace("mb_", "m_")
 }
 
 #[rstest]
@@ -175,7 +175,7 @@ async fn an_id_of_another_form_refuses_the_whole_list(
 async fn only_who_may_write_there_deletes(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, _) = base_of(&server, &["a"]).await;
-    let (other, never) = (server.memberbase("other").await, nowhere());
+    let (other, never) = (server.memberbase("other").await, missing_memberbase_id());
     let bound = server.bound(Access::Write, &other).await;
     let input = |base: &str| json!({"memberbaseId": base, "refs": ["a"]});
     let form = |answer: crate::support::Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
@@ -229,9 +229,9 @@ async fn a_member_goes_with_all_that_belongs_to_it_and_all_is_counted(
     let mut dry_input = input.clone();
     dry_input["dryRun"] = json!(true);
     let dry = deleted(&writer, &base, dry_input).await;
-    assert_eq!((&dry["deleted"], server.members().await, server.belongings().await), (&counts, 6, [8, 11, 17]));
+    assert_eq!((&dry["deleted"], server.members().await, server.member_children().await), (&counts, 6, [8, 11, 17]));
     assert_eq!(deleted(&writer, &base, input).await, dry);
-    assert_eq!((server.members().await, server.belongings().await), (3, [4, 5, 7]));
+    assert_eq!((server.members().await, server.member_children().await), (3, [4, 5, 7]));
     let owners: Vec<uuid::Uuid> = server
         .column("SELECT member_id FROM clip UNION SELECT member_id FROM stamp_collection UNION SELECT member_id FROM \"transaction\"")
         .await;
@@ -265,7 +265,7 @@ async fn a_memberbase_goes_with_all_that_belongs_to_its_members(
     let counts = json!({"members": 3, "attributes": 6, "clips": 6, "stampCollections": 9, "transactions": 15});
     for (dry, left) in [(true, [8, 11, 17]), (false, [2, 2, 2])] {
         let data = admin.ask(query, json!({"b": base, "dry": dry})).await.data();
-        assert_eq!((&data["deleteMemberbase"]["deleted"], server.belongings().await), (&counts, left));
+        assert_eq!((&data["deleteMemberbase"]["deleted"], server.member_children().await), (&counts, left));
     }
     assert_eq!(server.members().await, 2);
 }

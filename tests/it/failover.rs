@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use memberbase::db::{Db, Fault, Lock, Session, Settings};
+use memberbase::db::{Db, DbErrorKind, Lock, Session, Settings};
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -70,7 +70,7 @@ async fn no_connection_to_a_standby_is_left_once_a_write_has_failed_on_one() {
     switch.switch_to_standby().await;
     assert_eq!(read_only_connections(&db, 3).await, ["on"; 3]);
     switch.switch_to_primary().await;
-    assert_eq!(Fault::of(&db.write(Lock::None, write).await.unwrap_err()), Fault::Unavailable);
+    assert_eq!(DbErrorKind::of(&db.write(Lock::None, write).await.unwrap_err()), DbErrorKind::Unavailable);
     db.write(Lock::None, write).await.unwrap();
     assert_eq!(read_only_connections(&db, 3).await, ["off"; 3]);
 }
@@ -127,7 +127,7 @@ async fn lock_of_a_silent_server_is_freed(pooler: bool) {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let patient = other.with_deadline(Instant::now() + Duration::from_secs(15));
     patient.write(Lock::Exclusive(memberbase), async |_| Ok::<_, DbErr>(())).await.expect("the lock is free");
-    assert_eq!(Fault::of(&frozen.await.unwrap().unwrap_err()), Fault::Unavailable);
+    assert_eq!(DbErrorKind::of(&frozen.await.unwrap().unwrap_err()), DbErrorKind::Unavailable);
 }
 
 /// A call that computes for longer than a server may be silent, in steps.

@@ -3,10 +3,10 @@
 use memberbase::{
     domain::{
         access::Access,
-        filter::{Filter, TextTest},
-        member::{Order, OrderField, Statements, Test},
+        filter::{Filter, TextPredicate},
+        member::{Order, OrderField, PageStatements, Predicate},
     },
-    types::{Direction, Id, MemberId, MemberbaseId, Page, Start},
+    types::{Anchor, Direction, Id, MemberId, MemberbaseId, Page},
 };
 use rstest::rstest;
 use sea_orm::ConnectionTrait;
@@ -306,9 +306,9 @@ async fn refs_that_begin_alike_are_found_by_the_index_that_fits(#[case] test: Va
 
 /// How the database reads the first page of members with refs of a list.
 async fn plan(server: &Server, base: &str, field: OrderField) -> String {
-    let filter = Filter::Test(Test::Ref(TextTest::In(vec!["r1".to_owned(), "r2".to_owned()])));
-    let page = Page { size: 10, direction: Direction::Forward, start: Start::Edge, behind: false };
+    let filter = Filter::Predicate(Predicate::Ref(TextPredicate::In(vec!["r1".to_owned(), "r2".to_owned()])));
+    let page = Page { size: 10, direction: Direction::Forward, anchor: Anchor::Start, check_opposite: false };
     let order = Order { field, descending: false };
-    let statements = Statements::new(server.app.db.backend(), server.scope(base), &filter, order, &page);
+    let statements = PageStatements::new(server.app.db.backend(), server.scope(base), &filter, order, &page);
     server.explain(&statements.page).await
 }

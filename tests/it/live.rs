@@ -18,7 +18,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{Answer, CHANGED, Caller, Database, Events, Server, nowhere};
+use crate::support::{Answer, CHANGED, Caller, Database, Events, Server, missing_memberbase_id};
 
 /// A change with these members.
 fn change(base: &str, created: &[&Value], updated: &[&Value], deleted: &[&Value]) -> Value {
@@ -175,7 +175,7 @@ async fn a_sync_tells_whom_it_deletes_and_the_memberbase_its_end(
     assert_eq!(told(&mut events).await, change(&base, &[], &[], &[&all[1]]));
     assert!(events.next().await.unwrap().is_complete());
     assert_eq!(events.next().await, None);
-    assert!(!server.app.changes.are_heard(), "somebody still listens");
+    assert!(!server.app.changes.has_subscribers(), "somebody still listens");
 }
 
 #[rstest]
@@ -219,7 +219,7 @@ async fn a_slow_reader_is_told_that_it_missed_something_and_slows_nobody(
             missed.push(heard);
         }
         // Four wait, and a few are on their way.
-        if heard + usize::try_from(server.app.changes.figures().missed).unwrap() == 30 {
+        if heard + usize::try_from(server.app.changes.counts().missed).unwrap() == 30 {
             break;
         }
     }
@@ -262,7 +262,8 @@ async fn a_token_that_ends_ends_its_subscriptions(#[values(Database::Sqlite, Dat
 #[tokio::test]
 async fn nobody_hears_of_what_is_outside_the_token(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
-    let (here, elsewhere, never) = (server.memberbase("b").await, server.memberbase("c").await, nowhere());
+    let (here, elsewhere, never) =
+        (server.memberbase("b").await, server.memberbase("c").await, missing_memberbase_id());
     let anonymous = server.anonymous().listen(CHANGED, json!({"id": here})).await.err().unwrap();
     assert_eq!((anonymous.status.as_u16(), &*anonymous.code()), (401, "UNAUTHENTICATED"));
     let bound = server.bound(Access::Admin, &here).await;
@@ -343,10 +344,10 @@ async fn a_client_that_goes_leaves_nothing_behind() {
     let server = Server::start(Database::Sqlite).await;
     let base = server.memberbase("b").await;
     let events = server.reader().await.listen_to(&base).await;
-    assert!(server.app.changes.are_heard());
+    assert!(server.app.changes.has_subscribers());
     drop(events);
     for _ in 0..100 {
-        if !server.app.changes.are_heard() {
+        if !server.app.changes.has_subscribers() {
             return;
         }
         sleep(Duration::from_millis(20)).await;

@@ -4,7 +4,7 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, nowhere};
+use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
 async fn create(caller: &Caller, name: &str) -> Answer {
     let query = "mutation($input: CreateMemberbaseInput!) { createMemberbase(input: $input) { \
@@ -173,7 +173,8 @@ async fn what_is_outside_the_token_is_told_as_what_never_was(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
-    let (base, other, never) = (server.memberbase("base").await, server.memberbase("other").await, nowhere());
+    let (base, other, never) =
+        (server.memberbase("base").await, server.memberbase("other").await, missing_memberbase_id());
     let (admin, bound) = (server.admin().await, server.bound(Access::Admin, &other).await);
     let form = |answer: Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
     for options in [json!({}), json!({"dryRun": true}), json!({"atMostMembers": 0})] {
@@ -213,7 +214,7 @@ async fn memberbases_are_found_by_id_and_by_name(#[values(Database::Sqlite, Data
         (json!({"name": {"eq": "a"}}), &["a"]),
         (json!({"name": {"startsWith": "a"}}), &["a", "ab"]),
         (json!({"name": {"in": ["A", "b", "c"]}}), &["b", "A"]),
-        (json!({"id": {"in": [ids[2], ids[0], nowhere()]}}), &["a", "ab"]),
+        (json!({"id": {"in": [ids[2], ids[0], missing_memberbase_id()]}}), &["a", "ab"]),
         (json!({"not": {"id": {"eq": ids[1]}}}), &["a", "ab", "A"]),
         (json!({"or": [{"id": {"eq": ids[1]}}, {"name": {"eq": "A"}}]}), &["b", "A"]),
         (json!({}), &["a", "b", "ab", "A"]),

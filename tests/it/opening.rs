@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use memberbase::db::{Db, Fault, Settings};
+use memberbase::db::{Db, DbErrorKind, Settings};
 use rstest::rstest;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -277,7 +277,7 @@ async fn a_database_that_goes_away_is_told_with_its_reason() {
     // Connections that broke are reported first, each once.
     let mut error = db.ping().await.unwrap_err();
     for _ in 0..settings.max_connections {
-        assert_eq!(Fault::of(&error), Fault::Unavailable);
+        assert_eq!(DbErrorKind::of(&error), DbErrorKind::Unavailable);
         error = db.ping().await.unwrap_err();
     }
     assert!(error.to_string().contains("refused"), "{error}");

@@ -5,9 +5,9 @@ use memberbase::{
     domain::{
         access::Access,
         filter::Filter,
-        member::{Order, OrderField, Position, Statements, find_by_refs},
+        member::{Order, OrderField, PageStatements, Position, find_by_refs},
     },
-    types::{Direction, Limits, Page, PageLimits, Start},
+    types::{Anchor, Direction, Limits, Page, PageLimits},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -414,9 +414,9 @@ async fn a_deep_page_walks_the_index_of_its_order_both_ways(
     for field in [OrderField::CreatedAt, OrderField::UpdatedAt, OrderField::Ref] {
         for (descending, direction) in [(false, Direction::Forward), (true, Direction::Backward)] {
             let order = Order { field, descending };
-            let start = Start::Beside(Position::of(found.view(), order));
-            let page = Page { size: 10, direction, start, behind: true };
-            let statements = Statements::new(server.app.db.backend(), scope, &Filter::default(), order, &page);
+            let start = Anchor::Cursor(Position::of(found.view(), order));
+            let page = Page { size: 10, direction, anchor: start, check_opposite: true };
+            let statements = PageStatements::new(server.app.db.backend(), scope, &Filter::default(), order, &page);
             for statement in [statements.page, statements.behind.unwrap()] {
                 let plan = server.explain(&statement).await;
                 let sorts =

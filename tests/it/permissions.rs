@@ -11,7 +11,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Caller, Database, Server, nowhere};
+use crate::support::{Caller, Database, Server, missing_memberbase_id};
 
 /// What an operation works on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -182,7 +182,7 @@ impl Ids {
     /// Those of things that never were.
     fn of_nothing() -> Self {
         Self {
-            memberbase: nowhere(),
+            memberbase: missing_memberbase_id(),
             member: MemberId::from_uuid(Uuid::now_v7()).to_string(),
             token: ApiTokenId::from_uuid(Uuid::now_v7()).to_string(),
             sync: SyncId::from_uuid(Uuid::now_v7()).to_string(),

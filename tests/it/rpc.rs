@@ -10,7 +10,7 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, nowhere};
+use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
 impl Caller {
     /// Calls an endpoint.
@@ -180,9 +180,9 @@ async fn a_bad_row_refuses_the_whole_call_and_is_told(
 
 #[rstest]
 #[case("member/bulk-upsert", json!({"members": []}), "member_base_id")]
-#[case("member/bulk-upsert", json!({"member_base_id": nowhere(), "members": [{"ref": "a"}, {}]}), "members[1]")]
-#[case("member/bulk-upsert", json!({"member_base_id": nowhere(), "members": [{"ref": 1}]}), "members[0].ref")]
-#[case("member/bulk-upsert", json!({"member_base_id": nowhere(), "members": [["a"]]}), "members[0]: ")]
+#[case("member/bulk-upsert", json!({"member_base_id": missing_memberbase_id(), "members": [{"ref": "a"}, {}]}), "members[1]")]
+#[case("member/bulk-upsert", json!({"member_base_id": missing_memberbase_id(), "members": [{"ref": 1}]}), "members[0].ref")]
+#[case("member/bulk-upsert", json!({"member_base_id": missing_memberbase_id(), "members": [["a"]]}), "members[0]: ")]
 #[case("member/bulk-upsert", json!({"member_base_id": "x", "members": []}), "member_base_id: expected mb_")]
 #[case("member/get", json!({}), "id")]
 #[case("member/get", json!({"id": "m_1"}), "id: expected m_")]
@@ -290,7 +290,7 @@ async fn another_memberbase_is_as_one_that_never_was(
             body["member_base_id"] = json!(base);
             body
         };
-        let (theirs, none) = (bound.call(path, of(&base)).await, bound.call(path, of(&nowhere())).await);
+        let (theirs, none) = (bound.call(path, of(&base)).await, bound.call(path, of(&missing_memberbase_id())).await);
         assert_eq!(failure(&theirs), (404, "not_found".to_owned()), "{path}");
         assert_eq!(failure(&none), failure(&theirs), "{path}");
     }

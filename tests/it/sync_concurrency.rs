@@ -175,7 +175,7 @@ async fn an_upsert_pays_for_a_sync_while_one_is_open(
     let refs: Vec<_> = (0..1_000).map(|n| format!("ref-{n}")).collect();
     let all: Vec<_> = refs.iter().map(String::as_str).collect();
     let (server, base, writer) = base_of(database, &all).await;
-    let scope = Caller::operator().may(server.scope(&base).memberbase(), Access::Write).unwrap();
+    let scope = Caller::operator().authorize(server.scope(&base).memberbase(), Access::Write).unwrap();
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
     let statements = async |rows: usize| {
         let rows: Vec<_> = refs[..rows].iter().map(|reference| Row::new(reference.clone(), None, None)).collect();

@@ -10,7 +10,7 @@ use memberbase::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, nowhere};
+use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
 const FIELDS: &str = "id state startedAt endedAt seen missing memberbase { id } \
     deleted { members attributes clips stampCollections transactions }";
@@ -229,7 +229,7 @@ async fn a_share_is_0_to_100(#[values(Database::Sqlite, Database::Postgres)] dat
         assert_eq!(answer.code(), "BAD_USER_INPUT", "{percent}");
         assert!(answer.error()["extensions"]["path"].to_string().contains("maxDeletedPercent"), "{}", answer.json());
     }
-    let reach = access::Caller::operator().reach(Access::Write).unwrap();
+    let reach = access::Caller::operator().authorize_visible(Access::Write).unwrap();
     let sync = SyncId::parse(&id).unwrap();
     for percent in [f64::NAN, f64::INFINITY] {
         let refused = sync::commit(&server.app, reach, sync, sync::OnMissing::Delete, percent).await;
@@ -274,7 +274,7 @@ async fn who_goes_goes_with_all_of_its_own_and_is_counted_as_by_a_deletion(
     writer.upsert(&base, &["ref-0002", "ref-0003"]).await.data();
     let committed = writer.commit(&sync, delete_all()).await;
     assert_eq!((&committed["deleted"], &expected["transactions"]), (&expected, &json!(10)));
-    assert_eq!((server.members().await, server.belongings().await), (4, [4, 5, 7]));
+    assert_eq!((server.members().await, server.member_children().await), (4, [4, 5, 7]));
     // The refs are free at once.
     let again = writer.upsert(&base, &["ref-0000"]).await.data();
     assert_eq!(again["bulkUpsertMembers"]["summary"]["created"], 1);
@@ -324,7 +324,7 @@ async fn only_who_may_write_there_runs_syncs(#[values(Database::Sqlite, Database
         assert_eq!(answer.code(), "FORBIDDEN");
     }
     let form = |answer: Answer, id: &str| (answer.code(), answer.message().replace(id, "<id>"));
-    let nowhere = nowhere();
+    let nowhere = missing_memberbase_id();
     let pairs = [
         (form(bound.try_start(&base, true).await, &base), form(writer.try_start(&nowhere, true).await, &nowhere)),
         (

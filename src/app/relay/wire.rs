@@ -6,13 +6,13 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::types::{Change, Id, MOST_IDS, MemberId, MemberbaseId, Touched};
+use crate::types::{Change, Id, MAX_REPORTED_IDS, MemberId, MemberbaseId, Touched};
 
 /// As much of the encoded bytes goes into one notification.
-const PIECE: usize = 7_800;
+const MAX_FRAGMENT_BYTES: usize = 7_800;
 
 /// What of a change stands before its ids: the memberbase, three counts, three numbers of ids, flags.
-const HEAD: usize = 16 + 3 * 8 + 3 * 2 + 1;
+const HEADER_BYTES: usize = 16 + 3 * 8 + 3 * 2 + 1;
 
 /// A server, which knows what it sent itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,35 +26,35 @@ impl Default for ServerId {
 
 /// What one server tells the others at a time.
 #[derive(Debug, PartialEq)]
-pub(super) struct Parcel {
+pub(super) struct Message {
     pub(super) changes: Vec<Arc<Change>>,
     /// Whether others before it are lost.
     pub(super) lost: bool,
 }
 
 /// The texts of a parcel.
-pub(super) fn pieces(server: ServerId, parcel: &Parcel) -> Vec<String> {
+pub(super) fn fragments(server: ServerId, parcel: &Message) -> Vec<String> {
     let mut bytes = vec![u8::from(parcel.lost)];
-    parcel.changes.iter().for_each(|change| write(&mut bytes, change));
+    parcel.changes.iter().for_each(|change| encode(&mut bytes, change));
     let text = URL_SAFE_NO_PAD.encode(bytes);
-    let count = text.len().div_ceil(PIECE);
+    let count = text.len().div_ceil(MAX_FRAGMENT_BYTES);
     // The number makes them differ: PostgreSQL sends equal ones once.
     let piece = |(number, place): (usize, usize)| {
-        let part = &text[place..text.len().min(place + PIECE)];
+        let part = &text[place..text.len().min(place + MAX_FRAGMENT_BYTES)];
         format!("{} {number} {count} {part}", server.0.simple())
     };
-    (1..).zip((0..text.len()).step_by(PIECE)).map(piece).collect()
+    (1..).zip((0..text.len()).step_by(MAX_FRAGMENT_BYTES)).map(piece).collect()
 }
 
 /// Puts the pieces of other servers together.
 #[derive(Debug)]
 pub(super) struct Inbox {
     own: ServerId,
-    begun: Option<Begun>,
+    begun: Option<PartialMessage>,
 }
 
 #[derive(Debug)]
-struct Begun {
+struct PartialMessage {
     server: Uuid,
     pieces: usize,
     text: String,
@@ -67,15 +67,15 @@ impl Inbox {
     }
 
     /// Takes a piece, and gives the parcel that it makes whole. What can't be read, of a later version for instance, is a loss.
-    pub(super) fn take(&mut self, text: &str) -> Option<Parcel> {
-        let lost = Some(Parcel { changes: Vec::new(), lost: true });
+    pub(super) fn receive(&mut self, text: &str) -> Option<Message> {
+        let lost = Some(Message { changes: Vec::new(), lost: true });
         let begun = self.begun.take();
         let Some((server, number, count, part)) = split(text) else { return lost };
         if server == self.own.0 {
             return None;
         }
         let mut begun = match begun {
-            None if number == 1 => Begun { server, pieces: 0, text: String::new() },
+            None if number == 1 => PartialMessage { server, pieces: 0, text: String::new() },
             Some(begun) if begun.server == server && begun.pieces + 1 == number => begun,
             _ => return lost,
         };
@@ -85,7 +85,7 @@ impl Inbox {
             self.begun = Some(begun);
             return None;
         }
-        URL_SAFE_NO_PAD.decode(begun.text).ok().and_then(|bytes| read(&bytes)).or(lost)
+        URL_SAFE_NO_PAD.decode(begun.text).ok().and_then(|bytes| decode(&bytes)).or(lost)
     }
 }
 
@@ -96,7 +96,7 @@ fn split(text: &str) -> Option<(Uuid, usize, usize, &str)> {
     Some((server, number, count, fields.next()?))
 }
 
-fn write(bytes: &mut Vec<u8>, change: &Change) {
+fn encode(bytes: &mut Vec<u8>, change: &Change) {
     let Change { memberbase, created, updated, deleted, missed, last } = change;
     let all = [created, updated, deleted];
     bytes.extend_from_slice(memberbase.uuid().as_bytes());
@@ -109,11 +109,11 @@ fn write(bytes: &mut Vec<u8>, change: &Change) {
     all.iter().flat_map(|touched| &touched.ids).for_each(|id| bytes.extend_from_slice(id.uuid().as_bytes()));
 }
 
-fn read(bytes: &[u8]) -> Option<Parcel> {
+fn decode(bytes: &[u8]) -> Option<Message> {
     let (&lost, mut rest) = bytes.split_first()?;
     let mut changes = Vec::new();
     while !rest.is_empty() {
-        let (head, behind) = rest.split_at_checked(HEAD)?;
+        let (head, behind) = rest.split_at_checked(HEADER_BYTES)?;
         let (ids, flags) = (&head[40..46], head[46]);
         let mut members = behind;
         let mut touched = [Touched::default(), Touched::default(), Touched::default()];
@@ -124,7 +124,7 @@ fn read(bytes: &[u8]) -> Option<Parcel> {
             touched.ids =
                 own.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok()).map(MemberId::from_uuid).collect();
             members = others;
-            if count > 0 && touched.count > MOST_IDS {
+            if count > 0 && touched.count > MAX_REPORTED_IDS {
                 return None;
             }
         }
@@ -134,7 +134,7 @@ fn read(bytes: &[u8]) -> Option<Parcel> {
         let (missed, last) = (flags & 1 != 0, flags & 2 != 0);
         changes.push(Arc::new(Change { memberbase, created, updated, deleted, missed, last }));
     }
-    Some(Parcel { changes, lost: lost != 0 })
+    Some(Message { changes, lost: lost != 0 })
 }
 
 #[cfg(test)]
@@ -165,26 +165,26 @@ mod tests {
     proptest! {
         #[test]
         fn a_parcel_arrives_as_it_was_sent(changes in prop::collection::vec(change(), 0..5), lost in any::<bool>()) {
-            let (sender, parcel) = (ServerId::default(), Parcel { changes, lost });
+            let (sender, parcel) = (ServerId::default(), Message { changes, lost });
             let mut inbox = Inbox::new(ServerId::default());
-            let mut texts = pieces(sender, &parcel);
+            let mut texts = fragments(sender, &parcel);
             prop_assert!(texts.iter().all(|text| text.len() < 8_000 && text.bytes().all(|byte| byte != b'\'')));
             let last = texts.pop().expect("at least one");
             for text in &texts {
-                prop_assert_eq!(inbox.take(text), None);
+                prop_assert_eq!(inbox.receive(text), None);
             }
-            prop_assert_eq!(inbox.take(&last), Some(parcel));
+            prop_assert_eq!(inbox.receive(&last), Some(parcel));
         }
 
         #[test]
         fn what_is_no_piece_is_a_loss(text in "\\PC*") {
-            let lost = Some(Parcel { changes: Vec::new(), lost: true });
-            prop_assert_eq!(Inbox::new(ServerId::default()).take(&text), lost);
+            let lost = Some(Message { changes: Vec::new(), lost: true });
+            prop_assert_eq!(Inbox::new(ServerId::default()).receive(&text), lost);
         }
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            read(&bytes);
+            decode(&bytes);
         }
     }
 
@@ -192,15 +192,15 @@ mod tests {
     fn a_gap_is_a_loss_and_what_comes_after_it_is_read() {
         let ids: Touched = (0..900).map(|_| MemberId::from_uuid(Uuid::now_v7())).collect();
         let change = Change { created: ids, ..Change::new(MemberbaseId::from_uuid(Uuid::now_v7())) };
-        let parcel = || Parcel { changes: vec![Arc::new(change.clone())], lost: false };
+        let parcel = || Message { changes: vec![Arc::new(change.clone())], lost: false };
         let (own, sender) = (ServerId::default(), ServerId::default());
-        let texts = pieces(sender, &parcel());
+        let texts = fragments(sender, &parcel());
         assert!(texts.len() > 2, "{}", texts.len());
         let mut inbox = Inbox::new(own);
-        assert_eq!(inbox.take(&texts[0]), None);
-        assert!(inbox.take(&texts[2]).is_some_and(|parcel| parcel.lost));
-        let whole: Vec<_> = texts.iter().filter_map(|text| inbox.take(text)).collect();
+        assert_eq!(inbox.receive(&texts[0]), None);
+        assert!(inbox.receive(&texts[2]).is_some_and(|parcel| parcel.lost));
+        let whole: Vec<_> = texts.iter().filter_map(|text| inbox.receive(text)).collect();
         assert_eq!(whole, [parcel()]);
-        assert!(pieces(own, &parcel()).iter().all(|text| inbox.take(text).is_none()), "its own");
+        assert!(fragments(own, &parcel()).iter().all(|text| inbox.receive(text).is_none()), "its own");
     }
 }

@@ -21,10 +21,10 @@ use crate::commands::{Error, line};
 const TOKEN: &str = "MEMBERBASE_TOKEN";
 
 /// How long it may take to reach the server.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most bytes of an answer.
-const MAX_ANSWER: usize = 256 << 20;
+const MAX_RESPONSE_BYTES: usize = 256 << 20;
 
 /// A server, and the token for it.
 pub(super) struct Http {
@@ -43,7 +43,7 @@ impl Http {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT));
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         // The system's certificates know a company's own; where there are none, those of the web are in the binary.
         let builder = HttpsConnectorBuilder::new().with_native_roots();
         let builder = builder.unwrap_or_else(|_| HttpsConnectorBuilder::new().with_webpki_roots());
@@ -60,7 +60,7 @@ impl Http {
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (USER_AGENT, HeaderValue::from_static(concat!("memberbase/", env!("CARGO_PKG_VERSION")))),
         ]);
-        let lost = |cause: String| Failure::Passing(format!("the server at {} is lost: {cause}", self.uri), None);
+        let lost = |cause: String| Failure::Retryable(format!("the server at {} is lost: {cause}", self.uri), None);
         let response = self.client.request(request).await.map_err(|error| lost(reason(&error)))?;
         let (head, body) = response.into_parts();
         let body = whole(body).await.map_err(lost)?;
@@ -77,14 +77,14 @@ impl Http {
             | StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Failure::Passing(message, retry_after),
+            | StatusCode::GATEWAY_TIMEOUT => Failure::Retryable(message, retry_after),
             _ => Failure::Broken(message),
         })
     }
 }
 
 async fn whole(body: Incoming) -> Result<Bytes, String> {
-    let whole = Limited::new(body, MAX_ANSWER).collect().await;
+    let whole = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
     whole.map(|body| body.to_bytes()).map_err(|error| line(&error))
 }
 

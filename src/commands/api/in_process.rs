@@ -35,7 +35,7 @@ impl InProcess {
         let db = open_current(database, &limits).await?;
         let executor = Arc::new(graphql::api(&limits));
         let (app, drained) = (app(db, limits), CancellationToken::new());
-        let told = tokio::spawn(app.clone().tell_others(drained.clone()));
+        let told = tokio::spawn(app.clone().relay_outbound(drained.clone()));
         Ok(Self { app, executor, tasks: TaskTracker::new(), drained, told })
     }
 

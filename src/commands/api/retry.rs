@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-const FIRST: Duration = Duration::from_millis(500);
-const MOST: Duration = Duration::from_secs(30);
+const INITIAL_DELAY: Duration = Duration::from_millis(500);
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// The tries of one call.
 pub(super) struct Retries {
@@ -16,20 +16,20 @@ pub(super) struct Retries {
 impl Retries {
     /// For so long from the first failure on.
     pub(super) fn new(limit: Duration) -> Self {
-        Self { since: None, limit, ceiling: FIRST }
+        Self { since: None, limit, ceiling: INITIAL_DELAY }
     }
 
     /// How long to wait before the next try, at least as long as the server asks for. None once the time is over.
     pub(super) fn next(&mut self, after: Option<Duration>) -> Option<Duration> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let wait = after.unwrap_or_default() + self.ceiling.mul_f64(chance());
-        self.ceiling = (self.ceiling * 2).min(MOST);
+        let wait = after.unwrap_or_default() + self.ceiling.mul_f64(jitter());
+        self.ceiling = (self.ceiling * 2).min(MAX_DELAY);
         (since.elapsed() + wait <= self.limit).then_some(wait)
     }
 }
 
 /// From 0 to 1.
-fn chance() -> f64 {
+fn jitter() -> f64 {
     // Without chance the longest time is as good as any.
     getrandom::u32().map_or(1.0, |number| f64::from(number) / f64::from(u32::MAX))
 }
@@ -42,8 +42,8 @@ mod tests {
     fn waits_grow_up_to_a_ceiling_and_end() {
         let mut retries = Retries::new(Duration::from_hours(1));
         let waits: Vec<_> = (0..200).map_while(|_| retries.next(None)).collect();
-        assert!(waits[0] <= FIRST && waits.iter().all(|wait| *wait <= MOST));
-        assert!(waits.iter().max() > Some(&(FIRST * 8)));
+        assert!(waits[0] <= INITIAL_DELAY && waits.iter().all(|wait| *wait <= MAX_DELAY));
+        assert!(waits.iter().max() > Some(&(INITIAL_DELAY * 8)));
         assert!(Retries::new(Duration::from_millis(1)).next(Some(Duration::from_secs(1))).is_none());
     }
 

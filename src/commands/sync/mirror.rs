@@ -107,7 +107,7 @@ impl Mirror {
             Err(Failure::Refused(refusal)) if refusal.code == "LIMIT_EXCEEDED" => {
                 Err(Error::Refused(format!("{}: --max-deleted-percent allows more", refusal.message)))
             }
-            Err(Failure::Passing(message, _)) => {
+            Err(Failure::Retryable(message, _)) => {
                 let message = format!("{message}; whether members were deleted is not known: a second run tells");
                 Err(Error::Refused(message))
             }

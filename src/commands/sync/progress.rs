@@ -12,7 +12,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::report::thousands;
-use crate::commands::tell;
+use crate::commands::print_notice;
 
 /// How far the work is.
 pub(super) struct Progress {
@@ -73,8 +73,8 @@ impl Progress {
     pub(super) fn notice(&self, text: &str) {
         match &self.bar {
             _ if self.quiet => {}
-            Some(bar) => bar.suspend(|| tell(text)),
-            None => tell(text),
+            Some(bar) => bar.suspend(|| print_notice(text)),
+            None => print_notice(text),
         }
     }
 
@@ -92,8 +92,8 @@ impl Progress {
                     bar.tick();
                 }
                 None if self.quiet => {}
-                None if size > 0 => tell(format_args!("{:>3} %  {text}", 100 * read / size)),
-                None => tell(text),
+                None if size > 0 => print_notice(format_args!("{:>3} %  {text}", 100 * read / size)),
+                None => print_notice(text),
             }
         }
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Kind, Value,
-    test::{Comparison, Operator, Test},
+    predicate::{Comparison, Operator, Predicate},
 };
 use crate::domain::filter::{constant, starts_with};
 
@@ -20,7 +20,7 @@ const MAX_LOOKED_UP: usize = 16;
 const INSTANT: &str =
     "(CASE length(?) WHEN 10 THEN ? || 'T00:00:00.000000Z' WHEN 24 THEN substr(?, 1, 23) || '000Z' ELSE ? END)";
 
-impl Test {
+impl Predicate {
     /// As a condition of a column of documents.
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let field = Field { backend, column, key: &self.key, kind: self.kind };

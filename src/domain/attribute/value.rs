@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::types::{MAX_WHOLE, Time};
+use crate::types::{MAX_SAFE_INTEGER, Time};
 
 /// The most bytes of a text.
 const MAX_TEXT: usize = 16 << 10;
@@ -95,7 +95,7 @@ fn number(json: &str, first: Option<u8>) -> Result<f64, &'static str> {
     }
     let number: f64 = json.parse().map_err(|_| "expected a number")?;
     #[expect(clippy::cast_precision_loss, reason = "2^53-1 is exact")]
-    if number.abs() > MAX_WHOLE as f64 {
+    if number.abs() > MAX_SAFE_INTEGER as f64 {
         return Err("expected a number within plus or minus 2^53-1");
     }
     // There is no negative zero.

@@ -3,12 +3,12 @@
 
 use sea_orm::DbBackend;
 
-use crate::{db::Name, domain::updated_at};
+use crate::{db::ColumnSpec, domain::updated_at};
 
 /// Selects of each row that is there its place `n`, its id and these columns.
-pub(super) fn look_up(table: &str, key: &[&str], columns: &[Name], lock: &str) -> String {
-    let select = |column: &Name| match *column {
-        Name::Document(name) => format!(", CAST(stored.{name} AS text) AS {name}"),
+pub(super) fn look_up(table: &str, key: &[&str], columns: &[ColumnSpec], lock: &str) -> String {
+    let select = |column: &ColumnSpec| match *column {
+        ColumnSpec::Document(name) => format!(", CAST(stored.{name} AS text) AS {name}"),
         column => format!(", stored.{}", column.name()),
     };
     let selected: String = columns.iter().map(select).collect();
@@ -54,7 +54,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::db::{Column, Db, Rows, Scalar, Settings};
+    use crate::db::{ArrayColumn, ArrayTable, Db, ScalarBind, Settings};
 
     #[tokio::test]
     async fn sqlite_looks_each_row_up_that_it_updates() {
@@ -64,15 +64,19 @@ mod tests {
         db.migrate_up().await.expect("tables");
         for (table, column) in [("member", "source_updated_at"), ("clip", "redeemed_at"), ("transaction", "amount")] {
             let sql = format!("EXPLAIN QUERY PLAN {}", update(DbBackend::Sqlite, table, &[column]));
-            let ids = ("id", Column::Uuids(vec![Uuid::nil()]));
-            let rows = Rows::new([ids, ("updated_at", Column::Ints(vec![1])), (column, Column::Ints(vec![1]))]);
+            let ids = ("id", ArrayColumn::Uuids(vec![Uuid::nil()]));
+            let rows = ArrayTable::new([
+                ids,
+                ("updated_at", ArrayColumn::Ints(vec![1])),
+                (column, ArrayColumn::Ints(vec![1])),
+            ]);
             let mut plan = Vec::new();
             let take = |row: QueryResult| {
                 plan.push(row.try_get::<String>("", "detail")?);
                 Ok(())
             };
             let session = db.read().await.expect("a session");
-            session.bulk_each(&sql, &[Scalar::Uuid(Uuid::nil())], &rows, take).await.expect("a plan");
+            session.bulk_each(&sql, &[ScalarBind::Uuid(Uuid::nil())], &rows, take).await.expect("a plan");
             let expected = format!("SEARCH {table} USING PRIMARY KEY (memberbase_id=? AND id=?)");
             assert_eq!(plan.last(), Some(&expected), "{plan:?}");
         }

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    db::{Column, Columns, Name},
+    db::{ArrayColumn, ColumnSpec, ColumnarRows},
     domain::{
         Error, RowError,
         access::Scope,
-        bulk::{Given, Kind, Merge, Options, Upserted},
+        bulk::{Merge, Options, Undefinable, Upsertable, Upserted},
         field,
-        member::MemberName,
-        owned::{self, OfMember},
+        member::MemberIdentifier,
+        member_child::{self, WithMember},
     },
     types::{ClipId, RowKind, Time},
 };
@@ -31,9 +31,9 @@ pub struct NewClip {
     /// The creative by which the deal was shown.
     pub creative_id: String,
     /// The variant of the creative.
-    pub variant_id: Given<String>,
+    pub variant_id: Undefinable<String>,
     /// When the deal was redeemed, as RFC 3339 has it.
-    pub redeemed_at: Given<String>,
+    pub redeemed_at: Undefinable<String>,
 }
 
 /// Stores clips. The same call again changes nothing and answers the same ids.
@@ -43,24 +43,24 @@ pub async fn bulk_upsert(
     rows: &[NewClip],
     options: Options,
 ) -> Result<Upserted<ClipId>, Error> {
-    owned::bulk_upsert(app, scope, Clips, rows, options, read).await
+    member_child::bulk_upsert(app, scope, Clips, rows, options, read).await
 }
 
 #[derive(Clone, Copy)]
 struct Row<'a> {
     deal_id: &'a str,
     creative_id: &'a str,
-    variant_id: Given<&'a str>,
-    redeemed_at: Given<Time>,
+    variant_id: Undefinable<&'a str>,
+    redeemed_at: Undefinable<Time>,
 }
 
-fn read(row: &NewClip) -> Result<(MemberName<'_>, Row<'_>), RowError> {
-    let member = MemberName::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
+fn read(row: &NewClip) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
+    let member = MemberIdentifier::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
     let new = Row {
         deal_id: field::key("dealId", &row.deal_id)?,
         creative_id: field::text("creativeId", &row.creative_id)?,
-        variant_id: field::given("variantId", &row.variant_id, field::text)?,
-        redeemed_at: field::given("redeemedAt", &row.redeemed_at, field::time)?,
+        variant_id: field::parse_optional("variantId", &row.variant_id, field::text)?,
+        redeemed_at: field::parse_optional("redeemedAt", &row.redeemed_at, field::time)?,
     };
     Ok((member, new))
 }
@@ -74,9 +74,9 @@ struct State<'a> {
     redeemed_at: Option<i64>,
 }
 
-impl<'a> Kind<'a> for Clips {
+impl<'a> Upsertable<'a> for Clips {
     type Id = ClipId;
-    type Row = OfMember<Row<'a>>;
+    type Row = WithMember<Row<'a>>;
     type Key = (Uuid, &'a str);
     type State = State<'a>;
 
@@ -84,34 +84,34 @@ impl<'a> Kind<'a> for Clips {
     const TABLE: &'static str = "clip";
     const KEY: &'static [&'static str] = &["member_id", "deal_id"];
 
-    fn columns(&self) -> &'static [Name] {
-        &[Name::Text("creative_id"), Name::MaybeText("variant_id"), Name::MaybeInt("redeemed_at")]
+    fn columns(&self) -> &'static [ColumnSpec] {
+        &[ColumnSpec::Text("creative_id"), ColumnSpec::MaybeText("variant_id"), ColumnSpec::MaybeInt("redeemed_at")]
     }
 
     fn key(row: &Self::Row) -> Self::Key {
         (row.member, row.row.deal_id)
     }
 
-    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<Column<'k>>
+    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<ArrayColumn<'k>>
     where
         'a: 'k,
     {
         let (members, deals) = keys.copied().unzip();
-        vec![Column::Uuids(members), Column::Texts(deals)]
+        vec![ArrayColumn::Uuids(members), ArrayColumn::Texts(deals)]
     }
 
-    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State<'a>> + Clone) -> Vec<Column<'s>>
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State<'a>> + Clone) -> Vec<ArrayColumn<'s>>
     where
         'a: 's,
     {
         vec![
-            Column::Texts(states.clone().map(|state| &*state.creative_id).collect()),
-            Column::MaybeTexts(states.clone().map(|state| state.variant_id.as_deref()).collect()),
-            Column::MaybeInts(states.map(|state| state.redeemed_at).collect()),
+            ArrayColumn::Texts(states.clone().map(|state| &*state.creative_id).collect()),
+            ArrayColumn::MaybeTexts(states.clone().map(|state| state.variant_id.as_deref()).collect()),
+            ArrayColumn::MaybeInts(states.map(|state| state.redeemed_at).collect()),
         ]
     }
 
-    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
+    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
         let mut creatives = columns.cells(from)?;
         let mut variants = columns.cells::<Option<String>>(from + 1)?;
         let mut times = columns.cells(from + 2)?;
@@ -125,13 +125,13 @@ impl<'a> Kind<'a> for Clips {
         (0..rows).map(state).collect()
     }
 
-    fn merge(&self, OfMember { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
+    fn merge(&self, WithMember { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
         let state = State {
             creative_id: row.creative_id.into(),
-            variant_id: field::kept(row.variant_id.map(|text| text.map(Cow::from)), stored, |stored| {
+            variant_id: field::merge_optional(row.variant_id.map(|text| text.map(Cow::from)), stored, |stored| {
                 &stored.variant_id
             }),
-            redeemed_at: field::kept(row.redeemed_at.map(|time| time.map(Time::micros)), stored, |stored| {
+            redeemed_at: field::merge_optional(row.redeemed_at.map(|time| time.map(Time::micros)), stored, |stored| {
                 &stored.redeemed_at
             }),
         };

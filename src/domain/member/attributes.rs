@@ -6,12 +6,12 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 use uuid::Uuid;
 
 use super::{
-    MemberName,
+    MemberIdentifier,
     bulk_upsert::{Members, Row},
 };
 use crate::{
     app::App,
-    db::{Column, Lock, Rows, Scalar, Session},
+    db::{ArrayColumn, ArrayTable, Lock, ScalarBind, Session},
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
@@ -45,8 +45,8 @@ pub struct Removal {
 /// Sets values, all of them in one transaction or none. Of one that is there twice the last counts.
 pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Result<(), Error> {
     const UPDATE: Options = Options { on_error: OnError::SkipFailed, mode: Mode::UpdateOnly, dry_run: false };
-    let named: Vec<_> = values.iter().map(|value| MemberName::read(Some(&value.member_id), None)).collect();
-    let ids: Vec<_> = named.iter().map(|name| name.as_ref().ok().and_then(MemberName::id)).collect();
+    let named: Vec<_> = values.iter().map(|value| MemberIdentifier::read(Some(&value.member_id), None)).collect();
+    let ids: Vec<_> = named.iter().map(|name| name.as_ref().ok().and_then(MemberIdentifier::id)).collect();
     let set = async |session: Session| {
         let schema = memberbase::get(&session, scope).await?.attribute_schema;
         let refs = refs(&session, scope, &ids).await?;
@@ -57,7 +57,7 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
             steps.step().await?;
             match (&named[index], reference) {
                 (Ok(_), Some(reference)) => rows.push(Some(value.row(reference))),
-                (Ok(name), None) => drop(failures.insert(index, name.unknown())),
+                (Ok(name), None) => drop(failures.insert(index, name.not_found_error())),
                 (Err(error), _) => drop(failures.insert(index, error.clone())),
             }
             rows.resize_with(index + 1, || None);
@@ -74,10 +74,10 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
             if let Ok(name) = name
                 && upserted.ids[index] != name.id()
             {
-                failures.entry(index).or_insert_with(|| name.unknown());
+                failures.entry(index).or_insert_with(|| name.not_found_error());
             }
         }
-        OnError::RejectBatch.judge(&failures)?;
+        OnError::RejectBatch.check(&failures)?;
         Ok::<_, Error>(upserted)
     };
     let upserted = app.db.write(Lock::Shared(scope.memberbase().uuid()), set).await?;
@@ -121,8 +121,8 @@ async fn refs(session: &Session, scope: Scope, ids: &[Option<MemberId>]) -> Resu
         refs[usize::try_from(place).expect("places count from 0")] = Some(row.try_get_by_index(1)?);
         Ok(())
     };
-    let rows = Rows::new([("id", Column::Uuids(uuids)), ("place", Column::Ints(places))]);
-    session.bulk_each(sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+    let rows = ArrayTable::new([("id", ArrayColumn::Uuids(uuids)), ("place", ArrayColumn::Ints(places))]);
+    session.bulk_each(sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], &rows, take).await?;
     Ok(refs)
 }
 
@@ -133,7 +133,7 @@ pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Re
         let keys = removal.keys(&schema)?;
         let (now, mut removed, mut changed) = (Time::now(), 0, Vec::new());
         let mut steps = session.steps();
-        for part in removal.hold(&session, scope, &keys).await?.chunks(PART) {
+        for part in removal.lock_candidates(&session, scope, &keys).await?.chunks(DOCUMENTS_PER_STATEMENT) {
             let mut changes = Vec::new();
             for (id, document) in documents(&session, scope, part).await? {
                 steps.step().await?;
@@ -156,7 +156,7 @@ pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Re
 }
 
 /// How many documents are held at a time: each may be large, and there are as many as the memberbase has members.
-const PART: usize = 2_000;
+const DOCUMENTS_PER_STATEMENT: usize = 2_000;
 
 impl Removal {
     /// The keys, each once.
@@ -170,12 +170,12 @@ impl Removal {
                 failures.insert(index, RowError::unknown_attribute(key));
             }
         }
-        OnError::RejectBatch.judge(&failures)?;
+        OnError::RejectBatch.check(&failures)?;
         Ok(keys.iter().map(String::as_str).collect::<HashSet<_>>().into_iter().collect())
     }
 
     /// The members who may lose something; on PostgreSQL they are locked, as all members in the order of refs.
-    async fn hold(&self, session: &Session, scope: Scope, keys: &[&str]) -> Result<Vec<Uuid>, Error> {
+    async fn lock_candidates(&self, session: &Session, scope: Scope, keys: &[&str]) -> Result<Vec<Uuid>, Error> {
         let backend = session.get_database_backend();
         let (tables, rows) = match &self.members {
             Some(ids) => {
@@ -183,14 +183,14 @@ impl Removal {
                 uuids.sort_unstable();
                 uuids.dedup();
                 let tables = "{rows} AS input CROSS JOIN member WHERE member.id = input.id".to_owned();
-                (tables, Rows::new([("id", Column::Uuids(uuids))]))
+                (tables, ArrayTable::new([("id", ArrayColumn::Uuids(uuids))]))
             }
             None => {
                 let has = attribute_keys(backend);
                 let tables = format!(
                     "member WHERE EXISTS (SELECT 1 FROM {has} WHERE has.key IN (SELECT input.key FROM {{rows}} AS input))"
                 );
-                (tables, Rows::new([("key", Column::Texts(keys.to_vec()))]))
+                (tables, ArrayTable::new([("key", ArrayColumn::Texts(keys.to_vec()))]))
             }
         };
         let lock = match backend {
@@ -205,7 +205,7 @@ impl Removal {
             members.push(row.try_get_by_index(0)?);
             Ok(())
         };
-        session.bulk_each(&sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+        session.bulk_each(&sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], &rows, take).await?;
         Ok(members)
     }
 }
@@ -219,8 +219,8 @@ async fn documents(session: &Session, scope: Scope, members: &[Uuid]) -> Result<
         documents.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
         Ok(())
     };
-    let rows = Rows::new([("id", Column::Uuids(members.to_vec()))]);
-    session.bulk_each(sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+    let rows = ArrayTable::new([("id", ArrayColumn::Uuids(members.to_vec()))]);
+    session.bulk_each(sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], &rows, take).await?;
     Ok(documents)
 }
 
@@ -230,12 +230,12 @@ async fn write(session: &Session, scope: Scope, changes: &[(Uuid, Option<String>
         return Ok(());
     }
     let sql = update(session.get_database_backend(), "member", &["attributes"]);
-    let rows = Rows::new([
-        ("id", Column::Uuids(changes.iter().map(|(id, _)| *id).collect())),
-        ("updated_at", Column::Ints(vec![now.micros(); changes.len()])),
-        ("attributes", Column::Documents(changes.iter().map(|(_, document)| document.as_deref()).collect())),
+    let rows = ArrayTable::new([
+        ("id", ArrayColumn::Uuids(changes.iter().map(|(id, _)| *id).collect())),
+        ("updated_at", ArrayColumn::Ints(vec![now.micros(); changes.len()])),
+        ("attributes", ArrayColumn::Documents(changes.iter().map(|(_, document)| document.as_deref()).collect())),
     ]);
-    session.bulk(&sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows).await?;
+    session.bulk(&sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], &rows).await?;
     Ok(())
 }
 

@@ -5,12 +5,12 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use super::{Member, member};
 use crate::{
     app::App,
-    db::{Column, Columns, Name, Session, list},
+    db::{ArrayColumn, ColumnSpec, ColumnarRows, Session, list},
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
         attribute::{Attributes, Patch, Schema},
-        bulk::{Failures, Given, Kind, Merge, Options, Stored, Upserted, store},
+        bulk::{Failures, Merge, Options, Stored, Undefinable, Upsertable, Upserted, store},
         change, field,
         memberbase::Memberbase,
         sync, text,
@@ -29,14 +29,14 @@ pub struct Row {
 
 #[derive(Clone, Debug)]
 struct Rest {
-    attributes: Given<Box<str>>,
-    source_updated_at: Given<String>,
+    attributes: Undefinable<Box<str>>,
+    source_updated_at: Undefinable<String>,
 }
 
 impl Row {
     /// A row. Attributes are a JSON object from key to value: a key left out stays, null removes it; null for all of it
     /// removes all. The time when the owner last changed the member is as RFC 3339 has it.
-    pub fn new(reference: String, attributes: Given<Box<str>>, source_updated_at: Given<String>) -> Self {
+    pub fn new(reference: String, attributes: Undefinable<Box<str>>, source_updated_at: Undefinable<String>) -> Self {
         let any = attributes.is_some() || source_updated_at.is_some();
         Self { reference, rest: any.then(|| Box::new(Rest { attributes, source_updated_at })) }
     }
@@ -70,12 +70,12 @@ pub async fn bulk_upsert(
         });
     }
     let upsert = async |session: Session, memberbase: Memberbase, open: Option<SyncId>| {
-        sync::part_of(&session, scope, part_of, open).await?;
+        sync::require_open_sync(&session, scope, part_of, open).await?;
         let failures = bad_refs.clone();
         let members = Members::new(app, memberbase.attribute_schema, full);
         let Some(sync) = open.filter(|_| !options.dry_run || part_of.is_some()) else {
             if options.dry_run {
-                session.discard();
+                session.set_rollback_only();
             }
             return store(&session, scope, &members, &good, failures, options).await.outcome.map(Ok);
         };
@@ -92,7 +92,7 @@ pub async fn bulk_upsert(
         sync::mark(&session, sync, named.into_iter().flatten().collect()).await?;
         Ok(outcome)
     };
-    let upserted = sync::beside(app, scope, upsert).await??;
+    let upserted = sync::with_open_sync(app, scope, upsert).await??;
     if !options.dry_run {
         upserted.count(app, RowKind::Member);
         change::upserted(app, scope, &upserted);
@@ -151,17 +151,21 @@ impl Members {
         Self { schema, full, max_bytes: app.limits.row.attributes }
     }
 
-    fn read(&self, row: &Row) -> Result<(Given<Patch>, Given<Time>), RowError> {
+    fn read(&self, row: &Row) -> Result<(Undefinable<Patch>, Undefinable<Time>), RowError> {
         let Some(rest) = row.rest.as_deref() else { return Ok((None, None)) };
         let patch = match &rest.attributes {
             Some(Some(json)) => Some(Some(self.schema.read_patch(json)?)),
             given => given.as_ref().map(|_| None),
         };
-        Ok((patch, field::given("sourceUpdatedAt", &rest.source_updated_at, field::time)?))
+        Ok((patch, field::parse_optional("sourceUpdatedAt", &rest.source_updated_at, field::time)?))
     }
 
     /// The document that a patch makes of one; the same text where no value differs.
-    fn patched(&self, stored: Option<&str>, patch: Given<Patch>) -> Result<Result<Option<String>, RowError>, Error> {
+    fn patched(
+        &self,
+        stored: Option<&str>,
+        patch: Undefinable<Patch>,
+    ) -> Result<Result<Option<String>, RowError>, Error> {
         let before = || stored.map(str::to_owned);
         let Some(patch) = patch else { return Ok(Ok(before())) };
         let Some(patch) = patch else { return Ok(Ok(None)) };
@@ -183,7 +187,7 @@ impl Members {
     }
 }
 
-impl<'a> Kind<'a> for Members {
+impl<'a> Upsertable<'a> for Members {
     type Id = MemberId;
     type Row = &'a Row;
     type Key = &'a str;
@@ -193,22 +197,22 @@ impl<'a> Kind<'a> for Members {
     const TABLE: &'static str = "member";
     const KEY: &'static [&'static str] = &["ref"];
 
-    fn columns(&self) -> &'static [Name] {
-        if self.full { &[Name::Document("attributes"), Name::MaybeInt("source_updated_at")] } else { &[] }
+    fn columns(&self) -> &'static [ColumnSpec] {
+        if self.full { &[ColumnSpec::Document("attributes"), ColumnSpec::MaybeInt("source_updated_at")] } else { &[] }
     }
 
     fn key(row: &Self::Row) -> Self::Key {
         &row.reference
     }
 
-    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<Column<'k>>
+    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<ArrayColumn<'k>>
     where
         'a: 'k,
     {
-        vec![Column::Texts(keys.copied().collect())]
+        vec![ArrayColumn::Texts(keys.copied().collect())]
     }
 
-    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) -> Vec<Column<'s>>
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) -> Vec<ArrayColumn<'s>>
     where
         'a: 's,
     {
@@ -216,12 +220,12 @@ impl<'a> Kind<'a> for Members {
             return Vec::new();
         }
         vec![
-            Column::Documents(states.clone().map(State::document).collect()),
-            Column::MaybeInts(states.map(State::source_updated_at).collect()),
+            ArrayColumn::Documents(states.clone().map(State::document).collect()),
+            ArrayColumn::MaybeInts(states.map(State::source_updated_at).collect()),
         ]
     }
 
-    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
+    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
         if !self.full {
             return Ok(vec![State::default(); rows]);
         }
@@ -261,7 +265,7 @@ impl<'a> Kind<'a> for Members {
 /// The members with these ids, in this order; none where there is none any more.
 pub async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Member>>, Error> {
     let uuids: Vec<_> = ids.iter().flatten().map(|id| id.uuid()).collect();
-    let asked = list(app.db.backend(), super::column(member::Column::Id), Column::Uuids(uuids));
+    let asked = list(app.db.backend(), super::column(member::Column::Id), ArrayColumn::Uuids(uuids));
     let mut rows = member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
         .filter(asked)

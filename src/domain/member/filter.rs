@@ -8,12 +8,12 @@ use sea_orm::{
 use super::column;
 use crate::{
     app::App,
-    db::{Column, json},
+    db::{ArrayColumn, json},
     domain::{
         Error,
         access::Scope,
         attribute,
-        filter::{Filter, IdTest, TextTest, TimeTest, Values},
+        filter::{Filter, IdPredicate, TextPredicate, TimePredicate, ValueCount},
         memberbase,
     },
     entity::member,
@@ -22,69 +22,73 @@ use crate::{
 
 /// A test of one field of a member.
 #[derive(Clone, Debug)]
-pub enum Test<Attribute = attribute::Test> {
+pub enum Predicate<Attribute = attribute::Predicate> {
     /// Of its id.
-    Id(IdTest<MemberId>),
+    Id(IdPredicate<MemberId>),
     /// Of its ref.
-    Ref(TextTest),
+    Ref(TextPredicate),
     /// Of the time in its id.
-    CreatedAt(TimeTest),
+    CreatedAt(TimePredicate),
     /// Of its last change.
-    UpdatedAt(TimeTest),
+    UpdatedAt(TimePredicate),
     /// Of one attribute.
     Attribute(Attribute),
 }
 
 /// A test as it is asked for, before the schema of the memberbase has a say.
-pub type Asked = Test<attribute::AskedTest>;
+pub type UntypedPredicate = Predicate<attribute::UntypedPredicate>;
 
 /// What is asked for, by the schema of the memberbase, which is read where a test is of an attribute.
-pub async fn by_schema(app: &App, scope: Scope, filter: Filter<Asked>) -> Result<Filter<Test>, Error> {
+pub async fn resolve_types(
+    app: &App,
+    scope: Scope,
+    filter: Filter<UntypedPredicate>,
+) -> Result<Filter<Predicate>, Error> {
     filter.check(&app.limits.filter)?;
-    let schema = if filter.has(&|test| matches!(test, Test::Attribute(_))) {
+    let schema = if filter.contains(&|test| matches!(test, Predicate::Attribute(_))) {
         memberbase::get(&app.db.read().await?, scope).await?.attribute_schema
     } else {
         attribute::Schema::default()
     };
     filter.try_map(&|test| {
         Ok(match test {
-            Test::Id(test) => Test::Id(test),
-            Test::Ref(test) => Test::Ref(test),
-            Test::CreatedAt(test) => Test::CreatedAt(test),
-            Test::UpdatedAt(test) => Test::UpdatedAt(test),
-            Test::Attribute(test) => Test::Attribute(test.by(&schema)?),
+            Predicate::Id(test) => Predicate::Id(test),
+            Predicate::Ref(test) => Predicate::Ref(test),
+            Predicate::CreatedAt(test) => Predicate::CreatedAt(test),
+            Predicate::UpdatedAt(test) => Predicate::UpdatedAt(test),
+            Predicate::Attribute(test) => Predicate::Attribute(test.resolve_type(&schema)?),
         })
     })
 }
 
 /// Where the filter holds.
-pub(super) fn condition(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> SimpleExpr {
+pub(super) fn condition(backend: DbBackend, scope: Scope, filter: &Filter<Predicate>) -> SimpleExpr {
     filter.condition(&|test| match test {
-        Test::Id(test) => test.condition(backend, column(member::Column::Id)),
-        Test::Ref(test) => ref_condition(backend, scope, test),
-        Test::CreatedAt(test) => test.condition_of_id(backend, column(member::Column::Id)),
-        Test::UpdatedAt(test) => test.condition(backend, column(member::Column::UpdatedAt)),
-        Test::Attribute(test) => test.condition(backend, column(member::Column::Attributes)),
+        Predicate::Id(test) => test.condition(backend, column(member::Column::Id)),
+        Predicate::Ref(test) => ref_condition(backend, scope, test),
+        Predicate::CreatedAt(test) => test.condition_of_id(backend, column(member::Column::Id)),
+        Predicate::UpdatedAt(test) => test.condition(backend, column(member::Column::UpdatedAt)),
+        Predicate::Attribute(test) => test.condition(backend, column(member::Column::Attributes)),
     })
 }
 
 /// SQLite would rather walk a whole memberbase in the order asked for than look a list of refs up: the list becomes one
 /// of ids, found by the index on refs because the join is told its order.
-pub(super) fn ref_condition(backend: DbBackend, scope: Scope, test: &TextTest) -> SimpleExpr {
+pub(super) fn ref_condition(backend: DbBackend, scope: Scope, test: &TextPredicate) -> SimpleExpr {
     const FOUND: &str = "member.id IN (SELECT found.id FROM json_each(?) AS asked CROSS JOIN member AS found \
         WHERE found.memberbase_id = ? AND found.ref = asked.value)";
     let found = |refs: &[String]| {
         let refs: Vec<_> = refs.iter().map(String::as_str).collect();
-        Expr::cust_with_values(FOUND, [Value::from(json(Column::Texts(refs))), scope.memberbase().uuid().into()])
+        Expr::cust_with_values(FOUND, [Value::from(json(ArrayColumn::Texts(refs))), scope.memberbase().uuid().into()])
     };
     match (backend, test) {
-        (DbBackend::Sqlite, TextTest::In(refs)) if refs.len() > 1 => found(refs),
-        (DbBackend::Sqlite, TextTest::NotIn(refs)) if refs.len() > 1 => found(refs).not(),
+        (DbBackend::Sqlite, TextPredicate::In(refs)) if refs.len() > 1 => found(refs),
+        (DbBackend::Sqlite, TextPredicate::NotIn(refs)) if refs.len() > 1 => found(refs).not(),
         _ => test.condition(backend, column(member::Column::Reference)),
     }
 }
 
-impl<Attribute: Values> Values for Test<Attribute> {
+impl<Attribute: ValueCount> ValueCount for Predicate<Attribute> {
     fn values(&self) -> usize {
         match self {
             Self::Id(test) => test.values(),

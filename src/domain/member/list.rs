@@ -9,25 +9,25 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Filter, Member, Order, OrderField, Position, Test, View, column, condition};
+use super::{Filter, Member, MemberView, Order, OrderField, Position, Predicate, column, condition};
 use crate::{
     app::App,
-    db::{Name, Session, Texts},
+    db::{ColumnSpec, Session, TextColumn},
     domain::{
         Error,
         access::Scope,
-        filter::{IdTest, TextTest, Values},
+        filter::{IdPredicate, TextPredicate, ValueCount},
         memberbase,
     },
     entity::member,
-    types::{Direction, Id, MemberId, MemberbaseId, Page, Slice, Start, Time},
+    types::{Anchor, Direction, Id, MemberId, MemberbaseId, Page, Slice, Time},
 };
 
 /// Fields of a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fields(u8);
+pub struct MemberColumns(u8);
 
-impl Fields {
+impl MemberColumns {
     /// The ref.
     pub const REF: Self = Self(1);
     /// The attributes.
@@ -39,12 +39,12 @@ impl Fields {
     /// All of these.
     pub const ALL: Self = Self(15);
 
-    fn has(self, field: Self) -> bool {
+    fn contains(self, field: Self) -> bool {
         self.0 & field.0 != 0
     }
 }
 
-impl BitOr for Fields {
+impl BitOr for MemberColumns {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
@@ -54,21 +54,21 @@ impl BitOr for Fields {
 
 /// A page of members of whom some fields were read, column by column; what was not read is empty.
 #[derive(Debug)]
-pub struct Picked {
+pub struct MemberPage {
     memberbase: MemberbaseId,
     ids: Vec<Uuid>,
-    references: Texts,
-    documents: Texts,
+    references: TextColumn,
+    documents: TextColumn,
     updated_at: Vec<i64>,
     source_updated_at: Vec<Option<i64>>,
     /// The page, whose rows are places in the columns.
     pub slice: Slice<usize>,
 }
 
-impl Picked {
+impl MemberPage {
     /// The member at a place of the columns.
-    pub fn member(&self, place: usize) -> View<'_> {
-        View {
+    pub fn member(&self, place: usize) -> MemberView<'_> {
+        MemberView {
             id: MemberId::from_uuid(self.ids[place]),
             memberbase: self.memberbase,
             reference: self.references.get(place).unwrap_or_default(),
@@ -84,7 +84,7 @@ impl Picked {
     }
 
     /// The members of the page.
-    pub fn members(&self) -> impl ExactSizeIterator<Item = View<'_>> {
+    pub fn members(&self) -> impl ExactSizeIterator<Item = MemberView<'_>> {
         self.slice.rows.iter().map(|&place| self.member(place))
     }
 }
@@ -93,32 +93,32 @@ impl Picked {
 pub async fn list(
     app: &App,
     scope: Scope,
-    filter: &Filter<Test>,
+    filter: &Filter<Predicate>,
     order: Order,
     page: &Page<Position>,
 ) -> Result<Slice<Member>, Error> {
-    let picked = pick(app, scope, filter, order, page, Fields::ALL).await?;
+    let picked = list_columns(app, scope, filter, order, page, MemberColumns::ALL).await?;
     let Slice { has_next, has_previous, .. } = picked.slice;
     Ok(Slice { rows: picked.members().map(Member::from).collect(), has_next, has_previous })
 }
 
 /// The same, for those who look at the id, at what the order is by, and at these fields.
-pub async fn pick(
+pub async fn list_columns(
     app: &App,
     scope: Scope,
-    filter: &Filter<Test>,
+    filter: &Filter<Predicate>,
     order: Order,
     page: &Page<Position>,
-    fields: Fields,
-) -> Result<Picked, Error> {
+    fields: MemberColumns,
+) -> Result<MemberPage, Error> {
     let fields = fields
         | match order.field {
-            OrderField::CreatedAt => Fields::default(),
-            OrderField::UpdatedAt => Fields::UPDATED_AT,
-            OrderField::Ref => Fields::REF,
+            OrderField::CreatedAt => MemberColumns::default(),
+            OrderField::UpdatedAt => MemberColumns::UPDATED_AT,
+            OrderField::Ref => MemberColumns::REF,
         };
     filter.check(&app.limits.filter)?;
-    let statements = Statements::new(app.db.backend(), scope, filter, order, page);
+    let statements = PageStatements::new(app.db.backend(), scope, filter, order, page);
     let work = async |session: Session| {
         let behind = match statements.behind {
             Some(behind) => behind.one(&session).await?.is_some(),
@@ -131,7 +131,7 @@ pub async fn pick(
         }
         Ok(picked)
     };
-    if is_planned(filter) { app.db.read_by_values(work).await } else { work(app.db.read().await?).await }
+    if needs_custom_plan(filter) { app.db.read_with_custom_plan(work).await } else { work(app.db.read().await?).await }
 }
 
 /// The rows of a statement, with these fields; `slice` makes the page of their number.
@@ -139,19 +139,27 @@ async fn read(
     session: &Session,
     scope: Scope,
     rows: Select<member::Entity>,
-    fields: Fields,
+    fields: MemberColumns,
     slice: impl FnOnce(usize) -> Slice<usize>,
-) -> Result<Picked, DbErr> {
+) -> Result<MemberPage, DbErr> {
     let optional = [
-        (Fields::REF, Name::Text("ref"), column(member::Column::Reference)),
-        (Fields::ATTRIBUTES, Name::Document("attributes"), column(member::Column::Attributes).cast_as("text")),
-        (Fields::UPDATED_AT, Name::Int("updated_at"), column(member::Column::UpdatedAt)),
-        (Fields::SOURCE_UPDATED_AT, Name::MaybeInt("source_updated_at"), column(member::Column::SourceUpdatedAt)),
+        (MemberColumns::REF, ColumnSpec::Text("ref"), column(member::Column::Reference)),
+        (
+            MemberColumns::ATTRIBUTES,
+            ColumnSpec::Document("attributes"),
+            column(member::Column::Attributes).cast_as("text"),
+        ),
+        (MemberColumns::UPDATED_AT, ColumnSpec::Int("updated_at"), column(member::Column::UpdatedAt)),
+        (
+            MemberColumns::SOURCE_UPDATED_AT,
+            ColumnSpec::MaybeInt("source_updated_at"),
+            column(member::Column::SourceUpdatedAt),
+        ),
     ];
     let mut rows = rows.select_only().column(member::Column::Id);
-    let (mut names, mut places) = (vec![Name::Id("id")], [None; 4]);
+    let (mut names, mut places) = (vec![ColumnSpec::Id("id")], [None; 4]);
     for (place, (field, name, column)) in places.iter_mut().zip(optional) {
-        if fields.has(field) {
+        if fields.contains(field) {
             *place = Some(names.len());
             names.push(name);
             rows = rows.expr_as(column, name.name());
@@ -159,9 +167,9 @@ async fn read(
     }
     let columns = session.columns(rows.into_query(), &names).await?;
     let [references, documents, updated_at, source_updated_at] = places;
-    let texts = |place: Option<usize>| place.map_or_else(|| Ok(Texts::default()), |place| columns.texts(place));
+    let texts = |place: Option<usize>| place.map_or_else(|| Ok(TextColumn::default()), |place| columns.texts(place));
     let ids: Vec<_> = columns.column(0)?;
-    let picked = Picked {
+    let picked = MemberPage {
         memberbase: scope.memberbase(),
         slice: slice(ids.len()),
         ids,
@@ -176,25 +184,31 @@ async fn read(
 }
 
 /// What reads a page.
-pub struct Statements {
+pub struct PageStatements {
     /// Its rows, in its own direction, and one more than its size.
     pub page: Select<member::Entity>,
     /// The first row behind its start, where that is asked for.
     pub behind: Option<Select<member::Entity>>,
 }
 
-impl Statements {
+impl PageStatements {
     /// Of a page. Each walks the index of the order away from the start, so that its cost is the same however deep.
-    pub fn new(backend: DbBackend, scope: Scope, filter: &Filter<Test>, order: Order, page: &Page<Position>) -> Self {
+    pub fn new(
+        backend: DbBackend,
+        scope: Scope,
+        filter: &Filter<Predicate>,
+        order: Order,
+        page: &Page<Position>,
+    ) -> Self {
         // Ascending as the statement reads, which for a page that goes backward is against the order asked for.
         let ascending = order.descending != (page.direction == Direction::Forward);
-        let listed = backend == DbBackend::Sqlite && filter.needs(&is_list);
+        let listed = backend == DbBackend::Sqlite && filter.requires(&is_id_list);
         let found = || matching(backend, scope, filter);
-        let (ahead, behind) = match &page.start {
-            Start::Edge => (found(), None),
-            Start::Skip(rows) => (found().offset(*rows), None),
-            Start::Beside(position) => {
-                let behind = page.behind.then(|| found().filter(from(position, !ascending, true)));
+        let (ahead, behind) = match &page.anchor {
+            Anchor::Start => (found(), None),
+            Anchor::Offset(rows) => (found().offset(*rows), None),
+            Anchor::Cursor(position) => {
+                let behind = page.check_opposite.then(|| found().filter(from(position, !ascending, true)));
                 (found().filter(from(position, ascending, false)), behind)
             }
         };
@@ -206,14 +220,14 @@ impl Statements {
 }
 
 /// How many members of the memberbase the filter holds for.
-pub async fn count(app: &App, scope: Scope, filter: &Filter<Test>) -> Result<u64, Error> {
+pub async fn count(app: &App, scope: Scope, filter: &Filter<Predicate>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
     let count = matching(app.db.backend(), scope, filter);
     let read = async |session: Session| Ok(count.count(&session).await?);
-    if is_planned(filter) { app.db.read_by_values(read).await } else { read(app.db.read().await?).await }
+    if needs_custom_plan(filter) { app.db.read_with_custom_plan(read).await } else { read(app.db.read().await?).await }
 }
 
-fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Test>) -> Select<member::Entity> {
+fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Predicate>) -> Select<member::Entity> {
     member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
         .filter(condition(backend, scope, filter))
@@ -239,23 +253,25 @@ fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
 
 /// From so many values on PostgreSQL compares a row with a list by a hash, where it knows the list when it plans
 /// (`MIN_ARRAY_SIZE_FOR_HASHED_SAOP`); else with each of them.
-const HASHED: usize = 9;
+const HASHED_ANY_MIN: usize = 9;
 
 /// Whether PostgreSQL is to plan by the values: where one decides which index is worth while (how common an attribute is, how
 /// many refs begin alike, whether all that match do), and where rows are compared with a list that finds none of them.
-fn is_planned(filter: &Filter<Test>) -> bool {
-    let compared = |test: &Test| match test {
-        Test::Id(IdTest::NotIn(_)) | Test::Ref(TextTest::NotIn(_)) => test.values() >= HASHED,
-        Test::CreatedAt(_) | Test::UpdatedAt(_) => test.values() >= HASHED,
-        Test::Attribute(_) | Test::Ref(TextTest::StartsWith(_) | TextTest::Matches(_)) => true,
-        test => is_list(test) && test.values() >= HASHED && !filter.needs(&is_list),
+fn needs_custom_plan(filter: &Filter<Predicate>) -> bool {
+    let compared = |test: &Predicate| match test {
+        Predicate::Id(IdPredicate::NotIn(_)) | Predicate::Ref(TextPredicate::NotIn(_)) => {
+            test.values() >= HASHED_ANY_MIN
+        }
+        Predicate::CreatedAt(_) | Predicate::UpdatedAt(_) => test.values() >= HASHED_ANY_MIN,
+        Predicate::Attribute(_) | Predicate::Ref(TextPredicate::StartsWith(_) | TextPredicate::Matches(_)) => true,
+        test => is_id_list(test) && test.values() >= HASHED_ANY_MIN && !filter.requires(&is_id_list),
     };
-    filter.has(&compared)
+    filter.contains(&compared)
 }
 
 /// Whether a test names the members that it holds for.
-fn is_list(test: &Test) -> bool {
-    matches!(test, Test::Id(IdTest::In(_)) | Test::Ref(TextTest::In(_)))
+fn is_id_list(test: &Predicate) -> bool {
+    matches!(test, Predicate::Id(IdPredicate::In(_)) | Predicate::Ref(TextPredicate::In(_)))
 }
 
 /// In the order asked for. Where the members are `listed`, a plus keeps SQLite from walking the whole memberbase by an
@@ -276,15 +292,15 @@ fn ordered(rows: Select<member::Entity>, field: OrderField, ascending: bool, lis
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::filter::TimeTest;
+    use crate::domain::filter::TimePredicate;
 
     #[test]
     fn postgres_is_told_the_lists_that_rows_are_compared_with() {
         let refs = |count: usize| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
-        let found = |count| Filter::Test(Test::Ref(TextTest::In(refs(count))));
-        let left_out = |count| Filter::Test(Test::Ref(TextTest::NotIn(refs(count))));
-        let times = |count| Filter::Test(Test::CreatedAt(TimeTest::In(vec![Time::now(); count])));
-        let id = || Filter::Test(Test::Id(IdTest::In(vec![MemberId::from_uuid(Uuid::nil())])));
+        let found = |count| Filter::Predicate(Predicate::Ref(TextPredicate::In(refs(count))));
+        let left_out = |count| Filter::Predicate(Predicate::Ref(TextPredicate::NotIn(refs(count))));
+        let times = |count| Filter::Predicate(Predicate::CreatedAt(TimePredicate::In(vec![Time::now(); count])));
+        let id = || Filter::Predicate(Predicate::Id(IdPredicate::In(vec![MemberId::from_uuid(Uuid::nil())])));
         for filter in [
             left_out(9),
             times(9),
@@ -292,7 +308,7 @@ mod tests {
             Filter::Any(vec![found(9), times(1)]),
             Filter::All(vec![found(2), left_out(9)]),
         ] {
-            assert!(is_planned(&filter), "{filter:?}");
+            assert!(needs_custom_plan(&filter), "{filter:?}");
         }
         for filter in [
             found(1_000),
@@ -302,7 +318,7 @@ mod tests {
             Filter::All(vec![id(), Filter::Any(vec![found(9), times(1)])]),
             Filter::default(),
         ] {
-            assert!(!is_planned(&filter), "{filter:?}");
+            assert!(!needs_custom_plan(&filter), "{filter:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Member;
 use crate::{
     app::App,
-    db::{Column, Db, Rows},
+    db::{ArrayColumn, ArrayTable, Db},
     domain::{Error, access::Scope, text::ref_fault},
     entity::member::Model,
     types::Id,
@@ -30,7 +30,7 @@ async fn load(db: Db, keys: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String
         FROM {rows} AS input CROSS JOIN member \
         WHERE member.memberbase_id = input.memberbase_id AND member.ref = input.ref";
     let (memberbases, refs) = keys.iter().map(|(memberbase, reference)| (*memberbase, reference.as_str())).unzip();
-    let rows = Rows::new([("memberbase_id", Column::Uuids(memberbases)), ("ref", Column::Texts(refs))]);
+    let rows = ArrayTable::new([("memberbase_id", ArrayColumn::Uuids(memberbases)), ("ref", ArrayColumn::Texts(refs))]);
     let mut found = HashMap::with_capacity(keys.len());
     let take = |row| {
         let row = Model::from_query_result(&row, "")?;

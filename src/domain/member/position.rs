@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::View;
+use super::MemberView;
 use crate::{
     domain::access::Scope,
     types::{Id, MemberId, Time},
@@ -43,7 +43,7 @@ pub enum Position {
 
 impl Position {
     /// Where the member stands.
-    pub fn of(member: View<'_>, order: Order) -> Self {
+    pub fn of(member: MemberView<'_>, order: Order) -> Self {
         match order.field {
             OrderField::CreatedAt => Self::CreatedAt(member.id),
             OrderField::UpdatedAt => Self::UpdatedAt(member.updated_at, member.id),

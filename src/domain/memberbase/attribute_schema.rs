@@ -8,7 +8,7 @@ use sea_orm::{
 use super::{Memberbase, get, memberbase};
 use crate::{
     app::App,
-    db::{Column, Lock, Rows, Scalar, Session},
+    db::{ArrayColumn, ArrayTable, Lock, ScalarBind, Session},
     domain::{Error, access::Scope, attribute::Schema, member, updated_at},
     types::{Id, Time},
 };
@@ -62,8 +62,8 @@ async fn refuse_keys_in_use(session: &Session, scope: Scope, old: &Schema, new: 
         used.push((keys[usize::try_from(n).expect("rows count from 0")], members));
         Ok(())
     };
-    let rows = Rows::new([("key", Column::Texts(keys.clone()))]);
-    session.bulk_each(&sql, &[Scalar::Uuid(scope.memberbase().uuid())], &rows, take).await?;
+    let rows = ArrayTable::new([("key", ArrayColumn::Texts(keys.clone()))]);
+    session.bulk_each(&sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], &rows, take).await?;
     if used.is_empty() {
         return Ok(());
     }

@@ -5,14 +5,14 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    db::{Column, Columns, Name},
+    db::{ArrayColumn, ColumnSpec, ColumnarRows},
     domain::{
         Error, RowError,
         access::Scope,
-        bulk::{Given, Kind, Merge, Options, Upserted},
+        bulk::{Merge, Options, Undefinable, Upsertable, Upserted},
         field,
-        member::MemberName,
-        owned::{self, OfMember},
+        member::MemberIdentifier,
+        member_child::{self, WithMember},
     },
     types::{RowKind, StampCollectionId},
 };
@@ -28,9 +28,9 @@ pub struct NewStampCollection {
     /// The loyalty program.
     pub loyalty_program_id: String,
     /// How many stamps are collected.
-    pub stamps: Given<String>,
+    pub stamps: Undefinable<String>,
     /// How many rewards were earned.
-    pub rewards_earned: Given<String>,
+    pub rewards_earned: Undefinable<String>,
 }
 
 /// Stores stamp collections. The same call again changes nothing and answers the same ids.
@@ -40,7 +40,7 @@ pub async fn bulk_upsert(
     rows: &[NewStampCollection],
     options: Options,
 ) -> Result<Upserted<StampCollectionId>, Error> {
-    owned::bulk_upsert(app, scope, StampCollections, rows, options, read).await
+    member_child::bulk_upsert(app, scope, StampCollections, rows, options, read).await
 }
 
 #[derive(Clone, Copy)]
@@ -50,13 +50,14 @@ struct Row<'a> {
     rewards_earned: Option<i64>,
 }
 
-fn read(row: &NewStampCollection) -> Result<(MemberName<'_>, Row<'_>), RowError> {
-    let count = |field: &str, number: &str| field::whole(field, number, 0, i64::from(i32::MAX));
-    let member = MemberName::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
+fn read(row: &NewStampCollection) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
+    let count = |field: &str, number: &str| field::parse_integer(field, number, 0, i64::from(i32::MAX));
+    let member = MemberIdentifier::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
     let new = Row {
         loyalty_program_id: field::key("loyaltyProgramId", &row.loyalty_program_id)?,
-        stamps: field::given("stamps", &row.stamps, count)?.map(Option::unwrap_or_default),
-        rewards_earned: field::given("rewardsEarned", &row.rewards_earned, count)?.map(Option::unwrap_or_default),
+        stamps: field::parse_optional("stamps", &row.stamps, count)?.map(Option::unwrap_or_default),
+        rewards_earned: field::parse_optional("rewardsEarned", &row.rewards_earned, count)?
+            .map(Option::unwrap_or_default),
     };
     Ok((member, new))
 }
@@ -69,9 +70,9 @@ struct State {
     rewards_earned: i64,
 }
 
-impl<'a> Kind<'a> for StampCollections {
+impl<'a> Upsertable<'a> for StampCollections {
     type Id = StampCollectionId;
-    type Row = OfMember<Row<'a>>;
+    type Row = WithMember<Row<'a>>;
     type Key = (Uuid, &'a str);
     type State = State;
 
@@ -79,39 +80,39 @@ impl<'a> Kind<'a> for StampCollections {
     const TABLE: &'static str = "stamp_collection";
     const KEY: &'static [&'static str] = &["member_id", "loyalty_program_id"];
 
-    fn columns(&self) -> &'static [Name] {
-        &[Name::Int("stamps"), Name::Int("rewards_earned")]
+    fn columns(&self) -> &'static [ColumnSpec] {
+        &[ColumnSpec::Int("stamps"), ColumnSpec::Int("rewards_earned")]
     }
 
     fn key(row: &Self::Row) -> Self::Key {
         (row.member, row.row.loyalty_program_id)
     }
 
-    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<Column<'k>>
+    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<ArrayColumn<'k>>
     where
         'a: 'k,
     {
         let (members, programs) = keys.copied().unzip();
-        vec![Column::Uuids(members), Column::Texts(programs)]
+        vec![ArrayColumn::Uuids(members), ArrayColumn::Texts(programs)]
     }
 
-    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) -> Vec<Column<'s>>
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) -> Vec<ArrayColumn<'s>>
     where
         'a: 's,
     {
         vec![
-            Column::Ints(states.clone().map(|state| state.stamps).collect()),
-            Column::Ints(states.map(|state| state.rewards_earned).collect()),
+            ArrayColumn::Ints(states.clone().map(|state| state.stamps).collect()),
+            ArrayColumn::Ints(states.map(|state| state.rewards_earned).collect()),
         ]
     }
 
-    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
+    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
         let mut stamps = columns.cells(from)?;
         let mut rewards = columns.cells(from + 1)?;
         (0..rows).map(|_| Ok(State { stamps: stamps.take()?, rewards_earned: rewards.take()? })).collect()
     }
 
-    fn merge(&self, OfMember { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
+    fn merge(&self, WithMember { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
         let state = State {
             stamps: row.stamps.unwrap_or_else(|| stored.map_or(0, |stored| stored.stamps)),
             rewards_earned: row.rewards_earned.unwrap_or_else(|| stored.map_or(0, |stored| stored.rewards_earned)),

@@ -7,7 +7,7 @@ use super::{Sync, find};
 use crate::{
     app::App,
     db::Session,
-    domain::{Error, access::Reach},
+    domain::{Error, access::Visibility},
     types::Id,
 };
 
@@ -22,14 +22,14 @@ const MISSING: &str = "SELECT member.id FROM member WHERE member.memberbase_id =
 
 /// How many members a sync has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct SyncCounts {
     /// Members with a mark.
     pub seen: u64,
     /// Members without one.
     pub missing: u64,
 }
 
-impl Figures {
+impl SyncCounts {
     /// All members.
     pub fn members(self) -> u64 {
         self.seen + self.missing
@@ -37,25 +37,25 @@ impl Figures {
 }
 
 /// How many members the sync has seen until now, or had until its end.
-pub async fn figures(app: &App, reach: Reach, sync: &Sync) -> Result<Figures, Error> {
-    if let Some(figures) = sync.figures {
+pub async fn counts(app: &App, reach: Visibility, sync: &Sync) -> Result<SyncCounts, Error> {
+    if let Some(figures) = sync.counts {
         return Ok(figures);
     }
-    let counted: Figures = app.db.read_by_values(async |session| count(&session, sync).await).await?;
+    let counted: SyncCounts = app.db.read_with_custom_plan(async |session| count(&session, sync).await).await?;
     if counted.members() > 0 {
         return Ok(counted);
     }
     // Nobody is there, or the sync has ended since it was read.
     let now = find(app, reach, sync.id).await?;
-    Ok(now.and_then(|sync| sync.figures).unwrap_or(counted))
+    Ok(now.and_then(|sync| sync.counts).unwrap_or(counted))
 }
 
 /// Counts the members of the sync's memberbase, with and without its mark; none at all where it has ended by now, and its
 /// marks are gone.
-pub(super) async fn count(session: &Session, sync: &Sync) -> Result<Figures, Error> {
+pub(super) async fn count(session: &Session, sync: &Sync) -> Result<SyncCounts, Error> {
     let counts = session.query_one_raw(statement(session, COUNT, sync)).await?;
     let counts = counts.map_or(Ok((0, 0)), |row| read(&row))?;
-    Ok(Figures { seen: counts.0.cast_unsigned(), missing: counts.1.cast_unsigned() })
+    Ok(SyncCounts { seen: counts.0.cast_unsigned(), missing: counts.1.cast_unsigned() })
 }
 
 /// The members of the sync's memberbase without its mark.

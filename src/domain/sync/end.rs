@@ -5,7 +5,7 @@ use sea_orm::{
 };
 
 use super::{
-    Figures, State, Sync,
+    State, Sync, SyncCounts,
     count::{count, missing},
     find, get, not_found,
 };
@@ -14,9 +14,9 @@ use crate::{
     db::{Lock, Session},
     domain::{
         Error,
-        access::{Reach, Scope},
+        access::{Scope, Visibility},
         change,
-        member::{Deleted, delete_found},
+        member::{DeletedCounts, delete_found},
     },
     entity::sync,
     types::{Id, SyncId, Time},
@@ -36,7 +36,7 @@ pub enum OnMissing {
 /// what the first commit did.
 pub async fn commit(
     app: &App,
-    reach: Reach,
+    reach: Visibility,
     id: SyncId,
     on_missing: OnMissing,
     max_deleted_percent: f64,
@@ -50,10 +50,10 @@ pub async fn commit(
         let sync = get(&session, reach, id).await?;
         match sync.state {
             State::Open => {}
-            State::Committed => return Ok((sync, Deleted::default(), Vec::new())),
+            State::Committed => return Ok((sync, DeletedCounts::default(), Vec::new())),
             State::Abandoned | State::Expired => return Err(sync.not_open()),
         }
-        session.plan_by_values().await?;
+        session.force_custom_plan().await?;
         let figures = count(&session, &sync).await?;
         let missing = match on_missing {
             OnMissing::Keep => Vec::new(),
@@ -73,14 +73,14 @@ pub async fn commit(
 
 /// Abandons a sync, once no upsert is in flight: nobody goes. One that was abandoned or has expired stays as it is; one
 /// that was committed can't be abandoned any more.
-pub async fn abandon(app: &App, reach: Reach, id: SyncId) -> Result<Sync, Error> {
+pub async fn abandon(app: &App, reach: Visibility, id: SyncId) -> Result<Sync, Error> {
     let scope = scope_of(app, reach, id).await?;
     let abandon = async |session: Session| {
         let sync = get(&session, reach, id).await?;
         match sync.state {
             State::Committed => Err(sync.not_open()),
             State::Open => end_counted(&session, sync, State::Abandoned).await,
-            State::Expired if sync.figures.is_none() => end_counted(&session, sync, State::Expired).await,
+            State::Expired if sync.counts.is_none() => end_counted(&session, sync, State::Expired).await,
             State::Abandoned | State::Expired => Ok(sync),
         }
     };
@@ -130,13 +130,13 @@ pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Re
 }
 
 /// The memberbase of a sync.
-async fn scope_of(app: &App, reach: Reach, id: SyncId) -> Result<Scope, Error> {
+async fn scope_of(app: &App, reach: Visibility, id: SyncId) -> Result<Scope, Error> {
     let found = find(app, reach, id).await?;
     found.and_then(|sync| reach.within(sync.memberbase)).ok_or_else(|| not_found(id))
 }
 
 /// Refuses to delete whom a truncated or an empty source did not name.
-fn guard(id: SyncId, figures: Figures, max_deleted_percent: f64) -> Result<(), Error> {
+fn guard(id: SyncId, figures: SyncCounts, max_deleted_percent: f64) -> Result<(), Error> {
     let (missing, members) = (figures.missing, figures.members());
     if figures.seen == 0 {
         let message = format!(
@@ -163,7 +163,7 @@ fn exceeds(part: u64, whole: u64, percent: f64) -> bool {
 }
 
 async fn end_counted(session: &Session, sync: Sync, state: State) -> Result<Sync, Error> {
-    session.plan_by_values().await?;
+    session.force_custom_plan().await?;
     let figures = count(session, &sync).await?;
     end(session, sync, state, figures, None).await
 }
@@ -173,8 +173,8 @@ async fn end(
     session: &Session,
     sync: Sync,
     state: State,
-    figures: Figures,
-    deleted: Option<Deleted>,
+    figures: SyncCounts,
+    deleted: Option<DeletedCounts>,
 ) -> Result<Sync, Error> {
     // One that has expired ended then.
     let at = sync.ended_at.unwrap_or_else(Time::now);
@@ -196,7 +196,7 @@ async fn end(
     let sql = "DELETE FROM sync_seen WHERE sync_id = $1";
     let marks = Statement::from_sql_and_values(session.get_database_backend(), sql, [sync.id.uuid().into()]);
     session.execute_raw(marks).await?;
-    Ok(Sync { state, ended_at: Some(at), figures: Some(figures), deleted, ..sync })
+    Ok(Sync { state, ended_at: Some(at), counts: Some(figures), deleted, ..sync })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Error,
         access::Scope,
-        by_id::{self, List},
+        id_pagination::{self, CursorKind},
     },
     entity::sync,
     types::{Id, Page, Slice, SyncId},
@@ -16,7 +16,7 @@ use crate::{
 
 /// A page of the syncs of a memberbase, the newest first. A memberbase that does not exist has none.
 pub async fn list(app: &App, scope: Scope, page: &Page<SyncId>) -> Result<Slice<Sync>, Error> {
-    by_id::page(&app.db.read().await?, of(scope), sync::Column::Id, Order::Desc, page).await
+    id_pagination::page(&app.db.read().await?, of(scope), sync::Column::Id, Order::Desc, page).await
 }
 
 /// How many syncs the memberbase has.
@@ -26,12 +26,12 @@ pub async fn count(app: &App, scope: Scope) -> Result<u64, Error> {
 
 /// Where a sync stands in the list of its memberbase, as a cursor: opaque to whoever holds it.
 pub fn cursor(scope: Scope, id: SyncId) -> String {
-    by_id::write_within(List::Syncs, scope, id)
+    id_pagination::encode_within(CursorKind::Syncs, scope, id)
 }
 
 /// Reads a cursor; the message says why it is none of this list.
 pub fn parse_cursor(scope: Scope, cursor: &str) -> Result<SyncId, &'static str> {
-    by_id::read_within(List::Syncs, scope, cursor)
+    id_pagination::decode_within(CursorKind::Syncs, scope, cursor)
 }
 
 fn of(scope: Scope) -> Select<sync::Entity> {

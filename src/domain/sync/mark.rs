@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::{Sync, expire, not_found};
 use crate::{
     app::App,
-    db::{Column, Lock, Rows, Scalar, Session},
+    db::{ArrayColumn, ArrayTable, Lock, ScalarBind, Session},
     domain::{
         Error,
         access::Scope,
-        bulk::WRITTEN,
+        bulk::MAX_WRITE_ROWS,
         memberbase::{self, Memberbase},
     },
     entity::sync,
@@ -28,7 +28,7 @@ pub(in crate::domain) struct Open {
 
 /// Does `work` in one transaction in a memberbase in which others may write meanwhile, with the sync that is open there.
 /// One that is past its time is ended before, so that its figures stay as they were.
-pub(in crate::domain) async fn beside<T, Work>(
+pub(in crate::domain) async fn with_open_sync<T, Work>(
     app: &App,
     scope: Scope,
     work: impl Fn(Session, Memberbase, Option<SyncId>) -> Work,
@@ -53,7 +53,7 @@ where
 }
 
 /// Fails where the sync that a call names is not the one that is open.
-pub(in crate::domain) async fn part_of(
+pub(in crate::domain) async fn require_open_sync(
     session: &Session,
     scope: Scope,
     named: Option<SyncId>,
@@ -78,9 +78,9 @@ pub(in crate::domain) async fn mark(session: &Session, sync: SyncId, mut members
         "INSERT INTO sync_seen (sync_id, member_id) SELECT $1, input.id FROM {{rows}} AS input WHERE true {order} \
         ON CONFLICT (sync_id, member_id) DO NOTHING"
     );
-    for members in members.chunks(WRITTEN) {
-        let rows = Rows::new([("id", Column::Uuids(members.to_vec()))]);
-        session.bulk(&sql, &[Scalar::Uuid(sync.uuid())], &rows).await?;
+    for members in members.chunks(MAX_WRITE_ROWS) {
+        let rows = ArrayTable::new([("id", ArrayColumn::Uuids(members.to_vec()))]);
+        session.bulk(&sql, &[ScalarBind::Uuid(sync.uuid())], &rows).await?;
     }
     Ok(())
 }

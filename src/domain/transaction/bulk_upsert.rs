@@ -8,16 +8,16 @@ use uuid::Uuid;
 use super::CardNetwork;
 use crate::{
     app::App,
-    db::{Column, Columns, Name},
+    db::{ArrayColumn, ColumnSpec, ColumnarRows},
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
-        bulk::{Given, Kind, Merge, Options, Upserted},
+        bulk::{Merge, Options, Undefinable, Upsertable, Upserted},
         field,
-        member::MemberName,
-        owned::{self, OfMember},
+        member::MemberIdentifier,
+        member_child::{self, WithMember},
     },
-    types::{MAX_WHOLE, RowKind, Time, TransactionId},
+    types::{MAX_SAFE_INTEGER, RowKind, Time, TransactionId},
 };
 
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member. Times are as RFC 3339 has them.
@@ -38,17 +38,17 @@ pub struct NewTransaction {
     /// The merchant.
     pub merchant_id: String,
     /// What stands on the member's statement.
-    pub statement_descriptor: Given<String>,
+    pub statement_descriptor: Undefinable<String>,
     /// In minor units, a number as JSON writes it, within plus or minus 2^53-1.
-    pub amount: Given<String>,
+    pub amount: Undefinable<String>,
     /// Three capital letters.
-    pub currency: Given<String>,
+    pub currency: Undefinable<String>,
     /// When it was authorised.
     pub authed_at: String,
     /// When it was cleared.
-    pub cleared_at: Given<String>,
+    pub cleared_at: Undefinable<String>,
     /// When it was reverted.
-    pub reverted_at: Given<String>,
+    pub reverted_at: Undefinable<String>,
 }
 
 /// Stores transactions. The same call again changes nothing and answers the same ids.
@@ -58,7 +58,7 @@ pub async fn bulk_upsert(
     rows: &[NewTransaction],
     options: Options,
 ) -> Result<Upserted<TransactionId>, Error> {
-    owned::bulk_upsert(app, scope, Transactions, rows, options, read).await
+    member_child::bulk_upsert(app, scope, Transactions, rows, options, read).await
 }
 
 #[derive(Clone, Copy)]
@@ -68,29 +68,29 @@ pub(super) struct Row<'a> {
     network: CardNetwork,
     bin: &'a str,
     merchant_id: &'a str,
-    statement_descriptor: Given<&'a str>,
-    amount: Given<i64>,
-    currency: Given<&'a str>,
+    statement_descriptor: Undefinable<&'a str>,
+    amount: Undefinable<i64>,
+    currency: Undefinable<&'a str>,
     authed_at: Time,
-    cleared_at: Given<Time>,
-    reverted_at: Given<Time>,
+    cleared_at: Undefinable<Time>,
+    reverted_at: Undefinable<Time>,
 }
 
-pub(super) fn read(row: &NewTransaction) -> Result<(MemberName<'_>, Row<'_>), RowError> {
-    let member = MemberName::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
-    let amount = |field: &str, number: &str| field::whole(field, number, -MAX_WHOLE, MAX_WHOLE);
+pub(super) fn read(row: &NewTransaction) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
+    let member = MemberIdentifier::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
+    let amount = |field: &str, number: &str| field::parse_integer(field, number, -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER);
     let new = Row {
         external_id: field::key("externalId", &row.external_id)?,
         auth_code: field::text("authCode", &row.auth_code)?,
         network: row.network,
         bin: read_bin(&row.bin)?,
         merchant_id: field::text("merchantId", &row.merchant_id)?,
-        statement_descriptor: field::given("statementDescriptor", &row.statement_descriptor, field::text)?,
-        amount: field::given("amount", &row.amount, amount)?,
-        currency: field::given("currency", &row.currency, read_currency)?,
+        statement_descriptor: field::parse_optional("statementDescriptor", &row.statement_descriptor, field::text)?,
+        amount: field::parse_optional("amount", &row.amount, amount)?,
+        currency: field::parse_optional("currency", &row.currency, read_currency)?,
         authed_at: field::time("authedAt", &row.authed_at)?,
-        cleared_at: field::given("clearedAt", &row.cleared_at, field::time)?,
-        reverted_at: field::given("revertedAt", &row.reverted_at, field::time)?,
+        cleared_at: field::parse_optional("clearedAt", &row.cleared_at, field::time)?,
+        reverted_at: field::parse_optional("revertedAt", &row.reverted_at, field::time)?,
     };
     Ok((member, new))
 }
@@ -127,30 +127,30 @@ pub(super) struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    fn of(OfMember { member, row }: &OfMember<Row<'a>>, stored: Option<&Self>) -> Self {
-        let text = |given: Given<&'a str>| given.map(|text| text.map(Cow::from));
-        let time = |given: Given<Time>| given.map(|time| time.map(Time::micros));
+    fn of(WithMember { member, row }: &WithMember<Row<'a>>, stored: Option<&Self>) -> Self {
+        let text = |given: Undefinable<&'a str>| given.map(|text| text.map(Cow::from));
+        let time = |given: Undefinable<Time>| given.map(|time| time.map(Time::micros));
         Self {
             member: *member,
             auth_code: row.auth_code.into(),
             network: row.network.code().into(),
             bin: row.bin.into(),
             merchant_id: row.merchant_id.into(),
-            statement_descriptor: field::kept(text(row.statement_descriptor), stored, |stored| {
+            statement_descriptor: field::merge_optional(text(row.statement_descriptor), stored, |stored| {
                 &stored.statement_descriptor
             }),
-            amount: field::kept(row.amount, stored, |stored| &stored.amount),
-            currency: field::kept(text(row.currency), stored, |stored| &stored.currency),
+            amount: field::merge_optional(row.amount, stored, |stored| &stored.amount),
+            currency: field::merge_optional(text(row.currency), stored, |stored| &stored.currency),
             authed_at: row.authed_at.micros(),
-            cleared_at: field::kept(time(row.cleared_at), stored, |stored| &stored.cleared_at),
-            reverted_at: field::kept(time(row.reverted_at), stored, |stored| &stored.reverted_at),
+            cleared_at: field::merge_optional(time(row.cleared_at), stored, |stored| &stored.cleared_at),
+            reverted_at: field::merge_optional(time(row.reverted_at), stored, |stored| &stored.reverted_at),
         }
     }
 }
 
-impl<'a> Kind<'a> for Transactions {
+impl<'a> Upsertable<'a> for Transactions {
     type Id = TransactionId;
-    type Row = OfMember<Row<'a>>;
+    type Row = WithMember<Row<'a>>;
     type Key = &'a str;
     type State = State<'a>;
 
@@ -158,19 +158,19 @@ impl<'a> Kind<'a> for Transactions {
     const TABLE: &'static str = "transaction";
     const KEY: &'static [&'static str] = &["external_id"];
 
-    fn columns(&self) -> &'static [Name] {
+    fn columns(&self) -> &'static [ColumnSpec] {
         &[
-            Name::Id("member_id"),
-            Name::Text("auth_code"),
-            Name::Int("network"),
-            Name::Text("bin"),
-            Name::Text("merchant_id"),
-            Name::MaybeText("statement_descriptor"),
-            Name::MaybeInt("amount"),
-            Name::MaybeText("currency"),
-            Name::Int("authed_at"),
-            Name::MaybeInt("cleared_at"),
-            Name::MaybeInt("reverted_at"),
+            ColumnSpec::Id("member_id"),
+            ColumnSpec::Text("auth_code"),
+            ColumnSpec::Int("network"),
+            ColumnSpec::Text("bin"),
+            ColumnSpec::Text("merchant_id"),
+            ColumnSpec::MaybeText("statement_descriptor"),
+            ColumnSpec::MaybeInt("amount"),
+            ColumnSpec::MaybeText("currency"),
+            ColumnSpec::Int("authed_at"),
+            ColumnSpec::MaybeInt("cleared_at"),
+            ColumnSpec::MaybeInt("reverted_at"),
         ]
     }
 
@@ -178,34 +178,34 @@ impl<'a> Kind<'a> for Transactions {
         row.row.external_id
     }
 
-    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<Column<'k>>
+    fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<ArrayColumn<'k>>
     where
         'a: 'k,
     {
-        vec![Column::Texts(keys.copied().collect())]
+        vec![ArrayColumn::Texts(keys.copied().collect())]
     }
 
-    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State<'a>> + Clone) -> Vec<Column<'s>>
+    fn state_values<'s>(&self, states: impl Iterator<Item = &'s State<'a>> + Clone) -> Vec<ArrayColumn<'s>>
     where
         'a: 's,
     {
         let all = || states.clone();
         vec![
-            Column::Uuids(all().map(|state| state.member).collect()),
-            Column::Texts(all().map(|state| &*state.auth_code).collect()),
-            Column::Ints(all().map(|state| state.network).collect()),
-            Column::Texts(all().map(|state| &*state.bin).collect()),
-            Column::Texts(all().map(|state| &*state.merchant_id).collect()),
-            Column::MaybeTexts(all().map(|state| state.statement_descriptor.as_deref()).collect()),
-            Column::MaybeInts(all().map(|state| state.amount).collect()),
-            Column::MaybeTexts(all().map(|state| state.currency.as_deref()).collect()),
-            Column::Ints(all().map(|state| state.authed_at).collect()),
-            Column::MaybeInts(all().map(|state| state.cleared_at).collect()),
-            Column::MaybeInts(all().map(|state| state.reverted_at).collect()),
+            ArrayColumn::Uuids(all().map(|state| state.member).collect()),
+            ArrayColumn::Texts(all().map(|state| &*state.auth_code).collect()),
+            ArrayColumn::Ints(all().map(|state| state.network).collect()),
+            ArrayColumn::Texts(all().map(|state| &*state.bin).collect()),
+            ArrayColumn::Texts(all().map(|state| &*state.merchant_id).collect()),
+            ArrayColumn::MaybeTexts(all().map(|state| state.statement_descriptor.as_deref()).collect()),
+            ArrayColumn::MaybeInts(all().map(|state| state.amount).collect()),
+            ArrayColumn::MaybeTexts(all().map(|state| state.currency.as_deref()).collect()),
+            ArrayColumn::Ints(all().map(|state| state.authed_at).collect()),
+            ArrayColumn::MaybeInts(all().map(|state| state.cleared_at).collect()),
+            ArrayColumn::MaybeInts(all().map(|state| state.reverted_at).collect()),
         ]
     }
 
-    fn states(&self, columns: &Columns, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
+    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
         let mut members = columns.cells(from)?;
         let mut auth_codes = columns.cells(from + 1)?;
         let mut networks = columns.cells(from + 2)?;

@@ -11,7 +11,7 @@ use crate::{
         access::{Access, Caller, Scope},
         bulk::{Failures, Mode, OnError, Options},
         change, member,
-        owned::{Read, read_all, touched, upsert_in},
+        member_child::{Read, read_all, touched_members, upsert_in},
     },
     types::{Id, MemberbaseId, RowKind},
 };
@@ -19,7 +19,7 @@ use crate::{
 /// Stores transactions, each in the memberbase of its member, who is named by id: all of them in one transaction, or none.
 pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Result<(), Error> {
     const SKIP: Options = Options { on_error: OnError::SkipFailed, mode: Mode::Upsert, dry_run: false };
-    let reach = caller.reach(Access::Write)?;
+    let reach = caller.authorize_visible(Access::Write)?;
     let read = read_all(app, rows, read).await?;
     let ids: Vec<_> = read.iter().flatten().filter_map(|(name, _)| name.id()).collect();
     let members: BTreeMap<_, _> =
@@ -31,7 +31,7 @@ pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Resu
         steps.step().await?;
         let found = row.and_then(|(name, row)| match name.id().and_then(|id| members.get(&id)) {
             Some(memberbase) => Ok((*memberbase, (name, row))),
-            None => Err(name.unknown()),
+            None => Err(name.not_found_error()),
         });
         match found {
             Ok((memberbase, row)) => {
@@ -44,13 +44,13 @@ pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Resu
             }
         }
     }
-    let Some(first) = by_memberbase.keys().next() else { return OnError::RejectBatch.judge(&failures) };
+    let Some(first) = by_memberbase.keys().next() else { return OnError::RejectBatch.check(&failures) };
     let scopes: Vec<Scope> =
-        by_memberbase.keys().map(|id| caller.may(*id, Access::Write)).collect::<Result<_, Error>>()?;
+        by_memberbase.keys().map(|id| caller.authorize(*id, Access::Write)).collect::<Result<_, Error>>()?;
     let store = async |session: Session| {
         let (mut failures, mut stored) = (failures.clone(), Vec::new());
         for scope in &scopes {
-            session.share(scope.memberbase().uuid()).await?;
+            session.lock_shared(scope.memberbase().uuid()).await?;
         }
         for (scope, (indexes, rows)) in scopes.iter().zip(by_memberbase.values()) {
             let (mut upserted, members) = upsert_in(&session, *scope, &Transactions, rows, SKIP).await?;
@@ -58,13 +58,13 @@ pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Resu
             failures.extend(failed.into_iter().map(|(place, error)| (indexes[place], error)));
             stored.push((upserted, members));
         }
-        OnError::RejectBatch.judge(&failures)?;
+        OnError::RejectBatch.check(&failures)?;
         Ok::<_, Error>(stored)
     };
     let stored = app.db.write(Lock::Shared(first.uuid()), store).await?;
     for (scope, (upserted, members)) in scopes.iter().zip(stored) {
         upserted.count(app, RowKind::Transaction);
-        change::updated(app, *scope, touched(&upserted, &members));
+        change::updated(app, *scope, touched_members(&upserted, &members));
     }
     Ok(())
 }

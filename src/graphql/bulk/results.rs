@@ -8,7 +8,7 @@ use async_graphql::{ID, SimpleObject, Value, parser::types::SelectionSet, resolv
 use super::{RowError, RowErrorCode, UpsertOutcome};
 use crate::{
     domain::{self, bulk::Upserted, member::bulk_upsert::Row},
-    graphql::execute::template::{Template, TwoForms, Written, nullable, quoted, text},
+    graphql::execute::template::{JsonTemplate, RawList, RawListField, nullable, quoted, text},
     types::{Id, MemberId},
 };
 
@@ -37,10 +37,10 @@ pub struct MemberUpsertResult {
 }
 
 /// The results of a call, in the order of its rows.
-pub type UpsertResults<'a, I> = Written<Results<'a, I>>;
+pub type UpsertResults<'a, I> = RawListField<Results<'a, I>>;
 
 /// The results of a call that is about members, with the refs of its rows.
-pub type MemberUpsertResults<'a> = Written<MemberResults<'a>>;
+pub type MemberUpsertResults<'a> = RawListField<MemberResults<'a>>;
 
 /// What [`UpsertResults`] are made of.
 pub struct Results<'a, I>(&'a Upserted<I>);
@@ -60,7 +60,7 @@ impl<'a> MemberUpsertResults<'a> {
     }
 }
 
-impl<I: Id + Send + Sync> TwoForms for Results<'_, I> {
+impl<I: Id + Send + Sync> RawList for Results<'_, I> {
     type Plain = Vec<UpsertResult>;
 
     fn json(&self, selection: &SelectionSet) -> Option<Value> {
@@ -72,7 +72,7 @@ impl<I: Id + Send + Sync> TwoForms for Results<'_, I> {
     }
 }
 
-impl TwoForms for MemberResults<'_> {
+impl RawList for MemberResults<'_> {
     type Plain = Vec<MemberUpsertResult>;
 
     fn json(&self, selection: &SelectionSet) -> Option<Value> {
@@ -98,16 +98,16 @@ fn object<I: Id>(upserted: &Upserted<I>, index: usize) -> UpsertResult {
 }
 
 /// What differs from result to result.
-enum Gap<'a> {
+enum Slot<'a> {
     Index,
     Ref(&'a [Row]),
     Id,
     Outcome,
-    Error(Template<ErrorGap>),
+    Error(JsonTemplate<ErrorSlot>),
 }
 
 /// What differs from error to error.
-enum ErrorGap {
+enum ErrorSlot {
     Code,
     Message,
     Path,
@@ -119,41 +119,41 @@ fn json<I: Id>(
     upserted: &Upserted<I>,
     rows: Option<&[Row]>,
 ) -> Option<Value> {
-    let template = Template::of(selection, |template, name, selection| match name {
+    let template = JsonTemplate::of(selection, |template, name, selection| match name {
         "__typename" => template.type_name(type_name),
-        "index" => template.gap(Gap::Index),
-        "ref" => template.gap(Gap::Ref(rows?)),
-        "id" => template.gap(Gap::Id),
-        "outcome" => template.gap(Gap::Outcome),
-        "error" => template.gap(Gap::Error(error(selection)?)),
+        "index" => template.slot(Slot::Index),
+        "ref" => template.slot(Slot::Ref(rows?)),
+        "id" => template.slot(Slot::Id),
+        "outcome" => template.slot(Slot::Outcome),
+        "error" => template.slot(Slot::Error(error(selection)?)),
         _ => None,
     })?;
     Some(template.list(0..upserted.ids.len(), |index, gap, json| match gap {
-        Gap::Index => write!(json, "{index}").expect("memory takes whatever is written"),
-        Gap::Ref(rows) => text(json, &rows[*index].reference),
-        Gap::Id => nullable(json, upserted.ids[*index].map(I::ascii), quoted),
-        Gap::Outcome => enum_value(json, UpsertOutcome::from(upserted.outcomes[*index])),
-        Gap::Error(template) => nullable(json, upserted.failures.get(index), |json, error| {
+        Slot::Index => write!(json, "{index}").expect("memory takes whatever is written"),
+        Slot::Ref(rows) => text(json, &rows[*index].reference),
+        Slot::Id => nullable(json, upserted.ids[*index].map(I::ascii), quoted),
+        Slot::Outcome => enum_value(json, UpsertOutcome::from(upserted.outcomes[*index])),
+        Slot::Error(template) => nullable(json, upserted.failures.get(index), |json, error| {
             template.item(json, |gap, json| write_error(error, gap, json));
         }),
     }))
 }
 
-fn error(selection: &SelectionSet) -> Option<Template<ErrorGap>> {
-    Template::of(selection, |template, name, _| match name {
+fn error(selection: &SelectionSet) -> Option<JsonTemplate<ErrorSlot>> {
+    JsonTemplate::of(selection, |template, name, _| match name {
         "__typename" => template.type_name("RowError"),
-        "code" => template.gap(ErrorGap::Code),
-        "message" => template.gap(ErrorGap::Message),
-        "path" => template.gap(ErrorGap::Path),
+        "code" => template.slot(ErrorSlot::Code),
+        "message" => template.slot(ErrorSlot::Message),
+        "path" => template.slot(ErrorSlot::Path),
         _ => None,
     })
 }
 
-fn write_error(error: &domain::RowError, gap: &ErrorGap, json: &mut Vec<u8>) {
+fn write_error(error: &domain::RowError, gap: &ErrorSlot, json: &mut Vec<u8>) {
     match gap {
-        ErrorGap::Code => enum_value(json, RowErrorCode::from(error.code)),
-        ErrorGap::Message => text(json, &error.message),
-        ErrorGap::Path => serde_json::to_writer(json, &error.path).expect("memory takes whatever is written"),
+        ErrorSlot::Code => enum_value(json, RowErrorCode::from(error.code)),
+        ErrorSlot::Message => text(json, &error.message),
+        ErrorSlot::Path => serde_json::to_writer(json, &error.path).expect("memory takes whatever is written"),
     }
 }
 

@@ -9,12 +9,12 @@ use crate::{
         access::{Access, Scope},
         bulk::Upserted,
         clip::bulk_upsert::{NewClip, bulk_upsert},
-        owned,
+        member_child,
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Raw, UpsertResults, UpsertSummary, given, options},
-        context::Found,
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        context::ContextExt,
         execute::BulkRows,
         scalar::DateTime,
     },
@@ -41,7 +41,7 @@ pub struct BulkUpsertClipsInput {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClipInput {
     /// The member, by its id.
-    member_id: Option<Raw<ID>>,
+    member_id: Option<Unparsed<ID>>,
     /// The member, by its ref.
     member_ref: Option<String>,
     /// The deal: 1 to 1,024 bytes.
@@ -53,18 +53,18 @@ pub struct ClipInput {
     variant_id: MaybeUndefined<String>,
     /// When the deal was redeemed.
     #[serde(default)]
-    redeemed_at: MaybeUndefined<Raw<DateTime>>,
+    redeemed_at: MaybeUndefined<Unparsed<DateTime>>,
 }
 
 impl From<ClipInput> for NewClip {
     fn from(input: ClipInput) -> Self {
         Self {
-            member_id: input.member_id.map(Raw::text),
+            member_id: input.member_id.map(Unparsed::text),
             member_ref: input.member_ref,
             deal_id: input.deal_id,
             creative_id: input.creative_id,
             variant_id: given(input.variant_id, |text| text),
-            redeemed_at: given(input.redeemed_at, Raw::text),
+            redeemed_at: given(input.redeemed_at, Unparsed::text),
         }
     }
 }
@@ -86,7 +86,7 @@ impl BulkUpsertClipsPayload {
 
     /// The same rows in full. Loaded only when asked for.
     async fn clips(&self, ctx: &Context<'_>) -> Result<Vec<Option<Clip>>, Error> {
-        Ok(Clip::together(owned::load(ctx.app(), self.scope, &self.upserted.ids).await?))
+        Ok(Clip::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
     /// What became of each row, in input order.
@@ -111,7 +111,7 @@ impl BulkUpsertClipsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertClipsInput,
     ) -> Result<Option<BulkUpsertClipsPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let rows: Vec<_> = input.clips.take(ctx)?.into_iter().map(NewClip::from).collect();
         let upserted = bulk_upsert(ctx.app(), scope, &rows, options(input.on_error, input.dry_run)).await?;
         Ok(Some(BulkUpsertClipsPayload { scope, upserted }))

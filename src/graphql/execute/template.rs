@@ -15,7 +15,7 @@ use async_graphql::{
 use super::raw_json;
 
 /// A list that can be written as JSON for some selections.
-pub trait TwoForms: Send + Sync {
+pub trait RawList: Send + Sync {
     /// The list as async-graphql resolves it.
     type Plain: OutputType;
 
@@ -28,9 +28,9 @@ pub trait TwoForms: Send + Sync {
 
 /// A list in whichever form its selection allows.
 #[derive(Debug)]
-pub struct Written<T>(pub(in crate::graphql) T);
+pub struct RawListField<T>(pub(in crate::graphql) T);
 
-impl<T: TwoForms> OutputType for Written<T> {
+impl<T: RawList> OutputType for RawListField<T> {
     fn type_name() -> Cow<'static, str> {
         T::Plain::type_name()
     }
@@ -56,14 +56,14 @@ const GUESSED: usize = 1 << 20;
 
 /// An item of a list with gaps.
 #[derive(Debug)]
-pub(in crate::graphql) struct Template<Gap> {
+pub(in crate::graphql) struct JsonTemplate<Gap> {
     /// What stands before each gap.
     gaps: Vec<(String, Gap)>,
     /// What stands behind the last gap.
     end: String,
 }
 
-impl<Gap> Template<Gap> {
+impl<Gap> JsonTemplate<Gap> {
     /// Of an object with this selection, of which `value` writes each field. None where one can't be written, and where
     /// the selection is not flat, as it is once an operation is planned: one field a response key.
     pub(in crate::graphql) fn of(
@@ -109,21 +109,21 @@ impl<Gap> Template<Gap> {
     }
 
     /// Leaves a gap, to be filled for every item.
-    pub(in crate::graphql) fn gap(&mut self, gap: Gap) -> Option<()> {
+    pub(in crate::graphql) fn slot(&mut self, gap: Gap) -> Option<()> {
         self.gaps.push((mem::take(&mut self.end), gap));
         Some(())
     }
 
     /// Leaves a gap between quotes, for what has nothing in it that JSON escapes, such as an id or a time.
-    pub(in crate::graphql) fn quoted_gap(&mut self, gap: Gap) -> Option<()> {
+    pub(in crate::graphql) fn quoted_slot(&mut self, gap: Gap) -> Option<()> {
         self.end.push('"');
-        self.gap(gap);
+        self.slot(gap);
         self.end.push('"');
         Some(())
     }
 
     /// What is to be filled in.
-    pub(in crate::graphql) fn gaps(&self) -> impl Iterator<Item = &Gap> {
+    pub(in crate::graphql) fn slots(&self) -> impl Iterator<Item = &Gap> {
         self.gaps.iter().map(|(_, gap)| gap)
     }
 

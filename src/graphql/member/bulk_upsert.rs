@@ -12,8 +12,8 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, MemberUpsertResults, OnRowError, Rare, Raw, UpsertMode, UpsertSummary},
-        context::{Found, id},
+        bulk::{BoxedUndefined, Ids, MemberUpsertResults, OnRowError, Unparsed, UpsertMode, UpsertSummary},
+        context::{ContextExt, id},
         execute::BulkRows,
         scalar::{Attributes, DateTime},
     },
@@ -50,16 +50,16 @@ pub struct MemberInput {
     reference: String,
     /// A key left out stays; a key given as null is removed. Left out, all of them stay; null removes all.
     #[serde(default)]
-    attributes: Rare<Attributes>,
+    attributes: BoxedUndefined<Attributes>,
     /// When the owner last changed the member. Where given, a row older than what is stored is left alone (STALE). Left out, the stored time stays; null forgets it.
     #[serde(default)]
-    source_updated_at: Rare<Raw<DateTime>>,
+    source_updated_at: BoxedUndefined<Unparsed<DateTime>>,
 }
 
 impl From<MemberInput> for Row {
     fn from(input: MemberInput) -> Self {
         let attributes = input.attributes.given(|attributes| attributes.0);
-        Self::new(input.reference, attributes, input.source_updated_at.given(Raw::text))
+        Self::new(input.reference, attributes, input.source_updated_at.given(Unparsed::text))
     }
 }
 
@@ -81,7 +81,7 @@ impl BulkUpsertMembersPayload {
 
     /// The same rows in full. Loaded only when asked for.
     async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Option<Member>>, Error> {
-        Ok(Member::together(load(ctx.app(), self.scope, &self.upserted.ids).await?))
+        Ok(Member::from_batch(load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
     /// What became of each row, in input order.
@@ -106,7 +106,7 @@ impl BulkUpsertMembersMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertMembersInput,
     ) -> Result<Option<BulkUpsertMembersPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let sync = input.sync_id.map(|text| id::<SyncId>("syncId", &text)).transpose()?;
         let rows: Vec<_> = input.members.take(ctx)?.into_iter().map(Row::from).collect();
         let options = Options { on_error: input.on_error.into(), mode: input.mode.into(), dry_run: input.dry_run };

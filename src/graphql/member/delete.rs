@@ -5,11 +5,11 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use crate::{
     domain::{
         access::Access,
-        member::{self, Deleted, Doomed},
+        member::{self, DeleteRequest, DeletedCounts},
     },
     graphql::{
         Error,
-        context::{Found, ids},
+        context::{ContextExt, ids},
         scalar::Count,
     },
     types::MemberId,
@@ -61,8 +61,8 @@ pub struct DeletedRows {
     transactions: Count,
 }
 
-impl From<Deleted> for DeletedRows {
-    fn from(deleted: Deleted) -> Self {
+impl From<DeletedCounts> for DeletedRows {
+    fn from(deleted: DeletedCounts) -> Self {
         Self {
             members: Count(deleted.members),
             attributes: Count(deleted.attributes),
@@ -84,8 +84,8 @@ impl DeleteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which, and how.")] input: DeleteMembersInput,
     ) -> Result<Option<DeleteMembersPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
-        let doomed = Doomed {
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
+        let doomed = DeleteRequest {
             ids: ids("memberIds", &input.member_ids)?,
             refs: input.refs,
             at_most: input.at_most.map(|count| count.0),

@@ -1,22 +1,24 @@
 //! Lists of members: filter, order, page.
 
-mod written;
+mod raw_list;
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 
-use self::written::{Edges, Nodes};
+use self::raw_list::{Edges, Nodes};
 use super::Member;
 use crate::{
     domain::{
         access::Scope,
         filter::Filter,
-        member::{self, Asked, Fields, Order, OrderField, Picked, Position, Test, View},
+        member::{
+            self, MemberColumns, MemberPage, MemberView, Order, OrderField, Position, Predicate, UntypedPredicate,
+        },
     },
     graphql::{
         Error,
         connection::{OrderDirection, PageInfo, Paging},
-        context::Found,
-        execute::template::Written,
+        context::ContextExt,
+        execute::template::RawListField,
         filter::{AttributeFilter, Combination, DateTimeFilter, IdFilter, StringFilter},
         scalar::Count,
     },
@@ -26,7 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub struct MemberConnection {
     scope: Scope,
-    filter: Filter<Test>,
+    filter: Filter<Predicate>,
     order: Order,
     rows: Rows,
     info: PageInfo,
@@ -38,7 +40,7 @@ enum Rows {
     /// With all that can be asked of them.
     Members(Vec<Member>),
     /// With the fields that the selection is of.
-    Picked(Picked),
+    Picked(MemberPage),
 }
 
 impl MemberConnection {
@@ -53,10 +55,10 @@ impl MemberConnection {
         let filter = filter.map(MemberFilter::read).transpose()?.unwrap_or_default();
         let order = order.map(Order::from).unwrap_or_default();
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
-        let filter = member::by_schema(ctx.app(), scope, filter).await?;
-        let picked = written::fields(&ctx.item.node.selection_set.node);
-        let read = member::pick(ctx.app(), scope, &filter, order, &page, picked.unwrap_or(Fields::ALL));
-        let read = ctx.share().page(page.size, Box::pin(read), |page| page.slice.size()).await?;
+        let filter = member::resolve_types(ctx.app(), scope, filter).await?;
+        let picked = raw_list::fields(&ctx.item.node.selection_set.node);
+        let read = member::list_columns(ctx.app(), scope, &filter, order, &page, picked.unwrap_or(MemberColumns::ALL));
+        let read = ctx.row_budget().page(page.size, Box::pin(read), |page| page.slice.size()).await?;
         let info = PageInfo::new(&read.slice, |&place| Position::of(read.member(place), order).cursor(scope, order));
         let rows = match picked {
             Some(_) => Rows::Picked(read),
@@ -65,7 +67,7 @@ impl MemberConnection {
         Ok(Self { scope, filter, order, rows, info })
     }
 
-    fn cursor(&self, member: View<'_>) -> String {
+    fn cursor(&self, member: MemberView<'_>) -> String {
         Position::of(member, self.order).cursor(self.scope, self.order)
     }
 }
@@ -74,13 +76,13 @@ impl MemberConnection {
 #[Object]
 impl MemberConnection {
     /// The members with their cursors.
-    async fn edges(&self) -> Written<Edges<'_>> {
-        Written(Edges(self))
+    async fn edges(&self) -> RawListField<Edges<'_>> {
+        RawListField(Edges(self))
     }
 
     /// The members.
-    async fn nodes(&self) -> Written<Nodes<'_>> {
-        Written(Nodes(self))
+    async fn nodes(&self) -> RawListField<Nodes<'_>> {
+        RawListField(Nodes(self))
     }
 
     /// What lies around this part.
@@ -126,13 +128,13 @@ pub struct MemberFilter {
 }
 
 impl MemberFilter {
-    fn read(self) -> Result<Filter<Asked>, Error> {
+    fn read(self) -> Result<Filter<UntypedPredicate>, Error> {
         let fields = [
-            self.id.map(|filter| filter.read(Test::Id)).transpose(),
-            self.reference.map(|filter| filter.read(Test::Ref)).transpose(),
-            self.created_at.map(|filter| filter.read(Test::CreatedAt)).transpose(),
-            self.updated_at.map(|filter| filter.read(Test::UpdatedAt)).transpose(),
-            self.attribute.map(|filter| filter.read(Test::Attribute)).transpose(),
+            self.id.map(|filter| filter.read(Predicate::Id)).transpose(),
+            self.reference.map(|filter| filter.read(Predicate::Ref)).transpose(),
+            self.created_at.map(|filter| filter.read(Predicate::CreatedAt)).transpose(),
+            self.updated_at.map(|filter| filter.read(Predicate::UpdatedAt)).transpose(),
+            self.attribute.map(|filter| filter.read(Predicate::Attribute)).transpose(),
         ];
         Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::read)
     }

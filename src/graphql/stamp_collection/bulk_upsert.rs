@@ -8,13 +8,13 @@ use crate::{
     domain::{
         access::{Access, Scope},
         bulk::Upserted,
-        owned,
+        member_child,
         stamp_collection::bulk_upsert::{NewStampCollection, bulk_upsert},
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Raw, UpsertResults, UpsertSummary, given, options},
-        context::Found,
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        context::ContextExt,
         execute::BulkRows,
     },
     types::StampCollectionId,
@@ -40,27 +40,27 @@ pub struct BulkUpsertStampCollectionsInput {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct StampCollectionInput {
     /// The member, by its id.
-    member_id: Option<Raw<ID>>,
+    member_id: Option<Unparsed<ID>>,
     /// The member, by its ref.
     member_ref: Option<String>,
     /// The loyalty program: 1 to 1,024 bytes.
     loyalty_program_id: String,
     /// How many stamps are collected.
     #[serde(default)]
-    stamps: MaybeUndefined<Raw<i32>>,
+    stamps: MaybeUndefined<Unparsed<i32>>,
     /// How many rewards were earned.
     #[serde(default)]
-    rewards_earned: MaybeUndefined<Raw<i32>>,
+    rewards_earned: MaybeUndefined<Unparsed<i32>>,
 }
 
 impl From<StampCollectionInput> for NewStampCollection {
     fn from(input: StampCollectionInput) -> Self {
         Self {
-            member_id: input.member_id.map(Raw::text),
+            member_id: input.member_id.map(Unparsed::text),
             member_ref: input.member_ref,
             loyalty_program_id: input.loyalty_program_id,
-            stamps: given(input.stamps, Raw::text),
-            rewards_earned: given(input.rewards_earned, Raw::text),
+            stamps: given(input.stamps, Unparsed::text),
+            rewards_earned: given(input.rewards_earned, Unparsed::text),
         }
     }
 }
@@ -82,7 +82,7 @@ impl BulkUpsertStampCollectionsPayload {
 
     /// The same rows in full. Loaded only when asked for.
     async fn stamp_collections(&self, ctx: &Context<'_>) -> Result<Vec<Option<StampCollection>>, Error> {
-        Ok(StampCollection::together(owned::load(ctx.app(), self.scope, &self.upserted.ids).await?))
+        Ok(StampCollection::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
     /// What became of each row, in input order.
@@ -107,7 +107,7 @@ impl BulkUpsertStampCollectionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertStampCollectionsInput,
     ) -> Result<Option<BulkUpsertStampCollectionsPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let rows: Vec<_> = input.stamp_collections.take(ctx)?.into_iter().map(NewStampCollection::from).collect();
         let upserted = bulk_upsert(ctx.app(), scope, &rows, options(input.on_error, input.dry_run)).await?;
         Ok(Some(BulkUpsertStampCollectionsPayload { scope, upserted }))

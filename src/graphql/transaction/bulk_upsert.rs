@@ -8,13 +8,13 @@ use crate::{
     domain::{
         access::{Access, Scope},
         bulk::Upserted,
-        owned,
+        member_child,
         transaction::bulk_upsert::{NewTransaction, bulk_upsert},
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Raw, UpsertResults, UpsertSummary, given, options},
-        context::Found,
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        context::ContextExt,
         execute::BulkRows,
         scalar::{DateTime, MinorUnits},
     },
@@ -41,7 +41,7 @@ pub struct BulkUpsertTransactionsInput {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TransactionInput {
     /// The member, by its id.
-    member_id: Option<Raw<ID>>,
+    member_id: Option<Unparsed<ID>>,
     /// The member, by its ref.
     member_ref: Option<String>,
     /// The owner's own key, unique in the memberbase: 1 to 1,024 bytes.
@@ -59,24 +59,24 @@ pub struct TransactionInput {
     statement_descriptor: MaybeUndefined<String>,
     /// The amount in minor units (cents).
     #[serde(default)]
-    amount: MaybeUndefined<Raw<MinorUnits>>,
+    amount: MaybeUndefined<Unparsed<MinorUnits>>,
     /// Three capital letters, as ISO 4217 has them, e.g. GBP.
     #[serde(default)]
     currency: MaybeUndefined<String>,
     /// When it was authorised.
-    authed_at: Raw<DateTime>,
+    authed_at: Unparsed<DateTime>,
     /// When it was cleared.
     #[serde(default)]
-    cleared_at: MaybeUndefined<Raw<DateTime>>,
+    cleared_at: MaybeUndefined<Unparsed<DateTime>>,
     /// When it was reverted.
     #[serde(default)]
-    reverted_at: MaybeUndefined<Raw<DateTime>>,
+    reverted_at: MaybeUndefined<Unparsed<DateTime>>,
 }
 
 impl From<TransactionInput> for NewTransaction {
     fn from(input: TransactionInput) -> Self {
         Self {
-            member_id: input.member_id.map(Raw::text),
+            member_id: input.member_id.map(Unparsed::text),
             member_ref: input.member_ref,
             external_id: input.external_id,
             auth_code: input.auth_code,
@@ -84,11 +84,11 @@ impl From<TransactionInput> for NewTransaction {
             bin: input.bin,
             merchant_id: input.merchant_id,
             statement_descriptor: given(input.statement_descriptor, |text| text),
-            amount: given(input.amount, Raw::text),
+            amount: given(input.amount, Unparsed::text),
             currency: given(input.currency, |text| text),
             authed_at: input.authed_at.text(),
-            cleared_at: given(input.cleared_at, Raw::text),
-            reverted_at: given(input.reverted_at, Raw::text),
+            cleared_at: given(input.cleared_at, Unparsed::text),
+            reverted_at: given(input.reverted_at, Unparsed::text),
         }
     }
 }
@@ -110,7 +110,7 @@ impl BulkUpsertTransactionsPayload {
 
     /// The same rows in full. Loaded only when asked for.
     async fn transactions(&self, ctx: &Context<'_>) -> Result<Vec<Option<Transaction>>, Error> {
-        Ok(Transaction::together(owned::load(ctx.app(), self.scope, &self.upserted.ids).await?))
+        Ok(Transaction::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
     /// What became of each row, in input order.
@@ -135,7 +135,7 @@ impl BulkUpsertTransactionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertTransactionsInput,
     ) -> Result<Option<BulkUpsertTransactionsPayload>, Error> {
-        let scope = ctx.may(&input.memberbase_id, Access::Write)?;
+        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let rows: Vec<_> = input.transactions.take(ctx)?.into_iter().map(NewTransaction::from).collect();
         let upserted = bulk_upsert(ctx.app(), scope, &rows, options(input.on_error, input.dry_run)).await?;
         Ok(Some(BulkUpsertTransactionsPayload { scope, upserted }))

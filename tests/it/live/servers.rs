@@ -32,7 +32,7 @@ async fn servers_of_one_database_tell_each_other() {
     let live = LiveLimits { buffer: 200, ..LiveLimits::default() };
     let one = Server::with(Database::Postgres, Limits { live, ..Limits::default() }).await;
     let base = one.memberbase("b").await;
-    let other = one.beside().await;
+    let other = one.second_server().await;
     acquainted(&one, &other, &base).await;
     let (mut near, mut far) = (one.reader().await.listen_to(&base).await, other.reader().await.listen_to(&base).await);
     let writer = one.admin().await;
@@ -75,7 +75,7 @@ async fn servers_of_one_database_tell_each_other() {
 async fn a_server_that_lost_its_connection_says_that_something_may_be_missed() {
     let one = Server::start(Database::Postgres).await;
     let base = one.memberbase("b").await;
-    let other = one.beside().await;
+    let other = one.second_server().await;
     acquainted(&one, &other, &base).await;
     let mut events = other.reader().await.listen_to(&base).await;
     // Both lose the one that hears, and the subscriber is told by its own.
@@ -96,7 +96,7 @@ async fn a_server_that_lost_its_connection_says_that_something_may_be_missed() {
 async fn what_could_not_be_told_to_others_is_told_as_missed() {
     let one = Server::start(Database::Postgres).await;
     let base = one.memberbase("b").await;
-    let other = one.beside().await;
+    let other = one.second_server().await;
     acquainted(&one, &other, &base).await;
     let mut events = other.reader().await.listen_to(&base).await;
     // Whoever writes something malformed on the channel may have had something to tell.

@@ -16,7 +16,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest},
 };
 
-use super::{CHANGED, Database, Server, change, ids, nowhere};
+use super::{CHANGED, Database, Server, change, ids, missing_memberbase_id};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -144,7 +144,7 @@ async fn subscriptions_share_a_connection_and_end_one_by_one(
     writer.ask(delete, json!({"id": two})).await.data();
     assert_eq!(socket.change("b").await["deleted"], 2);
     assert_eq!(socket.hear().await, json!({"id": "b", "type": "complete"}));
-    assert_eq!(server.app.changes.figures().subscriptions, 1);
+    assert_eq!(server.app.changes.counts().subscriptions, 1);
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn what_is_wrong_with_an_operation_ends_that_alone() {
         ("subscription {", json!({}), "GRAPHQL_PARSE_FAILED"),
         (CHANGED, json!({}), "BAD_USER_INPUT"),
         (CHANGED, json!({"id": "m_1"}), "BAD_USER_INPUT"),
-        (CHANGED, json!({"id": nowhere()}), "NOT_FOUND"),
+        (CHANGED, json!({"id": missing_memberbase_id()}), "NOT_FOUND"),
         ("{ __typename }", json!({}), "BAD_REQUEST"),
         ("mutation { createMemberbase(input: {name: \"x\"}) { memberbase { id } } }", json!({}), "BAD_REQUEST"),
     ] {
@@ -225,7 +225,7 @@ async fn a_token_may_come_with_the_request_and_then_is_judged_there() {
 #[tokio::test]
 async fn pages_of_other_sites_open_nothing() {
     let options = Options { cors_origins: vec!["https://admin.example.com".parse().unwrap()], ..Options::default() };
-    let server = Server::with_door(Database::Sqlite, Limits::default(), |api| api, options).await;
+    let server = Server::with_options(Database::Sqlite, Limits::default(), |api| api, options).await;
     let address = server.listen().await;
     let own = format!("http://{address}");
     for (origin, refused) in [
@@ -279,10 +279,10 @@ async fn a_client_that_does_not_answer_is_taken_for_gone() {
     let (mut answers, mut dead) = (Socket::of(address, &secret).await, Socket::of(address, &secret).await);
     answers.subscribe("1", &base).await;
     dead.subscribe("1", &base).await;
-    assert_eq!(server.app.changes.figures().subscriptions, 2);
+    assert_eq!(server.app.changes.counts().subscriptions, 2);
     let listening = tokio::spawn(async move { answers.change("1").await });
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(server.app.changes.figures().subscriptions, 1, "one answers, and the other does not");
+    assert_eq!(server.app.changes.counts().subscriptions, 1, "one answers, and the other does not");
     ids(&server.writer().await, &base, &["a"]).await;
     assert_eq!(listening.await.unwrap()["created"], 1);
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::failure;
-use crate::support::{Caller, Database, Server, nowhere};
+use crate::support::{Caller, Database, Server, missing_memberbase_id};
 
 #[rstest]
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_schema_is_set_read_and_kept_from_changes_of_what_is_in_use(
     let bad =
         admin.call("attribute.schema/set", json!({"member_base_id": base, "schema": {"z": {"type": "text"}}})).await;
     assert!(bad.json()["error"]["message"].as_str().unwrap().contains("schema.z.type"), "{}", bad.json());
-    let absent = admin.call("attribute.schema/get", json!({"member_base_id": nowhere()})).await;
+    let absent = admin.call("attribute.schema/get", json!({"member_base_id": missing_memberbase_id()})).await;
     assert_eq!(failure(&absent), (404, "not_found".to_owned()));
 }
 

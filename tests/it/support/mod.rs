@@ -1,18 +1,18 @@
 //! A server in process, and the kinds of people who call it.
 
 mod attributes;
-mod belongings;
 mod caller;
+mod child;
 mod database;
 mod events;
-mod owned;
+mod member_children;
 mod process;
 mod random;
 
 pub use caller::{Answer, Caller};
+pub use child::Kind;
 pub use database::Database;
 pub use events::{CHANGED, Events};
-pub use owned::Kind;
 pub use process::{Client, Process, Site, hear};
 pub use random::Random;
 
@@ -55,11 +55,11 @@ impl Server {
 
     /// A fresh server with limits of its own.
     pub async fn with(database: Database, limits: Limits) -> Self {
-        Self::with_door(database, limits, |api| api, Options::default()).await
+        Self::with_options(database, limits, |api| api, Options::default()).await
     }
 
     /// A fresh server with a door of its own.
-    pub async fn with_door(
+    pub async fn with_options(
         database: Database,
         limits: Limits,
         change: impl FnOnce(graphql::Api) -> graphql::Api,
@@ -87,12 +87,12 @@ impl Server {
     }
 
     /// Another server on the same database. The two tell each other what they commit, until they stop.
-    pub async fn beside(&self) -> Self {
+    pub async fn second_server(&self) -> Self {
         let limits = (*self.app.limits).clone();
         let other = Self::on(self.settings.clone(), None, limits, |api| api, Options::default()).await;
         for server in [self, &other] {
-            tokio::spawn(server.app.clone().tell_others(server.stopping.clone()));
-            tokio::spawn(server.app.clone().hear_others(server.stopping.clone()));
+            tokio::spawn(server.app.clone().relay_outbound(server.stopping.clone()));
+            tokio::spawn(server.app.clone().relay_inbound(server.stopping.clone()));
         }
         other
     }
@@ -188,7 +188,7 @@ impl Server {
 
     /// What is permitted in a memberbase to whoever runs the server.
     pub fn scope(&self, memberbase: &str) -> Scope {
-        access::Caller::operator().may(MemberbaseId::parse(memberbase).unwrap(), Access::Read).unwrap()
+        access::Caller::operator().authorize(MemberbaseId::parse(memberbase).unwrap(), Access::Read).unwrap()
     }
 
     /// How the database carries a statement out, as text: PostgreSQL whatever its values are.
@@ -249,6 +249,6 @@ impl Caller {
 }
 
 /// The id of a memberbase that never was.
-pub fn nowhere() -> String {
+pub fn missing_memberbase_id() -> String {
     MemberbaseId::from_uuid(uuid::Uuid::now_v7()).to_string()
 }

@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{super::variables, *};
-use crate::graphql::bulk::Raw;
+use crate::graphql::bulk::Unparsed;
 
 #[derive(Clone, Debug, PartialEq, InputObject, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     name: ID,
-    age: Option<Raw<i32>>,
+    age: Option<Unparsed<i32>>,
     #[serde(default)]
     note: MaybeUndefined<String>,
     #[serde(default)]

@@ -1,0 +1,161 @@
+//! What a failed statement means.
+
+use std::sync::Arc;
+
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+
+/// What a failed statement means for whoever sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DbErrorKind {
+    /// The time for the statement ran out.
+    Timeout,
+    /// The database can't be reached, is shutting down, can't be written or has no room.
+    Unavailable,
+    /// Another transaction stood in the way; the same one may succeed when it is tried again.
+    Contention,
+    /// Anything else: a fault of ours.
+    Other,
+}
+
+/// The text of the error that stands for a deadline that passed.
+const TIMEOUT: &str = "the statement's time ran out";
+
+impl DbErrorKind {
+    /// What a failed statement means.
+    pub fn of(error: &DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(_) => Self::Unavailable,
+            DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error) => match error {
+                RuntimeErr::SqlxError(error) => of_sqlx(error),
+                RuntimeErr::Internal(text) if text == TIMEOUT => Self::Timeout,
+                RuntimeErr::Internal(_) => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Returns whether the database takes no writes: it is a standby, or it is set or opened to be read-only.
+pub(super) fn is_read_only(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let sqlx::Error::Database(error) = &**error else { return false };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        is_read_only_in_sqlite(&code)
+    } else {
+        code == READ_ONLY_SQL_TRANSACTION
+    }
+}
+
+/// PostgreSQL's `read_only_sql_transaction`.
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+
+/// `SQLITE_READONLY`, in the low byte.
+fn is_read_only_in_sqlite(code: &str) -> bool {
+    code.parse::<u32>().is_ok_and(|code| code & 0xff == 8)
+}
+
+fn of_sqlx(error: &sqlx::Error) -> DbErrorKind {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => DbErrorKind::Unavailable,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                of_sqlite(&code)
+            } else {
+                of_postgres(&code)
+            }
+        }
+        _ => DbErrorKind::Other,
+    }
+}
+
+/// By SQLSTATE (PostgreSQL's manual, appendix A).
+fn of_postgres(code: &str) -> DbErrorKind {
+    match code {
+        // deadlock, serialisation failure
+        "40P01" | "40001" => DbErrorKind::Contention,
+        // query_canceled: only statement_timeout cancels here
+        "57014" | "25P04" => DbErrorKind::Timeout,
+        // lock_not_available, idle_in_transaction_session_timeout (this server was frozen), admin shutdown, crash shutdown,
+        // cannot connect now, read only
+        "55P03" | "25P03" | "57P01" | "57P02" | "57P03" | READ_ONLY_SQL_TRANSACTION => DbErrorKind::Unavailable,
+        // connection exceptions, insufficient resources
+        _ if code.starts_with("08") || code.starts_with("53") => DbErrorKind::Unavailable,
+        _ => DbErrorKind::Other,
+    }
+}
+
+/// By primary result code (<https://www.sqlite.org/rescode.html>), which is in the low byte.
+fn of_sqlite(code: &str) -> DbErrorKind {
+    match code.parse::<u32>().unwrap_or_default() & 0xff {
+        // BUSY, LOCKED
+        5 | 6 => DbErrorKind::Contention,
+        // INTERRUPT: by the progress handler, at the deadline
+        9 => DbErrorKind::Timeout,
+        // READONLY, IOERR, FULL, CANTOPEN
+        8 | 10 | 13 | 14 => DbErrorKind::Unavailable,
+        _ => DbErrorKind::Other,
+    }
+}
+
+pub(super) fn timeout() -> DbErr {
+    DbErr::Query(RuntimeErr::Internal(TIMEOUT.to_owned()))
+}
+
+pub(super) fn statement(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+pub(super) fn connection(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        error => DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_what_to_do() {
+        for (code, fault) in [
+            ("40P01", DbErrorKind::Contention),
+            ("40001", DbErrorKind::Contention),
+            ("57014", DbErrorKind::Timeout),
+            ("57P01", DbErrorKind::Unavailable),
+            ("25P03", DbErrorKind::Unavailable),
+            ("25006", DbErrorKind::Unavailable),
+            ("08006", DbErrorKind::Unavailable),
+            ("53100", DbErrorKind::Unavailable),
+            ("23505", DbErrorKind::Other),
+        ] {
+            assert_eq!(of_postgres(code), fault, "{code}");
+        }
+        // SQLITE_BUSY_SNAPSHOT, SQLITE_INTERRUPT, SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_CONSTRAINT_UNIQUE
+        for (code, fault) in [
+            ("517", DbErrorKind::Contention),
+            ("9", DbErrorKind::Timeout),
+            ("13", DbErrorKind::Unavailable),
+            ("778", DbErrorKind::Unavailable),
+            ("2067", DbErrorKind::Other),
+        ] {
+            assert_eq!(of_sqlite(code), fault, "{code}");
+        }
+        assert_eq!(DbErrorKind::of(&timeout()), DbErrorKind::Timeout);
+        // SQLITE_READONLY_DBMOVED, SQLITE_FULL
+        assert!(is_read_only_in_sqlite("1032") && !is_read_only_in_sqlite("13"));
+    }
+}

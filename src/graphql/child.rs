@@ -1,0 +1,167 @@
+//! What belongs to a member, whichever kind it is, and lists of it.
+
+mod loader;
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{Context, Object, OutputType, SimpleObject};
+use tokio::sync::OnceCell;
+
+pub use loader::{ChildLoader, MemberBatch};
+
+use super::{
+    Error,
+    connection::{PageInfo, Paging},
+    context::ContextExt,
+    member::Member,
+    scalar::Count,
+};
+use crate::{
+    domain::{
+        self,
+        access::Access,
+        clip::Clip,
+        member,
+        member_child::{MemberChild, Position},
+        stamp_collection::StampCollection,
+        transaction::Transaction,
+    },
+    types::MemberId,
+};
+
+/// A kind of what belongs to members.
+pub trait BatchedChild: MemberChild {
+    /// What members that were read together have of it.
+    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self>;
+}
+
+/// A thing, and the way to the member whose it is.
+#[derive(Clone, Debug)]
+pub struct Child<T> {
+    pub(super) row: Arc<T>,
+    parent: Parent,
+}
+
+#[derive(Clone, Debug)]
+enum Parent {
+    /// The member below which it was read.
+    Known(Member),
+    /// One of the members of all that were read together.
+    Among(Arc<ParentBatch>),
+}
+
+/// The members of things that were read together: loaded together, once one of them is asked for.
+#[derive(Debug)]
+struct ParentBatch {
+    ids: Vec<MemberId>,
+    found: OnceCell<Result<HashMap<MemberId, Member>, Error>>,
+}
+
+impl<T: MemberChild> Child<T> {
+    /// Things that were read together, each at its place.
+    pub fn from_batch(rows: Vec<Option<T>>) -> Vec<Option<Self>> {
+        let mut ids: Vec<_> = rows.iter().flatten().map(MemberChild::member).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let owners = Arc::new(ParentBatch { ids, found: OnceCell::new() });
+        let thing = |row| Self { row: Arc::new(row), parent: Parent::Among(owners.clone()) };
+        rows.into_iter().map(|row| row.map(thing)).collect()
+    }
+
+    /// The member whose it is.
+    pub(super) async fn parent(&self, ctx: &Context<'_>) -> Result<Member, Error> {
+        let owners = match &self.parent {
+            Parent::Known(member) => return Ok(member.clone()),
+            Parent::Among(owners) => owners,
+        };
+        let found = owners.found.get_or_init(|| owners.load(ctx)).await.as_ref().map_err(Clone::clone)?;
+        let id = self.row.member();
+        let missing = || domain::Error::NotFound(format!("member {id} does not exist any more"));
+        Ok(found.get(&id).cloned().ok_or_else(missing)?)
+    }
+}
+
+impl ParentBatch {
+    async fn load(&self, ctx: &Context<'_>) -> Result<HashMap<MemberId, Member>, Error> {
+        let found = member::find_all(ctx.app(), ctx.authorize_visible(Access::Read)?, &self.ids).await?;
+        Ok(Member::all(found).into_iter().map(|member| (member.0.id, member)).collect())
+    }
+}
+
+/// A part of a list of what belongs to a member.
+#[derive(Debug)]
+pub struct Connection<T> {
+    member: Member,
+    rows: Vec<Arc<T>>,
+    info: PageInfo,
+}
+
+impl<T: BatchedChild> Connection<T> {
+    /// The page that is asked for, together with that of the member's siblings.
+    pub(super) async fn load(ctx: &Context<'_>, member: &Member, paging: Paging) -> Result<Self, Error> {
+        let (memberbase, id) = (member.0.memberbase, member.0.id);
+        let parse = |cursor: &str| Position::parse::<T>(cursor, memberbase, id);
+        let page = paging.page(ctx, ctx.app().limits.page, parse)?;
+        let slice = member.1.page::<T>(ctx, (memberbase, id), page).await?;
+        ctx.row_budget().charge(slice.rows.len() as u64)?;
+        let info = PageInfo::new(&slice, |row| Position::of(&**row).cursor::<T>(memberbase, id));
+        Ok(Self { member: member.clone(), rows: slice.rows, info })
+    }
+
+    fn node(&self, row: &Arc<T>) -> Child<T> {
+        Child { row: row.clone(), parent: Parent::Known(self.member.clone()) }
+    }
+}
+
+/// A part of a list of what belongs to a member.
+#[Object(
+    concrete(name = "ClipConnection", params(Clip)),
+    concrete(name = "StampCollectionConnection", params(StampCollection)),
+    concrete(name = "TransactionConnection", params(Transaction))
+)]
+impl<T: BatchedChild> Connection<T>
+where
+    Child<T>: OutputType,
+    Edge<T>: OutputType,
+{
+    /// The things with their cursors.
+    async fn edges(&self) -> Vec<Edge<T>> {
+        let edge = |row: &Arc<T>| Edge {
+            cursor: Position::of(&**row).cursor::<T>(row.memberbase(), row.member()),
+            node: self.node(row),
+        };
+        self.rows.iter().map(edge).collect()
+    }
+
+    /// The things.
+    async fn nodes(&self) -> Vec<Child<T>> {
+        self.rows.iter().map(|row| self.node(row)).collect()
+    }
+
+    /// What lies around this part.
+    async fn page_info(&self) -> &PageInfo {
+        &self.info
+    }
+
+    /// Of the whole list, whatever the page; counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<Count, Error> {
+        Ok(Count(self.member.1.count::<T>(ctx, self.member.0.id).await?))
+    }
+}
+
+/// A thing in the list of a member.
+#[derive(SimpleObject, Debug)]
+#[graphql(
+    concrete(name = "ClipEdge", params(Clip)),
+    concrete(name = "StampCollectionEdge", params(StampCollection)),
+    concrete(name = "TransactionEdge", params(Transaction))
+)]
+pub struct Edge<T: BatchedChild>
+where
+    Child<T>: OutputType,
+{
+    /// Where it stands in the list: good for this member and list.
+    cursor: String,
+    /// The thing.
+    node: Child<T>,
+}

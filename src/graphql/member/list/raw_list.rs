@@ -1,0 +1,171 @@
+//! Pages of members as JSON, where all that is selected of them are fields of their own.
+
+use async_graphql::{
+    Value,
+    parser::types::{Selection, SelectionSet},
+};
+
+use super::{Member, MemberConnection, MemberEdge, Rows};
+use crate::{
+    domain::member::{MemberColumns, MemberView},
+    graphql::execute::template::{JsonTemplate, RawList, nullable, quoted, text},
+    types::{Id, Time},
+};
+
+/// The nodes of a connection.
+#[derive(Debug)]
+pub struct Nodes<'a>(pub(super) &'a MemberConnection);
+
+/// The edges of a connection.
+#[derive(Debug)]
+pub struct Edges<'a>(pub(super) &'a MemberConnection);
+
+/// What differs from member to member.
+#[derive(Debug)]
+enum Slot {
+    Id,
+    Ref,
+    MemberbaseId,
+    Attributes,
+    CreatedAt,
+    UpdatedAt,
+    SourceUpdatedAt,
+    Cursor,
+}
+
+/// What the selection of a connection asks of its members; none where it asks for more than fields of their own.
+pub(super) fn fields(selection: &SelectionSet) -> Option<MemberColumns> {
+    let mut fields = MemberColumns::default();
+    for item in &selection.items {
+        let Selection::Field(field) = &item.node else { return None };
+        let selection = &field.node.selection_set.node;
+        let template = match field.node.name.node.as_str() {
+            "nodes" => nodes(selection)?,
+            "edges" => edges(selection)?,
+            _ => continue,
+        };
+        fields = template.slots().fold(fields, |fields, gap| fields | gap.field());
+    }
+    Some(fields)
+}
+
+fn nodes(selection: &SelectionSet) -> Option<JsonTemplate<Slot>> {
+    JsonTemplate::of(selection, node)
+}
+
+fn edges(selection: &SelectionSet) -> Option<JsonTemplate<Slot>> {
+    JsonTemplate::of(selection, |template, name, selection| match name {
+        "__typename" => template.type_name("MemberEdge"),
+        "cursor" => template.quoted_slot(Slot::Cursor),
+        "node" => template.object(selection, node),
+        _ => None,
+    })
+}
+
+fn node(template: &mut JsonTemplate<Slot>, name: &str, _: &SelectionSet) -> Option<()> {
+    match name {
+        "__typename" => template.type_name("Member"),
+        "id" => template.quoted_slot(Slot::Id),
+        "ref" => template.slot(Slot::Ref),
+        "memberbaseId" => template.quoted_slot(Slot::MemberbaseId),
+        "attributes" => template.slot(Slot::Attributes),
+        "createdAt" => template.quoted_slot(Slot::CreatedAt),
+        "updatedAt" => template.quoted_slot(Slot::UpdatedAt),
+        "sourceUpdatedAt" => template.slot(Slot::SourceUpdatedAt),
+        _ => None,
+    }
+}
+
+impl Slot {
+    /// What has to be known beside the id and what the order is by.
+    fn field(&self) -> MemberColumns {
+        match self {
+            Self::Id | Self::MemberbaseId | Self::CreatedAt | Self::Cursor => MemberColumns::default(),
+            Self::Ref => MemberColumns::REF,
+            Self::Attributes => MemberColumns::ATTRIBUTES,
+            Self::UpdatedAt => MemberColumns::UPDATED_AT,
+            Self::SourceUpdatedAt => MemberColumns::SOURCE_UPDATED_AT,
+        }
+    }
+}
+
+impl MemberConnection {
+    fn write(&self, template: &JsonTemplate<Slot>) -> Value {
+        let fill = |member: &MemberView<'_>, gap: &Slot, json: &mut Vec<u8>| match gap {
+            Slot::Id => json.extend_from_slice(member.id.ascii().as_ref()),
+            Slot::Ref => text(json, member.reference),
+            Slot::MemberbaseId => json.extend_from_slice(member.memberbase.ascii().as_ref()),
+            Slot::Attributes => json.extend_from_slice(member.attributes.unwrap_or("{}").as_bytes()),
+            Slot::CreatedAt => json.extend_from_slice(member.id.created_at().ascii().as_ref()),
+            Slot::UpdatedAt => json.extend_from_slice(member.updated_at.ascii().as_ref()),
+            Slot::SourceUpdatedAt => nullable(json, member.source_updated_at.map(Time::ascii), quoted),
+            Slot::Cursor => json.extend_from_slice(self.cursor(*member).as_bytes()),
+        };
+        match &self.rows {
+            Rows::Members(members) => template.list(members.iter().map(|member| member.0.view()), fill),
+            Rows::Picked(page) => template.list(page.members(), fill),
+        }
+    }
+
+    fn members(&self) -> &[Member] {
+        match &self.rows {
+            Rows::Members(members) => members,
+            Rows::Picked(_) => unreachable!("members are picked for lists that can be written"),
+        }
+    }
+}
+
+impl<'a> RawList for Nodes<'a> {
+    type Plain = &'a [Member];
+
+    fn json(&self, selection: &SelectionSet) -> Option<Value> {
+        nodes(selection).map(|template| self.0.write(&template))
+    }
+
+    fn plain(&self) -> Self::Plain {
+        self.0.members()
+    }
+}
+
+impl RawList for Edges<'_> {
+    type Plain = Vec<MemberEdge>;
+
+    fn json(&self, selection: &SelectionSet) -> Option<Value> {
+        edges(selection).map(|template| self.0.write(&template))
+    }
+
+    fn plain(&self) -> Self::Plain {
+        let edge = |member: &Member| MemberEdge { cursor: self.0.cursor(member.0.view()), node: member.clone() };
+        self.0.members().iter().map(edge).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::{parse_query, types::DocumentOperations};
+
+    use super::*;
+
+    fn of(selection: &str) -> Option<MemberColumns> {
+        let document = parse_query(selection).expect("a document");
+        let DocumentOperations::Single(operation) = document.operations else { panic!("one operation") };
+        fields(&operation.node.selection_set.node)
+    }
+
+    #[test]
+    fn members_are_picked_for_fields_of_their_own_alone() {
+        assert_eq!(of("{ totalCount pageInfo { endCursor } }"), Some(MemberColumns::default()));
+        assert_eq!(of("{ nodes { id createdAt memberbaseId __typename } }"), Some(MemberColumns::default()));
+        assert_eq!(
+            of("{ edges { cursor node { ref } } a: nodes { updatedAt } }"),
+            Some(MemberColumns::REF | MemberColumns::UPDATED_AT)
+        );
+        let all = "attributes updatedAt ref id sourceUpdatedAt";
+        assert_eq!(of(&format!("{{ edges {{ node {{ {all} }} }} }}")), Some(MemberColumns::ALL));
+        for other in ["attribute(key: \"a\")", "memberbase { id }", "clips { totalCount }", "@type: id"] {
+            let other = other.replace("@type:", "id @x a:");
+            assert_eq!(of(&format!("{{ nodes {{ id {other} }} }}")), None, "{other}");
+            assert_eq!(of(&format!("{{ nodes {{ id }} edges {{ node {{ {other} }} }} }}")), None, "{other}");
+        }
+    }
+}
