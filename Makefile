@@ -1,4 +1,4 @@
-# What a person and CI run, by the same names. `make` alone prints this list.
+# The targets that developers and CI run. `make` without a target lists them.
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt schema web audit live browser examples soak fuzz bench
@@ -14,7 +14,7 @@ run: ## Build the release binary and start the server on http://127.0.0.1:8080
 	cargo build --release --locked
 	exec $(TARGET)/release/memberbase serve
 
-test: ## Run every test: on SQLite and PostgreSQL, then what runs against a server of its own
+test: ## Run every test: on SQLite and PostgreSQL, then those that need a running server
 	scripts/test.sh
 
 check: ## Formatting, clippy, documentation and dependencies, warnings as errors
@@ -30,35 +30,35 @@ fmt: ## Format the sources
 	cargo fmt --all
 	cargo fmt --manifest-path bench/Cargo.toml
 
-schema: ## Write schema.graphql and openapi.json anew from the code
+schema: ## Regenerate schema.graphql and openapi.json from the code
 	cargo build --locked
 	$(TARGET)/debug/memberbase schema > $(TARGET)/schema.graphql
 	mv $(TARGET)/schema.graphql schema.graphql
 	$(TARGET)/debug/memberbase openapi > $(TARGET)/openapi.json
 	mv $(TARGET)/openapi.json openapi.json
 
-web: ## Build the pages, which the next build of the server carries
+web: ## Build the pages, which the next build of the server embeds
 	scripts/web.sh
 
-audit: ## Run the GraphQL-over-HTTP audit alone
+audit: ## Run the GraphQL-over-HTTP audit only
 	scripts/audit.sh
 
-live: ## Subscribe with graphql-ws and graphql-sse
+live: ## Run the subscription tests with graphql-ws and graphql-sse only
 	scripts/live.sh
 
-browser: ## Run the browser tests alone; their pictures are in target/screenshots
+browser: ## Run the browser tests only; screenshots are saved in target/screenshots
 	scripts/browser.sh
 
 examples: ## Generate, check and run every typed client of examples/
 	scripts/examples.sh
 
-# One test after another: some stop the database under the server.
-soak: ## Kill, starve and overload the server for some fifteen minutes, on both databases
+# Sequentially, because some tests stop the database while the server runs.
+soak: ## Kill, starve and overload the server for about fifteen minutes, on both databases
 	MEMBERBASE_TEST_KILLS=50 MEMBERBASE_TEST_LOAD_SECONDS=60 MEMBERBASE_TEST_MEMORY=1 scripts/postgres.sh --durable -- \
 		cargo test --locked --test it -- faults:: bad_input:: --include-ignored --test-threads=1 --show-output
 
 fuzz: ## Fuzz ids, cursors, filters and requests for SECONDS=60 each (needs cargo-fuzz)
 	scripts/fuzz.sh $(or $(SECONDS),60)
 
-bench: ## Measure the release server against bare SQL (QUICK=1: roughly; OPTIONS='--only W3')
+bench: ## Measure the release server against bare SQL (QUICK=1: short, imprecise; OPTIONS='--only W3')
 	scripts/bench.sh $(if $(QUICK),--quick) $(OPTIONS)

@@ -1,5 +1,5 @@
-//! Writes the table of the built pages, `web/dist/pages`, which `src/http/assets.rs` includes. Where they are not built
-//! the table is empty: the server builds without npm.
+//! Generates the table of the built pages in `web/dist/pages`, which `src/http/assets.rs` includes. If the pages are
+//! not built the table is empty: the server builds without npm.
 
 use std::{
     env,
@@ -11,7 +11,8 @@ use std::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("web/dist");
-    // Always there, for a file of git's is in it; what is missing would have every build run this anew.
+    // This folder always exists, because git keeps a file in it; a missing folder would make every build run this
+    // again.
     println!("cargo:rerun-if-changed={}", folder.display());
     println!("cargo:rerun-if-changed=build.rs");
 
@@ -51,7 +52,7 @@ fn is_compressed(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "gz" || extension == "br")
 }
 
-/// The file of the same name with this ending, as an expression.
+/// Returns an expression that includes the file with this ending appended to its name, or `None` if there is none.
 fn include_if_there(file: &Path, ending: &str) -> String {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{ending}"));

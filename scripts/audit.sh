@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the audit suite of graphql-http against a debug server of its own.
-# Without Node.js 18 and npm it is skipped with a word, but in CI (CI=true) that is a failure.
+# Without Node.js 18 and npm it is skipped with a message; in CI (CI=true) it then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

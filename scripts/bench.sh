@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Measures the release server against the same SQL through a bare client; docs/performance.md explains it.
+# Measures the release server against the same SQL through a bare client (docs/performance.md).
 #
 #   scripts/bench.sh [OPTION OF memberbase-bench...]     builds both, starts a cluster, measures
-#   scripts/bench.sh --check                             clippy and the tests of memberbase-bench
-#   scripts/bench.sh --cluster                           starts the cluster alone, and keeps it until it is interrupted
+#   scripts/bench.sh --check                             runs clippy and the tests of memberbase-bench
+#   scripts/bench.sh --cluster                           only starts a cluster, and keeps it until it is interrupted
 #
-# With MEMBERBASE_BENCH_POSTGRES_URL set (the second form prints it) no cluster is started, and members that an earlier
-# run loaded into it are used again. With --server PATH among the options the server is not built.
+# If MEMBERBASE_BENCH_POSTGRES_URL is set (--cluster prints it), no cluster is started, and the members that an earlier
+# run loaded are reused. With --server PATH among the options the server is not built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'bench.sh: %s\n' "$*" >&2; }
 
-# What a cluster of a machine of this size has in production; a quarter of the memory, and 4 GiB at most. Vacuum is up
-# to the bench, so that it does not run in the middle of a phase.
+# Settings of a production cluster on a machine of this size; shared buffers are a quarter of the memory, at most 4 GiB.
+# Autovacuum is off because the bench vacuums itself, so that no vacuum runs in the middle of a phase.
 cluster() {
     local kib quarter
     kib=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
@@ -24,7 +24,7 @@ cluster() {
         --set maintenance_work_mem=512MB --set autovacuum=off -- "$@"
 }
 
-[ -r /proc/self/stat ] || { say 'it reads /proc, and so runs on Linux alone'; exit 1; }
+[ -r /proc/self/stat ] || { say 'this script reads /proc and runs on Linux only'; exit 1; }
 
 if [ "${1:-}" = --cluster ]; then
     # shellcheck disable=SC2016

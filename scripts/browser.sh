@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Works through the pages in Chromium, each file of tests against a debug server of its own. Pictures go to
+# Tests the pages in Chromium, each test file against a debug server of its own. Screenshots are saved in
 # target/screenshots.
 #
-# Chromium is the one of this machine; on Debian, as root or with sudo that asks for no password, it is installed with
-# apt. Without it, or without Node.js 20.19 and npm, the test is skipped with a word, but in CI (CI=true) that is a failure.
+# Uses the installed Chromium; on Debian it is installed with apt if it is missing, as root or with passwordless sudo.
+# Without it, or without Node.js 20.19 and npm, the tests are skipped with a message; in CI (CI=true) they then fail.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,7 @@ skip() {
 
 command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is missing'
 
-# Ubuntu's package of the name only brings a snap, which does not run in containers.
+# Ubuntu's package of that name only installs a snap, which does not run in containers.
 find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
 install_chromium() {
     local root=()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Judges the dependencies by deny.toml as far as this machine can without the network: what is not installed or not at
-# hand is skipped with a line that says so.
+# Checks the dependencies against deny.toml without the network. Checks whose tool or database is not installed are
+# skipped with a message.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

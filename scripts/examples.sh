@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs, generates, checks and builds every program of examples/, and runs each against a server of its own.
-# Without npm or Python those that need it are skipped with a word, but in CI (CI=true) that is a failure.
+# Installs, generates, checks and builds every program of examples/, and runs them against a server of its own.
+# Without npm or Python the programs that need it are skipped with a message; in CI (CI=true) the script then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,11 +14,11 @@ skip() {
 }
 target=${CARGO_TARGET_DIR:-target}
 
-# Beside a server, which scripts/server.sh has started: `examples.sh --run KIND...`.
+# `examples.sh --run KIND...` runs the programs against the server that scripts/server.sh has started.
 if [ "${1:-}" = --run ]; then
     shift
     export MEMBERBASE_URL=$MEMBERBASE_TEST_URL MEMBERBASE_TOKEN=$MEMBERBASE_TEST_TOKEN
-    # A program that never comes to its end is ended.
+    # Stops a program that hangs.
     limit=()
     if command -v timeout >/dev/null; then limit=(timeout 300); fi
     for kind in "$@"; do
@@ -71,7 +71,7 @@ prepare_python() (
     .venv/bin/mypy main.py
 )
 
-# What waits for the network goes beside what waits for the compiler.
+# In parallel: npm and pip wait for the network, cargo for the compiler.
 logs=$(mktemp -d "${TMPDIR:-/tmp}/memberbase-examples.XXXXXXXX")
 jobs=()
 clean_up() {
@@ -95,7 +95,7 @@ for at in "${!kinds[@]}"; do
     fi
 done
 if [ -n "$failed" ]; then
-    say "not generated, checked or built:$failed"
+    say "failed to generate, check or build:$failed"
     exit 1
 fi
 

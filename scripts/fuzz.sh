@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fuzzes one target after another, with what cargo-fuzz brings, for so many seconds each.
+# Fuzzes the targets one after another with cargo-fuzz, for SECONDS each.
 #
 #   scripts/fuzz.sh [SECONDS] [TARGET...]
 #
-# 60 seconds and all targets unless given. What a run finds out stays in fuzz/corpus and makes the next one go further; an
-# input that breaks something is kept in fuzz/artifacts, and the script ends with 1.
+# The default is 60 seconds and all targets. A run keeps its corpus in fuzz/corpus, where the next run continues; an
+# input that fails is saved in fuzz/artifacts, and the script exits with 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ if ! command -v c++ >/dev/null; then
     exit 1
 fi
 
-# Our code has no unsafe, and so nothing that a sanitizer finds; without one the stable toolchain does.
+# This code has no unsafe, so there is nothing for a sanitizer to find; without one the stable toolchain suffices.
 fuzz() { cargo fuzz "$1" --dev --sanitizer none "${@:2}"; }
 failed=''
 for target in "${targets[@]}"; do
@@ -35,6 +35,6 @@ for target in "${targets[@]}"; do
         failed="$failed $target"
 done
 if [ -n "$failed" ]; then
-    say "broken:$failed"
+    say "failed:$failed"
     exit 1
 fi

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Subscribes with graphql-ws and graphql-sse, as others do, to a debug server of its own.
-# Without Node.js 20 and npm it is skipped with a word, but in CI (CI=true) that is a failure.
+# Tests subscriptions with graphql-ws and graphql-sse against a debug server of its own.
+# Without Node.js 20 and npm it is skipped with a message; in CI (CI=true) it then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'live.sh: %s\n' "$*" >&2; }
 skip() {
     if [ "${CI:-}" = true ]; then
-        say "$*, and CI has to subscribe"
+        say "$*, and CI has to run the subscription tests"
         exit 1
     fi
-    say "$*: the test of subscriptions by other clients is SKIPPED"
+    say "$*: the subscription tests with other clients are SKIPPED"
     exit 0
 }
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the lock of an npm package names, unless it is there already.
+# Installs the locked dependencies of an npm package, unless they are already installed.
 #
 #   scripts/npm.sh FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/../$1"
 
-# npm writes this file last: newer than the lock, it says that what is installed is what the lock names.
+# npm writes this file last: if it is newer than the lock, the installation matches the lock.
 installed=node_modules/.package-lock.json
 [ ! "$installed" -nt package-lock.json ] || exit 0
 npm ci --no-audit --no-fund --loglevel=error >&2

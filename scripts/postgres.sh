@@ -1,19 +1,18 @@
 #!/usr/bin/env bash
-# Runs a command beside a PostgreSQL cluster of its own, and takes the cluster away afterwards.
+# Runs a command with a temporary PostgreSQL cluster, and removes the cluster afterwards.
 #
 #   scripts/postgres.sh [--durable] [--set NAME=VALUE]... -- COMMAND [ARGUMENT...]
 #
-# The command finds the cluster in MEMBERBASE_TEST_POSTGRES_URL, and in MEMBERBASE_TEST_POSTGRES_CONTROL a script that can
-# stop it as a crash would, start it again, freeze it and thaw it; its exit code is that of this script. The cluster lives
-# in a fresh temporary folder, listens on a free port of 127.0.0.1 alone, and is stopped and deleted however the command
-# ends. A cluster that happens to run on this machine is neither used nor touched, and any number of these scripts may
-# run at once.
+# The command gets the URL of the cluster in MEMBERBASE_TEST_POSTGRES_URL, and in MEMBERBASE_TEST_POSTGRES_CONTROL a
+# script that can crash, start, freeze and thaw it; this script exits with the command's exit code. The cluster is in a
+# fresh temporary folder, listens on a free port of 127.0.0.1 only, and is stopped and deleted however the command ends.
+# Clusters that already run on this machine are not used or changed, and any number of these scripts can run at once.
 #
-# The server is the newest of /usr/lib/postgresql/*/bin and PATH. Where there is none, it is installed with apt if this
-# is Debian or Ubuntu and we are root or may become root without a password.
+# The server is the newest of /usr/lib/postgresql/*/bin and PATH. If there is none, it is installed with apt on Debian
+# and Ubuntu, as root or with passwordless sudo.
 #
-#   --durable   keep fsync on, as a benchmark or a crash test needs it. Without it fsync is off: tests then measure
-#               nothing and lose nothing, because the cluster does not outlive them.
+#   --durable   keep fsync on, for benchmarks and crash tests. Without it fsync is off: other tests do not measure the
+#               disk and lose nothing, because the cluster does not outlive them.
 #   --set       a setting of the cluster, as in postgresql.conf
 set -euo pipefail
 
@@ -39,7 +38,7 @@ done
 
 # ------------------------------------------------------------------------------------------------ server binaries
 
-# Prints the folder of the newest server binaries; nothing where there are none.
+# Prints the folder of the newest server binaries, or nothing if there are none.
 find_binaries() {
     local folder version newest=0 found=''
     for folder in /usr/lib/postgresql/*/bin "$(dirname "$(command -v postgres || echo /nowhere/postgres)")"; do
@@ -53,7 +52,7 @@ find_binaries() {
     printf '%s' "$found"
 }
 
-# "postgres (PostgreSQL) 15.9 (Debian 15.9-0)", "... 18beta1": the digits that follow the product's name.
+# Prints the digits after the product's name: "postgres (PostgreSQL) 15.9 (Debian 15.9-0)", "... 18beta1".
 major_version() {
     "$1/postgres" --version | sed -n 's/.*(PostgreSQL) \([0-9]*\).*/\1/p'
 }
@@ -68,7 +67,8 @@ install_with_apt() {
     say 'no PostgreSQL server found: installing it with apt'
     local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
     "${apt[@]}" update >&2
-    # Its configuration has to be there before the server package, which otherwise makes and starts a cluster.
+    # Its configuration has to exist before the server package is installed, which otherwise creates and starts a
+    # cluster.
     "${apt[@]}" install --no-install-recommends postgresql-common >&2
     local settings=/etc/postgresql-common/createcluster.conf
     if ! grep -Eq '^[[:space:]]*create_main_cluster[[:space:]]*=[[:space:]]*false' "$settings" 2>/dev/null; then
@@ -81,15 +81,15 @@ install_with_apt() {
 binaries=$(find_binaries)
 if [ -z "$binaries" ]; then
     install_with_apt || fail 'no PostgreSQL server found. Install one (Debian and Ubuntu: postgresql; Fedora:' \
-        'postgresql-server; Alpine: postgresql; Homebrew: postgresql@18), with initdb in PATH, and try again.'
+        'postgresql-server; Alpine: postgresql; Homebrew: postgresql@18), with initdb in PATH, and try again'
     binaries=$(find_binaries)
-    [ -n "$binaries" ] || fail 'the installation went through, but /usr/lib/postgresql/*/bin still holds no server'
+    [ -n "$binaries" ] || fail 'the installation succeeded, but /usr/lib/postgresql/*/bin still has no server'
 fi
 version=$(major_version "$binaries")
 
-# ------------------------------------------------------------------------------------------------ who runs it
+# ------------------------------------------------------------------------------------------------ user
 
-# PostgreSQL refuses to run as root. `postgres` comes with the package; a server built by hand may lack it.
+# PostgreSQL does not run as root. The package creates the user `postgres`; a server built from source may not have it.
 owner=''
 if [ "$(id -u)" -eq 0 ]; then
     for owner in postgres nobody; do
@@ -99,7 +99,7 @@ if [ "$(id -u)" -eq 0 ]; then
     [ -n "$owner" ] || fail 'PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody'
 fi
 
-# Runs a command as the owner of the cluster, from a folder that everybody may enter.
+# Runs a command as the owner of the cluster, from a folder that every user can enter.
 as_owner() (
     cd /
     if [ -z "$owner" ]; then
@@ -111,7 +111,7 @@ as_owner() (
     fi
 )
 
-# ------------------------------------------------------------------------------------------------ the folder, and its end
+# ------------------------------------------------------------------------------------------------ folder and clean-up
 
 folder=''
 child=''
@@ -146,17 +146,17 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/memberbase-postgres.XXXXXXXX")
 if [ -n "$owner" ]; then
     chown "$owner" "$folder"
     if ! as_owner test -w "$folder"; then
-        # TMPDIR may be a folder that root keeps for itself.
+        # TMPDIR may be a folder that only root can write to.
         rmdir "$folder"
         folder=$(mktemp -d /tmp/memberbase-postgres.XXXXXXXX)
         chown "$owner" "$folder"
     fi
 fi
 
-# ------------------------------------------------------------------------------------------------ the cluster
+# ------------------------------------------------------------------------------------------------ cluster
 
-# A default collation that is not byte order shows every comparison that forgets to ask for COLLATE "C". ICU's is the
-# same on every machine; without ICU the nearest is a UTF-8 locale of the system.
+# A default collation other than byte order reveals every comparison that lacks COLLATE "C". ICU's is the same on every
+# machine; without ICU the closest is a UTF-8 locale of the system.
 init() {
     as_owner "$binaries/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-sync "$@" >"$folder/initdb.log" 2>&1
 }
@@ -175,8 +175,8 @@ init_newest() {
 }
 init_newest || fail 'initdb failed'
 
-# No Unix socket: its path is at most 107 bytes long, and nobody needs it. synchronous_commit stays on in either case,
-# so that the server waits where it waits in production.
+# No Unix socket: its path is limited to 107 bytes, and it is not needed. synchronous_commit stays on even without
+# fsync, so that the server waits at the same points as in production.
 cat >>"$folder/data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -189,8 +189,8 @@ logging_collector = off
 $settings
 CONF
 
-# Whether a port is free shows only when it is bound, so the server itself tries: one that is taken makes it end at once.
-# Ports below 32768 are not given to outgoing connections.
+# Only binding a port shows that it is free, so the server itself tries: it exits at once if the port is in use. Ports
+# below 32768 are not used for outgoing connections.
 start() {
     local attempt
     for attempt in 1 2 3 4 5 6 7 8 9 10; do
@@ -204,9 +204,9 @@ start() {
     return 1
 }
 port=0
-start || fail 'no cluster'
+start || fail 'could not start a cluster'
 
-# What a test of crashes does to it: control stop|start|freeze|thaw. Its processes answer to a signal one by one.
+# The control script for crash tests: control stop|start|freeze|thaw. Each process has to be signalled separately.
 {
     echo '#!/usr/bin/env bash'
     echo 'set -euo pipefail'
@@ -217,7 +217,7 @@ signal() {
     local postmaster
     postmaster=$(head -n 1 "$data/postmaster.pid")
     kill "-$1" "$postmaster"
-    # A worker that has just ended is no failure.
+    # A worker may have ended in the meantime.
     kill "-$1" $(pgrep -P "$postmaster") || true
 }
 case $1 in
@@ -234,8 +234,8 @@ say "PostgreSQL $version on 127.0.0.1:$port, fsync $fsync"
 export MEMBERBASE_TEST_POSTGRES_CONTROL="$folder/control"
 export MEMBERBASE_TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
 
-# In a process group of its own, so that all that it starts can be ended together, and in the background, because a trap
-# waits for a command in the foreground.
+# In a process group of its own, so that all processes that it starts can be ended together, and in the background,
+# because a trap waits for a command in the foreground.
 set -m
 "$@" <&0 &
 child=$!

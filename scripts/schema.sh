@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds schema.graphql to the rules of graphql-eslint and to the last release's schema, and every operation in the
-# documents and examples to it. Without Node.js 20.19 and npm it is skipped with a word, but in CI that is a failure.
+# Checks schema.graphql with graphql-eslint and against the last release, and validates every operation in the documents
+# and examples. Without Node.js 20.19 and npm it is skipped with a message; in CI (CI=true) it then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Lets schemathesis find out whether a debug server does what openapi.json says, with requests that it makes up.
+# Checks with schemathesis that a debug server behaves as openapi.json describes, with generated requests.
 #
 #   scripts/schemathesis.sh [EXAMPLES]
 #
-# EXAMPLES is how many requests of each kind it tries an endpoint with; 30 unless given. The requests are the same each
-# time. Without Python 3.10 with venv it is skipped with a word, but in CI (CI=true) that is a failure.
+# EXAMPLES is the number of requests of each kind per endpoint, 30 by default. The requests are the same in every run.
+# Without Python 3.10 with venv it is skipped with a message; in CI (CI=true) it then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,15 +20,15 @@ skip() {
 
 place=${CARGO_TARGET_DIR:-$PWD/target}/schemathesis
 if [ -n "${MEMBERBASE_TEST_URL:-}" ]; then
-    # It leaves files of its own where it runs.
+    # schemathesis creates files in its working directory.
     cd "$place"
-    # positive_data_acceptance is left out: a cursor or a regex is a string, and can be refused all the same.
+    # positive_data_acceptance is excluded: a cursor or a regex is a valid string, but can still be rejected.
     run() {
         timeout 300 "$place/bin/schemathesis" run "$MEMBERBASE_TEST_URL/publisher.v1/openapi.json" --no-color \
             -H "Authorization: Bearer $MEMBERBASE_TEST_TOKEN" --checks all --exclude-checks positive_data_acceptance \
             --generation-deterministic --max-examples "$1" --warnings off "${@:2}"
     }
-    # It would find its own token in the list, and revoke it: so that one comes last.
+    # Revocation is tested last, because schemathesis would find its own token in the list and revoke it.
     run "$1" --exclude-path /publisher.v1/api-token/revoke
     run "$1" --include-path /publisher.v1/api-token/revoke
     exit

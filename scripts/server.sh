@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs a command beside a server of its own, and takes the server away afterwards.
+# Runs a command with a temporary server, and removes the server afterwards.
 #
 #   scripts/server.sh [OPTION OF memberbase serve...] -- COMMAND [ARGUMENT...]
 #
-# The server is the debug build, which is brought up to date first. It listens on a free port of 127.0.0.1 alone and
-# keeps its data in a fresh SQLite file. The command finds it in MEMBERBASE_TEST_URL (http://127.0.0.1:PORT) and an ADMIN
-# token in MEMBERBASE_TEST_TOKEN; its exit code is that of this script. Any number of these scripts may run at once.
+# The server is a debug build, which is rebuilt first if necessary. It listens on a free port of 127.0.0.1 only and uses
+# a fresh SQLite file. The command gets its URL in MEMBERBASE_TEST_URL (http://127.0.0.1:PORT) and an ADMIN token in
+# MEMBERBASE_TEST_TOKEN; this script exits with the command's exit code. Any number of these scripts can run at once.
 set -euo pipefail
 
 say() { printf 'server.sh: %s\n' "$*" >&2; }
@@ -28,7 +28,7 @@ folder=''
 server=''
 child=''
 
-# Ends a process, or with a minus before its id a group of processes: told to stop first, and made to after ten seconds.
+# Ends a process, or a process group if the id has a minus in front: with SIGTERM, and with SIGKILL after ten seconds.
 end() {
     kill -0 -- "$1" 2>/dev/null || return 0
     kill -TERM -- "$1" 2>/dev/null || true
@@ -58,11 +58,11 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/memberbase-server.XXXXXXXX")
 database=sqlite://$folder/memberbase.db
 if ! "$memberbase" migrate up --database-url "$database" >"$folder/log" 2>&1; then
     cat "$folder/log" >&2
-    fail 'the tables were not made'
+    fail 'the migrations failed'
 fi
 token=$("$memberbase" token create --access admin --description server.sh --database-url "$database")
 
-# Port 0 is any that is free; the server's first words say which.
+# Port 0 selects a free port; the first line of the server's output has it.
 "$memberbase" serve --listen 127.0.0.1:0 --database-url "$database" ${options[@]+"${options[@]}"} \
     </dev/null >"$folder/log" 2>&1 &
 server=$!
@@ -79,8 +79,8 @@ fi
 
 export MEMBERBASE_TEST_URL=$url MEMBERBASE_TEST_TOKEN=$token
 
-# In a process group of its own, so that all that it starts can be ended together, and in the background, because a trap
-# waits for a command in the foreground.
+# In a process group of its own, so that all processes that it starts can be ended together, and in the background,
+# because a trap waits for a command in the foreground.
 set -m
 "$@" <&0 &
 child=$!
@@ -88,7 +88,7 @@ set +m
 code=0
 wait "$child" || code=$?
 if [ "$code" -ne 0 ]; then
-    say 'the last words of the server:'
+    say 'the last lines of the server log:'
     tail -n 20 "$folder/log" >&2
 fi
 exit "$code"

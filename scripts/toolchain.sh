@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to what a build needs beside the sources: cargo, and a C compiler for the bundled SQLite, ring and jemalloc. On Debian
-# and Ubuntu the compiler is installed where it is missing and we are root or may become root without a password.
+# Checks the tools that a build needs: cargo, and a C compiler for the bundled SQLite, ring and jemalloc. On Debian and
+# Ubuntu a missing compiler is installed with apt, as root or with passwordless sudo.
 set -euo pipefail
 
 say() { printf 'toolchain.sh: %s\n' "$*" >&2; }

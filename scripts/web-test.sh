@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the unit tests of the pages in web/. Without Node.js and npm they are skipped with a word, but in CI (CI=true) that is a
-# failure.
+# Runs the unit tests of the pages in web/. Without Node.js and npm they are skipped with a message; in CI (CI=true) the
+# script then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the pages that the server carries, from web/ into web/dist/pages, where their sources are newer. Without Node.js
-# 20.19 and npm, or without a way to the npm registry, the server is built without them: that is said in a word, and is a
-# failure in CI (CI=true) alone.
+# Builds the pages that are embedded in the server, from web/ into web/dist/pages, if their sources are newer. Without
+# Node.js 20.19 and npm, or without access to the npm registry, the server is built without them: the script prints a
+# message, and fails only in CI (CI=true).
 set -euo pipefail
 cd "$(dirname "$0")/../web"
 
@@ -11,7 +11,7 @@ skip() {
         say "$*, and CI has to build the pages"
         exit 1
     fi
-    say "$*: the pages are NOT BUILT (Node.js 20.19 or newer has npm with it; then run this again)"
+    say "$*: the pages are NOT BUILT (install Node.js 20.19 or newer, which includes npm, and run this again)"
     exit 0
 }
 
@@ -25,7 +25,7 @@ if [ -f "$built" ] && [ -z "$(find . ../schema.graphql \( -path ./node_modules -
     exit 0
 fi
 
-../scripts/npm.sh web || skip 'npm could not install what they are built with'
+../scripts/npm.sh web || skip 'npm could not install the build dependencies'
 say 'building the pages'
 rm -f "$built"
 npm run --silent build >&2
