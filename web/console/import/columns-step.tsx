@@ -1,11 +1,11 @@
 import { useMutation } from "@tanstack/react-query";
 
 import { type Definition, SetAttributeSchema } from "../attributes/schema";
-import { ask } from "../api/ask";
+import { request } from "../api/request";
 import { refresh } from "../api/queries";
 import { counted } from "../format";
 import { AttributeSchema } from "../members/documents";
-import { may, useToken } from "../token";
+import { hasAccess, useToken } from "../token";
 import { Button } from "../ui/button";
 import { Checkbox, Select } from "../ui/field";
 import { Card } from "../ui/page";
@@ -57,7 +57,7 @@ interface Properties {
 }
 
 export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onReady }: Properties) {
-  const admin = may(useToken(), "ADMIN");
+  const admin = hasAccess(useToken(), "ADMIN");
   const { kind } = plan.sample;
   const reread = useMutation({
     mutationFn: (said: Partial<Kind>) => planOf(plan.file, { ...plan.said, ...said }, schema),
@@ -153,10 +153,10 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
 
 /** Adds to what is declared now, which may be more than when the page was loaded. */
 async function declareAttributes(memberbaseId: string, added: Definition[]) {
-  const { memberbase } = await ask(AttributeSchema, { id: memberbaseId });
+  const { memberbase } = await request(AttributeSchema, { id: memberbaseId });
   const there = memberbase?.attributeSchema ?? [];
   const attributes = [...there, ...added.filter(({ key }) => !there.some((attribute) => attribute.key === key))];
-  return ask(SetAttributeSchema, { input: { memberbaseId, attributes } });
+  return request(SetAttributeSchema, { input: { memberbaseId, attributes } });
 }
 
 /** The plan once what was new is declared. */

@@ -35,7 +35,7 @@ export function FileStep({ schema, onPlan }: { schema: Definition[]; onPlan: (pl
           take(event.dataTransfer.files);
         }}
       >
-        <span className={style.disc}>
+        <span className={style.iconCircle}>
           <Icon name="import" size={24} />
         </span>
         <h2>Drop a file here</h2>

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { asking } from "../api/queries";
+import { queryFor } from "../api/queries";
 import { AttributeSchema } from "../members/documents";
 import type { CurrentMemberbase } from "../pages";
 import { href } from "../router";
@@ -54,7 +54,7 @@ export default function ImportPage({ memberbase }: { memberbase: CurrentMemberba
 function Prepare({ memberbase }: { memberbase: CurrentMemberbase }) {
   const [plan, setPlan] = useState<Plan | null>(null);
   const [isChecked, setChecked] = useState(false);
-  const { data, error, refetch } = useQuery(asking(memberbase.id, AttributeSchema, { id: memberbase.id }));
+  const { data, error, refetch } = useQuery(queryFor(memberbase.id, AttributeSchema, { id: memberbase.id }));
   const schema = data?.memberbase?.attributeSchema;
   // What was read before still holds.
   if (error && !schema) {

@@ -8,7 +8,7 @@ async function write(text: string) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Over plain HTTP browsers have no clipboard but this one.
+    // Over HTTP without TLS, browsers do not provide navigator.clipboard.
     const area = document.createElement("textarea");
     area.value = text;
     area.className = "visually-hidden";
@@ -21,13 +21,13 @@ async function write(text: string) {
   }
 }
 
-/** `what` is what is copied, in words: "ref". */
+/** An icon button that copies a text. `what` names it, for example "ref". */
 export function CopyButton({ text, what }: { text: string; what: string }) {
   const [copied, copy] = useCopy(text, what);
   return <IconButton icon={copied ? "check" : "copy"} label={`Copy ${what}`} onPress={copy} />;
 }
 
-/** The same with its words on it. */
+/** A text button that copies a text. */
 export function CopyTextButton({ text, what }: { text: string; what: string }) {
   const [copied, copy] = useCopy(text, what);
   return (
@@ -37,7 +37,7 @@ export function CopyTextButton({ text, what }: { text: string; what: string }) {
   );
 }
 
-/** An id, ref or secret in full, with a button that copies it. */
+/** An id, ref or secret with a button that copies it. */
 export function Copyable({ text, what }: { text: string; what: string }) {
   return (
     <span className={style.copyable}>
