@@ -1,4 +1,4 @@
-// An import or its dry run, with the sync around it where members that are not in the file are to go.
+// An import or its dry run, wrapped in a sync if members that are not in the file are deleted.
 
 import { ENDPOINT, request } from "../api/request";
 import { graphql } from "../gql";
@@ -120,7 +120,7 @@ export class Work {
     if (this.#syncId === null) return;
     try {
       const { sync, members } = await request(LookAtSync, { syncId: this.#syncId, memberbaseId });
-      if (!sync || !members) throw new Error("the sync is gone");
+      if (!sync || !members) throw new Error("the sync no longer exists");
       this.#change({ prospect: { missing: sync.missing, members: members.totalCount }, error: null });
     } catch (error) {
       this.#change({ error });

@@ -40,7 +40,7 @@ export function useSelection(filter: MemberFilter | null): Selection {
         setState({ filterKey, all: false, selected: next });
       },
       selectOnly: (members) => setState({ filterKey, all: false, selected: new Map(members.map(({ id, ref }) => [id, { id, ref }])) }),
-      selectAll: () => setState({ filterKey, all: true, chosen: new Map() }),
+      selectAll: () => setState({ filterKey, all: true, selected: new Map() }),
       clear: () => setState({ filterKey, ...NONE }),
     }),
     [all, selected, filterKey],

@@ -1,7 +1,6 @@
 import { useEffect, useState } from "react";
 
 import { Button, IconButton } from "./button";
-import style from "./copy.module.css";
 import { toast } from "./toast";
 
 async function write(text: string) {
@@ -34,16 +33,6 @@ export function CopyTextButton({ text, what }: { text: string; what: string }) {
     <Button icon={copied ? "check" : "copy"} onPress={copy}>
       Copy {what}
     </Button>
-  );
-}
-
-/** An id, ref or secret with a button that copies it. */
-export function Copyable({ text, what }: { text: string; what: string }) {
-  return (
-    <span className={style.copyable}>
-      <code>{text}</code>
-      <CopyButton text={text} what={what} />
-    </span>
   );
 }
 
