@@ -35,7 +35,11 @@ export default function AttributesPage({ memberbase }: { memberbase: CurrentMemb
         <Editor memberbaseId={memberbase.id} schema={schema} />
       ) : (
         <Card flush>
-          {schema.length === 0 ? <NoAttributes>An ADMIN token can add attributes.</NoAttributes> : <ReadOnly schema={schema} />}
+          {schema.length === 0 ? (
+            <NoAttributes>An ADMIN token can add attributes.</NoAttributes>
+          ) : (
+            <ReadOnly schema={schema} />
+          )}
         </Card>
       )}
     </Page>

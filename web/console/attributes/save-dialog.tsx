@@ -83,7 +83,8 @@ export function SaveDialog({ memberbaseId, schema, draft, onClose, onSaved }: Pr
                 ) : count === 0 ? (
                   "No members have a value."
                 ) : (
-                  `${counted(count, "member has", "members have")} a value. Remove the values first to ${now ? "change the type" : "remove the attribute"}.`
+                  `${counted(count, "member has", "members have")} a value. ` +
+                  `Remove the values first to ${now ? "change the type" : "remove the attribute"}.`
                 )}
               </p>
             </li>

@@ -39,7 +39,10 @@ export function FileStep({ schema, onPlan }: { schema: Definition[]; onPlan: (pl
           <Icon name="import" size={24} />
         </span>
         <h2>Drop a file here</h2>
-        <p>CSV, one JSON object per line, or one ref per line, optionally compressed with gzip. Files with a million rows are fine.</p>
+        <p>
+          CSV, one JSON object per line, or one ref per line, optionally compressed with gzip. Files with a million rows are
+          fine.
+        </p>
         <Button variant="primary" isPending={look.isPending} onPress={() => input.current?.click()}>
           Choose a file
         </Button>
@@ -74,8 +77,8 @@ export function FileStep({ schema, onPlan }: { schema: Definition[]; onPlan: (pl
           </figure>
         </div>
         <p>
-          An empty cell removes the value of the attribute, but makes a text attribute an empty text. <code>\N</code> removes the
-          value of any attribute. Attributes without a column stay as they are.
+          An empty cell removes the value; for a text attribute it stores an empty text. <code>\N</code> removes the value of any
+          attribute. Attributes without a column stay as they are.
         </p>
       </details>
     </Card>

@@ -51,7 +51,7 @@ export function MemberbaseChanges({ memberbaseId, children }: { memberbaseId: st
     };
     const stop = whileVisible(
       () => subscribeToChanges(memberbaseId, record),
-      // The tab was hidden, so refetching does not move rows that somebody is reading.
+      // The tab was hidden, so refetching does not move rows under the reader.
       () => void refresh(memberbaseId),
     );
     return () => {

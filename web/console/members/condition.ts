@@ -62,7 +62,9 @@ export const needsValue = (operator: Operator) => !PRESENCE.includes(operator);
 
 /** Returns, for example, `tier is “gold”`. */
 export function describeCondition({ key, operator, value }: Condition, type?: AttributeType) {
-  return [key, operatorLabel(operator, type), value === undefined ? undefined : formatValue(value, type)].filter(Boolean).join(" ");
+  const words = [key, operatorLabel(operator, type)];
+  if (value !== undefined) words.push(formatValue(value, type));
+  return words.join(" ");
 }
 
 function formatValue(value: Value, type: AttributeType | undefined) {

@@ -95,17 +95,21 @@ export function DeleteDialog({ memberbaseId, target, onClose, onDone }: Properti
       ) : (
         <>
           <p>
-            Permanently deletes {counts.members === 1 ? "this member and everything attached to it" : "these members and everything attached to them"}.
+            {counts.members === 1
+              ? "Permanently deletes this member and everything attached to it."
+              : "Permanently deletes these members and everything attached to them."}{" "}
             You can't undo this.
           </p>
           <ul className={style.refs} aria-label="Members">
             {plan.data.listed.map(({ id, ref }) => (
               <li key={id}>{ref}</li>
             ))}
-            {counts.members > MAX_LISTED_REFS && <li className={style.more}>and {formatNumber(counts.members - MAX_LISTED_REFS)} more</li>}
+            {counts.members > MAX_LISTED_REFS && (
+              <li className={style.more}>and {formatNumber(counts.members - MAX_LISTED_REFS)} more</li>
+            )}
           </ul>
           <DeletedCounts counts={counts} />
-          {counts.members === 0 && <p>All of them have already been deleted.</p>}
+          {counts.members === 0 && <p>Already deleted.</p>}
           <form
             id="delete"
             onSubmit={(event) => {

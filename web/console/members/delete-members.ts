@@ -73,8 +73,15 @@ export async function preview(memberbaseId: string, ids: string[], signal: Abort
   return { deleted, batches };
 }
 
-/** Deletes the batches. A call deletes nothing if it would delete more members than its preview. Returns the number deleted. */
-export async function remove(memberbaseId: string, batches: Batch[], onProgress: (deleted: number) => void): Promise<number> {
+/**
+ * Deletes the batches and returns the number of deleted members. A call that would delete more members than its preview
+ * deletes nothing.
+ */
+export async function remove(
+  memberbaseId: string,
+  batches: Batch[],
+  onProgress: (deleted: number) => void,
+): Promise<number> {
   let deleted = 0;
   for (const { ids, members } of batches) {
     const payload = await request(DeleteMembers, { input: { memberbaseId, memberIds: ids, atMost: members } });

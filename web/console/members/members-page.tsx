@@ -122,7 +122,11 @@ export default function MembersPage({ memberbase }: { memberbase: CurrentMemberb
           ) : members.nodes.length === 0 ? (
             <Card>
               {state.after || state.before ? (
-                <Empty icon="members" title="No members on this page" actions={<ButtonLink href={addressOf(FIRST_PAGE)}>Go to the first page</ButtonLink>} />
+                <Empty
+                  icon="members"
+                  title="No members on this page"
+                  actions={<ButtonLink href={addressOf(FIRST_PAGE)}>Go to the first page</ButtonLink>}
+                />
               ) : filter ? (
                 <Empty
                   icon="search"

@@ -39,7 +39,10 @@ export function useSelection(filter: MemberFilter | null): Selection {
         }
         setState({ filterKey, all: false, selected: next });
       },
-      selectOnly: (members) => setState({ filterKey, all: false, selected: new Map(members.map(({ id, ref }) => [id, { id, ref }])) }),
+      selectOnly: (members) => {
+        const next = new Map(members.map(({ id, ref }) => [id, { id, ref }]));
+        setState({ filterKey, all: false, selected: next });
+      },
       selectAll: () => setState({ filterKey, all: true, selected: new Map() }),
       clear: () => setState({ filterKey, ...NONE }),
     }),

@@ -27,8 +27,9 @@ export function Content() {
   const token = useToken();
   const [section = "", id, name = "members"] = path;
   const home = token.memberbaseId ? href(["memberbases", token.memberbaseId, "members"]) : href(["memberbases"]);
+  const isBound = token.memberbaseId !== null;
 
-  const shouldRedirect = path.length === 0 || (path.length === 1 && section === "memberbases" && token.memberbaseId !== null);
+  const shouldRedirect = path.length === 0 || (path.length === 1 && section === "memberbases" && isBound);
   useEffect(() => {
     if (shouldRedirect) navigate(home, { replace: true });
   }, [shouldRedirect, home]);
@@ -42,7 +43,7 @@ export function Content() {
     );
   }
   const page = SERVER_PAGES.find((page) => page.path === section);
-  if (!page || path.length > 1 || !hasAccess(token, page.requiredAccess) || (token.memberbaseId !== null && !page.allowsBoundTokens)) {
+  if (!page || path.length > 1 || !hasAccess(token, page.requiredAccess) || (isBound && !page.allowsBoundTokens)) {
     return <NoPage home={home} />;
   }
   return (
@@ -63,7 +64,11 @@ function WithinMemberbase({ id, name, home }: { id: string; name: string; home: 
   if (!data.memberbase) {
     return (
       <Page title="Not found">
-        <Empty icon="memberbase" title="Memberbase not found" actions={<ButtonLink href={home}>Go to the start page</ButtonLink>}>
+        <Empty
+          icon="memberbase"
+          title="Memberbase not found"
+          actions={<ButtonLink href={home}>Go to the start page</ButtonLink>}
+        >
           It was deleted, the address is wrong, or your token is for another memberbase.
         </Empty>
       </Page>

@@ -59,15 +59,17 @@ function Navigation() {
   const token = useToken();
   const [section, id, name = "members"] = path;
   const memberbaseId = section === "memberbases" ? id : undefined;
-  const general = SERVER_PAGES.filter((page) => hasAccess(token, page.requiredAccess) && (page.allowsBoundTokens || !token.memberbaseId));
+  const serverPages = SERVER_PAGES.filter(
+    (page) => hasAccess(token, page.requiredAccess) && (page.allowsBoundTokens || !token.memberbaseId),
+  );
   const within = memberbaseId ?? token.memberbaseId;
   return (
     <div className={style.navigation}>
       <Logo />
       <nav aria-label="Main">
-        {general.length > 0 && (
+        {serverPages.length > 0 && (
           <ul>
-            {general.map((page) => (
+            {serverPages.map((page) => (
               <Item
                 key={page.path}
                 {...page}

@@ -78,7 +78,10 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
     gcTime: 0,
   });
   const created = create.data?.createApiToken;
-  if (created) return <SecretDialog secret={created.secret} expiresAt={created.apiToken.expiresAt ?? null} onClose={onClose} />;
+  if (created) {
+    const expiresAt = created.apiToken.expiresAt ?? null;
+    return <SecretDialog secret={created.secret} expiresAt={expiresAt} onClose={onClose} />;
+  }
   const tooLong = new TextEncoder().encode(description).length > 1024;
   const isPast = expiry === "date" && date !== "" && !(Date.parse(`${date}T23:59:59`) > Date.now());
   const ready = description.trim() !== "" && !tooLong && !isPast && (expiry !== "date" || date !== "") && memberbase !== "";

@@ -47,7 +47,10 @@ export default function TokensPage() {
   const [revoking, setRevoking] = useState<ApiToken | null>(null);
   // The API returns the oldest first.
   const pageArguments = usePaging(true);
-  const { data, error, refetch } = useQuery({ ...queryFor(SERVER_SCOPE, ApiTokens, pageArguments), placeholderData: keepPreviousData });
+  const { data, error, refetch } = useQuery({
+    ...queryFor(SERVER_SCOPE, ApiTokens, pageArguments),
+    placeholderData: keepPreviousData,
+  });
   const create = (
     <Button variant="primary" icon="plus" onPress={() => setCreating(true)}>
       New token
