@@ -137,7 +137,7 @@ test("a file of 100,000 rows is checked and imported, and its bad rows are downl
   await page.getByRole("button", { name: "Import", exact: true }).click();
   // Other pages can be opened while the import runs.
   await page.getByRole("link", { name: "Syncs" }).first().click();
-  await page.getByRole("heading", { name: "Syncs" }).waitFor();
+  await page.getByRole("heading", { name: "Syncs", exact: true }).waitFor();
   await page.getByRole("link", { name: "Import" }).first().click();
   await page.getByRole("heading", { name: "Imported readers.csv" }).waitFor({ timeout: 60_000 });
   const longest = await page.evaluate(() => window.longest);

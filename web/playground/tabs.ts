@@ -28,7 +28,7 @@ mutation CreateMemberbase($name: String!) {
 }`,
   },
   {
-    query: `# 2. Upsert three members by ref, your
+    query: `# 2. Upsert members by ref, your
 # own key. Run again: UNCHANGED.
 mutation UpsertMembers(
   $memberbaseId: ID!
@@ -79,8 +79,8 @@ query ReadMember($memberId: ID!) {
 }`,
   },
   {
-    query: `# 4. Read pages of two. Run again for
-# the next: $after is filled in.
+    query: `# 4. Read pages of two. Run again:
+# $after moves to the next page.
 query PageMembers(
   $memberbaseId: ID!
   $after: String
@@ -109,8 +109,8 @@ query PageMembers(
 }`,
   },
   {
-    query: `# 5. Filter members. Combine filters
-# with and, or, not.
+    query: `# 5. Filter members by conditions
+# that combine with and, or, not.
 query FilterMembers(
   $memberbaseId: ID!
   $filter: MemberFilter
@@ -138,8 +138,8 @@ query FilterMembers(
 }`,
   },
   {
-    query: `# 6. Delete members, or none if more
-# than atMost. dryRun: true previews.
+    query: `# 6. Delete members: none if more
+# than atMost. dryRun previews it.
 mutation DeleteMembers(
   $memberbaseId: ID!
   $refs: [String!]!

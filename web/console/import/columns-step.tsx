@@ -22,7 +22,7 @@ import { fileSize } from "./words";
 
 const FORMATS: { key: Format; label: string }[] = [
   { key: "csv", label: "CSV" },
-  { key: "ndjson", label: "One JSON object per line" },
+  { key: "ndjson", label: "NDJSON" },
   { key: "lines", label: "One ref per line" },
 ];
 

@@ -40,8 +40,8 @@ export function FileStep({ schema, onPlan }: { schema: Definition[]; onPlan: (pl
         </span>
         <h2>Drop a file here</h2>
         <p>
-          CSV, one JSON object per line, or one ref per line, optionally compressed with gzip. Files with a million rows are
-          fine.
+          CSV, NDJSON (one JSON object per line), or one ref per line, optionally compressed with gzip. Files with a million
+          rows are fine.
         </p>
         <Button variant="primary" isPending={look.isPending} onPress={() => input.current?.click()}>
           Choose a file
@@ -68,7 +68,7 @@ export function FileStep({ schema, onPlan }: { schema: Definition[]; onPlan: (pl
             <pre>{"ref,plan,age\nann,gold,41\nben,,"}</pre>
           </figure>
           <figure>
-            <figcaption>One JSON object per line</figcaption>
+            <figcaption>NDJSON: one JSON object per line</figcaption>
             <pre>{'{"ref":"ann","attributes":{"plan":"gold"}}\n{"ref":"ben","attributes":{"age":null}}'}</pre>
           </figure>
           <figure>
