@@ -2,7 +2,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Plugin, Rolldown } from "vite";
 
-/** Fails the build where the scripts of a page, with all that it loads later, are larger than this when gzipped. */
+/** Fails the build if the scripts of a page, including those that it loads lazily, exceed this size when gzipped. */
 export function budget(page: string, kilobytes: number): Plugin {
   return {
     name: "budget",
@@ -12,10 +12,10 @@ export function budget(page: string, kilobytes: number): Plugin {
         (file) => file.type === "chunk" && file.isEntry && path.basename(file.facadeModuleId ?? "") === page,
       );
       if (!entry) return this.error(`budget: there is no page ${page}`);
-      const bytes = [...reachedFrom(entry, bundle)]
+      const bytes = [...reachableFiles(entry, bundle)]
         .filter((name) => name.endsWith(".js"))
         .reduce((sum, name) => sum + gzipSync(source(bundle[name]!), { level: 9 }).length, 0);
-      const size = `the scripts of ${page} are ${(bytes / 1000).toFixed(1)} kB gzipped, of ${kilobytes} kB at most`;
+      const size = `the scripts of ${page} are ${(bytes / 1000).toFixed(1)} kB gzipped, at most ${kilobytes} kB allowed`;
       if (bytes > kilobytes * 1000) this.error(`budget: ${size}`);
       console.log(size);
     },
@@ -28,18 +28,18 @@ function source(file: File) {
   return file.type === "chunk" ? file.code : file.source;
 }
 
-/** The names of all files that this one names, also workers, which are assets that no import leads to. */
-function reachedFrom(entry: File, bundle: Rolldown.OutputBundle): Set<string> {
+/** Returns all files that the entry refers to. Workers are assets without an import, so they are found by name. */
+function reachableFiles(entry: File, bundle: Rolldown.OutputBundle): Set<string> {
   const reached = new Set<string>();
-  const open = [entry.fileName];
-  for (let name = open.pop(); name; name = open.pop()) {
+  const pending = [entry.fileName];
+  for (let name = pending.pop(); name; name = pending.pop()) {
     const file = bundle[name];
     if (!file || reached.has(name)) continue;
     reached.add(name);
-    if (file.type === "chunk") open.push(...file.imports, ...file.dynamicImports);
+    if (file.type === "chunk") pending.push(...file.imports, ...file.dynamicImports);
     if (!name.endsWith(".js")) continue;
     const text = String(source(file));
-    open.push(...Object.keys(bundle).filter((other) => other.endsWith(".js") && text.includes(path.basename(other))));
+    pending.push(...Object.keys(bundle).filter((other) => other.endsWith(".js") && text.includes(path.basename(other))));
   }
   return reached;
 }

@@ -1,6 +1,6 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
-// What an attribute may be; a date is its RFC 3339 text.
+// The JSON types of an attribute value. Dates are RFC 3339 strings.
 const attributeValue = "string | number | boolean | string[]";
 
 const config: CodegenConfig = {
@@ -11,9 +11,9 @@ const config: CodegenConfig = {
       preset: "client",
       presetConfig: { fragmentMasking: false },
       config: {
-        // The documents stay text: nothing of the page parses GraphQL.
+        // Documents stay strings, so the pages need no GraphQL parser.
         documentMode: "string",
-        // A scalar that is not named below is an error, not `any`.
+        // A scalar missing from the list below is an error instead of `any`.
         strictScalars: true,
         useTypeImports: true,
         enumsAsTypes: true,

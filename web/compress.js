@@ -1,4 +1,4 @@
-// Puts a .gz and a .br beside every built file that gains by it, so that the server has nothing to compress.
+// Writes a .gz and a .br next to every built file that shrinks by at least 5%, so that the server compresses nothing.
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";

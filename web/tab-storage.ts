@@ -1,5 +1,4 @@
-// What is remembered for this tab of the browser alone: in sessionStorage, or where that is refused as long as the page is
-// there. All pages in the tab share it.
+// State of this browser tab, shared by all pages opened in it: sessionStorage, or memory if the browser denies access to it.
 
 function open(): Pick<Storage, "getItem" | "setItem" | "removeItem"> {
   try {
@@ -17,7 +16,7 @@ export const tabStorage = open();
 
 const TOKEN = "memberbase.token";
 
-/** The API token; empty where there is none. */
+/** The API token; empty if there is none. */
 export const token = {
   read: () => tabStorage.getItem(TOKEN) ?? "",
   write: (value: string) => (value ? tabStorage.setItem(TOKEN, value) : tabStorage.removeItem(TOKEN)),

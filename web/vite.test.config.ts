@@ -3,7 +3,7 @@ import { defineConfig } from "vite";
 
 const tests = readdirSync("console", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".test.ts"));
 
-// Unit tests, as modules for Node.js, which `node --test` runs.
+// Builds the unit tests as modules for `node --test`.
 export default defineConfig({
   build: {
     ssr: true,

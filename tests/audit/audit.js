@@ -2,7 +2,7 @@
 //
 //   MEMBERBASE_TEST_URL=http://127.0.0.1:8080 MEMBERBASE_TEST_TOKEN=... node audit.js
 //
-// Audits of what a server MUST and SHOULD do have to pass; what it MAY do is only reported.
+// MUST and SHOULD audits have to pass; MAY audits are only reported.
 import { readFile } from "node:fs/promises";
 import { serverAudits } from "graphql-http";
 
@@ -25,7 +25,7 @@ for (const audit of serverAudits({ url, fetchFn: fetchAuthorized })) {
   try {
     result = await audit.fn();
   } catch (error) {
-    // The suite throws what is no judgement: no connection, a broken answer.
+    // The suite throws if there is no result, for example without a connection or with a malformed response.
     result = { id: audit.id, name: audit.name, status: "error", reason: String(error.cause ?? error) };
   }
   counts[result.status] += 1;
@@ -51,5 +51,5 @@ async function describe(response) {
   if (!response.bodyUsed) {
     body = (await response.text()).slice(0, 300);
   }
-  return `answer: ${response.status} ${response.headers.get("content-type")} ${body}`;
+  return `response: ${response.status} ${response.headers.get("content-type")} ${body}`;
 }

@@ -1,4 +1,4 @@
-// A browser that reaches the server under test and nothing else, and keeps a record of what went wrong in it.
+// Opens a browser that can reach only the server under test, and records problems in its pages.
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 export const { MEMBERBASE_TEST_URL: server, MEMBERBASE_TEST_TOKEN: token } = process.env;
 const { MEMBERBASE_TEST_CHROMIUM: executablePath, MEMBERBASE_TEST_SCREENSHOTS: screenshots } = process.env;
 if (!server || !token || !executablePath || !screenshots) {
-  throw new Error("this is run by scripts/browser.sh");
+  throw new Error("run this with scripts/browser.sh");
 }
 
 export const DESKTOP = { viewport: { width: 1280, height: 800 }, colorScheme: "light" };
@@ -18,7 +18,7 @@ export function launch() {
   return chromium.launch({
     executablePath,
     args: [
-      // Every name and address but that of the server leads nowhere.
+      // Only the host of the server can be resolved.
       `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${new URL(server).hostname}`,
       "--disable-background-networking",
       "--disable-component-update",
@@ -26,30 +26,30 @@ export function launch() {
       "--disable-quic",
       "--disable-gpu",
       "--no-first-run",
-      // Chromium's sandbox does not start for root, who runs this in containers.
+      // Chromium's sandbox does not start as root, which containers use.
       ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
     ],
   });
 }
 
-/** A window of its own, with nothing kept in it, and the list of what is amiss in it, which is to stay empty. */
+/** Opens a page in a new context. `problems` collects failed requests, errors and policy violations, and has to stay empty. */
 export async function open(browser, options) {
   const context = await browser.newContext(options);
-  const amiss = [];
+  const problems = [];
   context.on("request", (request) => {
     const { protocol, origin } = new URL(request.url());
-    if (protocol !== "data:" && origin !== server) amiss.push(`asked another host: ${request.url()}`);
+    if (protocol !== "data:" && origin !== server) problems.push(`requested another host: ${request.url()}`);
   });
   context.on("requestfailed", (request) => {
-    // What is aborted was called off by the page, which starts workers anew and is reloaded.
+    // Pages abort requests themselves when they restart workers or are reloaded.
     const why = request.failure()?.errorText;
-    if (why !== "net::ERR_ABORTED") amiss.push(`failed: ${request.url()} ${why}`);
+    if (why !== "net::ERR_ABORTED") problems.push(`failed: ${request.url()} ${why}`);
   });
-  context.on("weberror", (event) => amiss.push(`uncaught: ${event.error().stack}`));
+  context.on("weberror", (event) => problems.push(`uncaught: ${event.error().stack}`));
   context.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) amiss.push(`${message.type()}: ${message.text().slice(0, 300)}`);
+    if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text().slice(0, 300)}`);
   });
-  await context.exposeFunction("reportViolation", (what) => amiss.push(`forbidden by the policy: ${what}`));
+  await context.exposeFunction("reportViolation", (what) => problems.push(`violates the Content-Security-Policy: ${what}`));
   await context.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile }) =>
       window.reportViolation(`${violatedDirective} ${blockedURI} ${sourceFile}`),
@@ -57,7 +57,7 @@ export async function open(browser, options) {
   });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
-  return { context, page, amiss };
+  return { context, page, problems };
 }
 
 export async function screenshot(page, name) {
@@ -65,7 +65,7 @@ export async function screenshot(page, name) {
   await page.screenshot({ path: path.join(screenshots, `${name}.png`) });
 }
 
-/** Waits for what comes and goes slowly: it is judged when it is there. */
+/** Waits for finite animations to end, so that checks and screenshots see the final state. */
 export async function settle(page) {
   await page.waitForTimeout(200);
   await page.evaluate(() => {
@@ -74,15 +74,15 @@ export async function settle(page) {
   });
 }
 
-/** Holds the page to what axe knows of accessibility: at once, or where it has just changed, a moment later. */
-export async function fine(page, name) {
-  let told;
-  for (let look = 0; look < 3; look += 1) {
-    // On a small screen axe's first look at a dialog that was just opened misses that it is one.
+/** Checks the page with axe, up to three times. */
+export async function checkAccessibility(page, name) {
+  let found;
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    // On small screens, axe's first run does not recognise a dialog that was just opened.
     const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
-    told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
-    if (told.length === 0) return;
+    found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+    if (found.length === 0) return;
     await page.waitForTimeout(300);
   }
-  assert.deepEqual(told, [], `axe finds nothing: ${name}`);
+  assert.deepEqual(found, [], `axe finds no violations: ${name}`);
 }

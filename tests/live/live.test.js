@@ -1,6 +1,6 @@
-// Subscriptions by the clients that others use: graphql-ws over a WebSocket, graphql-sse over server-sent events.
+// Tests subscriptions with the common clients: graphql-ws over WebSocket and graphql-sse over server-sent events.
 //
-// The server is in MEMBERBASE_TEST_URL, an ADMIN token in MEMBERBASE_TEST_TOKEN.
+// MEMBERBASE_TEST_URL is the address of the server, MEMBERBASE_TEST_TOKEN an ADMIN token.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as sse from "graphql-sse";
@@ -9,7 +9,7 @@ import { WebSocket } from "ws";
 
 const url = process.env.MEMBERBASE_TEST_URL;
 const admin = process.env.MEMBERBASE_TEST_TOKEN;
-assert(url && admin, "MEMBERBASE_TEST_URL and MEMBERBASE_TEST_TOKEN say where the server is");
+assert(url && admin, "set MEMBERBASE_TEST_URL and MEMBERBASE_TEST_TOKEN");
 
 const CHANGED = `subscription ($id: ID!) {
   memberbaseChanged(memberbaseId: $id) {
@@ -17,8 +17,8 @@ const CHANGED = `subscription ($id: ID!) {
   }
 }`;
 
-/** Sends an operation by POST; it has to succeed. */
-async function ask(query, variables, token = admin) {
+/** Sends an operation with POST, and asserts that it succeeds. */
+async function request(query, variables, token = admin) {
   const response = await fetch(`${url}/graphql`, {
     method: "POST",
     headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
@@ -31,40 +31,40 @@ async function ask(query, variables, token = admin) {
 
 async function newMemberbase() {
   const query = 'mutation { createMemberbase(input: {name: "live"}) { memberbase { id } } }';
-  return (await ask(query)).createMemberbase.memberbase.id;
+  return (await request(query)).createMemberbase.memberbase.id;
 }
 
 async function upsert(id, ...refs) {
   const query = "mutation ($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds } }";
   const members = refs.map((ref) => ({ ref }));
-  return (await ask(query, { input: { memberbaseId: id, members } })).bulkUpsertMembers.memberIds;
+  return (await request(query, { input: { memberbaseId: id, members } })).bulkUpsertMembers.memberIds;
 }
 
 async function remove(id, ...refs) {
   const query = "mutation ($input: DeleteMembersInput!) { deleteMembers(input: $input) { deletedMemberIds } }";
-  await ask(query, { input: { memberbaseId: id, refs } });
+  await request(query, { input: { memberbaseId: id, refs } });
 }
 
 async function newToken(id) {
   const query = `mutation ($input: CreateApiTokenInput!) { createApiToken(input: $input) { secret apiToken { id } } }`;
   const input = { description: "live", access: "READ", memberbaseId: id };
-  const { secret, apiToken } = (await ask(query, { input })).createApiToken;
+  const { secret, apiToken } = (await request(query, { input })).createApiToken;
   const revoke = "mutation ($id: ID!) { revokeApiToken(input: {apiTokenId: $id}) { apiToken { revokedAt } } }";
-  return { secret, revoke: () => ask(revoke, { id: apiToken.id }) };
+  return { secret, revoke: () => request(revoke, { id: apiToken.id }) };
 }
 
-/** Each client, as a function from a token to a connection and what is known of it. */
+/** Creates each client for a token, and records the close codes of its connection. */
 const clients = {
   "graphql-ws": (token) => {
-    const seen = { closes: [], pings: 0 };
+    const observed = { closeCodes: [] };
     const client = ws.createClient({
       url: `${url.replace("http", "ws")}/graphql`,
       webSocketImpl: WebSocket,
       connectionParams: () => ({ Authorization: `Bearer ${token}` }),
       retryAttempts: 0,
-      on: { closed: ({ code }) => seen.closes.push(code) },
+      on: { closed: ({ code }) => observed.closeCodes.push(code) },
     });
-    return { client, seen };
+    return { client, observed };
   },
   "graphql-sse": (token) => {
     const client = sse.createClient({
@@ -72,36 +72,36 @@ const clients = {
       headers: { Authorization: `Bearer ${token}` },
       retryAttempts: 0,
     });
-    return { client, seen: {} };
+    return { client, observed: {} };
   },
 };
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Writes until the subscription hears of it: neither protocol says that it has begun. */
-async function begun(id, events) {
+/** Writes until the subscription receives an event, because neither protocol reports that a subscription has started. */
+async function waitUntilSubscribed(id, events) {
   const first = events.next();
-  let heard = false;
-  first.then(() => (heard = true), () => (heard = true));
-  for (let attempt = 0; !heard; attempt += 1) {
-    await upsert(id, `first-${attempt}`);
-    await pause(100);
+  let received = false;
+  first.then(() => (received = true), () => (received = true));
+  for (let attempt = 0; !received; attempt += 1) {
+    await upsert(id, `probe-${attempt}`);
+    await sleep(100);
   }
   const { value } = await first;
-  // The rest of what was written meanwhile.
-  await upsert(id, "last of the first");
-  const [last] = await upsert(id, "last of the first");
+  // Skips the events of the writes above.
+  await upsert(id, "last probe");
+  const [last] = await upsert(id, "last probe");
   let event = value;
   while (!event.data?.memberbaseChanged.createdMemberIds.includes(last)) event = (await events.next()).value;
   return event;
 }
 
 for (const [name, connect] of Object.entries(clients)) {
-  test(`${name} hears of every write`, async () => {
+  test(`${name} receives an event for every write`, async () => {
     const id = await newMemberbase();
     const { client } = connect(admin);
     const events = client.iterate({ query: CHANGED, variables: { id } });
-    await begun(id, events);
+    await waitUntilSubscribed(id, events);
     const nothing = { createdMemberIds: [], updatedMemberIds: [], deletedMemberIds: [], truncated: false, missed: false };
     const [a, b] = await upsert(id, "a", "b");
     const created = (await events.next()).value.data.memberbaseChanged;
@@ -117,20 +117,20 @@ for (const [name, connect] of Object.entries(clients)) {
     await client.dispose();
   });
 
-  test(`${name} hears that the memberbase is deleted, and no more`, async () => {
+  test(`${name} receives the deletion of the memberbase as the last event`, async () => {
     const id = await newMemberbase();
     const { client } = connect(admin);
     const events = client.iterate({ query: CHANGED, variables: { id } });
-    await begun(id, events);
-    await ask("mutation ($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }", { id });
+    await waitUntilSubscribed(id, events);
+    await request("mutation ($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }", { id });
     assert((await events.next()).value.data.memberbaseChanged.deleted > 0);
     assert.equal((await events.next()).done, true);
     await client.dispose();
   });
 
-  test(`${name} is told what is wrong with an operation`, async () => {
+  test(`${name} receives the errors of an operation`, async () => {
     const { client } = connect(admin);
-    const told = async (request) => {
+    const errorCodes = async (request) => {
       const results = [];
       try {
         for await (const result of client.iterate(request)) results.push(...(result.errors ?? []));
@@ -140,29 +140,29 @@ for (const [name, connect] of Object.entries(clients)) {
       }
       return results.map((error) => error.extensions.code);
     };
-    assert.deepEqual(await told({ query: "subscription { nothing }" }), ["GRAPHQL_VALIDATION_FAILED"]);
-    const nowhere = { id: "mb_01kat0fzj6e2fb5e8r1mdc9w3x" };
-    assert.deepEqual(await told({ query: CHANGED, variables: nowhere }), ["NOT_FOUND"]);
-    assert.deepEqual(await told({ query: CHANGED, variables: {} }), ["BAD_USER_INPUT"]);
+    assert.deepEqual(await errorCodes({ query: "subscription { nothing }" }), ["GRAPHQL_VALIDATION_FAILED"]);
+    const missing = { id: "mb_01kat0fzj6e2fb5e8r1mdc9w3x" };
+    assert.deepEqual(await errorCodes({ query: CHANGED, variables: missing }), ["NOT_FOUND"]);
+    assert.deepEqual(await errorCodes({ query: CHANGED, variables: {} }), ["BAD_USER_INPUT"]);
     await client.dispose();
   });
 
-  test(`${name} is told that its token is no good`, async () => {
-    const { client, seen } = connect("mbs_nobody");
+  test(`${name} is disconnected or gets 401 if its token is unknown`, async () => {
+    const { client, observed } = connect("mbs_unknown");
     await assert.rejects(async () => {
       for await (const _ of client.iterate({ query: CHANGED, variables: { id: await newMemberbase() } }));
     }, (error) => error.code === 4401 || error.response?.status === 401);
-    if (seen.closes) assert.deepEqual(seen.closes, [4401]);
+    if (observed.closeCodes) assert.deepEqual(observed.closeCodes, [4401]);
   });
 
-  test(`${name} is told that its token was revoked`, async () => {
+  test(`${name} ends with an error when its token is revoked`, async () => {
     const id = await newMemberbase();
     const token = await newToken(id);
-    const { client, seen } = connect(token.secret);
+    const { client, observed } = connect(token.secret);
     const events = client.iterate({ query: CHANGED, variables: { id } });
-    await begun(id, events);
+    await waitUntilSubscribed(id, events);
     await token.revoke();
-    if (seen.closes) {
+    if (observed.closeCodes) {
       await assert.rejects(events.next(), ({ code }) => code === 4403);
     } else {
       const { value } = await events.next();
@@ -173,21 +173,21 @@ for (const [name, connect] of Object.entries(clients)) {
   });
 }
 
-test("graphql-ws carries many subscriptions on one connection, and ends them one by one", async () => {
+test("graphql-ws multiplexes subscriptions on one connection, and completes them one by one", async () => {
   const { client } = clients["graphql-ws"](admin);
   const bases = await Promise.all([1, 2, 3].map(newMemberbase));
-  const all = bases.map((id) => client.iterate({ query: CHANGED, variables: { id } }));
-  for (const [place, id] of bases.entries()) await begun(id, all[place]);
-  await all[1].return();
-  for (const place of [0, 2]) {
-    const [member] = await upsert(bases[place], `after ${place}`);
-    assert.deepEqual((await all[place].next()).value.data.memberbaseChanged.createdMemberIds, [member]);
+  const subscriptions = bases.map((id) => client.iterate({ query: CHANGED, variables: { id } }));
+  for (const [index, id] of bases.entries()) await waitUntilSubscribed(id, subscriptions[index]);
+  await subscriptions[1].return();
+  for (const index of [0, 2]) {
+    const [member] = await upsert(bases[index], `after ${index}`);
+    assert.deepEqual((await subscriptions[index].next()).value.data.memberbaseChanged.createdMemberIds, [member]);
   }
-  await Promise.all([all[0].return(), all[2].return()]);
+  await Promise.all([subscriptions[0].return(), subscriptions[2].return()]);
   await client.dispose();
 });
 
-test("graphql-sse carries queries and mutations too", async () => {
+test("graphql-sse executes queries", async () => {
   const { client } = clients["graphql-sse"](admin);
   const results = [];
   for await (const result of client.iterate({ query: "{ currentApiToken { access } }" })) results.push(result);

@@ -1,4 +1,4 @@
-// Compares schema.graphql with the last release's, and holds CHANGELOG.md to naming every breaking change.
+// Compares schema.graphql with that of the last release, and checks that CHANGELOG.md names every breaking change.
 //
 //   node tests/schema/breaking.js        # the last release is the newest tag v*
 import { execFileSync } from "node:child_process";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { CriticalityLevel, diff } from "@graphql-inspector/core";
 import { buildSchema } from "graphql";
 
-/** The breaking changes from one schema to another: each with its path (`Member.ref`) and a sentence. */
+/** Returns the breaking changes between two schemas, each with its path (`Member.ref`) and a message. */
 export async function breakingChanges(before, after) {
   const changes = await diff(buildSchema(before), buildSchema(after));
   return changes
@@ -15,14 +15,14 @@ export async function breakingChanges(before, after) {
     .map(({ path, message }) => ({ path: path ?? "schema", message }));
 }
 
-/** The paths that the changelog declares as broken: what is in backticks in the section `### Breaking` of Unreleased. */
+/** Returns the paths that the changelog declares as broken: those in backticks under Unreleased, `### Breaking`. */
 export function declaredBreaks(changelog) {
   const unreleased = changelog.split(/^## /m).find((section) => /^\[?Unreleased/i.test(section)) ?? "";
   const breaking = unreleased.split(/^### /m).filter((section) => /^Breaking\b/i.test(section));
   return new Set(breaking.join("\n").match(/`[^`\n]+`/g)?.map((path) => path.slice(1, -1)) ?? []);
 }
 
-/** The breaking changes that the changelog does not name. */
+/** Returns the breaking changes that the changelog does not name. */
 export async function undeclaredBreaks(before, after, changelog) {
   const declared = declaredBreaks(changelog);
   const changes = await breakingChanges(before, after);
@@ -40,11 +40,11 @@ async function main() {
   const [tag] = git("tag", "--list", "v[0-9]*", "--sort=-version:refname", "--merged", "HEAD").split("\n");
   if (!tag) {
     if (/^## \[?v?[0-9]/m.test(changelog)) {
-      console.error("schema: CHANGELOG.md knows a release, and there is no tag v* in this clone: git fetch --tags");
+      console.error("schema: CHANGELOG.md has a release, but this clone has no tag v*: run git fetch --tags");
       process.exitCode = 1;
       return;
     }
-    console.log("schema: there is no release yet (no tag v*) to compare schema.graphql with");
+    console.log("schema: no release (tag v*) to compare schema.graphql with");
     return;
   }
   const before = git("show", `${tag}:schema.graphql`);
@@ -58,7 +58,7 @@ async function main() {
     process.exitCode = 1;
     return;
   }
-  console.log(`schema: nothing is broken since ${tag} but what CHANGELOG.md names`);
+  console.log(`schema: CHANGELOG.md names every breaking change since ${tag}`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -26,24 +26,24 @@ ${breaking}
 
 ### Breaking
 
-- \`Member.ref\`, \`Query.member.at\`: of another time.
+- \`Member.ref\`, \`Query.member.at\`: from an earlier release.
 `;
 }
 
-test("a field that went and an argument that has to be there are breaking, a new field is not", async () => {
+test("a removed field and a new required argument are breaking, a new field is not", async () => {
   const paths = (await breakingChanges(before, after)).map(({ path }) => path);
   assert.deepEqual(paths.sort(), ["Member.ref", "Query.member.at"]);
   assert.deepEqual(await breakingChanges(before, before), []);
 });
 
-test("a breaking change has to be named in the section of breaking changes of what is not released", async () => {
+test("a breaking change has to be named under Unreleased, Breaking", async () => {
   const missing = async (breaking) =>
     (await undeclaredBreaks(before, after, changelog(breaking))).map(({ path }) => path).sort();
   assert.deepEqual(await missing(""), ["Member.ref", "Query.member.at"]);
-  assert.deepEqual(await missing("### Breaking\n\n- `Member.ref` is gone."), ["Query.member.at"]);
-  assert.deepEqual(await missing("### Breaking\n\n- `Member.ref` is gone, `Query.member.at` is new."), []);
+  assert.deepEqual(await missing("### Breaking\n\n- `Member.ref` was removed."), ["Query.member.at"]);
+  assert.deepEqual(await missing("### Breaking\n\n- `Member.ref` was removed, `Query.member.at` was added."), []);
 });
 
-test("without a section nothing is declared", () => {
+test("without an Unreleased section no breaking changes are declared", () => {
   assert.deepEqual(declaredBreaks("# Changelog\n\n## 1.0.0\n\n### Breaking\n\n- `Member.ref`\n"), new Set());
 });

@@ -1,4 +1,4 @@
-// The published schema is held to graphql-eslint's recommended and Relay rules. Each exception has its reason.
+// Lints the published schema with graphql-eslint's recommended and Relay rules. Each exception states its reason.
 //
 //   node tests/schema/node_modules/eslint/bin/eslint.js --config tests/schema/eslint.config.js schema.graphql
 import graphql from "@graphql-eslint/eslint-plugin";
@@ -16,8 +16,8 @@ export default [
       ...graphql.configs["flat/schema-recommended"].rules,
       ...graphql.configs["flat/schema-relay"].rules,
 
-      // More than recommended: words for everything that a user of the API meets. The arguments of the directives that
-      // GraphQL itself defines have none, and no directive of ours has any.
+      // Stricter than recommended: everything that API users see needs a description. Arguments of directives are excluded,
+      // because those of GraphQL's built-in directives have none, and the schema defines no directives with arguments.
       "@graphql-eslint/require-description": [
         "error",
         {
@@ -31,12 +31,12 @@ export default [
         },
       ],
 
-      // Lists that are no connections are meant to be: the rows of a bulk call are answered in the order of its input,
-      // look-ups in that of their ids or refs, and `nodes` beside `edges` is for those who need no cursors.
+      // Plain lists are intended: bulk results are in input order, look-ups are in the order of their ids or refs, and
+      // `nodes` next to `edges` is for clients that need no cursors.
       "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
 
-      // An id is for what can be asked for again. These can't: they are parts of an answer, or events. The `id` in an upsert's
-      // result is that of the member, clip and so on that the row is about, and null where there is none.
+      // These types are parts of a response or events and can't be fetched again, so they have no id of their own. The `id` in
+      // an upsert result is that of the row's member, clip and so on, and null if there is none.
       "@graphql-eslint/strict-id-in-types": [
         "error",
         {
@@ -56,8 +56,8 @@ export default [
         },
       ],
 
-      // It takes `Member.memberbase` and `Member.memberbaseId` for `Member` and a rest, and knows no exceptions. A
-      // memberbase is another thing, and its name is the field's own; schema.test.js sees to all other fields.
+      // The rule reads `Member.memberbase` and `Member.memberbaseId` as repetitions of `Member`, and supports no exceptions.
+      // schema.test.js checks all other fields.
       "@graphql-eslint/no-typename-prefix": "off",
     },
   },

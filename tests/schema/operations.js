@@ -1,10 +1,10 @@
-// Finds the GraphQL operations in documents and programs.
+// Finds GraphQL operations in Markdown and source code.
 import { readFile, readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The fenced blocks of a Markdown text: their language and text. */
+/** Returns the fenced code blocks of a Markdown text, each with its language and text. */
 function blocks(markdown) {
   return [...markdown.matchAll(/^(```+|~~~+)(\w*)[^\n]*\n([\s\S]*?)^\1\s*$/gm)].map(([, , language, text]) => ({
     language,
@@ -13,8 +13,8 @@ function blocks(markdown) {
 }
 
 /**
- * The operations in a Markdown text: blocks of graphql, bodies of requests (`"query": "..."`) in any other block, and
- * what a shell variable holds (`PAGE='query ...'`), which the body then names (`"query": "'"$PAGE"'"`).
+ * Returns the operations in a Markdown text: graphql blocks, and in other blocks request bodies (`"query": "..."`) and shell
+ * variables (`PAGE='query ...'`), which a body then refers to (`"query": "'"$PAGE"'"`).
  */
 export function operationsOfMarkdown(markdown) {
   return blocks(markdown).flatMap(({ language, text }) => {
@@ -27,18 +27,18 @@ export function operationsOfMarkdown(markdown) {
   });
 }
 
-/** How many operations there seem to be, by a measure that is cruder than `operationsOfMarkdown`, and misses no form. */
-export function seemingOperations(markdown) {
+/** Counts operations with a pattern that is cruder than `operationsOfMarkdown`, to detect forms that it misses. */
+export function countOperationKeywords(markdown) {
   const keyword = /\b(query|mutation|subscription)\b[ \w]*[({]/g;
   return blocks(markdown).flatMap(({ text }) => text.match(keyword) ?? []).length;
 }
 
-/** The documents in a TypeScript program: graphql`...` and graphql(`...`). */
+/** Returns the documents in TypeScript code: graphql`...` and graphql(`...`). */
 export function documentsOfTypeScript(program) {
   return [...program.matchAll(/(?<![/\w])graphql\(?\s*`([^`]*)`/g)].map(([, text]) => text);
 }
 
-/** The files below a folder whose name ends so, without what is installed or generated. */
+/** Returns the files in a folder and its subfolders with one of the endings, except installed and generated ones. */
 export async function files(folder, ...endings) {
   const found = [];
   for (const entry of await readdir(`${root}${folder}`, { withFileTypes: true })) {

@@ -1,4 +1,4 @@
-// What a linter does not know of schema.graphql.
+// Checks rules of schema.graphql that the linter does not support.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ const types = Object.values(schema.getTypeMap()).filter(
   (type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type),
 );
 
-/** Every field, argument, input field and enum value, with the place that names it. */
+/** Yields every field, argument, input field and enum value with its schema coordinate. */
 function* members() {
   for (const type of types) {
     if (isEnumType(type)) {
@@ -35,33 +35,33 @@ function* members() {
   }
 }
 
-test("everything is described", () => {
+test("every type and member has a description", () => {
   const all = [...types.map((type) => [type.name, type]), ...members()];
-  assert(all.length > 300, `only ${all.length} are found`);
-  const bare = all.filter(([, { description }]) => !description?.trim()).map(([place]) => place);
-  assert.deepEqual(bare, []);
+  assert(all.length > 300, `found only ${all.length}`);
+  const undescribed = all.filter(([, { description }]) => !description?.trim()).map(([coordinate]) => coordinate);
+  assert.deepEqual(undescribed, []);
 });
 
-test("a scalar of ours says where it is specified", () => {
+test("every custom scalar has specifiedByURL", () => {
   const scalars = types.filter(isScalarType);
   assert(scalars.length >= 5);
   assert.deepEqual(scalars.filter(({ specifiedByURL }) => !specifiedByURL).map(({ name }) => name), []);
 });
 
-// An Int has 32 bits in every client. What may be larger is a Count or MinorUnits.
-test("Int is the type of nothing that can outgrow 32 bits", () => {
+// Int has 32 bits. Larger values use Count or MinorUnits.
+test("Int is used only for values that fit 32 bits", () => {
   const small = [
-    /\((first|last)\)$/, // at most the size of a page
-    /UpsertResult\.index$/, // a place in one request's body
+    /\((first|last)\)$/, // at most the maximum page size
+    /UpsertResult\.index$/, // an index within a request
     /^StampCollection(Input)?\.(stamps|rewardsEarned)$/, // 0 to 2^31-1, which the server checks
   ];
   const ints = [...members()].filter(([, { type }]) => type && getNamedType(type).name === "Int");
   assert(ints.length > 0);
-  const large = ints.map(([place]) => place).filter((place) => !small.some((pattern) => pattern.test(place)));
+  const large = ints.map(([coordinate]) => coordinate).filter((coordinate) => !small.some((pattern) => pattern.test(coordinate)));
   assert.deepEqual(large, []);
 });
 
-// In place of the rule no-typename-prefix.
+// Replaces the rule no-typename-prefix.
 test("a field does not repeat the name of its type", () => {
   const repeating = types
     .filter(isObjectType)

@@ -1,4 +1,4 @@
-// Every page of the console, in the order of the navigation. A new one is a line here and a component.
+// Every page of the console, in the order of the navigation. A new page needs an entry here and a component.
 
 import { type ComponentType, type LazyExoticComponent, lazy } from "react";
 
@@ -6,12 +6,12 @@ import type { Access } from "./gql/graphql";
 import type { IconName } from "./ui/icon";
 
 interface Common {
-  /** The last part of its address. */
+  /** The last segment of the address. */
   path: string;
   label: string;
   icon: IconName;
-  /** Tokens with less access do not see it. */
-  needs: Access;
+  /** The page is hidden from tokens with less access. */
+  requiredAccess: Access;
 }
 
 /** A page within a memberbase: #/memberbases/mb_…/PATH */
@@ -19,10 +19,10 @@ export interface MemberbasePage extends Common {
   component: LazyExoticComponent<ComponentType<{ memberbase: CurrentMemberbase }>>;
 }
 
-/** A page of the whole server: #/PATH */
+/** A page for the whole server: #/PATH */
 export interface ServerPage extends Common {
-  /** Whether a token that is bound to one memberbase sees it. */
-  forBound: boolean;
+  /** Whether the page is shown to tokens that are bound to one memberbase. */
+  allowsBoundTokens: boolean;
   component: LazyExoticComponent<ComponentType>;
 }
 
@@ -36,16 +36,16 @@ export const SERVER_PAGES: ServerPage[] = [
     path: "memberbases",
     label: "Memberbases",
     icon: "memberbase",
-    needs: "READ",
-    forBound: false,
+    requiredAccess: "READ",
+    allowsBoundTokens: false,
     component: lazy(() => import("./memberbases/memberbases-page")),
   },
   {
     path: "tokens",
     label: "API tokens",
     icon: "token",
-    needs: "ADMIN",
-    forBound: true,
+    requiredAccess: "ADMIN",
+    allowsBoundTokens: true,
     component: lazy(() => import("./tokens/tokens-page")),
   },
 ];
@@ -55,28 +55,28 @@ export const MEMBERBASE_PAGES: MemberbasePage[] = [
     path: "members",
     label: "Members",
     icon: "members",
-    needs: "READ",
+    requiredAccess: "READ",
     component: lazy(() => import("./members/members-page")),
   },
   {
     path: "import",
     label: "Import",
     icon: "import",
-    needs: "WRITE",
+    requiredAccess: "WRITE",
     component: lazy(() => import("./import/import-page")),
   },
   {
     path: "attributes",
     label: "Attributes",
     icon: "attributes",
-    needs: "READ",
+    requiredAccess: "READ",
     component: lazy(() => import("./attributes/attributes-page")),
   },
   {
     path: "syncs",
     label: "Syncs",
     icon: "sync",
-    needs: "READ",
+    requiredAccess: "READ",
     component: lazy(() => import("./syncs/syncs-page")),
   },
 ];

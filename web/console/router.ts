@@ -1,4 +1,5 @@
-// Pages are told apart by what stands behind the # of the address, which the server never sees: #/memberbases/mb_…/members?ref=a
+// Hash routing: the fragment of the address, which is not sent to the server, selects the page:
+// #/memberbases/mb_…/members?ref=a
 
 import { useMemo, useSyncExternalStore } from "react";
 
@@ -9,14 +10,14 @@ export interface Route {
 
 type Parameters = URLSearchParams | Record<string, string | undefined>;
 
-/** The address of a page, for links. */
+/** Returns the address of a page, for links. */
 export function href(path: string[], parameters: Parameters = {}): string {
-  const search = parameters instanceof URLSearchParams ? parameters : new URLSearchParams(present(parameters));
+  const search = parameters instanceof URLSearchParams ? parameters : new URLSearchParams(definedEntries(parameters));
   const query = search.toString();
   return `#/${path.map(encodeURIComponent).join("/")}${query && `?${query}`}`;
 }
 
-function present(parameters: Record<string, string | undefined>) {
+function definedEntries(parameters: Record<string, string | undefined>) {
   return Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined);
 }
 
@@ -38,7 +39,7 @@ function decode(text: string) {
   }
 }
 
-/** Goes to a page; `replace` leaves no trace in the browser's history. */
+/** Opens a page; `replace` replaces the current history entry instead of adding one. */
 export function navigate(to: string, { replace = false } = {}) {
   if (to === location.hash) return;
   history[replace ? "replaceState" : "pushState"](null, "", to);

@@ -1,4 +1,4 @@
-// The token, kept for this tab of the browser. The playground in the same tab shares it.
+// The API token of this browser tab, shared with the playground in the same tab.
 
 import { useSyncExternalStore } from "react";
 
@@ -6,11 +6,11 @@ import { token as stored } from "../tab-storage";
 
 interface Session {
   token: string;
-  /** Whether the server has turned down the last token. */
-  refused: boolean;
+  /** Whether the server rejected the last token. */
+  rejected: boolean;
 }
 
-let current: Session = { token: stored.read(), refused: false };
+let current: Session = { token: stored.read(), rejected: false };
 const listeners = new Set<() => void>();
 
 function change(next: Session) {
@@ -20,12 +20,12 @@ function change(next: Session) {
 }
 
 export const token = () => current.token;
-export const signIn = (secret: string) => change({ token: secret, refused: false });
-export const signOut = () => change({ token: "", refused: false });
+export const signIn = (secret: string) => change({ token: secret, rejected: false });
+export const signOut = () => change({ token: "", rejected: false });
 
-/** Called with the token that a refused request carried: by then there may be another. */
-export function refuse(refused: string) {
-  if (refused && refused === current.token) change({ token: "", refused: true });
+/** Signs out after a 401. Takes the token of the failed request, because the person may have signed in again since. */
+export function rejectToken(rejected: string) {
+  if (rejected && rejected === current.token) change({ token: "", rejected: true });
 }
 
 export function subscribe(listener: () => void) {

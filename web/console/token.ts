@@ -19,16 +19,16 @@ export type Token = NonNullable<CurrentTokenQuery["currentApiToken"]>;
 
 export const TokenContext = createContext<Token | null>(null);
 
-/** The token of whoever is signed in. */
+/** Returns the token that is signed in. */
 export function useToken(): Token {
   const token = useContext(TokenContext);
-  if (!token) throw new Error("nobody is signed in");
+  if (!token) throw new Error("no token is signed in");
   return token;
 }
 
 const RANK: Record<Access, number> = { READ: 0, WRITE: 1, ADMIN: 2 };
 
-/** Whether the token has this access. What it may not do is not shown. */
-export function may(token: Token, access: Access) {
+/** Returns whether the token has at least this access. The console hides actions that it does not allow. */
+export function hasAccess(token: Token, access: Access) {
   return RANK[token.access] >= RANK[access];
 }

@@ -3,56 +3,56 @@ import { GraphiQL } from "graphiql";
 import { GraphQLError } from "graphql";
 import { useCallback, useRef, useState } from "react";
 
-import { type Verdict, ask } from "./ask";
-import { AtHand } from "./at-hand";
-import { type Known, learn } from "./ids";
-import { Narrow } from "./narrow";
-import { SchemaError } from "./schema-error";
+import { addKnownValues, type KnownValues } from "./known-values";
+import { NarrowLayout } from "./narrow-layout";
+import { request, type TokenStatus } from "./request";
+import { SchemaErrorReset } from "./schema-error";
 import * as storage from "./storage";
 import { TABS } from "./tabs";
 import { TokenBar } from "./token-bar";
+import { VariableAutofill } from "./variable-autofill";
 
-storage.begin(TABS[0]);
+storage.seedFirstTab(TABS[0]);
 
-const MISSING = "no token yet: paste one into the field at the top of the page";
+const NO_TOKEN = "no API token: paste one into the field at the top of the page";
 
 export function Playground() {
   const [token, setToken] = useState(storage.token.read);
-  const [verdict, setVerdict] = useState<Verdict>("welcome");
-  const [known, setKnown] = useState<Known>(() => storage.atHand.read().known);
+  const [status, setStatus] = useState<TokenStatus>("accepted");
+  const [known, setKnown] = useState<KnownValues>(() => storage.autofill.read().known);
   const field = useRef<HTMLInputElement>(null);
 
-  const accept = useCallback((next: string) => {
+  const changeToken = useCallback((next: string) => {
     storage.token.write(next);
-    setVerdict("welcome");
+    setStatus("accepted");
     setToken(next);
   }, []);
 
-  // Another token is another fetcher, with which GraphiQL asks for the schema anew.
+  // A new fetcher makes GraphiQL load the schema again, with the new token.
   const fetcher = useCallback(
     async (parameters: FetcherParams) => {
       if (!token) {
         field.current?.focus();
-        return { errors: [new GraphQLError(MISSING)] };
+        return { errors: [new GraphQLError(NO_TOKEN)] };
       }
-      const answer = await ask(token, parameters, setVerdict);
+      const response = await request(token, parameters, setStatus);
       if (parameters.operationName !== "IntrospectionQuery") {
-        const known = learn(storage.atHand.read().known, parameters.query, answer.data);
-        storage.atHand.write({ known });
+        const known = addKnownValues(storage.autofill.read().known, parameters.query, response.data);
+        storage.autofill.write({ known });
         setKnown(known);
       }
-      return answer;
+      return response;
     },
     [token],
   );
 
   return (
     <>
-      <TokenBar token={token} verdict={verdict} onToken={accept} field={field} />
+      <TokenBar token={token} status={status} onToken={changeToken} field={field} />
       <main>
         <GraphiQL
           fetcher={fetcher}
-          // Without a token there is nothing to ask for: null keeps GraphiQL from trying.
+          // null keeps GraphiQL from loading the schema without a token.
           {...(token ? {} : { schema: null })}
           schemaDescription
           inputValueDeprecation
@@ -65,9 +65,9 @@ export function Playground() {
           <GraphiQL.Logo>
             <span className="logo">GraphiQL</span>
           </GraphiQL.Logo>
-          <AtHand known={known} />
-          <Narrow />
-          <SchemaError />
+          <VariableAutofill known={known} />
+          <NarrowLayout />
+          <SchemaErrorReset />
         </GraphiQL>
       </main>
     </>

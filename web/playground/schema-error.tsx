@@ -1,8 +1,8 @@
 import { pick, useGraphiQL } from "@graphiql/react";
 import { useEffect, useRef } from "react";
 
-/** GraphiQL shows among the answers why there is no schema, and leaves it there when there is one. */
-export function SchemaError() {
+/** Clears the schema error from the response pane once the schema is loaded, which GraphiQL does not do. */
+export function SchemaErrorReset() {
   const { fetchError, responseEditor } = useGraphiQL(pick("fetchError", "responseEditor"));
   const shown = useRef<string>(null);
 

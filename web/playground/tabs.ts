@@ -1,6 +1,6 @@
-// The tabs that the page opens with. In order, they work on an empty server.
+// The default tabs. Run in order, they work on an empty server.
 
-import { PLACEHOLDER } from "./ids";
+import { PLACEHOLDER } from "./known-values";
 
 export interface Tab {
   query: string;
@@ -11,8 +11,8 @@ const { memberbase, member } = PLACEHOLDER;
 
 export const TABS: [Tab, ...Tab[]] = [
   {
-    query: `# 1. A memberbase. Its id is filled
-# into the tabs that follow.
+    query: `# 1. Create a memberbase. Its id is
+# filled into the next tabs.
 mutation CreateMemberbase($name: String!) {
   createMemberbase(input: { name: $name }) {
     memberbase {
@@ -28,8 +28,8 @@ mutation CreateMemberbase($name: String!) {
 }`,
   },
   {
-    query: `# 2. Three members. The ref is your
-# own key. Run it again: no change.
+    query: `# 2. Upsert members by ref, your
+# own key. Run again: UNCHANGED.
 mutation UpsertMembers(
   $memberbaseId: ID!
   $members: [MemberInput!]!
@@ -62,7 +62,7 @@ mutation UpsertMembers(
 }`,
   },
   {
-    query: `# 3. One member. By ref it is { ref:
+    query: `# 3. Read a member. By ref: { ref:
 # { memberbaseId: …, ref: "ann" } }
 query ReadMember($memberId: ID!) {
   member(by: { id: $memberId }) {
@@ -79,8 +79,8 @@ query ReadMember($memberId: ID!) {
 }`,
   },
   {
-    query: `# 4. Pages of two. Run it again: the
-# endCursor is filled in as after.
+    query: `# 4. Read pages of two. Run again:
+# $after moves to the next page.
 query PageMembers(
   $memberbaseId: ID!
   $after: String
@@ -109,7 +109,8 @@ query PageMembers(
 }`,
   },
   {
-    query: `# 5. Filters combine: and, or, not.
+    query: `# 5. Filter members by conditions
+# that combine with and, or, not.
 query FilterMembers(
   $memberbaseId: ID!
   $filter: MemberFilter
@@ -137,8 +138,8 @@ query FilterMembers(
 }`,
   },
   {
-    query: `# 6. Nothing goes where more than
-# atMost would. dryRun: true tells.
+    query: `# 6. Delete members: none if more
+# than atMost. dryRun previews it.
 mutation DeleteMembers(
   $memberbaseId: ID!
   $refs: [String!]!

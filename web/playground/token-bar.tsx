@@ -1,25 +1,25 @@
 import { type RefObject, useEffect, useState } from "react";
 
-import type { Verdict } from "./ask";
+import type { TokenStatus } from "./request";
 
 interface Properties {
   token: string;
-  verdict: Verdict;
+  status: TokenStatus;
   onToken: (token: string) => void;
   field: RefObject<HTMLInputElement | null>;
 }
 
-/** Whoever types and does not press Enter is done after this time. */
-const PAUSE = 600;
+/** Time after the last keystroke at which the token is used without Enter. */
+const DEBOUNCE_MS = 600;
 
-/** The field for the token, and a word on it where one is wanted. */
-export function TokenBar({ token, verdict, onToken, field }: Properties) {
+/** The token field, with a message if the token is missing or rejected. */
+export function TokenBar({ token, status, onToken, field }: Properties) {
   const [draft, setDraft] = useState(token);
   const typed = draft.trim();
 
   useEffect(() => {
     if (typed === token) return;
-    const timer = setTimeout(onToken, PAUSE, typed);
+    const timer = setTimeout(onToken, DEBOUNCE_MS, typed);
     return () => clearTimeout(timer);
   }, [typed, token, onToken]);
 
@@ -33,7 +33,7 @@ export function TokenBar({ token, verdict, onToken, field }: Properties) {
         }}
       >
         <label htmlFor="token">API token</label>
-        {/* No password field: browsers offer to keep those. */}
+        {/* Not a password field: browsers offer to save passwords. */}
         <input
           id="token"
           ref={field}
@@ -43,29 +43,29 @@ export function TokenBar({ token, verdict, onToken, field }: Properties) {
           autoCapitalize="off"
           autoCorrect="off"
           spellCheck={false}
-          placeholder="paste it here"
-          aria-describedby="word"
-          aria-invalid={verdict === "refused"}
+          placeholder="Paste a token"
+          aria-describedby="token-status"
+          aria-invalid={status === "rejected"}
           value={draft}
           onChange={(event) => setDraft(event.target.value)}
         />
       </form>
-      <p id="word" role="status" className={token ? verdict : "wanted"}>
-        {word(token, verdict)}
+      <p id="token-status" role="status" className={token ? status : "missing"}>
+        {message(token, status)}
       </p>
     </header>
   );
 }
 
-function word(token: string, verdict: Verdict) {
+function message(token: string, status: TokenStatus) {
   if (!token) {
     return (
       <>
-        Paste an API token to begin: the server prints one at its first start, and{" "}
-        <code>memberbase token create --access admin --description playground</code> makes another. It stays in this
-        browser tab and goes when the tab is closed.
+        Paste an API token to start. The server prints one when it first starts;{" "}
+        <code>memberbase token create --access admin --description playground</code> creates another. The token is kept in
+        this browser tab only, until you close it.
       </>
     );
   }
-  return verdict === "refused" ? "The server does not know this token: it is mistyped, revoked or past its time." : null;
+  return status === "rejected" ? "The server does not recognise this token: it is mistyped, revoked or expired." : null;
 }

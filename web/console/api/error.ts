@@ -7,13 +7,13 @@ interface Properties {
   cause?: unknown;
 }
 
-/** What the server answered in place of data, or that it did not answer. docs/errors.md has the codes. */
+/** An error of the API, or a request that got no response. docs/errors.md lists the codes. */
 export class ApiError extends Error {
   readonly code: string;
   readonly path: (string | number)[];
   readonly traceId: string | undefined;
   readonly retryable: boolean;
-  /** All that the answer tells of it: failures, failureCount, the path in the input. */
+  /** The extensions of the GraphQL error, for example failures and failureCount. */
   readonly extensions: Record<string, unknown>;
 
   constructor(message: string, { code, path, traceId, retryable, extensions, cause }: Properties) {
@@ -32,11 +32,11 @@ export function unreachable(cause: unknown) {
 }
 
 export function notFound(what: string) {
-  return new ApiError(`${what} does not exist, or your token does not see it`, { code: "NOT_FOUND" });
+  return new ApiError(`${what} does not exist, or your token has no access to it`, { code: "NOT_FOUND" });
 }
 
-/** A sentence for people: the server's messages begin in lower case and have no full stop. */
-export function sentence(error: unknown): string {
+/** Returns the message as a sentence. The server's messages begin in lower case and have no full stop. */
+export function toSentence(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const text = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?…]$/.test(text) ? text : `${text}.`;

@@ -1,4 +1,4 @@
-/** How an operation is sent, by pages and by the worker of an import alike. `body` is JSON. */
+/** Returns the fetch options of an operation, for pages and the import worker. `body` is JSON. */
 export function post(token: string, body: string, signal: AbortSignal | null): RequestInit {
   return {
     method: "POST",

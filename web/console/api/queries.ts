@@ -1,31 +1,31 @@
 import { QueryClient, queryOptions } from "@tanstack/react-query";
 
 import type { TypedDocumentString } from "../gql/graphql";
-import { ask } from "./ask";
+import { request } from "./request";
 import { ApiError } from "./error";
 
-/** What is of no memberbase: the list of them, the tokens. */
-export const SERVER = "server";
+/** The scope of queries outside a memberbase: the list of memberbases, and API tokens. */
+export const SERVER_SCOPE = "server";
 
 /**
- * A query for `useQuery`. Its scope is the id of the memberbase that it reads in, or SERVER: `refresh(scope)` has all
- * queries of a scope asked again.
+ * Returns the options of `useQuery` for a document. The scope is the id of the memberbase that the query reads, or
+ * SERVER_SCOPE. `refresh(scope)` refetches all queries of a scope.
  */
-export function asking<Data, Variables>(
+export function queryFor<Data, Variables>(
   scope: string,
   document: TypedDocumentString<Data, Variables>,
   variables: Variables,
 ) {
   return queryOptions({
     queryKey: [scope, document.toString(), variables],
-    queryFn: ({ signal }) => ask(document, variables, signal),
+    queryFn: ({ signal }) => request(document, variables, signal),
   });
 }
 
 export const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      // Of this server alone, which may be on this machine: what the browser thinks of the network does not matter.
+      // The server may run on this machine, so the browser's online state does not matter.
       networkMode: "always",
       staleTime: 15_000,
       refetchOnWindowFocus: false,

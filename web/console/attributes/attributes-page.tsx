@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
-import { asking } from "../api/queries";
+import { queryFor } from "../api/queries";
 import type { AttributeType } from "../gql/graphql";
 import { AttributeSchema } from "../members/documents";
 import type { CurrentMemberbase } from "../pages";
-import { may, useToken } from "../token";
+import { hasAccess, useToken } from "../token";
 import { Button, IconButton } from "../ui/button";
 import { Select, TextField } from "../ui/field";
 import { Badge, Card, Page } from "../ui/page";
@@ -13,20 +13,20 @@ import { Empty, Failure, Loading } from "../ui/states";
 import { cell, Table } from "../ui/table";
 import style from "./attributes.module.css";
 import { SaveDialog } from "./save-dialog";
-import { badKey, type Definition, typeLabel, TYPES } from "./schema";
+import { keyError, type Definition, typeLabel, TYPES } from "./schema";
 
 export default function AttributesPage({ memberbase }: { memberbase: CurrentMemberbase }) {
-  const admin = may(useToken(), "ADMIN");
-  const { data, error, refetch } = useQuery(asking(memberbase.id, AttributeSchema, { id: memberbase.id }));
+  const admin = hasAccess(useToken(), "ADMIN");
+  const { data, error, refetch } = useQuery(queryFor(memberbase.id, AttributeSchema, { id: memberbase.id }));
   const schema = data?.memberbase?.attributeSchema;
   return (
     <Page
       title="Attributes"
       within={memberbase.name}
-      description="What the members of this memberbase may have, and of which type each value is. Anything else is refused."
+      description="The attributes that members of this memberbase can have, and the type of each. Other attributes are rejected."
     >
       {error && !schema ? (
-        <Failure title="The attributes could not be read" error={error} onRetry={() => void refetch()} />
+        <Failure title="Couldn't load the attributes" error={error} onRetry={() => void refetch()} />
       ) : !schema ? (
         <Card flush>
           <Loading />
@@ -35,17 +35,21 @@ export default function AttributesPage({ memberbase }: { memberbase: CurrentMemb
         <Editor memberbaseId={memberbase.id} schema={schema} />
       ) : (
         <Card flush>
-          {schema.length === 0 ? <Nothing>An ADMIN token declares them.</Nothing> : <ReadOnly schema={schema} />}
+          {schema.length === 0 ? (
+            <NoAttributes>An ADMIN token can add attributes.</NoAttributes>
+          ) : (
+            <ReadOnly schema={schema} />
+          )}
         </Card>
       )}
     </Page>
   );
 }
 
-function Nothing({ children }: { children: string }) {
+function NoAttributes({ children }: { children: string }) {
   return (
     <Empty icon="attributes" title="No attributes yet">
-      Without any, a member is a ref alone. {children}
+      Members have only a ref. {children}
     </Empty>
   );
 }
@@ -73,22 +77,22 @@ function ReadOnly({ schema }: { schema: Definition[] }) {
   );
 }
 
-/** Changes are collected, and saved at once: the API replaces the whole schema. */
+/** Collects changes and saves them together, because the API replaces the whole schema. */
 function Editor({ memberbaseId, schema }: { memberbaseId: string; schema: Definition[] }) {
   const [draft, setDraft] = useState<Definition[] | null>(null);
-  const [saves, setSaves] = useState(false);
+  const [isReviewing, setReviewing] = useState(false);
   const rows = draft ?? schema;
-  const isChanged = draft !== null && !same(draft, schema);
-  useUnsaved(isChanged);
+  const isChanged = draft !== null && !isSameSchema(draft, schema);
+  useLeaveConfirmation(isChanged);
   const removed = schema.filter(({ key }) => !rows.some((row) => row.key === key));
-  const was = (key: string) => schema.find((attribute) => attribute.key === key)?.type;
+  const storedType = (key: string) => schema.find((attribute) => attribute.key === key)?.type;
   const change = (key: string, type: AttributeType) =>
     setDraft(rows.map((row) => (row.key === key ? { key, type } : row)));
   return (
     <>
       <Card flush>
         {rows.length === 0 && removed.length === 0 ? (
-          <Nothing>Declare the first one below, or import a file and declare its columns there.</Nothing>
+          <NoAttributes>Add the first attribute below, or import a file and add its columns as attributes.</NoAttributes>
         ) : (
           <Table label="Attributes">
             <thead>
@@ -105,8 +109,8 @@ function Editor({ memberbaseId, schema }: { memberbaseId: string; schema: Defini
                 <tr key={key}>
                   <td className={style.key}>
                     <code>{key}</code>
-                    {was(key) === undefined && <Badge tone="good">New</Badge>}
-                    {was(key) !== undefined && was(key) !== type && <Badge tone="warn">Changed</Badge>}
+                    {storedType(key) === undefined && <Badge tone="good">New</Badge>}
+                    {storedType(key) !== undefined && storedType(key) !== type && <Badge tone="warn">Changed</Badge>}
                   </td>
                   <td className={style.type}>
                     <Select
@@ -136,7 +140,7 @@ function Editor({ memberbaseId, schema }: { memberbaseId: string; schema: Defini
                   <td className={cell.actions}>
                     <IconButton
                       icon="refresh"
-                      label={`Put ${attribute.key} back`}
+                      label={`Restore ${attribute.key}`}
                       onPress={() => setDraft([...rows, attribute])}
                     />
                   </td>
@@ -145,27 +149,27 @@ function Editor({ memberbaseId, schema }: { memberbaseId: string; schema: Defini
             </tbody>
           </Table>
         )}
-        <Add schema={rows} onAdd={(attribute) => setDraft([...rows, attribute])} />
+        <AddAttribute schema={rows} onAdd={(attribute) => setDraft([...rows, attribute])} />
       </Card>
       {isChanged && (
         <div className={style.bar} role="region" aria-label="Unsaved changes">
-          <span>There are unsaved changes.</span>
+          <span>You have unsaved changes.</span>
           <div className={style.buttons}>
             <Button onPress={() => setDraft(null)}>Discard</Button>
-            <Button variant="primary" onPress={() => setSaves(true)}>
+            <Button variant="primary" onPress={() => setReviewing(true)}>
               Review and save
             </Button>
           </div>
         </div>
       )}
-      {saves && draft && (
+      {isReviewing && draft && (
         <SaveDialog
           memberbaseId={memberbaseId}
           schema={schema}
           draft={draft}
-          onClose={() => setSaves(false)}
+          onClose={() => setReviewing(false)}
           onSaved={() => {
-            setSaves(false);
+            setReviewing(false);
             setDraft(null);
           }}
         />
@@ -174,10 +178,10 @@ function Editor({ memberbaseId, schema }: { memberbaseId: string; schema: Defini
   );
 }
 
-function Add({ schema, onAdd }: { schema: Definition[]; onAdd: (attribute: Definition) => void }) {
+function AddAttribute({ schema, onAdd }: { schema: Definition[]; onAdd: (attribute: Definition) => void }) {
   const [key, setKey] = useState("");
   const [type, setType] = useState<AttributeType>("STRING");
-  const error = key === "" ? undefined : badKey(key, schema);
+  const error = key === "" ? undefined : keyError(key, schema);
   return (
     <form
       className={style.add}
@@ -189,7 +193,7 @@ function Add({ schema, onAdd }: { schema: Definition[]; onAdd: (attribute: Defin
       }}
     >
       <TextField label="New attribute" placeholder="plan" value={key} onChange={setKey} error={error} mono />
-      <Select label="Its type" options={TYPES} value={type} onChange={setType} />
+      <Select label="Type" options={TYPES} value={type} onChange={setType} />
       <Button type="submit" icon="plus" isDisabled={key === "" || error !== undefined}>
         Add
       </Button>
@@ -197,19 +201,19 @@ function Add({ schema, onAdd }: { schema: Definition[]; onAdd: (attribute: Defin
   );
 }
 
-function same(one: Definition[], other: Definition[]) {
+function isSameSchema(one: Definition[], other: Definition[]) {
   return (
     one.length === other.length &&
     one.every(({ key, type }) => other.some((attribute) => attribute.key === key && attribute.type === type))
   );
 }
 
-/** Whoever leaves is asked first. */
-function useUnsaved(isUnsaved: boolean) {
+/** Asks for confirmation before the page is closed with unsaved changes. */
+function useLeaveConfirmation(isUnsaved: boolean) {
   useEffect(() => {
     if (!isUnsaved) return;
-    const hold = (event: BeforeUnloadEvent) => event.preventDefault();
-    addEventListener("beforeunload", hold);
-    return () => removeEventListener("beforeunload", hold);
+    const confirmLeave = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", confirmLeave);
+    return () => removeEventListener("beforeunload", confirmLeave);
   }, [isUnsaved]);
 }

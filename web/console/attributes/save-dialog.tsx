@@ -1,7 +1,7 @@
 import { useMutation, useQueries } from "@tanstack/react-query";
 
-import { ask } from "../api/ask";
-import { asking, refresh } from "../api/queries";
+import { request } from "../api/request";
+import { queryFor, refresh } from "../api/queries";
 import { counted } from "../format";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -18,21 +18,21 @@ interface Properties {
   onSaved: () => void;
 }
 
-/** Tells what changes, and which of it the API would refuse: a key that members have values of stays as it is. */
+/** Lists the changes, and those that the API would reject: an attribute that members have values of cannot change. */
 export function SaveDialog({ memberbaseId, schema, draft, onClose, onSaved }: Properties) {
   const find = (attributes: Definition[], key: string) => attributes.find((attribute) => attribute.key === key);
   const added = draft.filter(({ key }) => !find(schema, key));
-  const touched = schema.filter(({ key, type }) => find(draft, key)?.type !== type);
+  const changed = schema.filter(({ key, type }) => find(draft, key)?.type !== type);
   const counts = useQueries({
-    queries: touched.map(({ key }) => ({ ...asking(memberbaseId, CountWithAttribute, { memberbaseId, key }), staleTime: 0 })),
+    queries: changed.map(({ key }) => ({ ...queryFor(memberbaseId, CountWithAttribute, { memberbaseId, key }), staleTime: 0 })),
   });
   const failed = counts.find(({ error }) => error);
-  const held = counts.some(({ data }) => (data?.members?.totalCount ?? 0) > 0);
+  const isInUse = counts.some(({ data }) => (data?.members?.totalCount ?? 0) > 0);
   const isCounting = counts.some(({ isFetching }) => isFetching);
   const save = useMutation({
-    mutationFn: () => ask(SetAttributeSchema, { input: { memberbaseId, attributes: draft } }),
+    mutationFn: () => request(SetAttributeSchema, { input: { memberbaseId, attributes: draft } }),
     onSuccess: async () => {
-      toast("Saved the attributes");
+      toast("Attributes saved");
       await refresh(memberbaseId);
       onSaved();
     },
@@ -40,7 +40,7 @@ export function SaveDialog({ memberbaseId, schema, draft, onClose, onSaved }: Pr
   return (
     <Dialog
       isOpen
-      alert={touched.length > 0}
+      alert={changed.length > 0}
       onClose={onClose}
       title="Save these changes?"
       footer={
@@ -48,7 +48,7 @@ export function SaveDialog({ memberbaseId, schema, draft, onClose, onSaved }: Pr
           <Button onPress={onClose}>Cancel</Button>
           <Button
             variant="primary"
-            isDisabled={held || isCounting || failed !== undefined}
+            isDisabled={isInUse || isCounting || failed !== undefined}
             isPending={save.isPending}
             onPress={() => save.mutate()}
           >
@@ -63,9 +63,9 @@ export function SaveDialog({ memberbaseId, schema, draft, onClose, onSaved }: Pr
             <strong>Add</strong> <code>{key}</code>: {typeLabel(type)}
           </li>
         ))}
-        {touched.map(({ key, type }, place) => {
+        {changed.map(({ key, type }, index) => {
           const now = find(draft, key);
-          const count = counts[place]?.data?.members?.totalCount;
+          const count = counts[index]?.data?.members?.totalCount;
           return (
             <li key={key}>
               {now ? (
@@ -77,13 +77,14 @@ export function SaveDialog({ memberbaseId, schema, draft, onClose, onSaved }: Pr
                   <strong>Remove</strong> <code>{key}</code>
                 </>
               )}
-              <p className={count ? style.held : style.note}>
+              <p className={count ? style.blocked : style.note}>
                 {count === undefined ? (
-                  <Pending label="counting the members that have a value of it" />
+                  <Pending label="Counting members that have a value" />
                 ) : count === 0 ? (
-                  "No member has a value of it."
+                  "No members have a value."
                 ) : (
-                  `${counted(count, "member has", "members have")} a value of it. It can’t be ${now ? "given another type" : "removed"} until that is gone.`
+                  `${counted(count, "member has", "members have")} a value. ` +
+                  `Remove the values first to ${now ? "change the type" : "remove the attribute"}.`
                 )}
               </p>
             </li>
@@ -92,7 +93,7 @@ export function SaveDialog({ memberbaseId, schema, draft, onClose, onSaved }: Pr
       </ul>
       {failed?.error && (
         <Failure
-          title="The members could not be counted"
+          title="Couldn't count the members"
           error={failed.error}
           onRetry={() => counts.forEach(({ refetch }) => void refetch())}
         />

@@ -10,7 +10,7 @@ export const TYPES: { key: AttributeType; label: string; hint: string }[] = [
   { key: "STRING", label: "Text", hint: "Any text." },
   { key: "NUMBER", label: "Number", hint: "A number, such as 42 or -2.5." },
   { key: "BOOLEAN", label: "Yes or no", hint: "true or false." },
-  { key: "DATE", label: "Date", hint: "A day, 2026-01-31, or a moment, 2026-01-31T12:00:00Z." },
+  { key: "DATE", label: "Date", hint: "A day, such as 2026-01-31, or a time, such as 2026-01-31T12:00:00Z." },
   { key: "STRING_LIST", label: "List of texts", hint: 'Such as ["a", "b"].' },
 ];
 
@@ -38,8 +38,8 @@ export const CountWithAttribute = graphql(`
   }
 `);
 
-/** Why a key can't be added, in a sentence. */
-export function badKey(key: string, schema: readonly Definition[]): string | undefined {
-  if (schema.some((attribute) => attribute.key === key)) return "There is an attribute of this key already.";
-  return new TextEncoder().encode(key).length > 128 ? "A key has 128 bytes at most." : undefined;
+/** Returns a message if the key can't be added. */
+export function keyError(key: string, schema: readonly Definition[]): string | undefined {
+  if (schema.some((attribute) => attribute.key === key)) return "An attribute with this key already exists.";
+  return new TextEncoder().encode(key).length > 128 ? "A key has at most 128 bytes." : undefined;
 }

@@ -1,4 +1,4 @@
-// GraphQL over HTTP for what does no harm when it is done twice: it is tried again where the failure passes.
+// Sends idempotent GraphQL operations over HTTP, and retries them after transient failures.
 
 import { post } from "../api/post";
 import { Retries } from "./retries";
@@ -72,7 +72,7 @@ async function attempt({ endpoint, token, fetch: send = fetch }: Server, body: s
     text = await response.text();
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
-    throw new CallError(late ? "the server did not answer in time" : "the server can't be reached", { passing: true });
+    throw new CallError(late ? "the server did not respond in time" : "the server can't be reached", { passing: true });
   }
   return judge(response, text);
 }
@@ -95,7 +95,7 @@ function judge(response: Response, text: string): unknown {
   if (answer?.data) return answer.data;
   // Something before the server answers in its place.
   const code = response.status === 413 ? "PAYLOAD_TOO_LARGE" : "";
-  const message = `the server answers ${response.status} ${response.statusText}`.trim();
+  const message = `the server returned HTTP status ${response.status} ${response.statusText}`.trim();
   throw new CallError(message, { code, passing: PASSING.includes(response.status), after });
 }
 

@@ -1,5 +1,5 @@
-// Cells of CSV: what a text between two separators says, by the type of its attribute. `\N` is no value; a text that is
-// itself made of backslashes and an N has one backslash more.
+// Converts CSV cells to JSON by the type of their attribute. `\N` means no value; a value that consists of backslashes and an N
+// is escaped with one more backslash.
 
 export type AttributeType = "STRING" | "NUMBER" | "BOOLEAN" | "DATE" | "STRING_LIST";
 

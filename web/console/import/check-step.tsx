@@ -80,11 +80,11 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
           {!hasEnded && <RunningBar progress={progress} label="Check" />}
           {progress && <Counts progress={progress} dryRun />}
           {hasEnded && replaces && <Missing state={state} />}
-          {problem !== null && <Failure title="The check did not come to its end" error={problem} onRetry={onRetry} />}
+          {problem !== null && <Failure title="The check couldn't finish" error={problem} onRetry={onRetry} />}
           <div className={style.buttons} data-start>
             {!hasEnded && (
               <Button isPending={state.isStopping} onPress={work.stop}>
-                Stop the check
+                Stop check
               </Button>
             )}
             {hasEnded && result?.end === "limited" && <Button onPress={onAll}>Check the whole file</Button>}
@@ -93,7 +93,7 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
       </Card>
       {hasEnded && problem === null && isUseless && (
         <p className={style.warning} role="status">
-          {result.end === "complete" && result.read === 0 ? "The file has no rows" : "The check accepted no row"}: there is
+          {result.end === "complete" && result.read === 0 ? "The file has no rows" : "No rows passed the check"}: there is
           nothing to import.
         </p>
       )}
@@ -115,16 +115,16 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
 }
 
 function title({ phase, result }: State): string {
-  if (phase !== "ended") return "Trying it out: nothing is changed";
+  if (phase !== "ended") return "Checking the file: nothing is changed";
   switch (result?.end) {
     case "complete":
-      return `What would happen, by all ${counted(result.read, "row")} of the file`;
+      return `Preview of ${counted(result.read, "row")}`;
     case "limited":
-      return `What would happen, by the first ${counted(result.read, "row")}`;
+      return `Preview of the first ${counted(result.read, "row")}`;
     case "stopped":
-      return `The check was stopped after ${counted(result.done, "row")}`;
+      return `Check stopped after ${counted(result.done, "row")}`;
     default:
-      return "What would happen";
+      return "Preview";
   }
 }
 
@@ -133,18 +133,18 @@ function Missing({ state: { prospect, result } }: { state: State }) {
   if (result?.end !== "complete") return null;
   if (!prospect) {
     const why = result.ofNobody
-      ? `${counted(result.ofNobody, "row")} can’t be attributed to a member, so nobody would be deleted: correct the rejected rows below and check the file again.`
-      : "Nobody would be deleted.";
+      ? `${counted(result.ofNobody, "row")} can't be attributed to a member, so no members would be deleted. Correct the rejected rows below and check the file again.`
+      : "No members would be deleted.";
     return <p className={style.warning}>{why}</p>;
   }
   const { missing, members } = prospect;
-  if (missing === 0) return <p>Everybody who is there now is in the file: nobody would be deleted.</p>;
+  if (missing === 0) return <p>Every member is in the file. No members would be deleted.</p>;
   return (
     <p className={style.warning}>
       <strong>
         {formatNumber(missing)} of {counted(members, "member")} ({percent(missing / members)})
       </strong>{" "}
-      would be deleted, with all that belongs to them: they are not in the file.
+      {missing === 1 ? "is" : "are"} not in the file and would be deleted, with everything attached to {missing === 1 ? "it" : "them"}.
     </p>
   );
 }

@@ -1,11 +1,11 @@
 import { useMutation } from "@tanstack/react-query";
 
 import { type Definition, SetAttributeSchema } from "../attributes/schema";
-import { ask } from "../api/ask";
+import { request } from "../api/request";
 import { refresh } from "../api/queries";
 import { counted } from "../format";
 import { AttributeSchema } from "../members/documents";
-import { may, useToken } from "../token";
+import { hasAccess, useToken } from "../token";
 import { Button } from "../ui/button";
 import { Checkbox, Select } from "../ui/field";
 import { Card } from "../ui/page";
@@ -22,8 +22,8 @@ import { fileSize } from "./words";
 
 const FORMATS: { key: Format; label: string }[] = [
   { key: "csv", label: "CSV" },
-  { key: "ndjson", label: "A JSON object a line" },
-  { key: "lines", label: "A ref a line" },
+  { key: "ndjson", label: "NDJSON" },
+  { key: "lines", label: "One ref per line" },
 ];
 
 const SEPARATORS: { key: Separator; label: string }[] = [
@@ -42,8 +42,8 @@ const ENCODINGS: { key: Encoding; label: string }[] = [
 
 const MODES: { key: Mode; label: string }[] = [
   { key: "UPSERT", label: "Create and update" },
-  { key: "INSERT_ONLY", label: "Only create new ones" },
-  { key: "UPDATE_ONLY", label: "Only update those that are there" },
+  { key: "INSERT_ONLY", label: "Only create new members" },
+  { key: "UPDATE_ONLY", label: "Only update existing members" },
 ];
 
 interface Properties {
@@ -57,7 +57,7 @@ interface Properties {
 }
 
 export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onReady }: Properties) {
-  const admin = may(useToken(), "ADMIN");
+  const admin = hasAccess(useToken(), "ADMIN");
   const { kind } = plan.sample;
   const reread = useMutation({
     mutationFn: (said: Partial<Kind>) => planOf(plan.file, { ...plan.said, ...said }, schema),
@@ -67,7 +67,7 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
   const declare = useMutation({
     mutationFn: (added: Definition[]) => declareAttributes(memberbaseId, added),
     onSuccess: async (_, added) => {
-      toast(`Declared ${counted(added.length, "attribute")}`);
+      toast(`Added ${counted(added.length, "attribute")}`);
       await refresh(memberbaseId);
       onReady(declared(plan));
     },
@@ -92,7 +92,7 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
             />
             {kind.format === "csv" && (
               <Select
-                label="Between cells"
+                label="Separator"
                 options={SEPARATORS}
                 value={kind.separator}
                 onChange={(separator) => reread.mutate({ separator })}
@@ -105,11 +105,11 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
               onChange={(encoding) => reread.mutate({ encoding })}
             />
           </div>
-          {reread.error && <Failure title="So the file can’t be read" error={fileError(reread.error)} />}
+          {reread.error && <Failure title="Couldn't read the file with these settings" error={fileError(reread.error)} />}
         </div>
       </Card>
       {isEmpty ? (
-        <Failure title="Nothing is in the file" error={fileError("it has no rows: choose another one, or say what it is above")} />
+        <Failure title="Nothing to import" error={fileError("the file has no rows: choose another file, or correct its format above")} />
       ) : (
         <>
           {kind.format === "csv" && <CsvColumns plan={plan} schema={schema} admin={admin} onChange={onChange} />}
@@ -118,24 +118,24 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
           )}
           <Card>
             <div className={style.section}>
-              <h2>What it does</h2>
+              <h2>Import options</h2>
               <div className={style.fields}>
                 <Select label="Members" options={MODES} value={plan.mode} onChange={(mode) => onChange({ ...plan, mode })} />
               </div>
               <div className={style.option}>
                 <Checkbox isSelected={plan.replaces} onChange={(replaces) => onChange({ ...plan, replaces })}>
-                  <span>Replace the list: members who are not in this file are deleted</span>
+                  <span>Replace the list: delete members that are not in this file</span>
                 </Checkbox>
                 <p>
-                  For a file that is the whole list. You see how many would go before anything is done, and are asked again
-                  before anybody is deleted.
+                  For a file that is the complete list. You see how many members would be deleted before the import starts, and
+                  confirm again before they are deleted.
                 </p>
               </div>
             </div>
           </Card>
         </>
       )}
-      {declare.error && <Failure title="The attributes could not be declared" error={declare.error} />}
+      {declare.error && <Failure title="Couldn't add the attributes" error={declare.error} />}
       <div className={style.buttons}>
         <Button onPress={onBack}>Back</Button>
         <Button
@@ -144,7 +144,7 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
           isPending={declare.isPending}
           onPress={go}
         >
-          {added.length > 0 ? `Declare ${counted(added.length, "attribute")} and continue` : "Continue"}
+          {added.length > 0 ? `Add ${counted(added.length, "attribute")} and continue` : "Continue"}
         </Button>
       </div>
     </>
@@ -153,10 +153,10 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
 
 /** Adds to what is declared now, which may be more than when the page was loaded. */
 async function declareAttributes(memberbaseId: string, added: Definition[]) {
-  const { memberbase } = await ask(AttributeSchema, { id: memberbaseId });
+  const { memberbase } = await request(AttributeSchema, { id: memberbaseId });
   const there = memberbase?.attributeSchema ?? [];
   const attributes = [...there, ...added.filter(({ key }) => !there.some((attribute) => attribute.key === key))];
-  return ask(SetAttributeSchema, { input: { memberbaseId, attributes } });
+  return request(SetAttributeSchema, { input: { memberbaseId, attributes } });
 }
 
 /** The plan once what was new is declared. */

@@ -1,4 +1,4 @@
-// What the columns of a CSV file are.
+// Maps the columns of a CSV file to the ref, the time of the last change and attributes, and converts records to rows.
 
 import { read, toJson, type AttributeType } from "./cell";
 import type { CsvRecord } from "./csv";

@@ -1,5 +1,5 @@
-// Recognizes files that hold no members, by how they begin, after unpacking. The command `sync` has the same table
-// (`src/commands/members_file/content.rs`); `tests/members_files.json` holds both to it.
+// Recognizes files that contain no members by their first bytes, after decompression. The command `sync` has the same table
+// (`src/commands/members_file/content.rs`); `tests/members_files.json` checks both.
 
 export const UTF_16 = "UTF-16 text: save it as UTF-8";
 

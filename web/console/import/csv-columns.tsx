@@ -34,7 +34,7 @@ export function CsvColumns({ plan, schema, admin, onChange }: Properties) {
   return (
     <Card flush>
       <div className={style.section} data-padded>
-        <h2>Which column says who it is</h2>
+        <h2>Which column identifies the member?</h2>
         <div className={style.fields}>
           <Select
             label="Ref"
@@ -43,15 +43,15 @@ export function CsvColumns({ plan, schema, admin, onChange }: Properties) {
             onChange={(key) => onChange({ ...plan, ref: place(key) })}
           />
           <Select
-            label="Last change at the source"
+            label="Last changed at source"
             options={[{ key: NONE, label: "No column" }, ...names]}
             value={sourceUpdatedAt === null ? NONE : String(sourceUpdatedAt)}
             onChange={(key) => onChange({ ...plan, sourceUpdatedAt: place(key) })}
           />
         </div>
         <p className={style.note}>
-          The ref is your own key for a member, kept letter by letter. With a time of the last change, a row that is older than
-          what is stored changes nothing.
+          The ref is your own key for a member, stored exactly as it is in the file. If you choose a column with the time of the
+          last change, rows that are older than the stored member change nothing.
         </p>
       </div>
       <Table label="Columns">
@@ -61,7 +61,7 @@ export function CsvColumns({ plan, schema, admin, onChange }: Properties) {
             <th scope="col" className={cell.wide}>
               Examples
             </th>
-            <th scope="col">Becomes</th>
+            <th scope="col">Import as</th>
           </tr>
         </thead>
         <tbody>
@@ -70,8 +70,8 @@ export function CsvColumns({ plan, schema, admin, onChange }: Properties) {
               <td className={style.column}>
                 <strong>{column.name || `Column ${at + 1}`}</strong>
                 {at === ref && <Badge tone="accent">Ref</Badge>}
-                {at === sourceUpdatedAt && <Badge tone="accent">Last change</Badge>}
-                {column.isRepeated && <Badge tone="warn">Twice in the header</Badge>}
+                {at === sourceUpdatedAt && <Badge tone="accent">Last changed</Badge>}
+                {column.isRepeated && <Badge tone="warn">Duplicate header</Badge>}
               </td>
               <td className={`${cell.wide} ${style.samples}`}>
                 {column.examples.map((example) => (
@@ -81,7 +81,7 @@ export function CsvColumns({ plan, schema, admin, onChange }: Properties) {
               <td className={style.becomes}>
                 <Becomes
                   name={column.name || `Column ${at + 1}`}
-                  none={isKey(at) ? "No attribute" : "Nothing: left out"}
+                  none={isKey(at) ? "No attribute" : "Don't import"}
                   target={column.target}
                   schema={schema}
                   admin={admin}
@@ -96,12 +96,12 @@ export function CsvColumns({ plan, schema, admin, onChange }: Properties) {
       {unknown.length > 0 && (
         <div className={style.unknown}>
           <span>
-            {counted(unknown.length, "column is", "columns are")} no attribute of this memberbase
-            {admin ? "." : ", and left out. An ADMIN token can declare them."}
+            {counted(unknown.length, "column matches", "columns match")} no attribute
+            {admin ? "." : " and will not be imported. An ADMIN token can add attributes."}
           </span>
           {admin && (
             <Button icon="plus" onPress={() => set(new Map(unknown.map((at) => [at, newAttribute(plan, at)])))}>
-              Make them attributes
+              Add as attributes
             </Button>
           )}
         </div>
@@ -128,7 +128,7 @@ function Becomes({ name, none, target, schema, admin, fault, onChange }: Becomes
   return (
     <div className={style.target}>
       <Select
-        label={`${name} becomes`}
+        label={`Import ${name} as`}
         labelHidden
         options={[{ key: NONE, label: none }, ...attributes, ...more]}
         value={value}

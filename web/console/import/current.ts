@@ -1,4 +1,4 @@
-// The import that runs in this tab. It goes on while other pages of the console are looked at.
+// The import of this tab, which continues while other pages of the console are open.
 
 import { useSyncExternalStore } from "react";
 

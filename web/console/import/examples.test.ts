@@ -1,4 +1,4 @@
-// The examples that this and the command `sync` have to read alike.
+// Checks the examples that the console and the command `sync` have to read in the same way.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -35,11 +35,14 @@ export function FileStep({ schema, onPlan }: { schema: Definition[]; onPlan: (pl
           take(event.dataTransfer.files);
         }}
       >
-        <span className={style.disc}>
+        <span className={style.iconCircle}>
           <Icon name="import" size={24} />
         </span>
         <h2>Drop a file here</h2>
-        <p>CSV, a JSON object a line, or a ref a line; packed with gzip or not. A million rows are fine.</p>
+        <p>
+          CSV, NDJSON (one JSON object per line), or one ref per line, optionally compressed with gzip. Files with a million
+          rows are fine.
+        </p>
         <Button variant="primary" isPending={look.isPending} onPress={() => input.current?.click()}>
           Choose a file
         </Button>
@@ -56,26 +59,26 @@ export function FileStep({ schema, onPlan }: { schema: Definition[]; onPlan: (pl
           }}
         />
       </div>
-      {look.error && <Failure title="The file could not be read" error={fileError(look.error)} />}
+      {look.error && <Failure title="Couldn't read the file" error={fileError(look.error)} />}
       <details className={style.help}>
-        <summary>What a file looks like</summary>
+        <summary>Example files</summary>
         <div className={style.examples}>
           <figure>
-            <figcaption>CSV, with a header</figcaption>
+            <figcaption>CSV with a header</figcaption>
             <pre>{"ref,plan,age\nann,gold,41\nben,,"}</pre>
           </figure>
           <figure>
-            <figcaption>A JSON object a line</figcaption>
+            <figcaption>NDJSON: one JSON object per line</figcaption>
             <pre>{'{"ref":"ann","attributes":{"plan":"gold"}}\n{"ref":"ben","attributes":{"age":null}}'}</pre>
           </figure>
           <figure>
-            <figcaption>A ref a line</figcaption>
+            <figcaption>One ref per line</figcaption>
             <pre>{"ann\nben"}</pre>
           </figure>
         </div>
         <p>
-          An empty cell removes the value, but of a text, which it makes empty; <code>\N</code> removes that too. A column that
-          is left out leaves its attribute as it is.
+          An empty cell removes the value; for a text attribute it stores an empty text. <code>\N</code> removes the value of any
+          attribute. Attributes without a column stay as they are.
         </p>
       </details>
     </Card>

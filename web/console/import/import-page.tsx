@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { asking } from "../api/queries";
+import { queryFor } from "../api/queries";
 import { AttributeSchema } from "../members/documents";
 import type { CurrentMemberbase } from "../pages";
 import { href } from "../router";
@@ -23,7 +23,7 @@ export default function ImportPage({ memberbase }: { memberbase: CurrentMemberba
     <Page
       title="Import"
       within={memberbase.name}
-      description="Brings members from a file. Doing it twice does no harm: what is stored already stays as it is."
+      description="Import members from a file. You can import the same file again: members that have not changed stay as they are."
     >
       {current === null || (isElsewhere && current.work.state.phase === "ended") ? (
         <Prepare memberbase={memberbase} />
@@ -36,14 +36,14 @@ export default function ImportPage({ memberbase }: { memberbase: CurrentMemberba
         <Card>
           <Empty
             icon="import"
-            title={`There is an import into ${current.memberbase.name}`}
+            title={`An import into ${current.memberbase.name} is in progress`}
             actions={
               <ButtonLink href={href(["memberbases", current.memberbase.id, "import"])} variant="primary">
-                Look at it
+                View import
               </ButtonLink>
             }
           >
-            One import at a time goes through a tab.
+            One import per tab at a time.
           </Empty>
         </Card>
       )}
@@ -54,11 +54,11 @@ export default function ImportPage({ memberbase }: { memberbase: CurrentMemberba
 function Prepare({ memberbase }: { memberbase: CurrentMemberbase }) {
   const [plan, setPlan] = useState<Plan | null>(null);
   const [isChecked, setChecked] = useState(false);
-  const { data, error, refetch } = useQuery(asking(memberbase.id, AttributeSchema, { id: memberbase.id }));
+  const { data, error, refetch } = useQuery(queryFor(memberbase.id, AttributeSchema, { id: memberbase.id }));
   const schema = data?.memberbase?.attributeSchema;
   // What was read before still holds.
   if (error && !schema) {
-    return <Failure title="The attributes could not be read" error={error} onRetry={() => void refetch()} />;
+    return <Failure title="Couldn't load the attributes" error={error} onRetry={() => void refetch()} />;
   }
   if (!schema) {
     return (

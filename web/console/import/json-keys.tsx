@@ -18,10 +18,10 @@ export function JsonKeys({ keys, admin, onChange }: Properties) {
   return (
     <Card>
       <div className={style.section}>
-        <h2>Keys that are no attribute of this memberbase</h2>
+        <h2>Keys that match no attribute</h2>
         <p className={style.note}>
-          Rows that have them are rejected.{" "}
-          {admin ? "Choose which of them become attributes." : "An ADMIN token can declare them."}
+          Rows with these keys are rejected.{" "}
+          {admin ? "Choose the keys to add as attributes." : "An ADMIN token can add attributes."}
         </p>
         <ul className={style.keys}>
           {keys.map(({ key, type, isWanted }) => (

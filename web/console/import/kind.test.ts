@@ -103,7 +103,7 @@ test("a file of another kind is rejected, packed or not", async () => {
   const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 0x1a, 10, 0xe9]);
   await assert.rejects(sample(new File([png], "members.txt"), {}), { message: "the file is a PNG image: save it as CSV" });
   const nul = sample(new File(["ref,plan\nann,go\0ld\n"], "members.csv"), {});
-  await assert.rejects(nul, { message: "the file holds NUL bytes, as no text does: save it as CSV" });
+  await assert.rejects(nul, { message: "the file contains NUL bytes, so it is not text: save it as CSV" });
   const header = sample(new File(['ref,"pl"an"\nann,gold\n'], "members.csv"), {});
   await assert.rejects(header, { message: /^line 1: not CSV: text follows a closing quote;/ });
 });

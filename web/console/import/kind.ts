@@ -1,5 +1,5 @@
-// What a file is: how it is packed, how its letters are written, and what its lines mean. All of it is guessed by the name and
-// the first bytes, and can be said by the person.
+// The compression, encoding and format of a file. They are detected from the name and the first bytes, and can be overridden by
+// the person.
 
 import { isSplitEvenly, utf16Of } from "./content";
 

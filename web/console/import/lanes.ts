@@ -1,5 +1,5 @@
-// The way of rows to the requests in flight. Rows of one ref always take the same lane, and a lane sends one batch after the
-// other: however many are in flight, what a file says later of a member is stored later.
+// Distributes rows to concurrent requests. Rows of one ref always take the same lane, and a lane sends one batch at a time, so
+// rows of one member are stored in the order of the file.
 
 import type { Row } from "./row";
 

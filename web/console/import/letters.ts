@@ -1,4 +1,4 @@
-// Bytes to letters. Bytes that are none end the file; the lines before them hold.
+// Decodes bytes to text. Invalid bytes end the file; the lines before them are used.
 
 import { newlines } from "./csv";
 import type { Encoding } from "./kind";

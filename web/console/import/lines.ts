@@ -1,4 +1,4 @@
-// The lines of a text, without their ends. The return before a line's end is no part of it.
+// Splits a text into lines, which end with \n or \r\n.
 
 import { MAX_ROW } from "./damaged";
 

@@ -1,5 +1,5 @@
-// A JSON object a line: `ref`, and if it likes `attributes` and `sourceUpdatedAt`. Values are sent as they are written: to
-// JavaScript 9007199254740993 and 9007199254740992 are the same.
+// Parses NDJSON: objects with `ref` and optionally `attributes` and `sourceUpdatedAt`. Values are sent as they are written,
+// because JavaScript would round numbers such as 9007199254740993.
 
 import type { Line } from "./lines";
 import { attributed, fault, type Fault, type Row } from "./row";
@@ -28,10 +28,10 @@ export function rowOfJson({ line, text, ended }: Line): Row | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return nobody("expected an object");
   const { values, twice } = members(text);
   const { ref } = value as { ref?: unknown };
-  if (ref === undefined) return nobody('it has no "ref"');
+  if (ref === undefined) return nobody('"ref" is missing');
   // Half of a letter is no text.
-  if (typeof ref !== "string" || /\p{Surrogate}/u.test(ref)) return nobody('"ref" is no text');
-  if (twice.has("ref")) return nobody('"ref" is there twice');
+  if (typeof ref !== "string" || /\p{Surrogate}/u.test(ref)) return nobody('"ref" is not a string');
+  if (twice.has("ref")) return nobody('"ref" occurs twice');
   const row = { line, raw: text, ref };
   const bad = badness(values, twice);
   const start = `{"ref":${JSON.stringify(ref)}`;
@@ -46,7 +46,7 @@ export function rowOfJson({ line, text, ended }: Line): Row | null {
 }
 
 function badness(values: Map<string, string>, twice: Set<string>): Fault | null {
-  for (const key of twice) return fault("INVALID_VALUE", `${JSON.stringify(key)} is there twice`);
+  for (const key of twice) return fault("INVALID_VALUE", `${JSON.stringify(key)} occurs twice`);
   for (const key of values.keys()) {
     if (!["ref", "attributes", "sourceUpdatedAt"].includes(key)) {
       return fault("INVALID_VALUE", `unknown field ${JSON.stringify(key)}`);

@@ -52,7 +52,7 @@ export function RunningBar({ progress, label }: { progress: Progress | null; lab
         )}
       </ProgressBar>
       <p className={style.note}>
-        {progress?.waiting ? `Trying again: ${progress.waiting}` : progress ? pace(progress, share) : "Beginning…"}
+        {progress?.waiting ? `Retrying: ${progress.waiting}` : progress ? pace(progress, share) : "Starting…"}
       </p>
     </div>
   );
@@ -60,7 +60,7 @@ export function RunningBar({ progress, label }: { progress: Progress | null; lab
 
 function pace({ done, seconds }: Progress, share: number): string {
   const rate = seconds > 0 ? Math.round(done / seconds) : 0;
-  const rows = `${formatNumber(done)} rows, ${formatNumber(rate)} a second`;
+  const rows = `${formatNumber(done)} rows, ${formatNumber(rate)} per second`;
   // The first moments tell little.
   return share > 0.02 && seconds > 2 ? `${rows}, ${duration((seconds * (1 - share)) / share)} left` : rows;
 }

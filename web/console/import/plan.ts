@@ -1,6 +1,6 @@
-// What is to be done with a file: what it is, and what its columns become.
+// The plan of an import: the format of the file, and the attribute that each column is imported as.
 
-import { badKey, type Definition } from "../attributes/schema";
+import { keyError, type Definition } from "../attributes/schema";
 import { fits, guessType, type AttributeType } from "./cell";
 import { guessColumns, keyOf, type Columns } from "./columns";
 import type { Kind } from "./kind";
@@ -124,10 +124,10 @@ export function toDeclare({ columns, newKeys, sample }: Plan): Definition[] {
 export function columnFault({ columns }: Plan, column: number, schema: readonly Definition[]): string | undefined {
   const target = columns[column]?.target ?? NOTHING;
   if (target.to === "nothing") return undefined;
-  if (target.to === "new" && target.key === "") return "It needs a key.";
+  if (target.to === "new" && target.key === "") return "Enter a key.";
   const same = columns.filter((other) => other.target.to !== "nothing" && other.target.key === target.key);
-  if (same.length > 1) return `${same.length} columns become ${target.key}.`;
-  return target.to === "new" ? badKey(target.key, schema) : undefined;
+  if (same.length > 1) return `${same.length} columns are imported as ${target.key}.`;
+  return target.to === "new" ? keyError(target.key, schema) : undefined;
 }
 
 /** Whether it can be done as it is. */

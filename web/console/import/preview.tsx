@@ -25,11 +25,11 @@ export function Preview({ plan, columns }: Properties) {
     <>
       <div className={style.heading}>
         <div>
-          <h2>The first rows</h2>
-          <p className={style.note}>As they are understood.</p>
+          <h2>First rows</h2>
+          <p className={style.note}>As they will be imported.</p>
         </div>
       </div>
-      <Table label="The first rows">
+      <Table label="First rows">
         <thead>
           <tr>
             <th scope="col" className={`${cell.number} ${style.line}`}>
@@ -72,7 +72,7 @@ interface Shown {
 
 function ofCsv(records: Plan["sample"]["records"], columns: Columns): Shown {
   const { sourceUpdatedAt, attributes } = columns;
-  const time = sourceUpdatedAt === null ? [] : ["last change"];
+  const time = sourceUpdatedAt === null ? [] : ["last changed"];
   const toRow = rowOf(columns);
   return {
     header: ["ref", ...attributes.map(({ key }) => key), ...time],
@@ -92,9 +92,9 @@ function valueOf(text: string, type: AttributeType): ReactNode {
   if (value === "") return <span className={cell.soft}>empty text</span>;
   if (!fits(type, text)) {
     return (
-      <span className={style.misfit} title={`It is no ${type}: the row will be rejected`}>
+      <span className={style.misfit} title={`Not a valid ${type} value: the row will be rejected`}>
         {value}
-        <span className="visually-hidden"> (does not fit the type {type})</span>
+        <span className="visually-hidden"> (not a valid {type} value)</span>
       </span>
     );
   }
@@ -115,7 +115,7 @@ function ofLines(lines: Plan["sample"]["lines"], isJson: boolean): Shown {
 }
 
 function jsonValue(value: unknown): ReactNode {
-  if (value === undefined) return <span className={cell.soft}>stays</span>;
+  if (value === undefined) return <span className={cell.soft}>unchanged</span>;
   if (value === null) return <span className={cell.soft}>no value</span>;
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -16,7 +16,7 @@ export function RejectedRows({ result, dryRun = false }: { result: Result; dryRu
       <div className={style.heading}>
         <div>
           <h2>{counted(rejected, dryRun ? "row would be rejected" : "row was rejected", dryRun ? "rows would be rejected" : "rows were rejected")}</h2>
-          {rejected > rejects.length && <p className={style.note}>The first {formatNumber(rejects.length)} are shown.</p>}
+          {rejected > rejects.length && <p className={style.note}>Showing the first {formatNumber(rejects.length)}.</p>}
         </div>
         <Button icon="import" onPress={() => save(rejectsFile, "rejected-rows.csv")}>
           Download as CSV
@@ -30,7 +30,7 @@ export function RejectedRows({ result, dryRun = false }: { result: Result; dryRu
                 Line
               </th>
               <th scope="col">Ref</th>
-              <th scope="col">Why</th>
+              <th scope="col">Reason</th>
               <th scope="col" className={cell.wide}>
                 Row
               </th>

@@ -1,5 +1,5 @@
-// The bad rows: counted, the first of them to be shown, and all of them as CSV. However many they are, few are in memory:
-// browsers keep the parts of a blob on the disk.
+// Collects rejected rows: their count, the first ones to show, and all of them as CSV. Few of them are in memory, because
+// browsers keep the parts of a blob on disk.
 
 import { INVALID_REF, type Fault } from "./row";
 

@@ -1,4 +1,4 @@
-// When a call is tried again: after a time that grows, with chance in it, so that many clients do not come at once.
+// Exponential backoff with jitter, so that many clients do not retry at the same time.
 
 const FIRST = 500;
 const MOST = 30_000;

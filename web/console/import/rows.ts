@@ -1,6 +1,6 @@
-// The rows of a file, in pieces. Whether a row is good is for the API to judge: one that says whom it is about is always sent,
-// so that its member counts as seen and is not deleted for a slip in an attribute. One whose ref can't exist is never sent:
-// which member it was meant for is not known.
+// Reads the rows of a file in chunks. The API validates them: a row with a ref is always sent, so that its member counts as seen
+// and is not deleted because of an invalid attribute. A row whose ref can't exist is never sent, because it can't be attributed
+// to a member.
 
 import { rowOf, type Columns } from "./columns";
 import { CsvParser, type CsvRecord } from "./csv";

@@ -34,8 +34,8 @@ export function RunStep({ work, memberbase, fileName, onAgain }: Current & { onA
           {isRunning && <RunningBar progress={progress} label="Progress" />}
           {progress && <Counts progress={progress} />}
           {result && <Ending state={state} replaces={work.order.replaces} result={result} />}
-          {result?.problem && <Failure title="The import did not come to its end" error={problemError(result.problem)} />}
-          {error !== null && phase !== "deciding" && <Failure title="The sync" error={error} />}
+          {result?.problem && <Failure title="The import couldn't finish" error={problemError(result.problem)} />}
+          {error !== null && phase !== "deciding" && <Failure title="The sync couldn't finish" error={error} />}
           <div className={style.buttons} data-start>
             {isRunning && (
               <Button isPending={state.isStopping} onPress={work.stop}>
@@ -45,7 +45,7 @@ export function RunStep({ work, memberbase, fileName, onAgain }: Current & { onA
             {phase === "ended" && (
               <>
                 <ButtonLink href={href(["memberbases", memberbase.id, "members"])} variant="primary" icon="members">
-                  See the members
+                  View members
                 </ButtonLink>
                 <Button icon="import" onPress={onAgain}>
                   Import another file
@@ -54,7 +54,7 @@ export function RunStep({ work, memberbase, fileName, onAgain }: Current & { onA
             )}
           </div>
           {isRunning && (
-            <p className={style.note}>You can look at other pages of the console meanwhile. Keep this tab open.</p>
+            <p className={style.note}>You can use other pages of the console while the import runs. Keep this tab open.</p>
           )}
         </div>
       </Card>
@@ -70,9 +70,9 @@ function title({ phase, result }: State, fileName: string): string {
     case "complete":
       return `Imported ${fileName}`;
     case "stopped":
-      return "The import was stopped";
+      return "Import stopped";
     default:
-      return "The import failed";
+      return "Import failed";
   }
 }
 
@@ -80,20 +80,20 @@ function Ending({ state, result, replaces }: { state: State; result: Result; rep
   const { deleted, phase } = state;
   const rows = `${counted(result.done, "row")} in ${duration(result.seconds)}.`;
   if (result.end !== "complete") {
-    return <p>{rows} What is stored stays; import the file again to go on. Nobody was deleted.</p>;
+    return <p>{rows} Rows that were stored are kept. Import the file again to continue. No members were deleted.</p>;
   }
   if (!replaces || phase !== "ended") return <p>{rows}</p>;
   if (result.ofNobody > 0) {
     return (
       <p className={style.warning}>
-        {rows} {counted(result.ofNobody, "row")} can’t be attributed to a member, so nobody was deleted: correct the rejected
-        rows below and import the file again.
+        {rows} {counted(result.ofNobody, "row")} can't be attributed to a member, so no members were deleted. Correct the
+        rejected rows below and import the file again.
       </p>
     );
   }
   return (
     <p>
-      {rows} {deleted ? `${counted(deleted, "member")} who were not in the file are deleted.` : "Nobody was deleted."}
+      {rows} {deleted ? `Deleted ${counted(deleted, "member that was", "members that were")} not in the file.` : "No members were deleted."}
     </p>
   );
 }
@@ -115,7 +115,7 @@ function DeleteMissing({ work, prospect, error }: { work: Work; prospect: Prospe
       footer={
         <>
           <Button isDisabled={isPending} onPress={decide(work.keep)}>
-            Keep them
+            Keep members
           </Button>
           <Button variant="danger" isPending={isPending} onPress={decide(work.commit)}>
             Delete {counted(missing, "member")}
@@ -125,8 +125,8 @@ function DeleteMissing({ work, prospect, error }: { work: Work; prospect: Prospe
     >
       <p>
         The file is imported. {formatNumber(missing)} of {counted(members, "member")} (
-        {percent(members === 0 ? 0 : missing / members)}) {missing === 1 ? "is" : "are"} not in it. They go with their attributes,
-        clips, stamp collections and transactions. This can’t be undone.
+        {percent(members === 0 ? 0 : missing / members)}) {missing === 1 ? "is" : "are"} not in it. Deleting them also deletes
+        their attributes, clips, stamp collections and transactions. You can't undo this.
       </p>
       {error !== null && <Failure error={error} onRetry={() => void work.look()} />}
     </Dialog>

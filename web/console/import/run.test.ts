@@ -113,7 +113,7 @@ test("what passes is tried again, as late as the server asks for", async () => {
   const result = await run(job(["ann"], fake), never, ({ waiting }) => waited.push(waiting));
   assert.deepEqual([result.end, result.created, fake.inputs.length], ["complete", 1, 4]);
   for (const call of [2, 3]) assert.ok((times[call] ?? 0) - (times[call - 1] ?? 0) >= 1_000, `call ${call + 1}`);
-  assert.deepEqual(waited.slice(0, 4), ["the server can't be reached", "busy", "the server answers 502", null]);
+  assert.deepEqual(waited.slice(0, 4), ["the server can't be reached", "busy", "the server returned HTTP status 502", null]);
 });
 
 test("what does not pass ends the run, with its trace id, and what was stored is counted", async () => {
@@ -129,7 +129,7 @@ test("what does not pass ends the run, with its trace id, and what was stored is
   const lost = server(() => ({ status: 503, body: "" }));
   const work = job(["ann"], lost);
   const late = await run({ ...work, server: { ...work.server, retryFor: 0 } }, never, ignore);
-  assert.deepEqual([late.end, late.problem?.message], ["failed", "the server answers 503"]);
+  assert.deepEqual([late.end, late.problem?.message], ["failed", "the server returned HTTP status 503"]);
 });
 
 test("batches that are too large for what stands before the server are halved", async () => {

@@ -1,5 +1,5 @@
-// An import, from a file to what became of its rows. It is the same again when it is done again: what is stored already is
-// UNCHANGED.
+// Runs an import: reads the file, sends its rows in batches and collects the outcomes. Running it again is safe: rows that are
+// already stored are UNCHANGED.
 
 import { call, CallError, Stopped, type Server, type Watch } from "./call";
 import type { Columns } from "./columns";
@@ -220,7 +220,7 @@ class Running {
   }
 
   #reject({ line, ref, raw }: Row, why: Fault | null): null {
-    this.#rejects.add({ line, ref, raw, fault: why ?? fault("INVALID_VALUE", "it is bad") });
+    this.#rejects.add({ line, ref, raw, fault: why ?? fault("INVALID_VALUE", "the row is not valid") });
     if (ref === null) this.#done += 1;
     return null;
   }

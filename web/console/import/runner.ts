@@ -1,4 +1,4 @@
-// The page's end of an import that runs in a worker.
+// Starts an import in a worker, and passes its progress and result to the page.
 
 import type { Job, Progress, Result } from "./run";
 import type { News, Order } from "./worker";
@@ -28,7 +28,7 @@ export function start(job: Job, tell: (progress: Progress) => void): Import {
     };
     worker.onerror = (event) => {
       worker.terminate();
-      const problem = { message: event.message || "the import could not be run", code: "", traceId: null };
+      const problem = { message: event.message || "the import ended unexpectedly", code: "", traceId: null };
       resolve({ ...(last ?? nothing(job)), end: "failed", problem, rejects: [], rejectsFile: new Blob() });
     };
   });

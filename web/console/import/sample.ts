@@ -1,4 +1,4 @@
-// The begin of a file, to see what it is before it is read.
+// Reads the beginning of a file to detect its format.
 
 import { foreign, UTF_16 } from "./content";
 import { guessSeparator, CsvParser, type CsvRecord } from "./csv";
@@ -27,7 +27,7 @@ export interface Sample {
 export async function sample(file: File, said: Partial<Kind>): Promise<Sample> {
   const packing = said.packing ?? packingOf(file.name, new Uint8Array(await file.slice(0, PACKED).arrayBuffer()));
   if (!canUnpack(packing)) {
-    throw new Damaged("this browser can't unpack zstd: unpack the file first, or pack it with gzip");
+    throw new Damaged("this browser can't decompress zstd: decompress the file first, or compress it with gzip");
   }
   const { bytes, isAll } = await begin(file, packing);
   const encoding = said.encoding ?? encodingOf(bytes);
@@ -36,7 +36,7 @@ export async function sample(file: File, said: Partial<Kind>): Promise<Sample> {
   const what = foreign(bytes);
   // UTF-16 is read here, unless the person says that it is something else.
   if (what !== null && !(what === UTF_16 && encoding.startsWith("utf-16"))) throw new Damaged(`the file is ${what}`);
-  if (text.includes("\0")) throw new Damaged("the file holds NUL bytes, as no text does: save it as CSV");
+  if (text.includes("\0")) throw new Damaged("the file contains NUL bytes, so it is not text: save it as CSV");
   const format = said.format ?? formatOf(file.name, text);
   const separator = said.separator ?? guessSeparator(text.slice(0, SPLIT), SEPARATORS);
   const kind = { packing, encoding, format, separator };

@@ -1,4 +1,4 @@
-// A file as a stream of text: unpacked, in Unicode, without a byte order mark, and never whole in memory.
+// Reads a file as a stream of text: decompressed, decoded, without a byte order mark, and never completely in memory.
 
 import { Damaged } from "./damaged";
 import type { Kind } from "./kind";

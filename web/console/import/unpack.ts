@@ -1,4 +1,4 @@
-// Packed files, by what the browser itself can unpack.
+// Decompresses files with the browser's DecompressionStream.
 
 import { Damaged } from "./damaged";
 import type { Packing } from "./kind";
@@ -63,7 +63,7 @@ async function* part(packed: AsyncGenerator<Bytes>, packing: "gzip" | "zstd"): A
     }
   } catch {
     if (fault !== null) throw fault;
-    throw new Damaged("the packed file is damaged, or cut before its end");
+    throw new Damaged("the compressed file is damaged or truncated");
   } finally {
     await reader.cancel().catch(() => undefined);
   }

@@ -1,4 +1,4 @@
-// Sizes and times as people say them, in the reader's locale.
+// Formats file sizes, durations and percentages in the reader's locale.
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 

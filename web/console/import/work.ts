@@ -1,6 +1,6 @@
-// An import or its dry run, with the sync around it where members that are not in the file are to go.
+// An import or its dry run, wrapped in a sync if members that are not in the file are deleted.
 
-import { ask, ENDPOINT } from "../api/ask";
+import { ENDPOINT, request } from "../api/request";
 import { graphql } from "../gql";
 import * as session from "../session";
 import { AbandonSync } from "../syncs/abandon-dialog";
@@ -119,8 +119,8 @@ export class Work {
     const { memberbaseId } = this.order;
     if (this.#syncId === null) return;
     try {
-      const { sync, members } = await ask(LookAtSync, { syncId: this.#syncId, memberbaseId });
-      if (!sync || !members) throw new Error("the sync is gone");
+      const { sync, members } = await request(LookAtSync, { syncId: this.#syncId, memberbaseId });
+      if (!sync || !members) throw new Error("the sync no longer exists");
       this.#change({ prospect: { missing: sync.missing, members: members.totalCount }, error: null });
     } catch (error) {
       this.#change({ error });
@@ -131,7 +131,7 @@ export class Work {
     const { replaces, ...job } = this.order;
     if (replaces) {
       try {
-        const { startSync } = await ask(StartSync, { input: { memberbaseId: job.memberbaseId } });
+        const { startSync } = await request(StartSync, { input: { memberbaseId: job.memberbaseId } });
         this.#syncId = startSync?.sync.id ?? null;
       } catch (error) {
         this.#change({ phase: "ended", error });
@@ -170,7 +170,7 @@ export class Work {
       const input = deletes
         ? { syncId: this.#syncId, onMissing: "DELETE" as const, maxDeletedPercent: shown }
         : { syncId: this.#syncId, onMissing: "KEEP" as const };
-      const { commitSync } = await ask(CommitSync, { input });
+      const { commitSync } = await request(CommitSync, { input });
       this.#change({ phase: "ended", deleted: commitSync?.sync.deleted?.members ?? 0 });
     } catch (error) {
       this.#change({ phase: "deciding" });
@@ -182,7 +182,7 @@ export class Work {
   async #abandon() {
     if (this.#syncId === null) return;
     try {
-      await ask(AbandonSync, { input: { syncId: this.#syncId } });
+      await request(AbandonSync, { input: { syncId: this.#syncId } });
     } catch (error) {
       this.#change({ error });
     }

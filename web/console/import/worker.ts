@@ -1,4 +1,4 @@
-// Imports, off the page's thread. One runs at a time.
+// The worker that runs imports outside the page's thread, one at a time.
 
 import { run, type Job, type Progress, type Result } from "./run";
 

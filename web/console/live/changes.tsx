@@ -4,80 +4,80 @@ import { queries, refresh } from "../api/queries";
 import { type Change, subscribeToChanges } from "./subscribe";
 
 export interface Changes {
-  /** How many members were changed, and not by this page, since it was read. */
+  /** Number of members changed since the rows were loaded. */
   count: number;
-  /** There were more than that. */
+  /** Whether events were missed, so that `count` is a lower bound. */
   missed: boolean;
-  /** Asks for everything anew. */
-  show: () => void;
-  /** The same after a change of one's own, once its event has come. */
-  showSoon: () => void;
+  /** Resets the count and refetches the memberbase's queries. */
+  reload: () => void;
+  /** Does the same after a delay, so that the event of the page's own change is not counted. */
+  reloadSoon: () => void;
 }
 
-const NONE = { count: 0, missed: false };
+const NO_CHANGES = { count: 0, missed: false };
 const ChangesContext = createContext<Changes | null>(null);
 
-/** Of the memberbase that the page is of. */
+/** Returns the changes to the memberbase of the current page. */
 export function useChanges(): Changes {
   const changes = useContext(ChangesContext);
-  if (!changes) throw new Error("there is no memberbase here");
+  if (!changes) throw new Error("useChanges needs MemberbaseChanges above it");
   return changes;
 }
 
-/** Figures follow by themselves, but not faster than this. */
-const THROTTLE = 5_000;
-const OWN_EVENT = 1_000;
+/** Minimum interval between automatic refetches. */
+const REFETCH_INTERVAL_MS = 5_000;
+const OWN_EVENT_DELAY_MS = 1_000;
 
 /**
- * Keeps the pages of a memberbase current: queries are asked again when something changes, but for those with
- * `meta: { steady: true }`, whose page tells `useChanges().count` and lets the reader decide.
+ * Keeps the pages of a memberbase current by refetching its queries after a change. Queries with
+ * `meta: { manualReload: true }` are excluded: their page shows `useChanges().count` and a button to reload.
  */
 export function MemberbaseChanges({ memberbaseId, children }: { memberbaseId: string; children: ReactNode }) {
-  const [told, setTold] = useState(NONE);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const own = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const [pending, setPending] = useState(NO_CHANGES);
+  const refetchTimer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const reloadTimer = useRef<ReturnType<typeof setTimeout>>(undefined);
 
   useEffect(() => {
-    const tell = ({ created, updated, deleted, missed }: Change) => {
-      setTold((told) => ({
-        // One that missed some tells no number, and is at least one.
-        count: told.count + Math.max(created + updated + deleted, missed ? 1 : 0),
-        missed: told.missed || missed,
+    const record = ({ created, updated, deleted, missed }: Change) => {
+      setPending((pending) => ({
+        // An event with `missed` may have counts of 0, but stands for at least one change.
+        count: pending.count + Math.max(created + updated + deleted, missed ? 1 : 0),
+        missed: pending.missed || missed,
       }));
-      timer.current ??= setTimeout(() => {
-        timer.current = undefined;
-        void queries.invalidateQueries({ queryKey: [memberbaseId], predicate: ({ meta }) => meta?.steady !== true });
-      }, THROTTLE);
+      refetchTimer.current ??= setTimeout(() => {
+        refetchTimer.current = undefined;
+        void queries.invalidateQueries({ queryKey: [memberbaseId], predicate: ({ meta }) => meta?.manualReload !== true });
+      }, REFETCH_INTERVAL_MS);
     };
     const stop = whileVisible(
-      () => subscribeToChanges(memberbaseId, tell),
-      // Nobody has looked at it in the meantime.
+      () => subscribeToChanges(memberbaseId, record),
+      // The tab was hidden, so refetching does not move rows under the reader.
       () => void refresh(memberbaseId),
     );
     return () => {
       stop();
-      clearTimeout(timer.current);
-      clearTimeout(own.current);
-      timer.current = undefined;
-      setTold(NONE);
+      clearTimeout(refetchTimer.current);
+      clearTimeout(reloadTimer.current);
+      refetchTimer.current = undefined;
+      setPending(NO_CHANGES);
     };
   }, [memberbaseId]);
 
   const changes = useMemo(() => {
-    const show = () => {
-      setTold(NONE);
+    const reload = () => {
+      setPending(NO_CHANGES);
       void refresh(memberbaseId);
     };
-    const showSoon = () => {
-      clearTimeout(own.current);
-      own.current = setTimeout(show, OWN_EVENT);
+    const reloadSoon = () => {
+      clearTimeout(reloadTimer.current);
+      reloadTimer.current = setTimeout(reload, OWN_EVENT_DELAY_MS);
     };
-    return { ...told, show, showSoon };
-  }, [told, memberbaseId]);
+    return { ...pending, reload, reloadSoon };
+  }, [pending, memberbaseId]);
   return <ChangesContext value={changes}>{children}</ChangesContext>;
 }
 
-/** A tab in the background holds no connection: browsers have few of them for a server, which all tabs share. */
+/** Closes the connection while the tab is hidden: browsers limit connections per server, across all tabs. */
 function whileVisible(start: () => () => void, onReturn: () => void): () => void {
   let stop = document.hidden ? undefined : start();
   const change = () => {

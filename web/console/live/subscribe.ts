@@ -1,9 +1,9 @@
-// The subscription to what changes in a memberbase, by SSE. Where the server refuses it there is none, and nobody is told:
-// the pages work without.
+// Subscribes to the changes of a memberbase over SSE. If the server rejects the subscription, no error is shown, because the
+// pages work without it.
 
 import { createClient } from "graphql-sse";
 
-import { ENDPOINT } from "../api/ask";
+import { ENDPOINT } from "../api/request";
 import { graphql } from "../gql";
 import type { MemberbaseChangedSubscription } from "../gql/graphql";
 import { token } from "../session";
@@ -21,12 +21,12 @@ const MemberbaseChanged = graphql(`
 
 export type Change = MemberbaseChangedSubscription["memberbaseChanged"];
 
-const LOST: Change = { created: 0, updated: 0, deleted: 0, missed: true };
-/** Before asking again a server that has ended the subscription. */
-const PAUSE = 15_000;
+const MISSED_CHANGES: Change = { created: 0, updated: 0, deleted: 0, missed: true };
+/** Delay before subscribing again after the server ended the subscription. */
+const RESUBSCRIBE_DELAY_MS = 15_000;
 
-/** Calls `tell` with every change until the function that it gives back is called. */
-export function subscribeToChanges(memberbaseId: string, tell: (change: Change) => void): () => void {
+/** Calls `onChange` with every change. Returns a function that ends the subscription. */
+export function subscribeToChanges(memberbaseId: string, onChange: (change: Change) => void): () => void {
   let status = 0;
   const client = createClient({
     url: ENDPOINT.href,
@@ -39,27 +39,27 @@ export function subscribeToChanges(memberbaseId: string, tell: (change: Change) 
     },
     retryAttempts: 8,
     retry: async (retries) => {
-      // The same question has the same answer, but for too many at once.
-      if (status >= 400 && status < 500 && status !== 429) throw new Error("the server refuses the subscription");
+      // Other client errors would be the same after a retry.
+      if (status >= 400 && status < 500 && status !== 429) throw new Error("the server rejects the subscription");
       await new Promise((resolve) => setTimeout(resolve, Math.min(1_000 * 2 ** retries, 30_000) * (1 + Math.random())));
     },
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
-  const run = (again: boolean) => {
+  const run = (isResubscribed: boolean) => {
     client.subscribe<MemberbaseChangedSubscription>(
       { query: MemberbaseChanged.toString(), variables: { memberbaseId } },
       {
         next: ({ data, errors }) => {
           if (errors) ended = true;
-          else if (data?.memberbaseChanged) tell(data.memberbaseChanged);
+          else if (data?.memberbaseChanged) onChange(data.memberbaseChanged);
         },
         error: () => {},
         complete: () => {
-          if (!ended) timer = setTimeout(run, PAUSE, true);
+          if (!ended) timer = setTimeout(run, RESUBSCRIBE_DELAY_MS, true);
         },
       },
-      { connected: (reconnected) => (again || reconnected) && tell(LOST) },
+      { connected: (reconnected) => (isResubscribed || reconnected) && onChange(MISSED_CHANGES) },
     );
   };
   run(false);

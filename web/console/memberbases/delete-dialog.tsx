@@ -1,8 +1,8 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { ask } from "../api/ask";
-import { queries, refresh, SERVER } from "../api/queries";
+import { request } from "../api/request";
+import { queries, refresh, SERVER_SCOPE } from "../api/queries";
 import { counted } from "../format";
 import { graphql } from "../gql";
 import { Button } from "../ui/button";
@@ -10,7 +10,7 @@ import { Dialog } from "../ui/dialog";
 import { TextField } from "../ui/field";
 import { Failure, Loading } from "../ui/states";
 import { toast } from "../ui/toast";
-import { Gone } from "./gone";
+import { DeletedCounts } from "./deleted-counts";
 
 const DeleteMemberbase = graphql(`
   mutation DeleteMemberbase($input: DeleteMemberbaseInput!) {
@@ -31,24 +31,24 @@ interface Properties {
   onClose: () => void;
 }
 
-/** First tells what would go, then lets the name be typed, and deletes no more than it told. */
+/** Shows what will be deleted, asks for the name, and deletes at most the shown number of members. */
 export function DeleteDialog({ memberbase, onClose }: Properties) {
   const [typed, setTyped] = useState("");
   const preview = useQuery({
     queryKey: ["delete", memberbase.id],
     queryFn: ({ signal }) =>
-      ask(DeleteMemberbase, { input: { memberbaseId: memberbase.id, dryRun: true } }, signal),
+      request(DeleteMemberbase, { input: { memberbaseId: memberbase.id, dryRun: true } }, signal),
     gcTime: 0,
     staleTime: 0,
   });
-  const gone = preview.data?.deleteMemberbase?.deleted;
+  const counts = preview.data?.deleteMemberbase?.deleted;
   const remove = useMutation({
     mutationFn: (atMostMembers: number) =>
-      ask(DeleteMemberbase, { input: { memberbaseId: memberbase.id, atMostMembers } }),
+      request(DeleteMemberbase, { input: { memberbaseId: memberbase.id, atMostMembers } }),
     onSuccess: () => {
-      toast(`Deleted the memberbase ${memberbase.name}`);
+      toast(`Deleted memberbase ${memberbase.name}`);
       queries.removeQueries({ queryKey: [memberbase.id] });
-      void refresh(SERVER);
+      void refresh(SERVER_SCOPE);
       onClose();
     },
   });
@@ -66,32 +66,35 @@ export function DeleteDialog({ memberbase, onClose }: Properties) {
             type="submit"
             form="delete"
             variant="danger"
-            isDisabled={!matches || !gone || preview.isFetching}
+            isDisabled={!matches || !counts || preview.isFetching}
             isPending={remove.isPending}
           >
-            Delete for good
+            Delete memberbase
           </Button>
         </>
       }
     >
-      <p>All that is in it goes with it, also its syncs and the tokens bound to it. This can't be undone.</p>
+      <p>
+        This permanently deletes the memberbase and everything in it, including its syncs and the API tokens bound to it. You
+        can't undo this.
+      </p>
       {preview.error ? (
         <Failure error={preview.error} onRetry={() => void preview.refetch()} />
-      ) : gone ? (
-        <Gone rows={gone} />
+      ) : counts ? (
+        <DeletedCounts counts={counts} />
       ) : (
-        <Loading lines={3} label="Counting what would go" />
+        <Loading lines={3} label="Checking what will be deleted" />
       )}
-      {gone && (
+      {counts && (
         <form
           id="delete"
           onSubmit={(event) => {
             event.preventDefault();
-            if (matches && !remove.isPending) remove.mutate(gone.members);
+            if (matches && !remove.isPending) remove.mutate(counts.members);
           }}
         >
           <TextField
-            label={`Type its name to delete ${counted(gone.members, "member")}`}
+            label={`Type the memberbase name to delete ${counted(counts.members, "member")}`}
             hint={<code>{memberbase.name}</code>}
             value={typed}
             onChange={setTyped}

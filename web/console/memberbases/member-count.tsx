@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { asking } from "../api/queries";
+import { queryFor } from "../api/queries";
 import { formatNumber } from "../format";
 import { graphql } from "../gql";
 import { Pending } from "../ui/states";
@@ -13,9 +13,9 @@ const CountMembers = graphql(`
   }
 `);
 
-/** A question of its own: counting a large memberbase takes longer than naming it. */
+/** A separate query, because counting the members of a large memberbase is slower than loading the list. */
 export function MemberCount({ memberbaseId }: { memberbaseId: string }) {
-  const { data, error } = useQuery(asking(memberbaseId, CountMembers, { memberbaseId }));
-  if (error) return <span title={error.message}>not counted</span>;
-  return data?.members ? formatNumber(data.members.totalCount) : <Pending label="counting" />;
+  const { data, error } = useQuery(queryFor(memberbaseId, CountMembers, { memberbaseId }));
+  if (error) return <span title={error.message}>Count failed</span>;
+  return data?.members ? formatNumber(data.members.totalCount) : <Pending label="Counting members" />;
 }

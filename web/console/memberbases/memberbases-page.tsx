@@ -1,12 +1,12 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { asking, SERVER } from "../api/queries";
+import { queryFor, SERVER_SCOPE } from "../api/queries";
 import { graphql } from "../gql";
 import type { MemberbasesQuery } from "../gql/graphql";
 import { ListPager, usePaging } from "../paging";
 import { href, navigate } from "../router";
-import { may, useToken } from "../token";
+import { hasAccess, useToken } from "../token";
 import { Button } from "../ui/button";
 import { Card, Page } from "../ui/page";
 import { Empty, Failure, Loading } from "../ui/states";
@@ -44,9 +44,9 @@ type Open = { what: "create" } | { what: "rename" | "delete"; memberbase: Row } 
 export default function MemberbasesPage() {
   const token = useToken();
   const [open, setOpen] = useState<Open>(null);
-  const place = usePaging();
+  const pageArguments = usePaging();
   const { data, error, refetch } = useQuery({
-    ...asking(SERVER, Memberbases, place),
+    ...queryFor(SERVER_SCOPE, Memberbases, pageArguments),
     placeholderData: keepPreviousData,
   });
   const create = (
@@ -54,12 +54,12 @@ export default function MemberbasesPage() {
       New memberbase
     </Button>
   );
-  const admin = may(token, "ADMIN");
-  const creates = admin && token.memberbaseId === null;
+  const admin = hasAccess(token, "ADMIN");
+  const canCreate = admin && token.memberbaseId === null;
   return (
-    <Page title="Memberbases" description="Each is a list of members of its own." actions={creates && create}>
+    <Page title="Memberbases" description="Each memberbase is a separate list of members." actions={canCreate && create}>
       {error ? (
-        <Failure title="The memberbases could not be read" error={error} onRetry={() => void refetch()} />
+        <Failure title="Couldn't load the memberbases" error={error} onRetry={() => void refetch()} />
       ) : (
         <Card flush>
           {!data ? (
@@ -67,10 +67,10 @@ export default function MemberbasesPage() {
           ) : data.memberbases?.nodes.length ? (
             <Rows memberbases={data.memberbases} admin={admin} onOpen={setOpen} />
           ) : (
-            <Empty icon="memberbase" title="No memberbase yet" actions={creates && create}>
-              {creates
-                ? "Make the first one, then import its members."
-                : "An ADMIN token that is not bound to a memberbase makes the first one."}
+            <Empty icon="memberbase" title="No memberbases yet" actions={canCreate && create}>
+              {canCreate
+                ? "Create the first one, then import its members."
+                : "An ADMIN token that is not bound to a memberbase can create one."}
             </Empty>
           )}
         </Card>
@@ -153,7 +153,7 @@ function Rows({ memberbases: { nodes, pageInfo }, admin, onOpen }: RowsPropertie
           ))}
         </tbody>
       </Table>
-      <ListPager at={["memberbases"]} pageInfo={pageInfo} shown={nodes.length} one="memberbase" />
+      <ListPager path={["memberbases"]} pageInfo={pageInfo} shown={nodes.length} one="memberbase" />
     </>
   );
 }

@@ -1,8 +1,8 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { ask } from "../api/ask";
-import { refresh, SERVER } from "../api/queries";
+import { request } from "../api/request";
+import { refresh, SERVER_SCOPE } from "../api/queries";
 import { graphql } from "../gql";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -31,7 +31,7 @@ const RenameMemberbase = graphql(`
 `);
 
 interface Properties {
-  /** The one to rename; without it a new one is made. */
+  /** The memberbase to rename; omitted to create one. */
   memberbase?: { id: string; name: string };
   onClose: () => void;
   onDone?: (id: string) => void;
@@ -42,16 +42,16 @@ export function NameDialog({ memberbase, onClose, onDone }: Properties) {
   const save = useMutation({
     mutationFn: async (name: string) => {
       if (memberbase) {
-        await ask(RenameMemberbase, { input: { memberbaseId: memberbase.id, name } });
+        await request(RenameMemberbase, { input: { memberbaseId: memberbase.id, name } });
         return memberbase.id;
       }
-      const { createMemberbase } = await ask(CreateMemberbase, { input: { name } });
+      const { createMemberbase } = await request(CreateMemberbase, { input: { name } });
       return createMemberbase!.memberbase.id;
     },
     onSuccess: (id) => {
-      void refresh(SERVER);
+      void refresh(SERVER_SCOPE);
       void refresh(id);
-      toast(memberbase ? `Renamed to ${name}` : `Made the memberbase ${name}`);
+      toast(memberbase ? `Renamed to ${name}` : `Created memberbase ${name}`);
       onClose();
       onDone?.(id);
     },
@@ -62,7 +62,7 @@ export function NameDialog({ memberbase, onClose, onDone }: Properties) {
     <Dialog
       isOpen
       onClose={onClose}
-      title={memberbase ? "Rename the memberbase" : "New memberbase"}
+      title={memberbase ? "Rename memberbase" : "New memberbase"}
       footer={
         <>
           <Button onPress={onClose}>Cancel</Button>
@@ -83,8 +83,8 @@ export function NameDialog({ memberbase, onClose, onDone }: Properties) {
           label="Name"
           value={name}
           onChange={setName}
-          hint="For people; several may have the same."
-          error={tooLong ? "A name has 256 characters at most." : undefined}
+          hint="Need not be unique."
+          error={tooLong ? "A name has at most 256 characters." : undefined}
           autoFocus
         />
       </form>

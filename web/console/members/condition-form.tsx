@@ -3,7 +3,7 @@ import { type FormEvent, useState } from "react";
 import type { AttributeType } from "../gql/graphql";
 import { Button } from "../ui/button";
 import { Select, TextField } from "../ui/field";
-import { type AttributeKey, type Condition, needsValue, type Operator, operatorsOf, word } from "./condition";
+import { type AttributeKey, type Condition, needsValue, type Operator, operatorLabel, operatorsOf } from "./condition";
 import style from "./condition-form.module.css";
 
 interface Properties {
@@ -11,21 +11,21 @@ interface Properties {
   onAdd: (condition: Condition) => void;
 }
 
-/** A condition on an attribute: the operators and the field for the value are those of its type. */
+/** A form for a condition on an attribute. Operators and input depend on the type of the attribute. */
 export function ConditionForm({ attributes, onAdd }: Properties) {
   const [key, setKey] = useState(attributes[0]!.key);
   const { type } = attributes.find((attribute) => attribute.key === key) ?? attributes[0]!;
   const operators = operatorsOf(type);
-  const [wished, setOperator] = useState<Operator>("eq");
-  const operator = operators.includes(wished) ? wished : operators[0]!;
+  const [preferredOperator, setOperator] = useState<Operator>("eq");
+  const operator = operators.includes(preferredOperator) ? preferredOperator : operators[0]!;
   const [text, setText] = useState("");
   const [error, setError] = useState<string>();
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!needsValue(operator)) return onAdd({ key, operator });
-    const value = read(type, text);
-    if (value === undefined) setError(EXPECTED[type] ?? "A value is needed.");
+    const value = parseValue(type, text);
+    if (value === undefined) setError(EXPECTED[type] ?? "Enter a value.");
     else onAdd({ key, operator, value });
   };
   const change = (text: string) => {
@@ -46,7 +46,7 @@ export function ConditionForm({ attributes, onAdd }: Properties) {
       />
       <Select
         label="Condition"
-        options={operators.map((operator) => ({ key: operator, label: word(operator, type) }))}
+        options={operators.map((operator) => ({ key: operator, label: operatorLabel(operator, type) }))}
         value={operator}
         onChange={setOperator}
       />
@@ -65,7 +65,7 @@ export function ConditionForm({ attributes, onAdd }: Properties) {
           <TextField
             label="Value"
             inputType={type === "DATE" ? "date" : type === "NUMBER" ? "number" : "text"}
-            hint={type === "DATE" ? "Its midnight in UTC." : undefined}
+            hint={type === "DATE" ? "Compared as midnight UTC of this day." : undefined}
             value={text}
             onChange={change}
             error={error}
@@ -79,12 +79,12 @@ export function ConditionForm({ attributes, onAdd }: Properties) {
 }
 
 const EXPECTED: Partial<Record<AttributeType, string>> = {
-  NUMBER: "A number is needed.",
-  DATE: "A day is needed.",
+  NUMBER: "Enter a number.",
+  DATE: "Enter a date.",
 };
 
-/** Texts are taken as they are typed; the empty one is a value. */
-function read(type: AttributeType, text: string) {
+/** Returns undefined if there is no valid value. Strings are not trimmed, and the empty string is a value. */
+function parseValue(type: AttributeType, text: string) {
   if (type === "BOOLEAN") return text !== "false";
   if (type === "NUMBER") return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : undefined;
   if (type === "DATE") return text || undefined;

@@ -1,8 +1,8 @@
-// Conditions on attributes, and the filter that they and the prefix of a ref make.
+// Conditions on attributes, and the member filter made from them and a ref prefix.
 
 import type { AttributeType, MemberFilter } from "../gql/graphql";
 import { formatNumber } from "../format";
-import { dayOf } from "./value";
+import { formatDateValue } from "./value";
 
 export interface AttributeKey {
   key: string;
@@ -17,29 +17,29 @@ type Value = string | number | boolean;
 export interface Condition {
   key: string;
   operator: Operator;
-  /** Of the attribute's type; none where the operator has none. */
+  /** A value of the attribute's type; omitted if the operator takes none. */
   value?: Value;
 }
 
-const WORDS: Record<Operator, string> = {
+const OPERATOR_LABELS: Record<Operator, string> = {
   eq: "is",
   nin: "is not",
   gt: "is greater than",
   gte: "is at least",
   lt: "is less than",
   lte: "is at most",
-  startsWith: "begins with",
+  startsWith: "starts with",
   contains: "contains",
   exists: "has a value",
   missing: "has no value",
 };
-const DATE_WORDS: Partial<Record<Operator, string>> = {
-  eq: "is at",
-  nin: "is not at",
+const DATE_OPERATOR_LABELS: Partial<Record<Operator, string>> = {
+  eq: "is on",
+  nin: "is not on",
   gt: "is after",
-  gte: "is at or after",
+  gte: "is on or after",
   lt: "is before",
-  lte: "is at or before",
+  lte: "is on or before",
 };
 const RANGE: Operator[] = ["eq", "nin", "gt", "gte", "lt", "lte"];
 const PRESENCE: Operator[] = ["exists", "missing"];
@@ -51,27 +51,29 @@ const OPERATORS: Record<AttributeType, Operator[]> = {
   STRING_LIST: ["contains", ...PRESENCE],
 };
 
-/** Those that fit the type. Of a type that is newer than this page, whether there is a value. */
+/** Returns the operators of a type. For types unknown to this version of the console, only the presence of a value. */
 export const operatorsOf = (type: AttributeType): Operator[] => OPERATORS[type] ?? PRESENCE;
 
-export function word(operator: Operator, type?: AttributeType) {
-  return (type === "DATE" && DATE_WORDS[operator]) || WORDS[operator];
+export function operatorLabel(operator: Operator, type?: AttributeType) {
+  return (type === "DATE" && DATE_OPERATOR_LABELS[operator]) || OPERATOR_LABELS[operator];
 }
 
 export const needsValue = (operator: Operator) => !PRESENCE.includes(operator);
 
-/** `tier is "gold"` */
-export function describe({ key, operator, value }: Condition, type?: AttributeType) {
-  return [key, word(operator, type), value === undefined ? undefined : written(value, type)].filter(Boolean).join(" ");
+/** Returns, for example, `tier is “gold”`. */
+export function describeCondition({ key, operator, value }: Condition, type?: AttributeType) {
+  const words = [key, operatorLabel(operator, type)];
+  if (value !== undefined) words.push(formatValue(value, type));
+  return words.join(" ");
 }
 
-function written(value: Value, type: AttributeType | undefined) {
+function formatValue(value: Value, type: AttributeType | undefined) {
   if (typeof value === "boolean") return value ? "true" : "false";
   if (typeof value === "number") return formatNumber(value);
-  return type === "DATE" ? dayOf(value) : `“${value}”`;
+  return type === "DATE" ? formatDateValue(value) : `“${value}”`;
 }
 
-export function filterOf(ref: string, conditions: Condition[]): MemberFilter | null {
+export function toMemberFilter(ref: string, conditions: Condition[]): MemberFilter | null {
   const all: MemberFilter[] = conditions.map((condition) => ({ attribute: attributeFilter(condition) }));
   if (ref) all.unshift({ ref: { startsWith: ref } });
   return all.length ? { and: all } : null;
@@ -83,5 +85,5 @@ function attributeFilter({ key, operator, value }: Condition) {
 }
 
 export function isOperator(text: unknown): text is Operator {
-  return typeof text === "string" && Object.hasOwn(WORDS, text);
+  return typeof text === "string" && Object.hasOwn(OPERATOR_LABELS, text);
 }

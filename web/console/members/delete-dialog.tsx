@@ -4,32 +4,32 @@ import { useState } from "react";
 import { refresh } from "../api/queries";
 import { counted, formatNumber } from "../format";
 import type { MemberFilter } from "../gql/graphql";
-import { Gone } from "../memberbases/gone";
+import { DeletedCounts } from "../memberbases/deleted-counts";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { TextField } from "../ui/field";
 import { Failure } from "../ui/states";
 import { toast } from "../ui/toast";
 import style from "./delete-dialog.module.css";
-import { collect, preview, remove } from "./delete";
-import type { Chosen } from "./selection";
+import { collect, preview, remove } from "./delete-members";
+import type { SelectedMember } from "./selection";
 
-/** Whom to delete: these, or all that match. */
-export type Target = { members: Chosen[] } | { filter: MemberFilter | null };
+/** The members to delete: a list, or all that match a filter. */
+export type Target = { members: SelectedMember[] } | { filter: MemberFilter | null };
 
-/** Of more members than this the number is to be typed. */
-const MANY = 200;
-const NAMED = 5;
+/** Above this number of members, the person has to type the number to confirm. */
+const CONFIRM_NUMBER_ABOVE = 200;
+const MAX_LISTED_REFS = 5;
 
 interface Properties {
   memberbaseId: string;
   target: Target;
   onClose: () => void;
-  /** Called with a test of whether a member was among them. */
-  onDone: (deleted: (memberId: string) => boolean) => void;
+  /** Called with a function that returns whether a member was among the deleted ones. */
+  onDone: (isDeleted: (memberId: string) => boolean) => void;
 }
 
-/** First tells what would go, then deletes those very members, and no more of them than it told. */
+/** Shows what will be deleted, then deletes exactly these members, and at most the shown number of them. */
 export function DeleteDialog({ memberbaseId, target, onClose, onDone }: Properties) {
   const [typed, setTyped] = useState("");
   const [step, setStep] = useState("");
@@ -40,31 +40,31 @@ export function DeleteDialog({ memberbaseId, target, onClose, onDone }: Properti
         "members" in target
           ? target.members
           : await collect(memberbaseId, target.filter, signal, (found) => setStep(`Found ${counted(found, "member")}`));
-      setStep(`Counting what belongs to ${counted(members.length, "member")}`);
+      setStep(`Checking ${counted(members.length, "member")}`);
       const ids = members.map(({ id }) => id);
-      return { ids, named: members.slice(0, NAMED), ...(await preview(memberbaseId, ids, signal)) };
+      return { ids, listed: members.slice(0, MAX_LISTED_REFS), ...(await preview(memberbaseId, ids, signal)) };
     },
     gcTime: 0,
     staleTime: Infinity,
     retry: false,
   });
   const deletion = useMutation({
-    mutationFn: () => remove(memberbaseId, plan.data!.batches, (gone) => setStep(`Deleted ${counted(gone, "member")}`)),
-    onSuccess: (gone) => {
+    mutationFn: () => remove(memberbaseId, plan.data!.batches, (deleted) => setStep(`Deleted ${counted(deleted, "member")}`)),
+    onSuccess: (deleted) => {
       const ids = new Set(plan.data!.ids);
-      toast(`Deleted ${counted(gone, "member")}`);
+      toast(`Deleted ${counted(deleted, "member")}`);
       void refresh(memberbaseId);
       onDone((id) => ids.has(id));
       onClose();
     },
-    // Batches before the one that failed are gone.
+    // Batches before the failed one are deleted.
     onError: () => void refresh(memberbaseId),
   });
-  const gone = plan.data?.deleted;
-  const many = gone !== undefined && gone.members > MANY;
-  const sure = !many || typed.replace(/\D/g, "") === String(gone.members);
-  const ready = gone !== undefined && gone.members > 0 && sure && !plan.isFetching;
-  const again = () => {
+  const counts = plan.data?.deleted;
+  const mustTypeNumber = counts !== undefined && counts.members > CONFIRM_NUMBER_ABOVE;
+  const isConfirmed = !mustTypeNumber || typed.replace(/\D/g, "") === String(counts.members);
+  const ready = counts !== undefined && counts.members > 0 && isConfirmed && !plan.isFetching;
+  const retry = () => {
     deletion.reset();
     setTyped("");
     void plan.refetch();
@@ -74,38 +74,42 @@ export function DeleteDialog({ memberbaseId, target, onClose, onDone }: Properti
       isOpen
       alert
       onClose={() => !deletion.isPending && onClose()}
-      title={gone ? `Delete ${counted(gone.members, "member")}?` : "Delete members?"}
+      title={counts ? `Delete ${counted(counts.members, "member")}?` : "Delete members?"}
       footer={
         <>
           <Button onPress={onClose} isDisabled={deletion.isPending} autoFocus>
             Cancel
           </Button>
           <Button type="submit" form="delete" variant="danger" isDisabled={!ready} isPending={deletion.isPending}>
-            {gone ? `Delete ${counted(gone.members, "member")}` : "Delete"}
+            {counts ? `Delete ${counted(counts.members, "member")}` : "Delete"}
           </Button>
         </>
       }
     >
       {plan.error ? (
-        <Failure title="What would go could not be read" error={plan.error} onRetry={again} />
-      ) : plan.isFetching || !plan.data || !gone ? (
+        <Failure title="Couldn't check what will be deleted" error={plan.error} onRetry={retry} />
+      ) : plan.isFetching || !plan.data || !counts ? (
         <p role="status" className={style.step}>
-          {step || "Looking at what would go"}…
+          {step || "Checking what will be deleted"}…
         </p>
       ) : (
         <>
           <p>
-            They go for good, with all that belongs to them. Their refs are free at once; an upsert of one makes a new
-            member.
+            {counts.members === 1
+              ? "Permanently deletes this member and everything attached to it."
+              : "Permanently deletes these members and everything attached to them."}{" "}
+            You can't undo this.
           </p>
           <ul className={style.refs} aria-label="Members">
-            {plan.data.named.map(({ id, ref }) => (
+            {plan.data.listed.map(({ id, ref }) => (
               <li key={id}>{ref}</li>
             ))}
-            {gone.members > NAMED && <li className={style.more}>and {formatNumber(gone.members - NAMED)} more</li>}
+            {counts.members > MAX_LISTED_REFS && (
+              <li className={style.more}>and {formatNumber(counts.members - MAX_LISTED_REFS)} more</li>
+            )}
           </ul>
-          <Gone rows={gone} />
-          {gone.members === 0 && <p>None of them is there any more.</p>}
+          <DeletedCounts counts={counts} />
+          {counts.members === 0 && <p>Already deleted.</p>}
           <form
             id="delete"
             onSubmit={(event) => {
@@ -113,9 +117,9 @@ export function DeleteDialog({ memberbaseId, target, onClose, onDone }: Properti
               if (ready && !deletion.isPending) deletion.mutate();
             }}
           >
-            {many && (
+            {mustTypeNumber && (
               <TextField
-                label={`Type ${gone.members} to delete that many members`}
+                label={`Type ${counts.members} to confirm`}
                 value={typed}
                 onChange={setTyped}
                 isDisabled={deletion.isPending}
@@ -130,7 +134,7 @@ export function DeleteDialog({ memberbaseId, target, onClose, onDone }: Properti
         </>
       )}
       {deletion.error && (
-        <Failure title="Not all of them were deleted" error={deletion.error} onRetry={again} />
+        <Failure title="Couldn't finish deleting" error={deletion.error} onRetry={retry} />
       )}
     </Dialog>
   );

@@ -2,16 +2,16 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 
-import { asking } from "../api/queries";
+import { queryFor } from "../api/queries";
 import { formatNumber } from "../format";
 import { graphql } from "../gql";
 import { Button, IconButton } from "../ui/button";
 import { CopyButton } from "../ui/copy";
 import { Empty, Failure, Loading } from "../ui/states";
 import { Time } from "../ui/table";
-import { Clips, StampCollections, Transactions } from "./belongings";
+import { Clips, StampCollections, Transactions } from "./member-children";
 import type { AttributeKey } from "./condition";
-import type { Chosen } from "./selection";
+import type { SelectedMember } from "./selection";
 import style from "./member-panel.module.css";
 import { AttributeValue } from "./value";
 
@@ -43,14 +43,14 @@ interface Properties {
   memberId: string;
   attributes: AttributeKey[];
   onClose: () => void;
-  onDelete: ((member: Chosen) => void) | undefined;
+  onDelete: ((member: SelectedMember) => void) | undefined;
 }
 
-/** All of one member, beside the list; on a phone in its place. */
+/** The details of one member, next to the list; on a phone instead of it. */
 export function MemberPanel({ memberbaseId, memberId, attributes, onClose, onDelete }: Properties) {
-  const { data, error, refetch } = useQuery(asking(memberbaseId, FindMember, { by: { id: memberId } }));
+  const { data, error, refetch } = useQuery(queryFor(memberbaseId, FindMember, { by: { id: memberId } }));
   const found = data?.member;
-  // An address can name a member of another memberbase.
+  // The id in the address may be that of a member of another memberbase.
   const member = found?.memberbaseId === memberbaseId ? found : null;
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => title.current?.focus({ preventScroll: true }), []);
@@ -64,23 +64,23 @@ export function MemberPanel({ memberbaseId, memberId, attributes, onClose, onDel
       }}
     >
       <header className={style.header}>
-        <div className={style.words}>
+        <div className={style.text}>
           <p className={style.kind}>Member</p>
           <h2 ref={title} tabIndex={-1}>
             {member?.ref ?? memberId}
           </h2>
         </div>
         {member && <CopyButton text={member.ref} what="ref" />}
-        <IconButton icon="close" label="Close the panel" onPress={onClose} />
+        <IconButton icon="close" label="Close panel" onPress={onClose} />
       </header>
       {error ? (
         <div className={style.body}>
-          <Failure title="The member could not be read" error={error} onRetry={() => void refetch()} />
+          <Failure title="Couldn't load the member" error={error} onRetry={() => void refetch()} />
         </div>
       ) : !data ? (
-        <Loading lines={7} label="Loading the member" />
+        <Loading lines={7} label="Loading member" />
       ) : !member ? (
-        <Empty icon="members" title="This member is not there">
+        <Empty icon="members" title="Member not found">
           It was deleted, or the address is wrong.
         </Empty>
       ) : (
@@ -101,7 +101,7 @@ export function MemberPanel({ memberbaseId, memberId, attributes, onClose, onDel
             </dd>
             {member.sourceUpdatedAt && (
               <>
-                <dt>Updated in the source</dt>
+                <dt>Updated at source</dt>
                 <dd>
                   <Time value={member.sourceUpdatedAt} />
                 </dd>
@@ -109,7 +109,7 @@ export function MemberPanel({ memberbaseId, memberId, attributes, onClose, onDel
             )}
           </dl>
           <Tabs className={style.tabs!}>
-            <TabList aria-label="What belongs to the member" className={style.list!}>
+            <TabList aria-label="Member details" className={style.list!}>
               <PanelTab id="attributes" label="Attributes" count={Object.keys(member.attributes).length} />
               <PanelTab id="clips" label="Clips" count={member.clips.totalCount} />
               <PanelTab id="stamps" label="Stamps" count={member.stampCollections.totalCount} />
@@ -155,7 +155,7 @@ interface ListProperties {
 }
 
 function AttributeList({ values, attributes }: ListProperties) {
-  if (attributes.length === 0) return <p className={style.none}>The memberbase has no attributes.</p>;
+  if (attributes.length === 0) return <p className={style.empty}>This memberbase has no attributes.</p>;
   return (
     <dl className={style.attributes}>
       {attributes.map(({ key, type }) => (

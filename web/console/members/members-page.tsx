@@ -2,65 +2,65 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import { useChanges } from "../live/changes";
-import { asking } from "../api/queries";
+import { queryFor } from "../api/queries";
 import { counted, formatNumber } from "../format";
 import type { CurrentMemberbase } from "../pages";
 import { href } from "../router";
-import { may, useToken } from "../token";
+import { hasAccess, useToken } from "../token";
 import { Button, ButtonLink, IconButton } from "../ui/button";
 import { Card, Page } from "../ui/page";
 import { Empty, Failure, Loading, Pending } from "../ui/states";
 import { Select } from "../ui/field";
 import { Pager } from "../ui/table";
-import { filterOf } from "./condition";
+import { toMemberFilter } from "./condition";
 import { DeleteDialog, type Target } from "./delete-dialog";
 import { AttributeSchema, Members, TotalOfMembers } from "./documents";
 import { MembersTable } from "./members-table";
 import { MemberPanel } from "./member-panel";
 import style from "./members.module.css";
-import { orderOf, SIZES, START } from "./place";
+import { toMemberOrder, SIZES, FIRST_PAGE } from "./list-state";
 import { SelectionBar } from "./selection-bar";
 import { useSelection } from "./selection";
 import { Toolbar } from "./toolbar";
-import { usePlace } from "./use-place";
+import { useListState } from "./use-list-state";
 
-/** As many attributes stand in the table where the reader has not chosen. */
-const DEFAULT_COLUMNS = 3;
+/** The number of attributes in the table if none are chosen. */
+const DEFAULT_COLUMN_COUNT = 3;
 
 export default function MembersPage({ memberbase }: { memberbase: CurrentMemberbase }) {
   const token = useToken();
-  const { place, addressOf, go } = usePlace();
+  const { state, addressOf, update } = useListState();
   const changes = useChanges();
-  const filter = useMemo(() => filterOf(place.ref, place.conditions), [place.ref, place.conditions]);
-  const bounds = place.before
-    ? { last: place.size, before: place.before }
-    : { first: place.size, ...(place.after && { after: place.after }) };
+  const filter = useMemo(() => toMemberFilter(state.ref, state.conditions), [state.ref, state.conditions]);
+  const bounds = state.before
+    ? { last: state.size, before: state.before }
+    : { first: state.size, ...(state.after && { after: state.after }) };
 
-  const schema = useQuery(asking(memberbase.id, AttributeSchema, { id: memberbase.id }));
+  const schema = useQuery(queryFor(memberbase.id, AttributeSchema, { id: memberbase.id }));
   const rows = useQuery({
-    ...asking(memberbase.id, Members, { memberbaseId: memberbase.id, filter, orderBy: orderOf(place.order), ...bounds }),
+    ...queryFor(memberbase.id, Members, { memberbaseId: memberbase.id, filter, orderBy: toMemberOrder(state.order), ...bounds }),
     placeholderData: keepPreviousData,
-    // Rows do not move under the reader's hands: what changed is told, and shown on demand.
-    meta: { steady: true },
+    // Rows do not move by themselves: the page shows the number of changes and a button to reload.
+    meta: { manualReload: true },
   });
-  const total = useQuery(asking(memberbase.id, TotalOfMembers, { memberbaseId: memberbase.id, filter }));
+  const total = useQuery(queryFor(memberbase.id, TotalOfMembers, { memberbaseId: memberbase.id, filter }));
   const selection = useSelection(filter);
   const [target, setTarget] = useState<Target | null>(null);
 
   const attributes = schema.data?.memberbase?.attributeSchema ?? [];
-  const columns = place.columns
-    ? attributes.filter(({ key }) => place.columns!.includes(key))
-    : attributes.slice(0, DEFAULT_COLUMNS);
+  const columns = state.columns
+    ? attributes.filter(({ key }) => state.columns!.includes(key))
+    : attributes.slice(0, DEFAULT_COLUMN_COUNT);
   const members = rows.data?.members;
   const count = total.data?.members?.totalCount;
-  const writes = may(token, "WRITE");
+  const canWrite = hasAccess(token, "WRITE");
   const list = useRef<HTMLDivElement>(null);
-  useScrollBehind(place.member !== null);
+  useListScroll(state.member !== null);
 
   const closePanel = () => {
-    const { member } = place;
-    go({ member: null });
-    // Back to where the reader came from, once that is to be seen again.
+    const { member } = state;
+    update({ member: null });
+    // Returns the focus to the member's link, once the list is visible again.
     requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-member="${member}"]`)?.focus());
   };
 
@@ -73,44 +73,44 @@ export default function MembersPage({ memberbase }: { memberbase: CurrentMemberb
         <span className={style.total}>
           {total.error ? (
             <>
-              <span title={total.error.message}>not counted</span>
+              <span title={total.error.message}>Count failed</span>
               <Button variant="quiet" icon="refresh" onPress={() => void total.refetch()}>
                 Count again
               </Button>
             </>
           ) : count === undefined ? (
-            <Pending label="counting" />
+            <Pending label="Counting members" />
           ) : (
             `${counted(count, "member")} ${filter ? (count === 1 ? "matches" : "match") : `in ${memberbase.name}`}`
           )}
         </span>
       }
       actions={
-        <IconButton icon="refresh" label="Refresh" variant="plain" onPress={changes.show} />
+        <IconButton icon="refresh" label="Refresh" variant="plain" onPress={changes.reload} />
       }
     >
-      <div className={style.columns} data-open={place.member !== null || undefined}>
+      <div className={style.columns} data-open={state.member !== null || undefined}>
         <div className={style.list} ref={list}>
-          <Toolbar attributes={attributes} shownColumns={columns.map(({ key }) => key)} place={place} go={go} />
+          <Toolbar attributes={attributes} shownColumns={columns.map(({ key }) => key)} state={state} update={update} />
           {changes.count > 0 && (
-            <div className={style.news} role="status">
+            <div className={style.changeNotice} role="status">
               <span>
-                {changes.missed ? "Members have changed." : `${counted(changes.count, "change")} since this was read.`}
+                {changes.missed ? "Members have changed" : counted(changes.count, "change")}
               </span>
-              <Button variant="quiet" icon="refresh" onPress={changes.show}>
-                Show
+              <Button variant="quiet" icon="refresh" onPress={changes.reload}>
+                Reload
               </Button>
             </div>
           )}
           {rows.error ? (
             <div className={style.failed}>
               <Failure
-                title="The members could not be read"
+                title="Couldn't load the members"
                 error={rows.error}
                 onRetry={() => void rows.refetch()}
               />
-              {(place.after || place.before) && (
-                <ButtonLink href={addressOf(START)} icon="first">
+              {(state.after || state.before) && (
+                <ButtonLink href={addressOf(FIRST_PAGE)} icon="first">
                   Go to the first page
                 </ButtonLink>
               )}
@@ -121,75 +121,79 @@ export default function MembersPage({ memberbase }: { memberbase: CurrentMemberb
             </Card>
           ) : members.nodes.length === 0 ? (
             <Card>
-              {place.after || place.before ? (
-                <Empty icon="members" title="Nobody is on this page any more" actions={<ButtonLink href={addressOf(START)}>Go to the first page</ButtonLink>} />
+              {state.after || state.before ? (
+                <Empty
+                  icon="members"
+                  title="No members on this page"
+                  actions={<ButtonLink href={addressOf(FIRST_PAGE)}>Go to the first page</ButtonLink>}
+                />
               ) : filter ? (
                 <Empty
                   icon="search"
-                  title="No member matches"
-                  actions={<Button onPress={() => go({ ...START, ref: "", conditions: [] })}>Clear the filter</Button>}
+                  title="No members match"
+                  actions={<Button onPress={() => update({ ...FIRST_PAGE, ref: "", conditions: [] })}>Clear filters</Button>}
                 >
-                  Refs and texts are compared byte for byte: capitals and spaces count.
+                  Search is case-sensitive, and spaces count.
                 </Empty>
               ) : (
                 <Empty
                   icon="members"
-                  title="No member yet"
+                  title="No members yet"
                   actions={
-                    writes && (
+                    canWrite && (
                       <ButtonLink variant="primary" icon="import" href={href(["memberbases", memberbase.id, "import"])}>
                         Import members
                       </ButtonLink>
                     )
                   }
                 >
-                  They come from an import, from the command memberbase sync, or from your own program by the API.
+                  Import a file, run <code>memberbase sync</code>, or add members through the API.
                 </Empty>
               )}
             </Card>
           ) : (
             <Card flush>
-              {writes && (
+              {canWrite && (
                 <SelectionBar
                   selection={selection}
                   shown={members.nodes}
                   total={count}
                   filtered={filter !== null}
-                  onDelete={() => setTarget(selection.all ? { filter } : { members: [...selection.chosen.values()] })}
+                  onDelete={() => setTarget(selection.all ? { filter } : { members: [...selection.selected.values()] })}
                 />
               )}
               <div className={style.rows} aria-busy={rows.isPlaceholderData} data-stale={rows.isPlaceholderData || undefined}>
                 <MembersTable
                   members={members.nodes}
                   columns={columns}
-                  time={place.order.startsWith("UPDATED_AT") ? "updatedAt" : "createdAt"}
-                  current={place.member}
+                  time={state.order.startsWith("UPDATED_AT") ? "updatedAt" : "createdAt"}
+                  current={state.member}
                   addressOf={(member) => addressOf({ member })}
-                  selection={writes ? selection : null}
+                  selection={canWrite ? selection : null}
                 />
               </div>
               <Pager
                 shown={members.nodes.length}
                 one="member"
-                onFirst={page?.hasPreviousPage ? () => go(START) : undefined}
+                onFirst={page?.hasPreviousPage ? () => update(FIRST_PAGE) : undefined}
                 onPrevious={
                   page?.hasPreviousPage && page.startCursor
-                    ? () => go({ after: null, before: page.startCursor ?? null })
+                    ? () => update({ after: null, before: page.startCursor ?? null })
                     : undefined
                 }
                 onNext={
                   page?.hasNextPage && page.endCursor
-                    ? () => go({ before: null, after: page.endCursor ?? null })
+                    ? () => update({ before: null, after: page.endCursor ?? null })
                     : undefined
                 }
               >
                 <span className={style.size}>
                   <Select
-                    label="Rows on a page"
+                    label="Rows per page"
                     labelHidden
                     options={SIZES.map((size) => ({ key: size, label: `${size} rows` }))}
-                    value={String(place.size)}
-                    onChange={(size) => go({ ...START, size: Number(size) })}
+                    value={String(state.size)}
+                    onChange={(size) => update({ ...FIRST_PAGE, size: Number(size) })}
                   />
                   {count !== undefined && (
                     <span>
@@ -201,14 +205,14 @@ export default function MembersPage({ memberbase }: { memberbase: CurrentMemberb
             </Card>
           )}
         </div>
-        {place.member && (
+        {state.member && (
           <MemberPanel
-            key={place.member}
+            key={state.member}
             memberbaseId={memberbase.id}
-            memberId={place.member}
+            memberId={state.member}
             attributes={attributes}
             onClose={closePanel}
-            onDelete={writes ? (member) => setTarget({ members: [member] }) : undefined}
+            onDelete={canWrite ? (member) => setTarget({ members: [member] }) : undefined}
           />
         )}
       </div>
@@ -217,10 +221,10 @@ export default function MembersPage({ memberbase }: { memberbase: CurrentMemberb
           memberbaseId={memberbase.id}
           target={target}
           onClose={() => setTarget(null)}
-          onDone={(deleted) => {
+          onDone={(isDeleted) => {
             selection.clear();
-            changes.showSoon();
-            if (place.member && deleted(place.member)) go({ member: null }, { replace: true });
+            changes.reloadSoon();
+            if (state.member && isDeleted(state.member)) update({ member: null }, { replace: true });
           }}
         />
       )}
@@ -228,8 +232,8 @@ export default function MembersPage({ memberbase }: { memberbase: CurrentMemberb
   );
 }
 
-/** On a phone the panel takes the list's place; the list comes back as it was scrolled. */
-function useScrollBehind(open: boolean) {
+/** Restores the scroll position of the list, which the panel replaces on a phone. */
+function useListScroll(open: boolean) {
   const scrolled = useRef(0);
   useLayoutEffect(() => {
     if (!open || !matchMedia("(max-width: 60rem)").matches) return;

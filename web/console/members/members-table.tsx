@@ -10,25 +10,25 @@ import { AttributeValue } from "./value";
 interface Properties {
   members: MemberRow[];
   columns: AttributeKey[];
-  /** The one that there is room for. */
+  /** The time in the last column. */
   time: "createdAt" | "updatedAt";
   /** The id of the member in the panel. */
   current: string | null;
   addressOf: (memberId: string) => string;
-  /** null: nothing can be selected. */
+  /** null if the token may not select members. */
   selection: Selection | null;
 }
 
 export function MembersTable({ members, columns, time, current, addressOf, selection }: Properties) {
-  // Shift selects from the box that was pressed last.
-  const last = useRef(-1);
-  const choose = (row: number, on: boolean, shift: boolean) => {
-    const from = shift && last.current >= 0 ? last.current : row;
+  // A click with Shift selects the range from the last clicked box.
+  const lastRow = useRef(-1);
+  const select = (row: number, on: boolean, shift: boolean) => {
+    const from = shift && lastRow.current >= 0 ? lastRow.current : row;
     const range = members.slice(Math.min(from, row), Math.max(from, row) + 1);
-    // Without one of them it is not all any more: the others in sight are meant.
-    if (selection?.all) selection.only(members.filter((member) => !range.includes(member)));
-    else selection?.choose(range, on);
-    last.current = row;
+    // Deselecting a member while all are selected leaves the other members of the page selected.
+    if (selection?.all) selection.selectOnly(members.filter((member) => !range.includes(member)));
+    else selection?.select(range, on);
+    lastRow.current = row;
   };
   return (
     <Table label="Members">
@@ -61,7 +61,7 @@ export function MembersTable({ members, columns, time, current, addressOf, selec
                     aria-label={`Select ${member.ref}`}
                     checked={selection.has(member.id)}
                     onChange={(event) =>
-                      choose(row, event.target.checked, (event.nativeEvent as MouseEvent).shiftKey === true)
+                      select(row, event.target.checked, (event.nativeEvent as MouseEvent).shiftKey === true)
                     }
                   />
                 </label>
@@ -95,19 +95,18 @@ export function MembersTable({ members, columns, time, current, addressOf, selec
   );
 }
 
-/** Selects the page, or no longer. */
 function PageBox({ members, selection }: { members: MemberRow[]; selection: Selection }) {
-  const chosen = members.filter(({ id }) => selection.has(id)).length;
+  const selected = members.filter(({ id }) => selection.has(id)).length;
   return (
     <label>
       <input
         type="checkbox"
         aria-label="Select this page"
         ref={(box) => {
-          if (box) box.indeterminate = chosen > 0 && chosen < members.length;
+          if (box) box.indeterminate = selected > 0 && selected < members.length;
         }}
-        checked={chosen === members.length}
-        onChange={(event) => (selection.all ? selection.clear() : selection.choose(members, event.target.checked))}
+        checked={selected === members.length}
+        onChange={(event) => (selection.all ? selection.clear() : selection.select(members, event.target.checked))}
       />
     </label>
   );

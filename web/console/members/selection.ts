@@ -2,47 +2,50 @@ import { useMemo, useState } from "react";
 
 import type { MemberFilter } from "../gql/graphql";
 
-export interface Chosen {
+export interface SelectedMember {
   id: string;
   ref: string;
 }
 
 export interface Selection {
-  /** All that match the filter, on whatever page. */
+  /** Whether all members that match the filter are selected, on every page. */
   all: boolean;
-  /** Those that were chosen one by one, on whatever page; empty where all are. */
-  chosen: Map<string, Chosen>;
+  /** The members that were selected one by one, on any page; empty if all are selected. */
+  selected: Map<string, SelectedMember>;
   has: (id: string) => boolean;
-  choose: (members: Chosen[], on: boolean) => void;
-  only: (members: Chosen[]) => void;
-  chooseAll: () => void;
+  select: (members: SelectedMember[], on: boolean) => void;
+  selectOnly: (members: SelectedMember[]) => void;
+  selectAll: () => void;
   clear: () => void;
 }
 
-const NONE = { all: false, chosen: new Map<string, Chosen>() };
+const NONE = { all: false, selected: new Map<string, SelectedMember>() };
 
-/** Stays while the reader turns pages. Another filter is another list, of which nothing is selected. */
+/** Keeps the selection across pages, and clears it when the filter changes. */
 export function useSelection(filter: MemberFilter | null): Selection {
-  const of = JSON.stringify(filter);
-  const [state, setState] = useState({ of, ...NONE });
-  const { all, chosen } = state.of === of ? state : NONE;
+  const filterKey = JSON.stringify(filter);
+  const [state, setState] = useState({ filterKey, ...NONE });
+  const { all, selected } = state.filterKey === filterKey ? state : NONE;
   return useMemo(
     () => ({
       all,
-      chosen,
-      has: (id) => all || chosen.has(id),
-      choose: (members, on) => {
-        const next = new Map(chosen);
+      selected,
+      has: (id) => all || selected.has(id),
+      select: (members, on) => {
+        const next = new Map(selected);
         for (const { id, ref } of members) {
           if (on) next.set(id, { id, ref });
           else next.delete(id);
         }
-        setState({ of, all: false, chosen: next });
+        setState({ filterKey, all: false, selected: next });
       },
-      only: (members) => setState({ of, all: false, chosen: new Map(members.map(({ id, ref }) => [id, { id, ref }])) }),
-      chooseAll: () => setState({ of, all: true, chosen: new Map() }),
-      clear: () => setState({ of, ...NONE }),
+      selectOnly: (members) => {
+        const next = new Map(members.map(({ id, ref }) => [id, { id, ref }]));
+        setState({ filterKey, all: false, selected: next });
+      },
+      selectAll: () => setState({ filterKey, all: true, selected: new Map() }),
+      clear: () => setState({ filterKey, ...NONE }),
     }),
-    [all, chosen, of],
+    [all, selected, filterKey],
   );
 }

@@ -4,33 +4,33 @@ import { Button } from "../ui/button";
 import { Checkbox, Select, TextField } from "../ui/field";
 import { Icon } from "../ui/icon";
 import { Popover } from "../ui/popover";
-import { type AttributeKey, describe } from "./condition";
+import { type AttributeKey, describeCondition } from "./condition";
 import { ConditionForm } from "./condition-form";
-import { ORDERS, type Place, START } from "./place";
+import { ORDERS, type ListState, FIRST_PAGE } from "./list-state";
 import style from "./toolbar.module.css";
 
 interface Properties {
   attributes: AttributeKey[];
   shownColumns: string[];
-  place: Place;
-  go: (change: Partial<Place>, options?: { replace?: boolean }) => void;
+  state: ListState;
+  update: (change: Partial<ListState>, options?: { replace?: boolean }) => void;
 }
 
-/** Which members, in which order, with which attributes. */
-export function Toolbar({ attributes, shownColumns, place, go }: Properties) {
-  const { conditions } = place;
-  const set = (conditions: Place["conditions"]) => go({ ...START, conditions });
+/** The filters, order and columns of the member list. */
+export function Toolbar({ attributes, shownColumns, state, update }: Properties) {
+  const { conditions } = state;
+  const setConditions = (conditions: ListState["conditions"]) => update({ ...FIRST_PAGE, conditions });
   return (
     <div className={style.bars}>
       <search className={style.bar} aria-label="Members">
-        <RefField value={place.ref} onChange={(ref) => go({ ...START, ref }, { replace: true })} />
+        <RefField value={state.ref} onChange={(ref) => update({ ...FIRST_PAGE, ref }, { replace: true })} />
         {attributes.length > 0 && (
           <Popover label="Filter" icon="filter">
             {(close) => (
               <ConditionForm
                 attributes={attributes}
                 onAdd={(condition) => {
-                  set([...conditions, condition]);
+                  setConditions([...conditions, condition]);
                   close();
                 }}
               />
@@ -39,7 +39,7 @@ export function Toolbar({ attributes, shownColumns, place, go }: Properties) {
         )}
         {attributes.length > 0 && (
           <Popover label="Columns" icon="columns">
-            {() => <Columns attributes={attributes} shown={shownColumns} onChange={(columns) => go({ columns })} />}
+            {() => <Columns attributes={attributes} shown={shownColumns} onChange={(columns) => update({ columns })} />}
           </Popover>
         )}
         <div className={style.order}>
@@ -47,19 +47,19 @@ export function Toolbar({ attributes, shownColumns, place, go }: Properties) {
             label="Order"
             labelHidden
             options={ORDERS}
-            value={place.order}
-            onChange={(order) => go({ ...START, order })}
+            value={state.order}
+            onChange={(order) => update({ ...FIRST_PAGE, order })}
           />
         </div>
       </search>
       {conditions.length > 0 && (
         <ul className={style.conditions} aria-label="Filters">
-          {conditions.map((condition, at) => {
-            const text = describe(condition, attributes.find(({ key }) => key === condition.key)?.type);
+          {conditions.map((condition, index) => {
+            const text = describeCondition(condition, attributes.find(({ key }) => key === condition.key)?.type);
             return (
-              <li key={`${at} ${text}`}>
-                <button type="button" onClick={() => set(conditions.toSpliced(at, 1))}>
-                  <span className="visually-hidden">Remove the filter</span>
+              <li key={`${index} ${text}`}>
+                <button type="button" onClick={() => setConditions(conditions.toSpliced(index, 1))}>
+                  <span className="visually-hidden">Remove filter</span>
                   <span>{text}</span>
                   <Icon name="close" size={14} />
                 </button>
@@ -68,7 +68,7 @@ export function Toolbar({ attributes, shownColumns, place, go }: Properties) {
           })}
           {conditions.length > 1 && (
             <li>
-              <Button variant="quiet" onPress={() => set([])}>
+              <Button variant="quiet" onPress={() => setConditions([])}>
                 Clear all
               </Button>
             </li>
@@ -79,35 +79,35 @@ export function Toolbar({ attributes, shownColumns, place, go }: Properties) {
   );
 }
 
-/** Whoever types is done after this time. */
-const PAUSE = 350;
+/** Time after the last keystroke at which the list is filtered. */
+const DEBOUNCE_MS = 350;
 
 function RefField({ value, onChange }: { value: string; onChange: (ref: string) => void }) {
   const [draft, setDraft] = useState(value);
-  const given = useRef(value);
-  // Where the address has another one by itself, by the back button, that is what stands here.
-  if (given.current !== value) {
-    given.current = value;
+  const applied = useRef(value);
+  // The address changed outside this field, for example by the back button.
+  if (applied.current !== value) {
+    applied.current = value;
     if (draft !== value) setDraft(value);
   }
-  const change = useRef(onChange);
+  const latestOnChange = useRef(onChange);
   useEffect(() => {
-    change.current = onChange;
+    latestOnChange.current = onChange;
   });
   useEffect(() => {
-    if (draft === given.current) return;
+    if (draft === applied.current) return;
     const timer = setTimeout(() => {
-      given.current = draft;
-      change.current(draft);
-    }, PAUSE);
+      applied.current = draft;
+      latestOnChange.current(draft);
+    }, DEBOUNCE_MS);
     return () => clearTimeout(timer);
   }, [draft]);
   return (
     <div className={style.ref}>
       <TextField
-        label="Ref begins with"
+        label="Ref starts with"
         labelHidden
-        placeholder="Ref begins with…"
+        placeholder="Ref starts with…"
         inputType="search"
         value={draft}
         onChange={setDraft}

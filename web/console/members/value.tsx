@@ -4,16 +4,16 @@ import style from "./value.module.css";
 
 export type Value = string | number | boolean | string[];
 
-/** A day, or a point in time, in the reader's locale. */
-export function dayOf(value: string) {
+/** Formats a day or a point in time in the reader's locale. */
+export function formatDateValue(value: string) {
   return value.includes("T") ? formatDateTime(value) : formatDay(value);
 }
 
-/** An attribute's value as its type has it; nothing where there is none. */
+/** An attribute's value, formatted by its type; a dash if there is none. */
 export function AttributeValue({ value, type }: { value: Value | undefined; type?: AttributeType | undefined }) {
   if (value === undefined) {
     return (
-      <span className={style.none}>
+      <span className={style.empty}>
         <span aria-hidden="true">–</span>
         <span className="visually-hidden">no value</span>
       </span>
@@ -24,8 +24,8 @@ export function AttributeValue({ value, type }: { value: Value | undefined; type
   if (Array.isArray(value)) {
     return (
       <ul className={style.items}>
-        {value.map((item, place) => (
-          <li key={place}>{item}</li>
+        {value.map((item, index) => (
+          <li key={index}>{item}</li>
         ))}
       </ul>
     );
@@ -33,7 +33,7 @@ export function AttributeValue({ value, type }: { value: Value | undefined; type
   if (type === "DATE") {
     return (
       <time dateTime={value} title={value}>
-        {dayOf(value)}
+        {formatDateValue(value)}
       </time>
     );
   }

@@ -1,16 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 
-import { asking } from "../api/queries";
+import { queryFor } from "../api/queries";
 import { graphql } from "../gql";
 import { MemberbaseChanges } from "../live/changes";
 import { MEMBERBASE_PAGES, SERVER_PAGES } from "../pages";
 import { href, navigate, useRoute } from "../router";
-import { may, useToken } from "../token";
+import { hasAccess, useToken } from "../token";
 import { ButtonLink } from "../ui/button";
 import { Page } from "../ui/page";
 import { Empty, Failure, Loading } from "../ui/states";
-import { Boundary } from "./boundary";
+import { ErrorBoundary } from "./error-boundary";
 
 export const FindMemberbase = graphql(`
   query FindMemberbase($id: ID!) {
@@ -21,50 +21,55 @@ export const FindMemberbase = graphql(`
   }
 `);
 
-/** The page that the address names, if the token may see it. */
+/** Renders the page in the address if the token has access to it. */
 export function Content() {
   const { path } = useRoute();
   const token = useToken();
   const [section = "", id, name = "members"] = path;
   const home = token.memberbaseId ? href(["memberbases", token.memberbaseId, "members"]) : href(["memberbases"]);
+  const isBound = token.memberbaseId !== null;
 
-  const astray = path.length === 0 || (path.length === 1 && section === "memberbases" && token.memberbaseId !== null);
+  const shouldRedirect = path.length === 0 || (path.length === 1 && section === "memberbases" && isBound);
   useEffect(() => {
-    if (astray) navigate(home, { replace: true });
-  }, [astray, home]);
-  if (astray) return null;
+    if (shouldRedirect) navigate(home, { replace: true });
+  }, [shouldRedirect, home]);
+  if (shouldRedirect) return null;
 
   if (section === "memberbases" && id) {
     return (
-      <Boundary key={`${id}/${name}`}>
+      <ErrorBoundary key={`${id}/${name}`}>
         <WithinMemberbase id={id} name={name} home={home} />
-      </Boundary>
+      </ErrorBoundary>
     );
   }
   const page = SERVER_PAGES.find((page) => page.path === section);
-  if (!page || path.length > 1 || !may(token, page.needs) || (token.memberbaseId !== null && !page.forBound)) {
+  if (!page || path.length > 1 || !hasAccess(token, page.requiredAccess) || (isBound && !page.allowsBoundTokens)) {
     return <NoPage home={home} />;
   }
   return (
-    <Boundary key={page.path}>
+    <ErrorBoundary key={page.path}>
       <page.component />
-    </Boundary>
+    </ErrorBoundary>
   );
 }
 
 function WithinMemberbase({ id, name, home }: { id: string; name: string; home: string }) {
   const token = useToken();
-  const { data, error, refetch } = useQuery(asking(id, FindMemberbase, { id }));
+  const { data, error, refetch } = useQuery(queryFor(id, FindMemberbase, { id }));
   const page = MEMBERBASE_PAGES.find((page) => page.path === name);
-  if (!page || !may(token, page.needs)) return <NoPage home={home} />;
-  // A question that fails later takes nothing away from what is shown, and typed into it.
-  if (error && !data) return <Failure title="The memberbase could not be read" error={error} onRetry={() => void refetch()} />;
+  if (!page || !hasAccess(token, page.requiredAccess)) return <NoPage home={home} />;
+  // A failed refetch keeps the page, because the person may have typed into it.
+  if (error && !data) return <Failure title="Couldn't load the memberbase" error={error} onRetry={() => void refetch()} />;
   if (!data) return <Loading lines={8} />;
   if (!data.memberbase) {
     return (
-      <Page title="No such memberbase">
-        <Empty icon="memberbase" title="It is not there" actions={<ButtonLink href={home}>Go to the start</ButtonLink>}>
-          It was deleted, the address is incomplete, or your token is for another one.
+      <Page title="Not found">
+        <Empty
+          icon="memberbase"
+          title="Memberbase not found"
+          actions={<ButtonLink href={home}>Go to the start page</ButtonLink>}
+        >
+          It was deleted, the address is wrong, or your token is for another memberbase.
         </Empty>
       </Page>
     );
@@ -78,9 +83,9 @@ function WithinMemberbase({ id, name, home }: { id: string; name: string; home: 
 
 function NoPage({ home }: { home: string }) {
   return (
-    <Page title="No such page">
-      <Empty icon="search" title="Nothing is here" actions={<ButtonLink href={home}>Go to the start</ButtonLink>}>
-        The address names no page, or your token does not give access to it.
+    <Page title="Not found">
+      <Empty icon="search" title="Page not found" actions={<ButtonLink href={home}>Go to the start page</ButtonLink>}>
+        The address is wrong, or your token has no access to this page.
       </Empty>
     </Page>
   );

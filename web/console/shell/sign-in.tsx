@@ -3,15 +3,15 @@ import { type FormEvent, useEffect, useState } from "react";
 import { signIn } from "../session";
 import { Button } from "../ui/button";
 import { TextField } from "../ui/field";
-import { Mark } from "./mark";
+import { Logo } from "./logo";
 import style from "./sign-in.module.css";
 
-const REFUSED = "The server does not know this token: it is mistyped, revoked or past its time.";
+const REJECTED = "The server does not recognise this token: it is mistyped, revoked or expired.";
 
-export function SignIn({ refused }: { refused: boolean }) {
+export function SignIn({ rejected }: { rejected: boolean }) {
   const [secret, setSecret] = useState("");
-  const [missing, setMissing] = useState(false);
-  const [told, setTold] = useState(refused);
+  const [isMissing, setMissing] = useState(false);
+  const [isInvalid, setInvalid] = useState(rejected);
   useEffect(() => {
     document.title = "Sign in · Memberbase";
   }, []);
@@ -19,21 +19,21 @@ export function SignIn({ refused }: { refused: boolean }) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     const token = secret.trim();
-    // What no header can carry is no token.
+    // Other characters cannot be sent in a header, so they are not part of a token.
     if (/^[\x21-\x7e]+$/.test(token)) signIn(token);
     else {
       setMissing(!token);
-      setTold(Boolean(token));
+      setInvalid(Boolean(token));
     }
   };
 
   return (
     <main className={style.sign}>
       <form className={style.card} onSubmit={submit} noValidate>
-        <Mark />
-        <div className={style.words}>
+        <Logo />
+        <div className={style.text}>
           <h1>Sign in</h1>
-          <p>With an API token. It stays in this browser tab, and is gone when the tab is closed.</p>
+          <p>Use an API token. It is kept in this browser tab only, until you sign out or close the tab.</p>
         </div>
         <TextField
           label="API token"
@@ -41,20 +41,20 @@ export function SignIn({ refused }: { refused: boolean }) {
           onChange={(value) => {
             setSecret(value);
             setMissing(false);
-            setTold(false);
+            setInvalid(false);
           }}
-          error={missing ? "Paste a token first." : told ? REFUSED : undefined}
+          error={isMissing ? "Enter an API token." : isInvalid ? REJECTED : undefined}
           mono
           autoFocus
         />
         <Button type="submit" variant="primary">
           Sign in
         </Button>
-        <details className={style.how}>
+        <details className={style.help}>
           <summary>Where do I get a token?</summary>
           <p>
-            From whoever runs the server. The server prints one at its first start, and this makes another; put{" "}
-            <code>read</code> or <code>write</code> in place of <code>admin</code> for less access:
+            Ask the person who runs the server. The server prints a token when it first starts. This command creates another;
+            replace <code>admin</code> with <code>read</code> or <code>write</code> for less access:
           </p>
           <pre tabIndex={0}>memberbase token create --access admin --description "Console"</pre>
         </details>

@@ -1,6 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 
-import { ask } from "../api/ask";
+import { request } from "../api/request";
 import { refresh } from "../api/queries";
 import { counted, formatDateTime } from "../format";
 import { graphql } from "../gql";
@@ -28,9 +28,9 @@ interface Properties {
 
 export function AbandonDialog({ memberbaseId, sync, onClose }: Properties) {
   const abandon = useMutation({
-    mutationFn: () => ask(AbandonSync, { input: { syncId: sync.id } }),
+    mutationFn: () => request(AbandonSync, { input: { syncId: sync.id } }),
     onSuccess: () => {
-      toast("Abandoned the sync");
+      toast("Sync abandoned");
       void refresh(memberbaseId);
       onClose();
     },
@@ -43,16 +43,16 @@ export function AbandonDialog({ memberbaseId, sync, onClose }: Properties) {
       title="Abandon this sync?"
       footer={
         <>
-          <Button onPress={onClose}>Keep it open</Button>
+          <Button onPress={onClose}>Keep sync open</Button>
           <Button variant="danger" isPending={abandon.isPending} onPress={() => abandon.mutate()}>
-            Abandon
+            Abandon sync
           </Button>
         </>
       }
     >
       <p>
-        It began on {formatDateTime(sync.startedAt)} and has seen {counted(sync.seen, "member")}. Whatever runs it is refused
-        from now on. What it stored stays, and nobody is deleted.
+        It started on {formatDateTime(sync.startedAt)} and has seen {counted(sync.seen, "member")}. The program that runs it
+        can't continue it. Members that it stored are kept, and no members are deleted.
       </p>
       {abandon.error && <Failure error={abandon.error} />}
     </Dialog>

@@ -1,14 +1,14 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { asking, refresh } from "../api/queries";
+import { queryFor, refresh } from "../api/queries";
 import { formatDateTime, formatNumber } from "../format";
 import { graphql } from "../gql";
 import type { SyncsQuery, SyncState } from "../gql/graphql";
 import type { CurrentMemberbase } from "../pages";
 import { ListPager, usePaging } from "../paging";
 import { href } from "../router";
-import { may, useToken } from "../token";
+import { hasAccess, useToken } from "../token";
 import { Button, ButtonLink } from "../ui/button";
 import { CopyButton } from "../ui/copy";
 import { Badge, Card, Page, type Tone } from "../ui/page";
@@ -44,27 +44,27 @@ const Syncs = graphql(`
   }
 `);
 
-const WHILE_OPEN = 5_000;
+const REFETCH_WHILE_OPEN_MS = 5_000;
 
 type Connection = NonNullable<SyncsQuery["memberbase"]>["syncs"];
 export type Sync = Connection["nodes"][number];
 
 export default function SyncsPage({ memberbase }: { memberbase: CurrentMemberbase }) {
   const token = useToken();
-  const [abandons, setAbandons] = useState<Sync | null>(null);
-  const place = usePaging();
+  const [abandoning, setAbandoning] = useState<Sync | null>(null);
+  const pageArguments = usePaging();
   const { data, error, refetch, isFetching } = useQuery({
-    ...asking(memberbase.id, Syncs, { memberbaseId: memberbase.id, ...place }),
+    ...queryFor(memberbase.id, Syncs, { memberbaseId: memberbase.id, ...pageArguments }),
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) =>
-      state.data?.memberbase?.syncs.nodes.some((sync) => sync.state === "OPEN") ? WHILE_OPEN : false,
+      state.data?.memberbase?.syncs.nodes.some((sync) => sync.state === "OPEN") ? REFETCH_WHILE_OPEN_MS : false,
   });
   const syncs = data?.memberbase?.syncs;
   return (
     <Page
       title="Syncs"
       within={memberbase.name}
-      description="A sync is a run that mirrors a source: it knows which members the source still has, and can delete the others at its end."
+      description="A sync mirrors a source: it records which members the source still has, and can delete the others when it ends."
       actions={
         <Button icon="refresh" isPending={isFetching} onPress={() => void refresh(memberbase.id)}>
           Refresh
@@ -72,31 +72,31 @@ export default function SyncsPage({ memberbase }: { memberbase: CurrentMemberbas
       }
     >
       {error ? (
-        <Failure title="The syncs could not be read" error={error} onRetry={() => void refetch()} />
+        <Failure title="Couldn't load the syncs" error={error} onRetry={() => void refetch()} />
       ) : (
         <Card flush>
           {!syncs ? (
             <Loading />
           ) : syncs.nodes.length > 0 ? (
-            <Rows syncs={syncs} id={memberbase.id} onAbandon={may(token, "WRITE") ? setAbandons : null} />
+            <Rows syncs={syncs} memberbaseId={memberbase.id} onAbandon={hasAccess(token, "WRITE") ? setAbandoning : null} />
           ) : (
             <Empty
               icon="sync"
-              title="No sync yet"
+              title="No syncs yet"
               actions={
-                may(token, "WRITE") && (
+                hasAccess(token, "WRITE") && (
                   <ButtonLink href={href(["memberbases", memberbase.id, "import"])} icon="import">
                     Import a file
                   </ButtonLink>
                 )
               }
             >
-              An import that replaces the list is one, and so is <code>memberbase sync --delete-missing</code>.
+              An import that replaces the list creates a sync, and so does <code>memberbase sync --delete-missing</code>.
             </Empty>
           )}
         </Card>
       )}
-      {abandons && <AbandonDialog memberbaseId={memberbase.id} sync={abandons} onClose={() => setAbandons(null)} />}
+      {abandoning && <AbandonDialog memberbaseId={memberbase.id} sync={abandoning} onClose={() => setAbandoning(null)} />}
     </Page>
   );
 }
@@ -110,12 +110,11 @@ const STATES: Record<SyncState, { tone: Tone; label: string }> = {
 
 interface RowsProperties {
   syncs: Connection;
-  /** Of the memberbase. */
-  id: string;
+  memberbaseId: string;
   onAbandon: ((sync: Sync) => void) | null;
 }
 
-function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
+function Rows({ syncs: { nodes, pageInfo }, memberbaseId, onAbandon }: RowsProperties) {
   return (
     <>
       <Table label="Syncs">
@@ -144,10 +143,10 @@ function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
             <tr key={sync.id}>
               <td>
                 <div className={style.state}>
-                  {/* States may grow. */}
+                  {/* Newer servers may return states that are not listed above. */}
                   <Badge tone={STATES[sync.state]?.tone ?? "neutral"}>{STATES[sync.state]?.label ?? sync.state}</Badge>
                   <span className={cell.wide}>
-                    <CopyButton text={sync.id} what={`id of the sync of ${formatDateTime(sync.startedAt)}`} />
+                    <CopyButton text={sync.id} what={`id of the sync started on ${formatDateTime(sync.startedAt)}`} />
                   </span>
                   {onAbandon && sync.state === "OPEN" && <Button onPress={() => onAbandon(sync)}>Abandon</Button>}
                 </div>
@@ -166,7 +165,7 @@ function Rows({ syncs: { nodes, pageInfo }, id, onAbandon }: RowsProperties) {
           ))}
         </tbody>
       </Table>
-      <ListPager at={["memberbases", id, "syncs"]} pageInfo={pageInfo} shown={nodes.length} one="sync" />
+      <ListPager path={["memberbases", memberbaseId, "syncs"]} pageInfo={pageInfo} shown={nodes.length} one="sync" />
     </>
   );
 }

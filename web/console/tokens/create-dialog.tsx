@@ -1,8 +1,8 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { ask } from "../api/ask";
-import { asking, refresh, SERVER } from "../api/queries";
+import { request } from "../api/request";
+import { queryFor, refresh, SERVER_SCOPE } from "../api/queries";
 import { formatDateTime } from "../format";
 import { graphql } from "../gql";
 import type { Access } from "../gql/graphql";
@@ -40,13 +40,14 @@ const MemberbaseChoices = graphql(`
   }
 `);
 
-const CHOICES = 500;
-const EVERY = "every";
+/** With more memberbases than this, the person enters an id instead of choosing a name. */
+const MAX_MEMBERBASE_CHOICES = 500;
+const ALL_MEMBERBASES = "all";
 
 const ACCESS: { key: Access; label: string; hint: string }[] = [
-  { key: "READ", label: "Read", hint: "Asks, and changes nothing." },
-  { key: "WRITE", label: "Write", hint: "Also changes members and what belongs to them, and runs syncs." },
-  { key: "ADMIN", label: "Admin", hint: "Also manages memberbases, attribute schemas and tokens." },
+  { key: "READ", label: "Read", hint: "View only." },
+  { key: "WRITE", label: "Write", hint: "Also change members and their data, and run syncs." },
+  { key: "ADMIN", label: "Admin", hint: "Also manage memberbases, attribute schemas and API tokens." },
 ];
 
 const EXPIRY = [
@@ -60,24 +61,27 @@ const EXPIRY = [
 type Expiry = (typeof EXPIRY)[number]["key"];
 
 export function CreateDialog({ onClose }: { onClose: () => void }) {
-  const bound = useToken().memberbaseId;
+  const boundMemberbaseId = useToken().memberbaseId;
   const [description, setDescription] = useState("");
   const [access, setAccess] = useState<Access>("READ");
-  const [memberbase, setMemberbase] = useState(bound ?? EVERY);
+  const [memberbase, setMemberbase] = useState(boundMemberbaseId ?? ALL_MEMBERBASES);
   const [expiry, setExpiry] = useState<Expiry>("90");
   const [date, setDate] = useState("");
   const create = useMutation({
     mutationFn: () => {
-      const expiresAt = expiryOf(expiry, date);
-      const memberbaseId = memberbase === EVERY ? null : memberbase;
-      return ask(CreateApiToken, { input: { description, access, memberbaseId, expiresAt } });
+      const expiresAt = toExpiresAt(expiry, date);
+      const memberbaseId = memberbase === ALL_MEMBERBASES ? null : memberbase;
+      return request(CreateApiToken, { input: { description, access, memberbaseId, expiresAt } });
     },
-    onSuccess: () => void refresh(SERVER),
-    // The secret goes with the dialog.
+    onSuccess: () => void refresh(SERVER_SCOPE),
+    // The secret is forgotten when the dialog closes.
     gcTime: 0,
   });
-  const made = create.data?.createApiToken;
-  if (made) return <Made secret={made.secret} expiresAt={made.apiToken.expiresAt ?? null} onClose={onClose} />;
+  const created = create.data?.createApiToken;
+  if (created) {
+    const expiresAt = created.apiToken.expiresAt ?? null;
+    return <SecretDialog secret={created.secret} expiresAt={expiresAt} onClose={onClose} />;
+  }
   const tooLong = new TextEncoder().encode(description).length > 1024;
   const isPast = expiry === "date" && date !== "" && !(Date.parse(`${date}T23:59:59`) > Date.now());
   const ready = description.trim() !== "" && !tooLong && !isPast && (expiry !== "date" || date !== "") && memberbase !== "";
@@ -105,17 +109,17 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
       >
         <TextField
           label="Description"
-          hint="Which program or person it is for, so that it can be told from the others."
+          hint="The program or person that will use this token."
           value={description}
           onChange={setDescription}
-          error={tooLong ? "A description has 1,024 bytes at most." : undefined}
+          error={tooLong ? "A description has at most 1,024 bytes." : undefined}
           autoFocus
         />
         <div className={style.choice}>
           <Select label="Access" options={ACCESS} value={access} onChange={setAccess} />
           <p>{ACCESS.find(({ key }) => key === access)?.hint}</p>
         </div>
-        {bound === null && <MemberbaseChoice value={memberbase} onChange={setMemberbase} />}
+        {boundMemberbaseId === null && <MemberbaseField value={memberbase} onChange={setMemberbase} />}
         <div className={style.pair}>
           <Select label="Expires" options={[...EXPIRY]} value={expiry} onChange={setExpiry} />
           {expiry === "date" && (
@@ -124,7 +128,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
               inputType="date"
               value={date}
               onChange={setDate}
-              error={isPast ? "This day is over." : undefined}
+              error={isPast ? "Choose today or a later date." : undefined}
             />
           )}
         </div>
@@ -134,35 +138,35 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
   );
 }
 
-function MemberbaseChoice({ value, onChange }: { value: string; onChange: (value: string) => void }) {
-  const { data, error } = useQuery(asking(SERVER, MemberbaseChoices, { first: CHOICES }));
+function MemberbaseField({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  const { data, error } = useQuery(queryFor(SERVER_SCOPE, MemberbaseChoices, { first: MAX_MEMBERBASE_CHOICES }));
   const memberbases = data?.memberbases;
   if (error || memberbases?.pageInfo.hasNextPage) {
     return (
       <TextField
         label="Memberbase"
-        hint="Its id, or nothing for every memberbase."
+        hint="A memberbase id. Leave empty for all memberbases."
         mono
-        value={value === EVERY ? "" : value}
-        onChange={(text) => onChange(text.trim() || EVERY)}
+        value={value === ALL_MEMBERBASES ? "" : value}
+        onChange={(text) => onChange(text.trim() || ALL_MEMBERBASES)}
       />
     );
   }
   const nodes = memberbases?.nodes ?? [];
-  // Names may repeat.
-  const isOnly = (name: string) => nodes.filter((other) => other.name === name).length === 1;
-  const named = nodes.map(({ id, name }) => ({ key: id, label: isOnly(name) ? name : `${name} (…${id.slice(-6)})` }));
-  const options = [{ key: EVERY, label: "Every memberbase" }, ...named];
+  // Names need not be unique.
+  const isUnique = (name: string) => nodes.filter((other) => other.name === name).length === 1;
+  const byName = nodes.map(({ id, name }) => ({ key: id, label: isUnique(name) ? name : `${name} (…${id.slice(-6)})` }));
+  const options = [{ key: ALL_MEMBERBASES, label: "All memberbases" }, ...byName];
   return <Select label="Memberbase" options={options} value={value} onChange={onChange} isDisabled={!memberbases} />;
 }
 
-function Made({ secret, expiresAt, onClose }: { secret: string; expiresAt: string | null; onClose: () => void }) {
+function SecretDialog({ secret, expiresAt, onClose }: { secret: string; expiresAt: string | null; onClose: () => void }) {
   return (
     <Dialog
       isOpen
       alert
       onClose={onClose}
-      title="Keep this secret now"
+      title="Copy this secret now"
       footer={
         <>
           <CopyTextButton text={secret} what="secret" />
@@ -172,7 +176,7 @@ function Made({ secret, expiresAt, onClose }: { secret: string; expiresAt: strin
         </>
       }
     >
-      <p>It is shown this once: the server keeps only a hash of it. Whoever has it may do what the token may do.</p>
+      <p>It is shown only once: the server stores only a hash of it. Anyone who has the secret has the token's access.</p>
       <code className={style.secret} tabIndex={0} aria-label="Secret">
         {secret}
       </code>
@@ -181,9 +185,9 @@ function Made({ secret, expiresAt, onClose }: { secret: string; expiresAt: strin
   );
 }
 
-function expiryOf(expiry: Expiry, date: string): string | null {
+function toExpiresAt(expiry: Expiry, date: string): string | null {
   if (expiry === "never") return null;
-  // In the reader's own time.
+  // The end of the day in the reader's time zone.
   if (expiry === "date") return new Date(`${date}T23:59:59`).toISOString();
   return new Date(Date.now() + Number(expiry) * 86_400_000).toISOString();
 }

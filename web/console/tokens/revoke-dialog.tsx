@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 
-import { ask } from "../api/ask";
-import { refresh, SERVER } from "../api/queries";
+import { request } from "../api/request";
+import { refresh, SERVER_SCOPE } from "../api/queries";
 import { formatDateTime } from "../format";
 import { graphql } from "../gql";
 import { signOut } from "../session";
@@ -27,11 +27,11 @@ export function RevokeDialog({ token, onClose }: { token: ApiToken; onClose: () 
   const isOwn = useToken().id === token.id;
   const name = token.description || token.id;
   const revoke = useMutation({
-    mutationFn: () => ask(RevokeApiToken, { input: { apiTokenId: token.id } }),
+    mutationFn: () => request(RevokeApiToken, { input: { apiTokenId: token.id } }),
     onSuccess: () => {
       if (isOwn) return signOut();
       toast(`Revoked ${name}`);
-      void refresh(SERVER);
+      void refresh(SERVER_SCOPE);
       onClose();
     },
   });
@@ -45,16 +45,16 @@ export function RevokeDialog({ token, onClose }: { token: ApiToken; onClose: () 
         <>
           <Button onPress={onClose}>Cancel</Button>
           <Button variant="danger" isPending={revoke.isPending} onPress={() => revoke.mutate()}>
-            Revoke
+            Revoke token
           </Button>
         </>
       }
     >
       <p>
-        Whatever uses it is refused from now on. This can’t be undone; a new token can take its place.
-        {isOwn && <strong> You are signed in with this one, and will be signed out.</strong>}
+        Programs and people that use this token lose access immediately. You can't undo this.
+        {isOwn && <strong> You are signed in with this token and will be signed out.</strong>}
       </p>
-      <p>{token.lastUsedAt ? `It was last used on ${formatDateTime(token.lastUsedAt)}.` : "It was never used."}</p>
+      <p>{token.lastUsedAt ? `It was last used on ${formatDateTime(token.lastUsedAt)}.` : "It has never been used."}</p>
       {revoke.error && <Failure error={revoke.error} />}
     </Dialog>
   );

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { asking, SERVER } from "../api/queries";
+import { queryFor, SERVER_SCOPE } from "../api/queries";
 import { graphql } from "../gql";
 import type { ApiTokensQuery } from "../gql/graphql";
 import { ListPager, usePaging } from "../paging";
@@ -43,13 +43,16 @@ type Tokens = NonNullable<ApiTokensQuery["apiTokens"]>;
 export type ApiToken = Tokens["nodes"][number];
 
 export default function TokensPage() {
-  const [creates, setCreates] = useState(false);
-  const [revokes, setRevokes] = useState<ApiToken | null>(null);
-  // The API has the oldest first.
-  const place = usePaging(true);
-  const { data, error, refetch } = useQuery({ ...asking(SERVER, ApiTokens, place), placeholderData: keepPreviousData });
+  const [isCreating, setCreating] = useState(false);
+  const [revoking, setRevoking] = useState<ApiToken | null>(null);
+  // The API returns the oldest first.
+  const pageArguments = usePaging(true);
+  const { data, error, refetch } = useQuery({
+    ...queryFor(SERVER_SCOPE, ApiTokens, pageArguments),
+    placeholderData: keepPreviousData,
+  });
   const create = (
-    <Button variant="primary" icon="plus" onPress={() => setCreates(true)}>
+    <Button variant="primary" icon="plus" onPress={() => setCreating(true)}>
       New token
     </Button>
   );
@@ -57,26 +60,26 @@ export default function TokensPage() {
   return (
     <Page
       title="API tokens"
-      description="A token lets a program, or a person in this console, work with the API. Its secret is shown once, when it is made."
+      description="A token gives a program, or a person in this console, access to the API. Its secret is shown once, when you create it."
       actions={create}
     >
       {error ? (
-        <Failure title="The tokens could not be read" error={error} onRetry={() => void refetch()} />
+        <Failure title="Couldn't load the tokens" error={error} onRetry={() => void refetch()} />
       ) : (
         <Card flush>
           {!tokens ? (
             <Loading />
           ) : tokens.nodes.length > 0 ? (
-            <Rows tokens={tokens} onRevoke={setRevokes} />
+            <Rows tokens={tokens} onRevoke={setRevoking} />
           ) : (
-            <Empty icon="token" title="No tokens here" actions={create}>
-              Make one for each program, with no more access than it needs.
+            <Empty icon="token" title="No tokens on this page" actions={create}>
+              Create one for each program, with only the access that it needs.
             </Empty>
           )}
         </Card>
       )}
-      {creates && <CreateDialog onClose={() => setCreates(false)} />}
-      {revokes && <RevokeDialog token={revokes} onClose={() => setRevokes(null)} />}
+      {isCreating && <CreateDialog onClose={() => setCreating(false)} />}
+      {revoking && <RevokeDialog token={revoking} onClose={() => setRevoking(null)} />}
     </Page>
   );
 }
@@ -121,7 +124,7 @@ function Rows({ tokens: { nodes, pageInfo }, onRevoke }: { tokens: Tokens; onRev
                 <Badge>{token.access}</Badge>
               </td>
               <td className={`${cell.wide} ${cell.text}`}>
-                {token.memberbaseId ? <MemberbaseName id={token.memberbaseId} /> : "Every memberbase"}
+                {token.memberbaseId ? <MemberbaseName id={token.memberbaseId} /> : "All memberbases"}
               </td>
               <td className={cell.wide}>
                 <Time short value={token.createdAt} />
@@ -148,7 +151,7 @@ function Rows({ tokens: { nodes, pageInfo }, onRevoke }: { tokens: Tokens; onRev
           ))}
         </tbody>
       </Table>
-      <ListPager at={["tokens"]} pageInfo={pageInfo} reversed shown={nodes.length} one="token" />
+      <ListPager path={["tokens"]} pageInfo={pageInfo} reversed shown={nodes.length} one="token" />
     </>
   );
 }

@@ -12,12 +12,12 @@ interface Properties extends Omit<ButtonProps, "children" | "className"> {
   children: ReactNode;
 }
 
-/** While `isPending` it keeps its place and its focus, and does nothing. */
+/** A button. While `isPending` it keeps its size and focus, and ignores presses. */
 export function Button({ variant = "plain", icon, children, ...rest }: Properties) {
   return (
     <AriaButton {...rest} className={`${style.button} ${style[variant]}`}>
       {rest.isPending ? (
-        // React Aria reads it out, beside the button's name.
+        // Screen readers announce this label after the button's name.
         <ProgressBar isIndeterminate aria-label="in progress" className={style.spinner!} />
       ) : (
         icon && <Icon name={icon} size={16} />
@@ -33,7 +33,7 @@ interface IconProperties extends Omit<ButtonProps, "children" | "className"> {
   variant?: Variant;
 }
 
-/** Its label is read, and shown to whoever points at it. */
+/** A button with an icon. The label is its accessible name and its tooltip. */
 export function IconButton({ icon, label, variant = "quiet", ...rest }: IconProperties) {
   return (
     <TooltipTrigger delay={500}>

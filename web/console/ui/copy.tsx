@@ -1,14 +1,13 @@
 import { useEffect, useState } from "react";
 
 import { Button, IconButton } from "./button";
-import style from "./copy.module.css";
 import { toast } from "./toast";
 
 async function write(text: string) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Over plain HTTP browsers have no clipboard but this one.
+    // Over HTTP without TLS, browsers do not provide navigator.clipboard.
     const area = document.createElement("textarea");
     area.value = text;
     area.className = "visually-hidden";
@@ -21,29 +20,19 @@ async function write(text: string) {
   }
 }
 
-/** `what` is what is copied, in words: "ref". */
+/** An icon button that copies a text. `what` names it, for example "ref". */
 export function CopyButton({ text, what }: { text: string; what: string }) {
   const [copied, copy] = useCopy(text, what);
   return <IconButton icon={copied ? "check" : "copy"} label={`Copy ${what}`} onPress={copy} />;
 }
 
-/** The same with its words on it. */
+/** A text button that copies a text. */
 export function CopyTextButton({ text, what }: { text: string; what: string }) {
   const [copied, copy] = useCopy(text, what);
   return (
     <Button icon={copied ? "check" : "copy"} onPress={copy}>
       Copy {what}
     </Button>
-  );
-}
-
-/** An id, ref or secret in full, with a button that copies it. */
-export function Copyable({ text, what }: { text: string; what: string }) {
-  return (
-    <span className={style.copyable}>
-      <code>{text}</code>
-      <CopyButton text={text} what={what} />
-    </span>
   );
 }
 

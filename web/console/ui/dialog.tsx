@@ -9,20 +9,20 @@ interface Properties {
   isOpen: boolean;
   onClose: () => void;
   children: ReactNode;
-  /** The buttons below; the last one is what the dialog is for. */
+  /** The buttons; the last one is the primary action. */
   footer?: ReactNode;
-  /** What it asks can't be undone: read out as an alert. */
+  /** Announces the dialog as an alert, for actions that can't be undone. */
   alert?: boolean;
 }
 
-/** Escape, a press beside it and its cross call `onClose`. */
+/** A modal dialog. Escape, the close button and, unless `alert` is set, a press outside call `onClose`. */
 export function Dialog({ title, isOpen, onClose, children, footer, alert = false }: Properties) {
   return (
     <ModalOverlay
       isOpen={isOpen}
       onOpenChange={(open) => !open && onClose()}
       isDismissable={!alert}
-      className={style.veil!}
+      className={style.overlay!}
     >
       <Modal className={style.modal!}>
         <AriaDialog role={alert ? "alertdialog" : "dialog"} className={style.dialog!}>

@@ -21,7 +21,7 @@ import { Icon } from "./icon";
 
 interface Properties extends Omit<TextFieldProps, "children" | "className"> {
   label: string;
-  /** The label is read, and not shown: what is beside the field says it. */
+  /** Hides the label visually, where the context makes it clear. */
   labelHidden?: boolean;
   hint?: ReactNode;
   error?: string | undefined;

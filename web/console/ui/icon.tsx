@@ -1,4 +1,4 @@
-// Drawn for a square of 20, with lines of 1.6.
+// Paths for a view box of 20 by 20 with a stroke width of 1.6.
 const PATHS = {
   alert: "M10 6.5v4.2M10 13.4v.1M10 2.8 18 16.6H2z",
   attributes: "M3.5 10.2V4.5a1 1 0 0 1 1-1h5.7l6.3 6.3a1 1 0 0 1 0 1.4l-5.3 5.3a1 1 0 0 1-1.4 0zM7 7v.1",

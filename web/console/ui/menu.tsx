@@ -11,7 +11,7 @@ export interface Action {
   onAction: () => void;
 }
 
-/** What can be done with a thing, behind a button with three dots. */
+/** A menu of actions, opened by a button with three dots. */
 export function Menu({ label, actions }: { label: string; actions: Action[] }) {
   return (
     <MenuTrigger>

@@ -4,14 +4,14 @@ import style from "./page.module.css";
 
 interface Properties {
   title: string;
-  /** What the page is part of, for the title of the tab. */
+  /** The name of what the page belongs to, for the document title. */
   within?: string | undefined;
   description?: ReactNode;
   actions?: ReactNode;
   children: ReactNode;
 }
 
-/** A page's heading, which takes the focus when the page comes up, its actions and its content. */
+/** The frame of a page: its heading, which is focused when the page opens, its actions and its content. */
 export function Page({ title, within, description, actions, children }: Properties) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
@@ -21,7 +21,7 @@ export function Page({ title, within, description, actions, children }: Properti
   return (
     <div className={style.page}>
       <header className={style.header}>
-        <div className={style.words}>
+        <div className={style.text}>
           <h1 ref={heading} tabIndex={-1}>
             {title}
           </h1>
@@ -34,7 +34,7 @@ export function Page({ title, within, description, actions, children }: Properti
   );
 }
 
-/** A surface with an edge; `flush` where a table fills it. */
+/** A bordered box; `flush` removes the padding, for tables. */
 export function Card({ children, flush = false }: { children: ReactNode; flush?: boolean }) {
   return <section className={flush ? `${style.card} ${style.flush}` : style.card}>{children}</section>;
 }

@@ -6,13 +6,13 @@ import type { IconName } from "./icon";
 import style from "./popover.module.css";
 
 interface Properties {
-  /** What stands on the button, and names what comes up. */
+  /** The label of the button and of the dialog. */
   label: string;
   icon: IconName;
   children: (close: () => void) => ReactNode;
 }
 
-/** A button and what comes up beside it, until Escape or a press elsewhere. */
+/** A button that opens a dialog next to it. Escape or a press outside closes it. */
 export function Popover({ label, icon, children }: Properties) {
   return (
     <DialogTrigger>
@@ -21,7 +21,7 @@ export function Popover({ label, icon, children }: Properties) {
         className={style.popover!}
         placement="bottom start"
         offset={4}
-        // Within a landmark, also for what stands beside the dialog: a button that dismisses it.
+        // Renders into a landmark, because React Aria adds a dismiss button next to the dialog.
         UNSTABLE_portalContainer={document.getElementById("main") ?? document.body}
       >
         <Dialog aria-label={label} className={style.dialog!}>

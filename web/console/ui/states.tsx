@@ -1,8 +1,8 @@
-// What stands where there is nothing to show, not yet, or no more.
+// Empty, loading and error states.
 
 import type { ReactNode } from "react";
 
-import { ApiError, sentence } from "../api/error";
+import { ApiError, toSentence } from "../api/error";
 import { Button } from "./button";
 import { CopyTextButton } from "./copy";
 import { Icon, type IconName } from "./icon";
@@ -21,7 +21,7 @@ export function Empty({
 }) {
   return (
     <div className={style.empty}>
-      <span className={style.disc}>
+      <span className={style.iconCircle}>
         <Icon name={icon} size={22} />
       </span>
       <h2>{title}</h2>
@@ -31,7 +31,7 @@ export function Empty({
   );
 }
 
-/** Grey lines of the size of what is to come. */
+/** A placeholder of grey lines for content that is loading. */
 export function Loading({ lines = 5, label = "Loading" }: { lines?: number; label?: string }) {
   return (
     <div className={style.loading} role="status" aria-label={label}>
@@ -42,7 +42,7 @@ export function Loading({ lines = 5, label = "Loading" }: { lines?: number; labe
   );
 }
 
-/** One grey line, for a figure within a text. */
+/** A placeholder of one grey line, for a number within a text. */
 export function Pending({ label }: { label: string }) {
   return (
     <span className={style.pending}>
@@ -51,15 +51,15 @@ export function Pending({ label }: { label: string }) {
   );
 }
 
-/** An error with all that helps whoever is asked about it: message, code and trace id. */
+/** An error with its message, code and trace id, which an operator needs to find it in the log. */
 export function Failure({ error, onRetry, title }: { error: unknown; onRetry?: (() => void) | undefined; title?: string }) {
   const { code, traceId } = error instanceof ApiError ? error : { code: "UNEXPECTED", traceId: undefined };
   return (
     <div className={style.failure} role="alert">
       <Icon name="alert" size={20} />
-      <div className={style.words}>
+      <div className={style.text}>
         {title && <h2>{title}</h2>}
-        <p>{sentence(error)}</p>
+        <p>{toSentence(error)}</p>
         <dl className={style.facts}>
           <div>
             <dt>Code</dt>

@@ -4,10 +4,10 @@ import { counted, formatDate, formatDateTime, formatExactly } from "../format";
 import { Button } from "./button";
 import style from "./table.module.css";
 
-/** A table that scrolls to the side by itself where it is wider than its place. */
+/** A table that scrolls horizontally if it is wider than its container. */
 export function Table({ label, children }: { label: string; children: ReactNode }) {
   return (
-    // Whoever has no pointer scrolls it with the arrow keys.
+    // Focusable, so that it can be scrolled with the arrow keys.
     <div className={style.scroll} role="region" aria-label={label} tabIndex={0}>
       <table className={style.table} aria-label={label}>
         {children}
@@ -16,7 +16,7 @@ export function Table({ label, children }: { label: string; children: ReactNode 
   );
 }
 
-/** For cells: numbers stand at the right, what is tight is never broken, and what is wide is left out on a phone. */
+/** Classes for cells: `number` aligns right, `tight` never wraps, `wide` is hidden on a phone. */
 export const cell = {
   number: style.number!,
   tight: style.tight!,
@@ -26,7 +26,7 @@ export const cell = {
   wide: style.wide!,
 };
 
-/** A time in the reader's locale, or its date alone; pointing at it shows all of it. */
+/** A time in the reader's locale, or only its date if `short`. The tooltip has the full time. */
 export function Time({ value, short = false }: { value: string; short?: boolean }) {
   return (
     <time dateTime={value} title={formatExactly(value)} className={style.tight}>
@@ -36,11 +36,11 @@ export function Time({ value, short = false }: { value: string; short?: boolean 
 }
 
 interface PagerProperties {
-  /** What the page holds. */
+  /** The number of items on the page. */
   shown: number;
   one: string;
   many?: string;
-  /** Left out: there is no page in this direction. */
+  /** Omitted if there is no page in this direction. */
   onFirst?: (() => void) | undefined;
   onPrevious?: (() => void) | undefined;
   onNext?: (() => void) | undefined;

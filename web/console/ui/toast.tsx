@@ -9,7 +9,7 @@ interface Toast {
   text: string;
 }
 
-const SHOWN_FOR = 6_000;
+const SHOWN_FOR_MS = 6_000;
 
 let toasts: Toast[] = [];
 let count = 0;
@@ -20,7 +20,7 @@ function change(next: Toast[]) {
   listeners.forEach((listener) => listener());
 }
 
-/** Says, for a moment and without taking the focus, that something was done. Errors stay where they arose. */
+/** Shows a confirmation for a few seconds without moving the focus. Errors are shown where they occur instead. */
 export function toast(text: string) {
   change([...toasts.slice(-2), { id: ++count, text }]);
 }
@@ -32,21 +32,21 @@ function subscribe(listener: () => void) {
   return () => void listeners.delete(listener);
 }
 
-/** Once, at the end of the page. It stays reachable while a dialog is open. */
+/** Renders the toasts, once at the end of the page. They stay accessible while a dialog is open. */
 export function Toasts() {
   const shown = useSyncExternalStore(subscribe, () => toasts);
   return (
     <div className={style.region} role="status" aria-live="polite" data-react-aria-top-layer="true">
       {shown.map((toast) => (
-        <Shown key={toast.id} {...toast} />
+        <ToastItem key={toast.id} {...toast} />
       ))}
     </div>
   );
 }
 
-function Shown({ id, text }: Toast) {
+function ToastItem({ id, text }: Toast) {
   useEffect(() => {
-    const timer = setTimeout(dismiss, SHOWN_FOR, id);
+    const timer = setTimeout(dismiss, SHOWN_FOR_MS, id);
     return () => clearTimeout(timer);
   }, [id]);
   return (

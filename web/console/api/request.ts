@@ -1,4 +1,4 @@
-// The one way to the server: a typed document in, its data or an ApiError out.
+// Sends a typed document to the server. Returns its data or throws an ApiError.
 
 import type { TypedDocumentString } from "../gql/graphql";
 import * as session from "../session";
@@ -7,19 +7,19 @@ import { post } from "./post";
 
 export const ENDPOINT = new URL("graphql", document.baseURI);
 
-interface Answer<Data> {
+interface GraphqlResponse<Data> {
   data?: Data | null;
-  errors?: AnsweredError[];
+  errors?: ResponseError[];
 }
 
-interface AnsweredError {
+interface ResponseError {
   message: string;
   path?: (string | number)[];
   extensions?: Record<string, unknown>;
 }
 
-/** Any error of the answer is thrown, also where there is data beside it. */
-export async function ask<Data, Variables>(
+/** Throws the first error of the response, even if the response also has data. */
+export async function request<Data, Variables>(
   document: TypedDocumentString<Data, Variables>,
   variables: Variables,
   signal?: AbortSignal,
@@ -27,12 +27,12 @@ export async function ask<Data, Variables>(
   const token = session.token();
   const response = await send(token, JSON.stringify({ query: document.toString(), variables }), signal);
   const traceId = response.headers.get("X-Trace-Id") ?? undefined;
-  if (response.status === 401) session.refuse(token);
-  const answer = await read<Data>(response, traceId);
-  const [error] = answer.errors ?? [];
-  if (error) throw fromAnswer(error, traceId);
-  if (!answer.data) throw new ApiError("the answer has no data", { code: "BAD_ANSWER", traceId });
-  return answer.data;
+  if (response.status === 401) session.rejectToken(token);
+  const { data, errors } = await read<Data>(response, traceId);
+  const [error] = errors ?? [];
+  if (error) throw toApiError(error, traceId);
+  if (!data) throw new ApiError("the response has no data", { code: "BAD_ANSWER", traceId });
+  return data;
 }
 
 async function send(token: string, body: string, signal: AbortSignal | undefined) {
@@ -44,7 +44,7 @@ async function send(token: string, body: string, signal: AbortSignal | undefined
   }
 }
 
-async function read<Data>(response: Response, traceId: string | undefined): Promise<Answer<Data>> {
+async function read<Data>(response: Response, traceId: string | undefined): Promise<GraphqlResponse<Data>> {
   let text: string;
   try {
     text = await response.text();
@@ -53,15 +53,15 @@ async function read<Data>(response: Response, traceId: string | undefined): Prom
     throw unreachable(cause);
   }
   try {
-    return JSON.parse(text) as Answer<Data>;
+    return JSON.parse(text) as GraphqlResponse<Data>;
   } catch (cause) {
-    // A proxy in between has words of its own.
-    const message = `the answer is no GraphQL: HTTP status ${response.status}`;
+    // Proxies respond with their own error pages.
+    const message = `the response is not GraphQL: HTTP status ${response.status}`;
     throw new ApiError(message, { code: "BAD_ANSWER", traceId, retryable: response.status >= 500, cause });
   }
 }
 
-function fromAnswer({ message, path, extensions = {} }: AnsweredError, traceId: string | undefined) {
+function toApiError({ message, path, extensions = {} }: ResponseError, traceId: string | undefined) {
   const { code, retryable, traceId: own } = extensions;
   return new ApiError(message, {
     code: typeof code === "string" ? code : "UNKNOWN",

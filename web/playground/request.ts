@@ -1,16 +1,16 @@
-// One way to the server, for GraphiQL's operations and its question for the schema.
+// Sends GraphiQL's operations, including its introspection query, to the server.
 
 import type { FetcherParams } from "@graphiql/toolkit";
 import type { ExecutionResult } from "graphql";
 
 const ENDPOINT = new URL("graphql", document.baseURI);
 
-export type Verdict = "welcome" | "refused";
+export type TokenStatus = "accepted" | "rejected";
 
-export async function ask(token: string, parameters: FetcherParams, judge: (verdict: Verdict) => void) {
+export async function request(token: string, parameters: FetcherParams, onTokenStatus: (status: TokenStatus) => void) {
   const { query, variables } = parameters;
   const name = parameters.operationName;
-  // GraphiQL is a moment late to see that another tab has another operation.
+  // After a switch of tabs, GraphiQL briefly sends the operation name of the previous tab.
   const operationName = name && new RegExp(`\\b${name}\\b`).test(query) ? name : undefined;
   const response = await fetch(ENDPOINT, {
     method: "POST",
@@ -23,6 +23,6 @@ export async function ask(token: string, parameters: FetcherParams, judge: (verd
     credentials: "omit",
     cache: "no-store",
   });
-  judge(response.status === 401 ? "refused" : "welcome");
+  onTokenStatus(response.status === 401 ? "rejected" : "accepted");
   return (await response.json()) as ExecutionResult;
 }

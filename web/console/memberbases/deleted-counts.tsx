@@ -1,7 +1,7 @@
 import { formatNumber } from "../format";
 import style from "./memberbases.module.css";
 
-const ROWS = [
+const LABELS = [
   ["members", "Members"],
   ["attributes", "Attribute values"],
   ["clips", "Clips"],
@@ -9,14 +9,14 @@ const ROWS = [
   ["transactions", "Transactions"],
 ] as const;
 
-type Rows = Record<(typeof ROWS)[number][0], number>;
+type Counts = Record<(typeof LABELS)[number][0], number>;
 
-/** What goes, or has gone, with a deletion. */
-export function Gone({ rows }: { rows: Rows }) {
+/** The number of records of each kind that a deletion removes. */
+export function DeletedCounts({ counts }: { counts: Counts }) {
   return (
-    <dl className={style.gone}>
-      {ROWS.map(([key, label]) => (
-        <Row key={key} label={label} count={rows[key]} />
+    <dl className={style.counts}>
+      {LABELS.map(([key, label]) => (
+        <Row key={key} label={label} count={counts[key]} />
       ))}
     </dl>
   );

@@ -1,9 +1,9 @@
-// What belongs to a member, ten at a time.
+// The lists of a member's clips, stamp collections and transactions, loaded ten at a time.
 
 import { type InfiniteData, useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 
-import { ask } from "../api/ask";
+import { request } from "../api/request";
 import { notFound } from "../api/error";
 import { formatDateTime, formatMoney, formatNumber } from "../format";
 import { graphql } from "../gql";
@@ -11,7 +11,7 @@ import { Badge } from "../ui/page";
 import { Button } from "../ui/button";
 import { Failure, Loading } from "../ui/states";
 import { Time } from "../ui/table";
-import style from "./belongings.module.css";
+import style from "./member-children.module.css";
 
 const ClipsOfMember = graphql(`
   query ClipsOfMember($by: MemberBy!, $after: String) {
@@ -85,17 +85,17 @@ interface Scope {
   memberId: string;
 }
 
-interface Part<Node> {
+interface ChildPage<Node> {
   nodes: Node[];
   pageInfo: { hasNextPage: boolean; endCursor?: string | null };
 }
 
 export function Clips(scope: Scope) {
-  const list = useParts(scope, "clips", async (variables, signal) => {
-    return (await ask(ClipsOfMember, variables, signal)).member?.list;
+  const list = useChildPages(scope, "clips", async (variables, signal) => {
+    return (await request(ClipsOfMember, variables, signal)).member?.list;
   });
   return (
-    <List {...list} none="This member has saved no deal.">
+    <List {...list} emptyText="This member has no clips.">
       {(clip) => (
         <li key={clip.id} className={style.row}>
           <span className={style.name}>{clip.dealId}</span>
@@ -113,15 +113,15 @@ export function Clips(scope: Scope) {
 }
 
 export function StampCollections(scope: Scope) {
-  const list = useParts(scope, "stamp collections", async (variables, signal) => {
-    return (await ask(StampCollectionsOfMember, variables, signal)).member?.list;
+  const list = useChildPages(scope, "stamp collections", async (variables, signal) => {
+    return (await request(StampCollectionsOfMember, variables, signal)).member?.list;
   });
   return (
-    <List {...list} none="This member is in no loyalty programme.">
+    <List {...list} emptyText="This member has no stamp collections.">
       {(collection) => (
         <li key={collection.id} className={style.row}>
           <span className={style.name}>{collection.loyaltyProgramId}</span>
-          <span className={style.figure}>
+          <span className={style.amount}>
             {formatNumber(collection.stamps)} {collection.stamps === 1 ? "stamp" : "stamps"}
           </span>
           <span className={style.detail}>
@@ -137,15 +137,15 @@ export function StampCollections(scope: Scope) {
 }
 
 export function Transactions(scope: Scope) {
-  const list = useParts(scope, "transactions", async (variables, signal) => {
-    return (await ask(TransactionsOfMember, variables, signal)).member?.list;
+  const list = useChildPages(scope, "transactions", async (variables, signal) => {
+    return (await request(TransactionsOfMember, variables, signal)).member?.list;
   });
   return (
-    <List {...list} none="This member has made no transaction.">
+    <List {...list} emptyText="This member has no transactions.">
       {(transaction) => (
         <li key={transaction.id} className={style.row} title={`Merchant ${transaction.merchantId}`}>
           <span className={style.name}>{transaction.statementDescriptor ?? transaction.merchantId}</span>
-          <span className={style.figure}>
+          <span className={style.amount}>
             {transaction.amount === null || transaction.amount === undefined ? (
               <span className={style.detail}>no amount</span>
             ) : (
@@ -167,9 +167,9 @@ export function Transactions(scope: Scope) {
 
 const NETWORKS: Record<string, string> = { VISA: "Visa", MASTERCARD: "Mastercard", AMEX: "Amex", OTHER: "Card" };
 
-type Moments = { clearedAt?: string | null; revertedAt?: string | null };
+type TransactionTimes = { clearedAt?: string | null; revertedAt?: string | null };
 
-function TransactionState({ clearedAt, revertedAt }: Moments) {
+function TransactionState({ clearedAt, revertedAt }: TransactionTimes) {
   const at = revertedAt ?? clearedAt;
   const [tone, text] = revertedAt
     ? (["danger", "Reverted"] as const)
@@ -188,33 +188,33 @@ interface Variables {
   after: string | null;
 }
 
-function useParts<Node>(
+function useChildPages<Node>(
   { memberbaseId, memberId }: Scope,
-  what: string,
-  read: (variables: Variables, signal: AbortSignal) => Promise<Part<Node> | undefined>,
+  kind: string,
+  read: (variables: Variables, signal: AbortSignal) => Promise<ChildPage<Node> | undefined>,
 ) {
   const { data, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery<
-    Part<Node>,
+    ChildPage<Node>,
     Error,
-    InfiniteData<Part<Node>>,
+    InfiniteData<ChildPage<Node>>,
     string[],
     string | null
   >({
-    queryKey: [memberbaseId, what, memberId],
+    queryKey: [memberbaseId, kind, memberId],
     queryFn: async ({ pageParam, signal }) => {
-      const part = await read({ by: { id: memberId }, after: pageParam }, signal);
-      if (!part) throw notFound("the member");
-      return part;
+      const page = await read({ by: { id: memberId }, after: pageParam }, signal);
+      if (!page) throw notFound("the member");
+      return page;
     },
     initialPageParam: null,
     getNextPageParam: ({ pageInfo }) => (pageInfo.hasNextPage ? pageInfo.endCursor : undefined),
   });
   return {
-    nodes: data?.pages.flatMap((part) => part.nodes),
+    nodes: data?.pages.flatMap((page) => page.nodes),
     error,
     onRetry: () => void (data ? fetchNextPage() : refetch()),
     onMore: hasNextPage ? () => void fetchNextPage() : undefined,
-    isMoreComing: isFetchingNextPage,
+    isLoadingMore: isFetchingNextPage,
   };
 }
 
@@ -223,26 +223,26 @@ interface ListProperties<Node> {
   error: Error | null;
   onRetry: () => void;
   onMore: (() => void) | undefined;
-  isMoreComing: boolean;
-  none: string;
+  isLoadingMore: boolean;
+  emptyText: string;
   children: (node: Node) => ReactNode;
 }
 
-function List<Node>({ nodes, error, onRetry, onMore, isMoreComing, none, children }: ListProperties<Node>) {
+function List<Node>({ nodes, error, onRetry, onMore, isLoadingMore, emptyText, children }: ListProperties<Node>) {
   const failure = error && (
     <div className={style.failure}>
       <Failure error={error} onRetry={onRetry} />
     </div>
   );
   if (!nodes) return failure || <Loading lines={4} />;
-  if (nodes.length === 0) return <p className={style.none}>{none}</p>;
+  if (nodes.length === 0) return <p className={style.empty}>{emptyText}</p>;
   return (
     <>
       <ul>{nodes.map(children)}</ul>
       {failure ||
         (onMore && (
           <div className={style.more}>
-            <Button onPress={onMore} isPending={isMoreComing}>
+            <Button onPress={onMore} isPending={isLoadingMore}>
               Show more
             </Button>
           </div>

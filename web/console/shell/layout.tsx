@@ -2,31 +2,31 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
 import { Dialog, Modal, ModalOverlay } from "react-aria-components";
 
-import { asking } from "../api/queries";
+import { queryFor } from "../api/queries";
 import { MEMBERBASE_PAGES, SERVER_PAGES } from "../pages";
 import { href, useRoute } from "../router";
 import { signOut } from "../session";
-import { may, useToken } from "../token";
+import { hasAccess, useToken } from "../token";
 import { Button, IconButton } from "../ui/button";
 import { Icon, type IconName } from "../ui/icon";
 import { Badge } from "../ui/page";
 import { FindMemberbase } from "./content";
-import style from "./frame.module.css";
-import { Mark } from "./mark";
+import style from "./layout.module.css";
+import { Logo } from "./logo";
 
-/** The navigation beside the page; on a phone behind a button above it. */
-export function Frame({ children }: { children: ReactNode }) {
+/** The navigation next to the page; on a phone in a drawer. */
+export function Layout({ children }: { children: ReactNode }) {
   const { path } = useRoute();
   const [open, setOpen] = useState(false);
-  const place = path.join("/");
-  useEffect(() => setOpen(false), [place]);
+  const address = path.join("/");
+  useEffect(() => setOpen(false), [address]);
   return (
     <div className={style.frame}>
       <a
         href="#main"
         className={style.skip}
         onClick={(event) => {
-          // What stands behind the # is the page's address.
+          // The fragment holds the page's address, so the link must not change it.
           event.preventDefault();
           document.getElementById("main")?.focus();
         }}
@@ -35,14 +35,14 @@ export function Frame({ children }: { children: ReactNode }) {
       </a>
       <header className={style.bar}>
         <IconButton icon="menu" label="Navigation" onPress={() => setOpen(true)} />
-        <Mark />
+        <Logo />
       </header>
       <header className={style.side}>
         <Navigation />
       </header>
-      <ModalOverlay isOpen={open} onOpenChange={setOpen} isDismissable className={style.veil!}>
+      <ModalOverlay isOpen={open} onOpenChange={setOpen} isDismissable className={style.overlay!}>
         <Modal className={style.drawer!}>
-          <Dialog aria-label="Navigation" className={style.inside!}>
+          <Dialog aria-label="Navigation" className={style.drawerContent!}>
             <Navigation />
           </Dialog>
         </Modal>
@@ -59,15 +59,17 @@ function Navigation() {
   const token = useToken();
   const [section, id, name = "members"] = path;
   const memberbaseId = section === "memberbases" ? id : undefined;
-  const general = SERVER_PAGES.filter((page) => may(token, page.needs) && (page.forBound || !token.memberbaseId));
+  const serverPages = SERVER_PAGES.filter(
+    (page) => hasAccess(token, page.requiredAccess) && (page.allowsBoundTokens || !token.memberbaseId),
+  );
   const within = memberbaseId ?? token.memberbaseId;
   return (
     <div className={style.navigation}>
-      <Mark />
+      <Logo />
       <nav aria-label="Main">
-        {general.length > 0 && (
+        {serverPages.length > 0 && (
           <ul>
-            {general.map((page) => (
+            {serverPages.map((page) => (
               <Item
                 key={page.path}
                 {...page}
@@ -81,7 +83,7 @@ function Navigation() {
           <>
             <MemberbaseName id={within} />
             <ul>
-              {MEMBERBASE_PAGES.filter((page) => may(token, page.needs)).map((page) => (
+              {MEMBERBASE_PAGES.filter((page) => hasAccess(token, page.requiredAccess)).map((page) => (
                 <Item
                   key={page.path}
                   {...page}
@@ -94,7 +96,7 @@ function Navigation() {
         )}
       </nav>
       <div className={style.token}>
-        <div className={style.who}>
+        <div className={style.identity}>
           <span className={style.description} title={token.description}>
             {token.description || "Token"}
           </span>
@@ -109,7 +111,7 @@ function Navigation() {
 }
 
 function MemberbaseName({ id }: { id: string }) {
-  const { data } = useQuery(asking(id, FindMemberbase, { id }));
+  const { data } = useQuery(queryFor(id, FindMemberbase, { id }));
   return (
     <p className={style.within} title={data?.memberbase?.name}>
       {data?.memberbase?.name ?? "Memberbase"}

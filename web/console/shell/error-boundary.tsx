@@ -7,8 +7,8 @@ interface State {
   error: unknown;
 }
 
-/** Where the page itself fails, it says so, and can be tried again. */
-export class Boundary extends Component<{ children: ReactNode }, State> {
+/** Shows an error and a retry button if rendering throws. */
+export class ErrorBoundary extends Component<{ children: ReactNode }, State> {
   override state: State = { error: undefined };
 
   static getDerivedStateFromError(error: unknown): State {
@@ -19,9 +19,9 @@ export class Boundary extends Component<{ children: ReactNode }, State> {
     const { error } = this.state;
     if (error === undefined) return this.props.children;
     return (
-      <div className={style.alone}>
+      <div className={style.centered}>
         <Failure
-          title="This page has failed"
+          title="Something went wrong on this page"
           error={error}
           onRetry={() => this.setState({ error: undefined })}
         />

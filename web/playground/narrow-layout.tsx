@@ -3,8 +3,8 @@ import { useEffect } from "react";
 
 const NARROW = window.matchMedia("(width < 45rem)");
 
-/** In a narrow window (see style.css) the editors wrap their lines, and do not number them. */
-export function Narrow() {
+/** Wraps lines and hides line numbers in a narrow window. style.css has the rest of the narrow layout. */
+export function NarrowLayout() {
   const { queryEditor, variableEditor, responseEditor } = useGraphiQL(
     pick("queryEditor", "variableEditor", "responseEditor"),
   );
@@ -17,7 +17,7 @@ export function Narrow() {
           lineNumbers: NARROW.matches || editor === responseEditor ? "off" : "on",
           folding: !NARROW.matches,
           fontSize: NARROW.matches ? 13 : 15,
-          // Flush to the left, where the numbers are not.
+          // Without line numbers, no space is needed on the left.
           lineDecorationsWidth: NARROW.matches ? 0 : 10,
         });
       }
