@@ -1,4 +1,4 @@
-//! A server in process with an empty database, for those targets that need one.
+//! A server in process with an empty database, for targets that need one.
 
 use std::{
     sync::OnceLock,
@@ -18,10 +18,10 @@ use memberbase::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// How long one input may take.
+/// The time limit for one input.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What has to be there to serve a request.
+/// A server and its database.
 pub struct Server {
     runtime: Runtime,
     app: App,
@@ -30,7 +30,7 @@ pub struct Server {
     _folder: tempfile::TempDir,
 }
 
-/// The server of this process.
+/// Returns the server of this process.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(Server::start)
@@ -56,7 +56,7 @@ impl Server {
         server
     }
 
-    /// The id of the memberbase that is there.
+    /// Returns the id of the only memberbase.
     pub fn memberbase(&self) -> &'static str {
         static ID: OnceLock<String> = OnceLock::new();
         ID.get_or_init(|| {
@@ -66,7 +66,7 @@ impl Server {
         })
     }
 
-    /// Answers a body of GraphQL; only judges it where it is a mutation and `runs` is false.
+    /// Executes a GraphQL request; with `runs` false, a mutation is only prepared.
     fn answer(&self, body: &[u8], runs: bool) -> (Vec<u8>, Vec<Code>) {
         let start = Instant::now();
         let prepared = Request::from_json(body).map_err(|error| vec![error]).and_then(|it| self.api.prepare(it));
@@ -85,17 +85,17 @@ impl Server {
         answer
     }
 
-    /// Answers a body of GraphQL; the codes of its errors.
+    /// Executes a GraphQL request and returns the codes of its errors.
     pub fn graphql(&self, body: &[u8]) -> Vec<Code> {
         self.answer(body, true).1
     }
 
-    /// The same, but of a mutation it only judges whether it could run.
+    /// Executes a query, but only prepares a mutation; returns the codes of the errors.
     pub fn ask(&self, body: &[u8]) -> Vec<Code> {
         self.answer(body, false).1
     }
 
-    /// Answers a body of `member/list`.
+    /// Calls `member/list` with this body.
     pub fn list(&self, body: &[u8]) {
         let start = Instant::now();
         let app = self.app.of_call(start + LIMIT);

@@ -1,4 +1,4 @@
-//! The bars that the server is to reach.
+//! The targets for the server.
 
 use crate::{
     base::FIRST_LOAD,
@@ -11,32 +11,32 @@ use crate::{
     sqlite,
 };
 
-/// A bar, and how far the server comes.
+/// A target and the measured value.
 pub struct Bar {
     pub what: String,
-    /// Whether to reach means to have at least so much; else at most.
+    /// Whether the value must be at least `bar`; otherwise at most.
     pub at_least: bool,
     pub bar: f64,
     pub unit: &'static str,
-    /// None where it was not measured.
+    /// The measured value; `None` if it was not measured.
     pub reached: Option<f64>,
 }
 
 impl Bar {
-    /// Whether it is met.
+    /// Returns whether the target is met; `None` if it was not measured.
     pub fn met(&self) -> Option<bool> {
         self.reached.map(|reached| if self.at_least { reached >= self.bar } else { reached <= self.bar })
     }
 }
 
-/// What is judged of one server.
+/// Compares the measurements of one server with the targets.
 struct Judge<'l> {
     lab: &'l Lab,
     side: &'l str,
     bars: Vec<Bar>,
 }
 
-/// All bars, of one server.
+/// Returns all targets for one server.
 pub fn judge(lab: &Lab, side: &str) -> Vec<Bar> {
     let mut judge = Judge { lab, side, bars: Vec::new() };
     judge.upserts();
@@ -105,7 +105,7 @@ impl Judge<'_> {
         self.one_call("SQLite", sqlite::UPSERT, sqlite::ONE_CALL);
     }
 
-    /// All members in one call, beside calls of 5,000.
+    /// Compares one call with all members with calls of 5,000 members.
     fn one_call(&mut self, database: &str, calls: &str, one: &str) {
         let rate = |work: &str| median(self.row(work, 1)?.rates());
         let rates = rate(one).zip(rate(calls)).map(|(one, many)| one / many);
@@ -141,7 +141,7 @@ impl Judge<'_> {
     }
 }
 
-/// The bars as a table.
+/// Renders the targets as a table.
 pub fn table(bars: &[Bar]) -> String {
     let rows = bars.iter().map(|bar| {
         let verdict = match bar.met() {

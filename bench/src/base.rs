@@ -1,4 +1,4 @@
-//! The memberbase of the PostgreSQL workloads: filled through the API once, and found again by the next run.
+//! The memberbase of the PostgreSQL workloads: loaded through the API once, and used again by later runs.
 
 use std::time::{Duration, Instant};
 
@@ -15,26 +15,26 @@ use crate::{
     server::Server,
 };
 
-/// Clients at once that fill a memberbase.
+/// Concurrent clients that load a memberbase.
 const FILLERS: usize = 4;
 
-/// Members a second of the load that makes the tables grow from nothing.
+/// The rate of the load during which the tables grow from empty.
 pub const FIRST_LOAD: &str = "first load, PostgreSQL";
 
-/// A scratch copy of the members, with the foreign key that the server's table does without.
+/// A copy of the members with a foreign key, which the server's table does not have.
 pub const WITH_KEY: &str = "bench_member_with_key";
 
-/// A cluster with a full memberbase, and the servers on it.
+/// A cluster with a loaded memberbase, and the servers on it.
 pub struct Base {
     pub cluster: Cluster,
     pub servers: Vec<Server>,
-    /// The memberbase, as the API names it.
+    /// The id of the memberbase in the API.
     pub id: String,
     pub uuid: Uuid,
 }
 
 impl Base {
-    /// Fills it, and tells how fast that went; or finds it.
+    /// Finds the memberbase, or loads it and records the rate.
     pub async fn open(mut cluster: Cluster, servers: Vec<Server>, plan: &Plan, lab: &mut Lab) -> Result<Self> {
         let name = format!("bench {}", plan.members);
         let known = cluster.admin.run(&format!("SELECT id FROM memberbase WHERE name = '{name}'")).await?;
@@ -42,7 +42,7 @@ impl Base {
             let uuid: Uuid = row[0].as_deref().context("an id")?.parse()?;
             let members = format!("SELECT count(*) FROM member WHERE memberbase_id = '{uuid}'");
             let members: usize = cluster.admin.value(&members).await?.parse()?;
-            // One that an interrupted run left behind is of another number.
+            // A memberbase that an interrupted run left has another number of members.
             if members == plan.members {
                 let id = id_of(&servers[0], uuid).await?;
                 eprintln!("the database has the {members} members of an earlier run");
@@ -56,12 +56,12 @@ impl Base {
         let uuid = ids::parse("mb_", &id)?;
         eprintln!("{} members were loaded through the API in {seconds:.1} s", plan.members);
         lab.tell(&servers[0].name, FIRST_LOAD, plan.members as f64 / seconds, "members/s");
-        // As autovacuum does soon after such a load.
+        // Autovacuum does the same soon after such a load.
         cluster.admin.run("VACUUM (ANALYZE) member").await?;
         Ok(Self { cluster, servers, id, uuid })
     }
 
-    /// Makes the scratch copy with a foreign key, where it is not there.
+    /// Creates the copy with a foreign key, if there is none.
     pub async fn copy_with_key(&mut self) -> Result<()> {
         let there = format!("SELECT coalesce(to_regclass('{WITH_KEY}')::text, '')");
         if self.cluster.admin.value(&there).await? == WITH_KEY {
@@ -79,7 +79,7 @@ impl Base {
         Ok(())
     }
 
-    /// Which of the members stand at these places in the order of their ids: every so many between two shares of all.
+    /// Returns every `every`-th member from position `from` to position `to` in the order of ids.
     pub async fn places(&mut self, from: usize, to: usize, every: usize) -> Result<Vec<(Uuid, String)>> {
         let sql = format!(
             "SELECT id, ref FROM (SELECT id, ref, row_number() OVER (ORDER BY id) AS n FROM member \
@@ -96,7 +96,7 @@ impl Base {
             .collect()
     }
 
-    /// Takes members away that a phase added, so that the next begins as it did.
+    /// Deletes the members that a phase added, so that the next phase begins with the same data.
     pub async fn remove_added(&mut self, table: &str, members: usize, expected: u64) -> Result<()> {
         let first = ref_of(members);
         let added = format!("{table} WHERE memberbase_id = '{}' AND ref >= '{first}'", self.uuid);
@@ -108,7 +108,7 @@ impl Base {
     }
 }
 
-/// Fills a memberbase with members 0 to so many.
+/// Loads members 0 to `members` into a memberbase.
 pub async fn fill(server: &Server, memberbase: &str, members: usize) -> Result<()> {
     let mut clients = Vec::new();
     for _ in 0..FILLERS {
@@ -123,7 +123,7 @@ pub async fn fill(server: &Server, memberbase: &str, members: usize) -> Result<(
     .map(drop)
 }
 
-/// How the API names the memberbase.
+/// Returns the id of the memberbase in the API.
 async fn id_of(server: &Server, uuid: Uuid) -> Result<String> {
     const ALL: &str = "query All { memberbases(first: 5000) { nodes { id } } }";
     let data = server.api.ask(ALL, &serde_json::json!({})).await?;

@@ -1,4 +1,4 @@
-//! A million rows in one call, and the deletion of many members with all that belongs to them, on PostgreSQL.
+//! One call with a million rows, and the deletion of many members with their children, on PostgreSQL.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ use crate::{
     server::Server,
 };
 
-/// The name of the work that is one call of all members.
+/// The workload of one call with all members.
 pub const ONE_CALL: &str = "one call";
-/// The name of the deletion.
+/// The workload of one deletion.
 pub const DELETION: &str = "deletion";
 
-/// What a member has of its own.
+/// Transactions of each member.
 const TRANSACTIONS: usize = 2;
 
 const DELETE: &str = "mutation Delete($input: DeleteMembersInput!) { deleteMembers(input: $input) { \
@@ -32,7 +32,7 @@ const DELETE: &str = "mutation Delete($input: DeleteMembersInput!) { deleteMembe
 const LOCK: &str = "SELECT member.id FROM unnest($2::text[]) AS input (ref) \
     JOIN member ON member.memberbase_id = $1 AND member.ref = input.ref ORDER BY member.ref FOR UPDATE OF member";
 
-/// Sends one call, checks its answer and times it.
+/// Sends one call, checks its response and times it.
 pub async fn once(server: &Server, request: &[u8], check: impl FnOnce(&[u8]) -> Result<()>) -> Result<Timing> {
     let mut client = Http::connect(&server.api.address).await?;
     let begun = Instant::now();
@@ -42,7 +42,7 @@ pub async fn once(server: &Server, request: &[u8], check: impl FnOnce(&[u8]) -> 
     Ok(Timing::of(elapsed, vec![elapsed]))
 }
 
-/// As many new members as the memberbase of the other workloads has, by one call, into an empty one.
+/// Upserts as many new members as the memberbase of the other workloads has, in one call, into an empty memberbase.
 pub async fn one_call(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     let work = Work { name: ONE_CALL, clients: 1, unit: "members", per_call: plan.members };
     for round in 0..plan.rounds {
@@ -75,7 +75,7 @@ pub async fn one_call(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()>
     Ok(())
 }
 
-/// Takes a memberbase away that holds so many members and nothing else.
+/// Deletes a memberbase that must have this number of members and no children.
 async fn empty(base: &mut Base, id: Uuid, members: usize) -> Result<()> {
     let count = base.cluster.admin.value(&format!("SELECT count(*) FROM member WHERE memberbase_id = '{id}'")).await?;
     ensure!(count == members.to_string(), "{count} members are there, not {members}");
@@ -84,7 +84,7 @@ async fn empty(base: &mut Base, id: Uuid, members: usize) -> Result<()> {
     base.cluster.admin.run("VACUUM member").await.map(drop)
 }
 
-/// Members by their refs, with a clip, a stamp collection and two transactions each.
+/// Deletes members by their refs, each with a clip, a stamp collection and two transactions.
 pub async fn deletion(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     let work = Work { name: DELETION, clients: 1, unit: "members", per_call: plan.doomed };
     let refs: Vec<_> = (0..plan.doomed).map(ref_of).collect();
@@ -148,7 +148,7 @@ pub async fn deletion(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()>
     Ok(())
 }
 
-/// Makes a memberbase whose members have something of their own.
+/// Creates a memberbase whose members have children.
 async fn furnish(base: &mut Base, plan: &Plan) -> Result<String> {
     let server = &base.servers[0];
     let id = server.make_memberbase(DELETION).await?;

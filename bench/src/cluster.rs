@@ -1,4 +1,4 @@
-//! The PostgreSQL cluster: the database of the bench in it, and what it tells of itself.
+//! The PostgreSQL cluster: the database of the bench, and statistics.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::{postgres::Postgres, process};
 
 const DATABASE: &str = "memberbase_bench";
 
-/// The bench's database in a cluster that is on this machine and lets us do everything.
+/// The bench's database in a local cluster in which we are superuser.
 pub struct Cluster {
-    /// Of the database.
+    /// The URL of the database.
     pub url: String,
     pub admin: Postgres,
     postmaster: u32,
@@ -19,7 +19,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes the database where it is not there.
+    /// Opens the database, and creates it if it does not exist.
     pub async fn open(url: &str) -> Result<Self> {
         let mut root = Postgres::connect(url).await?;
         let there = root.run(&format!("SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")).await?;
@@ -31,30 +31,30 @@ impl Cluster {
         let mut admin = Postgres::connect(&url).await?;
         let file = admin.value("SELECT pg_read_file('postmaster.pid')").await?;
         let postmaster = file.lines().next().context("no postmaster")?.parse()?;
-        // It comes with PostgreSQL's contrib, which may be missing.
+        // The extension is in PostgreSQL's contrib package, which may be missing.
         let counts = admin.run("CREATE EXTENSION IF NOT EXISTS pgstattuple").await.is_ok();
         admin.run("SET client_min_messages = error").await?;
         Ok(Self { url, admin, postmaster, counts })
     }
 
-    /// A connection of the bare client, set up as the server sets up its own.
+    /// Opens a connection of the bare client with the session settings that the server uses.
     pub async fn connect(&self) -> Result<Postgres> {
         let mut client = Postgres::connect(&self.url).await?;
         client.run("SET plan_cache_mode = force_generic_plan; SET jit = off").await?;
         Ok(client)
     }
 
-    /// The processor time of all of PostgreSQL's processes.
+    /// Returns the processor time of all processes of PostgreSQL.
     pub fn cpu(&self) -> Result<Duration> {
         process::cpu_of_family(self.postmaster)
     }
 
-    /// Where the write-ahead log is, in bytes.
+    /// Returns the position of the write-ahead log in bytes.
     pub async fn wal(&mut self) -> Result<u64> {
         Ok(self.admin.value("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").await?.parse()?)
     }
 
-    /// The dead rows of members.
+    /// Returns the number of dead rows of members.
     pub async fn dead(&mut self) -> Result<Option<u64>> {
         if !self.counts {
             return Ok(None);
@@ -63,13 +63,13 @@ impl Cluster {
         Ok(Some(self.admin.value(sql).await?.parse()?))
     }
 
-    /// The deadlocks so far. Sessions tell of them within ten seconds.
+    /// Returns the number of deadlocks. Sessions report them within ten seconds.
     pub async fn deadlocks(&mut self) -> Result<u64> {
         let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
         Ok(self.admin.value(sql).await?.parse()?)
     }
 
-    /// The settings that matter, to be printed.
+    /// Returns the settings that matter, for the report.
     pub async fn settings(&mut self) -> Result<String> {
         let sql = "SELECT string_agg(name || ' ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings \
             WHERE name IN ('server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', \
@@ -78,7 +78,7 @@ impl Cluster {
         self.admin.value(sql).await
     }
 
-    /// Writes everything out, so that every phase that writes begins alike.
+    /// Runs a checkpoint, so that all phases that write begin alike.
     pub async fn checkpoint(&mut self) -> Result<()> {
         self.admin.run("CHECKPOINT").await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! W7 on PostgreSQL: a page far behind against the first one, call by call in turns.
+//! W7 on PostgreSQL: a page at 90 % of the members against the first page, in turns call by call.
 
 use std::time::{Duration, Instant};
 
@@ -16,17 +16,17 @@ use crate::{
 const SIZE: usize = 100;
 const WORK: Work = Work { name: "W7", clients: 1, unit: "requests", per_call: 1 };
 
-/// The side of a server that asks for the first page.
+/// The name of a server's rows for the first page.
 pub fn first_page(server: &str) -> String {
     format!("{server}, first page")
 }
 
-/// The side of a server that asks for the page nine tenths of the way.
+/// The name of a server's rows for the page at 90 %.
 pub fn far_page(server: &str) -> String {
     format!("{server}, page at 90 %")
 }
 
-/// W7.
+/// Runs W7.
 pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     eprintln!("W7");
     let at = plan.members * 9 / 10;
@@ -48,7 +48,7 @@ pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
             in_turns(&mut asked, warm_up(plan)).await?;
             let meter = Meter::begin(Some(server), Some(cluster), false).await?;
             let [first, far] = in_turns(&mut asked, plan.time).await?;
-            // What both used together tells nothing of either.
+            // Processor time is measured for both pages together, so it describes neither.
             let mut sample = meter.end(first, None).await?;
             (sample.server, sample.client) = (None, None);
             let other = Sample { timing: far, ..sample.clone() };

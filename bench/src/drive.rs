@@ -1,4 +1,4 @@
-//! Closed loops: each client sends its next call when it has the answer of the one before.
+//! Closed-loop load: each client sends its next call after the response to the previous one.
 
 use std::{
     cell::Cell,
@@ -8,35 +8,36 @@ use std::{
 use anyhow::Result;
 use futures_util::{TryStreamExt, stream::FuturesUnordered};
 
-/// What a phase took.
+/// The calls of a phase and their latencies.
 #[derive(Clone, Debug, Default)]
 pub struct Timing {
     pub calls: u64,
     pub elapsed: Duration,
-    /// Of every call, in ascending order.
+    /// The latency of every call, in ascending order.
     pub latencies: Vec<Duration>,
 }
 
 impl Timing {
-    /// The latency that this share of the calls does not exceed.
+    /// Returns the latency that this share of the calls does not exceed.
     pub fn quantile(&self, share: f64) -> Duration {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a share of a length is a place in it"
+            reason = "a share of a length is an index into it"
         )]
         let place = (self.latencies.len() as f64 * share) as usize;
         self.latencies.get(place.min(self.latencies.len().saturating_sub(1))).copied().unwrap_or_default()
     }
 
-    /// Of calls that were timed one by one.
+    /// Collects the latencies of calls.
     pub fn of(elapsed: Duration, mut latencies: Vec<Duration>) -> Self {
         latencies.sort_unstable();
         Self { calls: latencies.len() as u64, elapsed, latencies }
     }
 }
 
-/// Has the clients make calls, which are numbered in the order in which they begin, until the time or the calls are up.
+/// Makes the clients send calls until the time or the number of calls is reached. Calls are numbered in the order in
+/// which they begin.
 pub async fn drive<C>(
     clients: &mut [C],
     time: Duration,

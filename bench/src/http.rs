@@ -1,5 +1,5 @@
-//! A client of the API that costs next to nothing: requests are made beforehand, connections are kept, an answer is a
-//! slice of the connection's buffer.
+//! An HTTP client with little overhead: requests are encoded in advance, connections are kept open, and a response
+//! body is a slice of the connection's buffer.
 
 use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Where the API is, and the token for it.
+/// The address of the API and a token.
 #[derive(Clone, Debug)]
 pub struct Api {
     pub address: String,
@@ -17,7 +17,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// A whole HTTP request; the variables are JSON.
+    /// Returns a complete HTTP request; `variables` is JSON.
     pub fn request(&self, query: &str, variables: &str) -> Vec<u8> {
         let body = format!("{{\"query\":{},\"variables\":{variables}}}", Value::from(query));
         let Self { address, token } = self;
@@ -30,7 +30,7 @@ impl Api {
         request.into_bytes()
     }
 
-    /// Sends one request by a connection of its own, and answers its `data`.
+    /// Sends one request over a new connection and returns its `data`.
     pub async fn ask(&self, query: &str, variables: &Value) -> Result<Value> {
         let mut http = Http::connect(&self.address).await?;
         let body = http.call(&self.request(query, &variables.to_string())).await?;
@@ -38,21 +38,19 @@ impl Api {
     }
 }
 
-/// A connection.
 pub struct Http {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Http {
-    /// Connects.
     pub async fn connect(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: vec![0; 16 << 10] })
     }
 
-    /// Sends a request and answers the body, of an answer that is 200 and tells no error.
+    /// Sends a request and returns the body of the response, which must be a 200 without errors.
     pub async fn call(&mut self, request: &[u8]) -> Result<&[u8]> {
         self.stream.write_all(request).await?;
         let mut filled = 0;

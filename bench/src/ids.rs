@@ -1,11 +1,11 @@
-//! Ids as the API writes them: a prefix, and a UUID in 26 characters of Crockford base32.
+//! Ids of the API: a prefix, and a UUID as 26 characters of Crockford base32 (TypeID).
 
 use anyhow::{Context, Result, bail};
 use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// The UUID of an id with this prefix.
+/// Returns the UUID of an id with this prefix.
 pub fn parse(prefix: &str, id: &str) -> Result<Uuid> {
     let digits = id.strip_prefix(prefix).with_context(|| format!("{id} does not begin with {prefix}"))?;
     if digits.len() != 26 {

@@ -1,4 +1,4 @@
-//! Measures phases, and keeps what it measured.
+//! Measurement of phases, and the collected results.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,43 +6,42 @@ use anyhow::Result;
 
 use crate::{cluster::Cluster, drive::Timing, process, server::Server};
 
-/// How long a server rests before its memory is looked at.
+/// How long a server is idle before its memory is measured.
 const REST: Duration = Duration::from_secs(3);
 
-/// The bytes of a MiB.
 pub const MIB: f64 = 1_048_576.0;
 
-/// What a run is asked for.
+/// The options of a run.
 pub struct Plan {
     pub members: usize,
     pub doomed: usize,
     pub rounds: usize,
     pub time: Duration,
-    /// The workloads; none: all.
+    /// The workloads to run; all if empty.
     pub only: Vec<String>,
-    /// Where files go that are not kept.
+    /// The folder for temporary files and logs.
     pub folder: PathBuf,
 }
 
 impl Plan {
-    /// Whether the workload is to run.
+    /// Returns whether the workload is to run.
     pub fn wants(&self, work: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only.replace('-', " ").eq_ignore_ascii_case(work))
     }
 }
 
-/// One phase of one side.
+/// The measurements of one phase of one side.
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub timing: Timing,
-    /// Processor time in all.
+    /// Processor time of the whole phase.
     pub server: Option<Duration>,
     pub database: Option<Duration>,
     pub client: Option<Duration>,
-    /// Bytes of write-ahead log in all.
+    /// Bytes of write-ahead log of the whole phase.
     pub wal: Option<u64>,
     pub dead: Option<u64>,
-    /// The most memory that the server had, where that was asked for.
+    /// The server's peak memory in bytes, if requested.
     pub peak: Option<u64>,
 }
 
@@ -50,17 +49,17 @@ pub struct Sample {
 pub struct Row {
     pub work: &'static str,
     pub clients: usize,
-    /// The server, or what it is compared with.
+    /// The server or the reference.
     pub side: String,
     pub reference: bool,
-    /// What is counted: requests, or members.
+    /// The unit of the rate: requests or members.
     pub unit: &'static str,
-    /// How many of them a call is.
+    /// The number of units in a call.
     pub per_call: usize,
     pub samples: Vec<Sample>,
 }
 
-/// A workload as it stands in the table.
+/// A workload as the table shows it.
 #[derive(Clone, Copy)]
 pub struct Work {
     pub name: &'static str,
@@ -69,16 +68,15 @@ pub struct Work {
     pub per_call: usize,
 }
 
-/// Something that is measured once.
+/// A value that is measured once.
 pub struct Fact {
-    /// The server.
     pub side: String,
     pub what: String,
     pub value: f64,
     pub unit: &'static str,
 }
 
-/// What was measured.
+/// All results.
 #[derive(Default)]
 pub struct Lab {
     pub rows: Vec<Row>,
@@ -86,7 +84,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Keeps a phase of a server, or of what it is compared with.
+    /// Records a phase of a server or of the reference.
     pub fn keep(&mut self, work: Work, side: &str, reference: bool, sample: Sample) {
         let known = |row: &&mut Row| row.work == work.name && row.clients == work.clients && row.side == side;
         if let Some(row) = self.rows.iter_mut().find(known) {
@@ -97,12 +95,12 @@ impl Lab {
         self.rows.push(Row { work: name, clients, side, reference, unit, per_call, samples: vec![sample] });
     }
 
-    /// Keeps what is measured once.
+    /// Records a value that is measured once.
     pub fn tell(&mut self, side: &str, what: &str, value: f64, unit: &'static str) {
         self.facts.push(Fact { side: side.to_owned(), what: what.to_owned(), value, unit });
     }
 
-    /// Keeps how much memory a server has, when it has had a moment to rest.
+    /// Records the resident memory of a server after a short idle time.
     pub async fn tell_memory(&mut self, database: &str, server: &Server) -> Result<()> {
         tokio::time::sleep(REST).await;
         let bytes = process::memory(server.pid, "VmRSS")?;
@@ -110,18 +108,18 @@ impl Lab {
         Ok(())
     }
 
-    /// What was measured once.
+    /// Returns a value that was measured once.
     pub fn fact(&self, side: &str, what: &str) -> Option<f64> {
         self.facts.iter().find(|fact| fact.side == side && fact.what == what).map(|fact| fact.value)
     }
 
-    /// What was measured of a side.
+    /// Returns the phases of a side.
     pub fn find(&self, work: &str, clients: usize, side: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.work == work && row.clients == clients && row.side == side)
     }
 }
 
-/// What was used when a phase began.
+/// The counters at the beginning of a phase.
 pub struct Meter {
     server: Option<(u32, Duration)>,
     database: Option<Duration>,
@@ -132,7 +130,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Begins; `counting` dead rows takes a moment.
+    /// Reads the counters. `counting` includes dead rows, which takes a moment.
     pub async fn begin(server: Option<&Server>, mut cluster: Option<&mut Cluster>, counting: bool) -> Result<Self> {
         let (mut wal, mut dead) = (None, None);
         if let Some(cluster) = &mut cluster {
@@ -151,7 +149,7 @@ impl Meter {
         })
     }
 
-    /// Has the server's peak of memory count from here.
+    /// Resets the server's peak memory, and measures it at the end.
     pub fn with_peak(mut self) -> Result<Self> {
         if let Some((pid, _)) = self.server {
             process::reset_peak(pid)?;
@@ -160,7 +158,7 @@ impl Meter {
         Ok(self)
     }
 
-    /// What was used since.
+    /// Reads the counters again and returns the differences.
     pub async fn end(self, timing: Timing, mut cluster: Option<&mut Cluster>) -> Result<Sample> {
         let client = process::cpu(std::process::id())?.saturating_sub(self.client);
         let mut peak = None;

@@ -1,8 +1,8 @@
-//! Where it was measured.
+//! The machine on which the bench runs.
 
 use std::fs;
 
-/// Processor, memory and system, and how busy the machine was before: `(what, value)`.
+/// Returns processor, memory, system and the load before the run as `(what, value)`.
 pub fn describe() -> Vec<(&'static str, String)> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {

@@ -39,52 +39,52 @@ use crate::{
     server::Server,
 };
 
-/// The name of the first server in the tables, and that of the other.
+/// The names of the first and of the compared server in the tables.
 const SIDES: [&str; 2] = ["server", "compared"];
 
 /// The workloads on PostgreSQL.
 const ON_POSTGRES: [&str; 11] =
     [postgres_read::FLOOR, "W1", "W2", "W3", "W4", "W5", "W6", "W7", bulk::ONE_CALL, bulk::DELETION, "start"];
 
-/// Measures a server against the same SQL through a bare client; docs/performance.md explains the figures.
+/// Measures a server against the same SQL through a bare client; docs/performance.md explains the results
 #[derive(Parser)]
 struct Options {
-    /// The server's binary
+    /// Binary of the server
     #[arg(long, default_value = "target/release/memberbase")]
     server: PathBuf,
-    /// Another build of it, which is measured in turns with the first
+    /// Binary of another build, measured in turns with the first
     #[arg(long)]
     compare: Option<PathBuf>,
-    /// A cluster on this machine that trusts us: postgres://user@host:port/database
+    /// URL of a local cluster with trust authentication: postgres://user@host:port/database
     #[arg(long, env = "MEMBERBASE_TEST_POSTGRES_URL")]
     postgres: String,
-    /// Fewer members and shorter phases: tells whether all of it works, and little of the speed
+    /// Use fewer members and shorter phases: checks that everything runs; the rates are rough
     #[arg(long)]
     quick: bool,
-    /// How many members are there [default: 1000000, or 100000 where it is to be quick]
+    /// Number of members [default: 1000000, or 100000 with --quick]
     #[arg(long)]
     members: Option<usize>,
-    /// How often each phase is done
+    /// Number of rounds of each phase
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// How many seconds a phase takes [default: 2, or 0.5 where it is to be quick]
+    /// Length of a phase in seconds [default: 2, or 0.5 with --quick]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Nothing but these workloads: W1 to W7, floor, one-call, deletion, start, SQLite (or SQLite-W1 and so on);
-    /// mixed, which is none of those that run by themselves
+    /// Run only these workloads: W1 to W7, floor, one-call, deletion, start, SQLite (or SQLite-W1 and so on);
+    /// mixed, which runs only if it is named
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Where the results and the servers' logs go
+    /// Folder of the results and of the servers' logs
     #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
-    /// End with 1 where a bar is missed
+    /// Exit with 1 if a target is missed
     #[arg(long)]
     strict: bool,
 }
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
-    // One thread: more of them would take the cores from the server.
+    // One thread: more would take processor time from the server.
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(options))
 }
 
@@ -158,7 +158,7 @@ async fn run(options: Options) -> Result<ExitCode> {
     Ok(if options.strict && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Runs what is wanted. Where a workload fails, what was measured before it is told all the same.
+/// Runs the requested workloads. If one fails, earlier results are still reported.
 async fn measure(
     postgres: &str,
     binaries: &[(&str, &Path)],
@@ -217,7 +217,7 @@ async fn on_postgres(
     if plan.wants("start") {
         startup::run(&mut base, plan.rounds, lab).await?;
     }
-    // Those of the servers' sessions are told when these end, if not before.
+    // A server's sessions report deadlocks when they end at the latest.
     for server in &mut base.servers {
         server.stop()?;
     }

@@ -1,4 +1,4 @@
-//! The members that everything is done with, and the documents that do it.
+//! The members of all workloads, and the upserts of them.
 
 use std::fmt::Write;
 
@@ -15,12 +15,12 @@ pub const BATCH: usize = 5_000;
 const UPSERT: &str = "mutation Upsert($input: BulkUpsertMembersInput!) { \
     bulkUpsertMembers(input: $input) { memberIds summary { created unchanged } } }";
 
-/// The ref of a member; all are of the same length.
+/// Returns the ref of a member; all refs have the same length.
 pub fn ref_of(number: usize) -> String {
     format!("member-{number:012}")
 }
 
-/// A bulk upsert of these members.
+/// Returns a bulk upsert of these members.
 pub fn upsert(api: &Api, memberbase: &str, numbers: impl Iterator<Item = usize>) -> Vec<u8> {
     let mut variables = format!("{{\"input\":{{\"memberbaseId\":\"{memberbase}\",\"members\":[");
     for (place, number) in numbers.enumerate() {
@@ -31,8 +31,8 @@ pub fn upsert(api: &Api, memberbase: &str, numbers: impl Iterator<Item = usize>)
     api.request(UPSERT, &variables)
 }
 
-/// Whether an upsert of so many members answers an id for each and says that all of them were created, or none. All ids
-/// have one length, and so has the answer: a null would make it shorter.
+/// Checks that the response to an upsert has an id for each member and counts all of them as created, or none. All ids
+/// have the same length, so a null would make the response shorter.
 pub fn check_upserted(body: &[u8], members: usize, created: bool) -> Result<()> {
     const HEAD: &[u8] = b"{\"data\":{\"bulkUpsertMembers\":{\"memberIds\":[\"m_";
     const ID: usize = 2 + 26 + 3;
@@ -51,14 +51,14 @@ pub fn check_upserted(body: &[u8], members: usize, created: bool) -> Result<()> 
     Ok(())
 }
 
-/// The ids that an upsert answers.
+/// Returns the ids in the response to an upsert.
 pub fn upserted_ids(body: &[u8]) -> Result<Vec<Uuid>> {
     let answer: Value = serde_json::from_slice(body)?;
     let list = answer["data"]["bulkUpsertMembers"]["memberIds"].as_array().context("no memberIds")?;
     list.iter().map(|id| ids::parse("m_", id.as_str().context("a null id")?)).collect()
 }
 
-/// A member as it is stored.
+/// A stored member.
 pub struct Stored {
     pub id: Uuid,
     pub reference: String,
@@ -66,7 +66,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Whether a node `{id ref createdAt updatedAt}` shows this member.
+    /// Checks that a node `{id ref createdAt updatedAt}` equals this member.
     pub fn check(&self, node: &Value) -> Result<()> {
         let text = |name: &str| node[name].as_str().with_context(|| format!("no {name} in {node}"));
         let (seconds, nanos) = self.id.get_timestamp().context("an id without a time")?.to_unix();

@@ -1,4 +1,4 @@
-//! Mixed load for as long as is asked for, on both databases at once: whether a server's memory stays what it was.
+//! Mixed load on both databases at once, to see whether the server's memory grows.
 
 use std::time::{Duration, Instant};
 
@@ -18,33 +18,33 @@ use crate::{
     server::Server,
 };
 
-/// The workload's name. It runs only where it is named, for it takes as long as it is to tell something.
+/// The name of the workload. It runs only if it is named, because it needs a long time to show growth.
 pub const MIXED: &str = "mixed";
 
-/// Members that are there in the beginning, and about so many in the end.
+/// The number of members at the beginning, and about the number at the end.
 const MEMBERS: usize = 50_000;
 
 /// Clients of each server.
 const CLIENTS: usize = 8;
 
-/// How long a client rests between two calls: memory is looked at, not speed.
+/// Pause of a client between two calls: the workload measures memory and not speed.
 const REST: Duration = Duration::from_millis(200);
 
-/// How long memory is looked at, once a second, for one figure.
+/// How long memory is sampled, once a second, for one value.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// When the memory is looked at that it is to stay at.
+/// When memory is sampled for the reference value.
 const SETTLED: Duration = Duration::from_secs(60);
 
 const DELETE: &str =
     "mutation Delete($input: DeleteMembersInput!) { deleteMembers(input: $input) { deletedMemberIds } }";
 
-/// Loads a server on each database for as long as a phase takes, and keeps how much its memory has grown since the first
+/// Loads a server on each database for the length of a phase, and records how much its memory has grown since the first
 /// minute.
 pub async fn run(side: &str, server: &std::path::Path, postgres: &str, plan: &Plan, lab: &mut Lab) -> Result<()> {
     let file = plan.folder.join("mixed.db");
     for end in ["", "-wal", "-shm"] {
-        // Of an earlier run; most often there is none.
+        // Files of an earlier run; usually there are none.
         let _ = std::fs::remove_file(format!("{}{end}", file.display()));
     }
     let cluster = Cluster::open(postgres).await?;
@@ -62,7 +62,7 @@ pub async fn run(side: &str, server: &std::path::Path, postgres: &str, plan: &Pl
     Ok(())
 }
 
-/// The memory after the first minute, and in the end.
+/// Returns the memory after the first minute and at the end.
 async fn load(server: &Server, database: &str, time: Duration) -> Result<[f64; 2]> {
     let memberbase = server.make_memberbase("mixed").await?;
     fill(server, &memberbase, MEMBERS).await?;
@@ -91,7 +91,7 @@ async fn load(server: &Server, database: &str, time: Duration) -> Result<[f64; 2
     Ok(figures)
 }
 
-/// What a client sends: members and pages, bulk calls of members who are there, were deleted or are new, and deletions.
+/// Returns a request: members and pages, bulk calls of existing, deleted and new members, and deletions.
 fn request(server: &Server, memberbase: &str, number: usize) -> Vec<u8> {
     let at = number.wrapping_mul(7_919) % MEMBERS;
     let question = match number % 20 {
@@ -109,7 +109,7 @@ fn request(server: &Server, memberbase: &str, number: usize) -> Vec<u8> {
     server.api.request(question.query, &question.variables.to_string())
 }
 
-/// In MiB, in the middle of many looks.
+/// Returns the median resident memory in MiB.
 async fn resident(server: &Server) -> Result<f64> {
     let mut looks = Vec::new();
     let begun = Instant::now();

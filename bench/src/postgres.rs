@@ -1,5 +1,5 @@
-//! The bare client: PostgreSQL's own protocol with prepared statements, binary values and messages made beforehand. It
-//! does what `pgbench -M prepared` does, and no more.
+//! The bare client: PostgreSQL's wire protocol with prepared statements, binary values and messages encoded in advance.
+//! Does the same work as `pgbench -M prepared`.
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::{
@@ -11,23 +11,21 @@ use uuid::Uuid;
 /// A row of a simple query, as text.
 pub type TextRow = Vec<Option<String>>;
 
-/// A connection.
 pub struct Postgres {
     stream: TcpStream,
     buffer: Vec<u8>,
     filled: usize,
 }
 
-/// What a statement did.
+/// The result of a statement.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Done {
-    /// Rows of the answer.
+    /// Rows in the response.
     pub rows: u64,
-    /// Rows that the last statement says to have touched.
+    /// Rows that the last statement affected.
     pub touched: u64,
 }
 
-/// A value to bind.
 pub enum Bind<'a> {
     Uuid(Uuid),
     Int(i64),
@@ -40,7 +38,7 @@ const TEXT: u32 = 25;
 const UUID: u32 = 2950;
 
 impl Postgres {
-    /// Connects to `postgres://user@host:port/database`, where the cluster trusts it.
+    /// Connects to `postgres://user@host:port/database` with trust authentication.
     pub async fn connect(url: &str) -> Result<Self> {
         let rest = url.strip_prefix("postgres://").context("the URL does not begin with postgres://")?;
         let (user, rest) = rest.split_once('@').context("the URL names no user")?;
@@ -61,7 +59,6 @@ impl Postgres {
         Ok(client)
     }
 
-    /// Prepares a statement.
     pub async fn prepare(&mut self, name: &str, sql: &str) -> Result<()> {
         let mut out = Vec::new();
         message(&mut out, b'P', |out| {
@@ -81,7 +78,7 @@ impl Postgres {
         self.answer(|_| Ok(())).await
     }
 
-    /// The same, and gives each row's values.
+    /// Sends messages and returns each row's values.
     pub async fn collect(&mut self, messages: &[u8]) -> Result<Vec<Vec<Option<Vec<u8>>>>> {
         self.stream.write_all(messages).await?;
         let mut rows = Vec::new();
@@ -93,20 +90,20 @@ impl Postgres {
         Ok(rows)
     }
 
-    /// Runs SQL, and answers its rows as text.
+    /// Runs SQL and returns its rows as text.
     pub async fn run(&mut self, sql: &str) -> Result<Vec<TextRow>> {
         let rows = self.collect(&query(sql)).await.with_context(|| sql.to_owned())?;
         let text = |value: Option<Vec<u8>>| value.map(String::from_utf8).transpose();
         rows.into_iter().map(|row| Ok(row.into_iter().map(text).collect::<Result<_, _>>()?)).collect()
     }
 
-    /// Runs SQL whose answer is one value.
+    /// Runs SQL that returns one value.
     pub async fn value(&mut self, sql: &str) -> Result<String> {
         let row = self.run(sql).await?.into_iter().next();
         row.and_then(|row| row.into_iter().next().flatten()).with_context(|| format!("no value: {sql}"))
     }
 
-    /// Reads until the server is ready again.
+    /// Reads until the server is ready for the next query.
     async fn answer(&mut self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<Done> {
         let (mut at, mut done, mut error) = (0, Done::default(), None);
         self.filled = 0;
@@ -142,7 +139,7 @@ impl Postgres {
         }
     }
 
-    /// Moves what is not read yet to the front where the buffer has no room for a message.
+    /// Moves unread bytes to the front if the buffer has no room for a message.
     fn make_room(&mut self, at: &mut usize, message: usize) {
         if *at == self.filled {
             (*at, self.filled) = (0, 0);
@@ -157,7 +154,7 @@ impl Postgres {
     }
 }
 
-/// A simple query.
+/// Returns a simple query message.
 pub fn query(sql: &str) -> Vec<u8> {
     let mut out = Vec::new();
     message(&mut out, b'Q', |out| {
@@ -167,7 +164,7 @@ pub fn query(sql: &str) -> Vec<u8> {
     out
 }
 
-/// Has a prepared statement run with these values, for an answer in binary.
+/// Returns the messages that execute a prepared statement with these values, with results in binary.
 pub fn execute(name: &str, binds: &[Bind<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
     message(&mut out, b'B', |out| {
@@ -223,7 +220,7 @@ fn count(count: usize) -> [u8; 4] {
     u32::try_from(count).expect("no message has 4 GiB").to_be_bytes()
 }
 
-/// The values of a `DataRow`.
+/// Returns the values of a `DataRow`.
 fn values(body: &[u8]) -> Result<Vec<Option<Vec<u8>>>> {
     let (columns, mut rest) = body.split_at_checked(2).context("a row that is cut")?;
     let mut values = Vec::new();
@@ -242,7 +239,7 @@ fn values(body: &[u8]) -> Result<Vec<Option<Vec<u8>>>> {
     Ok(values)
 }
 
-/// `INSERT 0 5000`, `SELECT 12`: the last number.
+/// Parses a command tag such as `INSERT 0 5000` or `SELECT 12`: the last number.
 fn touched(tag: &[u8]) -> u64 {
     let tag = std::str::from_utf8(tag).unwrap_or_default();
     tag.trim_end_matches('\0').rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default()

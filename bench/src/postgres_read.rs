@@ -1,4 +1,4 @@
-//! W3 to W6 on PostgreSQL, and what a request costs without it.
+//! W3 to W6 on PostgreSQL, and the cost of a request without a database query.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -17,17 +17,17 @@ use crate::{
 
 const BY_REF: &str = "SELECT id, ref, updated_at FROM member WHERE memberbase_id = $1 AND ref = $2";
 
-// One more than the page holds, for hasNextPage.
+// One row more than the page, for hasNextPage.
 pub const BEHIND: &str =
     "SELECT id, ref, updated_at FROM member WHERE memberbase_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 
 const LISTED: &str =
     "SELECT id, ref, updated_at FROM member WHERE memberbase_id = $1 AND ref = ANY($2::text[]) ORDER BY id LIMIT $3";
 
-/// What HTTP and GraphQL cost where there is nothing to ask the database for: no read is faster.
+/// The cost of HTTP and GraphQL without a database query: no read is faster.
 pub const FLOOR: &str = "floor";
 
-/// Runs those that are wanted.
+/// Runs the requested workloads.
 pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     if plan.wants(FLOOR) {
         floor(base, plan, lab).await?;
@@ -59,7 +59,7 @@ pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     Ok(())
 }
 
-/// Pages that begin between 40 and 60 percent of the way.
+/// Returns pages that begin between 40 and 60 % of the members.
 async fn middle_pages(
     base: &mut Base,
     plan: &Plan,
@@ -68,7 +68,7 @@ async fn middle_pages(
 ) -> Result<(Vec<Question>, Vec<Vec<u8>>)> {
     let (from, to) = (plan.members * 2 / 5, plan.members * 3 / 5);
     let mut places = base.places(from, to, ((to - from) / pages).max(1)).await?;
-    // One after the other they would find the rows of the page before in the processor's cache.
+    // In order, each page would find the rows of the page before in the processor's cache.
     let count = places.len();
     places = (0..count).map(|place| places[scattered(place, count)].clone()).collect();
     let (mut questions, mut messages) = (Vec::new(), Vec::new());
@@ -81,7 +81,7 @@ async fn middle_pages(
     Ok((questions, messages))
 }
 
-/// Where a member stands: a cursor may be used with another filter.
+/// Returns the cursor of a member: a cursor may be used with another filter.
 pub async fn cursor(api: &Api, memberbase: &str, reference: &str) -> Result<String> {
     let variables = json!({"memberbaseId": memberbase, "first": 1, "filter": {"ref": {"eq": reference}}});
     let data = api.ask(PAGE, &variables).await?;
@@ -103,7 +103,7 @@ async fn floor(base: &Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     Ok(())
 }
 
-/// Each server against the bare client, in turns.
+/// Measures each server and the bare client in turns.
 async fn compare(
     base: &mut Base,
     plan: &Plan,
@@ -152,7 +152,7 @@ async fn compare(
     Ok(())
 }
 
-/// A row of these statements.
+/// Parses a row of these statements.
 pub fn read(row: Vec<Option<Vec<u8>>>) -> Result<Stored> {
     let mut values = row.into_iter().flatten();
     let mut next = || values.next().context("a null in a row");
@@ -163,7 +163,7 @@ pub fn read(row: Vec<Option<Vec<u8>>>) -> Result<Stored> {
     })
 }
 
-/// A number below `bound` for each place, all over the range, and the same in every run (splitmix64).
+/// Returns a pseudorandom number below `bound` for each index, the same in every run (splitmix64).
 pub fn scattered(place: usize, bound: usize) -> usize {
     let mut mixed = (place as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! W1 and W2 on PostgreSQL: bulk upserts of members who are new, and of members who are there.
+//! W1 and W2 on PostgreSQL: bulk upserts of new and of existing members.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -15,12 +15,12 @@ use crate::{
     read::warm_up,
 };
 
-/// What a server is compared with: the same SQL by a bare client.
+/// The reference: the same SQL through a bare client.
 pub const BARE: &str = "bare client";
-/// And its INSERT under an ordinary foreign key.
+/// The reference with an ordinary foreign key.
 pub const KEYED: &str = "INSERT under a foreign key";
 
-/// A way to insert that a server is compared with.
+/// An INSERT of a reference.
 struct Way {
     side: &'static str,
     statement: &'static str,
@@ -30,19 +30,19 @@ struct Way {
 const SAME: Way = Way { side: BARE, statement: "same", table: "member" };
 const WITH_A_KEY: Way = Way { side: KEYED, statement: "with_key", table: WITH_KEY };
 
-/// Members a second that no side reaches: so many calls are made beforehand.
+/// A rate in members per second above that of all sides: it determines how many calls are encoded in advance.
 const FASTER_THAN_ANY: f64 = 400_000.0;
 
-/// How many slices of the memberbase are upserted again and again.
+/// The number of slices of the memberbase that are upserted repeatedly.
 const SLICES: usize = 40;
 
-/// Of how many calls one has all its ids held against the database.
+/// One call in this number has all its ids compared with the database.
 const SAMPLED: usize = 16;
 
 const READ: &str = "SELECT input.n, stored.id FROM unnest($2::text[]) WITH ORDINALITY AS input (ref, n) \
     CROSS JOIN member AS stored WHERE stored.memberbase_id = $1 AND stored.ref = input.ref";
 
-/// Inserts sorted rows; `beside` others who insert the same.
+/// Returns an INSERT of sorted rows; `beside` tolerates concurrent inserts of the same rows.
 pub fn insert(table: &str, beside: bool) -> String {
     let conflict = if beside { "ON CONFLICT (memberbase_id, ref) DO NOTHING" } else { "" };
     format!(
@@ -51,7 +51,7 @@ pub fn insert(table: &str, beside: bool) -> String {
     )
 }
 
-/// W1, by one client and by four.
+/// Runs W1 with one client and with four.
 pub async fn new_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     base.copy_with_key().await?;
     for clients in [1, 4] {
@@ -75,7 +75,7 @@ pub async fn new_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<
     Ok(())
 }
 
-/// How many calls are made beforehand, the two for each client among them that it warms up with.
+/// Returns the number of calls that are encoded in advance, including two warm-up calls for each client.
 fn calls(plan: &Plan, clients: usize) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
     let calls = (plan.time.as_secs_f64() * FASTER_THAN_ANY) as usize / BATCH;
@@ -121,7 +121,7 @@ async fn by_server(base: &mut Base, plan: &Plan, lab: &mut Lab, work: Work, serv
     Ok(())
 }
 
-/// That these are the ids of the members with these refs, in this order.
+/// Checks that these are the ids of the members with these refs, in this order.
 async fn check_ids(base: &mut Base, refs: &[String], ids: &[Uuid]) -> Result<()> {
     let mut client = base.cluster.connect().await?;
     client.prepare("read", READ).await?;
@@ -138,7 +138,7 @@ async fn check_ids(base: &mut Base, refs: &[String], ids: &[Uuid]) -> Result<()>
     Ok(())
 }
 
-/// Has the insert run in a transaction that holds the lock by which the server does what a foreign key would.
+/// Runs the INSERT in a transaction that holds the lock that the server takes in place of a foreign key.
 pub async fn insert_missing(client: &mut Postgres, memberbase: Uuid, message: &[u8], rows: usize) -> Result<()> {
     let lock = memberbase.as_u64_pair().1.cast_signed();
     client.call(&query(&format!("BEGIN; SELECT pg_advisory_xact_lock_shared({lock})"))).await?;
@@ -182,7 +182,7 @@ async fn by_bare_client(
     Ok(())
 }
 
-/// W2, by one client and by four.
+/// Runs W2 with one client and with four.
 pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     let slices = SLICES.min(plan.members / BATCH).max(1);
     let apart = plan.members / slices;

@@ -1,5 +1,5 @@
-//! W3 to W6: single look-ups, pages and lists. The same requests are sent in every phase, so that an answer that was held
-//! against the database once is from then on compared byte for byte.
+//! W3 to W6: look-ups of one member, pages and lists. All phases send the same requests, so that each response is
+//! compared with the database once, and later byte for byte with the first response.
 
 use std::{
     cell::RefCell,
@@ -17,7 +17,7 @@ use crate::{
     server::Server,
 };
 
-/// Clients at once.
+/// Concurrent clients.
 pub const CLIENTS: usize = 16;
 
 const NOTHING: &str = "{ __typename }";
@@ -28,14 +28,14 @@ pub const PAGE: &str = "query Page($memberbaseId: ID!, $first: Int, $after: Stri
     members(memberbaseId: $memberbaseId, first: $first, after: $after, filter: $filter) { \
     nodes { id ref createdAt updatedAt } pageInfo { hasNextPage endCursor } } }";
 
-/// What is asked, as it is told to a server.
+/// A query with its variables.
 pub struct Question {
     pub query: &'static str,
     pub variables: Value,
 }
 
 impl Question {
-    /// Nothing that the database would have to be asked for.
+    /// A query that needs no database.
     pub fn nothing() -> Self {
         Self { query: NOTHING, variables: json!({}) }
     }
@@ -45,7 +45,7 @@ impl Question {
         Self { query: MEMBER, variables: json!({"by": {"ref": {"memberbaseId": memberbase, "ref": reference}}}) }
     }
 
-    /// A page behind a cursor.
+    /// A page after a cursor.
     pub fn page(memberbase: &str, first: usize, after: Option<&str>) -> Self {
         let variables = match after {
             Some(after) => json!({"memberbaseId": memberbase, "first": first, "after": after}),
@@ -60,7 +60,7 @@ impl Question {
         Self { query: PAGE, variables: json!({"memberbaseId": memberbase, "first": refs.len(), "filter": filter}) }
     }
 
-    /// Whether an answer shows what is stored, of which one more was read than a page holds.
+    /// Checks that a response shows the stored members, of which one more was read than a page holds.
     fn check(&self, body: &[u8], stored: &[Stored]) -> Result<()> {
         let answer: Value = serde_json::from_slice(body)?;
         if self.query == NOTHING {
@@ -81,7 +81,7 @@ impl Question {
     }
 }
 
-/// A server with the requests of a workload and the answers to them.
+/// The requests of a workload with their expected responses, and the clients that send them to a server.
 pub struct Asked<'s> {
     pub server: &'s Server,
     clients: Vec<Http>,
@@ -90,7 +90,7 @@ pub struct Asked<'s> {
 }
 
 impl<'s> Asked<'s> {
-    /// Asks everything once, and holds it against what is stored.
+    /// Sends every request once and compares the responses with the stored members.
     pub async fn new(server: &'s Server, count: usize, questions: &[Question], stored: &[Vec<Stored>]) -> Result<Self> {
         let mut clients = Vec::new();
         for _ in 0..count {
@@ -114,7 +114,7 @@ impl<'s> Asked<'s> {
         Ok(Self { server, clients, requests, answers })
     }
 
-    /// Sends one of the requests, and times it.
+    /// Sends one of the requests and times it.
     pub async fn once(&mut self, number: usize) -> Result<Duration> {
         let sent = Instant::now();
         let body = self.clients[0].call(&self.requests[number]).await?;
@@ -123,7 +123,7 @@ impl<'s> Asked<'s> {
         Ok(latency)
     }
 
-    /// A phase.
+    /// Runs a phase.
     pub async fn phase(&mut self, time: Duration) -> Result<Timing> {
         let Self { clients, requests, answers, .. } = self;
         drive(clients, time, usize::MAX, async |client: &mut Http, number| {
@@ -136,7 +136,7 @@ impl<'s> Asked<'s> {
     }
 }
 
-/// How long clients warm up before a phase.
+/// Returns how long clients warm up before a phase.
 pub fn warm_up(plan: &Plan) -> Duration {
     plan.time / 8
 }

@@ -1,4 +1,4 @@
-//! What was measured, as a table to read and as JSON.
+//! The report as tables and as JSON.
 
 use std::{fmt::Write, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     lab::{Lab, Row, Sample},
 };
 
-/// The middle of some figures.
+/// Returns the median of some values.
 pub fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_unstable_by(f64::total_cmp);
     let middle = figures.len() / 2;
@@ -21,31 +21,31 @@ pub fn median(mut figures: Vec<f64>) -> Option<f64> {
 }
 
 impl Row {
-    /// What is counted, by second, in each round.
+    /// Returns the rate per second in each round.
     pub fn rates(&self) -> Vec<f64> {
         let rate =
             |sample: &Sample| sample.timing.calls as f64 * self.per_call as f64 / sample.timing.elapsed.as_secs_f64();
         self.samples.iter().map(rate).collect()
     }
 
-    /// The middle of a figure of each round.
+    /// Returns the median of a value over the rounds.
     pub fn middle(&self, figure: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
         median(self.samples.iter().filter_map(figure).collect())
     }
 
-    /// The middle of the ratios, each of two phases that followed each other.
+    /// Returns the median of the ratios, each of two consecutive phases.
     pub fn ratio(&self, reference: &Self) -> Option<f64> {
         let pairs = self.rates().into_iter().zip(reference.rates());
         median(pairs.map(|(own, other)| own / other).collect())
     }
 }
 
-/// Milliseconds of a time, spread over the calls.
+/// Returns a time divided by the number of calls, in milliseconds.
 pub fn per_call(time: Option<Duration>, sample: &Sample) -> Option<f64> {
     time.map(|time| time.as_secs_f64() * 1e3 / (sample.timing.calls.max(1)) as f64)
 }
 
-/// The table of all that was measured.
+/// Renders the table of all workloads.
 pub fn table(lab: &Lab) -> String {
     let head = [
         "work",
@@ -95,7 +95,7 @@ pub fn table(lab: &Lab) -> String {
     markdown(&head, rows.collect())
 }
 
-/// A table in Markdown, with its columns aligned for people.
+/// Renders a Markdown table with aligned columns.
 pub fn markdown(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -117,7 +117,7 @@ pub fn markdown(head: &[&str], rows: Vec<Vec<String>>) -> String {
     text
 }
 
-/// A count or rate with three digits or so.
+/// Formats a count or rate with about three digits.
 pub fn short(value: f64) -> String {
     match value {
         _ if value >= 1e6 => format!("{:.2}M", value / 1e6),
@@ -127,7 +127,7 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// Milliseconds with three digits or so.
+/// Formats a value with about three digits.
 pub fn figure(value: Option<f64>) -> String {
     match value {
         None => String::new(),
@@ -139,7 +139,7 @@ pub fn figure(value: Option<f64>) -> String {
     }
 }
 
-/// What was measured once, as a list.
+/// Renders the values that were measured once.
 pub fn facts(lab: &Lab) -> String {
     let rows = lab.facts.iter().map(|fact| {
         vec![
@@ -151,7 +151,7 @@ pub fn facts(lab: &Lab) -> String {
     markdown(&["side", "what", "figure"], rows.collect())
 }
 
-/// All of it for programs.
+/// Renders all results as JSON.
 pub fn json(lab: &Lab, bars: &[(String, Vec<Bar>)], about: &[(&'static str, String)]) -> Value {
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let sample = |sample: &Sample, rate: f64| {

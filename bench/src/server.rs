@@ -1,4 +1,4 @@
-//! The server under test, in a process of its own: started as it is shipped, with its log in a file.
+//! The server under test, in a process of its own with default options and a log file.
 
 use std::{
     fs::File,
@@ -14,9 +14,9 @@ use crate::http::Api;
 
 const START: Duration = Duration::from_secs(30);
 
-/// A server that runs; it is killed when this is dropped.
+/// A running server, which is killed on drop.
 pub struct Server {
-    /// What its rows are called in the table.
+    /// Its name in the tables.
     pub name: String,
     pub api: Api,
     pub pid: u32,
@@ -27,7 +27,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes the tables and a token, and starts it.
+    /// Migrates the database, creates a token and starts the server.
     pub fn start(name: &str, binary: &Path, database: &str, folder: &Path) -> Result<Self> {
         let command = |arguments: &[&str]| -> Result<String> {
             let output = Command::new(binary).args(arguments).args(["--database-url", database]).output();
@@ -50,7 +50,7 @@ impl Server {
         })
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Sends SIGTERM and waits for the end.
     pub fn stop(&mut self) -> Result<()> {
         Command::new("kill").arg(self.pid.to_string()).status()?;
         let begun = Instant::now();
@@ -61,14 +61,14 @@ impl Server {
         Ok(())
     }
 
-    /// Starts it again once it has stopped.
+    /// Starts the server again after it has stopped.
     pub fn start_again(&mut self) -> Result<()> {
         let (child, address) = spawn(&self.binary, &self.database, &self.log)?;
         (self.pid, self.child, self.api.address) = (child.id(), child, address);
         Ok(())
     }
 
-    /// Makes a memberbase, and answers its id.
+    /// Creates a memberbase and returns its id.
     pub async fn make_memberbase(&self, name: &str) -> Result<String> {
         const MAKE: &str = "mutation Make($name: String!) { \
             createMemberbase(input: {name: $name}) { memberbase { id } } }";

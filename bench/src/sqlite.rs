@@ -1,4 +1,4 @@
-//! The SQLite rows: the server on a file of its own against rusqlite on a copy of that file.
+//! The workloads on SQLite: the server on a file of its own against rusqlite on a copy of that file.
 
 use std::{
     fs,
@@ -24,17 +24,17 @@ use crate::{
     server::Server,
 };
 
-/// The names of the works.
+/// The names of the workloads.
 pub const UPSERT: &str = "SQLite W1";
 pub const UNCHANGED: &str = "SQLite W2";
 pub const PAGES: [(&str, usize, usize); 2] = [("SQLite W4", 100, 1_000), ("SQLite W5", 1_000, 100)];
 pub const ONE_CALL: &str = "SQLite one call";
-/// All of them, and what names them together.
+/// All workloads, and the name for all of them.
 pub const WORKS: [&str; 6] = ["SQLite", PAGES[0].0, PAGES[1].0, UNCHANGED, UPSERT, ONE_CALL];
-/// What the server is compared with.
+/// The reference.
 pub const BARE: &str = "rusqlite";
 
-/// Members a second that neither side reaches.
+/// A rate in members per second above that of both sides.
 const FASTER_THAN_ANY: f64 = 2_000_000.0;
 
 const INSERT: &str = "INSERT INTO member (memberbase_id, updated_at, id, ref) \
@@ -45,7 +45,7 @@ const READ: &str = "SELECT input.key, stored.id FROM json_each(?2) AS input CROS
 
 const BEHIND: &str = "SELECT id, ref, updated_at FROM member WHERE memberbase_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
-/// Whether any of it is to run.
+/// Returns whether any of the workloads is to run.
 pub fn wanted(plan: &Plan) -> bool {
     WORKS.iter().any(|work| plan.wants(work))
 }
@@ -54,24 +54,23 @@ pub fn wanted(plan: &Plan) -> bool {
 struct Files {
     servers: Vec<Server>,
     bare: PathBuf,
-    /// The memberbase.
     id: String,
     uuid: Uuid,
-    /// The first number that is no member's, for each server and then for the bare client.
+    /// The first unused member number, for each server and then for the bare client.
     next: Vec<usize>,
 }
 
-/// The folder of the files; it goes with this.
+/// The folder of the files, which is deleted on drop.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What can't be deleted is found by who looks for it.
+        // A later run deletes what is left (`remove_abandoned`).
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Runs what is wanted.
+/// Runs the requested workloads.
 pub async fn run(binaries: &[(&str, &Path)], plan: &Plan, lab: &mut Lab) -> Result<()> {
     remove_abandoned(&plan.folder)?;
     let folder = Folder(fs::canonicalize(&plan.folder)?.join(format!("sqlite-{}", std::process::id())));
@@ -98,7 +97,7 @@ pub async fn run(binaries: &[(&str, &Path)], plan: &Plan, lab: &mut Lab) -> Resu
     Ok(())
 }
 
-/// Removes the folders of runs that were interrupted.
+/// Deletes the folders of interrupted runs.
 fn remove_abandoned(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -140,7 +139,7 @@ impl Files {
         Ok(Self { bare, uuid: ids::parse("mb_", &id)?, id, servers, next })
     }
 
-    /// A connection of the bare client, set up as the server sets up its own.
+    /// Opens a connection of the bare client with the settings that the server uses.
     fn connect(&self, cache: &str) -> Result<Connection> {
         let connection = Connection::open(&self.bare)?;
         connection.execute_batch(&format!(
@@ -158,7 +157,7 @@ impl Files {
         self.connect("-32768")
     }
 
-    /// Pages in the middle.
+    /// Requests pages in the middle.
     async fn pages(&mut self, plan: &Plan, lab: &mut Lab, work: Work, size: usize, pages: usize) -> Result<()> {
         eprintln!("{}", work.name);
         let (from, to) = (plan.members * 2 / 5, plan.members * 3 / 5);
@@ -210,7 +209,7 @@ impl Files {
         Ok(())
     }
 
-    /// Upserts of members who are there, by one client.
+    /// Upserts existing members with one client.
     async fn unchanged(&mut self, plan: &Plan, lab: &mut Lab) -> Result<()> {
         eprintln!("{UNCHANGED}");
         let work = Work { name: UNCHANGED, clients: 1, unit: "members", per_call: BATCH };
@@ -262,7 +261,7 @@ impl Files {
         Ok(())
     }
 
-    /// Upserts of members who are new, by one client. They stay: every file grows alike.
+    /// Upserts new members with one client. They are kept: every file grows alike.
     async fn new_members(&mut self, plan: &Plan, lab: &mut Lab) -> Result<()> {
         eprintln!("{UPSERT}");
         let work = Work { name: UPSERT, clients: 1, unit: "members", per_call: BATCH };
@@ -312,7 +311,7 @@ impl Files {
         Ok(())
     }
 
-    /// As many new members as the files had at first, by one call, into an empty memberbase.
+    /// Upserts as many new members as the files had at first, in one call, into an empty memberbase.
     async fn one_call(&mut self, plan: &Plan, lab: &mut Lab) -> Result<()> {
         eprintln!("{ONE_CALL}");
         let work = Work { name: ONE_CALL, clients: 1, unit: "members", per_call: plan.members };
@@ -339,7 +338,7 @@ fn page(connection: &Connection, memberbase: Uuid, behind: Uuid, size: usize) ->
     Ok(page)
 }
 
-/// The ids of the members with these refs, in this order where all of them are there.
+/// Returns the ids of the members with these refs, in the order of the refs if all of them exist.
 fn look_up(connection: &Connection, memberbase: Uuid, refs: &str) -> Result<Vec<Uuid>> {
     let mut statement = connection.prepare_cached(READ)?;
     let mut rows = statement.query(params![memberbase.as_bytes(), refs])?;
@@ -353,7 +352,7 @@ fn look_up(connection: &Connection, memberbase: Uuid, refs: &str) -> Result<Vec<
     Ok(ids)
 }
 
-/// What `drive` does, of calls that block: a thread for each connection.
+/// Runs a closed loop of blocking calls, with a thread for each connection.
 fn in_threads(
     connections: &mut [Connection],
     time: Duration,

@@ -1,4 +1,4 @@
-//! How long a server takes from its start to its first answer.
+//! The time from the start of a server to its first response.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{base::Base, lab::Lab, read::PAGE, report::median, server::Server};
 
-/// Starts each server anew, on the database with all the members.
+/// Restarts each server on the database with all members.
 pub async fn run(base: &mut Base, rounds: usize, lab: &mut Lab) -> Result<()> {
     eprintln!("start");
     let variables = json!({"memberbaseId": base.id, "first": 1});

@@ -1,4 +1,4 @@
-//! Cursors: what is read as one stands for the same place when it is written and read again.
+//! Cursors: a cursor that parses is printed as one that parses to the same position.
 
 #![no_main]
 
@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(text) = std::str::from_utf8(bytes) {
         check(text, scope(Uuid::nil()));
     }
-    // And what is beyond the encoding: of the memberbase that it names.
+    // Arbitrary bytes within a valid encoding, with the memberbase that they name.
     let id = bytes.get(1..17).and_then(|id| Uuid::from_slice(id).ok()).unwrap_or_default();
     check(&URL_SAFE_NO_PAD.encode(bytes), scope(id));
 });

@@ -1,4 +1,4 @@
-//! Filters of both faces, down to the statement that they become, and the regex dialect.
+//! Filters of GraphQL and of the RPC API, up to the SQL statement, and the regex dialect.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ fuzz_target!(|text: &str| {
             let _ = (pattern.for_sqlite(), pattern.for_postgres());
         }
     }
-    // A filter is JSON, whatever is wrong in it; what is none is for the target `request`.
+    // Filters are JSON; the target `request` covers texts that are not.
     if serde_json::from_str::<&serde_json::value::RawValue>(text).is_err() {
         return;
     }

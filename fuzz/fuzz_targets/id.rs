@@ -1,4 +1,4 @@
-//! Ids: what is read as one is written the same.
+//! Ids: an id that parses is printed as the same text.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ fn of<T: Id>(text: &str) -> bool {
     let Ok(id) = T::parse(text) else { return false };
     assert_eq!(id.to_string(), text);
     assert_eq!(T::from_uuid(id.uuid()).to_string(), text);
-    // The time is in every id, also in one that no server made.
+    // Every id has a time, also one that no server created.
     let _ = id.created_at().to_string();
     true
 }

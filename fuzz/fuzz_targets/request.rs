@@ -1,4 +1,4 @@
-//! Requests: JSON, document and variables; queries run too.
+//! GraphQL requests: JSON, document and variables. Queries are executed, mutations only prepared.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use memberbase_fuzz::server;
 
 fuzz_target!(|bytes: &[u8]| {
     server().ask(bytes);
-    // The same as a document, so that not every quote has to be found in an escaped form.
+    // The input as a document, so that the fuzzer need not find escaped quotes.
     if let Ok(document) = std::str::from_utf8(bytes) {
         server().ask(serde_json::json!({"query": document}).to_string().as_bytes());
     }

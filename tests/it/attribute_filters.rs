@@ -1,4 +1,4 @@
-//! The filter of `members` by attribute: every operator by every type.
+//! Filters of `members` by attribute: every operator with every type.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn ask(caller: &Caller, base: &str, filter: &Value) -> Answer {
     caller.ask(query, json!({"b": base, "f": filter})).await
 }
 
-/// The refs that a filter leaves, joined by blanks.
+/// Returns the refs of the members that match a filter, joined by spaces.
 async fn left(caller: &Caller, base: &str, filter: &Value) -> String {
     let data = ask(caller, base, filter).await.data();
     let nodes = data["members"]["nodes"].as_array().unwrap();
@@ -22,9 +22,9 @@ async fn left(caller: &Caller, base: &str, filter: &Value) -> String {
     nodes.iter().map(|node| node["ref"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
-/// Seven members: the sixth has none of the attributes, the seventh no attributes at all.
+/// Creates seven members: the sixth has other attributes only, the seventh has none.
 async fn seven(server: &Server) -> String {
-    // The same keys with other types elsewhere change nothing.
+    // A memberbase that declares the same keys with other types does not matter.
     let other = [("s", "NUMBER"), ("n", "STRING"), ("b", "DATE"), ("d", "STRING_LIST"), ("l", "STRING")];
     let others = [
         ("x1", json!({"s": 9, "n": "[", "b": "2026-01-31", "d": ["x"], "l": "x"})),

@@ -1,4 +1,4 @@
-//! Attribute schemas, and the attributes of members.
+//! Attribute schemas and the attributes of members.
 
 use memberbase::{domain::access::Access, types::Limits};
 use rstest::rstest;
@@ -15,7 +15,7 @@ impl Caller {
         self.ask(query, json!({"input": {"memberbaseId": base, "attributes": keys}})).await
     }
 
-    /// Upserts rows that have to be taken, and gives the payload.
+    /// Upserts rows, asserts success and returns the payload.
     async fn rows(&self, base: &str, rows: Value) -> Value {
         let input = json!({"memberbaseId": base, "members": rows, "onError": "SKIP_FAILED"});
         self.upsert_with(input).await.data()["bulkUpsertMembers"].take()
@@ -102,7 +102,7 @@ async fn a_key_in_use_is_neither_dropped_nor_given_another_type(
     let refused = admin.set_schema(&base, &[("plan", "STRING_LIST"), ("vip", "NUMBER")]).await;
     assert_eq!(refused.code(), "CONFLICT");
     assert!(refused.message().contains("\"plan\" (1 members), \"age\" (2 members)"), "{}", refused.message());
-    // Others may go, get another type, come, and change places.
+    // Unused keys may be removed, added, reordered and get another type.
     admin.set_schema(&base, &[("age", "NUMBER"), ("new", "DATE"), ("vip", "STRING"), ("plan", "STRING")]).await.data();
     writer.rows(&base, json!([{"ref": "b", "attributes": {"age": null}}, {"ref": "a", "attributes": null}])).await;
     admin.set_schema(&base, &[("age", "STRING")]).await.data();
@@ -150,7 +150,7 @@ async fn attributes_are_kept_by_key_and_equal_values_are_no_change(
         assert_eq!(outcomes(&payload), [outcome], "{attributes}");
         assert_eq!(writer.attributes(&base, "a").await, stored, "{attributes}");
     }
-    // A row without them leaves them.
+    // A row without `attributes` leaves them unchanged.
     assert_eq!(outcomes(&writer.rows(&base, json!([{"ref": "a"}])).await), ["UNCHANGED"]);
     assert_eq!(writer.attributes(&base, "a").await, json!({"age": 0}));
 }
@@ -190,7 +190,7 @@ async fn rows_with_a_bad_attribute_fail_and_name_it(
         (json!({"tags": [["a"]]}), "INVALID_ATTRIBUTE_TYPE", "tags"),
         (json!({"plan": {"a": 1}}), "INVALID_ATTRIBUTE_TYPE", "plan"),
     ];
-    // One that is there, so that no mode leaves all of the bad rows out.
+    // An existing member, so that no mode skips all of the bad rows.
     writer.rows(&base, json!([{"ref": "0"}])).await;
     let rows: Vec<_> =
         bad.iter().enumerate().map(|(n, bad)| json!({"ref": n.to_string(), "attributes": bad.0})).collect();
@@ -268,7 +268,7 @@ async fn rows_of_one_ref_are_merged_key_by_key(#[values(Database::Sqlite, Databa
     assert_eq!(outcomes(&payload), ["CREATED", "FAILED", "UNCHANGED"]);
     assert_eq!((&payload["memberIds"][0], &payload["memberIds"][1]), (&payload["memberIds"][2], &Value::Null));
     assert_eq!(writer.attributes(&base, "a").await, json!({"plan": "x", "vip": true}));
-    // Net, it is the same again.
+    // The net result is the stored value.
     assert_eq!(outcomes(&writer.rows(&base, rows).await), ["UNCHANGED", "FAILED", "UNCHANGED"]);
     let rows = json!([{"ref": "b", "attributes": {"nope": 1}}, {"ref": "b", "attributes": {"age": 1}}]);
     assert_eq!(outcomes(&writer.rows(&base, rows).await), ["FAILED", "CREATED"]);
@@ -335,7 +335,7 @@ async fn an_older_row_is_stale_and_changes_nothing(#[values(Database::Sqlite, Da
             "{rows:?}"
         );
     }
-    // A newer time is stored even where nothing else differs; nobody sees a change.
+    // A newer `sourceUpdatedAt` is stored even if nothing else differs, and the row is UNCHANGED.
     let before = state().await;
     assert_eq!(outcomes(&writer.rows(&base, json!([row(10, json!(20))])).await), ["UNCHANGED"]);
     let after = state().await;

@@ -1,4 +1,4 @@
-//! Tables that grow fast, and what the databases' planners know of them.
+//! ANALYZE of tables that have grown, on both databases.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{Database, Server};
 
-/// Long before autovacuum comes by, which does so once a minute.
+/// Well below autovacuum's interval of one minute.
 const SOON: Duration = Duration::from_secs(10);
 
-/// The rows that PostgreSQL plans with, once there are so many; or after a while.
+/// Returns the row count in PostgreSQL's planner statistics, once it is at least `at_least` or after a timeout.
 async fn known(server: &Server, table: &str, at_least: i64) -> i64 {
     let begun = Instant::now();
     loop {
@@ -40,7 +40,7 @@ async fn postgres_knows_of_a_table_that_has_doubled() {
     assert_eq!(known(&server, "member", 5_000).await, 5_000);
 }
 
-/// Rows that SQLite plans with.
+/// Returns the row count in SQLite's planner statistics.
 async fn known_to_sqlite(server: &Server, table: &str, at_least: i64) -> i64 {
     let begun = Instant::now();
     loop {
@@ -57,19 +57,19 @@ async fn known_to_sqlite(server: &Server, table: &str, at_least: i64) -> i64 {
 async fn sqlite_analyzes_a_table_that_has_doubled() {
     let server = Server::start(Database::Sqlite).await;
     let (base, members) = server.base_of(3_000).await;
-    // An estimate, by the depth of the tree.
+    // An estimate from the depth of the tree.
     assert!((2_000..20_000).contains(&known_to_sqlite(&server, "member", 2_000).await));
     let (admin, more) = (server.admin().await, 3_000..40_000);
     let refs: Vec<_> = more.map(|n| format!("more-{n:06}")).collect();
     admin.upsert(&base, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await.data();
     assert!((20_000..200_000).contains(&known_to_sqlite(&server, "member", 20_000).await));
-    // An empty table keeps the statistics that it began with.
+    // An empty table keeps its first statistics.
     assert_eq!(known_to_sqlite(&server, "clip", 1_000_000).await, 1_000_000);
     drop(members);
 }
 
-/// Without statistics each deleted member has SQLite scan all that belongs to the memberbase: 5,000 of 50,000 would take
-/// minutes.
+/// Without statistics SQLite scans all children of the memberbase for each deleted member: deleting 5,000 of 50,000
+/// members would take minutes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fresh_sqlite_file_deletes_members_with_what_belongs_to_them_by_index() {
     let server = Server::start(Database::Sqlite).await;

@@ -1,6 +1,6 @@
-//! Whatever is sent, the answer says what was wrong with it: a table of bad inputs, and of what each must get.
+//! A table of bad inputs with the status and the error code that each must get.
 //!
-//! All go over sockets to a server in a process of its own, so that a connection that drops, a hang and a crash show.
+//! All are sent over sockets to a server in a process of its own, so that dropped connections, hangs and crashes show.
 
 mod documents;
 mod filters;
@@ -18,47 +18,47 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::{Answer, Client, Database, Site, missing_memberbase_id};
 
-/// How soon everything has to be refused.
+/// The time limit for each response.
 const SOON: Duration = Duration::from_secs(2);
 
-/// The status of what ran, or of what began to.
+/// The status of a request whose execution began.
 const RAN: u16 = 200;
 
-/// The status of what GraphQL refuses before it runs.
+/// The status of a GraphQL request error: nothing was executed.
 const REFUSED: u16 = 400;
 
-/// A value that is wrong in what it says.
+/// A value of the right JSON type that is invalid.
 const BAD: (u16, &str) = (RAN, "BAD_USER_INPUT");
 
-/// A value that is of the wrong kind.
+/// A value of the wrong JSON type.
 const MISFIT: (u16, &str) = (REFUSED, "BAD_USER_INPUT");
 
-/// A value that is over a limit.
+/// A value over a limit.
 const OVER: (u16, &str) = (RAN, "LIMIT_EXCEEDED");
 
-/// A bad input, and what it must get.
+/// A bad input with the expected response.
 struct Case {
     name: String,
     bytes: Vec<u8>,
-    /// Whether nothing more is said to be coming after the bytes.
+    /// Whether the client shuts down its side of the connection after the bytes.
     closes: bool,
     status: u16,
-    /// Empty where there is nothing of the API's own to be told, because the bytes are no HTTP.
+    /// Empty if the bytes are not HTTP, so that the response has no error code.
     code: &'static str,
 }
 
-/// What cases may name: what is there, and what is not.
+/// The ids and cursors that cases name, of existing and missing things.
 struct World {
     client: Client,
     base: String,
     other: String,
     member: String,
     nowhere: String,
-    /// Of the first member, by creation.
+    /// A cursor of the first member in the order of creation.
     cursor: String,
-    /// Of the same member, by ref.
+    /// A cursor of the same member in the order of refs.
     by_ref: String,
-    /// Of a memberbase.
+    /// A cursor in the list of memberbases.
     of_base: String,
 }
 
@@ -94,17 +94,17 @@ impl World {
         Self { client, base, other, member, nowhere: missing_memberbase_id(), cursor, by_ref, of_base }
     }
 
-    /// A case of GraphQL by POST.
+    /// A GraphQL request by POST.
     fn graphql(&self, name: impl Into<String>, query: &str, variables: &Value, expected: (u16, &'static str)) -> Case {
         self.posted(name, "/graphql", &json!({"query": query, "variables": variables}).to_string(), expected)
     }
 
-    /// A case of JSON by POST.
+    /// A JSON body by POST.
     fn posted(&self, name: impl Into<String>, path: &str, body: &str, expected: (u16, &'static str)) -> Case {
         Case::new(name, self.client.request(path, body), expected)
     }
 
-    /// All that is stored, as far as a client can tell.
+    /// Returns all stored data that a client can read.
     async fn state(&self) -> Value {
         let query = "{ memberbases { nodes { id name updatedAt attributeSchema { key type } members { nodes { id ref \
             attributes updatedAt clips { totalCount } stampCollections { totalCount } transactions { totalCount } } } } } }";
@@ -127,7 +127,7 @@ fn text(json: &Value) -> String {
     json.as_str().unwrap().to_owned()
 }
 
-/// What nobody outside is to read: SQL, names of crates and tables, paths, and what Rust prints of itself.
+/// Internals that no response may contain: SQL, names of crates and tables, paths, and Rust's debug output.
 const INSIDE: [&str; 26] = [
     "SELECT ",
     "INSERT ",
@@ -157,7 +157,7 @@ const INSIDE: [&str; 26] = [
     "async_graphql",
 ];
 
-/// What is wrong with an answer; nothing, where it is as it must be.
+/// Returns the difference between the response and the case's expectation, if any.
 fn fault(case: &Case, answer: Result<Result<Answer, String>, impl Sized>) -> Option<String> {
     let answer = match answer {
         Err(_) => return Some(format!("no answer within {SOON:?}")),
@@ -171,7 +171,7 @@ fn fault(case: &Case, answer: Result<Result<Answer, String>, impl Sized>) -> Opt
     if found != (case.status, case.code) {
         return Some(format!("{found:?} and not {:?}: {text:.300}", (case.status, case.code)));
     }
-    // Whoever sent such a word may hear it again.
+    // A word that the client itself sent may be echoed.
     let sent = String::from_utf8_lossy(&case.bytes);
     let told = INSIDE.into_iter().find(|word| text.contains(word) && !sent.contains(word.trim()));
     if let Some(word) = told {
@@ -180,7 +180,7 @@ fn fault(case: &Case, answer: Result<Result<Answer, String>, impl Sized>) -> Opt
     (text.len() > 64 << 10).then(|| format!("{} bytes are answered", text.len()))
 }
 
-/// Sends every case; tells those whose answer is not as it must be.
+/// Sends every case and describes the ones with a wrong response.
 async fn try_all(client: &Client, cases: &[Case]) -> Vec<String> {
     let (mut faults, mut slowest) = (Vec::new(), (Duration::ZERO, ""));
     for case in cases {
@@ -196,7 +196,7 @@ async fn try_all(client: &Client, cases: &[Case]) -> Vec<String> {
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_bad_input_is_refused_in_plain_words(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    // What does not come is not waited for.
+    // Bodies that never arrive must time out soon.
     let site = Site::new(database).await.with_options(&["--query-timeout", "1500ms", "--mutation-timeout", "1500ms"]);
     let mut server = site.start().await;
     let world = World::of(server.admin.clone()).await;

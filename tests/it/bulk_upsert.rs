@@ -22,22 +22,20 @@ async fn ids_come_in_input_order_and_the_same_again(
     assert_eq!(again["bulkUpsertMembers"]["summary"]["unchanged"], 3);
 }
 
-/// The ids of an answer.
 fn ids(payload: &Value) -> Vec<Option<&str>> {
     payload["memberIds"].as_array().unwrap().iter().map(Value::as_str).collect()
 }
 
-/// The outcomes of an answer.
 fn outcomes(payload: &Value) -> Vec<&str> {
     payload["results"].as_array().unwrap().iter().map(|result| result["outcome"].as_str().unwrap()).collect()
 }
 
-/// The payload of an upsert that has to succeed.
+/// Upserts refs, asserts success and returns the payload.
 async fn upserted(caller: &Caller, base: &str, refs: &[&str]) -> Value {
     caller.upsert(base, refs).await.data()["bulkUpsertMembers"].take()
 }
 
-/// The payload of an upsert with options that has to succeed.
+/// Upserts refs with options, asserts success and returns the payload.
 async fn upserted_with(caller: &Caller, base: &str, refs: &[&str], options: Value) -> Value {
     caller.upsert_with(input(base, refs, options)).await.data()["bulkUpsertMembers"].take()
 }
@@ -315,7 +313,7 @@ async fn a_ref_that_was_deleted_gets_another_id(#[values(Database::Sqlite, Datab
     assert!(ids(&again)[0] > ids(&first)[0] && ids(&again)[1] == ids(&first)[1], "{first} {again}");
 }
 
-// The path is delivered by the branch that coerces variables itself.
+// This error path is set by the code that coerces bulk rows itself.
 #[rstest]
 #[case::a_missing_ref(json!({}))]
 #[case::a_ref_that_is_null(json!({"ref": null}))]

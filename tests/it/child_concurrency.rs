@@ -1,4 +1,4 @@
-//! Clips, stamp collections, transactions and attributes, written by many at the same time.
+//! Concurrent writes of clips, stamp collections, transactions and attributes.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn refs() -> Vec<String> {
     (0..MEMBERS).map(|n| format!("ref-{n}")).collect()
 }
 
-/// Upserts things of all members again and again, in another order every time. Answers how many it created.
+/// Upserts children of all members repeatedly, in another order each time, and returns the number of created ones.
 async fn write(caller: Caller, base: String, kind: Kind, seed: usize, end: Instant) -> u64 {
     let (refs, mut created, mut round) = (refs(), 0, seed);
     while Instant::now() < end {
@@ -28,7 +28,8 @@ async fn write(caller: Caller, base: String, kind: Kind, seed: usize, end: Insta
         let answer = caller.upsert_owned(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
         let payload = answer.data().as_object_mut().unwrap().values_mut().next().unwrap().take();
         for result in payload["results"].as_array().unwrap() {
-            // A member that went and came again has its transactions under new names only after they went with it.
+            // After a member was deleted and created again, its transactions exist under other keys only, because they
+            // were deleted with it.
             let code = &result["error"]["code"];
             assert!(code.is_null() || code == "UNKNOWN_MEMBER", "{result}");
             assert_eq!(result["id"].is_null(), !code.is_null(), "{result}");
@@ -38,7 +39,7 @@ async fn write(caller: Caller, base: String, kind: Kind, seed: usize, end: Insta
     created
 }
 
-/// Deletes members and makes them anew. Answers how many of each kind went with them.
+/// Deletes and recreates members, and returns the numbers of deleted rows of each kind.
 async fn delete(caller: Caller, base: String, end: Instant) -> [u64; 4] {
     let (refs, mut gone) = (refs(), [0; 4]);
     let query = "mutation($input: DeleteMembersInput!) { deleteMembers(input: $input) { \
@@ -93,7 +94,7 @@ async fn what_is_written_for_members_that_go_meanwhile_goes_with_them_and_is_cou
         );
         assert_eq!(server.column::<i64>(&orphans).await, [0], "{kind:?}");
         let left = server.column::<i64>(&format!("SELECT count(*) FROM {table}")).await[0].cast_unsigned();
-        // What was told adds up to what is there.
+        // The sum of the reported counts equals what is stored.
         assert_eq!(left + gone[place + 1], created[place], "{kind:?}");
         assert!(created[place] > 0 && gone[place + 1] > 0, "{kind:?}: nothing happened at the same time");
     }

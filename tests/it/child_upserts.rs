@@ -55,7 +55,7 @@ async fn a_key_that_repeats_is_merged_and_its_first_row_tells_what_became_of_it(
     assert_eq!(payload["ids"][0], payload["ids"][2]);
     let last = writer.owned(kind, &base, json!([kind.row("a", "k", 2)])).await;
     assert_eq!(outcomes(&last), ["UNCHANGED"]);
-    // There and back is no change.
+    // A change and its reversal in one call are no net change.
     let rows = json!([kind.row("a", "k", 3), kind.row("a", "k", 2)]);
     assert_eq!(outcomes(&writer.owned(kind, &base, rows).await), ["UNCHANGED", "UNCHANGED"]);
     let rows = json!([kind.row("a", "k", 3), kind.row("a", "k", 4)]);
@@ -167,7 +167,7 @@ async fn transactions_that_seem_new_never_change_their_member_either(
 ) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["a", "b"]).await, server.writer().await);
-    // Of 800 keys every fiftieth is looked up to tell whether all are new.
+    // Of 800 keys every fiftieth is looked up to probe whether all are new.
     let row = |member: &str, n: u32| Transactions.row(member, &format!("key-{n:03}"), 1);
     let there: Vec<_> = (0..800).filter(|n| n % 50 != 0).map(|n| row("a", n)).collect();
     writer.owned(Transactions, &base, json!(there)).await;
@@ -216,7 +216,7 @@ async fn a_value_that_its_field_cannot_hold_fails_its_row_on_both_ways(#[case] k
     let (field, value) = bad.as_object().unwrap().iter().next().unwrap();
     let mut row = kind.row("a", "k", 1);
     row[field] = value.clone();
-    // A name that is a number has the rows read the ordinary way.
+    // An operation name that is a number disables the direct decoding of bulk rows.
     for other in [json!("a"), json!(1)] {
         let mut good = kind.row("a", "good", 1);
         good.as_object_mut().unwrap().remove("memberRef");
@@ -345,13 +345,13 @@ async fn any_number_of_rows_is_the_same_number_of_statements_and_unchanged_ones_
         assert_eq!(payload["summary"][outcome], rows.as_array().unwrap().len(), "{}", payload["summary"]);
         server.app.db.statements() - before
     };
-    // Two rows are looked up and inserted; of many a look at some tells that all are new, and they are inserted.
+    // Two rows are looked up and inserted; in large calls a probe shows that all are new, and they are inserted.
     let two = statements(rows(0, 2, 1), "created").await;
     statements(rows(2, FEW, 1), "created").await;
     let few = [two, statements(rows(0, FEW, 1), "unchanged").await, statements(rows(0, FEW, 2), "updated").await];
     statements(rows(0, FEW, 1), "updated").await;
     let created = statements(rows(FEW, ROWS, 1), "created").await;
-    // Where a row lies, who wrote it and who locked it; its members too.
+    // The physical position, writer and locker of each row, and of its member.
     let state = async || match database {
         Database::Sqlite => {
             server.column::<i64>(&format!("SELECT sum(updated_at % 1000000007) FROM {}", kind.table())).await[0]

@@ -1,4 +1,4 @@
-//! Values of scalars are judged before anything runs: a request with a bad one stores nothing.
+//! Scalars are coerced before execution: a request with a bad value stores nothing.
 
 use axum::{
     body::Body,
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
-/// A request that first creates a memberbase, and then has a value that its type does not have.
+/// A request that first creates a memberbase and contains a value that its type does not allow.
 struct Case {
     variables: &'static str,
     rest: String,
@@ -49,12 +49,12 @@ const NO_ATTRIBUTE_VALUE: &str = "expected a string, a number, a boolean or a li
 const NO_JSON: &str = "expected JSON alone in the object, got the name of an enum";
 const NO_INT: &str = "expected a whole number of 32 bits";
 
-/// An API token that expires when the literal says.
+/// A mutation that creates an API token with this literal as its expiry.
 fn token(expires_at: &str) -> String {
     format!("b: createApiToken(input: {{description: \"b\", access: READ, expiresAt: {expires_at}}}) {{ secret }}")
 }
 
-/// Members of what is created, as the literal filters them.
+/// Selects members of the created memberbase by this filter literal.
 fn members(filter: &str) -> String {
     format!(
         "b: createMemberbase(input: {{name: \"b\"}}) {{ memberbase {{ members(filter: {filter}) {{ totalCount }} }} }}"
@@ -90,7 +90,7 @@ fn transaction(amount: &str) -> String {
     )
 }
 
-/// In variables, at the top and nested.
+/// Bad values in variables, at the top level and nested.
 fn variables() -> Vec<Case> {
     let input = json!({"description": "b", "access": "READ", "expiresAt": "nope"});
     let by_input = "b: createApiToken(input: $i) { secret }";
@@ -164,7 +164,7 @@ fn variables() -> Vec<Case> {
     ]
 }
 
-/// In literals and in defaults of variables.
+/// Bad values in literals and in defaults of variables.
 fn literals() -> Vec<Case> {
     let none = || json!({});
     let in_fragment = |rest: &str| format!("...F }} fragment F on Mutation {{ {rest}");
@@ -175,7 +175,7 @@ fn literals() -> Vec<Case> {
         literal("", token("{a: [1]}"), none(), expires_at(), NO_TIME),
         literal("", in_fragment(&token("\"nope\"")), none(), expires_at(), NO_TIME),
         literal("($d: DateTime = \"nope\")", token("$d"), none(), json!(["d"]), NO_TIME),
-        // A bad default is no better where it is not used.
+        // A bad default is rejected even if it is not used.
         literal("($d: DateTime = \"nope\")", token("$d"), json!({"d": "2026-01-01T00:00:00Z"}), json!(["d"]), NO_TIME),
         literal(
             "($f: MemberFilter = {not: {createdAt: {in: [\"nope\"]}}})",
@@ -228,7 +228,7 @@ fn literals() -> Vec<Case> {
     ]
 }
 
-/// In literals, by the values of variables inside.
+/// Bad values of variables inside of literals.
 fn mixtures() -> Vec<Case> {
     let row = |field: &str| json!(["input", "members", 0, field]);
     vec![
@@ -239,7 +239,7 @@ fn mixtures() -> Vec<Case> {
             json!(["filter", "attribute", "eq"]),
             NO_ATTRIBUTE_VALUE,
         ),
-        // Without a value it is null in the list.
+        // An omitted variable is null in a list.
         variable(
             "($s: String)",
             attribute("eq: [$s]"),
@@ -268,7 +268,7 @@ fn mixtures() -> Vec<Case> {
             row("attributes"),
             "expected an object",
         ),
-        // Null is a value of the variable, but not of the place.
+        // Null is valid for the variable's type but not at this position.
         variable(
             "($dry: Boolean)",
             format!(
@@ -362,7 +362,7 @@ async fn variables_inside_scalars_are_still_accepted(
     assert_eq!(found["members"]["totalCount"], 1);
 }
 
-/// Bulk mutations with their row type, their list, and a row that can't be stored.
+/// The bulk mutations, each with its row type, its list field and a row that fails.
 const ROWS: [(&str, &str, &str, &str); 3] = [
     ("bulkUpsertMembers", "MemberInput", "members", "{ref: \"b\", sourceUpdatedAt: \"nope\"}"),
     (
@@ -380,7 +380,7 @@ const ROWS: [(&str, &str, &str, &str); 3] = [
     ),
 ];
 
-/// A row of each that is good.
+/// A valid row of each.
 const GOOD: [&str; 3] = [
     "{ref: \"a\", sourceUpdatedAt: \"2026-01-01T00:00:00Z\"}",
     "{memberRef: \"a\", loyaltyProgramId: \"a\", stamps: 7}",
@@ -388,7 +388,7 @@ const GOOD: [&str; 3] = [
     authedAt: \"2026-01-01T00:00:00Z\", amount: 5}",
 ];
 
-/// Converts a row of GraphQL to JSON.
+/// Converts a GraphQL literal to JSON.
 fn as_json(row: &str) -> Value {
     let mut text = row.replace("VISA", "\"VISA\"");
     for name in ["ref", "sourceUpdatedAt", "memberRef", "loyaltyProgramId", "stamps", "externalId", "authCode"] {

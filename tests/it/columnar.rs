@@ -1,4 +1,4 @@
-//! What comes as columns is what was sent as rows.
+//! Rows that the database returns as columns equal the rows that were stored.
 
 use memberbase::db::{ArrayColumn, ArrayTable, ColumnSpec, ColumnarRows, Db, Settings};
 use rstest::rstest;
@@ -17,7 +17,7 @@ const NAMES: [ColumnSpec; 6] = [
     ColumnSpec::Int("n"),
 ];
 
-/// Texts that are told apart by their lengths alone, and such as some part of the way may take for something else.
+/// Texts that differ in their lengths only, and texts that look like separators or escapes of a wire format.
 const TEXTS: [Option<&str>; 8] = [
     Some(""),
     None,

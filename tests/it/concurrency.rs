@@ -1,4 +1,4 @@
-//! What happens at the same time.
+//! Concurrent calls: writers, deleters, clients that disconnect, servers that start together.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn refs(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("ref-{n}")).collect()
 }
 
-/// What a writer or deleter changed until the end: members created, or deleted.
+/// Returns how many members a writer created, or a deleter deleted, until the deadline.
 async fn work(caller: Caller, base: String, writes: bool, seed: u64, end: Instant) -> i64 {
     let (all, mut random, mut changed) = (refs(400), Random(seed), 0);
     while Instant::now() < end {
@@ -48,7 +48,7 @@ async fn writers_and_deleters_of_the_same_refs_fail_nobody(
     }
     let created: i64 = writers.join_all().await.iter().sum();
     let deleted: i64 = deleters.join_all().await.iter().sum();
-    // What was told adds up to what is there.
+    // The sum of the reported counts equals what is stored.
     assert_eq!(server.members().await, created - deleted);
     assert!(deleted > 0, "nothing happened at the same time");
     let all = refs(400);
@@ -137,7 +137,7 @@ async fn a_client_that_hangs_up_leaves_its_call_wholly_there_or_wholly_not(
         let _ = timeout(Duration::from_millis(1), read).await;
         bases.push(base);
     }
-    // Whoever hangs up before the body is read has sent no call; a call that runs goes on to its end.
+    // If the client disconnects before the body is read, no call starts; a running call completes.
     server.tasks.close();
     timeout(Duration::from_secs(60), server.tasks.wait()).await.unwrap();
     let counts = "SELECT count(member.id) FROM memberbase LEFT JOIN member ON memberbase_id = memberbase.id \
@@ -146,7 +146,7 @@ async fn a_client_that_hangs_up_leaves_its_call_wholly_there_or_wholly_not(
     let whole = i64::try_from(ROWS).unwrap();
     assert!(dropped > 0 && counts.iter().all(|count| [0, whole].contains(count)), "{dropped} dropped, {counts:?}");
     assert!(counts.contains(&whole), "no call went on: {counts:?}");
-    // More calls at once than there are connections: none was lost.
+    // More concurrent calls than connections: no connection was leaked.
     let (mut calls, base) = (JoinSet::new(), bases[0].clone());
     for _ in 0..12 {
         let (writer, base) = (writer.clone(), base.clone());
@@ -187,7 +187,7 @@ async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn servers_that_start_together_migrate_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (settings, _storage) = database.make().await;
-    // The file is there, as it is for a server that starts again.
+    // The file exists, as it does when a server restarts.
     let first = Db::connect(&settings).await.unwrap();
     let mut servers = JoinSet::new();
     for _ in 0..4 {

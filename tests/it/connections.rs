@@ -1,4 +1,4 @@
-//! Connections that are used again: as many as there may be, sound, and without what the last request left.
+//! The connection pool: its limit, the health of its connections, and no state left by an earlier request.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::support::Database;
 
-/// What SQLite does more for than it does between two looks at the clock.
+/// A query in which SQLite works for longer than the interval between two checks of the deadline.
 const LONG: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n";
 
@@ -22,7 +22,7 @@ async fn number(session: &Session, sql: &str) -> Result<i64, DbErr> {
     session.query_one_raw(statement).await?.unwrap().try_get_by_index(0)
 }
 
-/// A database of which one connection may read at a time.
+/// A database with a single read connection.
 async fn narrow(database: Database) -> (Db, Settings, impl Sized) {
     let (settings, storage) = database.make().await;
     let settings = Settings { max_connections: 1, acquire_timeout: Duration::from_millis(300), ..settings };
@@ -62,7 +62,8 @@ async fn the_deadline_of_one_request_is_not_that_of_the_next(
     assert_eq!(number(&db.read().await.unwrap(), LONG).await.unwrap(), 100_000);
 }
 
-/// PostgreSQL begins a transaction and waits for its lock by one message: where that ends, the transaction is still there.
+/// PostgreSQL begins a transaction and waits for its lock in one message: if that times out, the transaction is still
+/// open.
 #[tokio::test]
 async fn a_lock_that_was_waited_for_in_vain_leaves_no_transaction_behind() {
     let (db, settings, _storage) = narrow(Database::Postgres).await;
@@ -149,7 +150,7 @@ async fn nothing_begins_in_a_transaction_after_its_deadline(
     assert_eq!(number(&db.read().await.unwrap(), "SELECT CAST(3 AS bigint)").await.unwrap(), 3);
 }
 
-/// The process of the connection that reads.
+/// Returns the backend process of the read connection.
 async fn process(db: &Db) -> i64 {
     number(&db.read().await.unwrap(), "SELECT CAST(pg_backend_pid() AS bigint)").await.unwrap()
 }
@@ -210,7 +211,7 @@ async fn what_nobody_waits_for_ends_on_sqlite_too() {
     assert_eq!(number(&db.read().await.unwrap(), "SELECT 7").await.unwrap(), 7);
 }
 
-/// As `.cargo/config.toml` has it built; otherwise every statement with a LIMIT is prepared anew each time.
+/// `.cargo/config.toml` configures this; without it every statement with a LIMIT is prepared again for each execution.
 #[tokio::test]
 async fn sqlite_plans_no_statement_anew_for_its_values() {
     let (db, _, _storage) = narrow(Database::Sqlite).await;

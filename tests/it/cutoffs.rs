@@ -1,4 +1,4 @@
-//! Mutations that stop: at their deadline, and dry runs also when their client has gone. Both free the writer at once.
+//! Cancelled mutations: at their deadline, and dry runs also when the client disconnects. Both release the write lock.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use crate::support::{Caller, Database, Server};
 
-/// Far more than the work that is waited for takes, and far less than the call before it would.
+/// Far longer than the operation that waits takes, and far shorter than the call that it waits for would run.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A server, and a memberbase with one member whose attributes are so large that a change of them takes milliseconds.
+/// A server and a memberbase with one member whose attributes are so large that each change takes milliseconds.
 async fn with_a_large_member(database: Database, mutation: Duration) -> (Server, String) {
     let time = TimeLimits { mutation, ..Limits::default().time };
     let server = Server::with(database, Limits { time, ..Limits::default() }).await;
@@ -30,7 +30,7 @@ async fn with_a_large_member(database: Database, mutation: Duration) -> (Server,
     (server, base)
 }
 
-/// Replaces the attribute schema, which waits for every call in the memberbase and, on SQLite, for every writer.
+/// Replaces the attribute schema, which waits for all calls in the memberbase and, on SQLite, for all writers.
 async fn declare(admin: &Caller, base: &str, keys: &[&str]) {
     let kind = |key: &&str| json!({"key": key, "type": if *key == "large" { "STRING_LIST" } else { "NUMBER" }});
     let attributes: Vec<_> = keys.iter().map(kind).collect();
@@ -53,7 +53,7 @@ async fn a_mutation_that_computes_past_its_deadline_stops_and_frees_the_writer(
     let (server, base) = with_a_large_member(database, Duration::from_secs(3)).await;
     let admin = server.admin().await;
     assert_eq!(admin.upsert_with(slow_call(&base, false)).await.code(), "TIMEOUT");
-    // It has three seconds itself.
+    // This mutation has a deadline of three seconds as well.
     declare(&admin, &base, &["counter", "large", "new"]).await;
     let counters = server.column::<String>("SELECT CAST(attributes AS text) FROM member").await;
     assert!(counters[0].contains("\"counter\":0") || counters[0].contains("\"counter\": 0"), "it was rolled back");
@@ -76,7 +76,7 @@ async fn a_dry_run_whose_client_hangs_up_stops_and_frees_the_writer(
     );
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
-    // It is under way once it has a connection for more than a moment.
+    // The call is running once it has held a connection for a while.
     let mut busy = 0;
     while busy < 20 {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -86,7 +86,7 @@ async fn a_dry_run_whose_client_hangs_up_stops_and_frees_the_writer(
     timeout(SOON, declare(&admin, &base, &["counter", "large", "new"])).await.expect("the writer is free");
 }
 
-/// A dry run that waits in the database stops as well, though no loop of ours is at work.
+/// A dry run that waits in the database is cancelled as well, although no loop of the server is running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_that_waits_for_a_lock_stops_with_its_client() {
     let (server, base) = with_a_large_member(Database::Postgres, Duration::from_secs(300)).await;
@@ -102,7 +102,7 @@ async fn a_dry_run_that_waits_for_a_lock_stops_with_its_client() {
     blocker.await.unwrap();
 }
 
-/// Only dry runs stop with their clients.
+/// Only dry runs are cancelled when the client disconnects.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mutation_whose_client_hangs_up_is_carried_out(

@@ -9,7 +9,7 @@ use crate::{
     support::{Answer, Caller, Database, Server, missing_memberbase_id},
 };
 
-/// Deletes things of a kind by their ids.
+/// Deletes children of one type by their ids.
 async fn delete(caller: &Caller, base: &str, kind: &str, ids: &Value) -> Answer {
     let name = format!("{}{}", kind[..1].to_lowercase(), &kind[1..]);
     let query = format!(
@@ -100,7 +100,7 @@ async fn deletions_that_overlap_succeed(#[values(Database::Sqlite, Database::Pos
     let count = |answer: &Answer| answer.data()["payload"]["deleted"].as_array().unwrap().len() as u64;
     let rows = |answer: &Answer, kind: &str| answer.data()["deleteMembers"]["deleted"][kind].as_u64().unwrap();
     let sum = |kind: &str| rows(&answers.1, kind) + rows(&answers.3, kind);
-    // Whatever went was counted by one of them.
+    // Each deleted row was counted by exactly one of the calls.
     assert_eq!((sum("members"), sum("stampCollections"), sum("transactions")), (200, 600, 600));
     assert_eq!(count(&answers.0) + count(&answers.2) + sum("clips"), 600);
     assert_eq!((server.members().await, server.member_children().await), (0, [0; 3]));

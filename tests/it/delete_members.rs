@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Database, Server, missing_memberbase_id};
 
-/// A memberbase with these members, and their ids.
+/// Creates a memberbase with these members and returns their ids.
 async fn base_of(server: &Server, refs: &[&str]) -> (String, Vec<String>) {
     let base = server.memberbase("b").await;
     let data = server.writer().await.upsert(&base, refs).await.data();
@@ -19,18 +19,18 @@ async fn base_of(server: &Server, refs: &[&str]) -> (String, Vec<String>) {
     (base, ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect())
 }
 
-/// The payload of a deletion that has to succeed.
+/// Deletes members, asserts success and returns the payload.
 async fn deleted(caller: &Caller, base: &str, mut input: Value) -> Value {
     input["memberbaseId"] = json!(base);
     caller.delete_with(input).await.data()["deleteMembers"].take()
 }
 
-/// The refs that are left.
+/// Returns the refs of the remaining members.
 async fn left(server: &Server) -> Vec<String> {
     server.column("SELECT ref FROM member ORDER BY ref").await
 }
 
-/// An id that no member has.
+/// Returns an id that no member has.
 fn nobody() -> String {
     missing_memberbase_id().replace("mb_", "m_")
 }
@@ -132,7 +132,7 @@ async fn more_than_at_most_and_nobody_goes(
         assert_eq!(writer.delete_with(input(at_most)).await.code(), "LIMIT_EXCEEDED");
         assert_eq!(server.members().await, 3);
     }
-    // Who is not there does not count.
+    // Members that do not exist do not count.
     writer.delete_with(input(3)).await.data();
     assert_eq!(server.members().await, if dry_run { 3 } else { 0 });
 }
@@ -204,7 +204,7 @@ async fn a_deletion_takes_as_many_statements_for_a_thousand_as_for_one(
     assert_eq!((statements[0], server.members().await), (statements[1], 0));
 }
 
-/// Gives every member of a server these attributes, which the product's own ways do not change.
+/// Sets the attributes of every member by SQL.
 async fn with_attributes(server: &Server, attributes: &str) {
     let cast = if server.app.db.backend() == sea_orm::DbBackend::Postgres { "::jsonb" } else { "" };
     let sql = format!("UPDATE member SET attributes = '{attributes}'{cast}");

@@ -1,10 +1,10 @@
-//! `docs/errors.md` says of every code what to do.
+//! `docs/errors.md` documents every error code.
 
 use std::collections::BTreeSet;
 
 use memberbase::graphql::{self, Code};
 
-/// What the headings of the second level name.
+/// Returns the codes that the second-level headings name.
 fn headings(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.strip_prefix("## ")).collect()
 }

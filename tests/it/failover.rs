@@ -15,7 +15,7 @@ async fn text(session: &Session, sql: &str) -> Result<String, DbErr> {
     session.query_one_raw(statement).await?.unwrap().try_get_by_index(0)
 }
 
-/// A database to which the servers that are started later, or all of their connections, can be sent as to a standby.
+/// Presents the primary as a standby by making its connections read-only: those that are opened later, or all.
 struct Switch {
     connection: PgConnection,
     name: String,
@@ -27,7 +27,7 @@ impl Switch {
         Self { connection: PgConnection::connect(&settings.url).await.unwrap(), name }
     }
 
-    /// Has all connections opened from now on take no writes, and cuts those that are open.
+    /// Makes connections that are opened from now on read-only, and terminates the open ones.
     async fn switch_to_standby(&mut self) {
         let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
             WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -35,7 +35,7 @@ impl Switch {
         self.connection.execute(cut).await.unwrap();
     }
 
-    /// The address leads to the primary again. The connections to the standby stay open.
+    /// Presents the primary to new connections again. Those to the standby stay open.
     async fn switch_to_primary(&mut self) {
         self.default_read_only("off").await;
     }
@@ -46,11 +46,11 @@ impl Switch {
     }
 }
 
-/// Opens all connections that the pool may have, and returns whether each of them takes no writes.
+/// Opens all connections of the pool and returns for each whether it is read-only.
 async fn read_only_connections(db: &Db, count: usize) -> Vec<String> {
     let mut sessions = Vec::new();
     while sessions.len() < count {
-        // One that was cut shows it by an error.
+        // A terminated connection returns an error once.
         let session = db.read().await.unwrap();
         if let Ok(read_only) = text(&session, "SHOW transaction_read_only").await {
             sessions.push((session, read_only));
@@ -86,7 +86,7 @@ async fn a_server_is_not_ready_while_its_database_takes_no_writes() {
     };
     assert_eq!(ready().await, (200, "ok".to_owned()));
     switch.switch_to_standby().await;
-    // Each connection that was cut shows it once.
+    // Each terminated connection fails once.
     for _ in 0..server.settings.max_connections {
         ready().await;
     }
@@ -111,7 +111,7 @@ async fn a_connection_that_is_never_idle_is_replaced_within_its_lifetime() {
     }
 }
 
-/// A server that is frozen in a transaction, as one whose machine has vanished: others wait for its lock.
+/// A server frozen in a transaction, like one whose machine has vanished: others wait for its lock.
 async fn lock_of_a_silent_server_is_freed(pooler: bool) {
     let (settings, _storage) = Database::Postgres.make().await;
     let settings = Settings { pooler, mutation_timeout: Duration::from_secs(60), ..settings };
@@ -130,7 +130,7 @@ async fn lock_of_a_silent_server_is_freed(pooler: bool) {
     assert_eq!(DbErrorKind::of(&frozen.await.unwrap().unwrap_err()), DbErrorKind::Unavailable);
 }
 
-/// A call that computes for longer than a server may be silent, in steps.
+/// A call that computes for longer than the idle timeout, in steps.
 async fn lock_of_a_computing_call_is_kept(pooler: bool) {
     let (settings, _storage) = Database::Postgres.make().await;
     let settings = Settings { pooler, mutation_timeout: Duration::from_secs(60), ..settings };

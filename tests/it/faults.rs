@@ -1,5 +1,5 @@
-//! What a server does when the ground gives way, in a process of its own. `make soak` runs these for longer, and those
-//! that are ignored too: they stop the cluster that all other tests use.
+//! Faults of the environment, against a server in a process of its own. `make soak` runs these tests for longer, and
+//! the ignored ones as well: they stop the PostgreSQL cluster that all other tests use.
 
 mod connections;
 mod crash;
@@ -15,12 +15,12 @@ use crate::support::{Answer, Client};
 const UPSERT: &str = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds \
     summary { created updated unchanged failed } } }";
 
-/// How often, or for how many seconds: what `make soak` says, or this much.
+/// Returns a number of repetitions or seconds from the environment (`make soak` sets it), or the default.
 fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }
 
-/// What randomness begins with; told, so that a run that fails can be had again.
+/// Returns the seed of the random numbers and prints it, so that a failed run can be repeated.
 fn seed() -> u64 {
     let now = u64::from(std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
     let seed = setting("MEMBERBASE_TEST_SEED", now);
@@ -29,7 +29,7 @@ fn seed() -> u64 {
 }
 
 impl Client {
-    /// A new memberbase, whose members may have the attribute `call`, a number.
+    /// Creates a memberbase whose schema has the attribute `call`, a NUMBER.
     pub async fn memberbase(&self) -> String {
         let create = "mutation { createMemberbase(input: {name: \"b\"}) { memberbase { id } } }";
         let base = self.data(create, json!({})).await["createMemberbase"]["memberbase"]["id"].take();
@@ -41,12 +41,12 @@ impl Client {
         base
     }
 
-    /// Upserts members of these refs, with or without the number of a call.
+    /// Upserts members with these refs, optionally with the number of the call as an attribute.
     async fn upsert(&self, base: &str, refs: &[String], call: Option<usize>) -> Result<Answer, String> {
         self.ask(UPSERT, json!({"input": upsert(base, refs, call)})).await
     }
 
-    /// How many members meet a filter.
+    /// Returns the number of members that match a filter.
     async fn count(&self, base: &str, filter: Value) -> usize {
         let query =
             "query($b: ID!, $f: MemberFilter) { members(memberbaseId: $b, filter: $f, first: 0) { totalCount } }";
@@ -61,12 +61,12 @@ fn upsert(base: &str, refs: &[String], call: Option<usize>) -> Value {
     json!({"memberbaseId": base, "members": rows})
 }
 
-/// So many refs that begin alike.
+/// Returns `count` refs with this prefix.
 fn refs(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|n| format!("{prefix}{n}")).collect()
 }
 
-/// Holds an answer to what can be promised where the database is away.
+/// Asserts that a response is the retryable error that is documented for an unavailable database.
 fn is_a_refusal_to_be_tried_again(answer: &Answer, codes: &[&str]) {
     let (json, status) = (answer.json(), answer.status.as_u16());
     let code = json["errors"][0]["extensions"]["code"].as_str().or_else(|| json["error"]["code"].as_str());

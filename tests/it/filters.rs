@@ -20,7 +20,7 @@ async fn ask(caller: &Caller, base: &str, filter: Value) -> Answer {
     caller.ask(query, json!({"b": base, "f": filter})).await
 }
 
-/// The refs that a filter leaves, joined by blanks.
+/// Returns the refs of the members that match a filter, joined by spaces.
 async fn left(caller: &Caller, base: &str, filter: Value) -> String {
     let data = ask(caller, base, filter).await.data();
     let nodes = data["members"]["nodes"].as_array().unwrap();
@@ -158,7 +158,7 @@ async fn a_prefix_is_taken_literally(#[values(Database::Sqlite, Database::Postgr
     assert_eq!(all["members"]["totalCount"], 12);
 }
 
-/// Stores members with these ids, times of change and refs, as no request can.
+/// Inserts members with these ids, `updatedAt` and refs by SQL.
 async fn plant(server: &Server, base: &str, rows: &[(u64, i64, &str)]) {
     let hex = |id: uuid::Uuid| match server.app.db.backend() {
         sea_orm::DbBackend::Sqlite => format!("x'{}'", id.simple()),
@@ -304,7 +304,7 @@ async fn refs_that_begin_alike_are_found_by_the_index_that_fits(#[case] test: Va
     }
 }
 
-/// How the database reads the first page of members with refs of a list.
+/// Returns the query plan of the first page of members with refs of a list.
 async fn plan(server: &Server, base: &str, field: OrderField) -> String {
     let filter = Filter::Predicate(Predicate::Ref(TextPredicate::In(vec!["r1".to_owned(), "r2".to_owned()])));
     let page = Page { size: 10, direction: Direction::Forward, anchor: Anchor::Start, check_opposite: false };

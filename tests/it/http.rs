@@ -1,4 +1,4 @@
-//! What HTTP says of a request, and its time limit.
+//! HTTP responses and their headers, and the time limit of a request.
 
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ async fn a_query_that_takes_too_long_ends_in_the_database_too(
     assert_eq!(answer.error()["extensions"]["retryable"], true);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     if database == Database::Postgres {
-        // Whatever still runs ends within a moment.
+        // Cancellation may take a moment to reach the database.
         let mut running = 1;
         for _ in 0..40 {
             let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() \

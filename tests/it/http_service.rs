@@ -1,4 +1,4 @@
-//! What the door lets in: how many requests, which documents, from which pages.
+//! Admission of requests: rate limits, concurrency, persisted and trusted documents, batches, and origins.
 
 use std::{num::NonZero, time::Duration};
 
@@ -61,13 +61,13 @@ async fn a_token_that_sends_too_much_a_second_is_told_when_to_come_again() {
     ask(&hasty).await.data();
 }
 
-/// A body that never ends, so that its request stays under way.
+/// A body that never ends, so that its request stays in flight.
 fn endless() -> Request<Body> {
     let body = Body::from_stream(futures_util::stream::pending::<Result<&[u8], std::convert::Infallible>>());
     Request::post("/graphql").header(header::CONTENT_TYPE, "application/json").body(body).unwrap()
 }
 
-/// Waits until the server answers with this status.
+/// Repeats a request until the server responds with this status.
 async fn becomes(caller: &Caller, status: StatusCode) -> Answer {
     for _ in 0..500 {
         let answer = ask(caller).await;
@@ -93,7 +93,7 @@ async fn too_many_at_a_time_are_told_to_come_again(
     let running: Vec<_> = (0..2)
         .map(|_| {
             let busy = busy.clone();
-            // One that is refused, because another had its place, comes again.
+            // A request that is rejected, because another one holds the permit, is retried.
             tokio::spawn(async move {
                 while busy.send(endless()).await.status == StatusCode::SERVICE_UNAVAILABLE {
                     tokio::time::sleep(Duration::from_millis(3)).await;

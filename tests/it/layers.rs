@@ -1,15 +1,14 @@
-//! Who may import whom (ARCHITECTURE.md): every path to another module or crate is read, not `use` lines alone.
+//! Checks the import rule of ARCHITECTURE.md against all paths in the sources, not only those in `use` declarations.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Crates that not every layer may name.
+/// External crates that only some layers may use.
 const CRATES: [&str; 8] =
     ["sea_orm", "sea_query_sqlx", "migration", "sqlx", "async_graphql", "axum", "hyper", "prometheus_client"];
 
-/// The modules at the top of the crate.
 const MODULES: [&str; 14] = [
     "cli",
     "commands",
@@ -27,15 +26,15 @@ const MODULES: [&str; 14] = [
     "types",
 ];
 
-/// What each module at the top may name: modules, then crates of those above.
+/// Returns the modules and the crates (of [`CRATES`]) that a top-level module may use.
 fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match module {
         "main" | "lib" => (&MODULES, &[]),
-        // What a command takes is of the domain's types, and clap's structs are what a command takes.
+        // Command-line arguments parse into the domain's types.
         "cli" => (&["config", "domain", "types"], &[]),
         "commands" => (
             &["cli", "config", "telemetry", "auth", "http", "graphql", "rpc", "domain", "app", "db", "types"],
-            // A command is also a client of a server.
+            // Commands are also HTTP clients of a server.
             &["sea_orm", "hyper"],
         ),
         "config" => (&["db", "types"], &["axum"]),
@@ -57,7 +56,7 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
-/// The text without comments; texts and characters are empty.
+/// Returns the source without comments and with empty string and character literals.
 fn code(text: &str) -> String {
     let bytes: Vec<char> = text.chars().collect();
     let starts = |at: usize, with: &str| with.chars().enumerate().all(|(n, c)| bytes.get(at + n) == Some(&c));
@@ -84,7 +83,7 @@ fn code(text: &str) -> String {
             }
             out.push(' ');
         } else if bytes[at] == '"' {
-            // As many # as stand between an r and the quote end the text; without an r none do, and \ escapes.
+            // A raw string ends with as many # as precede its opening quote; in other strings \ escapes.
             let before: String = out.chars().rev().take_while(|&c| c == '#').collect();
             let raw = out[..out.len() - before.len()].ends_with(['r']);
             let end = format!("\"{}", if raw { before.as_str() } else { "" });
@@ -109,7 +108,7 @@ fn code(text: &str) -> String {
     out
 }
 
-/// Words, `::`, and single characters of all the rest.
+/// Splits code into words, `::`, and single other characters.
 fn tokens(code: &str) -> Vec<&str> {
     let (mut tokens, mut rest) = (Vec::new(), code);
     while let Some(first) = rest.chars().next() {
@@ -127,12 +126,12 @@ fn tokens(code: &str) -> Vec<&str> {
     tokens
 }
 
-/// All paths of a file that begin at the crate or at one of [`CRATES`], each as its first two segments at least:
-/// `crate::db`, `sqlx`. The file is the module `module`.
+/// Returns all paths of a file that start at `crate`, `super` or one of [`CRATES`], with at least their first two
+/// segments: `crate::db`, `sqlx`. `module` is the module of the file.
 fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
     let code = code(text);
     let tokens = tokens(&code);
-    // The modules around a token that stand in the file itself, each with the depth of braces at which it ends.
+    // The inline modules around the token, each with the depth of braces at which it ends.
     let (mut found, mut inner, mut depth) = (Vec::new(), Vec::<(String, usize)>::new(), 0_usize);
     for (at, &token) in tokens.iter().enumerate() {
         match token {
@@ -150,7 +149,7 @@ fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
             }
             _ => {}
         }
-        // `a::b` goes on with b; `::a` begins with it.
+        // `a::b` continues a path; `::a` starts one.
         let goes_on = at > 0
             && tokens[at - 1] == "::"
             && at > 1
@@ -183,13 +182,13 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
-/// Whether the token at this place stands behind `x::` or within `x::{...}`.
+/// Returns whether the token follows `x::` or is within `x::{...}`.
 fn within_path(tokens: &[&str], mut at: usize) -> bool {
     let mut depth = 0;
     if at > 1 && tokens[at - 1] == "::" {
         return is_word(tokens[at - 2]) && !KEYWORDS.contains(&tokens[at - 2]);
     }
-    // A tree holds nothing but words, commas, stars, `::` and braces.
+    // A use tree consists of words, commas, asterisks, `::` and braces.
     while at > 0 {
         at -= 1;
         match tokens[at] {
@@ -205,14 +204,14 @@ fn within_path(tokens: &[&str], mut at: usize) -> bool {
     false
 }
 
-/// Whether the token is an item of its own in `use {a, b}`.
+/// Returns whether the token is an item of its own in `use {a, b}`.
 fn in_tree(tokens: &[&str], at: usize) -> bool {
     at > 0
         && ["{", ","].contains(&tokens[at - 1])
         && tokens[..at].iter().rposition(|token| *token == "use").is_some_and(|start| !tokens[start..at].contains(&";"))
 }
 
-/// Follows a path, and each branch of its tree, on from the segment at `at`, which ends `path`.
+/// Collects the path that continues after the token at `at`, and each branch of its use tree. `path` ends at `at`.
 fn tree(tokens: &[&str], at: usize, path: Vec<String>, found: &mut Vec<Vec<String>>) {
     let mut step = |place: usize| {
         let mut path = path.clone();
@@ -245,7 +244,7 @@ fn tree(tokens: &[&str], at: usize, path: Vec<String>, found: &mut Vec<Vec<Strin
     }
 }
 
-/// What a file names that its module may not.
+/// Returns the paths in a file that its module may not use.
 fn violations(text: &str, module: &[String]) -> Vec<String> {
     let (modules, crates) = allowed(&module[0]);
     let against = |path: &Vec<String>| {
@@ -258,7 +257,7 @@ fn violations(text: &str, module: &[String]) -> Vec<String> {
     paths(text, module).into_iter().filter(against).map(|path| path.join("::")).collect()
 }
 
-/// Every file under a folder that ends in `.rs`.
+/// Returns all `.rs` files under a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -267,7 +266,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// `src/graphql/member/list.rs` is the module `graphql`, `member`, `list`.
+/// Returns the module of a file: `graphql`, `member`, `list` for `src/graphql/member/list.rs`.
 fn module(file: &Path) -> Vec<String> {
     let file = file.strip_prefix("src").unwrap().with_extension("");
     let names = file.iter().map(|name| name.to_str().unwrap().to_owned());

@@ -1,4 +1,4 @@
-//! Changes as they happen: what is told, to whom, and when no more.
+//! The `memberbaseChanged` subscription: which changes it delivers, to whom, and when it ends.
 
 mod limits;
 mod servers;
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::support::{Answer, CHANGED, Caller, Database, Events, Server, missing_memberbase_id};
 
-/// A change with these members.
+/// The expected change with these members.
 fn change(base: &str, created: &[&Value], updated: &[&Value], deleted: &[&Value]) -> Value {
     json!({
         "memberbaseId": base, "created": created.len(), "updated": updated.len(), "deleted": deleted.len(),
@@ -29,7 +29,7 @@ fn change(base: &str, created: &[&Value], updated: &[&Value], deleted: &[&Value]
     })
 }
 
-/// The next change, its lists sorted.
+/// Returns the next change with its lists sorted.
 async fn told(events: &mut Events) -> Value {
     let mut change = events.change().await;
     for list in ["createdMemberIds", "updatedMemberIds", "deletedMemberIds"] {
@@ -43,7 +43,7 @@ async fn ids(caller: &Caller, base: &str, refs: &[&str]) -> Vec<Value> {
     data["bulkUpsertMembers"]["memberIds"].as_array().unwrap().clone()
 }
 
-/// Sends a mutation whose input is of its memberbase.
+/// Sends a mutation with an input that names the memberbase.
 async fn change_by(caller: &Caller, field: &str, base: &str, mut input: Value, answer: &str) -> Answer {
     let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
     input["memberbaseId"] = json!(base);
@@ -66,7 +66,7 @@ async fn each_write_of_members_is_told_once(#[values(Database::Sqlite, Database:
     let [a, b] = [&first[0], &first[1]];
     assert_eq!(told(&mut events).await, change(&base, &[a, b], &[], &[]));
 
-    // None of these is told: the same again, elsewhere, in vain, as a dry run, or of nobody.
+    // No event: an unchanged row, another memberbase, a failed call, a dry run, and a deletion that matches no member.
     ids(&admin, &base, &["a", "b", "a"]).await;
     ids(&admin, &other, &["a", "b"]).await;
     admin.upsert(&base, &["c", ""]).await.error();
@@ -218,7 +218,7 @@ async fn a_slow_reader_is_told_that_it_missed_something_and_slows_nobody(
         if change["missed"] == true {
             missed.push(heard);
         }
-        // Four wait, and a few are on their way.
+        // Four changes wait in the queue, and a few are in transit.
         if heard + usize::try_from(server.app.changes.counts().missed).unwrap() == 30 {
             break;
         }
@@ -333,7 +333,7 @@ async fn a_server_that_stops_ends_its_streams_and_leaves_it_to_clients_to_come_b
     let base = server.memberbase("b").await;
     let mut events = server.reader().await.listen_to(&base).await;
     server.stopping.cancel();
-    // No `complete`: for a client that would be the end.
+    // Without `complete`: it would tell clients not to reconnect.
     assert_eq!(events.next().await, None);
     server.tasks.close();
     tokio::time::timeout(Duration::from_secs(5), server.tasks.wait()).await.expect("nothing is left");

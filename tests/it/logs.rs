@@ -1,4 +1,4 @@
-//! What the log tells of a request, and what it never tells.
+//! The log line of a request, and values that are never logged.
 
 use std::{
     io::{self, Write},
@@ -25,7 +25,7 @@ use tracing::subscriber::DefaultGuard;
 
 use crate::support::{Database, Server};
 
-/// What the log of this thread has said, at INFO and above.
+/// Captures this thread's log output at INFO and above.
 #[derive(Clone, Default)]
 struct Said(Arc<Mutex<Vec<u8>>>);
 
@@ -41,7 +41,7 @@ impl Write for Said {
 }
 
 impl Said {
-    /// Listens on this thread, which all of a test's requests run on.
+    /// Starts to capture. All requests of a test run on this thread.
     fn listen(log_format: LogFormat) -> (Self, DefaultGuard) {
         let said = Self::default();
         let writer = said.clone();
@@ -54,12 +54,12 @@ impl Said {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Each line as JSON.
+    /// Returns each line as JSON.
     fn lines(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The last line, which has to be of an answer.
+    /// Returns the last line, which must report a completed request.
     fn answered(&self) -> Value {
         let line = self.lines().pop().unwrap();
         assert_eq!(line["message"], "answered", "{line}");
@@ -189,7 +189,7 @@ async fn no_line_tells_a_ref_an_attribute_a_variable_or_a_secret(
     let new = NewApiToken { description, access: Access::Read, memberbase: None, expires_at: None };
     let (_, secret) = api_token::create(&server.app, &access::Caller::operator(), new).await.unwrap();
     server.with_secret(secret.expose()).ask("{ __typename }", json!({})).await.data();
-    // A fault of ours, which is told with its cause.
+    // An internal error is logged with its cause.
     let session = server.app.db.read().await.unwrap();
     let rename = "ALTER TABLE member RENAME TO somewhere_else";
     match database {

@@ -1,4 +1,4 @@
-//! Members and nodes by id and by ref.
+//! Look-ups of members and nodes by id and by ref.
 
 use memberbase::domain::access::Access;
 use rstest::rstest;
@@ -25,7 +25,7 @@ async fn node(caller: &Caller, id: &str) -> Answer {
     caller.ask("query($id: ID!) { node(id: $id) { __typename id } }", json!({"id": id})).await
 }
 
-/// Upserts members and gives their ids.
+/// Upserts members and returns their ids.
 async fn ids(server: &Server, base: &str, refs: &[&str]) -> Vec<String> {
     let data = server.writer().await.upsert(base, refs).await.data();
     serde_json::from_value(data["bulkUpsertMembers"]["memberIds"].clone()).unwrap()

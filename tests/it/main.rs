@@ -1,7 +1,7 @@
 //! The integration tests: they drive the real router in process against a fresh database, each on SQLite and on
 //! PostgreSQL from one body.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
-#![expect(clippy::print_stdout, reason = "a run under load tells its figures and its seed")]
+#![expect(clippy::print_stdout, reason = "a run under load prints its counts and its seed")]
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Clips, stamp collections and transactions: lists below members, and look-ups.
+//! Clips, stamp collections and transactions: the nested lists of a member, and look-ups.
 
 use memberbase::{
     db::{ArrayColumn, ArrayTable},
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
 
-/// The lists below a member, what names a thing of each, the prefix of its id, and what it is called in `deleteXs`.
+/// The nested lists, each with its key field, its id prefix, and the suffix of its `deleteXs` mutation.
 pub const LISTS: [(&str, &str, &str, &str); 3] = [
     ("clips", "dealId", "clip_", "Clip"),
     ("stampCollections", "loyaltyProgramId", "sc_", "StampCollection"),
     ("transactions", "externalId", "txn_", "Transaction"),
 ];
 
-/// A page of one list of one member, by the arguments in `arguments`.
+/// Requests a page of one list of one member with these arguments.
 async fn ask(caller: &Caller, member: &str, (list, name, ..): (&str, &str, &str, &str), arguments: Value) -> Answer {
     let query = format!(
         "query($m: ID!, $first: Int, $after: String, $last: Int, $before: String) {{ member(by: {{id: $m}}) {{ \
@@ -40,13 +40,13 @@ pub async fn page(caller: &Caller, member: &str, list: (&str, &str, &str, &str),
     ask(caller, member, list, arguments).await.data()["member"]["list"].take()
 }
 
-/// The numbers in the names of a page's things.
+/// Returns the numbers in the keys of a page's nodes.
 fn numbers(page: &Value) -> Vec<usize> {
     let name = |edge: &Value| edge["node"]["name"].as_str().unwrap().rsplit('-').next().unwrap().parse().unwrap();
     page["edges"].as_array().unwrap().iter().map(name).collect()
 }
 
-/// Walks a whole list, checking each page against what came before it.
+/// Walks a list and checks each page against the pages before it.
 async fn walk(caller: &Caller, member: &str, list: (&str, &str, &str, &str), size: usize, forward: bool) -> Vec<usize> {
     let (count, beside) = if forward { ("first", "after") } else { ("last", "before") };
     let (mut seen, mut cursor) = (Vec::new(), Value::Null);
@@ -141,7 +141,7 @@ async fn a_cursor_of_another_list_member_or_memberbase_is_refused(
             let answer = ask(&reader, &members[0], list, json!({"after": cursor})).await;
             assert_eq!(answer.code(), "BAD_USER_INPUT", "{list:?} {cursor}");
         }
-        // Below a list it is of one member: the other has the error.
+        // A cursor in a nested list belongs to one member: the list of the other one has the error.
         let query = format!(
             "query($b: ID!, $c: String) {{ members(memberbaseId: $b) {{ nodes {{ id \
             {}(after: $c) {{ nodes {{ id }} }} }} }} }}",
@@ -202,7 +202,7 @@ async fn nodes_find_each_kind_and_its_members_by_one_statement_each(
     }
     let before = server.app.db.statements();
     let found = reader.ask(&query, json!({"ids": ids})).await.data()["nodes"].take();
-    // Of each kind the things, their members, and a page and a count of the members' clips.
+    // For each type the nodes, their members, and a page and a count of the members' clips.
     assert_eq!(server.app.db.statements() - before, 12);
     for (place, node) in found.as_array().unwrap().iter().enumerate() {
         let (.., kind) = LISTS[place / 5];
@@ -253,11 +253,11 @@ async fn only_rows_that_are_there_count_towards_the_limit_of_a_request(
     let query =
         |lists: &str| format!("query($b: ID!) {{ members(memberbaseId: $b, first: 5) {{ nodes {{ {lists} }} }} }}");
     let list = LISTS[kind].0;
-    // 5 and 5 times 4: just as many as are allowed.
+    // 5 and 5 times 4: exactly the limit.
     reader.ask(&query(&format!("{list} {{ nodes {{ id }} }}")), json!({"b": base})).await.data();
     for more in [
         format!("a: {list} {{ nodes {{ id }} }} b: {list}(first: 1) {{ nodes {{ id }} }}"),
-        // What was read before is not read again, but is there again.
+        // Cached rows are not read again, but count again.
         format!("{list}(first: 3) {{ nodes {{ member {{ {list}(first: 3) {{ nodes {{ id }} }} }} }} }}"),
     ] {
         let answer = reader.ask(&query(&more), json!({"b": base})).await;
@@ -266,7 +266,7 @@ async fn only_rows_that_are_there_count_towards_the_limit_of_a_request(
     }
 }
 
-/// How the database would read this page of these members.
+/// Returns the query plan of this page of these members.
 async fn plan(
     server: &Server,
     statement: &str,

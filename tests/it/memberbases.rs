@@ -1,4 +1,4 @@
-//! Memberbases: made, renamed, deleted and listed.
+//! Memberbases: creating, renaming, deleting and listing.
 
 use memberbase::domain::access::Access;
 use rstest::rstest;
@@ -30,7 +30,7 @@ async fn names(server: &Server) -> Vec<String> {
     server.column("SELECT name FROM memberbase ORDER BY id").await
 }
 
-/// The path of an error in the input.
+/// Returns the path of the error within the input.
 fn path(answer: &Answer) -> Vec<Value> {
     answer.error()["extensions"]["path"].as_array().cloned().unwrap_or_default()
 }
@@ -189,7 +189,7 @@ async fn what_is_outside_the_token_is_told_as_what_never_was(
     assert_eq!(looked_up, [json!({"memberbase": null}), json!({"memberbase": null})]);
 }
 
-/// The memberbases of a page, by their names.
+/// Returns a page of memberbases, ordered by name.
 async fn listed(caller: &Caller, arguments: Value) -> Value {
     let query = "query($filter: MemberbaseFilter, $first: Int, $after: String, $last: Int, $before: String) { \
         memberbases(filter: $filter, first: $first, after: $after, last: $last, before: $before) { \

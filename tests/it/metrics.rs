@@ -1,4 +1,4 @@
-//! `/metrics`: what is counted, and for whom.
+//! `/metrics`: which series it has, and who may read them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ impl Caller {
 }
 
 impl Server {
-    /// Every series with its value.
+    /// Returns every series with its value.
     async fn series(&self) -> BTreeMap<String, f64> {
         let answer = self.reader().await.figures().await;
         let text = String::from_utf8(answer.body).unwrap();
@@ -39,7 +39,7 @@ impl Server {
         self.series().await.get(series).copied().unwrap_or(0.0)
     }
 
-    /// Rows of this kind by outcome: only those that there are.
+    /// Returns the counts of rows of this type by outcome, without zeros.
     async fn rows(&self, kind: &str) -> BTreeMap<String, f64> {
         let begin = format!("memberbase_rows_total{{kind=\"{kind}\",outcome=\"");
         let all = self.series().await;
@@ -173,7 +173,7 @@ async fn rows_are_counted_by_what_became_of_them(#[values(Database::Sqlite, Data
     writer.upsert(&base, &["a", "b", "a"]).await.data();
     assert_eq!(server.rows("member").await, counts(&[("created", 2.0), ("unchanged", 1.0)]));
 
-    // Neither what is done to be undone nor what is refused.
+    // Neither dry runs nor rejected calls are counted.
     let rows = json!([{"ref": "c"}, {"ref": ""}]);
     let input = json!({"memberbaseId": base, "members": rows, "onError": "SKIP_FAILED", "dryRun": true});
     writer.upsert_with(input).await.data();
@@ -278,7 +278,7 @@ async fn the_database_and_the_process_are_told(#[values(Database::Sqlite, Databa
     }
 }
 
-/// Name, type and labels of each metric.
+/// Returns the name, type and labels of each metric.
 type Listed = BTreeSet<(String, String, String)>;
 
 #[tokio::test]

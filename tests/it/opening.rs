@@ -1,4 +1,4 @@
-//! What commands say of a database that they can't open, and that they create nothing.
+//! Commands on a database that can't be opened: they name the cause and create nothing.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use crate::{
 
 const AN_ID: &str = "atok_01h455vb4pex5vsknk084sn02q";
 
-/// Every command that opens a database that exists, of a folder with a file of members.
+/// Every command that opens an existing database, for a folder with a file of members.
 fn commands(members: &Path) -> Vec<Vec<&str>> {
     vec![
         vec!["token", "create", "--access", "read", "--description", "a test"],
@@ -35,7 +35,7 @@ fn commands(members: &Path) -> Vec<Vec<&str>> {
     ]
 }
 
-/// Waits for a command to end. One that goes on, such as a server that starts where it should not, is killed.
+/// Waits for a command to end, and kills it after a timeout (a server that starts although it should not).
 fn in_time(mut child: Child) -> Ran {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(60) {
@@ -49,7 +49,6 @@ fn run(arguments: &[&str]) -> Ran {
     in_time(command(arguments, &[]).spawn().unwrap())
 }
 
-/// Runs a command in a folder.
 fn run_in(folder: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     in_time(command(arguments, variables).current_dir(folder.path()).spawn().unwrap())
 }
@@ -143,7 +142,7 @@ fn a_file_that_may_not_be_read_is_named() {
     fs::write(&path, "SQLite format 3\0").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&path).is_ok() {
-        // Root may read everything.
+        // Root can read everything.
         return;
     }
     let ran = run_in(&folder, &["token", "list"], &[]);
@@ -151,7 +150,7 @@ fn a_file_that_may_not_be_read_is_named() {
     assert_eq!((ran.code, ran.stderr), (Some(1), message));
 }
 
-/// A database whose tables are made by this version, beside what a test does to it.
+/// Returns a migrated database with a connection for a test's own changes to it.
 async fn migrated(database: Database) -> (Settings, Db, impl Sized) {
     let (settings, storage) = database.make().await;
     let db = Db::connect(&settings).await.unwrap();
@@ -215,7 +214,7 @@ async fn why_postgres_is_not_reached_is_told_at_once_and_without_the_password() 
     let (settings, _storage) = Database::Postgres.make().await;
     let (server, name) = settings.url.rsplit_once('/').unwrap();
     let address = server.rsplit_once('@').unwrap().1;
-    // A port that was free a moment ago, and nobody listens on.
+    // A port that was free a moment ago and has no listener.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for (url, told) in [
         (
@@ -274,7 +273,7 @@ async fn a_database_that_goes_away_is_told_with_its_reason() {
     db.ping().await.unwrap();
     proxy.abort();
     assert!(proxy.await.unwrap_err().is_cancelled());
-    // Connections that broke are reported first, each once.
+    // Broken connections are reported first, each once.
     let mut error = db.ping().await.unwrap_err();
     for _ in 0..settings.max_connections {
         assert_eq!(DbErrorKind::of(&error), DbErrorKind::Unavailable);
@@ -307,7 +306,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Runs a command in a folder by a shell that lets everybody read and write what is created.
+/// Runs a command in a folder through a shell with an open umask.
 fn run_openly(folder: &TempDir, arguments: &[&str]) -> Ran {
     let mut shell = Command::new("sh");
     shell.args(["-c", "umask 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_memberbase")]).args(arguments);
@@ -330,7 +329,7 @@ async fn files_that_commands_write_are_for_their_owner_alone() {
     let ran = run_openly(&folder, &[&["sync", file, "--memberbase", "Readers", "--create"], &rejects[..]].concat());
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(mode(&path("rejects.csv")), 0o600);
-    // What is left of a run that was killed, and a file of a version that let everybody read it.
+    // Files left by a killed run, and by a version that created them readable by all.
     for name in ["out.csv.part", "out.csv"] {
         fs::write(path(name), "old").unwrap();
         fs::set_permissions(path(name), fs::Permissions::from_mode(0o666)).unwrap();

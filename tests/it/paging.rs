@@ -1,4 +1,4 @@
-//! Pages of `members`: walks, cursors and what a page says of its surroundings.
+//! Pages of `members`: walks, cursors and page info.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use memberbase::{
@@ -29,7 +29,7 @@ const PAGE: &str = "query($b: ID!, $o: MemberOrder, $f: MemberFilter, \
     edges { cursor node { id ref } } totalCount \
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
-/// Asks for a page by the arguments in `arguments`.
+/// Requests a page with these arguments.
 async fn ask(caller: &Caller, base: &str, (field, direction): (&str, &str), arguments: Value) -> Answer {
     let mut variables = json!({"b": base, "o": {"field": field, "direction": direction}});
     for (key, value) in arguments.as_object().unwrap() {
@@ -46,13 +46,13 @@ fn refs(page: &Value) -> Vec<String> {
     page["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["ref"].as_str().unwrap().to_owned()).collect()
 }
 
-/// `(hasNextPage, hasPreviousPage)`.
+/// Returns `(hasNextPage, hasPreviousPage)`.
 fn around(page: &Value) -> (bool, bool) {
     let info = &page["pageInfo"];
     (info["hasNextPage"].as_bool().unwrap(), info["hasPreviousPage"].as_bool().unwrap())
 }
 
-/// Walks a whole list, checking each page against what came before it; the refs in the order of the list.
+/// Walks a list, checks each page against the pages before it, and returns the refs in the order of the list.
 async fn walk(caller: &Caller, base: &str, order: (&str, &str), size: usize, forward: bool) -> Vec<String> {
     let (count, beside) = if forward { ("first", "after") } else { ("last", "before") };
     let (mut seen, mut cursor) = (Vec::new(), Value::Null);
@@ -79,7 +79,7 @@ async fn walk(caller: &Caller, base: &str, order: (&str, &str), size: usize, for
     }
 }
 
-/// Nine members, upserted one by one: their refs in the order of creation, and in that of bytes.
+/// Creates nine members one by one, and returns their refs in the order of creation and in that of bytes.
 async fn nine(server: &Server) -> (String, Caller, [&'static str; 9], [&'static str; 9]) {
     let created = ["m", "é", "A", "a", "\u{1f600}", "a b", "Z", "\u{ffff}", "0"];
     let mut sorted = created;
@@ -158,7 +158,7 @@ async fn a_cursor_outlives_its_member(#[values(Database::Sqlite, Database::Postg
         let before = page(&writer, &base, order, json!({"last": 3, "before": middle["cursor"]})).await;
         assert_eq!((&after["edges"][0], around(&after)), (&last, (false, true)), "{order:?}");
         assert_eq!((&before["edges"][0], around(&before)), (&first, (true, false)), "{order:?}");
-        // With the first one gone too, nothing lies behind the cursor any more.
+        // With the first member deleted as well, no member precedes the cursor.
         delete(&writer, &base, &[first["node"]["ref"].as_str().unwrap()]).await;
         let after = page(&writer, &base, order, json!({"first": 3, "after": middle["cursor"]})).await;
         assert_eq!((refs(&after).len(), around(&after)), (1, (false, false)), "{order:?}");
@@ -278,7 +278,7 @@ async fn a_page_costs_the_same_however_deep(#[values(Database::Sqlite, Database:
             costs.push(server.app.db.statements() - before);
             cursor = found["pageInfo"]["endCursor"].clone();
         }
-        // The page and the count; from the second page on also whether there is something behind it.
+        // The page and the count; from the second page on also the probe for a previous page.
         assert!(costs[1..].iter().all(|cost| *cost == costs[1] && *cost <= costs[0].max(2) + 1), "{order:?} {costs:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Every operation of the API as every kind of caller.
+//! The permissions of every operation for every kind of caller.
 
 use std::collections::BTreeSet;
 
@@ -13,24 +13,25 @@ use uuid::Uuid;
 
 use crate::support::{Caller, Database, Server, missing_memberbase_id};
 
-/// What an operation works on.
+/// The scope of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Target {
-    /// The memberbase that it names, which has to be there.
+    /// A memberbase that must exist.
     Memberbase,
-    /// One thing that it names, and null where there is none.
+    /// An object that is null if it does not exist.
     Lookup,
-    /// A thing that it names by its own id, which has to be there.
+    /// An object, named by its own id, that must exist.
     Thing,
-    /// All that the token sees.
+    /// Everything that the token may see.
     Seen,
-    /// Something beyond any memberbase.
+    /// The whole server.
     Everywhere,
 }
 use Access::{Admin, Read, Write};
 use Target::{Everywhere, Lookup, Seen, Thing};
 
-/// An operation: its root field, what it needs, and what it works on; `$mb`, `$m`, `$token`, `$sync` and `$ended` stand for ids.
+/// An operation: its root field, the access that it requires, its scope and its document, in which `$mb`, `$m`,
+/// `$token`, `$sync` and `$ended` are placeholders for ids.
 const OPERATIONS: &[(&str, Access, Target, &str)] = &[
     (
         "memberbaseChanged",
@@ -153,7 +154,7 @@ const OPERATIONS: &[(&str, Access, Target, &str)] = &[
     ),
 ];
 
-/// The ids that an operation names.
+/// The ids for the placeholders of an operation.
 #[derive(Clone)]
 struct Ids {
     memberbase: String,
@@ -164,7 +165,7 @@ struct Ids {
 }
 
 impl Ids {
-    /// A memberbase with one member, a token, a sync that was committed and one that was abandoned.
+    /// Creates a memberbase with one member, a token, a committed sync and an abandoned one.
     async fn real(server: &Server) -> Self {
         let (memberbase, members) = server.base_of(1).await;
         let upserted = server.writer().await.upsert(&memberbase, &["a"]).await.data();
@@ -179,7 +180,7 @@ impl Ids {
         Self { memberbase, member, token: token.to_string(), sync, ended }
     }
 
-    /// Those of things that never were.
+    /// Returns ids of objects that do not exist.
     fn of_nothing() -> Self {
         Self {
             memberbase: missing_memberbase_id(),
@@ -195,14 +196,14 @@ impl Ids {
         query.replace("$sync", &self.sync).replace("$ended", &self.ended)
     }
 
-    /// A text without these ids.
+    /// Replaces these ids in a text.
     fn hide(&self, text: &str) -> String {
         let text = text.replace(&self.memberbase, "MB").replace(&self.member, "M").replace(&self.token, "TOKEN");
         text.replace(&self.sync, "SYNC").replace(&self.ended, "ENDED")
     }
 }
 
-/// What an answer comes down to: its status, its code and its message, or its data. Without the ids that were named.
+/// Reduces a response to its status with its code and message, or its data, without the ids that the request named.
 async fn outcome(caller: &Caller, ids: &Ids, query: &str) -> (u16, String) {
     let (status, json) = if query.starts_with("subscription") {
         listen(caller, &ids.put(query)).await
@@ -217,7 +218,7 @@ async fn outcome(caller: &Caller, ids: &Ids, query: &str) -> (u16, String) {
     (status.as_u16(), ids.hide(&told))
 }
 
-/// What becomes of a subscription: that it listens, or why it does not.
+/// Subscribes, and returns the status and the first event or the error.
 async fn listen(caller: &Caller, query: &str) -> (StatusCode, Value) {
     match caller.listen(query, json!({})).await {
         Ok(mut events) => match events.first().await {

@@ -1,5 +1,5 @@
-//! Pages have two forms: what of members is asked for is written as JSON at once where it is fields of their own, and
-//! resolved field by field where it is not. No selection may tell them apart.
+//! Compares the two renderings of a member page: raw, if only plain member fields are selected, or field by field
+//! through resolvers. Both must return the same JSON for every selection.
 
 use std::collections::BTreeSet;
 
@@ -12,24 +12,24 @@ use crate::support::{Answer, Database, Random, Server};
 const FIELDS: [&str; 8] =
     ["id", "ref", "memberbaseId", "attributes", "createdAt", "updatedAt", "sourceUpdatedAt", "__typename"];
 
-/// What queries have in them, some of them.
+/// Texts of which some generated queries must contain each.
 const ASKED: [&str; 6] =
     ["... on Node", "... on MemberEdge", " on MemberConnection {", " on MemberEdge {", " on Node {", " on Clip"];
 
-/// What answers have in them, some of them.
+/// Texts of which some responses must contain each.
 const ANSWERED: [&str; 4] = ["\"clip_", "\"sc_", "\"txn_", "\"MemberEdge\""];
 
-/// What stands where nodes or edges may be told to be ordinary.
+/// Markers that are replaced by a field of [`ORDINARY`] or removed.
 const MARKS: [&str; 2] = ["@nodes", "@edges"];
 
-/// Fields that only the ordinary form has, of a node and of an edge.
+/// Fields of a node and of an edge that force the rendering through resolvers.
 const ORDINARY: [&str; 2] =
     ["ordinary: attribute(key: \"none\")", "ordinary: node { ordinary: attribute(key: \"none\") }"];
 
-/// Which page.
+/// The arguments of the pages.
 const PAGES: [&str; 4] = ["first: 3", "last: 2", "first: 0", "first: 2, orderBy: {field: REF, direction: DESC}"];
 
-/// A field with its arguments, and the type of its value where that has fields.
+/// A field with its arguments, and its type if that has fields.
 type Field = (&'static str, &'static str);
 
 const OF_MEMBER: [Field; 13] = [
@@ -41,7 +41,7 @@ const OF_MEMBER: [Field; 13] = [
     ("updatedAt", ""),
     ("sourceUpdatedAt", ""),
     ("__typename", ""),
-    // From here on, only the ordinary form has them.
+    // The fields from here on are rendered by resolvers only.
     ("attribute(key: \"name\")", ""),
     ("clips(first: 1)", "ClipConnection"),
     ("stampCollections(last: 1)", "StampCollectionConnection"),
@@ -49,7 +49,7 @@ const OF_MEMBER: [Field; 13] = [
     ("memberbase", "Memberbase"),
 ];
 
-/// The fields that are selected of a type; `plain` of those that a member has of its own.
+/// Returns the fields to choose from for a type; with `plain`, only plain fields of a member.
 fn fields(of: &str, plain: bool) -> &'static [Field] {
     match of {
         "Member" if plain => &OF_MEMBER[..FIELDS.len()],
@@ -80,7 +80,7 @@ fn fields(of: &str, plain: bool) -> &'static [Field] {
     }
 }
 
-/// A fragment with a name.
+/// A named fragment.
 struct Fragment {
     name: String,
     on: &'static str,
@@ -89,13 +89,13 @@ struct Fragment {
     text: String,
 }
 
-/// Selections of a document, and the fragments that they spread.
+/// A random selection set, and the fragments that it spreads.
 struct Selections {
     random: Random,
     fragments: Vec<Fragment>,
-    /// The response keys that stand for a field of a type already.
+    /// The response keys in use for each type, with their fields.
     keys: Vec<(&'static str, String, Field)>,
-    /// How many items there may still be.
+    /// The remaining number of selections.
     left: usize,
 }
 
@@ -122,7 +122,7 @@ impl Selections {
         if self.one_in(4) { all[self.random.below(all.len())] } else { "" }
     }
 
-    /// Of a type, with fields in fields up to this depth; where `plain`, of members their own fields alone.
+    /// A selection set on a type with nested fields up to this depth; with `plain`, only plain fields of members.
     fn of(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
         let mut items = Vec::new();
         for _ in 0..=self.random.below(4) {
@@ -145,7 +145,7 @@ impl Selections {
         if of == "Member" && self.one_in(3) { "Node" } else { of }
     }
 
-    /// The name of a fragment, which may be spread elsewhere too.
+    /// Returns the name of a new or known fragment.
     fn fragment(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
         let on = self.condition(of);
         let fits = |known: &&Fragment| known.on == on && known.depth <= depth && (known.plain || !plain);
@@ -159,11 +159,11 @@ impl Selections {
         name
     }
 
-    /// A field under a key that stands for no other.
+    /// A field with a response key that no other field of the type has.
     fn field(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
         let fits = |field: &Field| depth > 0 && (depth > 1 || field.1 != "MemberEdge") || field.1.is_empty();
         let fields: Vec<Field> = fields(of, plain).iter().copied().filter(fits).collect();
-        // What a node is selected for is selected of a member.
+        // The selections of a node apply to a member.
         let owner = if of == "Node" { "Member" } else { of };
         for _ in 0..5 {
             let field = fields[self.random.below(fields.len())];
@@ -194,7 +194,7 @@ impl Selections {
     }
 }
 
-/// A query in four forms: the same but for what is told to be ordinary: nothing, the nodes, the edges, or both.
+/// Returns a query in four variants: with raw pages, resolved nodes, resolved edges, or both resolved.
 fn queries(seed: u64) -> [String; 4] {
     let mut selections = Selections::new(seed);
     let paging = PAGES[selections.random.below(PAGES.len())];
@@ -218,7 +218,7 @@ fn queries(seed: u64) -> [String; 4] {
     })
 }
 
-/// An answer without the fields that told it to be ordinary.
+/// Removes the fields that forced the rendering through resolvers.
 fn without(answer: String) -> String {
     ["\"ordinary\":{\"ordinary\":null}", "\"ordinary\":null"].iter().fold(answer, |answer, field| {
         [format!(",{field}"), format!("{field},"), (*field).to_owned()]
@@ -234,7 +234,7 @@ fn text(answer: &Answer) -> String {
 #[rstest]
 #[tokio::test]
 async fn both_forms_of_a_page_are_the_same(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
-    // What is generated is larger than what people write.
+    // Generated queries exceed the default limits.
     let document = DocumentLimits {
         directives: 1_000,
         aliases: 1_000,

@@ -1,4 +1,4 @@
-//! Refs as they are in real life, through a life of their own.
+//! Realistic refs, stored, paged, deleted and recreated without a change to their bytes.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Database, Server};
 
-/// 5,000 different refs: package names, addresses, names in many scripts, paths, ids of other systems.
+/// Returns 5,000 different refs: package names, addresses, names in many scripts, paths, ids of other systems.
 fn real_refs() -> Vec<String> {
     const WORDS: [&str; 20] = [
         "lib",
@@ -55,7 +55,7 @@ async fn upsert(caller: &Caller, base: &str, refs: &[String]) -> (Vec<String>, V
     (serde_json::from_value(payload["memberIds"].take()).unwrap(), payload["summary"].take())
 }
 
-/// All refs, page by page.
+/// Returns all refs, page by page.
 async fn walk(caller: &Caller, base: &str, field: &str, forward: bool) -> Vec<String> {
     let query = "query($b: ID!, $o: MemberOrder, $first: Int, $after: String, $last: Int, $before: String) { \
         members(memberbaseId: $b, orderBy: $o, first: $first, after: $after, last: $last, before: $before) { \

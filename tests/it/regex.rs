@@ -1,11 +1,11 @@
-//! One corpus of patterns that must mean the same on both databases.
+//! A corpus of patterns with the same matches on both databases.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Database, Server};
 
-/// A pattern, whether it folds case, what it matches and what it does not.
+/// A pattern, whether it ignores case, the refs that it matches and those that it does not.
 type Case = (&'static str, bool, &'static [&'static str], &'static [&'static str]);
 
 const CORPUS: &[Case] = &[

@@ -1,4 +1,4 @@
-//! The plain HTTP face: `/publisher.v1/...`.
+//! The RPC API: `/publisher.v1/...`.
 
 mod attributes;
 
@@ -19,7 +19,7 @@ impl Caller {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    /// What an endpoint answers that has to succeed.
+    /// Calls an endpoint, asserts success and returns the body.
     pub async fn called(&self, path: &str, body: Value) -> Value {
         let answer = self.call(path, body).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.json());
@@ -27,7 +27,7 @@ impl Caller {
     }
 }
 
-/// The status and code of a call that fails.
+/// Returns the status and the code of a failed call.
 fn failure(answer: &Answer) -> (u16, String) {
     let json = answer.json();
     assert_eq!(json["error"]["trace_id"], answer.headers["x-trace-id"].to_str().unwrap(), "{json}");
@@ -328,7 +328,7 @@ async fn transactions_of_several_memberbases_are_stored_together_or_not_at_all(
     let failures = answer.json()["error"]["data"]["failures"].take();
     let told: Vec<_> = failures.as_array().unwrap().iter().map(|row| (&row["index"], &row["code"])).collect();
     assert_eq!(told, [(&json!(1), &json!("unknown_member")), (&json!(2), &json!("invalid_value"))]);
-    // To a token of one memberbase the others' members are nobody.
+    // A token of one memberbase can't see members of others.
     let bound = server.bound(Access::Write, &members[0].1).await;
     let events = json!([event(&members[0].0, "2"), event(&members[1].0, "2")]);
     let answer = bound.call("transaction/ingest", json!({"events": events})).await;
@@ -353,7 +353,7 @@ async fn tokens_are_made_listed_and_revoked(#[values(Database::Sqlite, Database:
         (&made["access"], &made["expires_at"], &made["revoked_at"]),
         (&json!("write"), &json!(null), &json!(null))
     );
-    // The original's write makes memberbases too.
+    // In the RPC API, `write` access includes the creation of memberbases.
     server.with_secret(secret).called("member-base/create", json!({"name": "b"})).await;
     let new = json!({"access": "read", "description": "", "expires_at": "2999-01-01T00:00:00Z"});
     let reader = admin.called("api-token/create", new).await;

@@ -1,4 +1,4 @@
-//! The descriptions at the top of the project.
+//! The generated schema files in the root folder are up to date.
 
 #[test]
 fn the_schema_file_is_what_the_command_prints() {

@@ -14,7 +14,7 @@ use crate::{
     sync_command::run,
 };
 
-/// Presents a secret in the first message of a WebSocket, and returns the answer.
+/// Sends a secret in the first message of a WebSocket and returns the response.
 async fn present(address: &str, secret: &str) -> String {
     let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
@@ -26,7 +26,7 @@ async fn present(address: &str, secret: &str) -> String {
     socket.next().await.unwrap().unwrap().to_string()
 }
 
-/// Makes a token through the API, and returns its secret.
+/// Creates a token through the API and returns its secret.
 async fn make_token(admin: &Client) -> String {
     let create = "mutation { createApiToken(input: {description: \"t\", access: WRITE}) { secret } }";
     admin.data(create, json!({})).await["createApiToken"]["secret"].as_str().unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! The commands `sync` and `export`, run as the binary that they are.
+//! The commands `sync` and `export`, run as processes.
 
 mod bad_rows;
 mod exports;
@@ -20,15 +20,15 @@ use tempfile::TempDir;
 
 use crate::support::{Database, Server};
 
-/// A memberbase of a database of its own, and the binary. Tests that wait for a process have threads beside: what the
-/// server in this process has begun to write, such as when a token was last used, is to end meanwhile.
+/// A memberbase in a database of its own, and the binary. Tests that wait for a process need a multi-threaded runtime,
+/// so that the server in the test process can complete its writes, such as the last use of a token.
 struct Bench {
     server: Server,
     base: String,
     folder: TempDir,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -36,7 +36,7 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-/// The attributes of [`Bench::new`]'s memberbase.
+/// The attribute schema of [`Bench::new`]'s memberbase.
 const ATTRIBUTES: [(&str, &str); 5] =
     [("plan", "STRING"), ("age", "NUMBER"), ("active", "BOOLEAN"), ("joined", "DATE"), ("tags", "STRING_LIST")];
 
@@ -49,14 +49,14 @@ impl Bench {
         bench
     }
 
-    /// With members of these refs.
+    /// Creates a memberbase with these members.
     async fn with(database: Database, refs: &[&str]) -> Self {
         let bench = Self::new(database).await;
         bench.server.writer().await.upsert(&bench.base, refs).await.data();
         bench
     }
 
-    /// With so many members, `member-0000` and so on.
+    /// Creates a memberbase with `count` members, `member-0000` and so on.
     async fn of(database: Database, count: usize) -> Self {
         let refs: Vec<_> = (0..count).map(|number| format!("member-{number:04}")).collect();
         Self::with(database, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await
@@ -81,23 +81,23 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// `sync` of a file into the memberbase, on the database itself.
+    /// Runs `sync` of a file into the memberbase, on the database itself.
     fn sync(&self, file: &Path, options: &[&str]) -> Ran {
         self.local("sync", &[&[file.to_str().unwrap(), "--memberbase", &self.base], options].concat())
     }
 
-    /// A command on the database itself.
+    /// Runs a command on the database itself.
     fn local(&self, command: &str, arguments: &[&str]) -> Ran {
         run(&[&[command, "--database-url", &self.server.settings.url], arguments].concat(), &[])
     }
 
-    /// Begins `sync` of stdin.
+    /// Starts `sync` of stdin.
     fn begin(&self, options: &[&str]) -> Child {
         let arguments = ["sync", "-", "--memberbase", &self.base, "--database-url", &self.server.settings.url];
         spawn(&[&arguments, options].concat(), &[])
     }
 
-    /// All members, by ref, with their attributes.
+    /// Returns all members by ref, with their attributes.
     async fn members(&self) -> Vec<(String, Value)> {
         self.members_of(&self.base).await
     }
@@ -115,7 +115,7 @@ impl Bench {
         self.members().await.into_iter().map(|(reference, _)| reference).collect()
     }
 
-    /// The states of the memberbase's syncs, the newest first.
+    /// Returns the states of the memberbase's syncs, newest first.
     async fn syncs(&self) -> Vec<String> {
         let query = "query($base: ID!) { memberbase(id: $base) { syncs { nodes { state } } } }";
         let data = self.server.reader().await.ask(query, json!({"base": self.base})).await.data();
@@ -123,7 +123,7 @@ impl Bench {
         nodes.iter().map(|node| node["state"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Waits until there are so many members.
+    /// Waits until the memberbase has this number of members.
     async fn until_members(&self, count: i64) {
         let start = Instant::now();
         while self.server.members().await < count {
@@ -134,21 +134,21 @@ impl Bench {
 }
 
 impl Ran {
-    /// The summary of one that printed it as JSON and ended with this code.
+    /// Asserts this exit code and returns the summary that was printed as JSON.
     #[track_caller]
     fn summary(&self, code: i32) -> Value {
         assert_eq!(self.code, Some(code), "{self:?}");
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Created, updated, unchanged, rejected and deleted, of one that ended with this code.
+    /// Asserts this exit code and returns the counts of created, updated, unchanged, rejected and deleted members.
     #[track_caller]
     fn counts(&self, code: i32) -> [u64; 5] {
         let summary = self.summary(code);
         ["created", "updated", "unchanged", "rejected", "deleted"].map(|name| summary[name].as_u64().unwrap())
     }
 
-    /// Holds it to this code and to a part of what it told.
+    /// Asserts this exit code and that stderr contains this text.
     #[track_caller]
     fn told(&self, code: i32, part: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -156,7 +156,7 @@ impl Ran {
     }
 }
 
-/// The binary with these arguments and variables, and with none of the variables that this process may have.
+/// The binary with these arguments and environment variables, without the variables of this process.
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memberbase"));
     command.args(arguments);

@@ -1,4 +1,4 @@
-//! Syncs, and what others do at the same time.
+//! Syncs with concurrent upserts, deletions and servers.
 
 use memberbase::{
     domain::access::Access,
@@ -12,7 +12,7 @@ use crate::{
     syncs::{base_of, delete_all, figures, marks, refs},
 };
 
-/// What upserts in flight were told: the round in which each began, and the refs that it named.
+/// The acknowledged upserts: the round in which each began, and its refs.
 type Told = std::sync::Arc<tokio::sync::Mutex<Vec<(usize, Vec<String>)>>>;
 
 #[rstest]
@@ -45,7 +45,7 @@ async fn nobody_who_is_upserted_after_the_start_is_deleted(
                 .take(60)
                 .collect();
                 if task == 5 {
-                    // Others delete meanwhile, whom nobody upserts.
+                    // Concurrent deletions of members that no upsert names.
                     writer.upsert(&base, &["gone-1", "gone-2"]).await.data();
                     writer
                         .delete_with(json!({"memberbaseId": base, "refs": ["gone-2", "gone-1", "gone-3"]}))
@@ -74,7 +74,7 @@ async fn nobody_who_is_upserted_after_the_start_is_deleted(
     for number in 1..=ROUNDS {
         let sync = writer.start(&base).await;
         round.store(number, SeqCst);
-        // Until some were upserted; with nobody it would be refused.
+        // Waits for the first upserts; without any the commit would be rejected.
         while !told.lock().await.iter().any(|(began, _)| *began == number) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
@@ -132,7 +132,7 @@ async fn a_start_and_an_end_wait_for_upserts_in_flight(
     upsert.await.unwrap();
 }
 
-/// Another server on the same database, to be called by the same people.
+/// Starts another server on the same database, which accepts the same tokens.
 async fn another(server: &Server) -> impl Fn(&str) -> Caller {
     use memberbase::{app::App, db::Db, graphql, http};
     let app = App::new(Db::connect(&server.settings).await.unwrap(), Limits::default());
@@ -147,7 +147,7 @@ async fn servers_on_one_database_behave_as_one(#[values(Database::Sqlite, Databa
     let server = Server::start(database).await;
     let base = server.memberbase_of(&["a", "b", "c", "d"]).await;
     let (_, secret) = server.token(Access::Write, None, None).await;
-    // As after a restart: nothing of a sync is in a server's memory.
+    // The same as after a restart: a server has no state of a sync in memory.
     let (one, two) = (server.with_secret(&secret), another(&server).await(&secret));
     let sync = one.start(&base).await;
     let second = two.try_start(&base, false).await;
@@ -183,10 +183,10 @@ async fn an_upsert_pays_for_a_sync_while_one_is_open(
         bulk_upsert(&server.app, scope, &rows, options, None).await.unwrap();
         server.app.db.statements() - before
     };
-    // The begin, the memberbase with its sync, the members, and the end; of many rows a look at a few before.
+    // The begin, the memberbase with its sync, the members, and the end; large calls add a probe before.
     assert_eq!((statements(1).await, statements(1_000).await), (4, 5));
     let sync = writer.start(&base).await;
-    // And the savepoint and the marks.
+    // The savepoint and the marks.
     assert_eq!((statements(1).await, statements(1_000).await, statements(1_000).await), (6, 7, 7));
     writer.commit(&sync, json!({})).await;
     assert_eq!(statements(1_000).await, 5);

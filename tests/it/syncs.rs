@@ -1,4 +1,4 @@
-//! `startSync`, `commitSync`, `abandonSync`, and what upserts do while a sync is open.
+//! `startSync`, `commitSync`, `abandonSync`, and upserts while a sync is open.
 
 mod ends;
 mod marks;
@@ -21,7 +21,7 @@ impl Caller {
         self.ask(&query, json!({"i": {"memberbaseId": base, "abandonOpen": abandon_open}})).await
     }
 
-    /// The id of a new sync.
+    /// Starts a sync and returns its id.
     pub async fn start(&self, base: &str) -> String {
         let data = self.try_start(base, false).await.data();
         data["startSync"]["sync"]["id"].as_str().unwrap().to_owned()
@@ -52,12 +52,12 @@ impl Caller {
     }
 }
 
-/// Deletes whoever is missing, however many.
+/// Options that delete all missing members, without a limit.
 pub fn delete_all() -> Value {
     json!({"onMissing": "DELETE", "maxDeletedPercent": 100})
 }
 
-/// A server with a memberbase of these members, and someone who writes there.
+/// Starts a server with a memberbase of these members, and returns a caller that may write.
 pub async fn base_of(database: Database, refs: &[&str]) -> (Server, String, Caller) {
     let server = Server::start(database).await;
     let base = server.memberbase_of(refs).await;
@@ -97,7 +97,7 @@ async fn a_commit_deletes_whom_nobody_upserted(#[values(Database::Sqlite, Databa
     assert_eq!(committed["deleted"]["members"], 2);
     assert!(committed["endedAt"].as_str().unwrap() >= committed["startedAt"].as_str().unwrap(), "{committed}");
     assert_eq!((refs(&server).await, marks(&server).await), (vec!["a".to_owned(), "c".to_owned(), "e".to_owned()], 0));
-    // What it found stays.
+    // An existing member that was upserted stays.
     writer.upsert(&base, &["x", "y"]).await.data();
     assert_eq!(writer.sync(sync).await, committed);
 }
@@ -162,7 +162,7 @@ async fn one_sync_is_open_in_a_memberbase(#[values(Database::Sqlite, Database::P
     let second = writer.try_start(&base, false).await;
     assert_eq!(second.code(), "CONFLICT");
     assert!(second.message().contains(&first), "{}", second.message());
-    // Another memberbase has its own.
+    // Another memberbase has its own open sync.
     let other = server.memberbase("other").await;
     writer.start(&other).await;
     let second = writer.try_start(&base, true).await.data()["startSync"]["sync"].take();
@@ -170,7 +170,7 @@ async fn one_sync_is_open_in_a_memberbase(#[values(Database::Sqlite, Database::P
     let abandoned = writer.sync(&first).await;
     assert_eq!((&abandoned["state"], figures(&abandoned)), (&json!("ABANDONED"), (1, 1)));
     assert_eq!((&abandoned["deleted"], marks(&server).await, server.members().await), (&json!(null), 0, 2));
-    // The database knows the rule as well.
+    // A unique index of the database enforces the rule as well.
     let copy = "INSERT INTO sync (id, memberbase_id, state, expires_at) \
         SELECT memberbase_id, memberbase_id, 0, expires_at FROM sync WHERE ended_at IS NULL";
     let insert = async |session: memberbase::db::Session| {
@@ -211,7 +211,7 @@ async fn more_than_the_share_and_nobody_goes(#[values(Database::Sqlite, Database
         let left = writer.sync(&sync).await;
         assert_eq!((&left["state"], figures(&left), server.members().await), (&json!("OPEN"), (17, 3), 20));
     }
-    // Who comes back before it is tried again counts.
+    // Members that were upserted before the retry count as present.
     writer.upsert(&base, &refs[17..18]).await.data();
     let committed = writer.commit(&sync, json!({"onMissing": "DELETE"})).await;
     assert_eq!((&committed["deleted"]["members"], server.members().await), (&json!(2), 18));
@@ -288,7 +288,7 @@ async fn members_and_memberbases_go_while_a_sync_is_open(
     let (server, base, writer) = base_of(database, &["a", "b", "c", "d"]).await;
     let sync = writer.start(&base).await;
     writer.upsert(&base, &["a", "b"]).await.data();
-    // One who was seen, and one who was not: by others.
+    // One marked member and one unmarked member are deleted by other calls.
     writer.delete_with(json!({"memberbaseId": base, "refs": ["a", "d"]})).await.data();
     assert_eq!(figures(&writer.sync(&sync).await), (1, 1));
     let again = writer.upsert(&base, &["a"]).await.data();

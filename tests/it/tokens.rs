@@ -1,4 +1,4 @@
-//! Tokens: who is let in.
+//! Authentication by tokens.
 
 use axum::{
     body::Body,
@@ -21,7 +21,7 @@ async fn ask(caller: &Caller) -> Answer {
     caller.ask("{ memberbases { totalCount } }", json!({})).await
 }
 
-/// What a request with this value of `Authorization` is answered.
+/// Returns the response to a request with this `Authorization` header.
 async fn with_header(server: &Server, value: &str) -> Answer {
     let request = Request::post("/graphql")
         .header(header::CONTENT_TYPE, "application/json")

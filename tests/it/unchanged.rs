@@ -1,4 +1,4 @@
-//! An unchanged row costs nothing: neither database is written.
+//! Unchanged rows cause no writes on either database.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::support::{Database, Server};
 
 const ROWS: usize = 20_000;
 
-/// Upserts the same refs, in another order every time.
+/// Upserts the same refs, in another order each time.
 async fn upsert(server: &Server, base: &str, step: usize, outcome: &str) {
     let refs: Vec<_> = (0..ROWS).map(|n| format!("ref-{}", n * step % ROWS)).collect();
     let refs: Vec<_> = refs.iter().map(String::as_str).collect();
@@ -19,7 +19,7 @@ async fn upsert(server: &Server, base: &str, step: usize, outcome: &str) {
 
 #[tokio::test]
 async fn postgres_keeps_every_row_where_it_is() {
-    // Where a row lies, who wrote it and who locked it.
+    // The physical position of each row, its writer and its locker.
     const STATE: &str =
         "SELECT md5(string_agg(concat_ws(' ', ctid, xmin, xmax, updated_at), ',' ORDER BY id)) FROM member";
     let server = Server::start(Database::Postgres).await;
@@ -56,12 +56,12 @@ async fn sqlite_writes_neither_its_file_nor_its_log() {
     assert!((files(&path), version(&mut connection).await) == before, "the unchanged call wrote");
 }
 
-/// The database and its log, byte for byte.
+/// The bytes of the database file and of its write-ahead log.
 fn files(path: &str) -> [Vec<u8>; 2] {
     [path.to_owned(), format!("{path}-wal")].map(|path| std::fs::read(Path::new(&path)).unwrap())
 }
 
-/// Another number whenever another connection has committed something.
+/// Returns a number that changes whenever another connection commits a change (`PRAGMA data_version`).
 async fn version(connection: &mut SqliteConnection) -> i64 {
     sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! `updatedAt` never goes backwards, whatever the clock says, and copies that read by it find every change.
+//! `updatedAt` never decreases, whatever the clock says, so that incremental copies find every change.
 
 use futures_util::future::join_all;
 use memberbase::types::Time;
@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Database, Kind, Server};
 
-/// Times that a server stored whose clock was ahead.
+/// A time that a server with a clock that runs ahead stored.
 const AHEAD: &str = "2100-01-01T00:00:00Z";
 
-/// The time so many microseconds after [`AHEAD`].
+/// Returns the time this many microseconds after [`AHEAD`].
 fn ahead(micros: i64) -> i64 {
     Time::parse(AHEAD).unwrap().micros() + micros
 }
 
 impl Server {
-    /// Sets the time of the last change of every row of a table to [`AHEAD`].
+    /// Sets `updated_at` of every row of a table to [`AHEAD`].
     async fn set_ahead(&self, table: &str) {
         self.execute(&format!("UPDATE {table} SET updated_at = {}", ahead(0))).await;
     }
@@ -26,7 +26,7 @@ impl Server {
     }
 }
 
-/// A memberbase whose one member, `ann`, has the attribute `n`, a number; and the member's id.
+/// Creates a memberbase whose one member, `ann`, has the NUMBER attribute `n`; returns the member's id as well.
 async fn base_of_ann(server: &Server, admin: &Caller) -> (String, Value) {
     let base = server.memberbase_with(&[("n", "NUMBER")], &[]).await;
     let ids = admin.upsert_with(set_n(&base, 0)).await.data()["bulkUpsertMembers"]["memberIds"].take();

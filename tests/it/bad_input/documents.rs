@@ -1,4 +1,4 @@
-//! Documents.
+//! Bad GraphQL documents.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     [unread(world), unfit(world), too_much(world)].into_iter().flatten().collect()
 }
 
-/// What is no GraphQL.
+/// Documents that do not parse.
 fn unread(world: &World) -> Vec<Case> {
     [
         "",
@@ -58,7 +58,7 @@ fn unread(world: &World) -> Vec<Case> {
     .collect()
 }
 
-/// What does not fit the schema.
+/// Documents that do not validate against the schema.
 fn unfit(world: &World) -> Vec<Case> {
     [
         "{ nothing }",
@@ -136,7 +136,7 @@ fn unfit(world: &World) -> Vec<Case> {
     .collect()
 }
 
-/// What is over a limit.
+/// Documents over a limit.
 fn too_much(world: &World) -> Vec<Case> {
     let deep = |depth: usize| {
         let (open, close) = ("{ ofType ".repeat(depth), "}".repeat(depth));
@@ -148,7 +148,7 @@ fn too_much(world: &World) -> Vec<Case> {
         let all = numbered(count, &|n| format!(" fragment f{n} on Query {{ {} }}", body(n)));
         format!("{{ {spreads} }} {all}")
     };
-    // Each level doubles what the one below comes to.
+    // Each level doubles the number of fields of the level below.
     let bomb = |levels: usize, spreads: usize| {
         let fragment = |n: usize| match n {
             0 => " fragment f0 on Query { __typename }".to_owned(),

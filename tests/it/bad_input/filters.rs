@@ -1,10 +1,10 @@
-//! Filters.
+//! Bad filters of `members`.
 
 use serde_json::{Value, json};
 
 use super::{BAD, Case, MISFIT, OVER, World};
 
-/// Texts that are no point in time.
+/// Texts that are not valid times.
 pub(super) const NO_TIMES: [&str; 18] = [
     "",
     "today",
@@ -26,7 +26,7 @@ pub(super) const NO_TIMES: [&str; 18] = [
     "２０２６-01-01T00:00:00Z",
 ];
 
-/// Patterns outside the dialect.
+/// Patterns outside of the regex dialect.
 pub(super) fn bad_patterns() -> Vec<String> {
     let bad = [
         "(",
@@ -173,7 +173,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     ] {
         cases.push(world.graphql(format!("{field} of very many"), &query, &json!({"v": many}), OVER));
     }
-    // So deep that whoever reads it by recursion is in danger.
+    // Nested so deeply that a recursive parser could overflow the stack.
     for depth in [1_000, 100_000] {
         let body = format!(
             r#"{{"query": "query($f: MemberFilter) {{ members(memberbaseId: \"{}\", filter: $f) {{ totalCount }} }}", "variables": {{"f": {}{{}}{}}}}}"#,

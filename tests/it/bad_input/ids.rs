@@ -1,4 +1,4 @@
-//! Ids, cursors and pages.
+//! Bad ids, cursors and page sizes.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     [ids(world), absent(world), cursors(world), pages(world)].into_iter().flatten().collect()
 }
 
-/// What is an id of no kind.
+/// Texts that are not ids of any type.
 pub(super) fn malformed_ids() -> Vec<(&'static str, String)> {
     let valid = "01h455vb4pex5vsknk084sn02q";
     vec![
@@ -35,7 +35,7 @@ pub(super) fn malformed_ids() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Every place that takes an id. `BASE` is a memberbase.
+/// Every argument and input field that takes an id. `BASE` is a memberbase.
 const PLACES: [(&str, &str); 24] = [
     ("node", "query($v: ID!) { node(id: $v) { id } }"),
     ("nodes", "query($v: ID!) { nodes(ids: [$v]) { id } }"),
@@ -118,7 +118,7 @@ fn ids(world: &World) -> Vec<Case> {
             cases.push(world.graphql(format!("the id of {place}: {other}"), &query, &json!({"v": other}), MISFIT));
         }
         cases.push(world.graphql(format!("the id of {place}: missing"), &query, &json!({}), MISFIT));
-        // A token's id is one, but of a kind that nothing here takes; `node` finds none.
+        // The id of a token is well-formed, but no operation here takes one; `node` returns null.
         if !place.starts_with("node") {
             let token = json!({"v": "atok_01h455vb4pex5vsknk084sn02q"});
             cases.push(world.graphql(format!("the id of {place}: of another kind"), &query, &token, BAD));
@@ -127,7 +127,7 @@ fn ids(world: &World) -> Vec<Case> {
     cases
 }
 
-/// Memberbases that were never there.
+/// Missing memberbases.
 fn absent(world: &World) -> Vec<Case> {
     let looks_up = ["node", "memberbase", "member by id", "member by ref"];
     PLACES

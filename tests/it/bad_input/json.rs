@@ -1,4 +1,4 @@
-//! JSON, and the request that it holds.
+//! Bad JSON bodies, and bad GraphQL requests in valid JSON.
 
 use super::{Case, REFUSED, World};
 
@@ -52,7 +52,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     for (name, body) in no_json.iter().chain(&no_request) {
         cases.push(world.posted(format!("a body that is {name}"), "/graphql", body, (REFUSED, "BAD_REQUEST")));
     }
-    // The plain face reads no less strictly; what is an object lacks a field.
+    // The RPC API parses as strictly; valid objects lack a required field.
     for (name, body) in no_json.iter().chain(&no_request[..8]) {
         let name = format!("a plain body that is {name}");
         cases.push(world.posted(name, "/publisher.v1/member-base/get", body, (REFUSED, "bad_request")));

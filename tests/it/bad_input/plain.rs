@@ -1,4 +1,4 @@
-//! The plain HTTP face.
+//! Bad requests to the RPC API (`publisher.v1`).
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ impl World {
     }
 }
 
-/// Every place that takes an id: the endpoint, the field, and what else its body has.
+/// Every field that takes an id: the endpoint, the field, and the rest of the body.
 fn places(world: &World) -> Vec<(&'static str, &'static str, Value)> {
     let base = &world.base;
     vec![

@@ -1,4 +1,4 @@
-//! HTTP itself.
+//! Bad HTTP requests.
 
 use super::{Case, REFUSED, World};
 
@@ -11,7 +11,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         .collect()
 }
 
-/// What HTTP's own grammar refuses.
+/// Bytes that HTTP's grammar does not allow.
 fn no_http() -> Vec<Case> {
     let bad =
         |name: &str, bytes: String| Case { closes: true, ..Case::new(format!("no HTTP: {name}"), bytes, (400, "")) };
@@ -52,7 +52,7 @@ fn no_http() -> Vec<Case> {
     ]
 }
 
-/// Heads that HTTP allows, and the API does not.
+/// Request heads that HTTP allows and the API rejects.
 fn heads(world: &World) -> Vec<Case> {
     let head = world.client.request("/graphql", ASKS);
     let instead = |name: &str, header: &str, other: &str, status: u16| {
@@ -89,7 +89,7 @@ fn heads(world: &World) -> Vec<Case> {
     cases
 }
 
-/// Bodies that do not come as they were announced.
+/// Bodies that do not match their headers.
 fn bodies(world: &World) -> Vec<Case> {
     let chunked = |name: &str, body: &str| {
         let head = world.client.head("/graphql", "Transfer-Encoding: chunked\r\n");

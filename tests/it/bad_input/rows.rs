@@ -1,4 +1,4 @@
-//! What is to be stored.
+//! Bad rows of bulk mutations, and bad input of other mutations.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     [members(world), owned(world), others(world)].into_iter().flatten().collect()
 }
 
-/// Refs that can't exist.
+/// Invalid refs.
 pub(super) fn bad_refs() -> Vec<String> {
     vec![
         String::new(),
@@ -108,7 +108,7 @@ fn members(world: &World) -> Vec<Case> {
         input[name] = value.clone();
         cases.push(send(format!("bulkUpsertMembers with {name}: {value}"), input, MISFIT));
     }
-    // What JSON of another kind has no value for.
+    // Values of the wrong JSON type.
     for (name, row, expected) in [
         ("half a surrogate pair", r#"{"ref": "\ud800"}"#, MISFIT),
         ("the wrong half", r#"{"ref": "\udc00x"}"#, MISFIT),
@@ -174,7 +174,7 @@ fn owned(world: &World) -> Vec<Case> {
             add(kind, key, Some(value), MISFIT);
         }
         add(kind, key, None, MISFIT);
-        // A row names its member once, and there it is.
+        // A row names its member by exactly one of id and ref, and that member must exist.
         add(kind, "memberRef", None, BAD);
         add(kind, "memberId", Some(json!(world.member)), BAD);
         add(kind, "memberRef", Some(json!("nobody")), BAD);

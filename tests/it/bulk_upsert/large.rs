@@ -1,4 +1,4 @@
-//! Calls that are too large for one statement, or large enough to be looked at before they are looked up.
+//! Calls that exceed the size of one statement, or that are large enough for the probe whether all rows are new.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn the_members_of_ten_thousand_rows_come_in_the_order_of_the_rows(
     assert_eq!((&payload["summary"]["created"], server.members().await), (&json!(10_000), 10_000));
 }
 
-/// More rows than one statement looks up (100,000), and more than twice as many as one writes.
+/// More rows than one lookup statement holds (100,000), and more than twice as many as one insert statement holds.
 #[rstest]
 #[tokio::test]
 async fn a_call_may_have_more_rows_than_a_statement(
@@ -56,7 +56,7 @@ async fn a_call_may_have_more_rows_than_a_statement(
     again.reverse();
     assert!(again == made, "a row has another id");
     assert_eq!(unchanged, summary(0, 0, ROWS));
-    // A new time by the owner's clock is no change, and is stored all the same.
+    // A newer `sourceUpdatedAt` alone makes the row UNCHANGED, and is stored all the same.
     let (stamped, unchanged) = call(&mut (0..ROWS), true).await;
     assert!(stamped == made, "a row has another id");
     assert_eq!((unchanged, server.members().await), (summary(0, 0, ROWS), 100_003));
@@ -70,13 +70,12 @@ async fn a_call_may_have_more_rows_than_a_statement(
     assert_eq!(data["membersByRef"], json!(expected));
 }
 
-/// A time for each number.
 fn stamp(number: usize) -> String {
     let (day, hour, minute) = (1 + number / 86_400, number / 3_600 % 24, number / 60 % 60);
     format!("2026-01-{day:02}T{hour:02}:{minute:02}:{:02}.000Z", number % 60)
 }
 
-/// 800 refs, and those of them that are there: all but every fiftieth. Those are looked up to tell whether all are new.
+/// Returns 800 refs and those of existing members: all but every fiftieth, which are the ones that the probe looks up.
 fn seemingly_new() -> (Vec<String>, Vec<String>) {
     let all: Vec<_> = (0..800).rev().map(|n| format!("member-{n:03}")).collect();
     let there = all.iter().filter(|reference| reference[7..].parse::<u32>().unwrap() % 50 != 0).cloned().collect();

@@ -1,4 +1,4 @@
-//! PostgreSQL, away for a while.
+//! A PostgreSQL server that is unavailable for a while.
 
 use std::{
     process::Command,
@@ -19,25 +19,25 @@ use tokio::{
 use super::{is_a_refusal_to_be_tried_again, refs, setting};
 use crate::support::{Client, Database, Process, Site};
 
-/// Members that a call creates.
+/// Members that one call creates.
 const ROWS: usize = 200;
 
-/// How soon the server is to be back after the database.
+/// The time limit for the first success after the database is available again.
 const BACK: Duration = Duration::from_secs(5);
 
-/// What one client saw.
+/// The observations of one client.
 #[derive(Default)]
 struct Seen {
-    /// Calls that were acknowledged.
+    /// Prefixes of the refs of acknowledged calls.
     stored: Vec<String>,
-    /// When something succeeded.
+    /// The times of successful calls.
     successes: Vec<Instant>,
     refusals: usize,
     slowest: Duration,
 }
 
-/// Writes and reads by turns until it is told to stop, by GraphQL or by plain HTTP; every answer is a success, or is one
-/// of these codes.
+/// Writes and reads in turns until `stop`, over GraphQL or the RPC API; every response is a success or has one of these
+/// codes.
 async fn work(
     admin: Client,
     base: String,
@@ -79,7 +79,7 @@ async fn work(
     seen
 }
 
-/// Clients at work until a while after `disturb`, which tells when the database came back.
+/// Runs clients until shortly after `disturb`, which returns when the database became available again.
 async fn disturbed(
     server: &mut Process,
     codes: &'static [&'static str],
@@ -132,7 +132,7 @@ async fn connections_that_are_cut_cost_a_refusal_and_nothing_else() {
     disturbed(&mut server, &["SERVICE_UNAVAILABLE"], cut).await;
 }
 
-/// The cluster's own script, which `scripts/postgres.sh` writes.
+/// Runs the control script of the cluster, which `scripts/postgres.sh` writes.
 async fn control(verb: &'static str) -> Instant {
     let script = std::env::var("MEMBERBASE_TEST_POSTGRES_CONTROL").expect("a cluster that may be stopped: `make soak`");
     let run = move || assert!(Command::new(script).arg(verb).status().unwrap().success(), "{verb}");
@@ -140,7 +140,7 @@ async fn control(verb: &'static str) -> Instant {
     Instant::now()
 }
 
-/// Whatever comes, the cluster is left as it was.
+/// Thaws the cluster even if the test fails.
 struct Thawed;
 
 impl Drop for Thawed {

@@ -1,4 +1,4 @@
-//! `kill -9`.
+//! A server that is killed (`kill -9`).
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use crate::support::{Client, Database, Random, Site};
 
 const CLIENTS: usize = 4;
 
-/// Members that a call creates.
+/// Members that one call creates.
 const NEW: usize = 2_000;
 
 /// Members that every call of one client changes.
 const SAME: usize = 500;
 
-/// A client's calls, in their order, each sent once the one before is acknowledged.
+/// The sequential calls of one client, each sent after the acknowledgement of the previous one.
 #[derive(Default)]
 struct Calls {
-    /// How many were sent.
+    /// The number of calls that were sent.
     sent: usize,
-    /// How many are found to be stored.
+    /// The number of calls that were found stored.
     stored: usize,
-    /// The last one that is.
+    /// The last call that was found stored.
     last: usize,
 }
 
@@ -36,12 +36,12 @@ fn changed_by(client: usize) -> String {
     format!("same-{client}-")
 }
 
-/// Sends calls until one is not answered; tells which those were that are acknowledged.
+/// Sends calls until one fails, and returns the acknowledged ones.
 async fn work(admin: Client, base: String, client: usize, from: usize) -> (usize, Vec<usize>) {
     let mut acknowledged = Vec::new();
     for call in from.. {
         let rows = [refs(&created_by(client, call), NEW), refs(&changed_by(client), SAME)].concat();
-        // Who gets no whole answer knows nothing; any answer has to be a success.
+        // Without a complete response the outcome is unknown; every complete response must be a success.
         let Ok(answer) = admin.upsert(&base, &rows, Some(call)).await else { break };
         assert_eq!(answer.data()["bulkUpsertMembers"]["memberIds"].as_array().unwrap().len(), NEW + SAME);
         acknowledged.push(call);
@@ -50,7 +50,7 @@ async fn work(admin: Client, base: String, client: usize, from: usize) -> (usize
 }
 
 impl Calls {
-    /// Holds what is stored to what is known of the calls that were sent since `from`.
+    /// Compares the stored members with the calls that were sent since the last check.
     async fn check(&mut self, admin: &Client, base: &str, client: usize, acknowledged: &[usize]) {
         let from = self.sent;
         self.sent = acknowledged.last().map_or(from, |last| last + 1) + 1;
@@ -79,7 +79,7 @@ async fn a_server_that_is_killed_leaves_calls_whole_and_loses_none_that_it_ackno
     let base = server.admin.memberbase().await;
     let mut all: Vec<Calls> = (0..CLIENTS).map(|_| Calls::default()).collect();
     for (client, calls) in all.iter_mut().enumerate() {
-        // So that something is acknowledged, however slow the machine is.
+        // At least one call is acknowledged, however slow the machine is.
         let rows = [refs(&created_by(client, 0), NEW), refs(&changed_by(client), SAME)].concat();
         server.admin.upsert(&base, &rows, Some(0)).await.unwrap().data();
         *calls = Calls { sent: 1, stored: 1, last: 0 };
@@ -101,7 +101,7 @@ async fn a_server_that_is_killed_leaves_calls_whole_and_loses_none_that_it_ackno
     }
     let stored: usize = all.iter().map(|calls| calls.stored).sum();
     let sent: usize = all.iter().map(|calls| calls.sent).sum();
-    // Nothing that was stored before an earlier kill went by a later one.
+    // Members that were stored before an earlier kill are still there.
     assert_eq!(server.admin.count(&base, json!({})).await, stored * NEW + CLIENTS * SAME);
     assert!(sure < sent);
     println!("{database:?}: {kills} kills, {sent} calls sent, {stored} stored, {sure} acknowledged");

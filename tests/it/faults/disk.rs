@@ -1,4 +1,4 @@
-//! A database that can't be written.
+//! A database that can't be written to.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{is_a_refusal_to_be_tried_again, refs};
 use crate::support::{Client, Database, Site};
 
-/// Upserts until that is refused; tells how many members are acknowledged.
+/// Upserts until a call is rejected, and returns the number of acknowledged members.
 async fn fill(admin: &Client, base: &str) -> usize {
     for call in 0..200 {
         let answer = admin.upsert(base, &refs(&format!("{call}-{}", "x".repeat(200)), 2_000), None).await.unwrap();
@@ -26,19 +26,19 @@ async fn a_full_disk_refuses_writes_and_goes_on_with_reads() {
     let mut server = site.start().await;
     let base = server.admin.memberbase().await;
     let stored = fill(&server.admin, &base).await;
-    // Nothing of the call that found no room is there, and it is refused as long as there is none.
+    // The failed call stored nothing, and it fails again while the disk is full.
     for _ in 0..3 {
         assert_eq!(server.admin.count(&base, json!({})).await, stored);
         let answer = server.admin.upsert(&base, &refs(&"y".repeat(200), 20_000), None).await.unwrap();
         is_a_refusal_to_be_tried_again(&answer, &["SERVICE_UNAVAILABLE"]);
     }
     assert!(server.runs() && stored > 0);
-    // With room again, the same server writes again.
+    // With free space the same server accepts writes again.
     let more = Command::new("prlimit").args(["--pid", &server.id().to_string(), "--fsize=unlimited"]).status();
     assert!(more.unwrap().success());
     server.admin.upsert(&base, &refs("z", 20_000), None).await.unwrap().data();
     assert_eq!(server.admin.count(&base, json!({})).await, stored + 20_000);
-    // And what it wrote outlives it.
+    // The writes survive a restart.
     server.kill();
     let server = site.start().await;
     assert_eq!(server.admin.count(&base, json!({})).await, stored + 20_000);
@@ -68,14 +68,14 @@ async fn a_database_that_turns_read_only_refuses_writes_and_goes_on_with_reads()
     assert_eq!(server.admin.ready().await.status, 200);
     site.read_only(true).await;
     site.cut().await;
-    // Each connection shows by a refusal that it was cut.
+    // Each terminated connection fails once.
     for _ in 0..10 {
         server.admin.ask("{ memberbases { totalCount } }", json!({})).await.unwrap();
     }
     refuses_and_reads(&server.admin, &base).await;
     assert_eq!(server.admin.ready().await.status, 503);
     site.read_only(false).await;
-    // The connections that were opened while it was read-only stay so; at most one write fails on them.
+    // Connections that were opened while the database was read-only stay so; at most one write fails on them.
     let mut stored = false;
     for _ in 0..2 {
         stored |= server.admin.upsert(&base, &refs("b", 10), None).await.unwrap().status == 200;
@@ -85,7 +85,7 @@ async fn a_database_that_turns_read_only_refuses_writes_and_goes_on_with_reads()
     assert_eq!(server.admin.count(&base, json!({})).await, 20);
 }
 
-/// Tries to write into a memberbase of ten members.
+/// Asserts that a write into a memberbase of ten members fails and that a read succeeds.
 async fn refuses_and_reads(admin: &Client, base: &str) {
     for _ in 0..20 {
         let answer = admin.upsert(base, &refs("b", 10), None).await.unwrap();

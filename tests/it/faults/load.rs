@@ -1,4 +1,4 @@
-//! Many clients at once, over sockets.
+//! Many concurrent clients over sockets.
 
 use std::{
     collections::HashMap,
@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 use super::{UPSERT, refs, seed, setting, upsert};
 use crate::support::{Client, Database, Random, Site};
 
-/// Members that are never deleted: all clients change them, those that hang up too.
+/// Members that are never deleted; all clients change them, including those that disconnect.
 const KEPT: usize = 400;
 
-/// Members that come and go.
+/// Members that are created and deleted.
 const FREE: usize = 400;
 
-/// What a client does.
+/// The behaviour of a client.
 #[derive(Clone, Copy)]
 enum Role {
     Upserts,
@@ -26,7 +26,7 @@ enum Role {
     HangsUp,
 }
 
-/// Members that a client created, less those that it deleted, and how often it called.
+/// Returns the members that a client created less those that it deleted, and its number of calls.
 async fn work(admin: Client, base: String, role: Role, seed: u64, end: Instant) -> (i64, usize) {
     let (kept, free) = (refs("kept-", KEPT), refs("free-", FREE));
     let all = [kept.clone(), free.clone()].concat();
@@ -54,7 +54,7 @@ async fn work(admin: Client, base: String, role: Role, seed: u64, end: Instant) 
                 let body = json!({"query": UPSERT, "variables": {"input": input}}).to_string();
                 let after = Duration::from_millis(u64::try_from(random.below(60)).unwrap());
                 admin.abandon(&body, after).await;
-                // And comes again, which waits for its turn behind what was left: so that does not grow without end.
+                // The next call waits behind the abandoned ones, so that they do not pile up.
                 let data = admin.upsert(&base, &rows, Some(random.below(1_000))).await.unwrap().data();
                 assert_eq!(data["bulkUpsertMembers"]["summary"]["created"], 0, "they are never deleted");
                 calls += 1;
@@ -64,7 +64,7 @@ async fn work(admin: Client, base: String, role: Role, seed: u64, end: Instant) 
     (balance, calls)
 }
 
-/// Everybody's id, by ref, from a walk.
+/// Returns the id of every member by ref, from a page walk.
 async fn walk(admin: &Client, base: &str) -> HashMap<String, String> {
     let query = "query($b: ID!, $a: String) { members(memberbaseId: $b, first: 300, after: $a) { nodes { id ref } \
         pageInfo { hasNextPage endCursor } } }";
@@ -87,7 +87,7 @@ async fn walk(admin: &Client, base: &str) -> HashMap<String, String> {
 async fn sixteen_clients_in_each_other_s_way_meet_no_error(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    // What those who hang up left behind is under way, too.
+    // Abandoned calls may still be running.
     let options = ["--max-requests-per-token", "100000", "--max-requests", "100000"];
     let site = Site::new(database).await.with_options(&options);
     let mut server = site.start().await;
@@ -105,7 +105,7 @@ async fn sixteen_clients_in_each_other_s_way_meet_no_error(
         balance += of_one;
         calls += made;
     }
-    // What those who hung up left behind ends with the server, which finishes it.
+    // The server completes abandoned calls before it stops.
     assert!(server.runs());
     server.terminate();
     assert_eq!(server.ended(Duration::from_secs(10)).await.and_then(|status| status.code()), Some(0));

@@ -1,4 +1,4 @@
-//! SIGTERM.
+//! Graceful shutdown on SIGTERM.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::{net::TcpStream, task::JoinSet, time::sleep};
 use super::{UPSERT, refs, upsert};
 use crate::support::{Client, Database, Site, hear};
 
-/// Sends calls until there is no connection any more; tells how many were acknowledged.
+/// Sends calls until the server accepts no more connections, and returns the number of acknowledged calls.
 async fn work(admin: Client, base: String, client: usize) -> usize {
     for call in 0.. {
         let rows = refs(&format!("{client}-{call}-"), 500);
@@ -33,7 +33,7 @@ async fn a_server_that_is_told_to_stop_finishes_and_keeps_what_it_acknowledged(
     for client in 0..4 {
         clients.spawn(work(server.admin.clone(), base.clone(), client));
     }
-    // A call that takes a while, and whose client waits for it.
+    // A call that takes a while, with a client that waits for the response.
     let body = json!({"query": UPSERT, "variables": {"input": upsert(&base, &refs("long-", 30_000), None)}});
     let request = server.admin.request("/graphql", &body.to_string());
     sleep(Duration::from_millis(700)).await;
@@ -50,7 +50,7 @@ async fn a_server_that_is_told_to_stop_finishes_and_keeps_what_it_acknowledged(
     println!("{database:?}: {acknowledged} calls, stopped in {:?}", start.elapsed());
     let server = site.start().await;
     let found = server.admin.count(&base, json!({})).await;
-    // The call that each client had under way is stored or is not.
+    // The last call of each client may or may not be stored.
     let known = 30_000 + acknowledged * 500;
     assert!(found.is_multiple_of(500) && (known..=known + 4 * 500).contains(&found), "{found} of {known}");
     assert!(acknowledged > 0);

@@ -1,4 +1,4 @@
-//! How many may listen, how much they may send, and what is told of them in figures.
+//! Limits of subscriptions and their metrics.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn connections_are_limited_in_all_and_by_token() {
     third.say(json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {secret}")}})).await;
     let (code, reason) = third.closed().await;
     assert!(code == 1013 && reason.contains("MEMBERBASE_MAX_LIVE_CONNECTIONS_PER_TOKEN"), "{code} {reason}");
-    // Its place is free once it is closed on both sides.
+    // The permit is released once both sides have closed the connection.
     drop(third);
     sleep(Duration::from_millis(300)).await;
 

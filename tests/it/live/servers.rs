@@ -1,4 +1,4 @@
-//! Several servers on one database, and one in a process of its own.
+//! Subscriptions with several servers on one database, and with a server in a process of its own.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio::{io::AsyncReadExt, time::sleep};
 use super::{socket::Socket, *};
 use crate::support::Site;
 
-/// Until the two hear each other: before that, what is told is lost.
+/// Waits until the two servers receive each other's changes: earlier notifications are lost.
 async fn acquainted(one: &Server, other: &Server, base: &str) {
     for (writer, reader) in [(one, other), (other, one)] {
         let mut events = reader.admin().await.listen_to(base).await;
@@ -23,7 +23,7 @@ async fn acquainted(one: &Server, other: &Server, base: &str) {
             () = async { while events.change().await["created"] == 0 {} } => {}
         }
     }
-    // What was on its way.
+    // Discards the changes that are in transit.
     sleep(Duration::from_millis(300)).await;
 }
 
@@ -40,13 +40,13 @@ async fn servers_of_one_database_tell_each_other() {
     let made = ids(&writer, &base, &["a", "b"]).await;
     let expected = change(&base, &[&made[0], &made[1]], &[], &[]);
     assert_eq!((told(&mut near).await, told(&mut far).await), (expected.clone(), expected));
-    // A thousand ids are more than a notification holds.
+    // A thousand ids do not fit into one notification.
     let refs: Vec<_> = (0..1_000).map(|n| format!("many-{n}")).collect();
     let mut many = ids(&writer, &base, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
     many.sort_by_key(ToString::to_string);
     assert_eq!(told(&mut far).await["createdMemberIds"], json!(many));
     assert_eq!(told(&mut near).await["createdMemberIds"], json!(many));
-    // In order, and each once, also where many are written at once.
+    // Many concurrent changes arrive in order, each once.
     join_all((0..100).map(|n| {
         let (writer, base) = (&writer, &base);
         async move { writer.upsert(base, &[&format!("one-{n}")]).await.data() }
@@ -78,7 +78,7 @@ async fn a_server_that_lost_its_connection_says_that_something_may_be_missed() {
     let other = one.second_server().await;
     acquainted(&one, &other, &base).await;
     let mut events = other.reader().await.listen_to(&base).await;
-    // Both lose the one that hears, and the subscriber is told by its own.
+    // Both servers lose the listening connection; each server reports this to its own subscribers.
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
         WHERE datname = current_database() AND query LIKE 'LISTEN%'";
     assert_eq!(one.column::<bool>(cut).await, [true, true]);
@@ -87,7 +87,7 @@ async fn a_server_that_lost_its_connection_says_that_something_may_be_missed() {
         "deletedMemberIds": [], "truncated": false, "missed": true,
     });
     assert_eq!(events.change().await, expected);
-    // And it hears again.
+    // Changes arrive again.
     let made = ids(&one.writer().await, &base, &["after"]).await;
     assert_eq!(told(&mut events).await, change(&base, &[&made[0]], &[], &[]));
 }
@@ -99,7 +99,7 @@ async fn what_could_not_be_told_to_others_is_told_as_missed() {
     let other = one.second_server().await;
     acquainted(&one, &other, &base).await;
     let mut events = other.reader().await.listen_to(&base).await;
-    // Whoever writes something malformed on the channel may have had something to tell.
+    // A malformed notification may have been a change.
     one.execute("SELECT pg_notify('memberbase_changes', 'of another version')").await;
     assert_eq!(events.change().await["missed"], true);
 }
@@ -115,7 +115,7 @@ async fn a_process_that_is_told_to_stop_closes_its_subscriptions(
     let address = server.address.parse().unwrap();
     let mut socket = Socket::of(address, server.admin.secret()).await;
     socket.subscribe("1", &base).await;
-    // One that never reads what it is sent, too.
+    // Includes a client that never reads.
     let body = json!({"query": CHANGED, "variables": {"id": base}}).to_string();
     let request = server.admin.request("/graphql", &body);
     let request = request.replace("application/graphql-response+json", "text/event-stream");
@@ -130,7 +130,7 @@ async fn a_process_that_is_told_to_stop_closes_its_subscriptions(
     assert_eq!(socket.closed().await.0, 1001);
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
-    // The chunk that ends the body: it was not cut.
+    // The final chunk of the body: the response is complete.
     assert!(rest.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&rest));
     let status = server.ended(Duration::from_secs(10)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", server.log());
@@ -145,7 +145,7 @@ async fn processes_of_one_database_tell_each_other() {
     let mut socket = Socket::of(other.address.parse().unwrap(), one.admin.secret()).await;
     socket.subscribe("1", &base).await;
     let query = "mutation($i: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $i) { memberIds } }";
-    // `serve` listens to others from its start on, but its connection may take a moment.
+    // `serve` listens to other servers from its start, but the connection may take a moment.
     let mut heard = tokio::spawn(async move { socket.hear().await });
     for n in 0.. {
         let input = json!({"memberbaseId": base, "members": [{"ref": format!("{n}")}]});

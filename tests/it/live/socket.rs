@@ -1,4 +1,4 @@
-//! WebSockets: graphql-transport-ws, message by message.
+//! WebSockets: the graphql-transport-ws protocol, message by message.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -20,11 +20,11 @@ use super::{CHANGED, Database, Server, change, ids, missing_memberbase_id};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A client of a WebSocket.
+/// A WebSocket client.
 pub(super) struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
-    /// Opens one with these headers; the status where it is refused.
+    /// Connects with these headers; returns the status if the server rejects the upgrade.
     pub(super) async fn open(address: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
         for (name, value) in headers {
@@ -34,17 +34,17 @@ impl Socket {
         match client_async(request, stream).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
-            // It asked for a protocol and got none.
+            // The client requested a subprotocol and the server selected none.
             Err(other) => panic!("{other}"),
         }
     }
 
-    /// Opens one of this protocol.
+    /// Connects with the graphql-transport-ws subprotocol.
     pub(super) async fn new(address: SocketAddr) -> Self {
         Self::open(address, &[("sec-websocket-protocol", "graphql-transport-ws")]).await.unwrap()
     }
 
-    /// Opens one for whoever has this secret.
+    /// Connects and authenticates with this secret.
     pub(super) async fn of(address: SocketAddr, secret: &str) -> Self {
         let mut socket = Self::new(address).await;
         let authorization = format!("Bearer {secret}");
@@ -61,7 +61,7 @@ impl Socket {
         let _ = self.0.send(message).await;
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(super) async fn hear(&mut self) -> Value {
         loop {
             match timeout(PATIENCE, self.0.next()).await.expect("a message in time").expect("a message").unwrap() {
@@ -72,7 +72,7 @@ impl Socket {
         }
     }
 
-    /// The code and reason that the server closes it with.
+    /// Returns the code and the reason of the server's close frame.
     pub(super) async fn closed(&mut self) -> (u16, String) {
         loop {
             match timeout(PATIENCE, self.0.next()).await.expect("an end in time") {
@@ -83,7 +83,7 @@ impl Socket {
         }
     }
 
-    /// Subscribes, and waits until the subscription is there: messages are obeyed one after another.
+    /// Subscribes, and waits until the subscription is active: the server handles messages in order.
     pub(super) async fn subscribe(&mut self, id: &str, base: &str) {
         self.ask(id, CHANGED, json!({"id": base})).await;
         self.say(json!({"type": "ping"})).await;
@@ -95,14 +95,14 @@ impl Socket {
         self.say(json!({"id": id, "type": "subscribe", "payload": payload})).await;
     }
 
-    /// The change that the next message tells.
+    /// Returns the change in the next message.
     async fn change(&mut self, id: &str) -> Value {
         let mut message = self.hear().await;
         assert_eq!((&message["id"], &message["type"]), (&json!(id), &json!("next")), "{message}");
         message["payload"]["data"]["memberbaseChanged"].take()
     }
 
-    /// The code that an operation is refused with.
+    /// Returns the error code of a rejected operation.
     async fn refused(&mut self, id: &str) -> String {
         let message = self.hear().await;
         assert_eq!((&message["id"], &message["type"]), (&json!(id), &json!("error")), "{message}");
@@ -136,7 +136,7 @@ async fn subscriptions_share_a_connection_and_end_one_by_one(
     ids(&writer, &two, &["y"]).await;
     assert_eq!(socket.change("b").await["memberbaseId"], two);
 
-    // The id is free again.
+    // The id can be used again.
     socket.subscribe("a", &one).await;
     ids(&writer, &one, &["z"]).await;
     assert_eq!(socket.change("a").await["created"], 1);

@@ -26,7 +26,7 @@ async fn a_schema_is_set_read_and_kept_from_changes_of_what_is_in_use(
     assert_eq!((&told["id"], &told["member_base_id"]), (&json!(base), &json!(base)));
     let get = admin.call("attribute.schema/get", json!({"member_base_id": base})).await;
     assert_eq!(get.json(), told);
-    // In the order in which it was set.
+    // The keys keep the order in which they were set.
     let text = String::from_utf8(get.body).unwrap();
     assert!(text.contains(schema), "{text}");
     let members = json!([{"ref": "a", "attributes": {"z": 1, "a": ["x"]}}]);
@@ -42,7 +42,7 @@ async fn a_schema_is_set_read_and_kept_from_changes_of_what_is_in_use(
     assert_eq!(failure(&absent), (404, "not_found".to_owned()));
 }
 
-/// The attributes of a member, as the list has them.
+/// Returns the attributes of a member as `member/list` shows them.
 async fn attributes_of(caller: &Caller, member: &Value) -> Value {
     let list = caller.called("member.attributes/list", json!({"member_id": member})).await;
     assert_eq!((&list["page"]["cursor"], &list["page"]["more"]), (&Value::Null, &json!(false)));
@@ -149,7 +149,7 @@ async fn attributes_are_deleted_by_member_by_key_or_all(
     assert_eq!(delete(json!({"delete_all": true})).await.json(), json!({"deleted": 9}), "nothing was gone");
 }
 
-/// A part at a time, each of 2,000.
+/// Deletion works in chunks of 2,000 members.
 #[rstest]
 #[tokio::test]
 async fn attributes_of_many_members_are_deleted_all_and_no_others(

@@ -1,4 +1,4 @@
-//! Attributes, put there past every rule of the product.
+//! Attribute schemas and attributes, written by SQL without the server's validation.
 
 use memberbase::{
     db::{Lock, Session},
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::Server;
 
 impl Server {
-    /// Changes rows by plain SQL.
+    /// Runs SQL that changes rows.
     pub async fn execute(&self, sql: &str) {
         let execute = async |session: Session| session.execute_unprepared(sql).await;
         self.app.db.write::<_, DbErr, _>(Lock::None, execute).await.unwrap();
     }
 
-    /// A new memberbase with this attribute schema, and members by their refs, each with a document or none.
+    /// Creates a memberbase with this attribute schema and with members, each a ref and its attributes (null for none).
     pub async fn memberbase_with(&self, schema: &[(&str, &str)], members: &[(&str, Value)]) -> String {
         let refs: Vec<_> = members.iter().map(|(reference, _)| *reference).collect();
         let base = self.memberbase_of(&refs).await;

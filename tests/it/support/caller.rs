@@ -1,4 +1,4 @@
-//! Whoever calls, and what they are answered.
+//! Callers of the API and the responses that they get.
 
 use axum::{
     Router,
@@ -9,14 +9,14 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-/// Someone with a token, or without.
+/// A client with a token or without one.
 #[derive(Clone)]
 pub struct Caller {
     router: Router,
     secret: Option<String>,
 }
 
-/// What came back.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -42,7 +42,7 @@ impl Caller {
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    /// Sends any request, with the caller's token. The answer's body is still to be heard.
+    /// Sends any request with the caller's token, and returns the response before its body is read.
     pub async fn open(&self, mut request: Request<Body>) -> Response<Body> {
         if let Some(secret) = &self.secret {
             request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {secret}").parse().unwrap());
@@ -50,7 +50,7 @@ impl Caller {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    /// Sends any request, with the caller's token.
+    /// Sends any request with the caller's token.
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let (head, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
@@ -59,32 +59,32 @@ impl Caller {
 }
 
 impl Answer {
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// The data of an answer without errors.
+    /// Returns the data, and asserts that there are no errors.
     pub fn data(&self) -> Value {
         let mut json = self.json();
         assert!(json.get("errors").is_none(), "{json}");
         json["data"].take()
     }
 
-    /// The first error of an answer that has one.
+    /// Returns the first error.
     pub fn error(&self) -> Value {
         let json = self.json();
         assert!(json["errors"][0].is_object(), "no error in {json}");
         json["errors"][0].clone()
     }
 
-    /// The code of the first error.
+    /// Returns the code of the first error.
     pub fn code(&self) -> String {
         self.error()["extensions"]["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The message of the first error.
+    /// Returns the message of the first error.
     pub fn message(&self) -> String {
         self.error()["message"].as_str().unwrap_or_default().to_owned()
     }

@@ -1,10 +1,10 @@
-//! Rows of what belongs to members, and calls that upsert them: one body for all kinds.
+//! Rows of children of members and calls that upsert them, for all types.
 
 use serde_json::{Value, json};
 
 use super::{Answer, Caller};
 
-/// What belongs to a member.
+/// A type of children of members.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Clips,
@@ -19,7 +19,7 @@ impl Kind {
         format!("{self:?}")
     }
 
-    /// The name of the field with the rows.
+    /// Returns the name of the field with the rows.
     pub fn field(self) -> &'static str {
         match self {
             Clips => "clips",
@@ -28,7 +28,7 @@ impl Kind {
         }
     }
 
-    /// The name of the field with the ids.
+    /// Returns the name of the field with the ids.
     fn ids(self) -> String {
         format!("{}Ids", self.field().trim_end_matches('s'))
     }
@@ -41,7 +41,7 @@ impl Kind {
         }
     }
 
-    /// A row of the member with this ref, with this key, and with `value` in a field that can change.
+    /// Returns a row for the member with this ref, with this key, and with `value` in a mutable field.
     pub fn row(self, member: &str, key: &str, value: u32) -> Value {
         match self {
             Clips => json!({"memberRef": member, "dealId": key, "creativeId": format!("c{value}")}),
@@ -55,7 +55,7 @@ impl Kind {
 }
 
 impl Caller {
-    /// Upserts rows of a kind; the answer has ids, results and summary.
+    /// Upserts rows; selects ids, results and summary.
     pub async fn upsert_owned(&self, kind: Kind, base: &str, rows: Value, options: Value) -> Answer {
         let mut input = json!({"memberbaseId": base, kind.field(): rows});
         for (key, value) in options.as_object().unwrap() {
@@ -70,12 +70,12 @@ impl Caller {
         self.ask(&query, json!({"input": input})).await
     }
 
-    /// The payload of a call that has to succeed.
+    /// Upserts rows, asserts success and returns the payload.
     pub async fn owned(&self, kind: Kind, base: &str, rows: Value) -> Value {
         self.owned_with(kind, base, rows, json!({})).await
     }
 
-    /// The same with options.
+    /// Upserts rows with options, asserts success and returns the payload.
     pub async fn owned_with(&self, kind: Kind, base: &str, rows: Value, options: Value) -> Value {
         let mut payload =
             self.upsert_owned(kind, base, rows, options).await.data()[format!("bulkUpsert{}", kind.plural())].take();

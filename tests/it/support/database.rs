@@ -8,20 +8,20 @@ use std::{
 use memberbase::db::Settings;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-/// Which database a test runs on.
+/// The database that a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     Sqlite,
     Postgres,
 }
 
-/// What a database is kept in; a file goes when this is dropped, the cluster goes after all tests.
-pub struct Storage(#[expect(dead_code, reason = "kept until the end")] Option<tempfile::TempDir>);
+/// Keeps a database until it is dropped: it deletes the folder of a file; the cluster is deleted after all tests.
+pub struct Storage(#[expect(dead_code, reason = "deletes the folder on drop")] Option<tempfile::TempDir>);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Database {
-    /// A fresh one, and few connections to it.
+    /// Creates a database, and returns its settings with a small pool.
     pub async fn make(self) -> (Settings, Storage) {
         let (url, folder) = match self {
             Self::Sqlite => {
@@ -35,7 +35,7 @@ impl Database {
     }
 }
 
-/// The URL of the cluster.
+/// Returns the URL of the cluster.
 pub fn cluster() -> String {
     std::env::var("MEMBERBASE_TEST_POSTGRES_URL")
         .expect("MEMBERBASE_TEST_POSTGRES_URL is not set: run the tests by `make test`")

@@ -1,4 +1,4 @@
-//! A stream of server-sent events, as a client hears it.
+//! A client of a stream of server-sent events.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use tokio::time::timeout;
 
 use super::{Answer, Caller};
 
-/// How long an event may take. The machine that runs the tests may be busy.
+/// The time limit for an event, generous because the machine that runs the tests may be busy.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is subscribed to.
+/// A subscription to all fields of a change.
 pub const CHANGED: &str = "subscription($id: ID!) { memberbaseChanged(memberbaseId: $id) { memberbaseId \
     created updated deleted createdMemberIds updatedMemberIds deletedMemberIds truncated missed } }";
 
-/// What comes of a subscription, one after another.
+/// The events of a subscription.
 pub struct Events {
     body: BodyDataStream,
     text: String,
@@ -31,7 +31,7 @@ pub struct Events {
 pub struct Event(pub String, pub String);
 
 impl Caller {
-    /// Listens, or is answered why not.
+    /// Subscribes; returns the response if it is an error.
     pub async fn listen(&self, query: &str, variables: Value) -> Result<Events, Answer> {
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
@@ -47,7 +47,7 @@ impl Caller {
         Err(Answer { status: head.status, headers: head.headers, body })
     }
 
-    /// Listens to a memberbase from now on.
+    /// Subscribes to a memberbase, and waits until the subscription is active.
     pub async fn listen_to(&self, memberbase: &str) -> Events {
         let mut events = self.listen(CHANGED, json!({"id": memberbase})).await.unwrap();
         assert_eq!(events.first().await, None);
@@ -56,19 +56,19 @@ impl Caller {
 }
 
 impl Events {
-    /// Those of an answer.
+    /// Reads the events of a response.
     pub fn of(response: Response<Body>) -> Self {
         Self { body: response.into_body().into_data_stream(), text: String::new() }
     }
 
-    /// The first event where it is there at once; none where the stream has begun and nothing happened.
+    /// Returns the first event, or `None` if the stream began with a comment.
     pub async fn first(&mut self) -> Option<Event> {
         self.block().await.and_then(|block| event(&block))
     }
 
-    /// The next event; none where the stream has ended.
+    /// Returns the next event, or `None` if the stream has ended.
     pub async fn next(&mut self) -> Option<Event> {
-        // Comments come all the time, and are no event.
+        // Comments arrive in intervals and are not events.
         let event = async {
             loop {
                 let block = self.block().await?;
@@ -80,7 +80,7 @@ impl Events {
         timeout(PATIENCE, event).await.expect("an event in time")
     }
 
-    /// The next change.
+    /// Returns the next change.
     pub async fn change(&mut self) -> Value {
         let event = self.next().await.expect("an event");
         let mut answer = event.answer();
@@ -88,7 +88,7 @@ impl Events {
         answer["data"]["memberbaseChanged"].take()
     }
 
-    /// The lines up to an empty one.
+    /// Returns the lines up to an empty one.
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -102,7 +102,7 @@ impl Events {
     }
 }
 
-/// None for a comment.
+/// Parses an event; returns `None` for a comment.
 fn event(block: &str) -> Option<Event> {
     let name = block.lines().find_map(|line| line.strip_prefix("event: "))?;
     let data: Vec<_> = block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
@@ -110,13 +110,13 @@ fn event(block: &str) -> Option<Event> {
 }
 
 impl Event {
-    /// What an event `next` tells.
+    /// Returns the response in a `next` event.
     pub fn answer(&self) -> Value {
         assert_eq!(self.0, "next", "{}", self.1);
         serde_json::from_str(&self.1).unwrap()
     }
 
-    /// Whether it says that nothing more comes.
+    /// Returns whether this is a `complete` event.
     pub fn is_complete(&self) -> bool {
         self.0 == "complete" && self.1.is_empty()
     }

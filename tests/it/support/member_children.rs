@@ -1,4 +1,4 @@
-//! What belongs to members, put there past every rule of the product.
+//! Children of members, written by SQL without the server's validation.
 
 use memberbase::{
     db::{ArrayColumn, ArrayTable, Lock, ScalarBind},
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Server;
 
-/// What reads the ids of each kind of one memberbase.
+/// The tables of the children.
 pub const TABLES: [&str; 3] = ["clip", "stamp_collection", "\"transaction\""];
 
 const INSERTS: [&str; 3] = [
@@ -24,8 +24,8 @@ const INSERTS: [&str; 3] = [
 ];
 
 impl Server {
-    /// Gives each of these members so many of each of [`TABLES`], the n-th named `{place of the member}-{n}`; three
-    /// transactions at a time are of the same second.
+    /// Inserts this number of rows into each of [`TABLES`] for each member. The n-th key is `{index of the member}-{n}`;
+    /// three transactions at a time have the same second.
     pub async fn give(&self, base: &str, members: &[String], counts: [usize; 3]) {
         let base = MemberbaseId::parse(base).unwrap().uuid();
         for (sql, count) in INSERTS.iter().zip(counts).filter(|(_, count)| *count > 0) {
@@ -51,7 +51,7 @@ impl Server {
         }
     }
 
-    /// How many rows there are of each of [`TABLES`], in all memberbases.
+    /// Returns the number of rows in each of [`TABLES`].
     pub async fn member_children(&self) -> [i64; 3] {
         let mut counts = [0; 3];
         for (table, count) in TABLES.iter().zip(&mut counts) {
@@ -60,7 +60,7 @@ impl Server {
         counts
     }
 
-    /// A memberbase of so many members, and their ids.
+    /// Creates a memberbase with `count` members, and returns its id and theirs.
     pub async fn base_of(&self, count: usize) -> (String, Vec<String>) {
         let base = self.memberbase("some").await;
         let refs: Vec<_> = (0..count).map(|n| format!("ref-{n:04}")).collect();

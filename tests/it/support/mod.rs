@@ -1,4 +1,4 @@
-//! A server in process, and the kinds of people who call it.
+//! A server in process, and kinds of callers.
 
 mod attributes;
 mod caller;
@@ -35,30 +35,30 @@ use sqlx::{Connection, PgConnection, Row};
 use tokio::{net::TcpListener, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// A server with a database of its own, which goes with it.
+/// A server with a database of its own, which is deleted with it.
 pub struct Server {
     pub app: App,
     pub settings: Settings,
-    /// The mutations under way.
+    /// The running mutations.
     pub tasks: TaskTracker,
-    /// Cancelled, it stops.
+    /// Stops the server when it is cancelled.
     pub stopping: CancellationToken,
     router: axum::Router,
     _storage: Option<database::Storage>,
 }
 
 impl Server {
-    /// A fresh server.
+    /// Starts a server on a fresh database.
     pub async fn start(database: Database) -> Self {
         Self::with(database, Limits::default()).await
     }
 
-    /// A fresh server with limits of its own.
+    /// Starts a server with these limits on a fresh database.
     pub async fn with(database: Database, limits: Limits) -> Self {
         Self::with_options(database, limits, |api| api, Options::default()).await
     }
 
-    /// A fresh server with a door of its own.
+    /// Starts a server with these limits, a changed API and these HTTP options on a fresh database.
     pub async fn with_options(
         database: Database,
         limits: Limits,
@@ -86,7 +86,7 @@ impl Server {
         Self { app, settings, tasks, stopping, router: http::router(service), _storage: storage }
     }
 
-    /// Another server on the same database. The two tell each other what they commit, until they stop.
+    /// Starts another server on the same database. The two notify each other of changes until they stop.
     pub async fn second_server(&self) -> Self {
         let limits = (*self.app.limits).clone();
         let other = Self::on(self.settings.clone(), None, limits, |api| api, Options::default()).await;
@@ -97,7 +97,7 @@ impl Server {
         other
     }
 
-    /// Listens on a port, until it stops.
+    /// Listens on a port until the server stops.
     pub async fn listen(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -105,7 +105,7 @@ impl Server {
         address
     }
 
-    /// The first column of what a statement answers, past every rule of the product.
+    /// Runs a query on the database and returns its first column.
     pub async fn column<T: TryGetable>(&self, sql: &str) -> Vec<T> {
         let session = self.app.db.read().await.unwrap();
         let statement = Statement::from_string(self.app.db.backend(), sql);
@@ -121,8 +121,8 @@ impl Server {
         rows.iter().map(|row| row.try_get::<String>("", "detail").unwrap()).collect::<Vec<_>>().join("\n")
     }
 
-    /// What PostgreSQL counted in this row of its statistics. The server has no connection any more after it: a backend hands
-    /// in its counts at its end at the latest.
+    /// Returns a row of PostgreSQL's statistics. Closes the server's connections first, because a backend reports its
+    /// counts when it ends at the latest.
     pub async fn counted(&self, sql: &str) -> Vec<i64> {
         self.app.db.close().await;
         let mut connection = PgConnection::connect(&self.settings.url).await.unwrap();
@@ -135,32 +135,32 @@ impl Server {
         (0..row.len()).map(|place| row.get(place)).collect()
     }
 
-    /// How many members there are, in all memberbases.
+    /// Returns the number of members in all memberbases.
     pub async fn members(&self) -> i64 {
         self.column("SELECT count(*) FROM member").await[0]
     }
 
-    /// Nobody known.
+    /// A caller without a token.
     pub fn anonymous(&self) -> Caller {
         Caller::new(self.router.clone(), None)
     }
 
-    /// Who may do everything.
+    /// A caller that may do everything.
     pub async fn admin(&self) -> Caller {
         self.caller(Access::Admin, None).await
     }
 
-    /// Who may write everywhere.
+    /// A caller that may write everywhere.
     pub async fn writer(&self) -> Caller {
         self.caller(Access::Write, None).await
     }
 
-    /// Who may read everywhere.
+    /// A caller that may read everywhere.
     pub async fn reader(&self) -> Caller {
         self.caller(Access::Read, None).await
     }
 
-    /// Who has this access to one memberbase.
+    /// A caller with this access to one memberbase.
     pub async fn bound(&self, access: Access, memberbase: &str) -> Caller {
         self.caller(access, Some(MemberbaseId::parse(memberbase).unwrap())).await
     }
@@ -169,7 +169,7 @@ impl Server {
         Caller::new(self.router.clone(), Some(self.token(access, memberbase, None).await.1))
     }
 
-    /// The id and the secret of a new token.
+    /// Creates a token, and returns its id and its secret.
     pub async fn token(
         &self,
         access: Access,
@@ -181,17 +181,17 @@ impl Server {
         (token.id, secret.expose().to_owned())
     }
 
-    /// Someone who carries this secret.
+    /// A caller with this secret.
     pub fn with_secret(&self, secret: &str) -> Caller {
         Caller::new(self.router.clone(), Some(secret.to_owned()))
     }
 
-    /// What is permitted in a memberbase to whoever runs the server.
+    /// Returns the operator's scope for a memberbase.
     pub fn scope(&self, memberbase: &str) -> Scope {
         access::Caller::operator().authorize(MemberbaseId::parse(memberbase).unwrap(), Access::Read).unwrap()
     }
 
-    /// How the database carries a statement out, as text: PostgreSQL whatever its values are.
+    /// Returns the query plan of a statement as text; on PostgreSQL the generic plan, without the values.
     pub async fn explain(&self, statement: &impl QueryTrait) -> String {
         let session = self.app.db.read().await.unwrap();
         let mut statement = statement.build(self.app.db.backend());
@@ -210,14 +210,14 @@ impl Server {
         rows.iter().map(|row| row.try_get::<String>("", "QUERY PLAN").unwrap()).collect::<Vec<_>>().join("\n")
     }
 
-    /// A new memberbase.
+    /// Creates a memberbase.
     pub async fn memberbase(&self, name: &str) -> String {
         let query = "mutation($name: String!) { createMemberbase(input: {name: $name}) { memberbase { id } } }";
         let answer = self.admin().await.ask(query, json!({"name": name})).await;
         answer.data()["createMemberbase"]["memberbase"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// A new memberbase with these members.
+    /// Creates a memberbase with these members.
     pub async fn memberbase_of(&self, refs: &[&str]) -> String {
         let base = self.memberbase("of some").await;
         self.writer().await.upsert(&base, refs).await.data();
@@ -226,13 +226,13 @@ impl Server {
 }
 
 impl Caller {
-    /// Upserts members by their refs; the answer has ids, results and summary.
+    /// Upserts members by their refs; selects ids, results and summary.
     pub async fn upsert(&self, memberbase: &str, refs: &[&str]) -> Answer {
         let members: Vec<Value> = refs.iter().map(|reference| json!({"ref": reference})).collect();
         self.upsert_with(json!({"memberbaseId": memberbase, "members": members})).await
     }
 
-    /// Upserts with the whole input.
+    /// Upserts members with this input.
     pub async fn upsert_with(&self, input: Value) -> Answer {
         let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
             memberIds results { index ref id outcome error { code message path } } \
@@ -240,7 +240,7 @@ impl Caller {
         self.ask(query, json!({"input": input})).await
     }
 
-    /// Deletes with the whole input.
+    /// Deletes members with this input.
     pub async fn delete_with(&self, input: Value) -> Answer {
         let query = "mutation($input: DeleteMembersInput!) { deleteMembers(input: $input) { \
             deletedMemberIds notFoundMemberIds notFoundRefs deleted { members attributes clips stampCollections transactions } } }";
@@ -248,7 +248,7 @@ impl Caller {
     }
 }
 
-/// The id of a memberbase that never was.
+/// Returns the id of a memberbase that does not exist.
 pub fn missing_memberbase_id() -> String {
     MemberbaseId::from_uuid(uuid::Uuid::now_v7()).to_string()
 }

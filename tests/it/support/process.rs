@@ -1,4 +1,4 @@
-//! A server in a process of its own, over sockets: what can be killed, starved and told to stop.
+//! A server in a process of its own, over sockets, so that tests can kill it, starve it and stop it.
 
 use std::{
     fs::File,
@@ -24,31 +24,31 @@ use super::{
 
 const BINARY: &str = env!("CARGO_BIN_EXE_memberbase");
 
-/// How long a server may take to start. The machine that runs the tests may be busy.
+/// The time limit for a start, generous because the machine that runs the tests may be busy.
 const START: Duration = Duration::from_secs(30);
 
-/// A database, and the servers that are started on it one after another.
+/// A database, and the options of the servers that are started on it.
 pub struct Site {
     settings: Settings,
     options: Vec<String>,
-    /// The most that a file may hold that a server writes, in blocks of 512 bytes.
+    /// The maximum size of a file that a server writes, in blocks of 512 bytes.
     file_limit: Option<u32>,
     folder: tempfile::TempDir,
     _storage: Storage,
     secret: String,
 }
 
-/// A server that runs. It is killed when this is dropped.
+/// A running server, which is killed on drop.
 pub struct Process {
     child: Child,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: String,
     log: PathBuf,
-    /// Who may do everything.
+    /// A client that may do everything.
     pub admin: Client,
 }
 
-/// Who sends requests to a server that runs, each by a connection of its own.
+/// A client of a running server, with a new connection for each request.
 #[derive(Clone)]
 pub struct Client {
     address: String,
@@ -56,7 +56,7 @@ pub struct Client {
 }
 
 impl Site {
-    /// A fresh database with its tables and a token.
+    /// Creates a migrated database with a token.
     pub async fn new(database: Database) -> Self {
         let (settings, storage) = database.make().await;
         let folder = tempfile::tempdir().unwrap();
@@ -70,41 +70,40 @@ impl Site {
         Self { settings, options: Vec::new(), file_limit: None, folder, _storage: storage, secret }
     }
 
-    /// The same, whose servers get these options.
+    /// Sets options of the servers.
     pub fn with_options(self, options: &[&str]) -> Self {
         Self { options: options.iter().map(|&option| option.to_owned()).collect(), ..self }
     }
 
-    /// The same, whose servers can't write a file further than so many KiB.
+    /// Limits the size of the files that servers write.
     pub fn with_file_limit(self, kib: u32) -> Self {
         Self { file_limit: Some(kib * 2), ..self }
     }
 
-    /// The same, whose servers connect with a password, which the cluster does not ask for (PostgreSQL).
+    /// Makes servers connect with a password, which the cluster does not require (PostgreSQL).
     pub fn with_password(mut self, password: &str) -> Self {
         self.settings.url = self.settings.url.replacen('@', &format!(":{password}@"), 1);
         self
     }
 
-    /// The same, whose servers may read the file and not write it (SQLite).
+    /// Makes servers open the database file read-only (SQLite).
     pub fn with_read_only_file(mut self) -> Self {
         self.settings.url.push_str("?mode=ro");
         self
     }
 
-    /// Starts a server.
     pub async fn start(&self) -> Process {
         self.start_beside("log").await
     }
 
-    /// Starts a server, beside one that runs, whose log has this name.
+    /// Starts a server with a log file of this name, so that several can run.
     pub async fn start_beside(&self, log: &str) -> Process {
         let log = self.folder.path().join(log);
         let file = File::create(&log).unwrap();
         let mut command = match self.file_limit {
             None => Command::new(BINARY),
             Some(blocks) => {
-                // Without the trap the system would end the process. What is ignored stays so beyond exec.
+                // Without the trap the signal would kill the process. Ignored signals stay ignored after exec.
                 let mut shell = Command::new("sh");
                 shell.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$@\""), "sh", BINARY]);
                 shell
@@ -123,7 +122,7 @@ impl Site {
             let log = process.log();
             assert!(process.child.try_wait().unwrap().is_none() && start.elapsed() < START, "no server: {log}");
             let url = log.lines().find_map(|line| line.strip_prefix("listening on http://")).unwrap_or_default();
-            // The line may be half there.
+            // The line may be incomplete.
             if log.contains(&format!("{url}\n")) {
                 process.address = url.to_owned();
             }
@@ -133,7 +132,7 @@ impl Site {
         process
     }
 
-    /// Waits until the database is no longer at work for a server that is gone.
+    /// Waits until a killed server has no sessions in the database any more.
     pub async fn settle(&self) {
         if self.settings.url.starts_with("postgres") {
             let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", self.name());
@@ -149,13 +148,13 @@ impl Site {
         }
     }
 
-    /// Cuts every connection to the database (PostgreSQL).
+    /// Terminates every connection to the database (PostgreSQL).
     pub async fn cut(&self) {
         let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name());
         sqlx::query(AssertSqlSafe(sql)).execute(&mut root().await).await.unwrap();
     }
 
-    /// Lets nobody write any more, or again (PostgreSQL).
+    /// Makes the database read-only or writable for new connections (PostgreSQL).
     pub async fn read_only(&self, whether: bool) {
         let sql = format!("ALTER DATABASE {} SET default_transaction_read_only = {whether}", self.name());
         sqlx::query(AssertSqlSafe(sql)).execute(&mut root().await).await.unwrap();
@@ -171,22 +170,21 @@ async fn root() -> PgConnection {
 }
 
 impl Process {
-    /// What it has written so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
     }
 
-    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it still runs.
+    /// Returns whether the process is running.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// `kill -9`.
+    /// Sends SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -197,7 +195,7 @@ impl Process {
         assert!(Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap().success());
     }
 
-    /// How it ended, where it did so in this time.
+    /// Waits for the end of the process, and returns its status, or `None` after this time.
     pub async fn ended(&mut self, time: Duration) -> Option<ExitStatus> {
         let start = Instant::now();
         loop {
@@ -209,7 +207,7 @@ impl Process {
         }
     }
 
-    /// A line of what the system says of its memory, in MiB.
+    /// Returns a line of `/proc/PID/status` that counts memory, in MiB.
     pub fn memory(&self, line: &str) -> u64 {
         let status = std::fs::read_to_string(Path::new("/proc").join(self.id().to_string()).join("status")).unwrap();
         let line = status.lines().find_map(|text| text.strip_prefix(line)).unwrap();
@@ -225,12 +223,12 @@ impl Drop for Process {
 }
 
 impl Client {
-    /// The secret of its token.
+    /// Returns the secret of its token.
     pub fn secret(&self) -> &str {
         &self.secret
     }
 
-    /// The head of a POST of JSON, up to its body.
+    /// Returns the head of a POST of JSON.
     pub fn head(&self, path: &str, more: &str) -> String {
         let Self { address, secret } = self;
         format!(
@@ -239,38 +237,37 @@ impl Client {
         )
     }
 
-    /// A POST of JSON.
+    /// Returns a POST of JSON.
     pub fn request(&self, path: &str, body: &str) -> String {
         self.head(path, &format!("Content-Length: {}\r\n", body.len())) + body
     }
 
-    /// Sends JSON.
+    /// Sends JSON by POST.
     pub async fn post(&self, path: &str, body: &str) -> Result<Answer, String> {
         self.send(self.request(path, body).as_bytes()).await
     }
 
-    /// Asks whether the server is ready.
     pub async fn ready(&self) -> Answer {
         let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
         self.send(request.as_bytes()).await.unwrap()
     }
 
-    /// Sends a GraphQL request.
+    /// Sends a GraphQL request by POST.
     pub async fn ask(&self, query: &str, variables: Value) -> Result<Answer, String> {
         self.post("/graphql", &json!({"query": query, "variables": variables}).to_string()).await
     }
 
-    /// Sends a GraphQL request that has to succeed.
+    /// Sends a GraphQL request, asserts success and returns the data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
         self.ask(query, variables).await.unwrap().data()
     }
 
-    /// Sends these bytes by a new connection, and hears the answer out. What is not a whole answer is an error.
+    /// Sends these bytes over a new connection and reads the response. An incomplete response is an error.
     pub async fn send(&self, bytes: &[u8]) -> Result<Answer, String> {
         self.send_all(bytes, false).await
     }
 
-    /// The same, and says, or does not, that nothing more comes.
+    /// Sends these bytes, and shuts down the sending side of the connection if `closes`.
     pub async fn send_all(&self, bytes: &[u8], closes: bool) -> Result<Answer, String> {
         let mut stream = self.connect().await?;
         let (mut reader, mut writer) = stream.split();
@@ -278,12 +275,12 @@ impl Client {
             writer.write_all(bytes).await?;
             if closes { writer.shutdown().await } else { Ok(()) }
         };
-        // The server may answer before it has heard all, and close; what it said then counts.
+        // The server may respond and close before it has read everything; the response counts.
         let (_, answer) = tokio::join!(write, hear(&mut reader));
         answer
     }
 
-    /// Sends these bytes; the answer is still to be heard.
+    /// Sends these bytes, and returns the connection to read the response from.
     pub async fn upload(&self, bytes: &[u8]) -> Result<TcpStream, String> {
         let mut stream = self.connect().await?;
         stream.write_all(bytes).await.map_err(|error| format!("the connection broke: {error}"))?;
@@ -294,20 +291,20 @@ impl Client {
         TcpStream::connect(&self.address).await.map_err(|error| format!("no connection: {error}"))
     }
 
-    /// Sends a request and hangs up so much later, whether there is an answer or not.
+    /// Sends a request and disconnects after this time, with or without a response.
     pub async fn abandon(&self, body: &str, after: Duration) {
         let _ = timeout(after, self.post("/graphql", body)).await;
     }
 }
 
-/// Hears an answer out, to the end of the connection.
+/// Reads a response up to the end of the connection.
 pub async fn hear(stream: &mut (impl AsyncRead + Unpin)) -> Result<Answer, String> {
     let mut heard = Vec::new();
     stream.read_to_end(&mut heard).await.map_err(|error| format!("the connection broke: {error}"))?;
     parse(&heard).ok_or_else(|| format!("half an answer: {}", String::from_utf8_lossy(&heard)))
 }
 
-/// A whole answer whose length its head says.
+/// Parses a complete response with a Content-Length.
 fn parse(heard: &[u8]) -> Option<Answer> {
     let end = heard.windows(4).position(|window| window == b"\r\n\r\n")?;
     let mut lines = std::str::from_utf8(&heard[..end]).ok()?.split("\r\n");

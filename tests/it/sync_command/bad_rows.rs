@@ -1,4 +1,4 @@
-//! Rows that are not to be stored.
+//! Files with bad rows.
 
 use rstest::rstest;
 use serde_json::json;
@@ -74,10 +74,10 @@ async fn where_a_row_is_about_nobody_can_tell_whom_nobody_is_deleted(
     assert_eq!(bench.syncs().await, ["ABANDONED"; 2]);
 }
 
-/// A run that deletes every missing member.
+/// The options of a run that deletes all missing members.
 const MIRROR: [&str; 4] = ["--delete-missing", "--max-deleted-percent", "100", "--json"];
 
-/// A less strict reader merges or splits these records.
+/// A lenient CSV reader would merge or split these records.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_is_not_csv_deletes_nobody(
@@ -112,7 +112,7 @@ async fn a_record_that_is_not_csv_deletes_nobody(
     assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
     let listed = std::fs::read_to_string(&rejects).unwrap();
     assert!(listed.contains(&format!("\n{line},,,INVALID_VALUE,\"not CSV: {why}")), "{listed}");
-    // Without a deletion the other rows are the result.
+    // Without a deletion the valid rows are stored.
     let ran = bench.sync(&file, &["--json", "--on-error", "skip"]);
     assert_eq!((ran.counts(3)[2], ran.counts(3)[3]), (good, 1), "{ran:?}");
     assert_eq!(bench.syncs().await, ["ABANDONED"; 4]);
@@ -130,7 +130,7 @@ async fn a_row_without_a_usable_ref_deletes_nobody(
     let text = match format {
         "csv" => format!("ref,plan\nlena,family\n{reference},single\n"),
         "ndjson" => format!("{{\"ref\":\"lena\"}}\n{}\n", json!({"ref": reference})),
-        // An empty line is no row; a return within a line may be several refs.
+        // An empty line is not a row; a carriage return within a line may separate several refs.
         _ if reference.is_empty() => "lena\nmara\rnoor\n".to_owned(),
         _ => format!("lena\n{reference}\n"),
     };

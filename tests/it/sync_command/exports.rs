@@ -1,4 +1,4 @@
-//! What `export` writes, `sync` reads back.
+//! Round trips: `sync` reads what `export` writes.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{ATTRIBUTES, Bench};
 use crate::support::Database;
 
-/// Members that a careless writer or reader of files would spoil.
+/// Members with values that careless readers and writers of files would change.
 fn nasty() -> Vec<Value> {
     let text = |text: &str| json!({"plan": text});
     let attributes = [
@@ -81,7 +81,7 @@ async fn what_export_writes_changes_nothing_when_it_is_read(
         let ran = bench.sync(&file, &["--json", "--batch-size", "4", "--delete-missing"]);
         assert_eq!(ran.counts(0), [0, 0, rows.len() as u64, 0, 0], "{name}: {ran:?}");
         assert_eq!(bench.members().await, before);
-        // Into an empty memberbase it brings the same.
+        // Into an empty memberbase it creates the same members.
         let copy = bench.server.memberbase(name).await;
         bench.declare(&copy, &schema).await;
         let ran = bench.local("sync", &[file.to_str().unwrap(), "--memberbase", &copy, "--json"]);

@@ -1,4 +1,4 @@
-//! What a file may look like.
+//! Formats and compressions of files, and options.
 
 use rstest::rstest;
 use serde_json::json;
@@ -115,7 +115,7 @@ async fn a_memberbase_is_found_by_its_name(#[values(Database::Sqlite, Database::
     named("Writers", &["--create"]).told(1, "several memberbases are called \"Writers\"");
 }
 
-/// The most memory that a run takes, in KiB.
+/// Returns the peak memory of a run, in KiB.
 #[cfg(target_os = "linux")]
 fn peak(bench: &Bench, lines: usize) -> u64 {
     let text: String = (0..lines).map(|line| format!("a-reference-of-some-length-{line:010}\n")).collect();
@@ -137,9 +137,9 @@ fn peak(bench: &Bench, lines: usize) -> u64 {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_does_not_grow_with_the_file() {
-    // SQLite's own caches fill in this process, up to their size.
+    // Fills SQLite's page caches in this process up to their limit.
     let bench = Bench::new(Database::Postgres).await;
     let (small, large) = (peak(&bench, 20_000), peak(&bench, 200_000));
-    // 180,000 refs more are 7 MB as text alone.
+    // 180,000 more refs are 7 MB of text.
     assert!(small > 0 && large < small + small / 4 + 8 * 1024, "{small} KiB, then {large} KiB");
 }

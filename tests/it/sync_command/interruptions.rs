@@ -1,4 +1,4 @@
-//! A run that does not come to its end deletes nobody.
+//! Interrupted runs, which delete no member.
 
 use rstest::rstest;
 
@@ -8,7 +8,7 @@ use crate::support::Database;
 const MIRROR: [&str; 7] =
     ["--format", "lines", "--delete-missing", "--max-deleted-percent", "100", "--batch-size", "1"];
 
-/// A run that has stored a member of its own and waits for more.
+/// Starts a run that has stored one member and waits for more input.
 async fn under_way(bench: &Bench, more: &[&str]) -> std::process::Child {
     let members = bench.server.members().await;
     let mut child = bench.begin(&[&MIRROR[..], more].concat());
@@ -26,7 +26,7 @@ async fn a_signal_abandons_the_sync(
     let bench = Bench::of(database, 20).await;
     let child = under_way(&bench, &["--json"]).await;
     signal(&child, name);
-    // Its stdin is still open: it does not wait for the end of that.
+    // Stdin is still open: the command does not wait for its end.
     let ran = ended(child);
     ran.told(1, "interrupted: the sync is abandoned and nobody was deleted");
     assert_eq!((ran.counts(1), ran.summary(1)["complete"].as_bool()), ([1, 0, 0, 0, 0], Some(false)));

@@ -1,4 +1,4 @@
-//! The commands against a server.
+//! The commands with `--server`.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ struct Process {
 }
 
 impl Process {
-    /// On a free port.
+    /// Starts it on a free port.
     fn start(bench: &Bench) -> Self {
         Self::on(bench, "127.0.0.1:0")
     }
@@ -101,7 +101,7 @@ async fn who_may_not_is_refused_and_the_token_is_not_told() {
     assert_eq!(bench.server.members().await, 3);
 }
 
-/// A run that has stored a member of its own and waits for more.
+/// Starts a run that has stored one member and waits for more input.
 async fn under_way(bench: &Bench, process: &Process, token: &str, retry_for: &str) -> Child {
     let arguments = ["sync", "-", "--format", "lines", "--memberbase", &bench.base, "--url", &process.url];
     let rules = ["--delete-missing", "--max-deleted-percent", "100", "--batch-size", "1", "--retry-for", retry_for];

@@ -1,4 +1,4 @@
-//! What becomes of members that are not in the file, and what a dry run shows.
+//! Members that are missing from the file, and dry runs.
 
 use rstest::rstest;
 use serde_json::json;

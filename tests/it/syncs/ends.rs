@@ -1,4 +1,4 @@
-//! How a sync ends: by a commit, by being abandoned, or by its time.
+//! The end of a sync: commit, abandonment and expiry.
 
 use memberbase::types::{Limits, SyncLimits};
 use rstest::rstest;
@@ -46,7 +46,7 @@ async fn a_sync_past_its_time_is_expired_and_blocks_nobody(
         assert_eq!(marks(&server).await, 1);
         found
     };
-    // It ends for good with whatever comes first, and its figures stay as they were.
+    // The first end is final, and the counts stay as they were.
     let found = expired().await;
     let sync = found["id"].as_str().unwrap();
     assert_eq!(writer.try_commit(sync, delete_all()).await.code(), "CONFLICT");

@@ -1,4 +1,4 @@
-//! Whom an upsert marks as seen.
+//! Which members an upsert marks as seen.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ async fn every_row_that_names_a_member_marks_it(
     upsert(json!([{"ref": "skipped"}]), "INSERT_ONLY").await;
     upsert(json!([{"ref": "nobody"}]), "UPDATE_ONLY").await;
     assert_eq!(figures(&writer.sync(&sync).await), (6, 1));
-    // A refused call stored nothing else.
+    // The rejected call stored nothing but the marks.
     let changed = if server.app.db.backend() == sea_orm::DbBackend::Sqlite { "attributes" } else { "attributes::text" };
     let changed = format!("SELECT count(*) FROM member WHERE {changed} IS NOT NULL");
     let expected = if on_error == "REJECT_BATCH" { 0 } else { 2 };
@@ -62,7 +62,7 @@ async fn a_refused_call_of_a_sync_marks_and_creates_nobody(
     assert_eq!((figures(&writer.sync(&sync).await), server.members().await), ((2, 0), 2));
 }
 
-/// Of many refs a few are looked up first, to tell whether all are new.
+/// In large calls a few refs are looked up first, to probe whether all are new.
 #[rstest]
 #[tokio::test]
 async fn a_refused_call_that_seems_to_be_of_new_members_marks_who_is_there(
