@@ -9,31 +9,31 @@ use memberbase::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
 const FIELDS: &str = "id description access memberbaseId createdAt expiresAt lastUsedAt revokedAt";
 
 impl Caller {
-    async fn create_token(&self, input: Value) -> Answer {
+    async fn create_token(&self, input: Value) -> ApiResponse {
         let query = format!(
             "mutation($input: CreateApiTokenInput!) {{ createApiToken(input: $input) {{ secret apiToken {{ {FIELDS} }} }} }}"
         );
-        self.ask(&query, json!({"input": input})).await
+        self.graphql(&query, json!({"input": input})).await
     }
 
-    async fn current_token(&self) -> Answer {
-        self.ask(&format!("{{ currentApiToken {{ {FIELDS} }} }}"), json!({})).await
+    async fn current_token(&self) -> ApiResponse {
+        self.graphql(&format!("{{ currentApiToken {{ {FIELDS} }} }}"), json!({})).await
     }
 
-    async fn revoke_token(&self, id: &Value) -> Answer {
+    async fn revoke_token(&self, id: &Value) -> ApiResponse {
         let query = "mutation($id: ID!) { revokeApiToken(input: {apiTokenId: $id}) { apiToken { id revokedAt } } }";
-        self.ask(query, json!({"id": id})).await
+        self.graphql(query, json!({"id": id})).await
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_token_is_made_used_listed_and_revoked(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn token_is_created_used_listed_and_revoked(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let admin = server.admin().await;
     let input = json!({"description": "nightly", "access": "WRITE", "expiresAt": "2100-01-01T01:00:00+01:00"});
@@ -47,7 +47,7 @@ async fn a_token_is_made_used_listed_and_revoked(#[values(Database::Sqlite, Data
     let user = server.with_secret(secret);
     assert_eq!(user.current_token().await.data()["currentApiToken"]["id"], token["id"]);
     assert_eq!(user.create_token(json!({"description": "x", "access": "READ"})).await.code(), "FORBIDDEN");
-    let list = admin.ask(&format!("{{ apiTokens {{ totalCount nodes {{ {FIELDS} }} }} }}"), json!({})).await;
+    let list = admin.graphql(&format!("{{ apiTokens {{ totalCount nodes {{ {FIELDS} }} }} }}"), json!({})).await;
     assert!(!String::from_utf8_lossy(&list.body).contains(secret));
     let list = list.data()["apiTokens"].take();
     assert_eq!((&list["totalCount"], &list["nodes"][1]["id"]), (&json!(2), &token["id"]));
@@ -60,7 +60,7 @@ async fn a_token_is_made_used_listed_and_revoked(#[values(Database::Sqlite, Data
 
 #[rstest]
 #[tokio::test]
-async fn a_bound_admin_manages_the_tokens_of_its_memberbase(
+async fn bound_admin_manages_tokens_of_its_memberbase(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -77,20 +77,20 @@ async fn a_bound_admin_manages_the_tokens_of_its_memberbase(
     }
     let unbound = json!({"description": "x", "access": "READ", "memberbaseId": missing_memberbase_id()});
     assert_eq!(server.admin().await.create_token(unbound).await.code(), "NOT_FOUND");
-    let seen = bound.ask("{ apiTokens { totalCount nodes { memberbaseId } } }", json!({})).await.data();
+    let seen = bound.graphql("{ apiTokens { totalCount nodes { memberbaseId } } }", json!({})).await.data();
     assert_eq!(seen["apiTokens"]["totalCount"], 3);
     assert!(seen["apiTokens"]["nodes"].as_array().unwrap().iter().all(|token| token["memberbaseId"] == json!(base)));
     let theirs_id = theirs.current_token().await.data()["currentApiToken"]["id"].take();
     assert_eq!(bound.revoke_token(&theirs_id).await.code(), "NOT_FOUND");
     theirs.current_token().await.data();
-    let mut own = bound.ask("{ currentApiToken { id } }", json!({})).await.data();
+    let mut own = bound.graphql("{ currentApiToken { id } }", json!({})).await.data();
     bound.revoke_token(&own["currentApiToken"]["id"].take()).await.data();
     assert_eq!(bound.current_token().await.code(), "UNAUTHENTICATED");
 }
 
 #[rstest]
 #[tokio::test]
-async fn tokens_are_paged_both_ways(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn tokens_are_paged_in_both_directions(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let admin = server.admin().await;
     for n in 0..4 {
@@ -100,7 +100,7 @@ async fn tokens_are_paged_both_ways(#[values(Database::Sqlite, Database::Postgre
         apiTokens(first: $first, after: $after, last: $last, before: $before) { \
         edges { cursor node { description } } pageInfo { hasNextPage hasPreviousPage endCursor startCursor } } }";
     let page = async |variables: Value| {
-        let page = admin.ask(query, variables).await.data()["apiTokens"].take();
+        let page = admin.graphql(query, variables).await.data()["apiTokens"].take();
         let names: Vec<_> =
             page["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["description"].clone()).collect();
         (names, page["pageInfo"].clone())
@@ -120,12 +120,14 @@ async fn tokens_are_paged_both_ways(#[values(Database::Sqlite, Database::Postgre
         (names, &back["hasNextPage"], &back["hasPreviousPage"]),
         (vec![json!("a test"), json!("0")], &json!(true), &json!(false))
     );
-    assert_eq!(admin.ask(query, json!({"first": 1, "after": "AQ"})).await.code(), "BAD_USER_INPUT");
+    assert_eq!(admin.graphql(query, json!({"first": 1, "after": "AQ"})).await.code(), "BAD_USER_INPUT");
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_last_use_is_noted_once_a_minute(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn last_use_is_recorded_at_most_once_a_minute(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let (id, secret) = server.token(Access::Read, None, None).await;
     let user = server.with_secret(&secret);
@@ -156,7 +158,7 @@ async fn the_last_use_is_noted_once_a_minute(#[values(Database::Sqlite, Database
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_another_server_ended_ends_within_a_second(
+async fn token_revoked_on_another_server_is_rejected_within_a_second(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -171,6 +173,6 @@ async fn a_token_that_another_server_ended_ends_within_a_second(
     let other = server.bound(Access::Admin, &base).await;
     other.current_token().await.data();
     let delete = "mutation($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }";
-    admin.ask(delete, json!({"id": base})).await.data();
+    admin.graphql(delete, json!({"id": base})).await.data();
     assert_eq!(other.current_token().await.code(), "UNAUTHENTICATED", "a token outlived its memberbase here");
 }

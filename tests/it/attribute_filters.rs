@@ -3,27 +3,27 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
 const SCHEMA: [(&str, &str); 5] =
     [("s", "STRING"), ("n", "NUMBER"), ("b", "BOOLEAN"), ("d", "DATE"), ("l", "STRING_LIST")];
 
-async fn ask(caller: &Caller, base: &str, filter: &Value) -> Answer {
+async fn query_members(caller: &Caller, base: &str, filter: &Value) -> ApiResponse {
     let query = "query($b: ID!, $f: MemberFilter) { \
         members(memberbaseId: $b, filter: $f, orderBy: {field: REF}, first: 1000) { nodes { ref } totalCount } }";
-    caller.ask(query, json!({"b": base, "f": filter})).await
+    caller.graphql(query, json!({"b": base, "f": filter})).await
 }
 
 /// Returns the refs of the members that match a filter, joined by spaces.
-async fn left(caller: &Caller, base: &str, filter: &Value) -> String {
-    let data = ask(caller, base, filter).await.data();
+async fn matching_refs(caller: &Caller, base: &str, filter: &Value) -> String {
+    let data = query_members(caller, base, filter).await.data();
     let nodes = data["members"]["nodes"].as_array().unwrap();
     assert_eq!(data["members"]["totalCount"], nodes.len());
     nodes.iter().map(|node| node["ref"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
 /// Creates seven members: the sixth has other attributes only, the seventh has none.
-async fn seven(server: &Server) -> String {
+async fn seven_members(server: &Server) -> String {
     // A memberbase that declares the same keys with other types does not matter.
     let other = [("s", "NUMBER"), ("n", "STRING"), ("b", "DATE"), ("d", "STRING_LIST"), ("l", "STRING")];
     let others = [
@@ -157,17 +157,21 @@ fn lists() -> Vec<(&'static str, Value, &'static str)> {
 
 #[rstest]
 #[tokio::test]
-async fn an_attribute_is_compared_by_its_type(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn attribute_filters_compare_by_type(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
-    let base = seven(&server).await;
+    let base = seven_members(&server).await;
     let reader = server.reader().await;
     for (key, cases) in [("s", strings()), ("n", numbers()), ("d", dates()), ("b", booleans()), ("l", lists())] {
         for (operator, value, expected) in cases {
             let filter = json!({"attribute": {"key": key, operator: value}});
-            assert_eq!(left(&reader, &base, &filter).await, expected, "{filter}");
+            assert_eq!(matching_refs(&reader, &base, &filter).await, expected, "{filter}");
             let negated = json!({"not": filter});
             let others = ["1", "2", "3", "4", "5", "6", "7"].into_iter().filter(|text| !expected.contains(text));
-            assert_eq!(left(&reader, &base, &negated).await, others.collect::<Vec<_>>().join(" "), "{negated}");
+            assert_eq!(
+                matching_refs(&reader, &base, &negated).await,
+                others.collect::<Vec<_>>().join(" "),
+                "{negated}"
+            );
         }
     }
     for (filter, expected) in [
@@ -176,13 +180,13 @@ async fn an_attribute_is_compared_by_its_type(#[values(Database::Sqlite, Databas
         (json!({"attribute": {"key": "s", "gte": "a"}, "not": {"attribute": {"key": "n", "lt": 2}}}), "2 4"),
         (json!({"attribute": null}), "1 2 3 4 5 6 7"),
     ] {
-        assert_eq!(left(&reader, &base, &filter).await, expected, "{filter}");
+        assert_eq!(matching_refs(&reader, &base, &filter).await, expected, "{filter}");
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn odd_keys_are_keys_like_others(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn unusual_attribute_keys_work_in_filters(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     const KEYS: [&str; 22] = [
         "a\"b", "a\\b", "a.b", "$", "$.a", "$[0]", "[0]", "1", "007", "-1", "😀", "é", "a b", " ", "a'b", "?", "$1",
         "%", "#-1", "*", "\n", "\\u0061",
@@ -203,7 +207,7 @@ async fn odd_keys_are_keys_like_others(#[values(Database::Sqlite, Database::Post
         for (reference, key) in refs.iter().zip(KEYS) {
             for (operator, operand) in tests.as_object().unwrap() {
                 let filter = json!({"attribute": {"key": key, operator: operand}});
-                assert_eq!(left(&reader, &base, &filter).await, *reference, "{kind} {filter}");
+                assert_eq!(matching_refs(&reader, &base, &filter).await, *reference, "{kind} {filter}");
             }
         }
     }
@@ -211,11 +215,11 @@ async fn odd_keys_are_keys_like_others(#[values(Database::Sqlite, Database::Post
 
 #[rstest]
 #[tokio::test]
-async fn a_test_that_does_not_fit_the_attribute_is_refused(
+async fn predicate_that_does_not_fit_the_attribute_type_is_rejected(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
-    let base = seven(&server).await;
+    let base = seven_members(&server).await;
     let reader = server.reader().await;
     for (test, named) in [
         (json!({"key": "nope", "eq": "a"}), "attribute \"nope\" is not in the schema"),
@@ -244,19 +248,19 @@ async fn a_test_that_does_not_fit_the_attribute_is_refused(
         (json!({"key": "s", "in": [null]}), ""),
     ] {
         for filter in [json!({"attribute": test}), json!({"or": [{}, {"not": {"attribute": test}}]})] {
-            let answer = ask(&reader, &base, &filter).await;
-            assert_eq!(answer.code(), "BAD_USER_INPUT", "{filter}");
-            assert!(answer.message().contains(named), "{filter}: {}", answer.message());
+            let response = query_members(&reader, &base, &filter).await;
+            assert_eq!(response.code(), "BAD_USER_INPUT", "{filter}");
+            assert!(response.message().contains(named), "{filter}: {}", response.message());
         }
     }
     let long = json!({"attribute": {"key": "s", "in": vec!["a"; 100_001]}});
-    assert_eq!(ask(&reader, &base, &long).await.code(), "LIMIT_EXCEEDED");
-    let absent = ask(&reader, &missing_memberbase_id(), &json!({"attribute": {"key": "s", "eq": "a"}})).await;
+    assert_eq!(query_members(&reader, &base, &long).await.code(), "LIMIT_EXCEEDED");
+    let absent = query_members(&reader, &missing_memberbase_id(), &json!({"attribute": {"key": "s", "eq": "a"}})).await;
     assert_eq!(absent.code(), "NOT_FOUND");
 }
 
 #[tokio::test]
-async fn one_value_among_many_members_is_found_by_the_index() {
+async fn equality_filter_on_an_attribute_uses_the_index() {
     let server = Server::start(Database::Postgres).await;
     let refs: Vec<String> = (0..20_000).map(|n| format!("r{n}")).collect();
     let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -271,10 +275,10 @@ async fn one_value_among_many_members_is_found_by_the_index() {
     for filter in [json!({"eq": "r7"}), json!({"in": ["r7", "r8"]})] {
         let mut attribute = filter.clone();
         attribute["key"] = json!("plan");
-        let data = reader.ask(query, json!({"b": base, "f": {"attribute": attribute}})).await.data();
+        let data = reader.graphql(query, json!({"b": base, "f": {"attribute": attribute}})).await.data();
         assert_eq!(data["members"]["nodes"][0]["ref"], "r7", "{filter}");
     }
     let scans = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'member_attributes'";
     // Once for the first filter, and once for each value of the second.
-    assert_eq!(server.counted(scans).await, [3]);
+    assert_eq!(server.postgres_statistics(scans).await, [3]);
 }

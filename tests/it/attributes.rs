@@ -4,15 +4,15 @@ use memberbase::{domain::access::Access, types::Limits};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
 impl Caller {
     /// Sets the attribute schema from pairs of key and type.
-    pub async fn set_schema(&self, base: &str, keys: &[(&str, &str)]) -> Answer {
+    pub async fn set_schema(&self, base: &str, keys: &[(&str, &str)]) -> ApiResponse {
         let query = "mutation($input: SetAttributeSchemaInput!) { setAttributeSchema(input: $input) { \
             memberbase { updatedAt attributeSchema { key type } } } }";
         let keys: Vec<_> = keys.iter().map(|(key, ty)| json!({"key": key, "type": ty})).collect();
-        self.ask(query, json!({"input": {"memberbaseId": base, "attributes": keys}})).await
+        self.graphql(query, json!({"input": {"memberbaseId": base, "attributes": keys}})).await
     }
 
     /// Upserts rows, asserts success and returns the payload.
@@ -23,7 +23,7 @@ impl Caller {
 
     async fn attributes(&self, base: &str, reference: &str) -> Value {
         let query = "query($b: ID!, $r: String!) { member(by: {ref: {memberbaseId: $b, ref: $r}}) { attributes } }";
-        self.ask(query, json!({"b": base, "r": reference})).await.data()["member"]["attributes"].take()
+        self.graphql(query, json!({"b": base, "r": reference})).await.data()["member"]["attributes"].take()
     }
 }
 
@@ -44,7 +44,7 @@ async fn with_schema(database: Database) -> (Server, String, Caller) {
 
 #[rstest]
 #[tokio::test]
-async fn a_schema_is_set_as_a_whole_and_read_in_its_order(
+async fn schema_is_replaced_as_a_whole_and_read_in_order(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -57,7 +57,7 @@ async fn a_schema_is_set_as_a_whole_and_read_in_its_order(
     assert_eq!(first["attributeSchema"], expected);
     assert_eq!(set(&[("z", "NUMBER"), ("a \"b\"", "STRING_LIST")]).await, first);
     let query = "query($b: ID!) { memberbase(id: $b) { updatedAt attributeSchema { key type } } }";
-    assert_eq!(server.reader().await.ask(query, json!({"b": base})).await.data()["memberbase"], first);
+    assert_eq!(server.reader().await.graphql(query, json!({"b": base})).await.data()["memberbase"], first);
     let other = set(&[("a \"b\"", "DATE")]).await;
     assert_eq!(other["attributeSchema"], json!([{"key": "a \"b\"", "type": "DATE"}]));
     assert!(other["updatedAt"].as_str() > first["updatedAt"].as_str(), "{other}");
@@ -66,7 +66,7 @@ async fn a_schema_is_set_as_a_whole_and_read_in_its_order(
 
 #[rstest]
 #[tokio::test]
-async fn a_bad_schema_is_refused_and_only_an_admin_sets_one(
+async fn bad_schema_is_rejected_and_only_an_admin_sets_one(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -90,9 +90,7 @@ async fn a_bad_schema_is_refused_and_only_an_admin_sets_one(
 
 #[rstest]
 #[tokio::test]
-async fn a_key_in_use_is_neither_dropped_nor_given_another_type(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn key_in_use_is_neither_removed_nor_retyped(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = with_schema(database).await;
     let admin = server.admin().await;
     let rows = json!([
@@ -110,7 +108,7 @@ async fn a_key_in_use_is_neither_dropped_nor_given_another_type(
 
 #[rstest]
 #[tokio::test]
-async fn attributes_are_kept_by_key_and_equal_values_are_no_change(
+async fn omitted_attributes_stay_and_equal_values_are_unchanged(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let (_server, base, writer) = with_schema(database).await;
@@ -157,16 +155,16 @@ async fn attributes_are_kept_by_key_and_equal_values_are_no_change(
 
 #[rstest]
 #[tokio::test]
-async fn one_attribute_is_read_by_its_key(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn single_attribute_is_read_by_key(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (_server, base, writer) = with_schema(database).await;
     let all = json!({"plan": "x", "age": 2, "vip": false, "born": "1999-12-31", "tags": ["b"]});
     writer.rows(&base, json!([{"ref": "a", "attributes": all}])).await;
     let query = "query($b: ID!) { member(by: {ref: {memberbaseId: $b, ref: \"a\"}}) { \
         plan: attribute(key: \"plan\") age: attribute(key: \"age\") vip: attribute(key: \"vip\") \
         born: attribute(key: \"born\") tags: attribute(key: \"tags\") } }";
-    assert_eq!(writer.ask(query, json!({"b": base})).await.data()["member"], all);
+    assert_eq!(writer.graphql(query, json!({"b": base})).await.data()["member"], all);
     let query = "query($b: ID!) { member(by: {ref: {memberbaseId: $b, ref: \"a\"}}) { attribute(key: \"none\") } }";
-    assert_eq!(writer.ask(query, json!({"b": base})).await.data()["member"]["attribute"], Value::Null);
+    assert_eq!(writer.graphql(query, json!({"b": base})).await.data()["member"]["attribute"], Value::Null);
 }
 
 #[rstest]
@@ -211,7 +209,7 @@ async fn rows_with_a_bad_attribute_fail_and_name_it(
 
 #[rstest]
 #[tokio::test]
-async fn without_a_schema_no_attribute_is_accepted(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn attributes_are_rejected_without_a_schema(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let payload =
@@ -224,7 +222,7 @@ async fn without_a_schema_no_attribute_is_accepted(#[values(Database::Sqlite, Da
 #[case(json!("{}"))]
 #[case(json!(1))]
 #[tokio::test]
-async fn attributes_that_are_no_object_refuse_the_request(#[case] attributes: Value) {
+async fn request_is_rejected_if_attributes_is_not_an_object(#[case] attributes: Value) {
     let (_server, base, writer) = with_schema(Database::Sqlite).await;
     let input =
         json!({"memberbaseId": base, "members": [{"ref": "a", "attributes": attributes}], "onError": "SKIP_FAILED"});
@@ -237,7 +235,7 @@ async fn attributes_that_are_no_object_refuse_the_request(#[case] attributes: Va
 
 #[rstest]
 #[tokio::test]
-async fn attributes_may_stand_in_the_document(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn attributes_are_accepted_as_literals(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (_server, base, writer) = with_schema(database).await;
     let mutation = |attributes: &str| {
         format!(
@@ -245,19 +243,21 @@ async fn attributes_may_stand_in_the_document(#[values(Database::Sqlite, Databas
             attributes: {attributes}}}]}}) {{ summary {{ created }} }} }}"
         )
     };
-    let refused = writer.ask(&mutation("{plan: gold}"), json!({})).await;
+    let refused = writer.graphql(&mutation("{plan: gold}"), json!({})).await;
     assert!(
         refused.code().starts_with("BAD_USER_INPUT") || refused.code() == "GRAPHQL_VALIDATION_FAILED",
         "{:?}",
         refused.json()
     );
-    writer.ask(&mutation("{plan: \"x\", age: 2.0, tags: [\"a\"], vip: true}"), json!({})).await.data();
+    writer.graphql(&mutation("{plan: \"x\", age: 2.0, tags: [\"a\"], vip: true}"), json!({})).await.data();
     assert_eq!(writer.attributes(&base, "a").await, json!({"plan": "x", "age": 2, "tags": ["a"], "vip": true}));
 }
 
 #[rstest]
 #[tokio::test]
-async fn rows_of_one_ref_are_merged_key_by_key(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn attributes_of_rows_with_the_same_ref_are_merged_by_key(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let (_server, base, writer) = with_schema(database).await;
     let rows = json!([
         {"ref": "a", "attributes": {"plan": "x", "age": 1}},
@@ -276,9 +276,7 @@ async fn rows_of_one_ref_are_merged_key_by_key(#[values(Database::Sqlite, Databa
 
 #[rstest]
 #[tokio::test]
-async fn modes_leave_attributes_alone_or_change_them(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn attributes_follow_the_upsert_mode(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (_server, base, writer) = with_schema(database).await;
     writer.rows(&base, json!([{"ref": "a", "attributes": {"age": 1}}])).await;
     let upsert = async |mode: &str, rows: Value| {
@@ -297,7 +295,7 @@ async fn modes_leave_attributes_alone_or_change_them(
 
 #[rstest]
 #[tokio::test]
-async fn an_older_row_is_stale_and_changes_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn older_row_is_stale_and_changes_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (_server, base, writer) = with_schema(database).await;
     let row = |age: u32, second: Value| {
         let mut row = json!({"ref": "a", "attributes": {"age": age}});
@@ -313,9 +311,9 @@ async fn an_older_row_is_stale_and_changes_nothing(#[values(Database::Sqlite, Da
     };
     let query = "query($b: ID!) { member(by: {ref: {memberbaseId: $b, ref: \"a\"}}) { \
         attributes sourceUpdatedAt updatedAt } }";
-    let state = async || writer.ask(query, json!({"b": base})).await.data()["member"].take();
+    let state = async || writer.graphql(query, json!({"b": base})).await.data()["member"].take();
     let left_out = || json!(false);
-    for (rows, told, age, second) in [
+    for (rows, expected, age, second) in [
         (vec![row(1, json!(10))], "CREATED", 1, Some(10)),
         (vec![row(2, json!(9))], "STALE", 1, Some(10)),
         (vec![row(2, json!(10))], "UPDATED", 2, Some(10)),
@@ -326,7 +324,7 @@ async fn an_older_row_is_stale_and_changes_nothing(#[values(Database::Sqlite, Da
         (vec![row(10, json!(1))], "UPDATED", 10, Some(1)),
     ] {
         let payload = writer.rows(&base, json!(rows)).await;
-        assert_eq!(outcomes(&payload).join(" "), told, "{rows:?}");
+        assert_eq!(outcomes(&payload).join(" "), expected, "{rows:?}");
         assert!(payload["memberIds"].as_array().unwrap().iter().all(|id| *id == payload["memberIds"][0]), "{payload}");
         let state = state().await;
         assert_eq!(
@@ -352,7 +350,7 @@ async fn an_older_row_is_stale_and_changes_nothing(#[values(Database::Sqlite, Da
 
 #[rstest]
 #[tokio::test]
-async fn attributes_that_are_too_large_together_fail_their_row(
+async fn row_fails_if_its_attributes_are_too_large_in_total(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let mut limits = Limits::default();

@@ -11,20 +11,20 @@ use crate::support::{Database, Server};
 const SOON: Duration = Duration::from_secs(10);
 
 /// Returns the row count in PostgreSQL's planner statistics, once it is at least `at_least` or after a timeout.
-async fn known(server: &Server, table: &str, at_least: i64) -> i64 {
+async fn postgres_row_estimate(server: &Server, table: &str, at_least: i64) -> i64 {
     let begun = Instant::now();
     loop {
         let sql = format!("SELECT reltuples::bigint FROM pg_class WHERE oid = '\"{table}\"'::regclass");
-        let known = server.column::<i64>(&sql).await[0];
-        if known >= at_least || begun.elapsed() > SOON {
-            return known;
+        let postgres_row_estimate = server.column::<i64>(&sql).await[0];
+        if postgres_row_estimate >= at_least || begun.elapsed() > SOON {
+            return postgres_row_estimate;
         }
         sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test]
-async fn postgres_knows_of_a_table_that_has_doubled() {
+async fn postgres_statistics_are_updated_when_a_table_doubles() {
     let server = Server::start(Database::Postgres).await;
     let caller = server.admin().await;
     let base = server.memberbase("fast").await;
@@ -34,47 +34,47 @@ async fn postgres_knows_of_a_table_that_has_doubled() {
         caller.upsert(&base, &refs).await.data();
     };
     upsert(0, 1_500).await;
-    assert_eq!(known(&server, "member", 1_500).await, 1_500);
+    assert_eq!(postgres_row_estimate(&server, "member", 1_500).await, 1_500);
     upsert(0, 1_500).await;
     upsert(1_500, 5_000).await;
-    assert_eq!(known(&server, "member", 5_000).await, 5_000);
+    assert_eq!(postgres_row_estimate(&server, "member", 5_000).await, 5_000);
 }
 
 /// Returns the row count in SQLite's planner statistics.
-async fn known_to_sqlite(server: &Server, table: &str, at_least: i64) -> i64 {
+async fn sqlite_row_estimate(server: &Server, table: &str, at_least: i64) -> i64 {
     let begun = Instant::now();
     loop {
         let sql = format!("SELECT CAST(stat AS integer) FROM sqlite_stat1 WHERE tbl = '{table}' AND idx = '{table}'");
-        let known = server.column::<i64>(&sql).await[0];
-        if (at_least..10 * at_least).contains(&known) || begun.elapsed() > SOON {
-            return known;
+        let postgres_row_estimate = server.column::<i64>(&sql).await[0];
+        if (at_least..10 * at_least).contains(&postgres_row_estimate) || begun.elapsed() > SOON {
+            return postgres_row_estimate;
         }
         sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test]
-async fn sqlite_analyzes_a_table_that_has_doubled() {
+async fn sqlite_statistics_are_updated_when_a_table_doubles() {
     let server = Server::start(Database::Sqlite).await;
     let (base, members) = server.base_of(3_000).await;
     // An estimate from the depth of the tree.
-    assert!((2_000..20_000).contains(&known_to_sqlite(&server, "member", 2_000).await));
+    assert!((2_000..20_000).contains(&sqlite_row_estimate(&server, "member", 2_000).await));
     let (admin, more) = (server.admin().await, 3_000..40_000);
     let refs: Vec<_> = more.map(|n| format!("more-{n:06}")).collect();
     admin.upsert(&base, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await.data();
-    assert!((20_000..200_000).contains(&known_to_sqlite(&server, "member", 20_000).await));
+    assert!((20_000..200_000).contains(&sqlite_row_estimate(&server, "member", 20_000).await));
     // An empty table keeps its first statistics.
-    assert_eq!(known_to_sqlite(&server, "clip", 1_000_000).await, 1_000_000);
+    assert_eq!(sqlite_row_estimate(&server, "clip", 1_000_000).await, 1_000_000);
     drop(members);
 }
 
 /// Without statistics SQLite scans all children of the memberbase for each deleted member: deleting 5,000 of 50,000
 /// members would take minutes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fresh_sqlite_file_deletes_members_with_what_belongs_to_them_by_index() {
+async fn fresh_sqlite_file_deletes_members_with_children_by_index() {
     let server = Server::start(Database::Sqlite).await;
     let (base, members) = server.base_of(50_000).await;
-    server.give(&base, &members, [1; 3]).await;
+    server.insert_children(&base, &members, [1; 3]).await;
     let deleted = server.writer().await.delete_with(json!({"memberbaseId": base, "memberIds": members[..5_000]})).await;
     let counts =
         json!({"members": 5_000, "attributes": 0, "clips": 5_000, "stampCollections": 5_000, "transactions": 5_000});

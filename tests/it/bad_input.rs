@@ -16,10 +16,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Answer, Client, Database, Site, missing_memberbase_id};
+use crate::support::{ApiResponse, Client, Database, Site, missing_memberbase_id};
 
 /// The time limit for each response.
-const SOON: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The status of a request whose execution began.
 const RAN: u16 = 200;
@@ -53,7 +53,7 @@ struct World {
     base: String,
     other: String,
     member: String,
-    nowhere: String,
+    missing_base: String,
     /// A cursor of the first member in the order of creation.
     cursor: String,
     /// A cursor of the same member in the order of refs.
@@ -91,7 +91,7 @@ impl World {
         let data = client.data(query, json!({"b": base})).await;
         let cursor = |field: &str| text(&data[field]["pageInfo"]["endCursor"]);
         let (cursor, by_ref, of_base) = (cursor("members"), cursor("ordered"), cursor("memberbases"));
-        Self { client, base, other, member, nowhere: missing_memberbase_id(), cursor, by_ref, of_base }
+        Self { client, base, other, member, missing_base: missing_memberbase_id(), cursor, by_ref, of_base }
     }
 
     /// A GraphQL request by POST.
@@ -128,7 +128,7 @@ fn text(json: &Value) -> String {
 }
 
 /// Internals that no response may contain: SQL, names of crates and tables, paths, and Rust's debug output.
-const INSIDE: [&str; 26] = [
+const INTERNALS: [&str; 26] = [
     "SELECT ",
     "INSERT ",
     "UPDATE ",
@@ -158,61 +158,63 @@ const INSIDE: [&str; 26] = [
 ];
 
 /// Returns the difference between the response and the case's expectation, if any.
-fn fault(case: &Case, answer: Result<Result<Answer, String>, impl Sized>) -> Option<String> {
-    let answer = match answer {
-        Err(_) => return Some(format!("no answer within {SOON:?}")),
+fn problem(case: &Case, response: Result<Result<ApiResponse, String>, impl Sized>) -> Option<String> {
+    let response = match response {
+        Err(_) => return Some(format!("no answer within {RESPONSE_TIMEOUT:?}")),
         Ok(Err(error)) => return Some(error),
-        Ok(Ok(answer)) => answer,
+        Ok(Ok(response)) => response,
     };
-    let text = String::from_utf8_lossy(&answer.body).into_owned();
-    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let code = json["errors"][0]["extensions"]["code"].as_str().or_else(|| json["error"]["code"].as_str());
-    let found = (answer.status.as_u16(), code.unwrap_or_default());
+    let found = (response.status.as_u16(), code.unwrap_or_default());
     if found != (case.status, case.code) {
         return Some(format!("{found:?} and not {:?}: {text:.300}", (case.status, case.code)));
     }
     // A word that the client itself sent may be echoed.
     let sent = String::from_utf8_lossy(&case.bytes);
-    let told = INSIDE.into_iter().find(|word| text.contains(word) && !sent.contains(word.trim()));
-    if let Some(word) = told {
+    let leaked = INTERNALS.into_iter().find(|word| text.contains(word) && !sent.contains(word.trim()));
+    if let Some(word) = leaked {
         return Some(format!("it tells {word:?}: {text:.300}"));
     }
     (text.len() > 64 << 10).then(|| format!("{} bytes are answered", text.len()))
 }
 
 /// Sends every case and describes the ones with a wrong response.
-async fn try_all(client: &Client, cases: &[Case]) -> Vec<String> {
-    let (mut faults, mut slowest) = (Vec::new(), (Duration::ZERO, ""));
+async fn send_all_cases(client: &Client, cases: &[Case]) -> Vec<String> {
+    let (mut problems, mut slowest) = (Vec::new(), (Duration::ZERO, ""));
     for case in cases {
         let start = Instant::now();
-        let answer = timeout(SOON, client.send_all(&case.bytes, case.closes)).await;
+        let response = timeout(RESPONSE_TIMEOUT, client.send_all(&case.bytes, case.closes)).await;
         slowest = slowest.max((start.elapsed(), &case.name));
-        faults.extend(fault(case, answer).map(|fault| format!("{}: {fault}", case.name)));
+        problems.extend(problem(case, response).map(|problem| format!("{}: {problem}", case.name)));
     }
     println!("{} cases, the slowest took {slowest:?}", cases.len());
-    faults
+    problems
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_bad_input_is_refused_in_plain_words(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn every_bad_input_is_rejected_without_exposing_internals(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     // Bodies that never arrive must time out soon.
     let site = Site::new(database).await.with_options(&["--query-timeout", "1500ms", "--mutation-timeout", "1500ms"]);
     let mut server = site.start().await;
     let world = World::of(server.admin.clone()).await;
     let (cases, before) = (world.cases(), world.state().await);
     assert!(cases.len() >= 200, "only {} cases", cases.len());
-    let faults = try_all(&world.client, &cases).await;
-    assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), cases.len(), faults.join("\n"));
-    assert!(server.runs(), "{}", server.log());
+    let problems = send_all_cases(&world.client, &cases).await;
+    assert!(problems.is_empty(), "{} of {} cases:\n{}", problems.len(), cases.len(), problems.join("\n"));
+    assert!(server.is_running(), "{}", server.log());
     assert_eq!(world.state().await, before, "something was stored");
     assert!(!server.log().contains("internal error") && !server.log().contains("panicked"), "{}", server.log());
     let peak = server.memory("VmHWM");
     assert!(peak <= 512, "{peak} MiB at the peak");
     if std::env::var_os("MEMBERBASE_TEST_MEMORY").is_some() {
         sleep(Duration::from_secs(60)).await;
-        let left = server.memory("VmRSS");
-        println!("{database:?}: {peak} MiB at the peak, {left} MiB a minute later");
-        assert!(left < 200, "{left} MiB are left");
+        let remaining = server.memory("VmRSS");
+        println!("{database:?}: {peak} MiB at the peak, {remaining} MiB a minute later");
+        assert!(remaining < 200, "{remaining} MiB are left");
     }
 }

@@ -6,11 +6,11 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
 #[rstest]
 #[tokio::test]
-async fn ids_come_in_input_order_and_the_same_again(
+async fn ids_have_input_order_and_are_the_same_when_repeated(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -51,7 +51,7 @@ fn input(base: &str, refs: &[&str], options: Value) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn a_ref_that_repeats_is_created_by_its_first_row_and_has_one_id(
+async fn repeated_ref_is_created_by_its_first_row_and_has_one_id(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -65,7 +65,7 @@ async fn a_ref_that_repeats_is_created_by_its_first_row_and_has_one_id(
 
 #[rstest]
 #[tokio::test]
-async fn refs_that_differ_in_a_byte_are_different_members(
+async fn refs_that_differ_in_one_byte_are_different_members(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let refs = [
@@ -119,7 +119,7 @@ async fn refs_that_differ_in_a_byte_are_different_members(
 
 #[rstest]
 #[tokio::test]
-async fn a_ref_has_1024_bytes_at_most(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn ref_has_at_most_1024_bytes(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let (ascii, wide) = ("x".repeat(1024), "\u{1f600}".repeat(256));
@@ -129,41 +129,40 @@ async fn a_ref_has_1024_bytes_at_most(#[values(Database::Sqlite, Database::Postg
 
 #[rstest]
 #[tokio::test]
-async fn one_bad_row_and_nothing_is_stored(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn one_bad_row_rejects_the_batch(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let (long, wide) = ("x".repeat(1025), format!("{}x", "\u{1f600}".repeat(256)));
-    let answer = writer.upsert(&base, &["good", &long, "", "a\0b", &wide]).await;
-    let error = answer.error();
+    let response = writer.upsert(&base, &["good", &long, "", "a\0b", &wide]).await;
+    let error = response.error();
     let failures = error["extensions"]["failures"].as_array().unwrap();
-    let told: Vec<_> = failures.iter().map(|told| (&told["index"], &told["code"], &told["path"])).collect();
+    let reported: Vec<_> =
+        failures.iter().map(|reported| (&reported["index"], &reported["code"], &reported["path"])).collect();
     let expected = [json!(1), json!(2), json!(3), json!(4)];
     let (code, path) = (json!("INVALID_REF"), json!(["ref"]));
-    assert_eq!(told, expected.iter().map(|index| (index, &code, &path)).collect::<Vec<_>>());
+    assert_eq!(reported, expected.iter().map(|index| (index, &code, &path)).collect::<Vec<_>>());
     assert!(failures[0]["message"].as_str().unwrap().contains("1025"), "{error}");
-    assert_eq!((answer.code().as_str(), &error["extensions"]["failureCount"]), ("BAD_USER_INPUT", &json!(4)));
-    assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 1);
-    assert_eq!((&answer.json()["data"]["bulkUpsertMembers"], server.members().await), (&Value::Null, 0));
+    assert_eq!((response.code().as_str(), &error["extensions"]["failureCount"]), ("BAD_USER_INPUT", &json!(4)));
+    assert_eq!(response.json()["errors"].as_array().unwrap().len(), 1);
+    assert_eq!((&response.json()["data"]["bulkUpsertMembers"], server.members().await), (&Value::Null, 0));
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_first_hundred_of_many_bad_rows_are_told(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn first_hundred_failures_are_reported(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let refs: Vec<_> = (0..300).map(|n| if n % 2 == 0 { "good" } else { "" }).collect();
     let error = writer.upsert(&base, &refs).await.error();
     let failures = error["extensions"]["failures"].as_array().unwrap();
-    let indexes: Vec<_> = failures.iter().map(|told| told["index"].as_u64().unwrap()).collect();
+    let indexes: Vec<_> = failures.iter().map(|reported| reported["index"].as_u64().unwrap()).collect();
     assert_eq!(indexes, (0..100).map(|n| 2 * n + 1).collect::<Vec<_>>());
     assert_eq!((&error["extensions"]["failureCount"], server.members().await), (&json!(150), 0));
 }
 
 #[rstest]
 #[tokio::test]
-async fn bad_rows_are_skipped_when_asked_to(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn skip_failed_stores_the_valid_rows(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let options = json!({"onError": "SKIP_FAILED"});
@@ -180,7 +179,7 @@ async fn bad_rows_are_skipped_when_asked_to(#[values(Database::Sqlite, Database:
 
 #[rstest]
 #[tokio::test]
-async fn only_bad_rows_store_nothing_and_are_no_error_when_skipped(
+async fn skip_failed_with_only_bad_rows_stores_nothing_without_an_error(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -191,7 +190,7 @@ async fn only_bad_rows_store_nothing_and_are_no_error_when_skipped(
 
 #[rstest]
 #[tokio::test]
-async fn insert_only_skips_who_is_there_and_gives_their_id(
+async fn insert_only_skips_existing_members_and_returns_their_ids(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -199,13 +198,19 @@ async fn insert_only_skips_who_is_there_and_gives_their_id(
     let first = upserted(&writer, &base, &["a"]).await;
     let payload = upserted_with(&writer, &base, &["b", "a", "a", "b"], json!({"mode": "INSERT_ONLY"})).await;
     assert_eq!(outcomes(&payload), ["CREATED", "SKIPPED", "SKIPPED", "UNCHANGED"]);
-    let told = ids(&payload);
-    assert!(told[1] == ids(&first)[0] && told[2] == told[1] && told[3] == told[0] && told[0].is_some(), "{told:?}");
+    let reported = ids(&payload);
+    assert!(
+        reported[1] == ids(&first)[0]
+            && reported[2] == reported[1]
+            && reported[3] == reported[0]
+            && reported[0].is_some(),
+        "{reported:?}"
+    );
 }
 
 #[rstest]
 #[tokio::test]
-async fn update_only_creates_nobody(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn update_only_creates_no_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let first = upserted(&writer, &base, &["a"]).await;
@@ -216,7 +221,9 @@ async fn update_only_creates_nobody(#[values(Database::Sqlite, Database::Postgre
 
 #[rstest]
 #[tokio::test]
-async fn a_dry_run_tells_all_and_keeps_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn dry_run_reports_outcomes_and_stores_nothing(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let first = upserted(&writer, &base, &["a"]).await;
@@ -228,9 +235,7 @@ async fn a_dry_run_tells_all_and_keeps_nothing(#[values(Database::Sqlite, Databa
 
 #[rstest]
 #[tokio::test]
-async fn a_dry_run_refuses_what_the_real_call_refuses(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn dry_run_is_rejected_like_the_real_call(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let bad = writer.upsert_with(input(&base, &["a", ""], json!({"dryRun": true}))).await;
@@ -240,20 +245,20 @@ async fn a_dry_run_refuses_what_the_real_call_refuses(
 
 #[rstest]
 #[tokio::test]
-async fn the_members_of_a_payload_are_null_where_there_is_no_id(
+async fn members_of_a_payload_are_null_for_rows_without_an_id(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
     let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { members { ref } } }";
     let options = json!({"mode": "UPDATE_ONLY", "onError": "SKIP_FAILED"});
-    let data = writer.ask(query, json!({"input": input(&base, &["", "a", "b", "a"], options)})).await.data();
+    let data = writer.graphql(query, json!({"input": input(&base, &["", "a", "b", "a"], options)})).await.data();
     assert_eq!(data["bulkUpsertMembers"]["members"], json!([null, {"ref": "a"}, null, {"ref": "a"}]));
 }
 
 #[rstest]
 #[tokio::test]
-async fn no_rows_at_all_are_no_error(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn empty_batch_succeeds(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let payload = upserted(&writer, &base, &[]).await;
@@ -263,14 +268,14 @@ async fn no_rows_at_all_are_no_error(#[values(Database::Sqlite, Database::Postgr
 
 #[rstest]
 #[tokio::test]
-async fn a_memberbase_outside_the_token_is_as_one_that_never_was(
+async fn memberbase_outside_the_token_looks_like_a_missing_one(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (own, other, never) =
         (server.memberbase("own").await, server.memberbase("other").await, missing_memberbase_id());
     let bound = server.bound(Access::Write, &own).await;
-    let message = |answer: &Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
+    let message = |response: &ApiResponse, base: &str| (response.code(), response.message().replace(base, "<id>"));
     let elsewhere = message(&bound.upsert(&other, &["a"]).await, &other);
     let of_bound = message(&bound.upsert(&never, &["a"]).await, &never);
     let of_all = message(&server.writer().await.upsert(&never, &["a"]).await, &never);
@@ -282,7 +287,7 @@ async fn a_memberbase_outside_the_token_is_as_one_that_never_was(
 
 #[rstest]
 #[tokio::test]
-async fn a_reader_upserts_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn reader_cannot_upsert(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, reader) = (server.memberbase("b").await, server.reader().await);
     let (there, absent) = (reader.upsert(&base, &["a"]).await, reader.upsert(&missing_memberbase_id(), &["a"]).await);
@@ -292,7 +297,9 @@ async fn a_reader_upserts_nothing(#[values(Database::Sqlite, Database::Postgres)
 
 #[rstest]
 #[tokio::test]
-async fn a_ref_is_of_one_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn same_ref_in_two_memberbases_is_two_members(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let (one, two) = (server.memberbase("one").await, server.memberbase("two").await);
     let writer = server.writer().await;
@@ -303,7 +310,7 @@ async fn a_ref_is_of_one_memberbase(#[values(Database::Sqlite, Database::Postgre
 
 #[rstest]
 #[tokio::test]
-async fn a_ref_that_was_deleted_gets_another_id(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn recreated_ref_gets_a_new_id(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let first = upserted(&writer, &base, &["a", "b"]).await;
@@ -322,7 +329,7 @@ async fn a_ref_that_was_deleted_gets_another_id(#[values(Database::Sqlite, Datab
 #[case::a_row_that_is_null(Value::Null)]
 #[case::a_text_for_a_row(json!("a"))]
 #[tokio::test]
-async fn a_row_of_another_shape_refuses_the_request_and_is_named(
+async fn row_of_the_wrong_shape_rejects_the_request_and_is_named(
     #[case] row: Value,
     #[values("REJECT_BATCH", "SKIP_FAILED")] on_error: &str,
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
@@ -330,8 +337,8 @@ async fn a_row_of_another_shape_refuses_the_request_and_is_named(
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let input = json!({"memberbaseId": base, "members": [{"ref": "good"}, row], "onError": on_error});
-    let answer = writer.upsert_with(input).await;
-    assert_eq!((answer.code().as_str(), server.members().await), ("BAD_USER_INPUT", 0), "{}", answer.json());
-    let path = answer.error()["extensions"]["path"].as_array().cloned().unwrap_or_default();
-    assert!(path.windows(2).any(|steps| steps == [json!("members"), json!(1)]), "{}", answer.json());
+    let response = writer.upsert_with(input).await;
+    assert_eq!((response.code().as_str(), server.members().await), ("BAD_USER_INPUT", 0), "{}", response.json());
+    let path = response.error()["extensions"]["path"].as_array().cloned().unwrap_or_default();
+    assert!(path.windows(2).any(|steps| steps == [json!("members"), json!(1)]), "{}", response.json());
 }

@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{Caller, Database, Kind, Server};
+use crate::support::{Caller, ChildType, Database, Server};
 
 const MEMBERS: usize = 60;
 
@@ -15,18 +15,18 @@ fn refs() -> Vec<String> {
 }
 
 /// Upserts children of all members repeatedly, in another order each time, and returns the number of created ones.
-async fn write(caller: Caller, base: String, kind: Kind, seed: usize, end: Instant) -> u64 {
+async fn write(caller: Caller, base: String, kind: ChildType, seed: usize, end: Instant) -> u64 {
     let (refs, mut created, mut round) = (refs(), 0, seed);
     while Instant::now() < end {
         round += 1;
-        let place = |n: usize| (n * 7 + round * 13) % MEMBERS;
+        let index = |n: usize| (n * 7 + round * 13) % MEMBERS;
         let rows: Value = (0..MEMBERS)
             .map(|n| {
-                kind.row(&refs[place(n)], &format!("key-{}-{}", place(n), round % 3), u32::try_from(round).unwrap())
+                kind.row(&refs[index(n)], &format!("key-{}-{}", index(n), round % 3), u32::try_from(round).unwrap())
             })
             .collect();
-        let answer = caller.upsert_owned(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
-        let payload = answer.data().as_object_mut().unwrap().values_mut().next().unwrap().take();
+        let response = caller.upsert_children(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
+        let payload = response.data().as_object_mut().unwrap().values_mut().next().unwrap().take();
         for result in payload["results"].as_array().unwrap() {
             // After a member was deleted and created again, its transactions exist under other keys only, because they
             // were deleted with it.
@@ -47,13 +47,13 @@ async fn delete(caller: Caller, base: String, end: Instant) -> [u64; 4] {
     let mut round = 0;
     while Instant::now() < end {
         round += 1;
-        let doomed: Vec<_> = (0..20).map(|n| refs[(n * 11 + round * 17) % MEMBERS].as_str()).collect();
-        let input = json!({"memberbaseId": base, "refs": doomed});
-        let data = caller.ask(query, json!({"input": input})).await.data();
+        let to_delete: Vec<_> = (0..20).map(|n| refs[(n * 11 + round * 17) % MEMBERS].as_str()).collect();
+        let input = json!({"memberbaseId": base, "refs": to_delete});
+        let data = caller.graphql(query, json!({"input": input})).await.data();
         for (kind, count) in ["members", "clips", "stampCollections", "transactions"].iter().zip(&mut gone) {
             *count += data["deleteMembers"]["deleted"][kind].as_u64().unwrap();
         }
-        caller.upsert(&base, &doomed).await.data();
+        caller.upsert(&base, &to_delete).await.data();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     gone
@@ -61,19 +61,19 @@ async fn delete(caller: Caller, base: String, end: Instant) -> [u64; 4] {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_is_written_for_members_that_go_meanwhile_goes_with_them_and_is_counted(
+async fn children_written_during_a_deletion_are_deleted_and_counted(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let refs = refs();
     let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let (writer, end) = (server.writer().await, Instant::now() + Duration::from_secs(3));
-    let kinds = [Kind::Clips, Kind::StampCollections, Kind::Transactions];
+    let kinds = [ChildType::Clips, ChildType::StampCollections, ChildType::Transactions];
     let mut writers = JoinSet::new();
-    for (place, kind) in kinds.into_iter().enumerate() {
+    for (index, kind) in kinds.into_iter().enumerate() {
         for seed in 0..2 {
             let call = write(writer.clone(), base.clone(), kind, seed, end);
-            writers.spawn(async move { (place, call.await) });
+            writers.spawn(async move { (index, call.await) });
         }
     }
     let mut deleters = JoinSet::new();
@@ -81,30 +81,30 @@ async fn what_is_written_for_members_that_go_meanwhile_goes_with_them_and_is_cou
         deleters.spawn(delete(writer.clone(), base.clone(), end));
     }
     let mut created = [0; 3];
-    for (place, count) in writers.join_all().await {
-        created[place] += count;
+    for (index, count) in writers.join_all().await {
+        created[index] += count;
     }
     let gone = deleters.join_all().await;
     let gone: Vec<u64> = (0..4).map(|kind| gone.iter().map(|gone| gone[kind]).sum()).collect();
-    for (place, kind) in kinds.into_iter().enumerate() {
+    for (index, kind) in kinds.into_iter().enumerate() {
         let table = kind.table();
         let orphans = format!(
             "SELECT count(*) FROM {table} WHERE NOT EXISTS \
             (SELECT 1 FROM member WHERE member.memberbase_id = {table}.memberbase_id AND member.id = {table}.member_id)"
         );
         assert_eq!(server.column::<i64>(&orphans).await, [0], "{kind:?}");
-        let left = server.column::<i64>(&format!("SELECT count(*) FROM {table}")).await[0].cast_unsigned();
+        let remaining = server.column::<i64>(&format!("SELECT count(*) FROM {table}")).await[0].cast_unsigned();
         // The sum of the reported counts equals what is stored.
-        assert_eq!(left + gone[place + 1], created[place], "{kind:?}");
-        assert!(created[place] > 0 && gone[place + 1] > 0, "{kind:?}: nothing happened at the same time");
+        assert_eq!(remaining + gone[index + 1], created[index], "{kind:?}");
+        assert!(created[index] > 0 && gone[index + 1] > 0, "{kind:?}: nothing happened at the same time");
     }
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_of_the_same_new_things_agree_on_who_created_them(
+async fn concurrent_upserts_of_the_same_children_create_each_once(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values(Kind::Clips, Kind::StampCollections, Kind::Transactions)] kind: Kind,
+    #[values(ChildType::Clips, ChildType::StampCollections, ChildType::Transactions)] kind: ChildType,
 ) {
     let server = Server::start(database).await;
     let refs = refs();
@@ -118,7 +118,7 @@ async fn writers_of_the_same_new_things_agree_on_who_created_them(
                 .map(|n| kind.row(&refs[n], &format!("{round}-{n}"), 1))
                 .collect();
             let (writer, base) = (writer.clone(), base.clone());
-            calls.spawn(async move { writer.owned(kind, &base, rows).await });
+            calls.spawn(async move { writer.upserted_children(kind, &base, rows).await });
         }
         let created: u64 = calls.join_all().await.iter().map(|call| call["summary"]["created"].as_u64().unwrap()).sum();
         assert_eq!(created, MEMBERS as u64);
@@ -127,7 +127,7 @@ async fn writers_of_the_same_new_things_agree_on_who_created_them(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_of_different_attributes_of_the_same_members_lose_nothing(
+async fn concurrent_writes_of_different_attributes_are_all_stored(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     const KEYS: [&str; 4] = ["a", "b", "c", "d"];
@@ -136,9 +136,9 @@ async fn writers_of_different_attributes_of_the_same_members_lose_nothing(
     server.admin().await.set_schema(&base, &KEYS.map(|key| (key, "NUMBER"))).await.data();
     for round in 1..=10 {
         let mut calls = JoinSet::new();
-        for (place, key) in KEYS.into_iter().enumerate() {
+        for (index, key) in KEYS.into_iter().enumerate() {
             let members: Vec<_> = (0..MEMBERS)
-                .map(|n| (n * 7 + place * 13) % MEMBERS)
+                .map(|n| (n * 7 + index * 13) % MEMBERS)
                 .map(|n| json!({"ref": refs[n], "attributes": {key: round}}))
                 .collect();
             let (writer, input) = (writer.clone(), json!({"memberbaseId": base, "members": members}));
@@ -153,7 +153,7 @@ async fn writers_of_different_attributes_of_the_same_members_lose_nothing(
             .sum();
         assert_eq!(changed, (MEMBERS * KEYS.len()) as u64, "round {round}");
         let query = "query($b: ID!) { members(memberbaseId: $b) { nodes { attributes } } }";
-        let data = writer.ask(query, json!({"b": base})).await.data();
+        let data = writer.graphql(query, json!({"b": base})).await.data();
         for node in data["members"]["nodes"].as_array().unwrap() {
             assert_eq!(node["attributes"], json!({"a": round, "b": round, "c": round, "d": round}));
         }

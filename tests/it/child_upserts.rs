@@ -4,15 +4,15 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Database, Kind, Server, missing_memberbase_id};
+use crate::support::{Caller, ChildType, Database, Server, missing_memberbase_id};
 
-use Kind::{Clips, StampCollections, Transactions};
+use ChildType::{Clips, StampCollections, Transactions};
 
 fn outcomes(payload: &Value) -> Vec<&str> {
     payload["results"].as_array().unwrap().iter().map(|result| result["outcome"].as_str().unwrap()).collect()
 }
 
-async fn count(server: &Server, kind: Kind) -> i64 {
+async fn count(server: &Server, kind: ChildType) -> i64 {
     server.column(&format!("SELECT count(*) FROM {}", kind.table())).await[0]
 }
 
@@ -20,15 +20,15 @@ async fn count(server: &Server, kind: Kind) -> i64 {
 #[tokio::test]
 async fn rows_are_created_then_unchanged_then_updated(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values(Clips, StampCollections, Transactions)] kind: Kind,
+    #[values(Clips, StampCollections, Transactions)] kind: ChildType,
 ) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["a", "b"]).await, server.writer().await);
     let rows = json!([kind.row("b", "2", 1), kind.row("a", "1", 1), kind.row("b", "1x", 1)]);
-    let first = writer.owned(kind, &base, rows).await;
+    let first = writer.upserted_children(kind, &base, rows).await;
     assert_eq!(outcomes(&first), ["CREATED", "CREATED", "CREATED"]);
     let rows = json!([kind.row("b", "1x", 1), kind.row("b", "2", 2), kind.row("a", "1", 1)]);
-    let again = writer.owned(kind, &base, rows).await;
+    let again = writer.upserted_children(kind, &base, rows).await;
     assert_eq!(outcomes(&again), ["UNCHANGED", "UPDATED", "UNCHANGED"]);
     let ids = &first["ids"];
     assert_eq!(again["ids"], json!([ids[2], ids[0], ids[1]]));
@@ -43,30 +43,30 @@ async fn rows_are_created_then_unchanged_then_updated(
 
 #[rstest]
 #[tokio::test]
-async fn a_key_that_repeats_is_merged_and_its_first_row_tells_what_became_of_it(
+async fn repeated_key_is_merged_and_its_first_row_has_the_net_outcome(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values(Clips, StampCollections, Transactions)] kind: Kind,
+    #[values(Clips, StampCollections, Transactions)] kind: ChildType,
 ) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
     let rows = json!([kind.row("a", "k", 1), kind.row("a", "other", 1), kind.row("a", "k", 2)]);
-    let payload = writer.owned(kind, &base, rows).await;
+    let payload = writer.upserted_children(kind, &base, rows).await;
     assert_eq!(outcomes(&payload), ["CREATED", "CREATED", "UNCHANGED"]);
     assert_eq!(payload["ids"][0], payload["ids"][2]);
-    let last = writer.owned(kind, &base, json!([kind.row("a", "k", 2)])).await;
+    let last = writer.upserted_children(kind, &base, json!([kind.row("a", "k", 2)])).await;
     assert_eq!(outcomes(&last), ["UNCHANGED"]);
     // A change and its reversal in one call are no net change.
     let rows = json!([kind.row("a", "k", 3), kind.row("a", "k", 2)]);
-    assert_eq!(outcomes(&writer.owned(kind, &base, rows).await), ["UNCHANGED", "UNCHANGED"]);
+    assert_eq!(outcomes(&writer.upserted_children(kind, &base, rows).await), ["UNCHANGED", "UNCHANGED"]);
     let rows = json!([kind.row("a", "k", 3), kind.row("a", "k", 4)]);
-    assert_eq!(outcomes(&writer.owned(kind, &base, rows).await), ["UPDATED", "UNCHANGED"]);
+    assert_eq!(outcomes(&writer.upserted_children(kind, &base, rows).await), ["UPDATED", "UNCHANGED"]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_member_is_named_by_id_or_by_ref_and_has_to_be_there(
+async fn member_is_named_by_id_or_ref_and_must_exist(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values(Clips, StampCollections, Transactions)] kind: Kind,
+    #[values(Clips, StampCollections, Transactions)] kind: ChildType,
 ) {
     let server = Server::start(database).await;
     let (writer, base, other) = (server.writer().await, server.memberbase("b").await, server.memberbase("o").await);
@@ -92,13 +92,13 @@ async fn a_member_is_named_by_id_or_by_ref_and_has_to_be_there(
         named("8", json!({})),
         named("9", json!({"memberId": "a"})),
     ]);
-    let refused = writer.upsert_owned(kind, &base, rows.clone(), json!({})).await;
+    let refused = writer.upsert_children(kind, &base, rows.clone(), json!({})).await;
     assert_eq!(
         (refused.code().as_str(), &refused.error()["extensions"]["failureCount"]),
         ("BAD_USER_INPUT", &json!(7))
     );
     assert_eq!(count(&server, kind).await, 0);
-    let payload = writer.owned_with(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
+    let payload = writer.upserted_children_with(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
     let errors: Vec<_> = payload["results"].as_array().unwrap().iter().map(|result| &result["error"]).collect();
     let errors: Vec<_> = errors.iter().map(|error| (error["code"].as_str(), error["path"][0].as_str())).collect();
     let unknown = |field| (Some("UNKNOWN_MEMBER"), Some(field));
@@ -123,46 +123,46 @@ async fn a_member_is_named_by_id_or_by_ref_and_has_to_be_there(
 
 #[rstest]
 #[tokio::test]
-async fn a_dry_run_answers_the_same_and_keeps_nothing(
+async fn dry_run_returns_the_same_payload_and_stores_nothing(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values(Clips, StampCollections, Transactions)] kind: Kind,
+    #[values(Clips, StampCollections, Transactions)] kind: ChildType,
 ) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
-    let stored = writer.owned(kind, &base, json!([kind.row("a", "1", 1)])).await;
+    let stored = writer.upserted_children(kind, &base, json!([kind.row("a", "1", 1)])).await;
     let rows = json!([kind.row("a", "1", 2), kind.row("a", "2", 1), kind.row("nobody", "3", 1)]);
     let options = json!({"dryRun": true, "onError": "SKIP_FAILED"});
-    let dry = writer.owned_with(kind, &base, rows.clone(), options).await;
+    let dry = writer.upserted_children_with(kind, &base, rows.clone(), options).await;
     assert_eq!(outcomes(&dry), ["UPDATED", "CREATED", "FAILED"]);
     assert_eq!(dry["ids"], json!([stored["ids"][0], null, null]));
     assert_eq!(count(&server, kind).await, 1);
-    let real = writer.owned_with(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
+    let real = writer.upserted_children_with(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
     assert_eq!(outcomes(&real), outcomes(&dry));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_transaction_never_changes_its_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn transaction_never_changes_its_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["a", "b"]).await, server.writer().await);
-    writer.owned(Transactions, &base, json!([Transactions.row("a", "1", 1)])).await;
+    writer.upserted_children(Transactions, &base, json!([Transactions.row("a", "1", 1)])).await;
     let rows = json!([
         Transactions.row("b", "1", 1),
         Transactions.row("b", "2", 1),
         Transactions.row("a", "2", 1),
         Transactions.row("a", "1", 2),
     ]);
-    let payload = writer.owned_with(Transactions, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
+    let payload = writer.upserted_children_with(Transactions, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
     assert_eq!(outcomes(&payload), ["FAILED", "CREATED", "FAILED", "UPDATED"]);
     assert_eq!(payload["results"][0]["error"]["code"], "MEMBER_MISMATCH");
     assert_eq!(payload["results"][2]["error"]["code"], "MEMBER_MISMATCH");
-    let refused = writer.upsert_owned(Transactions, &base, json!([Transactions.row("b", "1", 9)]), json!({})).await;
+    let refused = writer.upsert_children(Transactions, &base, json!([Transactions.row("b", "1", 9)]), json!({})).await;
     assert_eq!(refused.error()["extensions"]["failures"][0]["code"], "MEMBER_MISMATCH");
 }
 
 #[rstest]
 #[tokio::test]
-async fn transactions_that_seem_new_never_change_their_member_either(
+async fn transactions_after_an_all_new_probe_never_change_their_member(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -170,12 +170,13 @@ async fn transactions_that_seem_new_never_change_their_member_either(
     // Of 800 keys every fiftieth is looked up to probe whether all are new.
     let row = |member: &str, n: u32| Transactions.row(member, &format!("key-{n:03}"), 1);
     let there: Vec<_> = (0..800).filter(|n| n % 50 != 0).map(|n| row("a", n)).collect();
-    writer.owned(Transactions, &base, json!(there)).await;
+    writer.upserted_children(Transactions, &base, json!(there)).await;
     let all: Vec<_> = (0..800).map(|n| row("b", n)).collect();
-    let refused = writer.upsert_owned(Transactions, &base, json!(all), json!({})).await;
+    let refused = writer.upsert_children(Transactions, &base, json!(all), json!({})).await;
     assert_eq!(refused.error()["extensions"]["failures"][0]["code"], "MEMBER_MISMATCH");
     assert_eq!(count(&server, Transactions).await, 784);
-    let payload = writer.owned_with(Transactions, &base, json!(all), json!({"onError": "SKIP_FAILED"})).await;
+    let payload =
+        writer.upserted_children_with(Transactions, &base, json!(all), json!({"onError": "SKIP_FAILED"})).await;
     assert_eq!((&payload["summary"]["created"], &payload["summary"]["failed"]), (&json!(16), &json!(784)));
     let expected: Vec<_> = (0..800).map(|n| if n % 50 == 0 { "CREATED" } else { "FAILED" }).collect();
     assert_eq!(outcomes(&payload), expected);
@@ -210,7 +211,7 @@ async fn transactions_that_seem_new_never_change_their_member_either(
 #[case(Transactions, json!({"authedAt": "yesterday"}))]
 #[case(Transactions, json!({"clearedAt": "2026-02-30T00:00:00Z"}))]
 #[tokio::test]
-async fn a_value_that_its_field_cannot_hold_fails_its_row_on_both_ways(#[case] kind: Kind, #[case] bad: Value) {
+async fn unstorable_value_fails_its_row_on_both_decoding_paths(#[case] kind: ChildType, #[case] bad: Value) {
     let server = Server::start(Database::Sqlite).await;
     let (base, writer) = (server.memberbase_of(&["a", "1"]).await, server.writer().await);
     let (field, value) = bad.as_object().unwrap().iter().next().unwrap();
@@ -223,7 +224,7 @@ async fn a_value_that_its_field_cannot_hold_fails_its_row_on_both_ways(#[case] k
         let name = if other == json!(1) { "memberId" } else { "memberRef" };
         good[name] = other;
         let options = json!({"onError": "SKIP_FAILED", "dryRun": true});
-        let payload = writer.owned_with(kind, &base, json!([row, good]), options).await;
+        let payload = writer.upserted_children_with(kind, &base, json!([row, good]), options).await;
         let error = &payload["results"][0]["error"];
         assert_eq!((&error["code"], &error["path"]), (&json!("INVALID_VALUE"), &json!([field])), "{error}");
     }
@@ -241,31 +242,31 @@ async fn a_value_that_its_field_cannot_hold_fails_its_row_on_both_ways(#[case] k
 #[case(Transactions, json!({"amount": "1"}))]
 #[case(Transactions, json!({"amount": {}}))]
 #[tokio::test]
-async fn a_row_of_another_shape_refuses_the_request_and_is_named(#[case] kind: Kind, #[case] bad: Value) {
+async fn row_of_the_wrong_shape_rejects_the_request_and_is_named(#[case] kind: ChildType, #[case] bad: Value) {
     let server = Server::start(Database::Sqlite).await;
     let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
     let (field, value) = bad.as_object().unwrap().iter().next().unwrap();
     let mut row = kind.row("a", "k", 1);
     row[field] = value.clone();
     let rows = json!([kind.row("a", "good", 1), row]);
-    let refused = writer.upsert_owned(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
+    let refused = writer.upsert_children(kind, &base, rows, json!({"onError": "SKIP_FAILED"})).await;
     assert_eq!(refused.code(), "BAD_USER_INPUT");
     assert_eq!(refused.error()["extensions"]["path"], json!(["input", kind.field(), 1, field]), "{:?}", refused.json());
 }
 
 #[rstest]
 #[tokio::test]
-async fn an_optional_field_left_out_stays_and_null_clears_it(
+async fn omitted_optional_field_stays_and_null_clears_it(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["a"]).await, server.writer().await);
-    let state = async |kind: Kind, columns: &str| -> String {
+    let state = async |kind: ChildType, columns: &str| -> String {
         let texts = columns.split(' ').map(|column| format!("coalesce(CAST({column} AS text), 'null')"));
         let sql = format!("SELECT {} FROM {}", texts.collect::<Vec<_>>().join(" || ' ' || "), kind.table());
         server.column::<String>(&sql).await.remove(0)
     };
-    let with = |kind: Kind, fields: Value| {
+    let with = |kind: ChildType, fields: Value| {
         let mut row = kind.row("a", "k", 7);
         row.as_object_mut().unwrap().remove("stamps");
         row.as_object_mut().unwrap().remove("amount");
@@ -292,32 +293,33 @@ async fn an_optional_field_left_out_stays_and_null_clears_it(
             "null null null null null",
         ),
     ] {
-        writer.owned(kind, &base, with(kind, json!({}))).await;
+        writer.upserted_children(kind, &base, with(kind, json!({}))).await;
         assert_eq!(state(kind, columns).await, cleared, "{kind:?} at first");
-        writer.owned(kind, &base, with(kind, fields.clone())).await;
+        writer.upserted_children(kind, &base, with(kind, fields.clone())).await;
         assert_eq!(state(kind, columns).await, full, "{kind:?} given");
-        let payload = writer.owned(kind, &base, with(kind, json!({}))).await;
+        let payload = writer.upserted_children(kind, &base, with(kind, json!({}))).await;
         assert_eq!(
             (state(kind, columns).await.as_str(), outcomes(&payload)[0]),
             (full, "UNCHANGED"),
             "{kind:?} left out"
         );
         let nulls = fields.as_object().unwrap().keys().map(|key| (key.clone(), Value::Null)).collect();
-        let payload = writer.owned(kind, &base, with(kind, Value::Object(nulls))).await;
+        let payload = writer.upserted_children(kind, &base, with(kind, Value::Object(nulls))).await;
         assert_eq!((state(kind, columns).await.as_str(), outcomes(&payload)[0]), (cleared, "UPDATED"), "{kind:?} null");
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn only_who_may_write_there_does(
+async fn upsert_requires_write_access_to_the_memberbase(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values(Clips, StampCollections, Transactions)] kind: Kind,
+    #[values(Clips, StampCollections, Transactions)] kind: ChildType,
 ) {
     let server = Server::start(database).await;
     let (base, other) = (server.memberbase_of(&["a"]).await, server.memberbase_of(&["a"]).await);
     let rows = json!([kind.row("a", "1", 1)]);
-    let code = async |caller: Caller, base: &str| caller.upsert_owned(kind, base, rows.clone(), json!({})).await.code();
+    let code =
+        async |caller: Caller, base: &str| caller.upsert_children(kind, base, rows.clone(), json!({})).await.code();
     assert_eq!(code(server.reader().await, &base).await, "FORBIDDEN");
     assert_eq!(code(server.bound(Access::Write, &other).await, &base).await, "NOT_FOUND");
     assert_eq!(code(server.writer().await, &missing_memberbase_id()).await, "NOT_FOUND");
@@ -326,9 +328,9 @@ async fn only_who_may_write_there_does(
 
 #[rstest]
 #[tokio::test]
-async fn any_number_of_rows_is_the_same_number_of_statements_and_unchanged_ones_write_nothing(
+async fn statement_count_is_independent_of_rows_and_unchanged_rows_write_nothing(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values(Clips, StampCollections, Transactions)] kind: Kind,
+    #[values(Clips, StampCollections, Transactions)] kind: ChildType,
 ) {
     const FEW: u32 = 300;
     const ROWS: u32 = 2_000;
@@ -341,7 +343,7 @@ async fn any_number_of_rows_is_the_same_number_of_statements_and_unchanged_ones_
     };
     let statements = async |rows: Value, outcome: &str| {
         let before = server.app.db.statements();
-        let payload = writer.owned(kind, &base, rows.clone()).await;
+        let payload = writer.upserted_children(kind, &base, rows.clone()).await;
         assert_eq!(payload["summary"][outcome], rows.as_array().unwrap().len(), "{}", payload["summary"]);
         server.app.db.statements() - before
     };
@@ -374,7 +376,7 @@ async fn any_number_of_rows_is_the_same_number_of_statements_and_unchanged_ones_
 
 #[rstest]
 #[tokio::test]
-async fn a_row_that_is_a_variable_of_its_own_fails_alone(
+async fn row_in_a_variable_of_its_own_fails_alone(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values("3000000000", "1e400", "1.5", "-1")] stamps: &str,
 ) {
@@ -386,7 +388,7 @@ async fn a_row_that_is_a_variable_of_its_own_fails_alone(
         format!(r#"{{"memberRef": "a", "loyaltyProgramId": "{program}", "stamps": {stamps}, "rewardsEarned": 0}}"#)
     };
     let variables = format!(r#"{{"m": "{base}", "good": {}, "bad": {}}}"#, row("p", "1.0"), row("q", stamps));
-    let answer = writer.post(format!(r#"{{"query": {}, "variables": {variables}}}"#, json!(query))).await;
-    let payload = answer.data()["bulkUpsertStampCollections"].take();
+    let response = writer.post(format!(r#"{{"query": {}, "variables": {variables}}}"#, json!(query))).await;
+    let payload = response.data()["bulkUpsertStampCollections"].take();
     assert_eq!(payload["summary"], json!({"created": 1, "failed": 1}));
 }

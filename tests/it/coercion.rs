@@ -7,13 +7,13 @@ use axum::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
 /// A request that first creates a memberbase and contains a value that its type does not allow.
 struct Case {
     variables: &'static str,
     rest: String,
-    given: Value,
+    variable_values: Value,
     code: &'static str,
     path: Value,
     message: &'static str,
@@ -31,15 +31,21 @@ impl Case {
 fn variable(
     variables: &'static str,
     rest: impl Into<String>,
-    given: Value,
+    variable_values: Value,
     path: Value,
     message: &'static str,
 ) -> Case {
-    Case { variables, rest: rest.into(), given, code: "BAD_USER_INPUT", path, message }
+    Case { variables, rest: rest.into(), variable_values, code: "BAD_USER_INPUT", path, message }
 }
 
-fn literal(variables: &'static str, rest: impl Into<String>, given: Value, path: Value, message: &'static str) -> Case {
-    Case { code: "GRAPHQL_VALIDATION_FAILED", ..variable(variables, rest, given, path, message) }
+fn literal(
+    variables: &'static str,
+    rest: impl Into<String>,
+    variable_values: Value,
+    path: Value,
+    message: &'static str,
+) -> Case {
+    Case { code: "GRAPHQL_VALIDATION_FAILED", ..variable(variables, rest, variable_values, path, message) }
 }
 
 const NO_TIME: &str = "expected an RFC 3339 date-time such as 2026-01-31T12:00:00Z";
@@ -283,8 +289,8 @@ fn mixtures() -> Vec<Case> {
 }
 
 /// Sends a case with this `Accept` header.
-async fn answer(caller: &Caller, accept: &str, case: &Case) -> Answer {
-    let body = json!({"query": case.document(), "variables": case.given}).to_string();
+async fn response(caller: &Caller, accept: &str, case: &Case) -> ApiResponse {
+    let body = json!({"query": case.document(), "variables": case.variable_values}).to_string();
     let request =
         Request::post("/graphql").header(header::CONTENT_TYPE, "application/json").header(header::ACCEPT, accept);
     caller.send(request.body(Body::from(body)).unwrap()).await
@@ -295,23 +301,23 @@ async fn answer(caller: &Caller, accept: &str, case: &Case) -> Answer {
 #[case::literals(literals())]
 #[case::mixtures(mixtures())]
 #[tokio::test]
-async fn a_bad_value_is_rejected_before_anything_runs(
+async fn bad_value_is_rejected_before_execution(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[case] cases: Vec<Case>,
 ) {
     let server = Server::start(database).await;
     let admin = server.admin().await;
     for case in cases {
-        let name = format!("{} with {}", case.document(), case.given);
-        let answer = answer(&admin, "application/graphql-response+json", &case).await;
-        assert_eq!(answer.status.as_u16(), 400, "{name}");
-        let body = answer.json();
+        let name = format!("{} with {}", case.document(), case.variable_values);
+        let response = response(&admin, "application/graphql-response+json", &case).await;
+        assert_eq!(response.status.as_u16(), 400, "{name}");
+        let body = response.json();
         assert!(body.get("data").is_none(), "{name}: {body}");
         assert_eq!(body["errors"].as_array().unwrap().len(), 1, "{name}: {body}");
-        let error = answer.error();
+        let error = response.error();
         assert_eq!(error["extensions"]["code"], case.code, "{name}: {error}");
         assert_eq!(error["extensions"]["path"], case.path, "{name}: {error}");
-        let message = answer.message();
+        let message = response.message();
         assert!(message == case.message || message.ends_with(&format!(": {}", case.message)), "{name}: {message}");
     }
     assert_eq!(server.column::<i64>("SELECT count(*) FROM memberbase").await, [0]);
@@ -320,18 +326,16 @@ async fn a_bad_value_is_rejected_before_anything_runs(
 
 #[rstest]
 #[tokio::test]
-async fn a_bad_value_is_rejected_by_every_transport(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn bad_value_is_rejected_by_every_transport(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (admin, case) = (server.admin().await, variables().swap_remove(0));
-    let plain = answer(&admin, "application/json", &case).await;
+    let plain = response(&admin, "application/json", &case).await;
     assert_eq!((plain.status.as_u16(), &*plain.code()), (200, "BAD_USER_INPUT"));
     assert!(plain.json().get("data").is_none());
-    let mut events = admin.listen(&case.document(), case.given.clone()).await.unwrap();
-    let told = events.first().await.unwrap().answer();
-    assert_eq!(told["errors"][0]["extensions"]["path"], json!(["d"]));
-    assert!(told.get("data").is_none(), "{told}");
+    let mut events = admin.subscribe(&case.document(), case.variable_values.clone()).await.unwrap();
+    let received = events.first().await.unwrap().response();
+    assert_eq!(received["errors"][0]["extensions"]["path"], json!(["d"]));
+    assert!(received.get("data").is_none(), "{received}");
     assert_eq!(server.column::<i64>("SELECT count(*) FROM memberbase").await, [0]);
     let query = "query($d:DateTime){memberbases{nodes{members(filter:{createdAt:{eq:$d}}){totalCount}}}}";
     let uri = format!("/graphql?query={query}&variables=%7B%22d%22:%22nope%22%7D");
@@ -343,22 +347,20 @@ async fn a_bad_value_is_rejected_by_every_transport(
 
 #[rstest]
 #[tokio::test]
-async fn variables_inside_scalars_are_still_accepted(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn variables_inside_scalars_are_accepted(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("b").await, server.admin().await);
     let schema = "mutation($b: ID!) { setAttributeSchema(input: {memberbaseId: $b, attributes: [\
         {key: \"tier\", type: STRING}, {key: \"tags\", type: STRING_LIST}]}) { memberbase { id } } }";
-    admin.ask(schema, json!({"b": base})).await.data();
+    admin.graphql(schema, json!({"b": base})).await.data();
     let store = "mutation($b: ID!, $t: String, $l: [String!] = [\"x\", \"y\"], $none: String) { \
         bulkUpsertMembers(input: {memberbaseId: $b, members: [{ref: \"a\", attributes: {tier: $t, tags: $l, other: $none}}]}) \
         { members { attributes } } }";
-    let stored = admin.ask(store, json!({"b": base, "t": "gold"})).await.data();
+    let stored = admin.graphql(store, json!({"b": base, "t": "gold"})).await.data();
     assert_eq!(stored["bulkUpsertMembers"]["members"][0]["attributes"], json!({"tier": "gold", "tags": ["x", "y"]}));
     let query = "query($b: ID!, $x: String!, $y: String = \"y\") { \
         members(memberbaseId: $b, filter: {attribute: {key: \"tags\", eq: [$x, $y]}}) { totalCount } }";
-    let found = admin.ask(query, json!({"b": base, "x": "x"})).await.data();
+    let found = admin.graphql(query, json!({"b": base, "x": "x"})).await.data();
     assert_eq!(found["members"]["totalCount"], 1);
 }
 
@@ -402,7 +404,7 @@ fn as_json(row: &str) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn a_bad_value_in_a_bulk_row_fails_its_row_alone(
+async fn bad_value_in_a_bulk_row_fails_only_its_row(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -415,15 +417,15 @@ async fn a_bad_value_in_a_bulk_row_fails_its_row_alone(
             )
         };
         let (rows, json) = (format!("[{good}, {bad}]"), json!([as_json(good), as_json(bad)]));
-        for (document, given) in [
+        for (document, variable_values) in [
             (call("", &rows), json!({"b": base})),
             (call(&format!(", $r: [{ty}!]! = {rows}"), "$r"), json!({"b": base})),
             (call(&format!(", $r: [{ty}!]!"), "$r"), json!({"b": base, "r": json})),
             (call(&format!(", $r: {ty}!, $s: {ty}!"), "[$r, $s]"), json!({"b": base, "r": json[0], "s": json[1]})),
         ] {
-            let told = writer.ask(&document, given).await.data()[field].clone();
-            assert_eq!(told["summary"]["failed"], 1, "{document}: {told}");
-            assert_eq!(told["results"][1]["error"]["code"], "INVALID_VALUE", "{document}: {told}");
+            let received = writer.graphql(&document, variable_values).await.data()[field].clone();
+            assert_eq!(received["summary"]["failed"], 1, "{document}: {received}");
+            assert_eq!(received["results"][1]["error"]["code"], "INVALID_VALUE", "{document}: {received}");
         }
     }
 }

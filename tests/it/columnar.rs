@@ -33,7 +33,7 @@ const NUMBERS: [Option<i64>; 8] =
 const DOCUMENTS: [Option<&str>; 8] =
     [None, Some("{}"), None, Some("{\"a\": 1}"), Some("[\"\\\\\"]"), None, Some("[]"), Some("\"é\"")];
 
-async fn gathered(server: &Server, count: usize) -> ColumnarRows {
+async fn read_columns(server: &Server, count: usize) -> ColumnarRows {
     let ids = (0..count as u128).map(|n| Uuid::from_u128(n << 100 | n)).collect();
     let rows = ArrayTable::new([
         ("id", ArrayColumn::Uuids(ids)),
@@ -49,7 +49,7 @@ async fn gathered(server: &Server, count: usize) -> ColumnarRows {
 }
 
 #[tokio::test]
-async fn postgres_knows_rows_to_be_in_order_and_sorts_nothing() {
+async fn postgres_plan_for_sorted_rows_has_no_sort() {
     let server = Server::start(Database::Postgres).await;
     let rows = ArrayTable::new([("plain", ArrayColumn::Texts(vec!["a", "b"]))]);
     let session = server.app.db.read().await.unwrap();
@@ -67,9 +67,9 @@ async fn postgres_knows_rows_to_be_in_order_and_sorts_nothing() {
 
 #[rstest]
 #[tokio::test]
-async fn columns_are_the_rows_in_their_order(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn columns_equal_the_rows_in_their_order(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
-    let columns = gathered(&server, TEXTS.len()).await;
+    let columns = read_columns(&server, TEXTS.len()).await;
     let ids: Vec<_> = (0..TEXTS.len()).rev().map(|n| Uuid::from_u128((n as u128) << 100 | n as u128)).collect();
     assert_eq!(columns.column::<Uuid>(0).unwrap(), ids);
     let texts: Vec<_> = TEXTS.iter().rev().map(|text| text.map(str::to_owned)).collect();
@@ -93,9 +93,9 @@ async fn columns_are_the_rows_in_their_order(#[values(Database::Sqlite, Database
 
 #[rstest]
 #[tokio::test]
-async fn no_rows_are_empty_columns(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn no_rows_give_empty_columns(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
-    let columns = gathered(&server, 0).await;
+    let columns = read_columns(&server, 0).await;
     assert!(columns.column::<Uuid>(0).unwrap().is_empty());
     assert!(columns.column::<String>(1).unwrap().is_empty());
     assert!(columns.column::<i64>(2).unwrap().is_empty());
@@ -104,7 +104,7 @@ async fn no_rows_are_empty_columns(#[values(Database::Sqlite, Database::Postgres
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_hold_every_text_is_refused() {
+async fn postgres_database_with_another_encoding_is_rejected() {
     let (settings, _storage) = Database::Postgres.make().await;
     let (server, name) = settings.url.rsplit_once('/').unwrap();
     let mut connection = PgConnection::connect(&settings.url).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_whose_texts_are_utf16_is_refused() {
+async fn utf16_sqlite_file_is_rejected() {
     let (settings, _storage) = Database::Sqlite.make().await;
     let url = format!("{}.utf16", settings.url);
     let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();

@@ -33,7 +33,7 @@ async fn work(caller: Caller, base: String, writes: bool, seed: u64, end: Instan
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_and_deleters_of_the_same_refs_fail_nobody(
+async fn concurrent_writers_and_deleters_of_the_same_refs_all_succeed(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -61,7 +61,7 @@ async fn writers_and_deleters_of_the_same_refs_fail_nobody(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_of_the_same_new_refs_agree_on_who_created_them(
+async fn concurrent_upserts_of_the_same_refs_create_each_once(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -74,22 +74,22 @@ async fn writers_of_the_same_new_refs_agree_on_who_created_them(
             writer.upsert(&base, &Random(seed).pick(&all, 1_000)).await.data()["bulkUpsertMembers"].take()
         });
     }
-    let mut told: Vec<Vec<_>> = Vec::new();
+    let mut reported: Vec<Vec<_>> = Vec::new();
     let mut created = 0;
     for payload in writers.join_all().await {
         created += payload["summary"]["created"].as_i64().unwrap();
         let results = payload["results"].as_array().unwrap();
         let mut pairs: Vec<_> = results.iter().map(|row| (row["ref"].to_string(), row["id"].to_string())).collect();
         pairs.sort_unstable();
-        told.push(pairs);
+        reported.push(pairs);
     }
-    assert!(told.iter().all(|pairs| *pairs == told[0]), "one ref has two ids");
+    assert!(reported.iter().all(|pairs| *pairs == reported[0]), "one ref has two ids");
     assert_eq!((created, server.members().await), (1_000, 1_000));
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_memberbase_that_goes_while_others_write_leaves_no_members(
+async fn memberbase_deleted_during_upserts_leaves_no_members(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -106,12 +106,12 @@ async fn a_memberbase_that_goes_while_others_write_leaves_no_members(
         }
         tokio::time::sleep(Duration::from_millis(round % 10)).await;
         let query = "mutation($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }";
-        admin.ask(query, json!({"id": base})).await.data();
-        for answer in writers.join_all().await {
-            match answer["errors"][0]["extensions"]["code"].as_str() {
+        admin.graphql(query, json!({"id": base})).await.data();
+        for response in writers.join_all().await {
+            match response["errors"][0]["extensions"]["code"].as_str() {
                 None => stored += 1,
                 Some("NOT_FOUND") => refused += 1,
-                Some(_) => panic!("{answer}"),
+                Some(_) => panic!("{response}"),
             }
         }
         assert_eq!(server.members().await, 0, "round {round}");
@@ -121,7 +121,7 @@ async fn a_memberbase_that_goes_while_others_write_leaves_no_members(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_client_that_hangs_up_leaves_its_call_wholly_there_or_wholly_not(
+async fn call_of_a_disconnected_client_is_stored_completely_or_not_at_all(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     const ROWS: usize = 3_000;
@@ -133,7 +133,7 @@ async fn a_client_that_hangs_up_leaves_its_call_wholly_there_or_wholly_not(
         let base = server.memberbase("b").await;
         let upsert = writer.upsert(&base, &all);
         dropped += usize::from(timeout(Duration::from_millis(1 + round % 10), upsert).await.is_err());
-        let read = writer.ask("{ memberbases { nodes { members { totalCount } } } }", json!({}));
+        let read = writer.graphql("{ memberbases { nodes { members { totalCount } } } }", json!({}));
         let _ = timeout(Duration::from_millis(1), read).await;
         bases.push(base);
     }
@@ -157,9 +157,7 @@ async fn a_client_that_hangs_up_leaves_its_call_wholly_there_or_wholly_not(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn dropped_transaction_leaves_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     use memberbase::{
         domain::{
             access::{self, Access},
@@ -185,7 +183,9 @@ async fn a_transaction_that_is_dropped_in_its_middle_leaves_nothing(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn servers_that_start_together_migrate_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn servers_that_start_concurrently_migrate_once(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let (settings, _storage) = database.make().await;
     // The file exists, as it does when a server restarts.
     let first = Db::connect(&settings).await.unwrap();

@@ -36,7 +36,7 @@ async fn declare(admin: &Caller, base: &str, keys: &[&str]) {
     let attributes: Vec<_> = keys.iter().map(kind).collect();
     let query =
         "mutation($input: SetAttributeSchemaInput!) { setAttributeSchema(input: $input) { memberbase { id } } }";
-    admin.ask(query, json!({"input": {"memberbaseId": base, "attributes": attributes}})).await.data();
+    admin.graphql(query, json!({"input": {"memberbaseId": base, "attributes": attributes}})).await.data();
 }
 
 /// A call that computes for minutes within its transaction: each row changes the large member.
@@ -47,7 +47,7 @@ fn slow_call(base: &str, dry_run: bool) -> Value {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mutation_that_computes_past_its_deadline_stops_and_frees_the_writer(
+async fn mutation_is_cancelled_at_its_deadline_and_releases_the_write_lock(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let (server, base) = with_a_large_member(database, Duration::from_secs(3)).await;
@@ -61,7 +61,7 @@ async fn a_mutation_that_computes_past_its_deadline_stops_and_frees_the_writer(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dry_run_whose_client_hangs_up_stops_and_frees_the_writer(
+async fn dry_run_of_a_disconnected_client_is_cancelled_and_releases_the_write_lock(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let (server, base) = with_a_large_member(database, Duration::from_secs(300)).await;
@@ -88,7 +88,7 @@ async fn a_dry_run_whose_client_hangs_up_stops_and_frees_the_writer(
 
 /// A dry run that waits in the database is cancelled as well, although no loop of the server is running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dry_run_that_waits_for_a_lock_stops_with_its_client() {
+async fn dry_run_that_waits_for_a_lock_is_cancelled_when_its_client_disconnects() {
     let (server, base) = with_a_large_member(Database::Postgres, Duration::from_secs(300)).await;
     let admin = server.admin().await;
     let blocker = server.app.db.write(Lock::None, async |session| {
@@ -105,7 +105,7 @@ async fn a_dry_run_that_waits_for_a_lock_stops_with_its_client() {
 /// Only dry runs are cancelled when the client disconnects.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mutation_whose_client_hangs_up_is_carried_out(
+async fn mutation_of_a_disconnected_client_is_completed(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;

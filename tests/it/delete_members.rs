@@ -26,18 +26,18 @@ async fn deleted(caller: &Caller, base: &str, mut input: Value) -> Value {
 }
 
 /// Returns the refs of the remaining members.
-async fn left(server: &Server) -> Vec<String> {
+async fn remaining_refs(server: &Server) -> Vec<String> {
     server.column("SELECT ref FROM member ORDER BY ref").await
 }
 
 /// Returns an id that no member has.
-fn nobody() -> String {
+fn missing_member_id() -> String {
     missing_memberbase_id().replace("mb_", "m_")
 }
 
 #[rstest]
 #[tokio::test]
-async fn members_go_by_id_and_by_ref_in_the_order_of_the_input(
+async fn members_are_deleted_by_id_and_ref_and_listed_in_input_order(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -45,13 +45,15 @@ async fn members_go_by_id_and_by_ref_in_the_order_of_the_input(
     let input = json!({"memberIds": [ids[3], ids[0]], "refs": ["e", "b"]});
     let payload = deleted(&server.writer().await, &base, input).await;
     assert_eq!(payload["deletedMemberIds"], json!([ids[3], ids[0], ids[4], ids[1]]));
-    assert_eq!((&payload["deleted"]["members"], left(&server).await), (&json!(4), vec!["c".to_owned()]));
+    assert_eq!((&payload["deleted"]["members"], remaining_refs(&server).await), (&json!(4), vec!["c".to_owned()]));
     assert_eq!((&payload["notFoundMemberIds"], &payload["notFoundRefs"]), (&json!([]), &json!([])));
 }
 
 #[rstest]
 #[tokio::test]
-async fn members_go_by_id_alone_or_by_ref_alone(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn members_are_deleted_by_ids_only_or_refs_only(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let (base, ids) = base_of(&server, &["a", "b", "c"]).await;
     let writer = server.writer().await;
@@ -60,12 +62,12 @@ async fn members_go_by_id_alone_or_by_ref_alone(#[values(Database::Sqlite, Datab
     let by_nothing = deleted(&writer, &base, json!({})).await;
     assert_eq!(by_id["deletedMemberIds"], json!([ids[1]]));
     assert_eq!(by_ref["deletedMemberIds"], json!([ids[0]]));
-    assert_eq!((&by_nothing["deletedMemberIds"], left(&server).await), (&json!([]), vec!["c".to_owned()]));
+    assert_eq!((&by_nothing["deletedMemberIds"], remaining_refs(&server).await), (&json!([]), vec!["c".to_owned()]));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_member_that_is_named_often_goes_and_counts_once(
+async fn member_named_twice_is_deleted_and_counted_once(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -78,20 +80,23 @@ async fn a_member_that_is_named_often_goes_and_counts_once(
 
 #[rstest]
 #[tokio::test]
-async fn what_names_nobody_is_told_and_is_no_error(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn missing_members_are_reported_without_an_error(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let (base, ids) = base_of(&server, &["a", "b"]).await;
-    let (nobody, long) = (nobody(), "x".repeat(1025));
+    let (missing_id, long) = (missing_member_id(), "x".repeat(1025));
     let refs = json!(["A", "", "a", "a ", long, "a\0", "\u{e9}"]);
-    let payload = deleted(&server.writer().await, &base, json!({"memberIds": [nobody, ids[1]], "refs": refs})).await;
+    let payload =
+        deleted(&server.writer().await, &base, json!({"memberIds": [missing_id, ids[1]], "refs": refs})).await;
     assert_eq!(payload["deletedMemberIds"], json!([ids[1], ids[0]]));
-    assert_eq!(payload["notFoundMemberIds"], json!([nobody]));
+    assert_eq!(payload["notFoundMemberIds"], json!([missing_id]));
     assert_eq!(payload["notFoundRefs"], json!(["A", "", "a ", long, "a\0", "\u{e9}"]));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_retry_of_a_deletion_succeeds(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn repeated_deletion_succeeds(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, ids) = base_of(&server, &["a", "b"]).await;
     let (writer, input) = (server.writer().await, json!({"memberIds": [ids[0]], "refs": ["b"]}));
@@ -104,7 +109,7 @@ async fn a_retry_of_a_deletion_succeeds(#[values(Database::Sqlite, Database::Pos
 
 #[rstest]
 #[tokio::test]
-async fn members_of_another_memberbase_are_not_found_and_stay(
+async fn members_of_another_memberbase_are_not_found_and_not_deleted(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -112,12 +117,12 @@ async fn members_of_another_memberbase_are_not_found_and_stay(
     let (_, others) = base_of(&server, &["x", "y"]).await;
     let payload = deleted(&server.writer().await, &own, json!({"memberIds": others, "refs": ["x"]})).await;
     assert_eq!((&payload["notFoundMemberIds"], &payload["notFoundRefs"]), (&json!(others), &json!(["x"])));
-    assert_eq!(left(&server).await, ["a", "x", "y"]);
+    assert_eq!(remaining_refs(&server).await, ["a", "x", "y"]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn more_than_at_most_and_nobody_goes(
+async fn deletion_of_more_than_at_most_members_is_rejected(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(false, true)] dry_run: bool,
 ) {
@@ -139,46 +144,49 @@ async fn more_than_at_most_and_nobody_goes(
 
 #[rstest]
 #[tokio::test]
-async fn a_dry_run_answers_as_the_real_call_and_deletes_nobody(
+async fn dry_run_returns_the_payload_of_the_real_call_and_deletes_nothing(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, ids) = base_of(&server, &["a", "b", "c"]).await;
     let writer = server.writer().await;
-    let input = json!({"memberIds": [ids[2], nobody()], "refs": ["a", "x", "c", ""]});
+    let input = json!({"memberIds": [ids[2], missing_member_id()], "refs": ["a", "x", "c", ""]});
     let mut dry_input = input.clone();
     dry_input["dryRun"] = json!(true);
     let dry = deleted(&writer, &base, dry_input).await;
-    let kept = server.members().await;
+    let before = server.members().await;
     let real = deleted(&writer, &base, input).await;
-    assert_eq!((kept, &dry, server.members().await), (3, &real, 1));
+    assert_eq!((before, &dry, server.members().await), (3, &real, 1));
 }
 
 #[rstest]
 #[tokio::test]
-async fn an_id_of_another_form_refuses_the_whole_list(
+async fn malformed_id_rejects_the_whole_list(
     #[values("", "a", "m_", "M_01h455vb4pex5vsknk084sn02q", "mb_01h455vb4pex5vsknk084sn02q")] malformed: &str,
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, ids) = base_of(&server, &["a", "b"]).await;
     let input = json!({"memberbaseId": base, "memberIds": [ids[0], malformed], "refs": ["b"]});
-    let answer = server.writer().await.delete_with(input).await;
-    assert_eq!((answer.code().as_str(), server.members().await), ("BAD_USER_INPUT", 2));
-    let path = answer.error()["extensions"]["path"].as_array().cloned().unwrap_or_default();
-    assert!(path.ends_with(&[json!("memberIds"), json!(1)]), "{}", answer.json());
-    assert!(answer.message().contains("m_"), "{}", answer.message());
+    let response = server.writer().await.delete_with(input).await;
+    assert_eq!((response.code().as_str(), server.members().await), ("BAD_USER_INPUT", 2));
+    let path = response.error()["extensions"]["path"].as_array().cloned().unwrap_or_default();
+    assert!(path.ends_with(&[json!("memberIds"), json!(1)]), "{}", response.json());
+    assert!(response.message().contains("m_"), "{}", response.message());
 }
 
 #[rstest]
 #[tokio::test]
-async fn only_who_may_write_there_deletes(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn deletion_requires_write_access_to_the_memberbase(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let (base, _) = base_of(&server, &["a"]).await;
     let (other, never) = (server.memberbase("other").await, missing_memberbase_id());
     let bound = server.bound(Access::Write, &other).await;
     let input = |base: &str| json!({"memberbaseId": base, "refs": ["a"]});
-    let form = |answer: crate::support::Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
+    let form =
+        |response: crate::support::ApiResponse, base: &str| (response.code(), response.message().replace(base, "<id>"));
     assert_eq!(server.reader().await.delete_with(input(&base)).await.code(), "FORBIDDEN");
     let elsewhere = form(bound.delete_with(input(&base)).await, &base);
     let absent = form(server.writer().await.delete_with(input(&never)).await, &never);
@@ -187,7 +195,7 @@ async fn only_who_may_write_there_deletes(#[values(Database::Sqlite, Database::P
 
 #[rstest]
 #[tokio::test]
-async fn a_deletion_takes_as_many_statements_for_a_thousand_as_for_one(
+async fn deletion_of_a_thousand_members_takes_as_many_statements_as_of_one(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -214,15 +222,15 @@ async fn with_attributes(server: &Server, attributes: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn a_member_goes_with_all_that_belongs_to_it_and_all_is_counted(
+async fn member_is_deleted_with_its_children_and_all_are_counted(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, ids) = server.base_of(4).await;
     let (other, others) = server.base_of(2).await;
     with_attributes(&server, r#"{"a": 1, "b": "x", "c": [1, 2]}"#).await;
-    server.give(&base, &ids[..3], [2, 3, 5]).await;
-    server.give(&other, &others, [1, 1, 1]).await;
+    server.insert_children(&base, &ids[..3], [2, 3, 5]).await;
+    server.insert_children(&other, &others, [1, 1, 1]).await;
     let writer = server.writer().await;
     let counts = json!({"members": 3, "attributes": 9, "clips": 4, "stampCollections": 6, "transactions": 10});
     let input = json!({"memberIds": [ids[0], ids[3], others[0]], "refs": ["ref-0001"]});
@@ -250,22 +258,22 @@ async fn a_member_goes_with_all_that_belongs_to_it_and_all_is_counted(
 
 #[rstest]
 #[tokio::test]
-async fn a_memberbase_goes_with_all_that_belongs_to_its_members(
+async fn memberbase_is_deleted_with_all_children_of_its_members(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, ids) = server.base_of(3).await;
     let (other, others) = server.base_of(2).await;
     with_attributes(&server, r#"{"a": 1, "b": null}"#).await;
-    server.give(&base, &ids, [2, 3, 5]).await;
-    server.give(&other, &others, [1, 1, 1]).await;
+    server.insert_children(&base, &ids, [2, 3, 5]).await;
+    server.insert_children(&other, &others, [1, 1, 1]).await;
     let admin = server.admin().await;
     let query = "mutation($b: ID!, $dry: Boolean!) { deleteMemberbase(input: {memberbaseId: $b, dryRun: $dry}) { \
         deleted { members attributes clips stampCollections transactions } } }";
     let counts = json!({"members": 3, "attributes": 6, "clips": 6, "stampCollections": 9, "transactions": 15});
-    for (dry, left) in [(true, [8, 11, 17]), (false, [2, 2, 2])] {
-        let data = admin.ask(query, json!({"b": base, "dry": dry})).await.data();
-        assert_eq!((&data["deleteMemberbase"]["deleted"], server.member_children().await), (&counts, left));
+    for (dry, remaining) in [(true, [8, 11, 17]), (false, [2, 2, 2])] {
+        let data = admin.graphql(query, json!({"b": base, "dry": dry})).await.data();
+        assert_eq!((&data["deleteMemberbase"]["deleted"], server.member_children().await), (&counts, remaining));
     }
     assert_eq!(server.members().await, 2);
 }

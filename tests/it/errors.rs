@@ -10,7 +10,7 @@ fn headings(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_code_is_documented_and_no_other() {
+fn documented_error_codes_are_exactly_the_existing_ones() {
     let text = std::fs::read_to_string("docs/errors.md").unwrap();
     let (codes, rows) = text.split_once("# Row errors").unwrap();
     assert_eq!(headings(codes), Code::ALL.map(Code::as_str));
@@ -24,7 +24,7 @@ fn every_code_is_documented_and_no_other() {
 }
 
 #[test]
-fn the_table_says_what_is_retryable() {
+fn documented_retryable_codes_match() {
     let text = std::fs::read_to_string("docs/errors.md").unwrap();
     for code in Code::ALL {
         let start = format!("| `{}` |", code.as_str());

@@ -60,7 +60,7 @@ async fn read_only_connections(db: &Db, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_connection_to_a_standby_is_left_once_a_write_has_failed_on_one() {
+async fn failed_write_on_a_standby_replaces_all_connections() {
     let (settings, _storage) = Database::Postgres.make().await;
     let settings = Settings { max_connections: 3, ..settings };
     let db = Db::connect(&settings).await.unwrap();
@@ -76,13 +76,13 @@ async fn no_connection_to_a_standby_is_left_once_a_write_has_failed_on_one() {
 }
 
 #[tokio::test]
-async fn a_server_is_not_ready_while_its_database_takes_no_writes() {
+async fn server_is_not_ready_while_its_database_is_read_only() {
     let server = Server::start(Database::Postgres).await;
     let mut switch = Switch::new(&server.settings).await;
     let ready = async || {
         let request = axum::http::Request::get("/readyz").body(axum::body::Body::empty()).unwrap();
-        let answer = server.anonymous().send(request).await;
-        (answer.status.as_u16(), String::from_utf8_lossy(&answer.body).into_owned())
+        let response = server.anonymous().send(request).await;
+        (response.status.as_u16(), String::from_utf8_lossy(&response.body).into_owned())
     };
     assert_eq!(ready().await, (200, "ok".to_owned()));
     switch.switch_to_standby().await;
@@ -98,7 +98,7 @@ async fn a_server_is_not_ready_while_its_database_takes_no_writes() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_never_idle_is_replaced_within_its_lifetime() {
+async fn busy_connection_is_replaced_within_its_lifetime() {
     let (settings, _storage) = Database::Postgres.make().await;
     let settings = Settings { max_connections: 1, max_lifetime: Duration::from_millis(800), ..settings };
     let db = Db::connect(&settings).await.unwrap();
@@ -148,7 +148,7 @@ async fn lock_of_a_computing_call_is_kept(pooler: bool) {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn locks_of_a_server_that_has_vanished_are_freed_and_those_of_one_that_computes_are_kept(
+async fn locks_of_a_vanished_server_are_released_and_those_of_a_computing_server_are_kept(
     #[values(false, true)] pooler: bool,
 ) {
     tokio::join!(lock_of_a_silent_server_is_freed(pooler), lock_of_a_computing_call_is_kept(pooler));

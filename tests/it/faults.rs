@@ -10,7 +10,7 @@ mod stop;
 use memberbase::types::{Id, MemberbaseId};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client};
+use crate::support::{ApiResponse, Client};
 
 const UPSERT: &str = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds \
     summary { created updated unchanged failed } } }";
@@ -42,8 +42,8 @@ impl Client {
     }
 
     /// Upserts members with these refs, optionally with the number of the call as an attribute.
-    async fn upsert(&self, base: &str, refs: &[String], call: Option<usize>) -> Result<Answer, String> {
-        self.ask(UPSERT, json!({"input": upsert(base, refs, call)})).await
+    async fn upsert(&self, base: &str, refs: &[String], call: Option<usize>) -> Result<ApiResponse, String> {
+        self.graphql(UPSERT, json!({"input": upsert(base, refs, call)})).await
     }
 
     /// Returns the number of members that match a filter.
@@ -67,12 +67,12 @@ fn refs(prefix: &str, count: usize) -> Vec<String> {
 }
 
 /// Asserts that a response is the retryable error that is documented for an unavailable database.
-fn is_a_refusal_to_be_tried_again(answer: &Answer, codes: &[&str]) {
-    let (json, status) = (answer.json(), answer.status.as_u16());
+fn assert_retryable_error(response: &ApiResponse, codes: &[&str]) {
+    let (json, status) = (response.json(), response.status.as_u16());
     let code = json["errors"][0]["extensions"]["code"].as_str().or_else(|| json["error"]["code"].as_str());
     let code = code.unwrap_or_else(|| panic!("no code: {json}")).to_uppercase();
     assert!(codes.contains(&code.as_str()), "{status} {json}");
     let expected = if code == "TIMEOUT" { (504, false) } else { (503, true) };
-    assert_eq!((status, answer.headers.contains_key("retry-after")), expected, "{json}");
+    assert_eq!((status, response.headers.contains_key("retry-after")), expected, "{json}");
     assert!(json.get("error").is_some() || json["errors"][0]["extensions"]["retryable"] == true, "{json}");
 }

@@ -12,17 +12,17 @@ use rstest::rstest;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server};
+use crate::support::{ApiResponse, Caller, Database, Server};
 
-async fn ask(caller: &Caller, base: &str, filter: Value) -> Answer {
+async fn query_members(caller: &Caller, base: &str, filter: Value) -> ApiResponse {
     let query = "query($b: ID!, $f: MemberFilter) { \
         members(memberbaseId: $b, filter: $f, orderBy: {field: REF}, first: 1000) { nodes { ref } totalCount } }";
-    caller.ask(query, json!({"b": base, "f": filter})).await
+    caller.graphql(query, json!({"b": base, "f": filter})).await
 }
 
 /// Returns the refs of the members that match a filter, joined by spaces.
-async fn left(caller: &Caller, base: &str, filter: Value) -> String {
-    let data = ask(caller, base, filter).await.data();
+async fn matching_refs(caller: &Caller, base: &str, filter: Value) -> String {
+    let data = query_members(caller, base, filter).await.data();
     let nodes = data["members"]["nodes"].as_array().unwrap();
     assert_eq!(data["members"]["totalCount"], nodes.len());
     nodes.iter().map(|node| node["ref"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
@@ -30,7 +30,7 @@ async fn left(caller: &Caller, base: &str, filter: Value) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn operators_and_combinations_hold_for_whom_they_should(
+async fn operators_and_combinations_match_the_expected_members(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -73,7 +73,7 @@ async fn operators_and_combinations_hold_for_whom_they_should(
         (json!({"or": [b], "not": a, "ref": {"in": ["a", "b"]}}), "b"),
         (json!({"or": [{"and": [a, {"not": b}]}, {"ref": {"eq": "c"}}]}), "a c"),
     ] {
-        assert_eq!(left(&reader, &base, filter.clone()).await, expected, "{filter}");
+        assert_eq!(matching_refs(&reader, &base, filter.clone()).await, expected, "{filter}");
     }
     for filter in [
         json!({"ref": {}}),
@@ -88,15 +88,15 @@ async fn operators_and_combinations_hold_for_whom_they_should(
         json!({"createdAt": {"gt": "yesterday"}}),
         json!({"nothing": 1}),
     ] {
-        assert_eq!(ask(&reader, &base, filter.clone()).await.code(), "BAD_USER_INPUT", "{filter}");
+        assert_eq!(query_members(&reader, &base, filter.clone()).await.code(), "BAD_USER_INPUT", "{filter}");
     }
     let bound = server.bound(Access::Read, &base).await;
-    assert_eq!(left(&bound, &base, a).await, "a");
+    assert_eq!(matching_refs(&bound, &base, a).await, "a");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_ref_that_can_not_exist_is_nobody_s(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn impossible_ref_matches_no_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server.memberbase_of(&["a", "b"]).await;
     let reader = server.reader().await;
@@ -113,14 +113,14 @@ async fn a_ref_that_can_not_exist_is_nobody_s(#[values(Database::Sqlite, Databas
             (json!({"not": {"ref": {"startsWith": "a\0"}}}), "a b"),
             (json!({"ref": {"startsWith": long}}), ""),
         ] {
-            assert_eq!(left(&reader, &base, filter.clone()).await, expected, "{bad:?} {filter}");
+            assert_eq!(matching_refs(&reader, &base, filter.clone()).await, expected, "{bad:?} {filter}");
         }
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_prefix_is_taken_literally(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn prefix_is_literal(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server
         .memberbase_of(&[
@@ -152,14 +152,14 @@ async fn a_prefix_is_taken_literally(#[values(Database::Sqlite, Database::Postgr
         ("a_b", "a_b"),
         ("a_bc", ""),
     ] {
-        assert_eq!(left(&reader, &base, json!({"ref": {"startsWith": prefix}})).await, expected, "{prefix:?}");
+        assert_eq!(matching_refs(&reader, &base, json!({"ref": {"startsWith": prefix}})).await, expected, "{prefix:?}");
     }
-    let all = ask(&reader, &base, json!({"ref": {"startsWith": ""}})).await.data();
+    let all = query_members(&reader, &base, json!({"ref": {"startsWith": ""}})).await.data();
     assert_eq!(all["members"]["totalCount"], 12);
 }
 
 /// Inserts members with these ids, `updatedAt` and refs by SQL.
-async fn plant(server: &Server, base: &str, rows: &[(u64, i64, &str)]) {
+async fn insert_members(server: &Server, base: &str, rows: &[(u64, i64, &str)]) {
     let hex = |id: uuid::Uuid| match server.app.db.backend() {
         sea_orm::DbBackend::Sqlite => format!("x'{}'", id.simple()),
         _ => format!("'{id}'"),
@@ -179,7 +179,7 @@ async fn plant(server: &Server, base: &str, rows: &[(u64, i64, &str)]) {
 
 #[rstest]
 #[tokio::test]
-async fn times_compare_to_the_millisecond_of_ids_and_the_microsecond_of_changes(
+async fn created_at_compares_in_milliseconds_and_updated_at_in_microseconds(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -187,7 +187,7 @@ async fn times_compare_to_the_millisecond_of_ids_and_the_microsecond_of_changes(
     // 2024-01-01T00:00:00.001Z to .003Z
     let (start, micros) = (1_704_067_200_000_u64, 1_704_067_200_000_000_i64);
     let rows = [(start + 1, micros + 1, "a"), (start + 2, micros + 2, "b"), (start + 3, micros + 3, "c")];
-    plant(&server, &base, &rows).await;
+    insert_members(&server, &base, &rows).await;
     let reader = server.reader().await;
     let at = |fraction: &str| format!("2024-01-01T00:00:00.{fraction}Z");
     for (field, on, between, before_all) in
@@ -225,44 +225,45 @@ async fn times_compare_to_the_millisecond_of_ids_and_the_microsecond_of_changes(
         }
         for (operator, value, expected) in cases {
             let filter = json!({field: {operator: value}});
-            assert_eq!(left(&reader, &base, filter.clone()).await, expected, "{filter}");
+            assert_eq!(matching_refs(&reader, &base, filter.clone()).await, expected, "{filter}");
             let negated = json!({"not": filter});
             let others: Vec<_> = ["a", "b", "c"].into_iter().filter(|text| !expected.contains(text)).collect();
-            assert_eq!(left(&reader, &base, negated.clone()).await, others.join(" "), "{negated}");
+            assert_eq!(matching_refs(&reader, &base, negated.clone()).await, others.join(" "), "{negated}");
         }
     }
     let range = json!({"createdAt": {"gte": at("002"), "lt": at("003")}});
-    assert_eq!(left(&reader, &base, range).await, "b");
+    assert_eq!(matching_refs(&reader, &base, range).await, "b");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_filter_over_a_limit_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn filter_over_a_limit_is_rejected(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server.memberbase_of(&["a", "b"]).await;
     let reader = server.reader().await;
     let leaf = || json!({"ref": {"eq": "a"}});
     for wrap in [|inner| json!({"not": inner}), |inner| json!({"and": [inner]}), |inner| json!({"or": [inner]})] {
         let nested = |depth| (0..depth).fold(leaf(), |inner, _| wrap(inner));
-        ask(&reader, &base, nested(10)).await.data();
-        assert_eq!(ask(&reader, &base, nested(11)).await.code(), "LIMIT_EXCEEDED", "{}", nested(11));
+        query_members(&reader, &base, nested(10)).await.data();
+        assert_eq!(query_members(&reader, &base, nested(11)).await.code(), "LIMIT_EXCEEDED", "{}", nested(11));
     }
     let tests = |count| json!({"or": vec![leaf(); count]});
-    assert_eq!(left(&reader, &base, tests(400)).await, "a");
-    assert_eq!(ask(&reader, &base, tests(401)).await.code(), "LIMIT_EXCEEDED");
+    assert_eq!(matching_refs(&reader, &base, tests(400)).await, "a");
+    assert_eq!(query_members(&reader, &base, tests(401)).await.code(), "LIMIT_EXCEEDED");
     let refs = |count| (0..count - 1).map(|n| n.to_string()).chain(["b".to_owned()]).collect::<Vec<_>>();
     for operator in ["in", "nin"] {
         let expected = if operator == "in" { "b" } else { "a" };
-        assert_eq!(left(&reader, &base, json!({"ref": {operator: refs(100_000)}})).await, expected);
-        assert_eq!(ask(&reader, &base, json!({"ref": {operator: refs(100_001)}})).await.code(), "LIMIT_EXCEEDED");
+        assert_eq!(matching_refs(&reader, &base, json!({"ref": {operator: refs(100_000)}})).await, expected);
+        assert_eq!(
+            query_members(&reader, &base, json!({"ref": {operator: refs(100_001)}})).await.code(),
+            "LIMIT_EXCEEDED"
+        );
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_long_list_of_refs_is_looked_up_by_the_index(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn long_list_of_refs_uses_the_index(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let refs: Vec<String> = (0..100_000).map(|n| format!("r{n}")).collect();
     let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -274,7 +275,7 @@ async fn a_long_list_of_refs_is_looked_up_by_the_index(
         let query = "query($b: ID!, $f: MemberFilter, $o: MemberOrder) { \
             members(memberbaseId: $b, filter: $f, orderBy: $o, first: 10) { nodes { ref } totalCount } }";
         let variables = json!({"b": base, "f": {"ref": {"in": some}}, "o": {"field": field}});
-        let data = reader.ask(query, variables).await.data();
+        let data = reader.graphql(query, variables).await.data();
         assert_eq!((&data["members"]["totalCount"], data["members"]["nodes"][9].is_null()), (&json!(50_000), false));
         let plan = plan(&server, &base, order).await;
         let by_id = database == Database::Postgres || plan.contains("PRIMARY KEY (memberbase_id=? AND id=?)");
@@ -287,7 +288,7 @@ async fn a_long_list_of_refs_is_looked_up_by_the_index(
 #[case::of_all(json!({"startsWith": "r"}), 20)]
 #[case::by_a_regex(json!({"regex": {"pattern": "^r1234"}}), 11)]
 #[tokio::test]
-async fn refs_that_begin_alike_are_found_by_the_index_that_fits(#[case] test: Value, #[case] found: usize) {
+async fn filters_on_refs_with_a_common_prefix_use_the_right_index(#[case] test: Value, #[case] found: usize) {
     const COUNTS: &str = "SELECT seq_tup_read + idx_tup_fetch, \
         (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'member') \
         FROM pg_stat_user_tables WHERE relname = 'member'";
@@ -297,9 +298,9 @@ async fn refs_that_begin_alike_are_found_by_the_index_that_fits(#[case] test: Va
     server.execute("ANALYZE member").await;
     let query =
         "query($b: ID!, $f: MemberFilter) { members(memberbaseId: $b, filter: $f, first: 20) { nodes { ref } } }";
-    let data = server.reader().await.ask(query, json!({"b": base, "f": {"ref": test}})).await.data();
+    let data = server.reader().await.graphql(query, json!({"b": base, "f": {"ref": test}})).await.data();
     assert_eq!(data["members"]["nodes"].as_array().unwrap().len(), found);
-    for read in server.counted(COUNTS).await {
+    for read in server.postgres_statistics(COUNTS).await {
         assert!(read < 2_000, "{read} rows were read for {found}");
     }
 }

@@ -16,14 +16,14 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Answer, Caller, Database, Server};
+use crate::support::{ApiResponse, Caller, Database, Server};
 
 fn traffic(traffic: TrafficLimits) -> Limits {
     Limits { traffic, ..Limits::default() }
 }
 
-async fn ask(caller: &Caller) -> Answer {
-    caller.ask("{ currentApiToken { id } }", json!({})).await
+async fn send_query(caller: &Caller) -> ApiResponse {
+    caller.graphql("{ currentApiToken { id } }", json!({})).await
 }
 
 fn hash(document: &str) -> String {
@@ -31,15 +31,15 @@ fn hash(document: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_token_that_sends_too_much_a_second_is_told_when_to_come_again() {
+async fn token_over_its_rate_limit_gets_retry_after() {
     let limits = TrafficLimits { requests_per_second: NonZero::new(5), ..TrafficLimits::default() };
     let server = Server::with(Database::Sqlite, traffic(limits)).await;
     let (hasty, other) = (server.reader().await, server.reader().await);
     let mut refused = None;
     for _ in 0..50 {
-        let answer = ask(&hasty).await;
-        if answer.status != StatusCode::OK {
-            refused = Some(answer);
+        let response = send_query(&hasty).await;
+        if response.status != StatusCode::OK {
+            refused = Some(response);
             break;
         }
     }
@@ -56,9 +56,9 @@ async fn a_token_that_sends_too_much_a_second_is_told_when_to_come_again() {
     }
     assert_eq!((plain.status.as_u16(), &plain.json()["error"]["code"]), (429, &json!("rate_limited")));
     assert_eq!(plain.headers[header::RETRY_AFTER], "1");
-    ask(&other).await.data();
+    send_query(&other).await.data();
     tokio::time::sleep(Duration::from_millis(1_050)).await;
-    ask(&hasty).await.data();
+    send_query(&hasty).await.data();
 }
 
 /// A body that never ends, so that its request stays in flight.
@@ -68,11 +68,11 @@ fn endless() -> Request<Body> {
 }
 
 /// Repeats a request until the server responds with this status.
-async fn becomes(caller: &Caller, status: StatusCode) -> Answer {
+async fn retry_until(caller: &Caller, status: StatusCode) -> ApiResponse {
     for _ in 0..500 {
-        let answer = ask(caller).await;
-        if answer.status == status {
-            return answer;
+        let response = send_query(caller).await;
+        if response.status == status {
+            return response;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -83,7 +83,7 @@ async fn becomes(caller: &Caller, status: StatusCode) -> Answer {
 #[case::in_all(TrafficLimits { requests: 2, ..TrafficLimits::default() }, "MEMBERBASE_MAX_REQUESTS)", false)]
 #[case::by_token(TrafficLimits { requests_per_token: 2, ..TrafficLimits::default() }, "MEMBERBASE_MAX_REQUESTS_PER_TOKEN)", true)]
 #[tokio::test]
-async fn too_many_at_a_time_are_told_to_come_again(
+async fn requests_over_the_concurrency_limit_get_retry_after(
     #[case] limits: TrafficLimits,
     #[case] setting: &str,
     #[case] others_pass: bool,
@@ -101,21 +101,21 @@ async fn too_many_at_a_time_are_told_to_come_again(
             })
         })
         .collect();
-    let refused = becomes(&busy, StatusCode::SERVICE_UNAVAILABLE).await;
+    let refused = retry_until(&busy, StatusCode::SERVICE_UNAVAILABLE).await;
     assert_eq!(refused.code(), "SERVICE_UNAVAILABLE");
     assert!(refused.message().ends_with(setting), "{}", refused.message());
     assert!(refused.headers.contains_key(header::RETRY_AFTER));
-    assert_eq!(ask(&other).await.status.is_success(), others_pass);
+    assert_eq!(send_query(&other).await.status.is_success(), others_pass);
     let health = server.anonymous().send(Request::get("/livez").body(Body::empty()).unwrap()).await;
     assert_eq!(health.status, StatusCode::OK);
     for task in running {
         task.abort();
     }
-    becomes(&busy, StatusCode::OK).await;
+    retry_until(&busy, StatusCode::OK).await;
 }
 
 #[tokio::test]
-async fn a_document_is_sent_once_and_then_named_by_its_hash() {
+async fn persisted_document_is_sent_once_and_then_named_by_its_hash() {
     let server = Server::start(Database::Sqlite).await;
     let (first, second) = (server.reader().await, server.reader().await);
     let document = "query Who { currentApiToken { access } }";
@@ -157,19 +157,19 @@ async fn a_document_is_sent_once_and_then_named_by_its_hash() {
     {"id": "who", "name": "Who", "type": "query", "body": "{ currentApiToken { access } }"}
 ]}))]
 #[tokio::test]
-async fn trusted_documents_alone_run(#[case] manifest: Value) {
+async fn only_trusted_documents_are_executed(#[case] manifest: Value) {
     let trusted = Trusted::from_json(&manifest.to_string()).unwrap();
     let (limits, options) = (Limits::default(), Options::default());
     let server = Server::with_options(Database::Sqlite, limits, |api| api.trusting(trusted), options).await;
     let reader = server.reader().await;
     let access = json!({"currentApiToken": {"access": "READ"}});
     assert_eq!(reader.post(json!({"documentId": "who"}).to_string()).await.data(), access);
-    assert_eq!(reader.ask("{ currentApiToken { access } }", json!({})).await.data(), access);
+    assert_eq!(reader.graphql("{ currentApiToken { access } }", json!({})).await.data(), access);
     let named = json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "who"}}});
     assert_eq!(reader.post(named.to_string()).await.data(), access);
     for query in ["{ currentApiToken { id } }", "{ __typename }", "{ currentApiToken { access }  }"] {
-        let answer = reader.ask(query, json!({})).await;
-        assert_eq!(answer.code(), "FORBIDDEN", "{query}");
+        let response = reader.graphql(query, json!({})).await;
+        assert_eq!(response.code(), "FORBIDDEN", "{query}");
         let extensions = json!({"persistedQuery": {"version": 1, "sha256Hash": hash(query)}});
         let body = json!({"query": query, "extensions": extensions});
         assert_eq!(reader.post(body.to_string()).await.code(), "PERSISTED_QUERY_NOT_FOUND", "{query}");
@@ -179,14 +179,14 @@ async fn trusted_documents_alone_run(#[case] manifest: Value) {
 }
 
 #[test]
-fn a_manifest_without_documents_is_refused() {
+fn manifest_without_documents_is_rejected() {
     for manifest in ["", "[]", "{}", r#"{"a": 1}"#, r#"{"operations": []}"#, r#"{"operations": [{"id": "a"}]}"#] {
         assert!(Trusted::from_json(manifest).is_err(), "{manifest}");
     }
 }
 
 #[tokio::test]
-async fn introspection_can_be_turned_off() {
+async fn introspection_can_be_disabled() {
     let document = DocumentLimits { introspection: false, ..DocumentLimits::default() };
     let server = Server::with(Database::Sqlite, Limits { document, ..Limits::default() }).await;
     let reader = server.reader().await;
@@ -195,11 +195,11 @@ async fn introspection_can_be_turned_off() {
         "{ a: __type(name: \"Member\") { name } }",
         "{ ... { ...F } } fragment F on Query { __schema { queryType { name } } }",
     ] {
-        let answer = reader.ask(query, json!({})).await;
-        assert_eq!(answer.code(), "GRAPHQL_VALIDATION_FAILED", "{query}");
-        assert!(answer.message().contains("MEMBERBASE_INTROSPECTION"), "{}", answer.message());
+        let response = reader.graphql(query, json!({})).await;
+        assert_eq!(response.code(), "GRAPHQL_VALIDATION_FAILED", "{query}");
+        assert!(response.message().contains("MEMBERBASE_INTROSPECTION"), "{}", response.message());
     }
-    assert_eq!(reader.ask("{ __typename }", json!({})).await.data(), json!({"__typename": "Query"}));
+    assert_eq!(reader.graphql("{ __typename }", json!({})).await.data(), json!({"__typename": "Query"}));
 }
 
 #[rstest]
@@ -213,34 +213,34 @@ async fn introspection_can_be_turned_off() {
 #[case("query($id: ID!) { nodes(ids: [$id, \"m_01h455vb4pex5vsknk084sn02q\", $id]) { id } }", json!({"id": "m_01h455vb4pex5vsknk084sn02q"}), 3 * 2)]
 #[case("{ __typename }", json!({}), 1)]
 #[tokio::test]
-async fn what_an_operation_costs_is_told_when_asked(#[case] query: &str, #[case] variables: Value, #[case] cost: u64) {
+async fn cost_of_an_operation_is_returned_on_request(#[case] query: &str, #[case] variables: Value, #[case] cost: u64) {
     let server = Server::start(Database::Sqlite).await;
     let reader = server.reader().await;
     let body = json!({"query": query, "variables": variables}).to_string();
     let request =
         Request::post("/graphql").header(header::CONTENT_TYPE, "application/json").header("x-graphql-cost", "1");
-    let answer = reader.send(request.body(Body::from(body.clone())).unwrap()).await.json();
-    assert_eq!(answer["extensions"], json!({"cost": cost}), "{answer}");
+    let response = reader.send(request.body(Body::from(body.clone())).unwrap()).await.json();
+    assert_eq!(response["extensions"], json!({"cost": cost}), "{response}");
     assert!(reader.post(body).await.json().get("extensions").is_none());
 }
 
 #[tokio::test]
-async fn an_operation_that_costs_too_much_is_refused_before_it_runs() {
+async fn operation_over_the_cost_limit_is_rejected_before_execution() {
     let document = DocumentLimits { complexity: 1_000, ..DocumentLimits::default() };
     let server = Server::with(Database::Sqlite, Limits { document, ..Limits::default() }).await;
     let reader = server.reader().await;
     let query = "query($n: Int) { memberbases(first: $n) { nodes { id } } }";
-    reader.ask(query, json!({"n": 499})).await.data();
-    let answer = reader.ask(query, json!({"n": 500})).await;
-    assert_eq!(answer.code(), "LIMIT_EXCEEDED");
-    assert!(answer.message().contains("1001") && answer.message().contains("1000"), "{}", answer.message());
+    reader.graphql(query, json!({"n": 499})).await.data();
+    let response = reader.graphql(query, json!({"n": 500})).await;
+    assert_eq!(response.code(), "LIMIT_EXCEEDED");
+    assert!(response.message().contains("1001") && response.message().contains("1000"), "{}", response.message());
     let nested = "{ memberbases(first: 5000) { nodes { members(first: 5000) { nodes { clips(first: 5000) { nodes { id } } } } } } }";
-    assert_eq!(server.reader().await.ask(nested, json!({})).await.code(), "LIMIT_EXCEEDED");
+    assert_eq!(server.reader().await.graphql(nested, json!({})).await.code(), "LIMIT_EXCEEDED");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_batch_is_answered_request_by_request_where_it_is_allowed(
+async fn allowed_batch_gets_a_response_for_each_request(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let limits = TrafficLimits { batch: NonZero::new(3), ..TrafficLimits::default() };
@@ -248,23 +248,23 @@ async fn a_batch_is_answered_request_by_request_where_it_is_allowed(
     let admin = server.admin().await;
     let create = json!({"query": "mutation { createMemberbase(input: {name: \"a\"}) { memberbase { name } } }"});
     let count = json!({"query": "{ memberbases { totalCount } }"});
-    let answers = admin.post(json!([create, {"query": "{ nothing }"}, count]).to_string()).await;
-    assert_eq!(answers.status, StatusCode::OK);
-    let answers = answers.json();
-    assert_eq!(answers[0]["data"], json!({"createMemberbase": {"memberbase": {"name": "a"}}}));
-    assert_eq!(answers[1]["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
-    assert_eq!(answers[2]["data"], json!({"memberbases": {"totalCount": 1}}));
+    let responses = admin.post(json!([create, {"query": "{ nothing }"}, count]).to_string()).await;
+    assert_eq!(responses.status, StatusCode::OK);
+    let responses = responses.json();
+    assert_eq!(responses[0]["data"], json!({"createMemberbase": {"memberbase": {"name": "a"}}}));
+    assert_eq!(responses[1]["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(responses[2]["data"], json!({"memberbases": {"totalCount": 1}}));
     for body in [json!([]), json!([count, count, count, count])] {
-        let answer = admin.post(body.to_string()).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (400, "BAD_REQUEST".to_owned()));
-        assert!(answer.message().contains("MEMBERBASE_MAX_BATCH"), "{}", answer.message());
+        let response = admin.post(body.to_string()).await;
+        assert_eq!((response.status.as_u16(), response.code()), (400, "BAD_REQUEST".to_owned()));
+        assert!(response.message().contains("MEMBERBASE_MAX_BATCH"), "{}", response.message());
     }
     let off = Server::start(database).await.admin().await.post(json!([count]).to_string()).await;
     assert_eq!((off.status.as_u16(), off.code()), (400, "BAD_REQUEST".to_owned()));
 }
 
 #[tokio::test]
-async fn pages_of_listed_origins_alone_may_call() {
+async fn only_listed_origins_may_call() {
     let options = Options { cors_origins: vec!["https://admin.example.com".parse().unwrap()], ..Options::default() };
     let server = Server::with_options(Database::Sqlite, Limits::default(), |api| api, options).await;
     let preflight = async |server: &Server, origin: &str| {
@@ -292,9 +292,9 @@ async fn pages_of_listed_origins_alone_may_call() {
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ORIGIN, "https://admin.example.com");
     let body = Body::from(json!({"query": "{ __typename }"}).to_string());
-    let answer = server.with_secret(&secret).send(request.body(body).unwrap()).await;
-    assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://admin.example.com");
-    assert!(answer.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("x-trace-id"));
+    let response = server.with_secret(&secret).send(request.body(body).unwrap()).await;
+    assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://admin.example.com");
+    assert!(response.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("x-trace-id"));
     let closed = preflight(&Server::start(Database::Sqlite).await, "https://admin.example.com").await;
     assert_eq!(closed.status, StatusCode::METHOD_NOT_ALLOWED);
 }

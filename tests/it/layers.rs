@@ -213,14 +213,14 @@ fn in_tree(tokens: &[&str], at: usize) -> bool {
 
 /// Collects the path that continues after the token at `at`, and each branch of its use tree. `path` ends at `at`.
 fn tree(tokens: &[&str], at: usize, path: Vec<String>, found: &mut Vec<Vec<String>>) {
-    let mut step = |place: usize| {
+    let mut step = |index: usize| {
         let mut path = path.clone();
-        match tokens[place] {
+        match tokens[index] {
             "self" => {}
             "super" => drop(path.pop()),
             word => path.push(word.to_owned()),
         }
-        tree(tokens, place, path, found);
+        tree(tokens, index, path, found);
     };
     if tokens.get(at + 1) != Some(&"::") || at + 2 >= tokens.len() {
         return found.push(path);
@@ -228,19 +228,19 @@ fn tree(tokens: &[&str], at: usize, path: Vec<String>, found: &mut Vec<Vec<Strin
     if tokens[at + 2] != "{" {
         return step(at + 2);
     }
-    let (mut place, mut depth, mut begins) = (at + 3, 1, true);
-    while depth > 0 && place < tokens.len() {
-        match tokens[place] {
+    let (mut index, mut depth, mut begins) = (at + 3, 1, true);
+    while depth > 0 && index < tokens.len() {
+        match tokens[index] {
             "{" => depth += 1,
             "}" => depth -= 1,
             "," => begins = depth == 1,
             _ if begins && depth == 1 => {
                 begins = false;
-                step(place);
+                step(index);
             }
             _ => {}
         }
-        place += 1;
+        index += 1;
     }
 }
 
@@ -274,7 +274,7 @@ fn module(file: &Path) -> Vec<String> {
 }
 
 #[test]
-fn nobody_imports_against_the_rule() {
+fn no_module_violates_the_import_rule() {
     let files = files(Path::new("src"));
     let mut against = Vec::new();
     for file in &files {
@@ -285,7 +285,7 @@ fn nobody_imports_against_the_rule() {
 }
 
 #[test]
-fn the_rule_knows_every_module() {
+fn import_rule_covers_every_module() {
     let library = fs::read_to_string("src/lib.rs").unwrap();
     for line in library.lines().filter_map(|line| line.strip_prefix("pub mod ")) {
         let name = line.trim_end_matches(';');
@@ -295,7 +295,7 @@ fn the_rule_knows_every_module() {
 }
 
 #[test]
-fn what_runs_against_the_rule_is_found() {
+fn violations_are_found() {
     let planted: [(&str, &str, &[&str]); 20] = [
         ("graphql/member", "use sea_orm::DbErr;", &["sea_orm"]),
         ("graphql/member", "use crate::{domain::{self, access}, entity::member};", &["entity::member"]),
@@ -333,7 +333,7 @@ fn what_runs_against_the_rule_is_found() {
 }
 
 #[test]
-fn what_keeps_the_rule_is_left_alone() {
+fn allowed_imports_are_accepted() {
     let fine = [
         ("graphql/member", "// use sea_orm::DbErr;\n/* sqlx::query /* crate::db */ sqlx::x */ /// crate::entity::x\n"),
         (

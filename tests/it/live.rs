@@ -18,7 +18,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{Answer, CHANGED, Caller, Database, Events, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, CHANGED, Caller, Database, Events, Server, missing_memberbase_id};
 
 /// The expected change with these members.
 fn change(base: &str, created: &[&Value], updated: &[&Value], deleted: &[&Value]) -> Value {
@@ -30,7 +30,7 @@ fn change(base: &str, created: &[&Value], updated: &[&Value], deleted: &[&Value]
 }
 
 /// Returns the next change with its lists sorted.
-async fn told(events: &mut Events) -> Value {
+async fn next_change(events: &mut Events) -> Value {
     let mut change = events.change().await;
     for list in ["createdMemberIds", "updatedMemberIds", "deletedMemberIds"] {
         change[list].as_array_mut().unwrap().sort_by_key(ToString::to_string);
@@ -44,27 +44,30 @@ async fn ids(caller: &Caller, base: &str, refs: &[&str]) -> Vec<Value> {
 }
 
 /// Sends a mutation with an input that names the memberbase.
-async fn change_by(caller: &Caller, field: &str, base: &str, mut input: Value, answer: &str) -> Answer {
+async fn mutate(caller: &Caller, field: &str, base: &str, mut input: Value, selection: &str) -> ApiResponse {
     let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
     input["memberbaseId"] = json!(base);
     caller
-        .ask(&format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ {answer} }} }}"), json!({"input": input}))
+        .graphql(
+            &format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ {selection} }} }}"),
+            json!({"input": input}),
+        )
         .await
 }
 
 #[rstest]
 #[tokio::test]
-async fn each_write_of_members_is_told_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn each_write_of_members_is_one_event(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("b").await, server.admin().await);
     let other = server.memberbase("other").await;
     let schema = json!({"attributes": [{"key": "n", "type": "NUMBER"}]});
-    change_by(&admin, "setAttributeSchema", &base, schema, "memberbase { id }").await.data();
-    let mut events = server.bound(Access::Read, &base).await.listen_to(&base).await;
+    mutate(&admin, "setAttributeSchema", &base, schema, "memberbase { id }").await.data();
+    let mut events = server.bound(Access::Read, &base).await.subscribe_to(&base).await;
 
     let first = ids(&admin, &base, &["a", "b"]).await;
     let [a, b] = [&first[0], &first[1]];
-    assert_eq!(told(&mut events).await, change(&base, &[a, b], &[], &[]));
+    assert_eq!(next_change(&mut events).await, change(&base, &[a, b], &[], &[]));
 
     // No event: an unchanged row, another memberbase, a failed call, a dry run, and a deletion that matches no member.
     ids(&admin, &base, &["a", "b", "a"]).await;
@@ -74,37 +77,37 @@ async fn each_write_of_members_is_told_once(#[values(Database::Sqlite, Database:
     admin.delete_with(json!({"memberbaseId": base, "refs": ["a"], "dryRun": true})).await.data();
     admin.delete_with(json!({"memberbaseId": base, "refs": ["nobody"]})).await.data();
     admin.delete_with(json!({"memberbaseId": base, "refs": ["a", "b"], "atMost": 1})).await.error();
-    change_by(&admin, "updateMemberbase", &base, json!({"name": "new"}), "memberbase { id }").await.data();
-    change_by(&admin, "deleteMemberbase", &base, json!({"dryRun": true}), "deletedMemberbaseId").await.data();
+    mutate(&admin, "updateMemberbase", &base, json!({"name": "new"}), "memberbase { id }").await.data();
+    mutate(&admin, "deleteMemberbase", &base, json!({"dryRun": true}), "deletedMemberbaseId").await.data();
 
     let rows = json!([{"ref": "b", "attributes": {"n": 1}}, {"ref": "a"}, {"ref": "c"}, {"ref": "b", "attributes": {"n": 2}}, {"ref": ""}]);
     let mixed = json!({"memberbaseId": base, "members": rows, "onError": "SKIP_FAILED"});
     let c = admin.upsert_with(mixed).await.data()["bulkUpsertMembers"]["memberIds"][2].take();
-    assert_eq!(told(&mut events).await, change(&base, &[&c], &[b], &[]));
+    assert_eq!(next_change(&mut events).await, change(&base, &[&c], &[b], &[]));
 
     let value =
         json!([{"member_id": a, "attribute_key": "n", "value": 7}, {"member_id": b, "attribute_key": "n", "value": 2}]);
     admin.called("member.attributes/set", json!({"member_base_id": base, "attributes": value})).await;
-    assert_eq!(told(&mut events).await, change(&base, &[], &[a], &[]));
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[a], &[]));
     admin.called("member.attributes/set", json!({"member_base_id": base, "attributes": value})).await;
     admin.called("member.attributes/delete", json!({"member_base_id": base, "delete_all": true})).await;
-    assert_eq!(told(&mut events).await, change(&base, &[], &[a, b], &[]));
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[a, b], &[]));
     admin.called("member.attributes/delete", json!({"member_base_id": base, "delete_all": true})).await;
 
     admin.delete_with(json!({"memberbaseId": base, "refs": ["a", "nobody"], "memberIds": [a, b]})).await.data();
-    assert_eq!(told(&mut events).await, change(&base, &[], &[], &[a, b]));
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[], &[a, b]));
 }
 
 #[rstest]
 #[tokio::test]
-async fn what_belongs_to_members_is_told_as_an_update_of_them(
+async fn change_of_a_child_is_an_update_of_its_member(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("b").await, server.admin().await);
     let all = ids(&admin, &base, &["a", "b", "c"]).await;
     let [a, b, _] = [&all[0], &all[1], &all[2]];
-    let mut events = server.reader().await.listen_to(&base).await;
+    let mut events = server.reader().await.subscribe_to(&base).await;
 
     let clips = json!({"clips": [
         {"memberRef": "b", "dealId": "1", "creativeId": "x"}, {"memberRef": "a", "dealId": "1", "creativeId": "x"},
@@ -112,14 +115,14 @@ async fn what_belongs_to_members_is_told_as_an_update_of_them(
     ]});
     let mut dry = clips.clone();
     dry["dryRun"] = json!(true);
-    change_by(&admin, "bulkUpsertClips", &base, dry, "clipIds").await.data();
-    let made = change_by(&admin, "bulkUpsertClips", &base, clips.clone(), "clipIds").await.data();
-    assert_eq!(told(&mut events).await, change(&base, &[], &[a, b], &[]));
-    change_by(&admin, "bulkUpsertClips", &base, clips, "clipIds").await.data();
+    mutate(&admin, "bulkUpsertClips", &base, dry, "clipIds").await.data();
+    let made = mutate(&admin, "bulkUpsertClips", &base, clips.clone(), "clipIds").await.data();
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[a, b], &[]));
+    mutate(&admin, "bulkUpsertClips", &base, clips, "clipIds").await.data();
 
     let stamps = json!({"stampCollections": [{"memberRef": "a", "loyaltyProgramId": "1", "stamps": 3}]});
-    let stamps = change_by(&admin, "bulkUpsertStampCollections", &base, stamps, "stampCollectionIds").await.data();
-    assert_eq!(told(&mut events).await, change(&base, &[], &[a], &[]));
+    let stamps = mutate(&admin, "bulkUpsertStampCollections", &base, stamps, "stampCollectionIds").await.data();
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[a], &[]));
 
     let event = json!({
         "memberRef": "b", "externalId": "1", "authCode": "a", "network": "VISA", "bin": "400000", "merchantId": "m",
@@ -128,51 +131,51 @@ async fn what_belongs_to_members_is_told_as_an_update_of_them(
     let bad = json!({"memberRef": "nobody", "externalId": "2", "authCode": "a", "network": "VISA", "bin": "400000",
         "merchantId": "m", "authedAt": "2026-01-31T12:00:00Z"});
     let input = json!({"transactions": [event, bad], "onError": "SKIP_FAILED"});
-    let made_of_b = change_by(&admin, "bulkUpsertTransactions", &base, input, "transactionIds").await.data();
-    assert_eq!(told(&mut events).await, change(&base, &[], &[b], &[]));
+    let made_of_b = mutate(&admin, "bulkUpsertTransactions", &base, input, "transactionIds").await.data();
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[b], &[]));
     let ingested = json!({"events": [{
         "member_id": a, "external_id": "3", "auth_code": "a", "network": "visa", "bin": "400000", "merchant_id": "m",
         "authed_at": "2026-01-31T12:00:00Z", "amount": 350, "currency": "GBP", "new": true,
     }]});
     admin.called("transaction/ingest", ingested.clone()).await;
-    assert_eq!(told(&mut events).await, change(&base, &[], &[a], &[]));
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[a], &[]));
     admin.called("transaction/ingest", ingested).await;
 
     let clips = made["bulkUpsertClips"]["clipIds"].as_array().unwrap();
     let gone = json!({"clipIds": [clips[0], clips[2]]});
-    change_by(&admin, "deleteClips", &base, gone.clone(), "deletedClipIds").await.data();
-    assert_eq!(told(&mut events).await, change(&base, &[], &[b], &[]));
-    change_by(&admin, "deleteClips", &base, gone, "deletedClipIds").await.data();
+    mutate(&admin, "deleteClips", &base, gone.clone(), "deletedClipIds").await.data();
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[b], &[]));
+    mutate(&admin, "deleteClips", &base, gone, "deletedClipIds").await.data();
     let gone = json!({"stampCollectionIds": stamps["bulkUpsertStampCollections"]["stampCollectionIds"]});
-    change_by(&admin, "deleteStampCollections", &base, gone, "deletedStampCollectionIds").await.data();
-    assert_eq!(told(&mut events).await, change(&base, &[], &[a], &[]));
+    mutate(&admin, "deleteStampCollections", &base, gone, "deletedStampCollectionIds").await.data();
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[a], &[]));
     let gone = json!({"transactionIds": [made_of_b["bulkUpsertTransactions"]["transactionIds"][0]]});
-    change_by(&admin, "deleteTransactions", &base, gone, "deletedTransactionIds").await.data();
-    assert_eq!(told(&mut events).await, change(&base, &[], &[b], &[]));
+    mutate(&admin, "deleteTransactions", &base, gone, "deletedTransactionIds").await.data();
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[b], &[]));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_sync_tells_whom_it_deletes_and_the_memberbase_its_end(
+async fn commit_publishes_deletions_and_memberbase_deletion_ends_the_subscription(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("b").await, server.admin().await);
     let all = ids(&admin, &base, &["a", "b", "c"]).await;
-    let mut events = admin.listen_to(&base).await;
+    let mut events = admin.subscribe_to(&base).await;
 
     let sync = admin.start(&base).await;
     ids(&admin, &base, &["b"]).await;
     admin.try_commit(&sync, json!({"onMissing": "DELETE"})).await.error();
     admin.commit(&sync, json!({"onMissing": "DELETE", "maxDeletedPercent": 100})).await;
-    assert_eq!(told(&mut events).await, change(&base, &[], &[], &[&all[0], &all[2]]));
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[], &[&all[0], &all[2]]));
     admin.commit(&sync, json!({"onMissing": "DELETE", "maxDeletedPercent": 100})).await;
     let sync = admin.start(&base).await;
     admin.commit(&sync, json!({})).await;
 
-    change_by(&admin, "deleteMemberbase", &base, json!({"atMostMembers": 0}), "deletedMemberbaseId").await.error();
-    change_by(&admin, "deleteMemberbase", &base, json!({}), "deletedMemberbaseId").await.data();
-    assert_eq!(told(&mut events).await, change(&base, &[], &[], &[&all[1]]));
+    mutate(&admin, "deleteMemberbase", &base, json!({"atMostMembers": 0}), "deletedMemberbaseId").await.error();
+    mutate(&admin, "deleteMemberbase", &base, json!({}), "deletedMemberbaseId").await.data();
+    assert_eq!(next_change(&mut events).await, change(&base, &[], &[], &[&all[1]]));
     assert!(events.next().await.unwrap().is_complete());
     assert_eq!(events.next().await, None);
     assert!(!server.app.changes.has_subscribers(), "somebody still listens");
@@ -180,77 +183,77 @@ async fn a_sync_tells_whom_it_deletes_and_the_memberbase_its_end(
 
 #[rstest]
 #[tokio::test]
-async fn a_thousand_ids_are_told_and_one_more_is_not(
+async fn event_with_more_than_a_thousand_ids_is_truncated(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("b").await, server.admin().await);
-    let mut events = admin.listen_to(&base).await;
+    let mut events = admin.subscribe_to(&base).await;
     for (count, truncated) in [(1_000, false), (1_001, true)] {
         let refs: Vec<_> = (0..count).map(|n| format!("{count}-{n}")).collect();
         ids(&admin, &base, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
-        let told = events.change().await;
-        assert_eq!((&told["created"], &told["truncated"]), (&json!(count), &json!(truncated)));
-        assert_eq!(told["createdMemberIds"].as_array().unwrap().len(), if truncated { 0 } else { 1_000 });
+        let received = events.change().await;
+        assert_eq!((&received["created"], &received["truncated"]), (&json!(count), &json!(truncated)));
+        assert_eq!(received["createdMemberIds"].as_array().unwrap().len(), if truncated { 0 } else { 1_000 });
     }
-    change_by(&admin, "deleteMemberbase", &base, json!({}), "deletedMemberbaseId").await.data();
-    let told = events.change().await;
-    assert_eq!((&told["deleted"], &told["truncated"]), (&json!(2_001), &json!(true)));
+    mutate(&admin, "deleteMemberbase", &base, json!({}), "deletedMemberbaseId").await.data();
+    let received = events.change().await;
+    assert_eq!((&received["deleted"], &received["truncated"]), (&json!(2_001), &json!(true)));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_slow_reader_is_told_that_it_missed_something_and_slows_nobody(
+async fn slow_subscriber_gets_missed_and_slows_no_writer(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let live = LiveLimits { buffer: 4, ..LiveLimits::default() };
     let server = Server::with(database, Limits { live, ..Limits::default() }).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
-    let (mut slow, mut quick) = (writer.listen_to(&base).await, writer.listen_to(&base).await);
+    let (mut slow, mut quick) = (writer.subscribe_to(&base).await, writer.subscribe_to(&base).await);
     for n in 0..30 {
         ids(&writer, &base, &[&format!("{n}")]).await;
         assert_eq!(quick.change().await["missed"], false);
     }
-    let (mut heard, mut missed) = (0, Vec::new());
+    let (mut received, mut missed) = (0, Vec::new());
     loop {
         let change = slow.change().await;
-        heard += 1;
+        received += 1;
         if change["missed"] == true {
-            missed.push(heard);
+            missed.push(received);
         }
         // Four changes wait in the queue, and a few are in transit.
-        if heard + usize::try_from(server.app.changes.counts().missed).unwrap() == 30 {
+        if received + usize::try_from(server.app.changes.counts().missed).unwrap() == 30 {
             break;
         }
     }
-    assert!(heard < 15 && missed.len() == 1, "{heard} were heard, {missed:?} say that some were missed");
+    assert!(received < 15 && missed.len() == 1, "{received} were heard, {missed:?} say that some were missed");
     ids(&writer, &base, &["more"]).await;
     assert_eq!(slow.change().await["missed"], false);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_ends_ends_its_subscriptions(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn revoked_token_ends_its_subscriptions(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("b").await, server.admin().await);
     let bound = Some(MemberbaseId::parse(&base).unwrap());
     let (revoked, secret) = server.token(Access::Read, bound, None).await;
-    let mut of_revoked = server.with_secret(&secret).listen_to(&base).await;
+    let mut of_revoked = server.with_secret(&secret).subscribe_to(&base).await;
     let soon = Time::from_micros(Time::now().micros() + 2_000_000);
     let (_, secret) = server.token(Access::Read, None, Some(soon)).await;
-    let mut of_expiring = server.with_secret(&secret).listen_to(&base).await;
-    let mut stays = admin.listen_to(&base).await;
+    let mut of_expiring = server.with_secret(&secret).subscribe_to(&base).await;
+    let mut stays = admin.subscribe_to(&base).await;
 
     admin
-        .ask(
+        .graphql(
             "mutation($id: ID!) { revokeApiToken(input: {apiTokenId: $id}) { apiToken { id } } }",
             json!({"id": revoked.to_string()}),
         )
         .await
         .data();
     for events in [&mut of_revoked, &mut of_expiring] {
-        let answer = events.next().await.unwrap().answer();
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{answer}");
+        let response = events.next().await.unwrap().response();
+        assert_eq!(response["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{response}");
         assert!(events.next().await.unwrap().is_complete());
         assert_eq!(events.next().await, None);
     }
@@ -260,29 +263,31 @@ async fn a_token_that_ends_ends_its_subscriptions(#[values(Database::Sqlite, Dat
 
 #[rstest]
 #[tokio::test]
-async fn nobody_hears_of_what_is_outside_the_token(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn changes_outside_the_token_are_not_delivered(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let (here, elsewhere, never) =
         (server.memberbase("b").await, server.memberbase("c").await, missing_memberbase_id());
-    let anonymous = server.anonymous().listen(CHANGED, json!({"id": here})).await.err().unwrap();
+    let anonymous = server.anonymous().subscribe(CHANGED, json!({"id": here})).await.err().unwrap();
     assert_eq!((anonymous.status.as_u16(), &*anonymous.code()), (401, "UNAUTHENTICATED"));
     let bound = server.bound(Access::Admin, &here).await;
     for base in [&elsewhere, &never] {
-        let mut events = bound.listen(CHANGED, json!({"id": base})).await.ok().unwrap();
-        let answer = events.first().await.unwrap().answer();
-        assert_eq!(answer["errors"][0]["message"], format!("memberbase {base} does not exist"));
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "NOT_FOUND");
-        assert_eq!(answer["data"], Value::Null);
+        let mut events = bound.subscribe(CHANGED, json!({"id": base})).await.ok().unwrap();
+        let response = events.first().await.unwrap().response();
+        assert_eq!(response["errors"][0]["message"], format!("memberbase {base} does not exist"));
+        assert_eq!(response["errors"][0]["extensions"]["code"], "NOT_FOUND");
+        assert_eq!(response["data"], Value::Null);
         assert!(events.next().await.unwrap().is_complete());
     }
-    let mut events = bound.listen_to(&here).await;
+    let mut events = bound.subscribe_to(&here).await;
     ids(&server.writer().await, &elsewhere, &["a"]).await;
     ids(&server.writer().await, &here, &["a"]).await;
     assert_eq!(events.change().await["memberbaseId"], here);
 }
 
 #[tokio::test]
-async fn a_subscription_is_judged_as_every_operation_is() {
+async fn subscription_is_validated_like_every_operation() {
     let server = Server::start(Database::Sqlite).await;
     let (base, reader) = (server.memberbase("b").await, server.reader().await);
     let field = format!("memberbaseChanged(memberbaseId: \"{base}\") {{ created }}");
@@ -299,22 +304,22 @@ async fn a_subscription_is_judged_as_every_operation_is() {
         ("subscription {".to_owned(), "GRAPHQL_PARSE_FAILED"),
         ("subscription { memberbaseChanged(memberbaseId: \"m_1\") { created } }".to_owned(), "BAD_USER_INPUT"),
     ] {
-        let mut events = reader.listen(&query, json!({})).await.unwrap();
-        let answer = events.first().await.expect("a refusal").answer();
-        assert_eq!(answer["errors"][0]["extensions"]["code"], code, "{query}: {answer}");
-        assert!(answer["errors"][0]["extensions"]["traceId"].is_string(), "{answer}");
+        let mut events = reader.subscribe(&query, json!({})).await.unwrap();
+        let response = events.first().await.expect("a refusal").response();
+        assert_eq!(response["errors"][0]["extensions"]["code"], code, "{query}: {response}");
+        assert!(response["errors"][0]["extensions"]["traceId"].is_string(), "{response}");
         assert!(events.next().await.unwrap().is_complete());
     }
-    let plain = reader.ask(&format!("subscription {{ {field} }}"), json!({})).await;
+    let plain = reader.graphql(&format!("subscription {{ {field} }}"), json!({})).await;
     assert_eq!((plain.status.as_u16(), &*plain.code()), (406, "BAD_REQUEST"));
     let mut whole = reader.listen("{ currentApiToken { access } }", json!({})).await.unwrap();
-    assert_eq!(whole.first().await.unwrap().answer(), json!({"data": {"currentApiToken": {"access": "READ"}}}));
+    assert_eq!(whole.first().await.unwrap().response(), json!({"data": {"currentApiToken": {"access": "READ"}}}));
     assert!(whole.next().await.unwrap().is_complete());
     assert_eq!(whole.next().await, None);
 }
 
 #[tokio::test]
-async fn a_subscription_is_asked_for_by_get_too() {
+async fn subscription_can_be_requested_by_get() {
     let server = Server::start(Database::Sqlite).await;
     let (base, reader) = (server.memberbase("b").await, server.reader().await);
     let query = format!("subscription{{memberbaseChanged(memberbaseId:%22{base}%22){{created%20missed}}}}");
@@ -328,10 +333,10 @@ async fn a_subscription_is_asked_for_by_get_too() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_ends_its_streams_and_leaves_it_to_clients_to_come_back() {
+async fn stopping_server_ends_its_streams_without_complete() {
     let server = Server::start(Database::Sqlite).await;
     let base = server.memberbase("b").await;
-    let mut events = server.reader().await.listen_to(&base).await;
+    let mut events = server.reader().await.subscribe_to(&base).await;
     server.stopping.cancel();
     // Without `complete`: it would tell clients not to reconnect.
     assert_eq!(events.next().await, None);
@@ -340,10 +345,10 @@ async fn a_server_that_stops_ends_its_streams_and_leaves_it_to_clients_to_come_b
 }
 
 #[tokio::test]
-async fn a_client_that_goes_leaves_nothing_behind() {
+async fn disconnected_client_leaves_no_subscription() {
     let server = Server::start(Database::Sqlite).await;
     let base = server.memberbase("b").await;
-    let events = server.reader().await.listen_to(&base).await;
+    let events = server.reader().await.subscribe_to(&base).await;
     assert!(server.app.changes.has_subscribers());
     drop(events);
     for _ in 0..100 {

@@ -71,7 +71,7 @@ const UPSERT: &str =
     "mutation Import($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds } }";
 
 #[tokio::test]
-async fn a_request_has_one_line_with_what_became_of_it() {
+async fn request_has_one_log_line_with_its_outcome() {
     let server = Server::start(Database::Sqlite).await;
     let base = server.memberbase("b").await;
     let (token, secret) = server.token(Access::Write, None, None).await;
@@ -80,19 +80,19 @@ async fn a_request_has_one_line_with_what_became_of_it() {
 
     let rows = json!([{"ref": "a"}, {"ref": "b"}, {"ref": "a"}, {"ref": ""}]);
     let input = json!({"memberbaseId": base, "members": rows, "onError": "SKIP_FAILED"});
-    let answer = writer.ask(UPSERT, json!({"input": input})).await;
+    let response = writer.graphql(UPSERT, json!({"input": input})).await;
     let line = said.answered();
     assert_eq!(said.lines().len(), 1);
     assert_eq!((&line["level"], &line["status"], &line["code"]), (&json!("INFO"), &json!(200), &json!("OK")));
     assert!(line["milliseconds"].as_f64().unwrap() > 0.0, "{line}");
     assert_eq!((&line["rows"], &line["created"]), (&json!(4), &json!(2)));
     assert_eq!((&line["unchanged"], &line["failed"], line.get("updated")), (&json!(1), &json!(1), None));
-    assert_eq!(line["span"]["trace_id"], answer.headers["x-trace-id"].to_str().unwrap());
+    assert_eq!(line["span"]["trace_id"], response.headers["x-trace-id"].to_str().unwrap());
     assert_eq!(line["span"]["operation"], "Import");
     assert_eq!(line["span"]["token"], token.to_string());
     assert_eq!((&line["span"]["method"], &line["span"]["path"]), (&json!("POST"), &json!("/graphql")));
 
-    writer.ask(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": ""}]}})).await.error();
+    writer.graphql(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": ""}]}})).await.error();
     let line = said.answered();
     assert_eq!((&line["code"], line.get("rows"), line.get("failed")), (&json!("BAD_USER_INPUT"), None, None));
 
@@ -104,12 +104,12 @@ async fn a_request_has_one_line_with_what_became_of_it() {
     let line = said.answered();
     assert_eq!((&line["rows"], &line["span"]["operation"]), (&json!(1), &json!("member/bulk-upsert")));
 
-    server.anonymous().ask("{ __typename }", json!({})).await.error();
+    server.anonymous().graphql("{ __typename }", json!({})).await.error();
     let line = said.answered();
     assert_eq!((&line["status"], &line["code"]), (&json!(401), &json!("UNAUTHENTICATED")));
 
     let long = format!("query {} {{ __typename }}", "N".repeat(200));
-    writer.ask(&long, json!({})).await.data();
+    writer.graphql(&long, json!({})).await.data();
     assert_eq!(said.answered()["span"]["operation"], "N".repeat(64));
 
     writer.send(Request::get("/livez").body(Body::empty()).unwrap()).await;
@@ -117,22 +117,22 @@ async fn a_request_has_one_line_with_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_has_its_line() {
+async fn request_of_a_disconnected_client_has_a_log_line() {
     let server = Server::start(Database::Sqlite).await;
     let writer = server.writer().await;
     let (said, _listening) = Said::listen(LogFormat::Json);
-    assert!(writer.ask("{ __typename }", json!({})).now_or_never().is_none());
+    assert!(writer.graphql("{ __typename }", json!({})).now_or_never().is_none());
     let lines = said.lines();
     assert_eq!((&lines[0]["message"], &lines[0]["code"]), (&json!("the client hung up"), &json!("CLIENT_CLOSED")));
 }
 
 #[tokio::test]
-async fn a_line_is_for_people_too() {
+async fn text_log_format_has_the_request_line() {
     let server = Server::start(Database::Sqlite).await;
     let base = server.memberbase("b").await;
     let writer = server.writer().await;
     let (said, _listening) = Said::listen(LogFormat::Text);
-    writer.ask(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": "a"}]}})).await.data();
+    writer.graphql(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": "a"}]}})).await.data();
     let text = said.text();
     assert_eq!(text.lines().count(), 1);
     for part in
@@ -144,7 +144,7 @@ async fn a_line_is_for_people_too() {
 
 #[rstest]
 #[tokio::test]
-async fn no_line_tells_a_ref_an_attribute_a_variable_or_a_secret(
+async fn refs_attributes_variables_and_secrets_are_never_logged(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -155,11 +155,11 @@ async fn no_line_tells_a_ref_an_attribute_a_variable_or_a_secret(
     let schema =
         "mutation($input: SetAttributeSchemaInput!) { setAttributeSchema(input: $input) { memberbase { id } } }";
     let declared = json!([{"key": "needle-key", "type": "STRING"}]);
-    admin.ask(schema, json!({"input": {"memberbaseId": base, "attributes": declared}})).await.data();
+    admin.graphql(schema, json!({"input": {"memberbaseId": base, "attributes": declared}})).await.data();
     let member = |key: &str| json!({"ref": "needle-ref", "attributes": {key: "needle-value"}});
     let upsert = |key: &str| json!({"input": {"memberbaseId": base, "members": [member(key)]}});
-    admin.ask(UPSERT, upsert("needle-key")).await.data();
-    admin.ask(UPSERT, upsert("needle-unknown")).await.error();
+    admin.graphql(UPSERT, upsert("needle-key")).await.data();
+    admin.graphql(UPSERT, upsert("needle-unknown")).await.error();
     let find =
         "query($b: ID!, $f: MemberFilter) { members(memberbaseId: $b, filter: $f) { nodes { ref attributes } } }";
     for filter in [
@@ -168,17 +168,17 @@ async fn no_line_tells_a_ref_an_attribute_a_variable_or_a_secret(
         json!({"attribute": {"key": "needle-nowhere", "eq": "needle-value"}}),
         json!({"needle-field": 1}),
     ] {
-        admin.ask(find, json!({"b": base, "f": filter})).await;
+        admin.graphql(find, json!({"b": base, "f": filter})).await;
     }
     let text = format!(
         "{{ members(memberbaseId: \"{base}\", filter: {{ref: {{eq: \"needle-text\"}}}}) {{ nodes {{ ref }} }} }}"
     );
-    admin.ask(&text, json!({})).await.data();
-    admin.ask("{ needle_field }", json!({})).await.error();
+    admin.graphql(&text, json!({})).await.data();
+    admin.graphql("{ needle_field }", json!({})).await.error();
     admin.post("{\"query\": needle-json").await.error();
     let get = "/graphql?query=query%28%24a%3AID%21%29%7B__typename%7D&variables=%7B%22a%22%3A%22needle-url%22%7D";
     admin.send(Request::get(get).body(Body::empty()).unwrap()).await;
-    server.with_secret("mbs_needle-secret").ask("{ __typename }", json!({})).await.error();
+    server.with_secret("mbs_needle-secret").graphql("{ __typename }", json!({})).await.error();
     let basic = Request::get("/metrics").header(header::AUTHORIZATION, "Basic needle-secret");
     server.anonymous().send(basic.body(Body::empty()).unwrap()).await.error();
     admin.call("member/bulk-upsert", json!({"member_base_id": base, "members": [{"ref": "needle-ref"}]})).await;
@@ -188,7 +188,7 @@ async fn no_line_tells_a_ref_an_attribute_a_variable_or_a_secret(
     let description = "needle-description".to_owned();
     let new = NewApiToken { description, access: Access::Read, memberbase: None, expires_at: None };
     let (_, secret) = api_token::create(&server.app, &access::Caller::operator(), new).await.unwrap();
-    server.with_secret(secret.expose()).ask("{ __typename }", json!({})).await.data();
+    server.with_secret(secret.expose()).graphql("{ __typename }", json!({})).await.data();
     // An internal error is logged with its cause.
     let session = server.app.db.read().await.unwrap();
     let rename = "ALTER TABLE member RENAME TO somewhere_else";
@@ -199,7 +199,7 @@ async fn no_line_tells_a_ref_an_attribute_a_variable_or_a_secret(
             server.app.db.write(memberbase::db::Lock::None, write).await.unwrap();
         }
     }
-    let failed = admin.ask(UPSERT, upsert("needle-key")).await;
+    let failed = admin.graphql(UPSERT, upsert("needle-key")).await;
     assert_eq!(failed.code(), "INTERNAL_SERVER_ERROR");
 
     let lines = said.lines();

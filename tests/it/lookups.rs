@@ -4,25 +4,25 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server};
+use crate::support::{ApiResponse, Caller, Database, Server};
 
 const UNKNOWN: &str = "m_01h455vb4pex5vsknk084sn02q";
 
-async fn member(caller: &Caller, by: Value) -> Answer {
-    caller.ask("query($by: MemberBy!) { member(by: $by) { id ref memberbaseId } }", json!({"by": by})).await
+async fn member(caller: &Caller, by: Value) -> ApiResponse {
+    caller.graphql("query($by: MemberBy!) { member(by: $by) { id ref memberbaseId } }", json!({"by": by})).await
 }
 
-async fn by_refs(caller: &Caller, base: &str, refs: Value) -> Answer {
+async fn by_refs(caller: &Caller, base: &str, refs: Value) -> ApiResponse {
     let query = "query($b: ID!, $r: [String!]!) { membersByRef(memberbaseId: $b, refs: $r) { id ref } }";
-    caller.ask(query, json!({"b": base, "r": refs})).await
+    caller.graphql(query, json!({"b": base, "r": refs})).await
 }
 
-async fn nodes(caller: &Caller, ids: Value) -> Answer {
-    caller.ask("query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", json!({"ids": ids})).await
+async fn nodes(caller: &Caller, ids: Value) -> ApiResponse {
+    caller.graphql("query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", json!({"ids": ids})).await
 }
 
-async fn node(caller: &Caller, id: &str) -> Answer {
-    caller.ask("query($id: ID!) { node(id: $id) { __typename id } }", json!({"id": id})).await
+async fn node(caller: &Caller, id: &str) -> ApiResponse {
+    caller.graphql("query($id: ID!) { node(id: $id) { __typename id } }", json!({"id": id})).await
 }
 
 /// Upserts members and returns their ids.
@@ -33,7 +33,7 @@ async fn ids(server: &Server, base: &str, refs: &[&str]) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn a_member_is_found_by_id_and_by_ref(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn member_is_found_by_id_and_by_ref(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, other) = (server.memberbase("b").await, server.memberbase("other").await);
     let id = ids(&server, &base, &["a", "A", "x ", "é"]).await.swap_remove(0);
@@ -55,7 +55,9 @@ async fn a_member_is_found_by_id_and_by_ref(#[values(Database::Sqlite, Database:
 
 #[rstest]
 #[tokio::test]
-async fn one_way_and_one_kind_of_id_name_a_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn member_lookup_requires_exactly_one_member_id_or_ref(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let base = server.memberbase("b").await;
     let id = ids(&server, &base, &["a"]).await.swap_remove(0);
@@ -73,24 +75,22 @@ async fn one_way_and_one_kind_of_id_name_a_member(#[values(Database::Sqlite, Dat
         json!({"ref": {"memberbaseId": id, "ref": "a"}}),
         json!({"ref": {"memberbaseId": base}}),
     ] {
-        let answer = member(&reader, by.clone()).await;
-        assert_eq!(answer.code(), "BAD_USER_INPUT", "{by}: {}", answer.json());
+        let response = member(&reader, by.clone()).await;
+        assert_eq!(response.code(), "BAD_USER_INPUT", "{by}: {}", response.json());
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn members_by_ref_come_in_the_order_asked_for(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn members_by_ref_have_the_requested_order(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, other) = (server.memberbase("b").await, server.memberbase("other").await);
     let id = ids(&server, &base, &["a", "é"]).await;
     let reader = server.reader().await;
     let (a, e) = (json!({"id": id[0], "ref": "a"}), json!({"id": id[1], "ref": "é"}));
     let asked = json!(["é", "a", "none", "a", "", "\0", "a".repeat(2000), "A"]);
-    let answer = by_refs(&reader, &base, asked).await.data();
-    assert_eq!(answer["membersByRef"], json!([e, a, null, a, null, null, null, null]));
+    let response = by_refs(&reader, &base, asked).await.data();
+    assert_eq!(response["membersByRef"], json!([e, a, null, a, null, null, null, null]));
     assert_eq!(by_refs(&reader, &base, json!([])).await.data()["membersByRef"], json!([]));
     assert_eq!(by_refs(&reader, &other, json!(["a"])).await.data()["membersByRef"], json!([null]));
     let bound = server.bound(Access::Read, &other).await;
@@ -102,7 +102,7 @@ async fn members_by_ref_come_in_the_order_asked_for(
 
 #[rstest]
 #[tokio::test]
-async fn nodes_come_in_the_order_asked_for_with_errors_at_their_places(
+async fn nodes_have_the_requested_order_with_errors_at_their_indexes(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -112,12 +112,12 @@ async fn nodes_come_in_the_order_asked_for_with_errors_at_their_places(
     let (m, b) = (json!({"__typename": "Member", "id": id}), json!({"__typename": "Memberbase", "id": base}));
     let good = nodes(&reader, json!([id, UNKNOWN, base, id])).await.data();
     assert_eq!(good["nodes"], json!([m, null, b, m]));
-    let answer = nodes(&reader, json!([base, "m_bad", id, "what_01h455vb4pex5vsknk084sn02q", ""])).await.json();
-    assert_eq!(answer["data"]["nodes"], json!([b, null, m, null, null]), "{answer}");
-    let errors = answer["errors"].as_array().unwrap();
+    let response = nodes(&reader, json!([base, "m_bad", id, "what_01h455vb4pex5vsknk084sn02q", ""])).await.json();
+    assert_eq!(response["data"]["nodes"], json!([b, null, m, null, null]), "{response}");
+    let errors = response["errors"].as_array().unwrap();
     let paths: Vec<&Value> = errors.iter().map(|error| &error["path"]).collect();
     assert_eq!(paths, [&json!(["nodes", 1]), &json!(["nodes", 3]), &json!(["nodes", 4])]);
-    assert!(errors.iter().all(|error| error["extensions"]["code"] == "BAD_USER_INPUT"), "{answer}");
+    assert!(errors.iter().all(|error| error["extensions"]["code"] == "BAD_USER_INPUT"), "{response}");
     let bound = server.bound(Access::Read, &other).await;
     assert_eq!(nodes(&bound, json!([id, base])).await.data()["nodes"], json!([null, null]));
     assert_eq!(node(&reader, &id).await.data()["node"], m);
@@ -130,7 +130,9 @@ async fn nodes_come_in_the_order_asked_for_with_errors_at_their_places(
 
 #[rstest]
 #[tokio::test]
-async fn look_ups_that_run_together_stay_apart(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn coalesced_lookups_return_to_their_requests(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let bases = [server.memberbase("one").await, server.memberbase("other").await];
     let refs: Vec<_> = (0..50).map(|n| format!("r{n}")).collect();
@@ -142,10 +144,10 @@ async fn look_ups_that_run_together_stay_apart(#[values(Database::Sqlite, Databa
     let (reader, bound) = (server.reader().await, server.bound(Access::Read, &bases[0]).await);
     let statements = server.app.db.statements();
     let mut asked = Vec::new();
-    for (place, reference) in refs.iter().enumerate() {
+    for (index, reference) in refs.iter().enumerate() {
         for (base, expected) in bases.iter().zip(&expected) {
             for (caller, sees) in [(&reader, true), (&bound, *base == bases[0])] {
-                let id = if sees { json!(expected[place]) } else { Value::Null };
+                let id = if sees { json!(expected[index]) } else { Value::Null };
                 let by = json!({"ref": {"memberbaseId": base, "ref": reference}});
                 asked.push(async move { (member(caller, by).await.data()["member"]["id"].take(), id) });
             }

@@ -14,7 +14,7 @@ use rstest::rstest;
 use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
 /// The nested lists, each with its key field, its id prefix, and the suffix of its `deleteXs` mutation.
 pub const LISTS: [(&str, &str, &str, &str); 3] = [
@@ -24,7 +24,12 @@ pub const LISTS: [(&str, &str, &str, &str); 3] = [
 ];
 
 /// Requests a page of one list of one member with these arguments.
-async fn ask(caller: &Caller, member: &str, (list, name, ..): (&str, &str, &str, &str), arguments: Value) -> Answer {
+async fn request_page(
+    caller: &Caller,
+    member: &str,
+    (list, name, ..): (&str, &str, &str, &str),
+    arguments: Value,
+) -> ApiResponse {
     let query = format!(
         "query($m: ID!, $first: Int, $after: String, $last: Int, $before: String) {{ member(by: {{id: $m}}) {{ \
         list: {list}(first: $first, after: $after, last: $last, before: $before) {{ \
@@ -33,11 +38,11 @@ async fn ask(caller: &Caller, member: &str, (list, name, ..): (&str, &str, &str,
     );
     let mut variables = arguments;
     variables["m"] = json!(member);
-    caller.ask(&query, variables).await
+    caller.graphql(&query, variables).await
 }
 
 pub async fn page(caller: &Caller, member: &str, list: (&str, &str, &str, &str), arguments: Value) -> Value {
-    ask(caller, member, list, arguments).await.data()["member"]["list"].take()
+    request_page(caller, member, list, arguments).await.data()["member"]["list"].take()
 }
 
 /// Returns the numbers in the keys of a page's nodes.
@@ -71,13 +76,13 @@ async fn walk(caller: &Caller, member: &str, list: (&str, &str, &str, &str), siz
 
 #[rstest]
 #[tokio::test]
-async fn a_walk_of_one_members_list_sees_each_thing_once_and_in_order(
+async fn walk_of_a_nested_list_sees_each_child_once_and_in_order(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(1, 2, 7, 8)] size: usize,
 ) {
     let server = Server::start(database).await;
     let (base, members) = server.base_of(3).await;
-    server.give(&base, &members, [8; 3]).await;
+    server.insert_children(&base, &members, [8; 3]).await;
     let reader = server.reader().await;
     for list in LISTS {
         let mut expected: Vec<_> = (0..8).collect();
@@ -92,16 +97,16 @@ async fn a_walk_of_one_members_list_sees_each_thing_once_and_in_order(
 
 #[rstest]
 #[tokio::test]
-async fn a_thing_shows_its_fields_and_its_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn child_has_its_fields_and_its_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, members) = server.base_of(1).await;
-    server.give(&base, &members, [1; 3]).await;
+    server.insert_children(&base, &members, [1; 3]).await;
     let query = "query($m: ID!) { member(by: {id: $m}) { \
         clips { nodes { member { id } dealId creativeId variantId redeemedAt updatedAt } } \
         stampCollections { nodes { member { id } loyaltyProgramId stamps rewardsEarned updatedAt } } \
         transactions { nodes { member { id } externalId authCode network bin merchantId statementDescriptor amount \
         currency authedAt clearedAt revertedAt updatedAt } } } }";
-    let data = server.reader().await.ask(query, json!({"m": members[0]})).await.data();
+    let data = server.reader().await.graphql(query, json!({"m": members[0]})).await.data();
     let (member, updated) = (json!({"id": members[0]}), "1970-01-01T00:00:00.000005Z");
     let found = &data["member"];
     let clip = json!({"member": member, "dealId": "0-0", "creativeId": "creative", "variantId": null,
@@ -118,28 +123,28 @@ async fn a_thing_shows_its_fields_and_its_member(#[values(Database::Sqlite, Data
 
 #[rstest]
 #[tokio::test]
-async fn a_cursor_of_another_list_member_or_memberbase_is_refused(
+async fn cursor_of_another_list_member_or_memberbase_is_rejected(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, members) = server.base_of(2).await;
     let (other, others) = server.base_of(1).await;
-    server.give(&base, &members, [2; 3]).await;
-    server.give(&other, &others, [2; 3]).await;
+    server.insert_children(&base, &members, [2; 3]).await;
+    server.insert_children(&other, &others, [2; 3]).await;
     let reader = server.reader().await;
-    for (place, list) in LISTS.into_iter().enumerate() {
+    for (index, list) in LISTS.into_iter().enumerate() {
         let own = page(&reader, &members[0], list, json!({"first": 1})).await["pageInfo"]["endCursor"].take();
         let cursors = [
             page(&reader, &members[1], list, json!({"first": 1})).await["pageInfo"]["endCursor"].take(),
             page(&reader, &others[0], list, json!({"first": 1})).await["pageInfo"]["endCursor"].take(),
-            page(&reader, &members[0], LISTS[(place + 1) % 3], json!({"first": 1})).await["pageInfo"]["endCursor"]
+            page(&reader, &members[0], LISTS[(index + 1) % 3], json!({"first": 1})).await["pageInfo"]["endCursor"]
                 .take(),
             json!("AAAA"),
             json!(""),
         ];
         for cursor in cursors {
-            let answer = ask(&reader, &members[0], list, json!({"after": cursor})).await;
-            assert_eq!(answer.code(), "BAD_USER_INPUT", "{list:?} {cursor}");
+            let response = request_page(&reader, &members[0], list, json!({"after": cursor})).await;
+            assert_eq!(response.code(), "BAD_USER_INPUT", "{list:?} {cursor}");
         }
         // A cursor in a nested list belongs to one member: the list of the other one has the error.
         let query = format!(
@@ -147,20 +152,20 @@ async fn a_cursor_of_another_list_member_or_memberbase_is_refused(
             {}(after: $c) {{ nodes {{ id }} }} }} }} }}",
             list.0
         );
-        let answer = reader.ask(&query, json!({"b": base, "c": own})).await;
-        assert_eq!(answer.code(), "BAD_USER_INPUT");
-        assert_eq!(answer.error()["path"], json!(["members", "nodes", 1, list.0]), "{}", answer.json());
+        let response = reader.graphql(&query, json!({"b": base, "c": own})).await;
+        assert_eq!(response.code(), "BAD_USER_INPUT");
+        assert_eq!(response.error()["path"], json!(["members", "nodes", 1, list.0]), "{}", response.json());
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_thousand_members_cost_as_many_statements_as_ten(
+async fn nested_lists_of_a_thousand_members_cost_as_many_statements_as_of_ten(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, members) = server.base_of(1_000).await;
-    server.give(&base, &members, [10; 3]).await;
+    server.insert_children(&base, &members, [10; 3]).await;
     let reader = server.reader().await;
     let lists = LISTS.map(|(list, ..)| format!("{list}(first: 10) {{ nodes {{ id member {{ ref }} }} totalCount }}"));
     let query = format!(
@@ -169,7 +174,7 @@ async fn a_thousand_members_cost_as_many_statements_as_ten(
     );
     for count in [10, 1_000] {
         let before = server.app.db.statements();
-        let data = reader.ask(&query, json!({"b": base, "n": count})).await.data();
+        let data = reader.graphql(&query, json!({"b": base, "n": count})).await.data();
         // The members; a page and a count of each list.
         assert_eq!(server.app.db.statements() - before, 7, "of {count}");
         let nodes = data["members"]["nodes"].as_array().unwrap();
@@ -185,12 +190,12 @@ async fn a_thousand_members_cost_as_many_statements_as_ten(
 
 #[rstest]
 #[tokio::test]
-async fn nodes_find_each_kind_and_its_members_by_one_statement_each(
+async fn nodes_read_each_type_and_its_members_with_one_statement_each(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, members) = server.base_of(5).await;
-    server.give(&base, &members, [2; 3]).await;
+    server.insert_children(&base, &members, [2; 3]).await;
     let reader = server.reader().await;
     let fragments = LISTS.map(|(.., kind)| format!("... on {kind} {{ member {{ id clips {{ totalCount }} }} }}"));
     let query = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ __typename id {} }} }}", fragments.join(" "));
@@ -201,28 +206,26 @@ async fn nodes_find_each_kind_and_its_members_by_one_statement_each(
         }
     }
     let before = server.app.db.statements();
-    let found = reader.ask(&query, json!({"ids": ids})).await.data()["nodes"].take();
+    let found = reader.graphql(&query, json!({"ids": ids})).await.data()["nodes"].take();
     // For each type the nodes, their members, and a page and a count of the members' clips.
     assert_eq!(server.app.db.statements() - before, 12);
-    for (place, node) in found.as_array().unwrap().iter().enumerate() {
-        let (.., kind) = LISTS[place / 5];
-        let member = json!({"id": members[place % 5], "clips": {"totalCount": 2}});
-        assert_eq!(*node, json!({"__typename": kind, "id": ids[place], "member": member}));
+    for (index, node) in found.as_array().unwrap().iter().enumerate() {
+        let (.., kind) = LISTS[index / 5];
+        let member = json!({"id": members[index % 5], "clips": {"totalCount": 2}});
+        assert_eq!(*node, json!({"__typename": kind, "id": ids[index], "member": member}));
     }
     for id in &ids {
-        let one = reader.ask("query($id: ID!) { node(id: $id) { id } }", json!({"id": id})).await.data();
+        let one = reader.graphql("query($id: ID!) { node(id: $id) { id } }", json!({"id": id})).await.data();
         assert_eq!(one, json!({"node": {"id": id}}));
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_token_of_another_memberbase_sees_none_of_it(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn token_of_another_memberbase_sees_no_child(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, members) = server.base_of(1).await;
-    server.give(&base, &members, [1; 3]).await;
+    server.insert_children(&base, &members, [1; 3]).await;
     let (reader, own) = (server.reader().await, server.bound(Access::Read, &base).await);
     let bound = server.bound(Access::Read, &server.memberbase("other").await).await;
     for list in LISTS {
@@ -231,7 +234,7 @@ async fn a_token_of_another_memberbase_sees_none_of_it(
         let never = missing_memberbase_id().replace("mb_", list.2);
         for (caller, found) in [(&bound, Value::Null), (&own, json!({"id": id}))] {
             let query = "query($id: ID!, $ids: [ID!]!) { node(id: $id) { id } nodes(ids: $ids) { id } }";
-            let data = caller.ask(query, json!({"id": id, "ids": [never, id]})).await.data();
+            let data = caller.graphql(query, json!({"id": id, "ids": [never, id]})).await.data();
             assert_eq!(data, json!({"node": found, "nodes": [null, found]}));
         }
     }
@@ -239,7 +242,7 @@ async fn a_token_of_another_memberbase_sees_none_of_it(
 
 #[rstest]
 #[tokio::test]
-async fn only_rows_that_are_there_count_towards_the_limit_of_a_request(
+async fn only_returned_rows_count_towards_the_row_limit(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(0, 1, 2)] kind: usize,
 ) {
@@ -248,21 +251,21 @@ async fn only_rows_that_are_there_count_towards_the_limit_of_a_request(
     let (base, members) = server.base_of(5).await;
     let mut counts = [0; 3];
     counts[kind] = 4;
-    server.give(&base, &members, counts).await;
+    server.insert_children(&base, &members, counts).await;
     let reader = server.reader().await;
     let query =
         |lists: &str| format!("query($b: ID!) {{ members(memberbaseId: $b, first: 5) {{ nodes {{ {lists} }} }} }}");
     let list = LISTS[kind].0;
     // 5 and 5 times 4: exactly the limit.
-    reader.ask(&query(&format!("{list} {{ nodes {{ id }} }}")), json!({"b": base})).await.data();
+    reader.graphql(&query(&format!("{list} {{ nodes {{ id }} }}")), json!({"b": base})).await.data();
     for more in [
         format!("a: {list} {{ nodes {{ id }} }} b: {list}(first: 1) {{ nodes {{ id }} }}"),
         // Cached rows are not read again, but count again.
         format!("{list}(first: 3) {{ nodes {{ member {{ {list}(first: 3) {{ nodes {{ id }} }} }} }} }}"),
     ] {
-        let answer = reader.ask(&query(&more), json!({"b": base})).await;
-        assert_eq!(answer.code(), "LIMIT_EXCEEDED");
-        assert!(answer.message().contains("25"), "{}", answer.message());
+        let response = reader.graphql(&query(&more), json!({"b": base})).await;
+        assert_eq!(response.code(), "LIMIT_EXCEEDED");
+        assert!(response.message().contains("25"), "{}", response.message());
     }
 }
 
@@ -288,13 +291,13 @@ async fn plan(
 
 #[rstest]
 #[tokio::test]
-async fn each_member_costs_a_range_of_an_index_whatever_others_have(
+async fn nested_list_reads_one_index_range_per_member(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(Direction::Forward, Direction::Backward)] direction: Direction,
 ) {
     let server = Server::start(database).await;
     let (base, members) = server.base_of(1_000).await;
-    server.give(&base, &members, [10, 0, 10]).await;
+    server.insert_children(&base, &members, [10, 0, 10]).await;
     if database == Database::Postgres {
         server.app.db.read().await.unwrap().execute_unprepared("ANALYZE clip, \"transaction\"").await.unwrap();
     }
@@ -333,12 +336,12 @@ async fn each_member_costs_a_range_of_an_index_whatever_others_have(
 
 #[rstest]
 #[tokio::test]
-async fn members_by_ref_and_of_an_upsert_read_their_lists_together(
+async fn nested_lists_of_members_by_ref_and_of_payloads_are_batched(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, members) = server.base_of(3).await;
-    server.give(&base, &members[..2], [2, 0, 0]).await;
+    server.insert_children(&base, &members[..2], [2, 0, 0]).await;
     let writer = server.writer().await;
     let names = |member: &Value| {
         let clips = member["clips"]["nodes"].as_array()?;
@@ -348,7 +351,7 @@ async fn members_by_ref_and_of_an_upsert_read_their_lists_together(
     let query = "query($b: ID!, $r: [String!]!) { \
         membersByRef(memberbaseId: $b, refs: $r) { clips { nodes { dealId } } } }";
     let before = server.app.db.statements();
-    let data = writer.ask(query, json!({"b": base, "r": refs})).await.data();
+    let data = writer.graphql(query, json!({"b": base, "r": refs})).await.data();
     // The members, their clips.
     assert_eq!(server.app.db.statements() - before, 2);
     let found: Vec<_> = data["membersByRef"].as_array().unwrap().iter().map(names).collect();
@@ -356,7 +359,7 @@ async fn members_by_ref_and_of_an_upsert_read_their_lists_together(
     assert_eq!(found, [second.clone(), None, Some(vec![]), second.clone()]);
     let query = "mutation($b: ID!) { bulkUpsertMembers(input: {memberbaseId: $b, \
         members: [{ref: \"ref-0001\"}, {ref: \"new\"}]}) { members { clips { nodes { dealId } } } } }";
-    let data = writer.ask(query, json!({"b": base})).await.data();
+    let data = writer.graphql(query, json!({"b": base})).await.data();
     let found: Vec<_> = data["bulkUpsertMembers"]["members"].as_array().unwrap().iter().map(names).collect();
     assert_eq!(found, [second, Some(vec![])]);
 }

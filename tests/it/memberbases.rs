@@ -4,26 +4,26 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
-async fn create(caller: &Caller, name: &str) -> Answer {
+async fn create(caller: &Caller, name: &str) -> ApiResponse {
     let query = "mutation($input: CreateMemberbaseInput!) { createMemberbase(input: $input) { \
         memberbase { id name createdAt updatedAt } } }";
-    caller.ask(query, json!({"input": {"name": name}})).await
+    caller.graphql(query, json!({"input": {"name": name}})).await
 }
 
-async fn rename(caller: &Caller, base: &str, name: &str) -> Answer {
+async fn rename(caller: &Caller, base: &str, name: &str) -> ApiResponse {
     let query = "mutation($input: UpdateMemberbaseInput!) { updateMemberbase(input: $input) { \
         memberbase { id name updatedAt } } }";
-    caller.ask(query, json!({"input": {"memberbaseId": base, "name": name}})).await
+    caller.graphql(query, json!({"input": {"memberbaseId": base, "name": name}})).await
 }
 
-async fn delete(caller: &Caller, base: &str, options: Value) -> Answer {
+async fn delete(caller: &Caller, base: &str, options: Value) -> ApiResponse {
     let query = "mutation($input: DeleteMemberbaseInput!) { deleteMemberbase(input: $input) { \
         deletedMemberbaseId deleted { members } } }";
     let mut input = options;
     input["memberbaseId"] = json!(base);
-    caller.ask(query, json!({"input": input})).await
+    caller.graphql(query, json!({"input": input})).await
 }
 
 async fn names(server: &Server) -> Vec<String> {
@@ -31,13 +31,13 @@ async fn names(server: &Server) -> Vec<String> {
 }
 
 /// Returns the path of the error within the input.
-fn path(answer: &Answer) -> Vec<Value> {
-    answer.error()["extensions"]["path"].as_array().cloned().unwrap_or_default()
+fn path(response: &ApiResponse) -> Vec<Value> {
+    response.error()["extensions"]["path"].as_array().cloned().unwrap_or_default()
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_name_has_1_to_256_characters(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn name_has_1_to_256_characters(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (admin, wide) = (server.admin().await, "\u{1f600}".repeat(256));
     let base = server.memberbase("x").await;
@@ -46,9 +46,9 @@ async fn a_name_has_1_to_256_characters(#[values(Database::Sqlite, Database::Pos
         assert_eq!(made["createMemberbase"]["memberbase"]["name"], name);
     }
     for name in [&format!("{wide}x"), "", "a\0b"] {
-        for answer in [create(&admin, name).await, rename(&admin, &base, name).await] {
-            assert_eq!(answer.code(), "BAD_USER_INPUT", "{name:?}");
-            assert_eq!(path(&answer).last(), Some(&json!("name")), "{}", answer.json());
+        for response in [create(&admin, name).await, rename(&admin, &base, name).await] {
+            assert_eq!(response.code(), "BAD_USER_INPUT", "{name:?}");
+            assert_eq!(path(&response).last(), Some(&json!("name")), "{}", response.json());
         }
     }
     assert_eq!(names(&server).await, ["x", &wide, " ", "a"]);
@@ -65,7 +65,7 @@ async fn names_may_repeat(#[values(Database::Sqlite, Database::Postgres)] databa
 
 #[rstest]
 #[tokio::test]
-async fn another_name_moves_the_time_and_the_same_name_leaves_it(
+async fn renaming_changes_updated_at_and_the_same_name_does_not(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -84,7 +84,7 @@ async fn another_name_moves_the_time_and_the_same_name_leaves_it(
 
 #[rstest]
 #[tokio::test]
-async fn a_memberbase_goes_with_its_members_and_no_others(
+async fn memberbase_is_deleted_with_its_members_and_no_others(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -100,25 +100,25 @@ async fn a_memberbase_goes_with_its_members_and_no_others(
 
 #[rstest]
 #[tokio::test]
-async fn more_members_than_at_most_keep_their_memberbase(
+async fn memberbase_with_more_than_at_most_members_is_not_deleted(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(false, true)] dry_run: bool,
 ) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase_of(&["a", "b"]).await, server.admin().await);
     for most in [0, 1] {
-        let answer = delete(&admin, &base, json!({"atMostMembers": most, "dryRun": dry_run})).await;
-        assert_eq!((answer.code().as_str(), server.members().await), ("LIMIT_EXCEEDED", 2));
+        let response = delete(&admin, &base, json!({"atMostMembers": most, "dryRun": dry_run})).await;
+        assert_eq!((response.code().as_str(), server.members().await), ("LIMIT_EXCEEDED", 2));
     }
     let data = delete(&admin, &base, json!({"atMostMembers": 2, "dryRun": dry_run})).await.data();
     assert_eq!(data["deleteMemberbase"], json!({"deletedMemberbaseId": base, "deleted": {"members": 2}}));
-    let left = if dry_run { (2, 1) } else { (0, 0) };
-    assert_eq!((server.members().await, names(&server).await.len()), left);
+    let remaining = if dry_run { (2, 1) } else { (0, 0) };
+    assert_eq!((server.members().await, names(&server).await.len()), remaining);
 }
 
 #[rstest]
 #[tokio::test]
-async fn tokens_stop_at_once_with_the_memberbase_that_they_are_bound_to(
+async fn tokens_are_rejected_as_soon_as_their_memberbase_is_deleted(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -127,15 +127,15 @@ async fn tokens_stop_at_once_with_the_memberbase_that_they_are_bound_to(
     delete(&admin, &base, json!({"dryRun": true})).await.data();
     bound.upsert(&base, &["b"]).await.data();
     delete(&admin, &base, json!({})).await.data();
-    let answer = bound.upsert(&base, &["c"]).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "UNAUTHENTICATED"));
+    let response = bound.upsert(&base, &["c"]).await;
+    assert_eq!((response.status.as_u16(), response.code().as_str()), (401, "UNAUTHENTICATED"));
     let tokens = "SELECT count(*) FROM api_token WHERE memberbase_id IS NOT NULL";
     assert_eq!(server.column::<i64>(tokens).await, [0]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn only_an_admin_that_sees_them_changes_memberbases(
+async fn only_an_admin_with_the_memberbase_in_scope_changes_it(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -146,18 +146,18 @@ async fn only_an_admin_that_sees_them_changes_memberbases(
         (server.bound(Access::Write, &base).await, ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]),
         (server.bound(Access::Admin, &other).await, ["FORBIDDEN", "NOT_FOUND", "NOT_FOUND"]),
     ];
-    for (place, (caller, expected)) in callers.iter().enumerate() {
+    for (index, (caller, expected)) in callers.iter().enumerate() {
         let create = create(caller, "new").await.code();
         let rename = rename(caller, &base, "new").await.code();
         let delete = delete(caller, &base, json!({})).await.code();
-        assert_eq!([create.as_str(), &rename, &delete], *expected, "caller {place}");
+        assert_eq!([create.as_str(), &rename, &delete], *expected, "caller {index}");
     }
     assert_eq!(names(&server).await, ["base", "other"]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_bound_admin_changes_its_own_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn bound_admin_changes_its_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server.memberbase("old").await;
     let bound = server.bound(Access::Admin, &base).await;
@@ -169,14 +169,14 @@ async fn a_bound_admin_changes_its_own_memberbase(#[values(Database::Sqlite, Dat
 
 #[rstest]
 #[tokio::test]
-async fn what_is_outside_the_token_is_told_as_what_never_was(
+async fn memberbase_outside_the_token_has_the_error_of_a_missing_one(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (base, other, never) =
         (server.memberbase("base").await, server.memberbase("other").await, missing_memberbase_id());
     let (admin, bound) = (server.admin().await, server.bound(Access::Admin, &other).await);
-    let form = |answer: Answer, base: &str| (answer.code(), answer.message().replace(base, "<id>"));
+    let form = |response: ApiResponse, base: &str| (response.code(), response.message().replace(base, "<id>"));
     for options in [json!({}), json!({"dryRun": true}), json!({"atMostMembers": 0})] {
         let elsewhere = form(delete(&bound, &base, options.clone()).await, &base);
         assert_eq!(elsewhere, form(delete(&admin, &never, options).await, &never));
@@ -184,8 +184,10 @@ async fn what_is_outside_the_token_is_told_as_what_never_was(
     let elsewhere = form(rename(&bound, &base, "new").await, &base);
     assert_eq!(elsewhere, form(rename(&admin, &never, "new").await, &never));
     let query = "query($id: ID!) { memberbase(id: $id) { name } }";
-    let looked_up =
-        [bound.ask(query, json!({"id": base})).await.data(), admin.ask(query, json!({"id": never})).await.data()];
+    let looked_up = [
+        bound.graphql(query, json!({"id": base})).await.data(),
+        admin.graphql(query, json!({"id": never})).await.data(),
+    ];
     assert_eq!(looked_up, [json!({"memberbase": null}), json!({"memberbase": null})]);
 }
 
@@ -194,7 +196,7 @@ async fn listed(caller: &Caller, arguments: Value) -> Value {
     let query = "query($filter: MemberbaseFilter, $first: Int, $after: String, $last: Int, $before: String) { \
         memberbases(filter: $filter, first: $first, after: $after, last: $last, before: $before) { \
         nodes { name } edges { cursor } totalCount pageInfo { hasNextPage hasPreviousPage endCursor } } }";
-    caller.ask(query, arguments).await.data()["memberbases"].take()
+    caller.graphql(query, arguments).await.data()["memberbases"].take()
 }
 
 fn listed_names(page: &Value) -> Vec<&str> {
@@ -228,7 +230,7 @@ async fn memberbases_are_found_by_id_and_by_name(#[values(Database::Sqlite, Data
 
 #[rstest]
 #[tokio::test]
-async fn a_walk_sees_every_memberbase_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn walk_sees_every_memberbase_once(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let all = ["a", "b", "c", "d", "e"];
     for name in all {
@@ -251,7 +253,7 @@ async fn a_walk_sees_every_memberbase_once(#[values(Database::Sqlite, Database::
 
 #[rstest]
 #[tokio::test]
-async fn a_bound_token_lists_its_own_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn bound_token_lists_only_its_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, other) = (server.memberbase("own").await, server.memberbase("other").await);
     let bound = server.bound(Access::Read, &base).await;
@@ -263,7 +265,7 @@ async fn a_bound_token_lists_its_own_memberbase(#[values(Database::Sqlite, Datab
 
 #[rstest]
 #[tokio::test]
-async fn the_memberbase_of_every_member_costs_one_statement(
+async fn memberbases_of_many_members_cost_one_statement(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -282,7 +284,7 @@ async fn the_memberbase_of_every_member_costs_one_statement(
             "query($base: ID!, $first: Int) {{ members(memberbaseId: $base, first: $first) {{ nodes {{ {fields} }} }} }}"
         );
         let before = server.app.db.statements();
-        let data = reader.ask(&query, json!({"base": base, "first": first})).await.data();
+        let data = reader.graphql(&query, json!({"base": base, "first": first})).await.data();
         statements.push(server.app.db.statements() - before);
         assert_eq!(data["members"]["nodes"].as_array().unwrap().len(), first);
     }

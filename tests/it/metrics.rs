@@ -14,10 +14,10 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Answer, Caller, Database, Server};
+use crate::support::{ApiResponse, Caller, Database, Server};
 
 impl Caller {
-    async fn figures(&self) -> Answer {
+    async fn metrics(&self) -> ApiResponse {
         self.send(Request::get("/metrics").body(Body::empty()).unwrap()).await
     }
 }
@@ -25,8 +25,8 @@ impl Caller {
 impl Server {
     /// Returns every series with its value.
     async fn series(&self) -> BTreeMap<String, f64> {
-        let answer = self.reader().await.figures().await;
-        let text = String::from_utf8(answer.body).unwrap();
+        let response = self.reader().await.metrics().await;
+        let text = String::from_utf8(response.body).unwrap();
         let mut series = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap();
@@ -60,23 +60,23 @@ fn counts(expected: &[(&str, f64)]) -> BTreeMap<String, f64> {
 
 #[rstest]
 #[tokio::test]
-async fn figures_need_a_token_that_sees_every_memberbase(
+async fn metrics_require_a_token_for_all_memberbases(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let base = server.memberbase("b").await;
 
-    let stranger = server.anonymous().figures().await;
+    let stranger = server.anonymous().metrics().await;
     assert_eq!((stranger.status.as_u16(), &*stranger.code()), (401, "UNAUTHENTICATED"));
     assert_eq!(stranger.headers[header::WWW_AUTHENTICATE], "Bearer");
-    let unknown = server.with_secret("mbs_nobody").figures().await;
+    let unknown = server.with_secret("mbs_nobody").metrics().await;
     assert_eq!((unknown.status.as_u16(), &*unknown.code()), (401, "UNAUTHENTICATED"));
     for access in [Access::Read, Access::Admin] {
-        let bound = server.bound(access, &base).await.figures().await;
+        let bound = server.bound(access, &base).await.metrics().await;
         assert_eq!((bound.status.as_u16(), &*bound.code()), (403, "FORBIDDEN"));
         assert_eq!(bound.error()["extensions"]["traceId"], bound.headers["x-trace-id"].to_str().unwrap());
     }
-    let reader = server.reader().await.figures().await;
+    let reader = server.reader().await.metrics().await;
     assert_eq!(reader.status, 200);
     assert_eq!(reader.headers[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
     assert_eq!(reader.headers[header::CACHE_CONTROL], "no-store");
@@ -91,18 +91,20 @@ async fn requests_are_counted_by_operation_and_code() {
     let reader = server.reader().await;
     let before = server.series().await;
 
-    reader.ask("query Mine($b: ID!) { x: members(memberbaseId: $b) { nodes { ref } } }", json!({"b": base})).await;
-    reader.ask("query ($b: ID!) { members(memberbaseId: $b, first: -1) { nodes { ref } } }", json!({"b": base})).await;
+    reader.graphql("query Mine($b: ID!) { x: members(memberbaseId: $b) { nodes { ref } } }", json!({"b": base})).await;
     reader
-        .ask(
+        .graphql("query ($b: ID!) { members(memberbaseId: $b, first: -1) { nodes { ref } } }", json!({"b": base}))
+        .await;
+    reader
+        .graphql(
             "{ memberbases { nodes { id } } __typename ...F } fragment F on Query { node(id: \"\") { id } }",
             json!({}),
         )
         .await;
-    reader.ask("{ __schema { queryType { name } } }", json!({})).await;
-    reader.ask("{ nothing }", json!({})).await;
+    reader.graphql("{ __schema { queryType { name } } }", json!({})).await;
+    reader.graphql("{ nothing }", json!({})).await;
     reader.upsert(&base, &["b"]).await;
-    server.anonymous().ask("{ __typename }", json!({})).await;
+    server.anonymous().graphql("{ __typename }", json!({})).await;
     reader.call("member/list", json!({"member_base_id": base})).await;
     reader.call("member/bulk-upsert", json!({"member_base_id": base, "members": []})).await;
     reader.call("member/list", json!({})).await;
@@ -142,12 +144,12 @@ async fn requests_are_counted_by_operation_and_code() {
 }
 
 #[tokio::test]
-async fn names_that_clients_make_up_make_no_series() {
+async fn client_chosen_names_create_no_series() {
     let server = Server::start(Database::Sqlite).await;
     let reader = server.reader().await;
     let send = async |n: u32| {
-        reader.ask(&format!("query Made{n} {{ a{n}: __typename }}"), json!({})).await.data();
-        reader.ask(&format!("{{ made{n} }}"), json!({})).await.error();
+        reader.graphql(&format!("query Made{n} {{ a{n}: __typename }}"), json!({})).await.data();
+        reader.graphql(&format!("{{ made{n} }}"), json!({})).await.error();
         reader.post(json!({"query": "{ __typename }", "operationName": format!("Made{n}")}).to_string()).await.error();
         reader.call(&format!("made/up-{n}"), json!({})).await;
     };
@@ -165,7 +167,7 @@ async fn names_that_clients_make_up_make_no_series() {
 
 #[rstest]
 #[tokio::test]
-async fn rows_are_counted_by_what_became_of_them(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn rows_are_counted_by_outcome(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server.memberbase("b").await;
     let writer = server.writer().await;
@@ -193,7 +195,7 @@ async fn rows_are_counted_by_what_became_of_them(#[values(Database::Sqlite, Data
     let clip = |creative: &str| json!({"memberRef": "a", "dealId": "d", "creativeId": creative});
     for creative in ["one", "two"] {
         let input = json!({"memberbaseId": base, "clips": [clip(creative)]});
-        writer.ask(query, json!({"input": input})).await.data();
+        writer.graphql(query, json!({"input": input})).await.data();
     }
     assert_eq!(server.rows("clip").await, counts(&[("created", 1.0), ("updated", 1.0)]));
 
@@ -210,7 +212,7 @@ async fn rows_are_counted_by_what_became_of_them(#[values(Database::Sqlite, Data
 
 #[rstest]
 #[tokio::test]
-async fn attributes_and_transactions_over_plain_http_are_rows_too(
+async fn rpc_attributes_and_transactions_are_counted_as_rows(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -237,7 +239,7 @@ async fn attributes_and_transactions_over_plain_http_are_rows_too(
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_is_counted_as_such() {
+async fn disconnected_client_is_counted() {
     let server = Server::start(Database::Sqlite).await;
     let in_flight = "memberbase_requests_in_flight{api=\"graphql\"}";
     let endless = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
@@ -255,7 +257,7 @@ async fn a_client_that_hangs_up_is_counted_as_such() {
 
 #[rstest]
 #[tokio::test]
-async fn the_database_and_the_process_are_told(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn database_and_process_have_metrics(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let session = server.app.db.read().await.unwrap();
     let before = server.series().await;
@@ -282,10 +284,10 @@ async fn the_database_and_the_process_are_told(#[values(Database::Sqlite, Databa
 type Listed = BTreeSet<(String, String, String)>;
 
 #[tokio::test]
-async fn operations_md_has_every_metric() {
+async fn operations_md_documents_every_metric() {
     let server = Server::start(Database::Sqlite).await;
     server.memberbase("b").await;
-    let text = String::from_utf8(server.reader().await.figures().await.body).unwrap();
+    let text = String::from_utf8(server.reader().await.metrics().await.body).unwrap();
     let mut printed = Listed::new();
     for (name, kind) in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')) {
         let mut samples = text.lines().filter(|line| line.starts_with(name));

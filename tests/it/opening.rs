@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     support::Database,
-    sync_command::{Ran, command, ended},
+    sync_command::{CommandOutput, command, ended},
 };
 
 const AN_ID: &str = "atok_01h455vb4pex5vsknk084sn02q";
@@ -36,7 +36,7 @@ fn commands(members: &Path) -> Vec<Vec<&str>> {
 }
 
 /// Waits for a command to end, and kills it after a timeout (a server that starts although it should not).
-fn in_time(mut child: Child) -> Ran {
+fn in_time(mut child: Child) -> CommandOutput {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(60) {
         sleep(Duration::from_millis(5));
@@ -45,11 +45,11 @@ fn in_time(mut child: Child) -> Ran {
     ended(child)
 }
 
-fn run(arguments: &[&str]) -> Ran {
+fn run(arguments: &[&str]) -> CommandOutput {
     in_time(command(arguments, &[]).spawn().unwrap())
 }
 
-fn run_in(folder: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+fn run_in(folder: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> CommandOutput {
     in_time(command(arguments, variables).current_dir(folder.path()).spawn().unwrap())
 }
 
@@ -65,26 +65,26 @@ fn folder_with_members() -> (TempDir, std::path::PathBuf) {
 }
 
 #[test]
-fn a_command_in_the_wrong_folder_names_the_missing_file_and_creates_nothing() {
+fn command_in_the_wrong_folder_names_the_missing_file_and_creates_nothing() {
     let (_elsewhere, members) = folder_with_members();
     let folder = tempfile::tempdir().unwrap();
     for arguments in commands(&members) {
-        let ran = run_in(&folder, &arguments, &[]);
+        let output = run_in(&folder, &arguments, &[]);
         let message = format!(
             "error: there is no database at {}/memberbase.db: start the server once, or name it by --database-url or \
             MEMBERBASE_DATABASE_URL\n",
             folder.path().display()
         );
-        assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), message.as_str()), "{arguments:?}");
+        assert_eq!((output.code, output.stderr.as_str()), (Some(1), message.as_str()), "{arguments:?}");
         assert_eq!(names(&folder), Vec::<String>::new(), "{arguments:?}");
     }
-    let ran = run_in(&folder, &["token", "list", "--database-url", "sqlite://no/where.db?mode=rwc"], &[]);
-    assert!(ran.stderr.contains("/no/where.db: start the server once"), "{ran:?}");
+    let output = run_in(&folder, &["token", "list", "--database-url", "sqlite://no/where.db?mode=rwc"], &[]);
+    assert!(output.stderr.contains("/no/where.db: start the server once"), "{output:?}");
     assert_eq!(names(&folder), Vec::<String>::new());
 }
 
 #[test]
-fn a_path_that_leads_to_no_database_is_named_and_left_as_it_is() {
+fn path_that_is_not_a_database_is_named_and_left_unchanged() {
     let (_elsewhere, members) = folder_with_members();
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("memberbase.db");
@@ -92,31 +92,34 @@ fn a_path_that_leads_to_no_database_is_named_and_left_as_it_is() {
     let all = || commands(&members).into_iter().map(|arguments| run_in(&folder, &arguments, &[]));
 
     fs::write(&database, "").unwrap();
-    for ran in all() {
+    for output in all() {
         let message =
             format!("error: the database {path} is empty: start the server once, or run memberbase migrate up\n");
-        assert_eq!((ran.code, ran.stderr), (Some(1), message));
+        assert_eq!((output.code, output.stderr), (Some(1), message));
     }
     fs::write(&database, "ref\nann\n").unwrap();
     let serve = || run_in(&folder, &["serve", "--listen", "127.0.0.1:0"], &[]);
-    for ran in all().chain([serve()]) {
-        assert_eq!((ran.code, ran.stderr), (Some(1), format!("error: {path} is not a SQLite database\n")));
+    for output in all().chain([serve()]) {
+        assert_eq!((output.code, output.stderr), (Some(1), format!("error: {path} is not a SQLite database\n")));
     }
     assert_eq!(fs::read_to_string(&database).unwrap(), "ref\nann\n");
     fs::remove_file(&database).unwrap();
     fs::create_dir(&database).unwrap();
-    for ran in all().chain([serve()]) {
-        assert_eq!((ran.code, ran.stderr), (Some(1), format!("error: {path} is a folder, not a SQLite database\n")));
+    for output in all().chain([serve()]) {
+        assert_eq!(
+            (output.code, output.stderr),
+            (Some(1), format!("error: {path} is a folder, not a SQLite database\n"))
+        );
     }
     assert_eq!(names(&folder), ["memberbase.db"]);
-    let ran = run_in(&folder, &["serve", "--listen", "127.0.0.1:0", "--database-url", "sqlite://no/where.db"], &[]);
+    let output = run_in(&folder, &["serve", "--listen", "127.0.0.1:0", "--database-url", "sqlite://no/where.db"], &[]);
     let no = folder.path().join("no");
     let message = format!("error: can't create the database {0}/where.db: there is no folder {0}\n", no.display());
-    assert_eq!((ran.code, ran.stderr), (Some(1), message));
+    assert_eq!((output.code, output.stderr), (Some(1), message));
 }
 
 #[tokio::test]
-async fn the_database_of_another_program_is_left_as_it_is() {
+async fn database_of_another_program_is_left_unchanged() {
     use sqlx::Connection;
     let (_elsewhere, members) = folder_with_members();
     let folder = tempfile::tempdir().unwrap();
@@ -127,16 +130,16 @@ async fn the_database_of_another_program_is_left_as_it_is() {
     connection.close().await.unwrap();
     let before = fs::read(&path).unwrap();
     for arguments in commands(&members) {
-        let ran = run_in(&folder, &arguments, &[]);
+        let output = run_in(&folder, &arguments, &[]);
         let part = format!("error: the database {} has no tables of Memberbase: name another", path.display());
-        assert!(ran.code == Some(1) && ran.stderr.starts_with(&part), "{arguments:?}: {ran:?}");
+        assert!(output.code == Some(1) && output.stderr.starts_with(&part), "{arguments:?}: {output:?}");
         assert!(fs::read(&path).unwrap() == before, "{arguments:?} changed it");
         assert_eq!(names(&folder), ["memberbase.db"]);
     }
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_named() {
+fn unreadable_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("memberbase.db");
     fs::write(&path, "SQLite format 3\0").unwrap();
@@ -145,9 +148,9 @@ fn a_file_that_may_not_be_read_is_named() {
         // Root can read everything.
         return;
     }
-    let ran = run_in(&folder, &["token", "list"], &[]);
+    let output = run_in(&folder, &["token", "list"], &[]);
     let message = format!("error: can't open the database {}: permission denied\n", path.display());
-    assert_eq!((ran.code, ran.stderr), (Some(1), message));
+    assert_eq!((output.code, output.stderr), (Some(1), message));
 }
 
 /// Returns a migrated database with a connection for a test's own changes to it.
@@ -166,7 +169,7 @@ async fn execute(db: &Db, sql: &str) {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_of_a_newer_version_is_refused_by_every_command(
+async fn database_of_a_newer_version_is_rejected_by_every_command(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let (_elsewhere, members) = folder_with_members();
@@ -177,17 +180,17 @@ async fn a_database_of_a_newer_version_is_refused_by_every_command(
     let mut all = commands(&members);
     all.extend([vec!["migrate", "up"], vec!["serve", "--listen", "127.0.0.1:0"]]);
     for arguments in all {
-        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
+        let output = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
         let part = format!("which does not know its migrations {newer}: use the newer version, or restore a backup");
-        assert!(ran.code == Some(1) && ran.stderr.contains(&part), "{arguments:?}: {ran:?}");
+        assert!(output.code == Some(1) && output.stderr.contains(&part), "{arguments:?}: {output:?}");
         let is_status = arguments == ["migrate", "status"];
-        assert_eq!(ran.stdout.contains(&format!("unknown  {newer}\n")), is_status, "{arguments:?}: {ran:?}");
+        assert_eq!(output.stdout.contains(&format!("unknown  {newer}\n")), is_status, "{arguments:?}: {output:?}");
     }
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pending_migrations_are_named_with_the_way_to_apply_them(
+async fn pending_migrations_are_named_with_the_command_that_applies_them(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let (_elsewhere, members) = folder_with_members();
@@ -195,28 +198,28 @@ async fn pending_migrations_are_named_with_the_way_to_apply_them(
     db.migrate_down(1).await.unwrap();
     db.close().await;
     for arguments in commands(&members).into_iter().filter(|arguments| arguments[0] != "migrate") {
-        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
+        let output = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
         let part = "are not current (pending migrations: 1): start the server of this version once, or run memberbase migrate up";
-        assert!(ran.code == Some(1) && ran.stderr.contains(part), "{arguments:?}: {ran:?}");
+        assert!(output.code == Some(1) && output.stderr.contains(part), "{arguments:?}: {output:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_empty_postgres_database_is_named_with_the_way_to_fill_it() {
+async fn empty_postgres_database_is_named_with_the_command_that_migrates_it() {
     let (settings, _storage) = Database::Postgres.make().await;
-    let ran = run(&["token", "list", "--database-url", &settings.url]);
+    let output = run(&["token", "list", "--database-url", &settings.url]);
     let part = "has no tables: start the server once, or run memberbase migrate up";
-    assert!(ran.code == Some(1) && ran.stderr.contains(part), "{ran:?}");
+    assert!(output.code == Some(1) && output.stderr.contains(part), "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn why_postgres_is_not_reached_is_told_at_once_and_without_the_password() {
+async fn unreachable_postgres_is_reported_at_once_without_the_password() {
     let (settings, _storage) = Database::Postgres.make().await;
     let (server, name) = settings.url.rsplit_once('/').unwrap();
     let address = server.rsplit_once('@').unwrap().1;
     // A port that was free a moment ago and has no listener.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    for (url, told) in [
+    for (url, expected) in [
         (
             format!("postgres://ann:s3cret@{closed}/{name}"),
             format!("can't connect to PostgreSQL at {closed}, database {name:?}: connection refused"),
@@ -245,16 +248,16 @@ async fn why_postgres_is_not_reached_is_told_at_once_and_without_the_password() 
         let start = Instant::now();
         for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["token", "list"]] {
             let wait = ["--database-acquire-timeout", "5m", "--log", "trace"];
-            let ran = run(&[arguments, &wait, &["--database-url", &url]].concat());
-            assert!(ran.code == Some(1) && ran.stderr.contains(&told), "{told}: {ran:?}");
-            assert!(!ran.stderr.contains("s3cret") && !ran.stdout.contains("s3cret"), "{ran:?}");
+            let output = run(&[arguments, &wait, &["--database-url", &url]].concat());
+            assert!(output.code == Some(1) && output.stderr.contains(&expected), "{expected}: {output:?}");
+            assert!(!output.stderr.contains("s3cret") && !output.stdout.contains("s3cret"), "{output:?}");
         }
-        assert!(start.elapsed() < Duration::from_secs(120), "{told} took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(120), "{expected} took {:?}", start.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_goes_away_is_told_with_its_reason() {
+async fn lost_database_is_reported_with_the_reason() {
     let (settings, _storage) = Database::Postgres.make().await;
     let (server, name) = settings.url.rsplit_once('/').unwrap();
     let target = server.rsplit_once('@').unwrap().1.to_owned();
@@ -283,21 +286,21 @@ async fn a_database_that_goes_away_is_told_with_its_reason() {
 }
 
 #[test]
-fn a_slip_in_a_setting_is_named_and_nothing_is_created() {
+fn invalid_setting_is_named_and_nothing_is_created() {
     let folder = tempfile::tempdir().unwrap();
     let slip = [("MEMBERBASE_DATABSE_URL", "sqlite://elsewhere.db")];
     for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["migrate", "up"], &["token", "list"]] {
-        let ran = run_in(&folder, arguments, &slip);
+        let output = run_in(&folder, arguments, &slip);
         let message = "error: MEMBERBASE_DATABSE_URL is no setting: is it MEMBERBASE_DATABASE_URL?\n";
-        assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), message));
+        assert_eq!((output.code, output.stderr.as_str()), (Some(2), message));
     }
     for (arguments, part) in [
         (["--log", "warning"], "\"warning\" is no log level (is it warn?): use error, warn, info, debug, trace or off"),
         (["--cors-origins", "https://a.b/"], "browsers send this origin as https://a.b"),
         (["--default-page-size", "0"], "0 is not in 1.."),
     ] {
-        let ran = run_in(&folder, &[&["serve", "--listen", "127.0.0.1:0"], &arguments[..]].concat(), &[]);
-        assert!(ran.code == Some(2) && ran.stderr.contains(part), "{ran:?}");
+        let output = run_in(&folder, &[&["serve", "--listen", "127.0.0.1:0"], &arguments[..]].concat(), &[]);
+        assert!(output.code == Some(2) && output.stderr.contains(part), "{output:?}");
     }
     assert_eq!(names(&folder), Vec::<String>::new());
 }
@@ -307,7 +310,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 /// Runs a command in a folder through a shell with an open umask.
-fn run_openly(folder: &TempDir, arguments: &[&str]) -> Ran {
+fn run_openly(folder: &TempDir, arguments: &[&str]) -> CommandOutput {
     let mut shell = Command::new("sh");
     shell.args(["-c", "umask 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_memberbase")]).args(arguments);
     shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
@@ -315,7 +318,7 @@ fn run_openly(folder: &TempDir, arguments: &[&str]) -> Ran {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_that_commands_write_are_for_their_owner_alone() {
+async fn written_files_are_private_to_their_owner() {
     let (folder, members) = folder_with_members();
     let path = |name: &str| folder.path().join(name);
     assert_eq!(run_openly(&folder, &["migrate", "up"]).code, Some(0));
@@ -326,8 +329,8 @@ async fn files_that_commands_write_are_for_their_owner_alone() {
     db.close().await;
 
     let (file, rejects) = (members.to_str().unwrap(), ["--rejects", "rejects.csv"]);
-    let ran = run_openly(&folder, &[&["sync", file, "--memberbase", "Readers", "--create"], &rejects[..]].concat());
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let output = run_openly(&folder, &[&["sync", file, "--memberbase", "Readers", "--create"], &rejects[..]].concat());
+    assert_eq!(output.code, Some(0), "{output:?}");
     assert_eq!(mode(&path("rejects.csv")), 0o600);
     // Files left by a killed run, and by a version that created them readable by all.
     for name in ["out.csv.part", "out.csv"] {
@@ -335,8 +338,8 @@ async fn files_that_commands_write_are_for_their_owner_alone() {
         fs::set_permissions(path(name), fs::Permissions::from_mode(0o666)).unwrap();
     }
     for name in ["out.csv", "out.ndjson.gz", "out.csv.zst"] {
-        let ran = run_openly(&folder, &["export", "--memberbase", "Readers", "--output", name]);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let output = run_openly(&folder, &["export", "--memberbase", "Readers", "--output", name]);
+        assert_eq!(output.code, Some(0), "{output:?}");
         assert_eq!(mode(&path(name)), 0o600, "{name}");
     }
     assert!(fs::read_to_string(path("out.csv")).unwrap().contains("ann"));

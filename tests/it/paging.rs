@@ -12,7 +12,7 @@ use memberbase::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server};
+use crate::support::{ApiResponse, Caller, Database, Server};
 
 const ORDERS: [(&str, &str); 6] = [
     ("CREATED_AT", "ASC"),
@@ -30,16 +30,16 @@ const PAGE: &str = "query($b: ID!, $o: MemberOrder, $f: MemberFilter, \
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
 /// Requests a page with these arguments.
-async fn ask(caller: &Caller, base: &str, (field, direction): (&str, &str), arguments: Value) -> Answer {
+async fn request_page(caller: &Caller, base: &str, (field, direction): (&str, &str), arguments: Value) -> ApiResponse {
     let mut variables = json!({"b": base, "o": {"field": field, "direction": direction}});
     for (key, value) in arguments.as_object().unwrap() {
         variables[key] = value.clone();
     }
-    caller.ask(PAGE, variables).await
+    caller.graphql(PAGE, variables).await
 }
 
 async fn page(caller: &Caller, base: &str, order: (&str, &str), arguments: Value) -> Value {
-    ask(caller, base, order, arguments).await.data()["members"].take()
+    request_page(caller, base, order, arguments).await.data()["members"].take()
 }
 
 fn refs(page: &Value) -> Vec<String> {
@@ -80,7 +80,7 @@ async fn walk(caller: &Caller, base: &str, order: (&str, &str), size: usize, for
 }
 
 /// Creates nine members one by one, and returns their refs in the order of creation and in that of bytes.
-async fn nine(server: &Server) -> (String, Caller, [&'static str; 9], [&'static str; 9]) {
+async fn nine_members(server: &Server) -> (String, Caller, [&'static str; 9], [&'static str; 9]) {
     let created = ["m", "é", "A", "a", "\u{1f600}", "a b", "Z", "\u{ffff}", "0"];
     let mut sorted = created;
     sorted.sort_unstable();
@@ -94,12 +94,12 @@ async fn nine(server: &Server) -> (String, Caller, [&'static str; 9], [&'static 
 
 #[rstest]
 #[tokio::test]
-async fn a_walk_sees_each_member_once_and_in_order(
+async fn walk_sees_each_member_once_and_in_order(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(1, 2, 7, 9)] size: usize,
 ) {
     let server = Server::start(database).await;
-    let (base, caller, created, sorted) = nine(&server).await;
+    let (base, caller, created, sorted) = nine_members(&server).await;
     for order in ORDERS {
         let mut expected = Vec::from(if order.0 == "REF" { sorted } else { created });
         if order.1 == "DESC" {
@@ -113,12 +113,12 @@ async fn a_walk_sees_each_member_once_and_in_order(
 
 #[rstest]
 #[tokio::test]
-async fn a_page_knows_exactly_what_lies_around_it(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn page_info_is_exact(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
-    let (base, caller, _, sorted) = nine(&server).await;
+    let (base, caller, _, sorted) = nine_members(&server).await;
     for order in ORDERS {
         let all = page(&caller, &base, order, json!({"first": 9})).await;
-        let cursor = |place: usize| all["edges"][place]["cursor"].clone();
+        let cursor = |index: usize| all["edges"][index]["cursor"].clone();
         for (arguments, next, previous) in [
             (json!({"first": 0}), true, false),
             (json!({"last": 0}), false, true),
@@ -146,13 +146,13 @@ async fn a_page_knows_exactly_what_lies_around_it(#[values(Database::Sqlite, Dat
 
 #[rstest]
 #[tokio::test]
-async fn a_cursor_outlives_its_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn cursor_outlives_its_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     for order in ORDERS {
         let base = server.memberbase_of(&["a", "b", "c"]).await;
         let writer = server.writer().await;
         let all = page(&writer, &base, order, json!({"first": 3})).await;
-        let [first, middle, last] = [0, 1, 2].map(|place| all["edges"][place].clone());
+        let [first, middle, last] = [0, 1, 2].map(|index| all["edges"][index].clone());
         delete(&writer, &base, &[middle["node"]["ref"].as_str().unwrap()]).await;
         let after = page(&writer, &base, order, json!({"first": 3, "after": middle["cursor"]})).await;
         let before = page(&writer, &base, order, json!({"last": 3, "before": middle["cursor"]})).await;
@@ -167,16 +167,14 @@ async fn a_cursor_outlives_its_member(#[values(Database::Sqlite, Database::Postg
 
 async fn delete(caller: &Caller, base: &str, refs: &[&str]) {
     let query = "mutation($input: DeleteMembersInput!) { deleteMembers(input: $input) { deletedMemberIds } }";
-    caller.ask(query, json!({"input": {"memberbaseId": base, "refs": refs}})).await.data();
+    caller.graphql(query, json!({"input": {"memberbaseId": base, "refs": refs}})).await.data();
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_total_count_is_that_of_the_filter_whatever_the_page(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn total_count_depends_on_the_filter_only(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
-    let (base, caller, ..) = nine(&server).await;
+    let (base, caller, ..) = nine_members(&server).await;
     let order = ("REF", "ASC");
     let cursor = page(&caller, &base, order, json!({"first": 5})).await["pageInfo"]["endCursor"].clone();
     for arguments in [json!({"first": 0}), json!({"first": 2, "after": cursor}), json!({"last": 1, "before": cursor})] {
@@ -189,7 +187,7 @@ async fn the_total_count_is_that_of_the_filter_whatever_the_page(
 
 #[rstest]
 #[tokio::test]
-async fn a_size_that_can_not_be_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn invalid_page_size_is_rejected(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server.memberbase_of(&["a", "b"]).await;
     let reader = server.reader().await;
@@ -205,19 +203,25 @@ async fn a_size_that_can_not_be_is_refused(#[values(Database::Sqlite, Database::
         json!({"last": 1, "after": cursor}),
         json!({"first": 1, "after": cursor, "before": cursor}),
     ] {
-        assert_eq!(ask(&reader, &base, order, arguments.clone()).await.code(), "BAD_USER_INPUT", "{arguments}");
+        assert_eq!(
+            request_page(&reader, &base, order, arguments.clone()).await.code(),
+            "BAD_USER_INPUT",
+            "{arguments}"
+        );
     }
     assert_eq!(refs(&page(&reader, &base, order, json!({"first": 5000})).await).len(), 2);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_cursor_of_something_else_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn cursor_of_another_order_or_list_is_rejected(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
-    let (base, caller, ..) = nine(&server).await;
+    let (base, caller, ..) = nine_members(&server).await;
     let other = server.memberbase_of(&["x"]).await;
     let memberbases = "{ memberbases(first: 1) { pageInfo { endCursor } } }";
-    let list = caller.ask(memberbases, json!({})).await.data()["memberbases"]["pageInfo"]["endCursor"].clone();
+    let list = caller.graphql(memberbases, json!({})).await.data()["memberbases"]["pageInfo"]["endCursor"].clone();
     for order in ORDERS {
         let own = page(&caller, &base, order, json!({"first": 1})).await["pageInfo"]["endCursor"].clone();
         let text = own.as_str().unwrap();
@@ -241,8 +245,8 @@ async fn a_cursor_of_something_else_is_refused(#[values(Database::Sqlite, Databa
         bad.push(page(&caller, &other, order, json!({"first": 1})).await["pageInfo"]["endCursor"].clone());
         for cursor in bad {
             for arguments in [json!({"first": 1, "after": cursor}), json!({"last": 1, "before": cursor})] {
-                let answer = ask(&caller, &base, order, arguments.clone()).await;
-                assert_eq!(answer.code(), "BAD_USER_INPUT", "{order:?} {arguments}");
+                let response = request_page(&caller, &base, order, arguments.clone()).await;
+                assert_eq!(response.code(), "BAD_USER_INPUT", "{order:?} {arguments}");
             }
         }
         assert_eq!(refs(&page(&caller, &base, order, json!({"after": own})).await).len(), 8);
@@ -251,7 +255,7 @@ async fn a_cursor_of_something_else_is_refused(#[values(Database::Sqlite, Databa
 
 #[rstest]
 #[tokio::test]
-async fn a_cursor_works_with_another_filter(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn cursor_works_with_another_filter(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server.memberbase_of(&["a1", "b1", "a2", "b2"]).await;
     let reader = server.reader().await;
@@ -265,7 +269,7 @@ async fn a_cursor_works_with_another_filter(#[values(Database::Sqlite, Database:
 
 #[rstest]
 #[tokio::test]
-async fn a_page_costs_the_same_however_deep(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn page_costs_the_same_at_every_depth(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let refs: Vec<String> = (0..300).map(|n| format!("{n:03}")).collect();
     let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -285,31 +289,31 @@ async fn a_page_costs_the_same_however_deep(#[values(Database::Sqlite, Database:
 
 #[rstest]
 #[tokio::test]
-async fn an_empty_memberbase_has_an_empty_list_and_a_missing_one_is_not_found(
+async fn empty_memberbase_has_an_empty_list_and_a_missing_one_is_not_found(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
     let (empty, gone) = (server.memberbase("empty").await, server.memberbase("gone").await);
     let reader = server.reader().await;
     let query = "mutation($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }";
-    server.admin().await.ask(query, json!({"id": gone})).await.data();
+    server.admin().await.graphql(query, json!({"id": gone})).await.data();
     let bound = server.bound(Access::Read, &empty).await;
     for order in ORDERS {
         for arguments in [json!({}), json!({"first": 0}), json!({"last": 5})] {
             let nothing = json!({"edges": [], "totalCount": 0, "pageInfo":
                 {"hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null}});
             assert_eq!(page(&reader, &empty, order, arguments.clone()).await, nothing);
-            assert_eq!(ask(&reader, &gone, order, arguments.clone()).await.code(), "NOT_FOUND");
-            assert_eq!(ask(&bound, &gone, order, arguments).await.code(), "NOT_FOUND");
+            assert_eq!(request_page(&reader, &gone, order, arguments.clone()).await.code(), "NOT_FOUND");
+            assert_eq!(request_page(&bound, &gone, order, arguments).await.code(), "NOT_FOUND");
         }
     }
-    let malformed = ask(&reader, "m_01h455vb4pex5vsknk084sn02q", ORDERS[0], json!({})).await;
+    let malformed = request_page(&reader, "m_01h455vb4pex5vsknk084sn02q", ORDERS[0], json!({})).await;
     assert_eq!(malformed.code(), "BAD_USER_INPUT");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_walk_among_writers_sees_whoever_stays_exactly_once(
+async fn walk_during_writes_sees_every_remaining_member_exactly_once(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -355,7 +359,7 @@ async fn a_walk_among_writers_sees_whoever_stays_exactly_once(
 
 #[rstest]
 #[tokio::test]
-async fn any_refs_come_in_the_order_of_their_bytes(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn refs_are_ordered_by_their_bytes(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let writer = server.writer().await;
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
@@ -386,24 +390,24 @@ async fn any_refs_come_in_the_order_of_their_bytes(#[values(Database::Sqlite, Da
 
 #[rstest]
 #[tokio::test]
-async fn lists_in_lists_have_a_limit_together(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn nested_lists_share_the_row_limit(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let page = PageLimits { default: 4, max: 5, rows: 19 };
     let server = Server::with(database, Limits { page, ..Limits::default() }).await;
     let base = server.memberbase_of(&["a", "b", "c", "d"]).await;
     let reader = server.reader().await;
-    let ask = async |first: u64| {
+    let request_page = async |first: u64| {
         let query = "query($b: ID!, $n: Int) { \
             members(memberbaseId: $b, first: $n) { nodes { memberbase { members { nodes { ref } } } } } }";
-        reader.ask(query, json!({"b": base, "n": first})).await
+        reader.graphql(query, json!({"b": base, "n": first})).await
     };
     // 3 and 3 times 4 rows, and 5 and 4 times 4.
-    ask(3).await.data();
-    assert_eq!(ask(5).await.code(), "LIMIT_EXCEEDED");
+    request_page(3).await.data();
+    assert_eq!(request_page(5).await.code(), "LIMIT_EXCEEDED");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_deep_page_walks_the_index_of_its_order_both_ways(
+async fn deep_page_walks_the_index_of_its_order_in_both_directions(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;

@@ -166,7 +166,7 @@ struct Ids {
 
 impl Ids {
     /// Creates a memberbase with one member, a token, a committed sync and an abandoned one.
-    async fn real(server: &Server) -> Self {
+    async fn create(server: &Server) -> Self {
         let (memberbase, members) = server.base_of(1).await;
         let upserted = server.writer().await.upsert(&memberbase, &["a"]).await.data();
         let member = upserted["bulkUpsertMembers"]["memberIds"][0].as_str().unwrap().to_owned();
@@ -181,7 +181,7 @@ impl Ids {
     }
 
     /// Returns ids of objects that do not exist.
-    fn of_nothing() -> Self {
+    fn missing() -> Self {
         Self {
             memberbase: missing_memberbase_id(),
             member: MemberId::from_uuid(Uuid::now_v7()).to_string(),
@@ -206,26 +206,26 @@ impl Ids {
 /// Reduces a response to its status with its code and message, or its data, without the ids that the request named.
 async fn outcome(caller: &Caller, ids: &Ids, query: &str) -> (u16, String) {
     let (status, json) = if query.starts_with("subscription") {
-        listen(caller, &ids.put(query)).await
+        subscribe(caller, &ids.put(query)).await
     } else {
-        let answer = caller.ask(&ids.put(query), json!({})).await;
-        (answer.status, answer.json())
+        let response = caller.graphql(&ids.put(query), json!({})).await;
+        (response.status, response.json())
     };
-    let told = match &json["errors"] {
+    let result = match &json["errors"] {
         Value::Null => json["data"].to_string(),
         errors => format!("{} {}", errors[0]["extensions"]["code"].as_str().unwrap(), errors[0]["message"]),
     };
-    (status.as_u16(), ids.hide(&told))
+    (status.as_u16(), ids.hide(&result))
 }
 
 /// Subscribes, and returns the status and the first event or the error.
-async fn listen(caller: &Caller, query: &str) -> (StatusCode, Value) {
-    match caller.listen(query, json!({})).await {
+async fn subscribe(caller: &Caller, query: &str) -> (StatusCode, Value) {
+    match caller.subscribe(query, json!({})).await {
         Ok(mut events) => match events.first().await {
             None => (StatusCode::OK, json!({"data": {"memberbaseChanged": "listens"}})),
-            Some(event) => (StatusCode::OK, event.answer()),
+            Some(event) => (StatusCode::OK, event.response()),
         },
-        Err(answer) => (answer.status, answer.json()),
+        Err(response) => (response.status, response.json()),
     }
 }
 
@@ -239,48 +239,49 @@ fn is_empty(data: &str) -> bool {
 #[tokio::test]
 async fn every_operation_is_permitted_by_its_rule(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
-    let (here, elsewhere, nothing) = (Ids::real(&server).await, Ids::real(&server).await, Ids::of_nothing());
+    let (existing, elsewhere, nothing) = (Ids::create(&server).await, Ids::create(&server).await, Ids::missing());
     let mut callers = vec![];
     for access in [Read, Write, Admin] {
         callers.push((access, None, server.with_secret(&server.token(access, None, None).await.1)));
-        for bound in [&here, &elsewhere] {
+        for bound in [&existing, &elsewhere] {
             callers.push((access, Some(bound), server.bound(access, &bound.memberbase).await));
         }
     }
     for &(field, needed, target, query) in OPERATIONS {
         assert!(query.contains(&format!("{field}(")) || query.contains(&format!("{field} {{")), "{field}: {query}");
-        let (status, told) = outcome(&server.anonymous(), &here, query).await;
-        assert!(status == 401 && told.starts_with("UNAUTHENTICATED"), "{query} as nobody: {told}");
+        let (status, result) = outcome(&server.anonymous(), &existing, query).await;
+        assert!(status == 401 && result.starts_with("UNAUTHENTICATED"), "{query} as nobody: {result}");
         for (access, bound, caller) in &callers {
-            let who = format!("{query} as {access:?} of {:?}", bound.map(|ids| ids.memberbase == here.memberbase));
-            let (_, told) = outcome(caller, &here, query).await;
-            let (_, told_of_nothing) = outcome(caller, &nothing, query).await;
-            let outside = bound.is_some_and(|bound| bound.memberbase != here.memberbase);
+            let label =
+                format!("{query} as {access:?} of {:?}", bound.map(|ids| ids.memberbase == existing.memberbase));
+            let (_, result) = outcome(caller, &existing, query).await;
+            let (_, result_for_missing) = outcome(caller, &nothing, query).await;
+            let outside = bound.is_some_and(|bound| bound.memberbase != existing.memberbase);
             let names_something = !matches!(target, Seen | Everywhere);
             if target == Lookup && (*access < needed || outside) {
-                assert!(is_empty(&told), "{who}: {told}");
+                assert!(is_empty(&result), "{label}: {result}");
             } else if *access < needed || target == Everywhere && bound.is_some() {
-                assert!(told.starts_with("FORBIDDEN"), "{who}: {told}");
+                assert!(result.starts_with("FORBIDDEN"), "{label}: {result}");
             } else if outside && names_something {
-                assert!(told.starts_with("NOT_FOUND"), "{who}: {told}");
+                assert!(result.starts_with("NOT_FOUND"), "{label}: {result}");
             } else {
-                assert!(told.starts_with('{') && !is_empty(&told), "{who}: {told}");
+                assert!(result.starts_with('{') && !is_empty(&result), "{label}: {result}");
             }
             if *access < needed || outside && names_something {
-                assert_eq!(told, told_of_nothing, "{who}: what exists shows");
+                assert_eq!(result, result_for_missing, "{label}: what exists shows");
             } else if names_something {
-                assert_ne!(told, told_of_nothing, "{who}");
+                assert_ne!(result, result_for_missing, "{label}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn no_operation_is_left_out() {
+async fn every_operation_of_the_schema_is_tested() {
     let server = Server::start(Database::Sqlite).await;
     let query = "{ __schema { queryType { fields { name } } mutationType { fields { name } } \
         subscriptionType { fields { name } } } }";
-    let schema = server.reader().await.ask(query, json!({})).await.data();
+    let schema = server.reader().await.graphql(query, json!({})).await.data();
     let names = |kind: &str| {
         let fields = schema["__schema"][kind]["fields"].as_array().unwrap().clone();
         fields.into_iter().map(|field| field["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()

@@ -7,17 +7,17 @@ use memberbase::types::{DocumentLimits, Limits};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Database, Random, Server};
+use crate::support::{ApiResponse, Database, Random, Server};
 
 const FIELDS: [&str; 8] =
     ["id", "ref", "memberbaseId", "attributes", "createdAt", "updatedAt", "sourceUpdatedAt", "__typename"];
 
 /// Texts of which some generated queries must contain each.
-const ASKED: [&str; 6] =
+const REQUIRED_IN_QUERIES: [&str; 6] =
     ["... on Node", "... on MemberEdge", " on MemberConnection {", " on MemberEdge {", " on Node {", " on Clip"];
 
 /// Texts of which some responses must contain each.
-const ANSWERED: [&str; 4] = ["\"clip_", "\"sc_", "\"txn_", "\"MemberEdge\""];
+const REQUIRED_IN_RESPONSES: [&str; 4] = ["\"clip_", "\"sc_", "\"txn_", "\"MemberEdge\""];
 
 /// Markers that are replaced by a field of [`ORDINARY`] or removed.
 const MARKS: [&str; 2] = ["@nodes", "@edges"];
@@ -50,8 +50,8 @@ const OF_MEMBER: [Field; 13] = [
 ];
 
 /// Returns the fields to choose from for a type; with `plain`, only plain fields of a member.
-fn fields(of: &str, plain: bool) -> &'static [Field] {
-    match of {
+fn fields(parent: &str, plain: bool) -> &'static [Field] {
+    match parent {
         "Member" if plain => &OF_MEMBER[..FIELDS.len()],
         "Member" => &OF_MEMBER,
         "Node" => &[("id", ""), ("__typename", "")],
@@ -96,12 +96,12 @@ struct Selections {
     /// The response keys in use for each type, with their fields.
     keys: Vec<(&'static str, String, Field)>,
     /// The remaining number of selections.
-    left: usize,
+    remaining: usize,
 }
 
 impl Selections {
     fn new(seed: u64) -> Self {
-        Self { random: Random(seed), fragments: Vec::new(), keys: Vec::new(), left: 60 }
+        Self { random: Random(seed), fragments: Vec::new(), keys: Vec::new(), remaining: 60 }
     }
 
     fn one_in(&mut self, count: usize) -> bool {
@@ -123,74 +123,79 @@ impl Selections {
     }
 
     /// A selection set on a type with nested fields up to this depth; with `plain`, only plain fields of members.
-    fn of(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
+    fn selection_set(&mut self, parent: &'static str, depth: usize, plain: bool) -> String {
         let mut items = Vec::new();
         for _ in 0..=self.random.below(4) {
-            self.left = self.left.saturating_sub(1);
-            let item = match self.random.below(if self.left == 0 { 6 } else { 9 }) {
-                6 => format!("...{} {{ {} }}", self.directive(), self.of(of, depth, plain)),
+            self.remaining = self.remaining.saturating_sub(1);
+            let item = match self.random.below(if self.remaining == 0 { 6 } else { 9 }) {
+                6 => format!("...{} {{ {} }}", self.directive(), self.selection_set(parent, depth, plain)),
                 7 => {
-                    let on = self.condition(of);
-                    format!("... on {on}{} {{ {} }}", self.directive(), self.of(on, depth, plain))
+                    let on = self.condition(parent);
+                    format!("... on {on}{} {{ {} }}", self.directive(), self.selection_set(on, depth, plain))
                 }
-                8 => format!("...{}{}", self.fragment(of, depth, plain), self.directive()),
-                _ => self.field(of, depth, plain),
+                8 => format!("...{}{}", self.fragment(parent, depth, plain), self.directive()),
+                _ => self.field(parent, depth, plain),
             };
             items.push(item);
         }
         items.join(" ")
     }
 
-    fn condition(&mut self, of: &'static str) -> &'static str {
-        if of == "Member" && self.one_in(3) { "Node" } else { of }
+    fn condition(&mut self, parent: &'static str) -> &'static str {
+        if parent == "Member" && self.one_in(3) { "Node" } else { parent }
     }
 
     /// Returns the name of a new or known fragment.
-    fn fragment(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
-        let on = self.condition(of);
+    fn fragment(&mut self, parent: &'static str, depth: usize, plain: bool) -> String {
+        let on = self.condition(parent);
         let fits = |known: &&Fragment| known.on == on && known.depth <= depth && (known.plain || !plain);
         let known: Vec<_> = self.fragments.iter().filter(fits).map(|known| known.name.clone()).collect();
         if !known.is_empty() && self.random.below(2) == 0 {
             return known[self.random.below(known.len())].clone();
         }
-        let text = self.of(on, depth, plain);
+        let text = self.selection_set(on, depth, plain);
         let name = format!("F{}", self.fragments.len());
         self.fragments.push(Fragment { name: name.clone(), on, plain, depth, text });
         name
     }
 
     /// A field with a response key that no other field of the type has.
-    fn field(&mut self, of: &'static str, depth: usize, plain: bool) -> String {
+    fn field(&mut self, parent: &'static str, depth: usize, plain: bool) -> String {
         let fits = |field: &Field| depth > 0 && (depth > 1 || field.1 != "MemberEdge") || field.1.is_empty();
-        let fields: Vec<Field> = fields(of, plain).iter().copied().filter(fits).collect();
+        let fields: Vec<Field> = fields(parent, plain).iter().copied().filter(fits).collect();
         // The selections of a node apply to a member.
-        let owner = if of == "Node" { "Member" } else { of };
+        let owner = if parent == "Node" { "Member" } else { parent };
         for _ in 0..5 {
             let field = fields[self.random.below(fields.len())];
             let name = field.0.split('(').next().unwrap();
             let key = [name, name, "a", "b_1", "nodes", "ref"][self.random.below(6)];
-            match self.keys.iter().find(|(of, known, _)| *of == owner && known == key).map(|(_, _, known)| *known) {
+            match self
+                .keys
+                .iter()
+                .find(|(parent, known, _)| *parent == owner && known == key)
+                .map(|(_, _, known)| *known)
+            {
                 Some(known) if !fields.contains(&known) => continue,
-                Some(known) => return self.written(key, known, of, depth, plain),
+                Some(known) => return self.field_text(key, known, parent, depth, plain),
                 None => self.keys.push((owner, key.to_owned(), field)),
             }
-            return self.written(key, field, of, depth, plain);
+            return self.field_text(key, field, parent, depth, plain);
         }
         "__typename".to_owned()
     }
 
-    fn written(&mut self, key: &str, (field, inner): Field, of: &str, depth: usize, plain: bool) -> String {
+    fn field_text(&mut self, key: &str, (field, inner): Field, parent: &str, depth: usize, plain: bool) -> String {
         let alias = if field == key { String::new() } else { format!("{key}: ") };
         let directive = self.directive();
         if inner.is_empty() {
             return format!("{alias}{field}{directive}");
         }
-        let (plain, mark) = match (of, inner) {
+        let (plain, mark) = match (parent, inner) {
             ("MemberConnection", "Member") => (!self.one_in(5), MARKS[0]),
             ("MemberConnection", "MemberEdge") => (!self.one_in(5), MARKS[1]),
             _ => (plain, ""),
         };
-        format!("{alias}{field}{directive} {{ {} {mark} }}", self.of(inner, depth - 1, plain))
+        format!("{alias}{field}{directive} {{ {} {mark} }}", self.selection_set(inner, depth - 1, plain))
     }
 }
 
@@ -198,7 +203,7 @@ impl Selections {
 fn queries(seed: u64) -> [String; 4] {
     let mut selections = Selections::new(seed);
     let paging = PAGES[selections.random.below(PAGES.len())];
-    let pages = [(); 3].map(|()| selections.of("MemberConnection", 6, true));
+    let pages = [(); 3].map(|()| selections.selection_set("MemberConnection", 6, true));
     let fragment = |it: &Fragment| format!("fragment {} on {} {{ {} }}", it.name, it.on, it.text);
     let fragments: Vec<_> = selections.fragments.iter().map(fragment).collect();
     let [page, more, below] = pages;
@@ -211,29 +216,29 @@ fn queries(seed: u64) -> [String; 4] {
         fragments.join(" ")
     );
     [[false, false], [true, false], [false, true], [true, true]].map(|ordinary| {
-        let told = |query: String, place: usize| {
-            query.replace(MARKS[place], if ordinary[place] { ORDINARY[place] } else { "" })
+        let replace_marker = |query: String, index: usize| {
+            query.replace(MARKS[index], if ordinary[index] { ORDINARY[index] } else { "" })
         };
-        told(told(query.clone(), 0), 1)
+        replace_marker(replace_marker(query.clone(), 0), 1)
     })
 }
 
 /// Removes the fields that forced the rendering through resolvers.
-fn without(answer: String) -> String {
-    ["\"ordinary\":{\"ordinary\":null}", "\"ordinary\":null"].iter().fold(answer, |answer, field| {
+fn without_forced_fields(response: String) -> String {
+    ["\"ordinary\":{\"ordinary\":null}", "\"ordinary\":null"].iter().fold(response, |response, field| {
         [format!(",{field}"), format!("{field},"), (*field).to_owned()]
             .iter()
-            .fold(answer, |answer, field| answer.replace(field, ""))
+            .fold(response, |response, field| response.replace(field, ""))
     })
 }
 
-fn text(answer: &Answer) -> String {
-    String::from_utf8(answer.body.clone()).expect("UTF-8")
+fn text(response: &ApiResponse) -> String {
+    String::from_utf8(response.body.clone()).expect("UTF-8")
 }
 
 #[rstest]
 #[tokio::test]
-async fn both_forms_of_a_page_are_the_same(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn raw_and_resolved_pages_are_equal(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     // Generated queries exceed the default limits.
     let document = DocumentLimits {
         directives: 1_000,
@@ -260,28 +265,28 @@ async fn both_forms_of_a_page_are_the_same(#[values(Database::Sqlite, Database::
     ]);
     let mutation = "mutation($i: BulkUpsertClipsInput!) { bulkUpsertClips(input: $i) { summary { created } } }";
     let input = json!({"i": {"memberbaseId": base, "clips": clips}});
-    assert_eq!(server.writer().await.ask(mutation, input).await.data()["bulkUpsertClips"]["summary"]["created"], 3);
+    assert_eq!(server.writer().await.graphql(mutation, input).await.data()["bulkUpsertClips"]["summary"]["created"], 3);
     let reader = server.reader().await;
     let all = "query($b: ID!) { members(memberbaseId: $b, first: 3) { nodes { id } } }";
-    let data = reader.ask(all, json!({"b": base})).await.data();
+    let data = reader.graphql(all, json!({"b": base})).await.data();
     let nodes = data["members"]["nodes"].as_array().unwrap();
     let ids: Vec<_> = nodes.iter().map(|node| node["id"].as_str().unwrap().to_owned()).collect();
-    server.give(&base, &ids, [2, 1, 4]).await;
+    server.insert_children(&base, &ids, [2, 1, 4]).await;
     let variables = json!({"b": base, "yes": true, "no": false});
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for seed in 0..300 {
-        let [written, ordinary @ ..] = queries(seed);
-        let answer = reader.ask(&written, variables.clone()).await;
-        assert_eq!(answer.status, 200, "{written}: {}", text(&answer));
-        let answer = text(&answer);
-        assert!(!answer.contains("\"errors\""), "{written}: {answer}");
-        let _: Value = serde_json::from_str(&answer).expect("JSON");
-        for ordinary in ordinary.iter().filter(|ordinary| **ordinary != written) {
-            let other = without(text(&reader.ask(ordinary, variables.clone()).await));
-            assert_eq!(answer, other, "{written}\n{ordinary}");
+        let [field_text, ordinary @ ..] = queries(seed);
+        let response = reader.graphql(&field_text, variables.clone()).await;
+        assert_eq!(response.status, 200, "{field_text}: {}", text(&response));
+        let response = text(&response);
+        assert!(!response.contains("\"errors\""), "{field_text}: {response}");
+        let _: Value = serde_json::from_str(&response).expect("JSON");
+        for ordinary in ordinary.iter().filter(|ordinary| **ordinary != field_text) {
+            let other = without_forced_fields(text(&reader.graphql(ordinary, variables.clone()).await));
+            assert_eq!(response, other, "{field_text}\n{ordinary}");
         }
-        seen.extend(FIELDS.iter().chain(&ASKED).filter(|part| written.contains(**part)));
-        seen.extend(ANSWERED.iter().filter(|part| answer.contains(**part)));
+        seen.extend(FIELDS.iter().chain(&REQUIRED_IN_QUERIES).filter(|part| field_text.contains(**part)));
+        seen.extend(REQUIRED_IN_RESPONSES.iter().filter(|part| response.contains(**part)));
     }
-    assert_eq!(seen.len(), FIELDS.len() + ASKED.len() + ANSWERED.len(), "{seen:?}");
+    assert_eq!(seen.len(), FIELDS.len() + REQUIRED_IN_QUERIES.len() + REQUIRED_IN_RESPONSES.len(), "{seen:?}");
 }

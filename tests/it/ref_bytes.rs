@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Caller, Database, Server};
 
 /// Returns 5,000 different refs: package names, addresses, names in many scripts, paths, ids of other systems.
-fn real_refs() -> Vec<String> {
+fn realistic_refs() -> Vec<String> {
     const WORDS: [&str; 20] = [
         "lib",
         "Müller",
@@ -67,7 +67,7 @@ async fn walk(caller: &Caller, base: &str, field: &str, forward: bool) -> Vec<St
     };
     loop {
         let variables = json!({"b": base, "o": {"field": field}, count: 613, beside: cursor});
-        let data = caller.ask(query, variables).await.data();
+        let data = caller.graphql(query, variables).await.data();
         let nodes = data["members"]["nodes"].as_array().unwrap();
         let refs = nodes.iter().map(|node| node["ref"].as_str().unwrap().to_owned());
         seen.splice(if forward { seen.len()..seen.len() } else { 0..0 }, refs.collect::<Vec<_>>());
@@ -80,11 +80,11 @@ async fn walk(caller: &Caller, base: &str, field: &str, forward: bool) -> Vec<St
 
 #[rstest]
 #[tokio::test]
-async fn real_refs_are_kept_paged_deleted_and_made_anew(
+async fn realistic_refs_are_stored_paged_deleted_and_recreated(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
-    let (base, writer, refs) = (server.memberbase("real").await, server.writer().await, real_refs());
+    let (base, writer, refs) = (server.memberbase("real").await, server.writer().await, realistic_refs());
     assert_eq!(refs.iter().collect::<HashSet<_>>().len(), 5_000);
     let (ids, summary) = upsert(&writer, &base, &refs).await;
     assert_eq!(summary["created"], 5_000);
@@ -94,19 +94,19 @@ async fn real_refs_are_kept_paged_deleted_and_made_anew(
         assert_eq!(walk(&writer, &base, "REF", forward).await, sorted, "forward: {forward}");
         assert_eq!(walk(&writer, &base, "CREATED_AT", forward).await, refs, "forward: {forward}");
     }
-    let doomed: Vec<&String> = refs.iter().step_by(2).collect();
+    let to_delete: Vec<&String> = refs.iter().step_by(2).collect();
     let query = "mutation($input: DeleteMembersInput!) { deleteMembers(input: $input) { \
         deletedMemberIds notFoundRefs deleted { members } } }";
-    let input = json!({"input": {"memberbaseId": base, "refs": doomed}});
-    let gone = writer.ask(query, input).await.data()["deleteMembers"].take();
+    let input = json!({"input": {"memberbaseId": base, "refs": to_delete}});
+    let gone = writer.graphql(query, input).await.data()["deleteMembers"].take();
     let deleted: Vec<&String> = ids.iter().step_by(2).collect();
     assert_eq!(gone, json!({"deletedMemberIds": deleted, "notFoundRefs": [], "deleted": {"members": 2_500}}));
     let (again, summary) = upsert(&writer, &base, &refs).await;
     assert_eq!((&summary["created"], &summary["unchanged"]), (&json!(2_500), &json!(2_500)));
     let old: HashSet<&String> = ids.iter().collect();
-    for (place, id) in again.iter().enumerate() {
-        assert_eq!(*id == ids[place], place % 2 == 1, "{:?}", refs[place]);
-        assert_eq!(old.contains(id), place % 2 == 1, "{:?}", refs[place]);
+    for (index, id) in again.iter().enumerate() {
+        assert_eq!(*id == ids[index], index % 2 == 1, "{:?}", refs[index]);
+        assert_eq!(old.contains(id), index % 2 == 1, "{:?}", refs[index]);
     }
     assert_eq!(walk(&writer, &base, "REF", true).await, sorted);
 }

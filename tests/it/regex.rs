@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server};
+use crate::support::{ApiResponse, Caller, Database, Server};
 
 /// A pattern, whether it ignores case, the refs that it matches and those that it does not.
 type Case = (&'static str, bool, &'static [&'static str], &'static [&'static str]);
@@ -121,15 +121,15 @@ const REFUSED: &[&str] = &[
     "[\0]",
 ];
 
-async fn ask(caller: &Caller, base: &str, pattern: &str, fold: bool) -> Answer {
+async fn query_members(caller: &Caller, base: &str, pattern: &str, fold: bool) -> ApiResponse {
     let query = "query($b: ID!, $r: RegexFilter!) { \
         members(memberbaseId: $b, filter: {ref: {regex: $r}}, first: 1000) { nodes { ref } } }";
-    caller.ask(query, json!({"b": base, "r": {"pattern": pattern, "caseInsensitive": fold}})).await
+    caller.graphql(query, json!({"b": base, "r": {"pattern": pattern, "caseInsensitive": fold}})).await
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_pattern_means_the_same_on_both_databases(
+async fn pattern_matches_the_same_on_both_databases(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -140,10 +140,10 @@ async fn a_pattern_means_the_same_on_both_databases(
     texts.dedup();
     let base = server.memberbase_of(&texts).await;
     for &(pattern, fold, matching, others) in CORPUS {
-        let answer = ask(&reader, &base, pattern, fold).await;
-        let nodes = answer.json()["data"]["members"]["nodes"].clone();
+        let response = query_members(&reader, &base, pattern, fold).await;
+        let nodes = response.json()["data"]["members"]["nodes"].clone();
         let Some(nodes) = nodes.as_array() else {
-            wrong.push(format!("{pattern:?}: {}", answer.json()));
+            wrong.push(format!("{pattern:?}: {}", response.json()));
             continue;
         };
         let found: Vec<&str> = nodes.iter().map(|node: &Value| node["ref"].as_str().unwrap()).collect();
@@ -158,13 +158,13 @@ async fn a_pattern_means_the_same_on_both_databases(
 
 #[rstest]
 #[tokio::test]
-async fn a_pattern_outside_the_dialect_is_refused(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn pattern_outside_the_dialect_is_rejected(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let base = server.memberbase_of(&["a"]).await;
     let reader = server.reader().await;
     let (deep, long, large) = ("(".repeat(21) + &")".repeat(21), "a".repeat(1025), "(a{255}){255}".to_owned());
     for pattern in REFUSED.iter().copied().chain([deep.as_str(), &long, &large]) {
-        let answer = ask(&reader, &base, pattern, false).await;
-        assert_eq!(answer.code(), "BAD_USER_INPUT", "{pattern:?}: {}", answer.json());
+        let response = query_members(&reader, &base, pattern, false).await;
+        assert_eq!(response.code(), "BAD_USER_INPUT", "{pattern:?}: {}", response.json());
     }
 }

@@ -10,29 +10,29 @@ use memberbase::domain::access::Access;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
 impl Caller {
     /// Calls an endpoint.
-    pub async fn call(&self, path: &str, body: Value) -> Answer {
+    pub async fn call(&self, path: &str, body: Value) -> ApiResponse {
         let request = Request::post(format!("/publisher.v1/{path}")).header(header::CONTENT_TYPE, "application/json");
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
     /// Calls an endpoint, asserts success and returns the body.
     pub async fn called(&self, path: &str, body: Value) -> Value {
-        let answer = self.call(path, body).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.json());
-        answer.json()
+        let response = self.call(path, body).await;
+        assert_eq!(response.status, StatusCode::OK, "{}", response.json());
+        response.json()
     }
 }
 
 /// Returns the status and the code of a failed call.
-fn failure(answer: &Answer) -> (u16, String) {
-    let json = answer.json();
-    assert_eq!(json["error"]["trace_id"], answer.headers["x-trace-id"].to_str().unwrap(), "{json}");
+fn failure(response: &ApiResponse) -> (u16, String) {
+    let json = response.json();
+    assert_eq!(json["error"]["trace_id"], response.headers["x-trace-id"].to_str().unwrap(), "{json}");
     assert!(json["error"]["data"].is_object(), "{json}");
-    (answer.status.as_u16(), json["error"]["code"].as_str().unwrap().to_owned())
+    (response.status.as_u16(), json["error"]["code"].as_str().unwrap().to_owned())
 }
 
 #[rstest]
@@ -77,7 +77,7 @@ async fn members_are_upserted_found_listed_and_deleted(
 #[case(json!([]), &["a", "b", "bb", "c"])]
 #[case(json!(null), &["a", "b", "bb", "c"])]
 #[tokio::test]
-async fn filters_mean_what_the_original_says(
+async fn filters_follow_the_publisher_v1_contract(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[case] filters: Value,
     #[case] expected: &[&str],
@@ -110,16 +110,16 @@ async fn filters_mean_what_the_original_says(
 #[case(json!({"key": "ref", "eq": "a"}))]
 #[case((0..100).fold(json!([]), |inner, _| json!([{"and": inner}])))]
 #[tokio::test]
-async fn anything_else_in_a_filter_is_a_bad_request(#[case] filters: Value) {
+async fn unknown_filter_is_a_bad_request(#[case] filters: Value) {
     let server = Server::start(Database::Sqlite).await;
     let (base, reader) = (server.memberbase_of(&["a"]).await, server.reader().await);
-    let answer = reader.call("member/list", json!({"member_base_id": base, "filters": filters})).await;
-    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
+    let response = reader.call("member/list", json!({"member_base_id": base, "filters": filters})).await;
+    assert_eq!(failure(&response), (400, "bad_request".to_owned()));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_walk_by_cursor_or_skip_sees_everyone_once_in_every_order(
+async fn walk_by_cursor_or_skip_sees_each_member_once_in_every_order(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values("created_at", "updated_at", "ref", "id")] key: &str,
     #[values("asc", "desc")] direction: &str,
@@ -161,15 +161,13 @@ async fn a_walk_by_cursor_or_skip_sees_everyone_once_in_every_order(
 
 #[rstest]
 #[tokio::test]
-async fn a_bad_row_refuses_the_whole_call_and_is_told(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn bad_row_rejects_the_call_and_is_reported(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let members = json!([{"ref": "a"}, {"ref": ""}, {"ref": "c", "attributes": {"x": 1}}]);
-    let answer = writer.call("member/bulk-upsert", json!({"member_base_id": base, "members": members})).await;
-    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
-    let data = &answer.json()["error"]["data"];
+    let response = writer.call("member/bulk-upsert", json!({"member_base_id": base, "members": members})).await;
+    assert_eq!(failure(&response), (400, "bad_request".to_owned()));
+    let data = &response.json()["error"]["data"];
     assert_eq!((&data["failure_count"], &data["failures"][0]["index"]), (&json!(2), &json!(1)));
     assert_eq!(
         (&data["failures"][0]["code"], &data["failures"][1]["code"]),
@@ -191,42 +189,44 @@ async fn a_bad_row_refuses_the_whole_call_and_is_told(
 #[case("member-base/create", json!({"name": ""}), "name")]
 #[case("member-base/create", json!(["a"]), "expected an object")]
 #[tokio::test]
-async fn what_is_missing_or_mistyped_is_named(#[case] path: &str, #[case] body: Value, #[case] named: &str) {
+async fn missing_or_mistyped_field_is_named(#[case] path: &str, #[case] body: Value, #[case] named: &str) {
     let server = Server::start(Database::Sqlite).await;
-    let answer = server.admin().await.call(path, body).await;
-    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
-    let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    let response = server.admin().await.call(path, body).await;
+    assert_eq!(failure(&response), (400, "bad_request".to_owned()));
+    let message = response.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains(named), "{message}");
 }
 
 #[tokio::test]
-async fn what_follows_the_body_is_refused() {
+async fn trailing_bytes_after_the_body_are_rejected() {
     let server = Server::start(Database::Sqlite).await;
     let body = r#"{"name": "b"} {"name": "c"}"#;
     let request = Request::post("/publisher.v1/member-base/create").header(header::CONTENT_TYPE, "application/json");
-    let answer = server.admin().await.send(request.body(Body::from(body)).unwrap()).await;
-    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
+    let response = server.admin().await.send(request.body(Body::from(body)).unwrap()).await;
+    assert_eq!(failure(&response), (400, "bad_request".to_owned()));
 }
 
 #[tokio::test]
-async fn the_description_is_there_for_everybody() {
+async fn openapi_description_needs_no_token() {
     let server = Server::start(Database::Sqlite).await;
     let request = Request::get("/publisher.v1/openapi.json").body(Body::empty()).unwrap();
-    let answer = server.anonymous().send(request).await;
-    assert_eq!(answer.json(), serde_json::from_str::<Value>(&memberbase::rpc::openapi()).unwrap());
+    let response = server.anonymous().send(request).await;
+    assert_eq!(response.json(), serde_json::from_str::<Value>(&memberbase::rpc::openapi()).unwrap());
     let request = Request::post("/publisher.v1/openapi.json").body(Body::empty()).unwrap();
     let refused = server.anonymous().send(request).await;
     assert_eq!(failure(&refused), (405, "method_not_allowed".to_owned()));
     assert_eq!(refused.headers["allow"], "GET, HEAD");
     for endpoint in memberbase::rpc::endpoints() {
-        let operation = &answer.json()["paths"][format!("/publisher.v1/{}", endpoint.path)]["post"];
+        let operation = &response.json()["paths"][format!("/publisher.v1/{}", endpoint.path)]["post"];
         assert_eq!(operation["summary"], endpoint.summary);
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn memberbases_are_made_listed_and_deleted(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn memberbases_are_created_listed_and_deleted(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let admin = server.admin().await;
     let mut ids = Vec::new();
@@ -246,12 +246,12 @@ async fn memberbases_are_made_listed_and_deleted(#[values(Database::Sqlite, Data
 }
 
 #[tokio::test]
-async fn the_door_itself_refuses_in_the_envelope() {
+async fn http_errors_have_the_rpc_envelope() {
     let server = Server::start(Database::Sqlite).await;
     let admin = server.admin().await;
     let request = |builder: axum::http::request::Builder| builder.body(Body::from("{}")).unwrap();
     let json = "application/json";
-    for (answer, expected) in [
+    for (response, expected) in [
         (admin.call("member/nothing", json!({})).await, (404, "not_found")),
         (server.anonymous().call("member/get", json!({})).await, (401, "authentication_error")),
         (server.reader().await.call("member-base/create", json!({"name": "a"})).await, (403, "authorization_error")),
@@ -262,16 +262,14 @@ async fn the_door_itself_refuses_in_the_envelope() {
             (405, "method_not_allowed"),
         ),
     ] {
-        assert_eq!(failure(&answer), (expected.0, expected.1.to_owned()));
-        assert_eq!(answer.headers.get(header::ALLOW).is_some(), expected.0 == 405);
+        assert_eq!(failure(&response), (expected.0, expected.1.to_owned()));
+        assert_eq!(response.headers.get(header::ALLOW).is_some(), expected.0 == 405);
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn another_memberbase_is_as_one_that_never_was(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn other_memberbase_looks_like_a_missing_one(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, other) = (server.memberbase_of(&["a"]).await, server.memberbase_of(&["a"]).await);
     let bound = server.bound(Access::Admin, &other).await;
@@ -298,7 +296,7 @@ async fn another_memberbase_is_as_one_that_never_was(
 
 #[rstest]
 #[tokio::test]
-async fn transactions_of_several_memberbases_are_stored_together_or_not_at_all(
+async fn transactions_of_several_memberbases_are_stored_atomically(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -323,28 +321,28 @@ async fn transactions_of_several_memberbases_are_stored_together_or_not_at_all(
     let mut bad = event(&members[1].0, "3");
     bad["bin"] = json!("1");
     let events = json!([event(&members[0].0, "2"), event(&json!("m_00000000000000000000000000"), "2"), bad]);
-    let answer = writer.call("transaction/ingest", json!({"events": events})).await;
-    assert_eq!(failure(&answer), (400, "bad_request".to_owned()));
-    let failures = answer.json()["error"]["data"]["failures"].take();
-    let told: Vec<_> = failures.as_array().unwrap().iter().map(|row| (&row["index"], &row["code"])).collect();
-    assert_eq!(told, [(&json!(1), &json!("unknown_member")), (&json!(2), &json!("invalid_value"))]);
+    let response = writer.call("transaction/ingest", json!({"events": events})).await;
+    assert_eq!(failure(&response), (400, "bad_request".to_owned()));
+    let failures = response.json()["error"]["data"]["failures"].take();
+    let reported: Vec<_> = failures.as_array().unwrap().iter().map(|row| (&row["index"], &row["code"])).collect();
+    assert_eq!(reported, [(&json!(1), &json!("unknown_member")), (&json!(2), &json!("invalid_value"))]);
     // A token of one memberbase can't see members of others.
     let bound = server.bound(Access::Write, &members[0].1).await;
     let events = json!([event(&members[0].0, "2"), event(&members[1].0, "2")]);
-    let answer = bound.call("transaction/ingest", json!({"events": events})).await;
-    assert_eq!(answer.json()["error"]["data"]["failures"][0]["code"], "unknown_member");
+    let response = bound.call("transaction/ingest", json!({"events": events})).await;
+    assert_eq!(response.json()["error"]["data"]["failures"][0]["code"], "unknown_member");
     assert_eq!(count().await, 3);
     assert_eq!(failure(&server.reader().await.call("transaction/ingest", json!({"events": []})).await).0, 403);
     assert_eq!(writer.called("transaction/ingest", json!({"events": []})).await, json!({"status": "ok"}));
     let mut other = event(&members[0].0, "4");
     other["network"] = json!("diners");
-    let answer = writer.call("transaction/ingest", json!({"events": [other]})).await;
-    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("events[0].network"), "{}", answer.json());
+    let response = writer.call("transaction/ingest", json!({"events": [other]})).await;
+    assert!(response.json()["error"]["message"].as_str().unwrap().contains("events[0].network"), "{}", response.json());
 }
 
 #[rstest]
 #[tokio::test]
-async fn tokens_are_made_listed_and_revoked(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn tokens_are_created_listed_and_revoked(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let admin = server.admin().await;
     let made = admin.called("api-token/create", json!({"access": "write", "description": "ours"})).await;
@@ -364,8 +362,8 @@ async fn tokens_are_made_listed_and_revoked(#[values(Database::Sqlite, Database:
     let next = json!({"pagination": {"limit": 2, "cursor": first["page"]["cursor"]}});
     let rest = admin.called("api-token/list", next).await;
     let all = [first["data"].as_array().unwrap().clone(), rest["data"].as_array().unwrap().clone()].concat();
-    let told: Vec<_> = all.iter().map(|token| (&token["id"], token["access"].as_str().unwrap())).collect();
-    assert_eq!(told[told.len() - 2..], [(&made["id"], "write"), (&reader["id"], "read")]);
+    let reported: Vec<_> = all.iter().map(|token| (&token["id"], token["access"].as_str().unwrap())).collect();
+    assert_eq!(reported[reported.len() - 2..], [(&made["id"], "write"), (&reader["id"], "read")]);
     assert!(all.iter().all(|token| token.get("token").is_none()), "{all:?}");
     assert_eq!(admin.called("api-token/revoke", json!({"id": made["id"]})).await, json!({}));
     assert_eq!(failure(&server.with_secret(secret).call("member-base/list", json!({})).await).0, 401);

@@ -58,21 +58,21 @@ async fn no_secret_is_logged_at_any_level(#[values(Database::Sqlite, Database::P
     std::fs::write(&file, "ref\nann\n").unwrap();
     let url = format!("http://{}", server.address);
     let arguments = ["sync", file.to_str().unwrap(), "--memberbase", &base, "--url", &url, "--log", "trace"];
-    let ran = run(&arguments, &[("MEMBERBASE_TOKEN", &secret)]);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let output = run(&arguments, &[("MEMBERBASE_TOKEN", &secret)]);
+    assert_eq!(output.code, Some(0), "{output:?}");
 
     let log = server.log();
     assert!(log.contains("DEBUG"), "the filter holds for the rest: {log}");
     for secret in [server.admin.secret(), &secret, unknown, "s3cret-password"] {
         assert!(!log.contains(secret), "{secret} is in the log of the server");
-        assert!(!ran.stderr.contains(secret), "{secret} is in the log of the command");
+        assert!(!output.stderr.contains(secret), "{secret} is in the log of the command");
     }
     let rpc_secret = rpc["token"].as_str().unwrap_or_else(|| panic!("a secret in {rpc}"));
     assert!(!log.contains(rpc_secret), "{rpc_secret} is in the log of the server");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_path_of_any_length_is_cut_in_the_log() {
+async fn long_path_is_truncated_in_the_log() {
     let site = Site::new(Database::Sqlite).await;
     let server = site.start().await;
     for request in [

@@ -30,7 +30,7 @@ struct Bench {
 
 /// The result of a command.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -67,7 +67,7 @@ impl Bench {
         let query =
             "mutation($input: SetAttributeSchemaInput!) { setAttributeSchema(input: $input) { memberbase { id } } }";
         let input = json!({"memberbaseId": base, "attributes": attributes});
-        self.server.admin().await.ask(query, json!({"input": input})).await.data();
+        self.server.admin().await.graphql(query, json!({"input": input})).await.data();
     }
 
     /// Writes a file.
@@ -82,12 +82,12 @@ impl Bench {
     }
 
     /// Runs `sync` of a file into the memberbase, on the database itself.
-    fn sync(&self, file: &Path, options: &[&str]) -> Ran {
+    fn sync(&self, file: &Path, options: &[&str]) -> CommandOutput {
         self.local("sync", &[&[file.to_str().unwrap(), "--memberbase", &self.base], options].concat())
     }
 
     /// Runs a command on the database itself.
-    fn local(&self, command: &str, arguments: &[&str]) -> Ran {
+    fn local(&self, command: &str, arguments: &[&str]) -> CommandOutput {
         run(&[&[command, "--database-url", &self.server.settings.url], arguments].concat(), &[])
     }
 
@@ -105,7 +105,7 @@ impl Bench {
     async fn members_of(&self, base: &str) -> Vec<(String, Value)> {
         let query = "query($base: ID!) { members(memberbaseId: $base, first: 5000, orderBy: {field: REF}) { \
             nodes { ref attributes } } }";
-        let mut data = self.server.reader().await.ask(query, json!({"base": base})).await.data();
+        let mut data = self.server.reader().await.graphql(query, json!({"base": base})).await.data();
         let nodes = data["members"]["nodes"].take();
         let pair = |node: &Value| (node["ref"].as_str().unwrap().to_owned(), node["attributes"].clone());
         nodes.as_array().unwrap().iter().map(pair).collect()
@@ -118,7 +118,7 @@ impl Bench {
     /// Returns the states of the memberbase's syncs, newest first.
     async fn syncs(&self) -> Vec<String> {
         let query = "query($base: ID!) { memberbase(id: $base) { syncs { nodes { state } } } }";
-        let data = self.server.reader().await.ask(query, json!({"base": self.base})).await.data();
+        let data = self.server.reader().await.graphql(query, json!({"base": self.base})).await.data();
         let nodes = data["memberbase"]["syncs"]["nodes"].as_array().unwrap();
         nodes.iter().map(|node| node["state"].as_str().unwrap().to_owned()).collect()
     }
@@ -133,7 +133,7 @@ impl Bench {
     }
 }
 
-impl Ran {
+impl CommandOutput {
     /// Asserts this exit code and returns the summary that was printed as JSON.
     #[track_caller]
     fn summary(&self, code: i32) -> Value {
@@ -150,7 +150,7 @@ impl Ran {
 
     /// Asserts this exit code and that stderr contains this text.
     #[track_caller]
-    fn told(&self, code: i32, part: &str) {
+    fn assert_stderr(&self, code: i32, part: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert!(self.stderr.contains(part), "no {part:?} in {}", self.stderr);
     }
@@ -172,15 +172,15 @@ fn spawn(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
     command(arguments, variables).spawn().unwrap()
 }
 
-pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)]) -> CommandOutput {
     ended(spawn(arguments, variables))
 }
 
 /// Closes stdin and waits for the end.
-pub(crate) fn ended(child: Child) -> Ran {
+pub(crate) fn ended(child: Child) -> CommandOutput {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    CommandOutput { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 /// Writes to a child's stdin, which stays open.

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use crate::{
     support::{Caller, Database, Server},
-    syncs::{base_of, delete_all, figures, marks, refs},
+    syncs::{base_of, delete_all, marks, refs, sync_counts},
 };
 
 /// The acknowledged upserts: the round in which each began, and its refs.
-type Told = std::sync::Arc<tokio::sync::Mutex<Vec<(usize, Vec<String>)>>>;
+type Acknowledged = std::sync::Arc<tokio::sync::Mutex<Vec<(usize, Vec<String>)>>>;
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_who_is_upserted_after_the_start_is_deleted(
+async fn members_upserted_after_the_start_are_not_deleted(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     use std::sync::{
@@ -28,9 +28,10 @@ async fn nobody_who_is_upserted_after_the_start_is_deleted(
     const ROUNDS: usize = 8;
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
-    let (round, told, mut tasks) = (Arc::new(AtomicUsize::new(0)), Told::default(), tokio::task::JoinSet::new());
+    let (round, acknowledged, mut tasks) =
+        (Arc::new(AtomicUsize::new(0)), Acknowledged::default(), tokio::task::JoinSet::new());
     for task in 0..6_u64 {
-        let (base, writer, round, told) = (base.clone(), writer.clone(), round.clone(), told.clone());
+        let (base, writer, round, acknowledged) = (base.clone(), writer.clone(), round.clone(), acknowledged.clone());
         tasks.spawn(async move {
             let (mut seed, mut failed) = (task, 0);
             loop {
@@ -59,13 +60,13 @@ async fn nobody_who_is_upserted_after_the_start_is_deleted(
                     rows.push(json!({"ref": "bad", "attributes": {"unknown": 1}}));
                 }
                 input["members"] = json!(rows);
-                let answer = writer.upsert_with(input).await.json();
+                let response = writer.upsert_with(input).await.json();
                 if task == 4 {
-                    assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
+                    assert_eq!(response["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{response}");
                     failed += 1;
                 } else {
-                    assert!(answer.get("errors").is_none(), "{answer}");
-                    told.lock().await.push((began, refs));
+                    assert!(response.get("errors").is_none(), "{response}");
+                    acknowledged.lock().await.push((began, refs));
                 }
             }
         });
@@ -75,15 +76,15 @@ async fn nobody_who_is_upserted_after_the_start_is_deleted(
         let sync = writer.start(&base).await;
         round.store(number, SeqCst);
         // Waits for the first upserts; without any the commit would be rejected.
-        while !told.lock().await.iter().any(|(began, _)| *began == number) {
+        while !acknowledged.lock().await.iter().any(|(began, _)| *began == number) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         let committed = writer.commit(&sync, delete_all()).await;
         deleted += committed["deleted"]["members"].as_i64().unwrap();
         assert_eq!(committed["missing"], committed["deleted"]["members"]);
-        let told = told.lock().await;
+        let acknowledged = acknowledged.lock().await;
         let there: std::collections::HashSet<_> = refs(&server).await.into_iter().collect();
-        for (_, refs) in told.iter().filter(|(began, _)| *began == number) {
+        for (_, refs) in acknowledged.iter().filter(|(began, _)| *began == number) {
             assert!(refs.iter().all(|reference| there.contains(reference)), "one was deleted in round {number}");
         }
     }
@@ -95,9 +96,7 @@ async fn nobody_who_is_upserted_after_the_start_is_deleted(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_start_and_an_end_wait_for_upserts_in_flight(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn start_and_end_wait_for_upserts_in_flight(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     use memberbase::db::{Lock, Session};
     use sea_orm::{ConnectionTrait, DbErr};
     use tokio::time::{Duration, sleep, timeout};
@@ -133,7 +132,7 @@ async fn a_start_and_an_end_wait_for_upserts_in_flight(
 }
 
 /// Starts another server on the same database, which accepts the same tokens.
-async fn another(server: &Server) -> impl Fn(&str) -> Caller {
+async fn callers_of_second_server(server: &Server) -> impl Fn(&str) -> Caller {
     use memberbase::{app::App, db::Db, graphql, http};
     let app = App::new(Db::connect(&server.settings).await.unwrap(), Limits::default());
     let api = graphql::api(&app.limits);
@@ -148,7 +147,7 @@ async fn servers_on_one_database_behave_as_one(#[values(Database::Sqlite, Databa
     let base = server.memberbase_of(&["a", "b", "c", "d"]).await;
     let (_, secret) = server.token(Access::Write, None, None).await;
     // The same as after a restart: a server has no state of a sync in memory.
-    let (one, two) = (server.with_secret(&secret), another(&server).await(&secret));
+    let (one, two) = (server.with_secret(&secret), callers_of_second_server(&server).await(&secret));
     let sync = one.start(&base).await;
     let second = two.try_start(&base, false).await;
     assert!(second.code() == "CONFLICT" && second.message().contains(&sync), "{}", second.json());
@@ -156,7 +155,7 @@ async fn servers_on_one_database_behave_as_one(#[values(Database::Sqlite, Databa
     one.upsert(&base, &["b"]).await.data();
     let input = json!({"memberbaseId": base, "members": [{"ref": "e"}], "syncId": sync});
     two.upsert_with(input.clone()).await.data();
-    assert_eq!((figures(&one.sync(&sync).await), figures(&two.sync(&sync).await)), ((3, 2), (3, 2)));
+    assert_eq!((sync_counts(&one.sync(&sync).await), sync_counts(&two.sync(&sync).await)), ((3, 2), (3, 2)));
     let committed = two.commit(&sync, delete_all()).await;
     assert_eq!((&committed["deleted"]["members"], one.commit(&sync, json!({})).await), (&json!(2), committed.clone()));
     assert_eq!((one.upsert_with(input).await.code().as_str(), server.members().await), ("CONFLICT", 3));
@@ -164,7 +163,7 @@ async fn servers_on_one_database_behave_as_one(#[values(Database::Sqlite, Databa
 
 #[rstest]
 #[tokio::test]
-async fn an_upsert_pays_for_a_sync_while_one_is_open(
+async fn upsert_has_extra_statements_only_while_a_sync_is_open(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     use memberbase::domain::{

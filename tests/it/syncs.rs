@@ -10,15 +10,15 @@ use memberbase::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Database, Server, missing_memberbase_id};
+use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
 
 const FIELDS: &str = "id state startedAt endedAt seen missing memberbase { id } \
     deleted { members attributes clips stampCollections transactions }";
 
 impl Caller {
-    pub async fn try_start(&self, base: &str, abandon_open: bool) -> Answer {
+    pub async fn try_start(&self, base: &str, abandon_open: bool) -> ApiResponse {
         let query = format!("mutation($i: StartSyncInput!) {{ startSync(input: $i) {{ sync {{ {FIELDS} }} }} }}");
-        self.ask(&query, json!({"i": {"memberbaseId": base, "abandonOpen": abandon_open}})).await
+        self.graphql(&query, json!({"i": {"memberbaseId": base, "abandonOpen": abandon_open}})).await
     }
 
     /// Starts a sync and returns its id.
@@ -27,19 +27,19 @@ impl Caller {
         data["startSync"]["sync"]["id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn try_commit(&self, sync: &str, mut options: Value) -> Answer {
+    pub async fn try_commit(&self, sync: &str, mut options: Value) -> ApiResponse {
         options["syncId"] = json!(sync);
         let query = format!("mutation($i: CommitSyncInput!) {{ commitSync(input: $i) {{ sync {{ {FIELDS} }} }} }}");
-        self.ask(&query, json!({"i": options})).await
+        self.graphql(&query, json!({"i": options})).await
     }
 
     pub async fn commit(&self, sync: &str, options: Value) -> Value {
         self.try_commit(sync, options).await.data()["commitSync"]["sync"].take()
     }
 
-    pub async fn try_abandon(&self, sync: &str) -> Answer {
+    pub async fn try_abandon(&self, sync: &str) -> ApiResponse {
         let query = format!("mutation($i: AbandonSyncInput!) {{ abandonSync(input: $i) {{ sync {{ {FIELDS} }} }} }}");
-        self.ask(&query, json!({"i": {"syncId": sync}})).await
+        self.graphql(&query, json!({"i": {"syncId": sync}})).await
     }
 
     pub async fn abandon(&self, sync: &str) -> Value {
@@ -48,7 +48,7 @@ impl Caller {
 
     pub async fn sync(&self, sync: &str) -> Value {
         let query = format!("query($id: ID!) {{ sync(id: $id) {{ {FIELDS} }} }}");
-        self.ask(&query, json!({"id": sync})).await.data()["sync"].take()
+        self.graphql(&query, json!({"id": sync})).await.data()["sync"].take()
     }
 }
 
@@ -73,27 +73,29 @@ pub async fn marks(server: &Server) -> i64 {
     server.column("SELECT count(*) FROM sync_seen").await[0]
 }
 
-pub fn figures(sync: &Value) -> (i64, i64) {
+pub fn sync_counts(sync: &Value) -> (i64, i64) {
     (sync["seen"].as_i64().unwrap(), sync["missing"].as_i64().unwrap())
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_commit_deletes_whom_nobody_upserted(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn commit_deletes_members_that_were_not_upserted(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let (server, base, writer) = base_of(database, &["a", "b", "c", "d"]).await;
     let started = writer.try_start(&base, false).await.data()["startSync"]["sync"].take();
     assert_eq!(
         (&started["state"], &started["endedAt"], &started["deleted"]),
         (&json!("OPEN"), &json!(null), &json!(null))
     );
-    assert_eq!((figures(&started), &started["memberbase"]["id"]), ((0, 4), &json!(base)));
+    assert_eq!((sync_counts(&started), &started["memberbase"]["id"]), ((0, 4), &json!(base)));
     let sync = started["id"].as_str().unwrap();
     let input = json!({"memberbaseId": base, "members": [{"ref": "a"}, {"ref": "e"}, {"ref": "a"}], "syncId": sync});
     writer.upsert_with(input).await.data();
     writer.upsert(&base, &["c"]).await.data();
-    assert_eq!(figures(&writer.sync(sync).await), (3, 2));
+    assert_eq!(sync_counts(&writer.sync(sync).await), (3, 2));
     let committed = writer.commit(sync, json!({"onMissing": "DELETE", "maxDeletedPercent": 40})).await;
-    assert_eq!((figures(&committed), &committed["state"]), ((3, 2), &json!("COMMITTED")));
+    assert_eq!((sync_counts(&committed), &committed["state"]), ((3, 2), &json!("COMMITTED")));
     assert_eq!(committed["deleted"]["members"], 2);
     assert!(committed["endedAt"].as_str().unwrap() >= committed["startedAt"].as_str().unwrap(), "{committed}");
     assert_eq!((refs(&server).await, marks(&server).await), (vec!["a".to_owned(), "c".to_owned(), "e".to_owned()], 0));
@@ -104,20 +106,18 @@ async fn a_commit_deletes_whom_nobody_upserted(#[values(Database::Sqlite, Databa
 
 #[rstest]
 #[tokio::test]
-async fn a_commit_that_keeps_deletes_nobody(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn commit_with_keep_deletes_no_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a", "b"]).await;
     let sync = writer.start(&base).await;
     let committed = writer.commit(&sync, json!({})).await;
-    assert_eq!((figures(&committed), &committed["state"]), ((0, 2), &json!("COMMITTED")));
+    assert_eq!((sync_counts(&committed), &committed["state"]), ((0, 2), &json!("COMMITTED")));
     let nothing = json!({"members": 0, "attributes": 0, "clips": 0, "stampCollections": 0, "transactions": 0});
     assert_eq!((&committed["deleted"], server.members().await), (&nothing, 2));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_call_of_a_sync_fails_once_that_has_ended(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn calls_of_an_ended_sync_fail(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a"]).await;
     let other = server.memberbase("other").await;
     let upsert = async |sync: &str, dry_run: bool| {
@@ -134,11 +134,11 @@ async fn a_call_of_a_sync_fails_once_that_has_ended(
     let never = SyncId::from_uuid(uuid::Uuid::now_v7()).to_string();
     for dry_run in [false, true] {
         for (sync, how) in [(&abandoned, "was abandoned"), (&committed, "was committed"), (&expired, "has expired")] {
-            let answer = upsert(sync, dry_run).await;
-            assert_eq!(answer.code(), "CONFLICT", "{}", answer.json());
-            assert!(answer.message().contains(sync) && answer.message().contains(how), "{}", answer.message());
+            let response = upsert(sync, dry_run).await;
+            assert_eq!(response.code(), "CONFLICT", "{}", response.json());
+            assert!(response.message().contains(sync) && response.message().contains(how), "{}", response.message());
         }
-        let form = |answer: Answer, id: &str| (answer.code(), answer.message().replace(id, "<id>"));
+        let form = |response: ApiResponse, id: &str| (response.code(), response.message().replace(id, "<id>"));
         let absent = form(upsert(&never, dry_run).await, &never);
         assert_eq!(
             (absent.0.as_str(), form(upsert(&elsewhere, dry_run).await, &elsewhere)),
@@ -150,12 +150,12 @@ async fn a_call_of_a_sync_fails_once_that_has_ended(
     }
     assert_eq!(server.members().await, 1);
     upsert(&open, false).await.data();
-    assert_eq!(figures(&writer.sync(&open).await), (1, 1));
+    assert_eq!(sync_counts(&writer.sync(&open).await), (1, 1));
 }
 
 #[rstest]
 #[tokio::test]
-async fn one_sync_is_open_in_a_memberbase(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn memberbase_has_at_most_one_open_sync(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a", "b"]).await;
     let first = writer.start(&base).await;
     writer.upsert(&base, &["a"]).await.data();
@@ -166,9 +166,9 @@ async fn one_sync_is_open_in_a_memberbase(#[values(Database::Sqlite, Database::P
     let other = server.memberbase("other").await;
     writer.start(&other).await;
     let second = writer.try_start(&base, true).await.data()["startSync"]["sync"].take();
-    assert_eq!(figures(&second), (0, 2));
+    assert_eq!(sync_counts(&second), (0, 2));
     let abandoned = writer.sync(&first).await;
-    assert_eq!((&abandoned["state"], figures(&abandoned)), (&json!("ABANDONED"), (1, 1)));
+    assert_eq!((&abandoned["state"], sync_counts(&abandoned)), (&json!("ABANDONED"), (1, 1)));
     assert_eq!((&abandoned["deleted"], marks(&server).await, server.members().await), (&json!(null), 0, 2));
     // A unique index of the database enforces the rule as well.
     let copy = "INSERT INTO sync (id, memberbase_id, state, expires_at) \
@@ -182,34 +182,36 @@ async fn one_sync_is_open_in_a_memberbase(#[values(Database::Sqlite, Database::P
 
 #[rstest]
 #[tokio::test]
-async fn syncs_that_start_together_are_one(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn concurrent_starts_open_one_sync(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a"]).await;
     let start = || writer.try_start(&base, false);
     let (a, b, c, d) = tokio::join!(start(), start(), start(), start());
     let (started, refused): (Vec<_>, Vec<_>) =
-        [a, b, c, d].into_iter().map(|answer| answer.json()).partition(|json| json.get("errors").is_none());
+        [a, b, c, d].into_iter().map(|response| response.json()).partition(|json| json.get("errors").is_none());
     let id = started[0]["data"]["startSync"]["sync"]["id"].as_str().unwrap();
     assert_eq!((started.len(), server.column::<i64>("SELECT count(*) FROM sync").await[0]), (1, 1));
-    for answer in refused {
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "CONFLICT");
-        assert!(answer["errors"][0]["message"].as_str().unwrap().contains(id), "{answer}");
+    for response in refused {
+        assert_eq!(response["errors"][0]["extensions"]["code"], "CONFLICT");
+        assert!(response["errors"][0]["message"].as_str().unwrap().contains(id), "{response}");
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn more_than_the_share_and_nobody_goes(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn commit_is_rejected_above_max_deleted_percent(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let refs: Vec<_> = (0..20).map(|n| format!("ref-{n:02}")).collect();
     let refs: Vec<_> = refs.iter().map(String::as_str).collect();
     let (server, base, writer) = base_of(database, &refs).await;
     let sync = writer.start(&base).await;
     writer.upsert(&base, &refs[..17]).await.data();
     for options in [json!({"onMissing": "DELETE"}), json!({"onMissing": "DELETE", "maxDeletedPercent": 14.99})] {
-        let answer = writer.try_commit(&sync, options).await;
-        assert_eq!(answer.code(), "LIMIT_EXCEEDED", "{}", answer.json());
-        assert!(answer.message().contains("3 of 20 members"), "{}", answer.message());
-        let left = writer.sync(&sync).await;
-        assert_eq!((&left["state"], figures(&left), server.members().await), (&json!("OPEN"), (17, 3), 20));
+        let response = writer.try_commit(&sync, options).await;
+        assert_eq!(response.code(), "LIMIT_EXCEEDED", "{}", response.json());
+        assert!(response.message().contains("3 of 20 members"), "{}", response.message());
+        let after = writer.sync(&sync).await;
+        assert_eq!((&after["state"], sync_counts(&after), server.members().await), (&json!("OPEN"), (17, 3), 20));
     }
     // Members that were upserted before the retry count as present.
     writer.upsert(&base, &refs[17..18]).await.data();
@@ -219,15 +221,19 @@ async fn more_than_the_share_and_nobody_goes(#[values(Database::Sqlite, Database
 
 #[rstest]
 #[tokio::test]
-async fn a_share_is_0_to_100(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn max_deleted_percent_is_between_0_and_100(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     use memberbase::domain::{self, access, sync};
     let (server, base, writer) = base_of(database, &["a"]).await;
     let id = writer.start(&base).await;
     writer.upsert(&base, &["a"]).await.data();
     for percent in [-0.001, 100.001, 1e300, -1.0] {
-        let answer = writer.try_commit(&id, json!({"maxDeletedPercent": percent})).await;
-        assert_eq!(answer.code(), "BAD_USER_INPUT", "{percent}");
-        assert!(answer.error()["extensions"]["path"].to_string().contains("maxDeletedPercent"), "{}", answer.json());
+        let response = writer.try_commit(&id, json!({"maxDeletedPercent": percent})).await;
+        assert_eq!(response.code(), "BAD_USER_INPUT", "{percent}");
+        assert!(
+            response.error()["extensions"]["path"].to_string().contains("maxDeletedPercent"),
+            "{}",
+            response.json()
+        );
     }
     let reach = access::Caller::operator().authorize_visible(Access::Write).unwrap();
     let sync = SyncId::parse(&id).unwrap();
@@ -240,9 +246,7 @@ async fn a_share_is_0_to_100(#[values(Database::Sqlite, Database::Postgres)] dat
 
 #[rstest]
 #[tokio::test]
-async fn a_source_that_named_nobody_empties_nothing(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn commit_without_upserts_deletes_no_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a", "b"]).await;
     let sync = writer.start(&base).await;
     let input = json!({"memberbaseId": base, "members": [], "syncId": sync});
@@ -257,7 +261,7 @@ async fn a_source_that_named_nobody_empties_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn who_goes_goes_with_all_of_its_own_and_is_counted_as_by_a_deletion(
+async fn commit_deletes_and_counts_children_like_a_deletion(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -265,8 +269,8 @@ async fn who_goes_goes_with_all_of_its_own_and_is_counted_as_by_a_deletion(
     let (other, others) = server.base_of(2).await;
     let cast = if database == Database::Postgres { "::jsonb" } else { "" };
     server.execute(&format!("UPDATE member SET attributes = '{{\"a\": 1, \"b\": [2]}}'{cast}")).await;
-    server.give(&base, &ids[..3], [2, 3, 5]).await;
-    server.give(&other, &others, [1, 1, 1]).await;
+    server.insert_children(&base, &ids[..3], [2, 3, 5]).await;
+    server.insert_children(&other, &others, [1, 1, 1]).await;
     let writer = server.writer().await;
     let input = json!({"memberbaseId": base, "memberIds": [ids[0], ids[1]], "dryRun": true});
     let expected = writer.delete_with(input).await.data()["deleteMembers"]["deleted"].take();
@@ -282,7 +286,7 @@ async fn who_goes_goes_with_all_of_its_own_and_is_counted_as_by_a_deletion(
 
 #[rstest]
 #[tokio::test]
-async fn members_and_memberbases_go_while_a_sync_is_open(
+async fn members_and_memberbases_can_be_deleted_while_a_sync_is_open(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let (server, base, writer) = base_of(database, &["a", "b", "c", "d"]).await;
@@ -290,10 +294,10 @@ async fn members_and_memberbases_go_while_a_sync_is_open(
     writer.upsert(&base, &["a", "b"]).await.data();
     // One marked member and one unmarked member are deleted by other calls.
     writer.delete_with(json!({"memberbaseId": base, "refs": ["a", "d"]})).await.data();
-    assert_eq!(figures(&writer.sync(&sync).await), (1, 1));
+    assert_eq!(sync_counts(&writer.sync(&sync).await), (1, 1));
     let again = writer.upsert(&base, &["a"]).await.data();
     assert_eq!(again["bulkUpsertMembers"]["summary"]["created"], 1);
-    assert_eq!(figures(&writer.sync(&sync).await), (2, 1));
+    assert_eq!(sync_counts(&writer.sync(&sync).await), (2, 1));
     let committed = writer.commit(&sync, delete_all()).await;
     assert_eq!(
         (&committed["deleted"]["members"], refs(&server).await),
@@ -302,7 +306,7 @@ async fn members_and_memberbases_go_while_a_sync_is_open(
     let open = writer.start(&base).await;
     writer.upsert(&base, &["a"]).await.data();
     let query = "mutation($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deleted { members } } }";
-    server.admin().await.ask(query, json!({"id": base})).await.data();
+    server.admin().await.graphql(query, json!({"id": base})).await.data();
     assert_eq!((marks(&server).await, server.column::<i64>("SELECT count(*) FROM sync").await[0]), (0, 0));
     assert_eq!(writer.sync(&open).await, json!(null));
     assert_eq!(writer.try_commit(&open, json!({})).await.code(), "NOT_FOUND");
@@ -310,23 +314,28 @@ async fn members_and_memberbases_go_while_a_sync_is_open(
 
 #[rstest]
 #[tokio::test]
-async fn only_who_may_write_there_runs_syncs(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn syncs_require_write_access_to_the_memberbase(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let (server, base, writer) = base_of(database, &["a"]).await;
     let other = server.memberbase("other").await;
     let (reader, bound) = (server.reader().await, server.bound(Access::Write, &other).await);
     let (sync, never) = (writer.start(&base).await, SyncId::from_uuid(uuid::Uuid::now_v7()).to_string());
-    for answer in [
+    for response in [
         reader.try_start(&base, true).await,
         reader.try_commit(&sync, json!({})).await,
         reader.try_commit(&never, json!({})).await,
         reader.try_abandon(&sync).await,
     ] {
-        assert_eq!(answer.code(), "FORBIDDEN");
+        assert_eq!(response.code(), "FORBIDDEN");
     }
-    let form = |answer: Answer, id: &str| (answer.code(), answer.message().replace(id, "<id>"));
-    let nowhere = missing_memberbase_id();
+    let form = |response: ApiResponse, id: &str| (response.code(), response.message().replace(id, "<id>"));
+    let missing_base = missing_memberbase_id();
     let pairs = [
-        (form(bound.try_start(&base, true).await, &base), form(writer.try_start(&nowhere, true).await, &nowhere)),
+        (
+            form(bound.try_start(&base, true).await, &base),
+            form(writer.try_start(&missing_base, true).await, &missing_base),
+        ),
         (
             form(bound.try_commit(&sync, json!({})).await, &sync),
             form(writer.try_commit(&never, json!({})).await, &never),
@@ -342,19 +351,19 @@ async fn only_who_may_write_there_runs_syncs(#[values(Database::Sqlite, Database
     assert_eq!(own.abandon(&sync).await["state"], "ABANDONED");
     let query = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }";
     let ids = json!({"ids": [sync, never, base]});
-    let found = reader.ask(query, ids.clone()).await.data();
+    let found = reader.graphql(query, ids.clone()).await.data();
     assert_eq!(found["nodes"][0], json!({"__typename": "Sync", "id": sync}));
     assert_eq!(
-        (&found["nodes"][1], bound.ask(query, ids).await.data()),
+        (&found["nodes"][1], bound.graphql(query, ids).await.data()),
         (&json!(null), json!({"nodes": [null, null, null]}))
     );
-    let malformed = reader.ask("query($id: ID!) { sync(id: $id) { id } }", json!({"id": base})).await;
+    let malformed = reader.graphql("query($id: ID!) { sync(id: $id) { id } }", json!({"id": base})).await;
     assert_eq!(malformed.code(), "BAD_USER_INPUT");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_memberbase_lists_its_syncs_newest_first(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn memberbase_lists_its_syncs_newest_first(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a"]).await;
     let other = server.memberbase("other").await;
     writer.start(&other).await;
@@ -368,7 +377,7 @@ async fn a_memberbase_lists_its_syncs_newest_first(#[values(Database::Sqlite, Da
             "query($id: ID!) {{ memberbase(id: $id) {{ syncs({arguments}) {{ totalCount nodes {{ id state seen missing }} \
             edges {{ cursor node {{ id }} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }} }}"
         );
-        server.reader().await.ask(&query, json!({"id": base})).await
+        server.reader().await.graphql(&query, json!({"id": base})).await
     };
     let syncs = async |arguments: &str| page(&base, arguments).await.data()["memberbase"]["syncs"].take();
     let of = |page: &Value| -> Vec<String> {

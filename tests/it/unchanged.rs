@@ -18,7 +18,7 @@ async fn upsert(server: &Server, base: &str, step: usize, outcome: &str) {
 }
 
 #[tokio::test]
-async fn postgres_keeps_every_row_where_it_is() {
+async fn unchanged_rows_are_not_moved_in_postgres() {
     // The physical position of each row, its writer and its locker.
     const STATE: &str =
         "SELECT md5(string_agg(concat_ws(' ', ctid, xmin, xmax, updated_at), ',' ORDER BY id)) FROM member";
@@ -38,11 +38,11 @@ async fn postgres_counts_no_write_and_no_dead_row() {
     upsert(&server, &base, 7, "unchanged").await;
     upsert(&server, &base, 11, "unchanged").await;
     let counts = "SELECT n_tup_ins, n_tup_upd, n_tup_del, n_dead_tup FROM pg_stat_user_tables WHERE relname = 'member'";
-    assert_eq!(server.counted(counts).await, [i64::try_from(ROWS).unwrap(), 0, 0, 0]);
+    assert_eq!(server.postgres_statistics(counts).await, [i64::try_from(ROWS).unwrap(), 0, 0, 0]);
 }
 
 #[tokio::test]
-async fn sqlite_writes_neither_its_file_nor_its_log() {
+async fn sqlite_writes_neither_its_file_nor_its_wal() {
     let server = Server::start(Database::Sqlite).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let refs: Vec<_> = (0..ROWS).map(|n| json!({"ref": format!("ref-{n}")})).collect();
@@ -67,7 +67,7 @@ async fn version(connection: &mut SqliteConnection) -> i64 {
 }
 
 #[tokio::test]
-async fn the_time_of_the_last_change_stays() {
+async fn unchanged_rows_keep_updated_at() {
     for database in [Database::Sqlite, Database::Postgres] {
         let server = Server::start(database).await;
         let base = server.memberbase_of(&["a", "b"]).await;

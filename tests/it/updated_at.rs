@@ -5,7 +5,7 @@ use memberbase::types::Time;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Database, Kind, Server};
+use crate::support::{Caller, ChildType, Database, Server};
 
 /// A time that a server with a clock that runs ahead stored.
 const AHEAD: &str = "2100-01-01T00:00:00Z";
@@ -39,7 +39,7 @@ fn set_n(base: &str, n: usize) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn a_member_that_changes_is_never_set_back(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn updated_at_of_a_member_never_decreases(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let admin = server.admin().await;
     let (base, id) = base_of_ann(&server, &admin).await;
@@ -76,22 +76,23 @@ async fn concurrent_changes_of_a_member_have_different_times(
     let (base, _) = base_of_ann(&server, &admin).await;
     server.set_ahead("member").await;
     let upserts = join_all((1..=CALLS).map(|n| admin.upsert_with(set_n(&base, n)))).await;
-    let updated = upserts.into_iter().map(|answer| answer.data()["bulkUpsertMembers"]["summary"]["updated"].clone());
+    let updated =
+        upserts.into_iter().map(|response| response.data()["bulkUpsertMembers"]["summary"]["updated"].clone());
     assert!(updated.into_iter().all(|updated| updated == 1));
     assert_eq!(server.updated_at("member").await, [ahead(i64::try_from(CALLS).unwrap())]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn what_belongs_to_a_member_is_never_set_back(
+async fn updated_at_of_a_child_never_decreases(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
-    #[values(Kind::Clips, Kind::StampCollections, Kind::Transactions)] kind: Kind,
+    #[values(ChildType::Clips, ChildType::StampCollections, ChildType::Transactions)] kind: ChildType,
 ) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["ann"]).await, server.writer().await);
-    writer.owned(kind, &base, json!([kind.row("ann", "k", 1), kind.row("ann", "other", 1)])).await;
+    writer.upserted_children(kind, &base, json!([kind.row("ann", "k", 1), kind.row("ann", "other", 1)])).await;
     server.set_ahead(kind.table()).await;
-    writer.owned(kind, &base, json!([kind.row("ann", "k", 2), kind.row("ann", "other", 1)])).await;
+    writer.upserted_children(kind, &base, json!([kind.row("ann", "k", 2), kind.row("ann", "other", 1)])).await;
     let mut times = server.updated_at(kind.table()).await;
     times.sort_unstable();
     assert_eq!(times, [ahead(0), ahead(1)]);
@@ -99,18 +100,20 @@ async fn what_belongs_to_a_member_is_never_set_back(
 
 #[rstest]
 #[tokio::test]
-async fn a_memberbase_is_never_set_back(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn updated_at_of_a_memberbase_never_decreases(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("old").await, server.admin().await);
     server.set_ahead("memberbase").await;
     let rename = "mutation($b: ID!, $name: String!) { updateMemberbase(input: {memberbaseId: $b, name: $name}) { \
         memberbase { updatedAt } } }";
-    let data = admin.ask(rename, json!({"b": base, "name": "new"})).await.data();
+    let data = admin.graphql(rename, json!({"b": base, "name": "new"})).await.data();
     let renamed = &data["updateMemberbase"]["memberbase"]["updatedAt"];
     assert_eq!(*renamed, json!(Time::from_micros(ahead(1)).to_string()));
     let declare = "mutation($b: ID!) { setAttributeSchema(input: {memberbaseId: $b, attributes: [{key: \"n\", \
         type: NUMBER}]}) { memberbase { updatedAt } } }";
-    let data = admin.ask(declare, json!({"b": base})).await.data();
+    let data = admin.graphql(declare, json!({"b": base})).await.data();
     let declared = &data["setAttributeSchema"]["memberbase"]["updatedAt"];
     assert_eq!(*declared, json!(Time::from_micros(ahead(2)).to_string()));
     assert_eq!(server.updated_at("memberbase").await, [ahead(2)]);

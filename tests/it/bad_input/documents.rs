@@ -5,11 +5,11 @@ use serde_json::json;
 use super::{Case, REFUSED, World};
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
-    [unread(world), unfit(world), too_much(world)].into_iter().flatten().collect()
+    [unparsable(world), invalid(world), over_limits(world)].into_iter().flatten().collect()
 }
 
 /// Documents that do not parse.
-fn unread(world: &World) -> Vec<Case> {
+fn unparsable(world: &World) -> Vec<Case> {
     [
         "",
         " ",
@@ -59,7 +59,7 @@ fn unread(world: &World) -> Vec<Case> {
 }
 
 /// Documents that do not validate against the schema.
-fn unfit(world: &World) -> Vec<Case> {
+fn invalid(world: &World) -> Vec<Case> {
     [
         "{ nothing }",
         "{ memberbases { nothing } }",
@@ -137,7 +137,7 @@ fn unfit(world: &World) -> Vec<Case> {
 }
 
 /// Documents over a limit.
-fn too_much(world: &World) -> Vec<Case> {
+fn over_limits(world: &World) -> Vec<Case> {
     let deep = |depth: usize| {
         let (open, close) = ("{ ofType ".repeat(depth), "}".repeat(depth));
         format!("{{ __type(name: \"Int\") {open} {{ name }} {close} }}")

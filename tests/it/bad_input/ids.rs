@@ -7,7 +7,7 @@ use super::{BAD, Case, MISFIT, RAN, World};
 const ABSENT: (u16, &str) = (RAN, "NOT_FOUND");
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
-    [ids(world), absent(world), cursors(world), pages(world)].into_iter().flatten().collect()
+    [ids(world), missing_memberbases(world), cursors(world), pages(world)].into_iter().flatten().collect()
 }
 
 /// Texts that are not ids of any type.
@@ -36,7 +36,7 @@ pub(super) fn malformed_ids() -> Vec<(&'static str, String)> {
 }
 
 /// Every argument and input field that takes an id. `BASE` is a memberbase.
-const PLACES: [(&str, &str); 24] = [
+const ID_ARGUMENTS: [(&str, &str); 24] = [
     ("node", "query($v: ID!) { node(id: $v) { id } }"),
     ("nodes", "query($v: ID!) { nodes(ids: [$v]) { id } }"),
     ("memberbase", "query($v: ID!) { memberbase(id: $v) { id } }"),
@@ -109,35 +109,35 @@ const PLACES: [(&str, &str); 24] = [
 
 fn ids(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
-    for (place, query) in PLACES {
+    for (argument, query) in ID_ARGUMENTS {
         let query = query.replace("BASE", &world.base);
         for (form, id) in malformed_ids() {
-            cases.push(world.graphql(format!("the id of {place}: {form}"), &query, &json!({"v": id}), BAD));
+            cases.push(world.graphql(format!("the id of {argument}: {form}"), &query, &json!({"v": id}), BAD));
         }
         for other in [json!(null), json!({}), json!([]), json!(["x", "y"]), json!(true), json!(1.5)] {
-            cases.push(world.graphql(format!("the id of {place}: {other}"), &query, &json!({"v": other}), MISFIT));
+            cases.push(world.graphql(format!("the id of {argument}: {other}"), &query, &json!({"v": other}), MISFIT));
         }
-        cases.push(world.graphql(format!("the id of {place}: missing"), &query, &json!({}), MISFIT));
+        cases.push(world.graphql(format!("the id of {argument}: missing"), &query, &json!({}), MISFIT));
         // The id of a token is well-formed, but no operation here takes one; `node` returns null.
-        if !place.starts_with("node") {
+        if !argument.starts_with("node") {
             let token = json!({"v": "atok_01h455vb4pex5vsknk084sn02q"});
-            cases.push(world.graphql(format!("the id of {place}: of another kind"), &query, &token, BAD));
+            cases.push(world.graphql(format!("the id of {argument}: of another kind"), &query, &token, BAD));
         }
     }
     cases
 }
 
 /// Missing memberbases.
-fn absent(world: &World) -> Vec<Case> {
+fn missing_memberbases(world: &World) -> Vec<Case> {
     let looks_up = ["node", "memberbase", "member by id", "member by ref"];
-    PLACES
+    ID_ARGUMENTS
         .iter()
-        .filter(|(place, query)| !looks_up.contains(place) && query.contains("memberbaseId: $v"))
-        .map(|(place, query)| {
+        .filter(|(argument, query)| !looks_up.contains(argument) && query.contains("memberbaseId: $v"))
+        .map(|(argument, query)| {
             world.graphql(
-                format!("{place} of a memberbase that never was"),
+                format!("{argument} of a memberbase that never was"),
                 query,
-                &json!({"v": world.nowhere}),
+                &json!({"v": world.missing_base}),
                 ABSENT,
             )
         })
@@ -158,7 +158,7 @@ fn cursors(world: &World) -> Vec<Case> {
         world.member
     );
     let memberbases = "query($v: String) { memberbases(after: $v) { nodes { id } } }".to_owned();
-    let places = [
+    let arguments = [
         ("members", members("field: CREATED_AT", "after")),
         ("members before it", members("field: CREATED_AT", "before")),
         ("members by ref", members("field: REF", "after")),
@@ -170,7 +170,7 @@ fn cursors(world: &World) -> Vec<Case> {
         ("stamp collections", clips.replace("clips", "stampCollections")),
     ];
     let mut cases = Vec::new();
-    for (place, query) in &places {
+    for (argument, query) in &arguments {
         for (form, cursor) in [
             ("empty", String::new()),
             ("a letter", "x".to_owned()),
@@ -187,10 +187,10 @@ fn cursors(world: &World) -> Vec<Case> {
             ("longer", format!("{}A", world.cursor)),
             ("long", "A".repeat(200_000)),
         ] {
-            cases.push(world.graphql(format!("a cursor of {place}: {form}"), query, &json!({"v": cursor}), BAD));
+            cases.push(world.graphql(format!("a cursor of {argument}: {form}"), query, &json!({"v": cursor}), BAD));
         }
         for other in [json!({}), json!(["x", "y"]), json!(7), json!(true)] {
-            cases.push(world.graphql(format!("a cursor of {place}: {other}"), query, &json!({"v": other}), MISFIT));
+            cases.push(world.graphql(format!("a cursor of {argument}: {other}"), query, &json!({"v": other}), MISFIT));
         }
     }
     let cut = &world.cursor[..world.cursor.len() - 4];
@@ -210,14 +210,14 @@ fn cursors(world: &World) -> Vec<Case> {
 }
 
 fn pages(world: &World) -> Vec<Case> {
-    let places = [
+    let arguments = [
         ("members", format!("members(memberbaseId: \"{}\", PAGE) {{ nodes {{ id }} }}", world.base)),
         ("memberbases", "memberbases(PAGE) { nodes { id } }".to_owned()),
         ("clips", format!("member(by: {{id: \"{}\"}}) {{ clips(PAGE) {{ nodes {{ id }} }} }}", world.member)),
         ("nested members", format!("memberbase(id: \"{}\") {{ members(PAGE) {{ totalCount }} }}", world.base)),
     ];
     let mut cases = Vec::new();
-    for (place, field) in &places {
+    for (argument, field) in &arguments {
         let query = field.replace("PAGE", "first: $f, last: $l");
         let query = format!("query($f: Int, $l: Int) {{ {query} }}");
         for (page, expected) in [
@@ -236,7 +236,7 @@ fn pages(world: &World) -> Vec<Case> {
             (json!({"f": {}}), MISFIT),
             (json!({"l": [1, 2]}), MISFIT),
         ] {
-            cases.push(world.graphql(format!("a page of {place}: {page}"), &query, &page, expected));
+            cases.push(world.graphql(format!("a page of {argument}: {page}"), &query, &page, expected));
         }
     }
     cases

@@ -18,14 +18,14 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
 }
 
 impl World {
-    fn plain(&self, path: &str, body: &Value, expected: (u16, &'static str)) -> Case {
+    fn rpc(&self, path: &str, body: &Value, expected: (u16, &'static str)) -> Case {
         let name = format!("{path} {:.120}", body.to_string());
         self.posted(name, &format!("/publisher.v1/{path}"), &body.to_string(), expected)
     }
 }
 
 /// Every field that takes an id: the endpoint, the field, and the rest of the body.
-fn places(world: &World) -> Vec<(&'static str, &'static str, Value)> {
+fn id_fields(world: &World) -> Vec<(&'static str, &'static str, Value)> {
     let base = &world.base;
     vec![
         ("member/get", "id", json!({})),
@@ -47,27 +47,27 @@ fn places(world: &World) -> Vec<(&'static str, &'static str, Value)> {
 
 fn ids(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
-    for (path, field, body) in places(world).into_iter().filter(|(path, ..)| *path != "transaction/ingest") {
+    for (path, field, body) in id_fields(world).into_iter().filter(|(path, ..)| *path != "transaction/ingest") {
         let with = |id: Value| {
             let mut body = body.clone();
             body[field] = id;
             body
         };
         for (_, id) in malformed_ids() {
-            cases.push(world.plain(path, &with(json!(id)), BAD));
+            cases.push(world.rpc(path, &with(json!(id)), BAD));
         }
         for id in [json!({}), json!([]), json!(7), json!(true), json!("clip_01h455vb4pex5vsknk084sn02q")] {
-            cases.push(world.plain(path, &with(id), BAD));
+            cases.push(world.rpc(path, &with(id), BAD));
         }
         if field == "member_base_id" || path.starts_with("member-base/") {
-            cases.push(world.plain(path, &with(json!(world.nowhere)), ABSENT));
+            cases.push(world.rpc(path, &with(json!(world.missing_base)), ABSENT));
         }
     }
-    cases.push(world.plain("member/get", &json!({}), BAD));
-    cases.push(world.plain("member/get", &json!({"id": "m_01h455vb4pex5vsknk084sn02q"}), ABSENT));
-    cases.push(world.plain("member/get", &json!({"member_base_id": world.base, "ref": "nobody"}), ABSENT));
-    cases.push(world.plain("member/bulk-delete", &json!({"member_base_id": world.base, "member_ids": ["x"]}), BAD));
-    cases.push(world.plain("member/bulk-delete", &json!({"member_base_id": world.base, "member_ids": "x"}), BAD));
+    cases.push(world.rpc("member/get", &json!({}), BAD));
+    cases.push(world.rpc("member/get", &json!({"id": "m_01h455vb4pex5vsknk084sn02q"}), ABSENT));
+    cases.push(world.rpc("member/get", &json!({"member_base_id": world.base, "ref": "nobody"}), ABSENT));
+    cases.push(world.rpc("member/bulk-delete", &json!({"member_base_id": world.base, "member_ids": ["x"]}), BAD));
+    cases.push(world.rpc("member/bulk-delete", &json!({"member_base_id": world.base, "member_ids": "x"}), BAD));
     cases
 }
 
@@ -102,16 +102,16 @@ fn pages(world: &World) -> Vec<Case> {
         ] {
             let mut body = body.clone();
             body["pagination"] = pagination;
-            cases.push(world.plain(path, &body, BAD));
+            cases.push(world.rpc(path, &body, BAD));
         }
     }
-    cases.push(world.plain("member-base/list", &json!({"pagination": {"cursor": world.cursor}}), BAD));
-    cases.push(world.plain(
+    cases.push(world.rpc("member-base/list", &json!({"pagination": {"cursor": world.cursor}}), BAD));
+    cases.push(world.rpc(
         "member/list",
         &json!({"member_base_id": world.base, "pagination": {"cursor": world.of_base}}),
         BAD,
     ));
-    cases.push(world.plain(
+    cases.push(world.rpc(
         "member/list",
         &json!({"member_base_id": world.other, "pagination": {"cursor": world.cursor}}),
         BAD,
@@ -127,7 +127,7 @@ fn pages(world: &World) -> Vec<Case> {
         json!([{"key": 7, "direction": "asc"}]),
         json!([{"direction": "asc"}]),
     ] {
-        cases.push(world.plain("member/list", &json!({"member_base_id": world.base, "sorts": sorts}), BAD));
+        cases.push(world.rpc("member/list", &json!({"member_base_id": world.base, "sorts": sorts}), BAD));
     }
     cases
 }
@@ -135,7 +135,7 @@ fn pages(world: &World) -> Vec<Case> {
 fn filters(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |filters: Value, expected| {
-        cases.push(world.plain("member/list", &json!({"member_base_id": world.base, "filters": filters}), expected));
+        cases.push(world.rpc("member/list", &json!({"member_base_id": world.base, "filters": filters}), expected));
     };
     for filter in [
         json!(7),
@@ -178,7 +178,7 @@ fn rows(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
     let base = &world.base;
     let mut upsert = |members: Value, expected| {
-        cases.push(world.plain("member/bulk-upsert", &json!({"member_base_id": base, "members": members}), expected));
+        cases.push(world.rpc("member/bulk-upsert", &json!({"member_base_id": base, "members": members}), expected));
     };
     for reference in bad_refs() {
         upsert(json!([{"ref": "good"}, {"ref": reference}]), BAD);
@@ -223,10 +223,10 @@ fn rows(world: &World) -> Vec<Case> {
     ] {
         let mut event = row.clone();
         event[field] = value;
-        cases.push(world.plain("transaction/ingest", &json!({"member_base_id": base, "events": [event]}), BAD));
+        cases.push(world.rpc("transaction/ingest", &json!({"member_base_id": base, "events": [event]}), BAD));
     }
     for name in [json!(""), json!("x".repeat(257)), json!("a\0b"), json!(7), json!(null), json!([])] {
-        cases.push(world.plain("member-base/create", &json!({"name": name}), BAD));
+        cases.push(world.rpc("member-base/create", &json!({"name": name}), BAD));
     }
     for (access, expires_at, description) in [
         (json!("all"), json!(null), json!("x")),
@@ -239,7 +239,7 @@ fn rows(world: &World) -> Vec<Case> {
         (json!("read"), json!(null), json!("x".repeat(2_000))),
     ] {
         let body = json!({"access": access, "expires_at": expires_at, "description": description});
-        cases.push(world.plain("api-token/create", &body, BAD));
+        cases.push(world.rpc("api-token/create", &body, BAD));
     }
     for schema in [
         json!(7),
@@ -252,7 +252,7 @@ fn rows(world: &World) -> Vec<Case> {
         json!({"": {"type": "string"}}),
         json!({"a\0b": {"type": "string"}}),
     ] {
-        cases.push(world.plain("attribute.schema/set", &json!({"member_base_id": base, "schema": schema}), BAD));
+        cases.push(world.rpc("attribute.schema/set", &json!({"member_base_id": base, "schema": schema}), BAD));
     }
     cases
 }

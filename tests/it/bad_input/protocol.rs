@@ -5,14 +5,14 @@ use super::{Case, REFUSED, World};
 const ASKS: &str = r#"{"query":"{ __typename }"}"#;
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
-    [no_http(), heads(world), bodies(world), tokens(world), methods(world), places(world)]
+    [malformed_http(), heads(world), bodies(world), tokens(world), methods(world), places(world)]
         .into_iter()
         .flatten()
         .collect()
 }
 
 /// Bytes that HTTP's grammar does not allow.
-fn no_http() -> Vec<Case> {
+fn malformed_http() -> Vec<Case> {
     let bad =
         |name: &str, bytes: String| Case { closes: true, ..Case::new(format!("no HTTP: {name}"), bytes, (400, "")) };
     let line = |line: &str| format!("{line}\r\nHost: x\r\n\r\n");

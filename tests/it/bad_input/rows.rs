@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{BAD, Case, MISFIT, OVER, World, filters::NO_TIMES};
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
-    [members(world), owned(world), others(world)].into_iter().flatten().collect()
+    [members(world), children(world), other_mutations(world)].into_iter().flatten().collect()
 }
 
 /// Invalid refs.
@@ -140,7 +140,7 @@ fn members(world: &World) -> Vec<Case> {
     cases
 }
 
-fn owned(world: &World) -> Vec<Case> {
+fn children(world: &World) -> Vec<Case> {
     let clip = json!({"memberRef": "a", "dealId": "d", "creativeId": "c"});
     let stamps = json!({"memberRef": "a", "loyaltyProgramId": "p"});
     let payment = json!({"memberRef": "a", "externalId": "e", "authCode": "1", "network": "VISA", "bin": "400000",
@@ -155,7 +155,7 @@ fn owned(world: &World) -> Vec<Case> {
     let mut add = |kind: usize, field: &str, value: Option<Value>, expected| {
         let (name, list, row) = kinds[kind];
         let mut row = row.clone();
-        let told = value.as_ref().map_or("missing".to_owned(), Value::to_string);
+        let shown = value.as_ref().map_or("missing".to_owned(), Value::to_string);
         match value {
             Some(value) => row[field] = value,
             None => drop(row.as_object_mut().unwrap().remove(field)),
@@ -164,7 +164,7 @@ fn owned(world: &World) -> Vec<Case> {
             "mutation($i: BulkUpsert{name}Input!) {{ bulkUpsert{name}(input: $i) {{ summary {{ created }} }} }}"
         );
         let input = json!({"memberbaseId": world.base, list: [row]});
-        cases.push(world.graphql(format!("{list}: {field} {told:.60}"), &query, &json!({"i": input}), expected));
+        cases.push(world.graphql(format!("{list}: {field} {shown:.60}"), &query, &json!({"i": input}), expected));
     };
     for (kind, key) in ["dealId", "loyaltyProgramId", "externalId"].into_iter().enumerate() {
         for value in [json!(""), json!("a\0b"), json!(long)] {
@@ -206,7 +206,7 @@ fn owned(world: &World) -> Vec<Case> {
     cases
 }
 
-fn others(world: &World) -> Vec<Case> {
+fn other_mutations(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, expected) in [
         (json!(""), BAD),
@@ -223,9 +223,9 @@ fn others(world: &World) -> Vec<Case> {
             "mutation($n: String!) {{ updateMemberbase(input: {{memberbaseId: \"{}\", name: $n}}) {{ memberbase {{ id }} }} }}",
             world.base
         );
-        for (place, query) in [("createMemberbase", create), ("updateMemberbase", &update)] {
+        for (index, query) in [("createMemberbase", create), ("updateMemberbase", &update)] {
             cases.push(world.graphql(
-                format!("{place}: {:.60}", name.to_string()),
+                format!("{index}: {:.60}", name.to_string()),
                 query,
                 &json!({"n": name}),
                 expected,

@@ -8,7 +8,7 @@ use crate::support::{Database, Server};
 
 #[rstest]
 #[tokio::test]
-async fn the_members_of_ten_thousand_rows_come_in_the_order_of_the_rows(
+async fn members_of_ten_thousand_rows_have_the_order_of_the_rows(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -17,21 +17,19 @@ async fn the_members_of_ten_thousand_rows_come_in_the_order_of_the_rows(
     let refs: Vec<_> = refs.iter().map(String::as_str).collect();
     let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
         memberIds members { id ref memberbaseId } summary { created } } }";
-    let data = writer.ask(query, json!({"input": input(&base, &refs, json!({}))})).await.data();
+    let data = writer.graphql(query, json!({"input": input(&base, &refs, json!({}))})).await.data();
     let payload = &data["bulkUpsertMembers"];
     let members = payload["members"].as_array().unwrap();
-    let told: Vec<_> = members.iter().map(|member| member["ref"].as_str().unwrap()).collect();
+    let returned_refs: Vec<_> = members.iter().map(|member| member["ref"].as_str().unwrap()).collect();
     let of_members: Vec<_> = members.iter().map(|member| member["id"].as_str()).collect();
-    assert!(told == refs && of_members == ids(payload), "the order is another");
+    assert!(returned_refs == refs && of_members == ids(payload), "the order is another");
     assert_eq!((&payload["summary"]["created"], server.members().await), (&json!(10_000), 10_000));
 }
 
 /// More rows than one lookup statement holds (100,000), and more than twice as many as one insert statement holds.
 #[rstest]
 #[tokio::test]
-async fn a_call_may_have_more_rows_than_a_statement(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn call_may_have_more_rows_than_a_statement(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     const ROWS: usize = 100_003;
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
@@ -43,7 +41,7 @@ async fn a_call_may_have_more_rows_than_a_statement(
         let members: Vec<_> = rows.map(row).collect();
         let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
             memberIds summary { created updated unchanged } } }";
-        let data = writer.ask(query, json!({"input": {"memberbaseId": base, "members": members}})).await.data();
+        let data = writer.graphql(query, json!({"input": {"memberbaseId": base, "members": members}})).await.data();
         let payload = &data["bulkUpsertMembers"];
         let ids: Vec<_> = ids(payload).into_iter().map(|id| id.unwrap().to_owned()).collect();
         (ids, payload["summary"].clone())
@@ -65,7 +63,7 @@ async fn a_call_may_have_more_rows_than_a_statement(
         membersByRef(memberbaseId: $base, refs: $refs) { id sourceUpdatedAt } }";
     let some: Vec<_> = (0..ROWS).step_by(997).chain([ROWS - 1]).collect();
     let refs: Vec<_> = some.iter().map(|n| format!("ref-{n}")).collect();
-    let data = writer.ask(query, json!({"base": base, "refs": refs})).await.data();
+    let data = writer.graphql(query, json!({"base": base, "refs": refs})).await.data();
     let expected: Vec<_> = some.iter().map(|&n| json!({"id": made[n], "sourceUpdatedAt": stamp(n)})).collect();
     assert_eq!(data["membersByRef"], json!(expected));
 }
@@ -90,7 +88,7 @@ fn texts(refs: &[String]) -> Vec<&str> {
 #[case("UPSERT", "unchanged")]
 #[case("INSERT_ONLY", "skipped")]
 #[tokio::test]
-async fn members_that_seem_new_are_known_again(
+async fn existing_members_are_recognised_after_an_all_new_probe(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[case] mode: &str,
     #[case] outcome: &str,
@@ -107,11 +105,11 @@ async fn members_that_seem_new_are_known_again(
         assert_eq!((&payload["summary"]["created"], &payload["summary"][outcome]), (&json!(16), &json!(784)));
     }
     let (dry, wet) = (ids(&dry), ids(&wet));
-    for (place, reference) in all.iter().enumerate() {
+    for (index, reference) in all.iter().enumerate() {
         if there.contains(reference) {
-            assert_eq!([dry[place], wet[place]], [known.next().unwrap(); 2], "{reference}");
+            assert_eq!([dry[index], wet[index]], [known.next().unwrap(); 2], "{reference}");
         } else {
-            assert!(dry[place].is_none() && wet[place].is_some(), "{reference}");
+            assert!(dry[index].is_none() && wet[index].is_some(), "{reference}");
         }
     }
     assert_eq!(server.members().await, 800);
@@ -121,7 +119,7 @@ async fn members_that_seem_new_are_known_again(
 
 #[rstest]
 #[tokio::test]
-async fn members_that_seem_new_keep_their_attributes(
+async fn existing_members_keep_their_attributes_after_an_all_new_probe(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -136,7 +134,7 @@ async fn members_that_seem_new_keep_their_attributes(
     let payload = writer.upsert_with(input(rows(&all, json!({"b": "x"})))).await.data()["bulkUpsertMembers"].take();
     assert_eq!((&payload["summary"]["created"], &payload["summary"]["updated"]), (&json!(16), &json!(784)));
     let query = "query($b: ID!, $r: [String!]!) { membersByRef(memberbaseId: $b, refs: $r) { ref attributes } }";
-    let data = writer.ask(query, json!({"b": base, "r": all})).await.data();
+    let data = writer.graphql(query, json!({"b": base, "r": all})).await.data();
     for member in data["membersByRef"].as_array().unwrap() {
         let merged = there.iter().any(|reference| member["ref"] == **reference);
         let expected = if merged { json!({"a": 1, "b": "x"}) } else { json!({"b": "x"}) };

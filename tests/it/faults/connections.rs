@@ -16,18 +16,18 @@ use tokio::{
     time::{sleep, sleep_until},
 };
 
-use super::{is_a_refusal_to_be_tried_again, refs, setting};
+use super::{assert_retryable_error, refs, setting};
 use crate::support::{Client, Database, Process, Site};
 
 /// Members that one call creates.
 const ROWS: usize = 200;
 
 /// The time limit for the first success after the database is available again.
-const BACK: Duration = Duration::from_secs(5);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The observations of one client.
 #[derive(Default)]
-struct Seen {
+struct Observations {
     /// Prefixes of the refs of acknowledged calls.
     stored: Vec<String>,
     /// The times of successful calls.
@@ -44,13 +44,13 @@ async fn work(
     client: usize,
     stop: Arc<AtomicBool>,
     codes: &'static [&'static str],
-) -> Seen {
-    let (mut seen, mut call) = (Seen::default(), 0);
+) -> Observations {
+    let (mut seen, mut call) = (Observations::default(), 0);
     while !stop.load(Relaxed) {
         call += 1;
         let prefix = format!("{client}-{call}-");
         let (start, writes) = (Instant::now(), call % 3 != 0);
-        let answer = match (writes, client % 2) {
+        let response = match (writes, client % 2) {
             (true, 0) => admin.upsert(&base, &refs(&prefix, ROWS), None).await,
             (true, _) => {
                 let members: Vec<_> = refs(&prefix, ROWS).into_iter().map(|text| json!({"ref": text})).collect();
@@ -58,21 +58,23 @@ async fn work(
                 admin.post("/publisher.v1/member/bulk-upsert", &body).await
             }
             (false, 0) => {
-                admin.ask("query($b: ID!) { members(memberbaseId: $b) { nodes { ref } } }", json!({"b": base})).await
+                admin
+                    .graphql("query($b: ID!) { members(memberbaseId: $b) { nodes { ref } } }", json!({"b": base}))
+                    .await
             }
             (false, _) => admin.post("/publisher.v1/member/list", &json!({"member_base_id": base}).to_string()).await,
         };
-        let answer = answer.expect("the server answers");
+        let response = response.expect("the server answers");
         seen.slowest = seen.slowest.max(start.elapsed());
-        if answer.status == StatusCode::OK {
-            assert!(answer.json().get("errors").is_none(), "{}", answer.json());
+        if response.status == StatusCode::OK {
+            assert!(response.json().get("errors").is_none(), "{}", response.json());
             seen.successes.push(Instant::now());
             if writes {
                 seen.stored.push(prefix);
             }
         } else {
             seen.refusals += 1;
-            is_a_refusal_to_be_tried_again(&answer, codes);
+            assert_retryable_error(&response, codes);
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -80,21 +82,21 @@ async fn work(
 }
 
 /// Runs clients until shortly after `disturb`, which returns when the database became available again.
-async fn disturbed(
+async fn run_during_fault(
     server: &mut Process,
     codes: &'static [&'static str],
-    disturb: impl AsyncFnOnce() -> Vec<Instant>,
+    fault: impl AsyncFnOnce() -> Vec<Instant>,
 ) -> Duration {
     let base = server.admin.memberbase().await;
     let (stop, mut clients) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
     for client in 0..6 {
         clients.spawn(work(server.admin.clone(), base.clone(), client, stop.clone(), codes));
     }
-    let returns = disturb().await;
-    sleep(BACK).await;
+    let returns = fault().await;
+    sleep(RECOVERY_TIMEOUT).await;
     stop.store(true, Relaxed);
     let seen = clients.join_all().await;
-    assert!(server.runs(), "{}", server.log());
+    assert!(server.is_running(), "{}", server.log());
     let (mut slowest, mut refusals, mut latest, mut calls) = (Duration::ZERO, 0, Duration::ZERO, 0);
     for back in returns {
         let first = seen.iter().flat_map(|seen| &seen.successes).filter(|success| **success > back).min();
@@ -111,12 +113,12 @@ async fn disturbed(
     }
     assert_eq!(server.admin.count(&base, json!({})).await % ROWS, 0, "half a call is there");
     println!("{calls} calls stored, {refusals} refusals, back after {latest:?}, slowest answer after {slowest:?}");
-    assert!(latest < BACK && refusals > 0, "{latest:?}, {refusals}");
+    assert!(latest < RECOVERY_TIMEOUT && refusals > 0, "{latest:?}, {refusals}");
     slowest
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_cut_cost_a_refusal_and_nothing_else() {
+async fn terminated_connections_cause_retryable_errors_only() {
     let site = Site::new(Database::Postgres).await;
     let mut server = site.start().await;
     let end = Instant::now() + Duration::from_secs(setting("MEMBERBASE_TEST_LOAD_SECONDS", 5));
@@ -124,12 +126,12 @@ async fn connections_that_are_cut_cost_a_refusal_and_nothing_else() {
         let mut cuts = Vec::new();
         while Instant::now() < end {
             sleep(Duration::from_millis(300)).await;
-            site.cut().await;
+            site.terminate_connections().await;
             cuts.push(Instant::now());
         }
         cuts
     };
-    disturbed(&mut server, &["SERVICE_UNAVAILABLE"], cut).await;
+    run_during_fault(&mut server, &["SERVICE_UNAVAILABLE"], cut).await;
 }
 
 /// Runs the control script of the cluster, which `scripts/postgres.sh` writes.
@@ -141,9 +143,9 @@ async fn control(verb: &'static str) -> Instant {
 }
 
 /// Thaws the cluster even if the test fails.
-struct Thawed;
+struct ThawOnDrop;
 
-impl Drop for Thawed {
+impl Drop for ThawOnDrop {
     fn drop(&mut self) {
         if let Ok(script) = std::env::var("MEMBERBASE_TEST_POSTGRES_CONTROL") {
             let _ = Command::new(script).arg("thaw").status();
@@ -153,7 +155,7 @@ impl Drop for Thawed {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "stops the cluster that all tests use: make soak"]
-async fn a_database_that_crashes_and_starts_again_loses_nothing() {
+async fn no_acknowledged_call_is_lost_when_the_database_crashes() {
     let site = Site::new(Database::Postgres).await;
     let mut server = site.start().await;
     let crash = async || {
@@ -166,22 +168,22 @@ async fn a_database_that_crashes_and_starts_again_loses_nothing() {
         }
         returns
     };
-    disturbed(&mut server, &["SERVICE_UNAVAILABLE"], crash).await;
+    run_during_fault(&mut server, &["SERVICE_UNAVAILABLE"], crash).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "freezes the cluster that all tests use: make soak"]
-async fn a_database_that_freezes_is_waited_for_no_longer_than_a_request_may_take() {
+async fn requests_time_out_while_the_database_is_frozen() {
     let options = ["--query-timeout", "2s", "--mutation-timeout", "3s", "--database-acquire-timeout", "2s"];
     let site = Site::new(Database::Postgres).await.with_options(&options);
     let mut server = site.start().await;
-    let _thawed = Thawed;
+    let _thawed = ThawOnDrop;
     let freeze = async || {
         sleep(Duration::from_secs(2)).await;
         let frozen = control("freeze").await;
         sleep_until((frozen + Duration::from_secs(10)).into()).await;
         vec![control("thaw").await]
     };
-    let slowest = disturbed(&mut server, &["SERVICE_UNAVAILABLE", "TIMEOUT"], freeze).await;
+    let slowest = run_during_fault(&mut server, &["SERVICE_UNAVAILABLE", "TIMEOUT"], freeze).await;
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }

@@ -42,8 +42,8 @@ async fn work(admin: Client, base: String, client: usize, from: usize) -> (usize
     for call in from.. {
         let rows = [refs(&created_by(client, call), NEW), refs(&changed_by(client), SAME)].concat();
         // Without a complete response the outcome is unknown; every complete response must be a success.
-        let Ok(answer) = admin.upsert(&base, &rows, Some(call)).await else { break };
-        assert_eq!(answer.data()["bulkUpsertMembers"]["memberIds"].as_array().unwrap().len(), NEW + SAME);
+        let Ok(response) = admin.upsert(&base, &rows, Some(call)).await else { break };
+        assert_eq!(response.data()["bulkUpsertMembers"]["memberIds"].as_array().unwrap().len(), NEW + SAME);
         acknowledged.push(call);
     }
     (client, acknowledged)
@@ -71,7 +71,7 @@ impl Calls {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_killed_leaves_calls_whole_and_loses_none_that_it_acknowledged(
+async fn killed_server_leaves_calls_atomic_and_loses_no_acknowledged_one(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let site = Site::new(database).await;
@@ -92,7 +92,7 @@ async fn a_server_that_is_killed_leaves_calls_whole_and_loses_none_that_it_ackno
         }
         sleep(Duration::from_millis(u64::try_from(random.below(2_500)).unwrap())).await;
         server.kill();
-        site.settle().await;
+        site.wait_for_sessions_to_end().await;
         server = site.start().await;
         for (client, acknowledged) in clients.join_all().await {
             sure += acknowledged.len();

@@ -4,24 +4,24 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{is_a_refusal_to_be_tried_again, refs};
+use super::{assert_retryable_error, refs};
 use crate::support::{Client, Database, Site};
 
 /// Upserts until a call is rejected, and returns the number of acknowledged members.
 async fn fill(admin: &Client, base: &str) -> usize {
     for call in 0..200 {
-        let answer = admin.upsert(base, &refs(&format!("{call}-{}", "x".repeat(200)), 2_000), None).await.unwrap();
-        if answer.status != 200 {
-            is_a_refusal_to_be_tried_again(&answer, &["SERVICE_UNAVAILABLE"]);
+        let response = admin.upsert(base, &refs(&format!("{call}-{}", "x".repeat(200)), 2_000), None).await.unwrap();
+        if response.status != 200 {
+            assert_retryable_error(&response, &["SERVICE_UNAVAILABLE"]);
             return call * 2_000;
         }
-        answer.data();
+        response.data();
     }
     panic!("there is room for everything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_refuses_writes_and_goes_on_with_reads() {
+async fn full_disk_rejects_writes_and_serves_reads() {
     let site = Site::new(Database::Sqlite).await.with_file_limit(12 * 1024);
     let mut server = site.start().await;
     let base = server.admin.memberbase().await;
@@ -29,10 +29,10 @@ async fn a_full_disk_refuses_writes_and_goes_on_with_reads() {
     // The failed call stored nothing, and it fails again while the disk is full.
     for _ in 0..3 {
         assert_eq!(server.admin.count(&base, json!({})).await, stored);
-        let answer = server.admin.upsert(&base, &refs(&"y".repeat(200), 20_000), None).await.unwrap();
-        is_a_refusal_to_be_tried_again(&answer, &["SERVICE_UNAVAILABLE"]);
+        let response = server.admin.upsert(&base, &refs(&"y".repeat(200), 20_000), None).await.unwrap();
+        assert_retryable_error(&response, &["SERVICE_UNAVAILABLE"]);
     }
-    assert!(server.runs() && stored > 0);
+    assert!(server.is_running() && stored > 0);
     // With free space the same server accepts writes again.
     let more = Command::new("prlimit").args(["--pid", &server.id().to_string(), "--fsize=unlimited"]).status();
     assert!(more.unwrap().success());
@@ -45,7 +45,7 @@ async fn a_full_disk_refuses_writes_and_goes_on_with_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_can_only_be_read_refuses_writes_and_goes_on_with_reads() {
+async fn read_only_file_rejects_writes_and_serves_reads() {
     let site = Site::new(Database::Sqlite).await;
     let mut server = site.start().await;
     let base = server.admin.memberbase().await;
@@ -53,26 +53,26 @@ async fn a_file_that_can_only_be_read_refuses_writes_and_goes_on_with_reads() {
     server.kill();
     let site = site.with_read_only_file();
     let server = site.start().await;
-    refuses_and_reads(&server.admin, &base).await;
+    assert_reads_but_no_writes(&server.admin, &base).await;
     let ready = server.admin.ready().await;
     assert_eq!(ready.status, 503);
     assert!(ready.message().contains("the database file is read-only"), "{}", ready.message());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_turns_read_only_refuses_writes_and_goes_on_with_reads() {
+async fn database_that_becomes_read_only_rejects_writes_and_serves_reads() {
     let site = Site::new(Database::Postgres).await;
     let server = site.start().await;
     let base = server.admin.memberbase().await;
     server.admin.upsert(&base, &refs("a", 10), None).await.unwrap().data();
     assert_eq!(server.admin.ready().await.status, 200);
     site.read_only(true).await;
-    site.cut().await;
+    site.terminate_connections().await;
     // Each terminated connection fails once.
     for _ in 0..10 {
-        server.admin.ask("{ memberbases { totalCount } }", json!({})).await.unwrap();
+        server.admin.graphql("{ memberbases { totalCount } }", json!({})).await.unwrap();
     }
-    refuses_and_reads(&server.admin, &base).await;
+    assert_reads_but_no_writes(&server.admin, &base).await;
     assert_eq!(server.admin.ready().await.status, 503);
     site.read_only(false).await;
     // Connections that were opened while the database was read-only stay so; at most one write fails on them.
@@ -86,10 +86,10 @@ async fn a_database_that_turns_read_only_refuses_writes_and_goes_on_with_reads()
 }
 
 /// Asserts that a write into a memberbase of ten members fails and that a read succeeds.
-async fn refuses_and_reads(admin: &Client, base: &str) {
+async fn assert_reads_but_no_writes(admin: &Client, base: &str) {
     for _ in 0..20 {
-        let answer = admin.upsert(base, &refs("b", 10), None).await.unwrap();
-        is_a_refusal_to_be_tried_again(&answer, &["SERVICE_UNAVAILABLE"]);
+        let response = admin.upsert(base, &refs("b", 10), None).await.unwrap();
+        assert_retryable_error(&response, &["SERVICE_UNAVAILABLE"]);
         assert_eq!(admin.count(base, json!({})).await, 10);
     }
 }

@@ -84,9 +84,7 @@ async fn walk(admin: &Client, base: &str) -> HashMap<String, String> {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixteen_clients_in_each_other_s_way_meet_no_error(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn sixteen_conflicting_clients_meet_no_error(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     // Abandoned calls may still be running.
     let options = ["--max-requests-per-token", "100000", "--max-requests", "100000"];
     let site = Site::new(database).await.with_options(&options);
@@ -106,7 +104,7 @@ async fn sixteen_clients_in_each_other_s_way_meet_no_error(
         calls += made;
     }
     // The server completes abandoned calls before it stops.
-    assert!(server.runs());
+    assert!(server.is_running());
     server.terminate();
     assert_eq!(server.ended(Duration::from_secs(10)).await.and_then(|status| status.code()), Some(0));
     let server = site.start().await;

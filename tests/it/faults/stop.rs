@@ -7,14 +7,14 @@ use serde_json::json;
 use tokio::{net::TcpStream, task::JoinSet, time::sleep};
 
 use super::{UPSERT, refs, upsert};
-use crate::support::{Client, Database, Site, hear};
+use crate::support::{Client, Database, Site, read_response};
 
 /// Sends calls until the server accepts no more connections, and returns the number of acknowledged calls.
 async fn work(admin: Client, base: String, client: usize) -> usize {
     for call in 0.. {
         let rows = refs(&format!("{client}-{call}-"), 500);
         match admin.upsert(&base, &rows, None).await {
-            Ok(answer) => drop(answer.data()),
+            Ok(response) => drop(response.data()),
             Err(_) => return call,
         }
     }
@@ -23,7 +23,7 @@ async fn work(admin: Client, base: String, client: usize) -> usize {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_told_to_stop_finishes_and_keeps_what_it_acknowledged(
+async fn sigterm_completes_running_calls_and_loses_no_acknowledged_one(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let site = Site::new(database).await;
@@ -44,8 +44,8 @@ async fn a_server_that_is_told_to_stop_finishes_and_keeps_what_it_acknowledged(
     let status = server.ended(Duration::from_secs(10)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", server.log());
     assert!(TcpStream::connect(&server.address).await.is_err(), "it still listens");
-    let answer = hear(&mut long).await.expect("what runs is answered");
-    assert_eq!(answer.data()["bulkUpsertMembers"]["memberIds"].as_array().unwrap().len(), 30_000);
+    let response = read_response(&mut long).await.expect("what runs is answered");
+    assert_eq!(response.data()["bulkUpsertMembers"]["memberIds"].as_array().unwrap().len(), 30_000);
     let acknowledged: usize = clients.join_all().await.iter().sum();
     println!("{database:?}: {acknowledged} calls, stopped in {:?}", start.elapsed());
     let server = site.start().await;

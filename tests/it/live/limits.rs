@@ -12,22 +12,22 @@ fn limits(live: LiveLimits) -> Limits {
 }
 
 #[tokio::test]
-async fn connections_are_limited_in_all_and_by_token() {
+async fn connections_are_limited_in_total_and_per_token() {
     let live = LiveLimits { connections: 3, connections_per_token: 2, ..LiveLimits::default() };
     let server = Server::with(Database::Sqlite, limits(live)).await;
     let (address, base) = (server.listen().await, server.memberbase("b").await);
     let (_, secret) = server.token(Access::Read, None, None).await;
     let one = server.with_secret(&secret);
-    let events = one.listen_to(&base).await;
+    let events = one.subscribe_to(&base).await;
     let _socket = Socket::of(address, &secret).await;
-    let refused = one.listen(CHANGED, json!({"id": base})).await.err().unwrap();
+    let refused = one.subscribe(CHANGED, json!({"id": base})).await.err().unwrap();
     assert_eq!((refused.status.as_u16(), &*refused.code()), (503, "SERVICE_UNAVAILABLE"));
     assert!(
         refused.message().contains("2 connections")
             && refused.message().contains("MEMBERBASE_MAX_LIVE_CONNECTIONS_PER_TOKEN")
     );
     let mut third = Socket::new(address).await;
-    third.say(json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {secret}")}})).await;
+    third.send(json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {secret}")}})).await;
     let (code, reason) = third.closed().await;
     assert!(code == 1013 && reason.contains("MEMBERBASE_MAX_LIVE_CONNECTIONS_PER_TOKEN"), "{code} {reason}");
     // The permit is released once both sides have closed the connection.
@@ -35,8 +35,8 @@ async fn connections_are_limited_in_all_and_by_token() {
     sleep(Duration::from_millis(300)).await;
 
     let other = server.reader().await;
-    let _more = other.listen_to(&base).await;
-    let refused = other.listen(CHANGED, json!({"id": base})).await.err().unwrap();
+    let _more = other.subscribe_to(&base).await;
+    let refused = other.subscribe(CHANGED, json!({"id": base})).await.err().unwrap();
     assert!(
         refused.message().contains("3 connections") && refused.message().contains("MEMBERBASE_MAX_LIVE_CONNECTIONS)")
     );
@@ -44,11 +44,11 @@ async fn connections_are_limited_in_all_and_by_token() {
     assert_eq!(Socket::open(address, &[protocol]).await.err(), Some(503));
     drop(events);
     sleep(Duration::from_millis(300)).await;
-    one.listen_to(&base).await;
+    one.subscribe_to(&base).await;
 }
 
 #[tokio::test]
-async fn a_stream_takes_no_place_of_requests() {
+async fn stream_holds_no_request_permit() {
     let traffic = memberbase::types::TrafficLimits { requests: 2, requests_per_token: 2, ..Default::default() };
     let server = Server::with(Database::Sqlite, Limits { traffic, ..Limits::default() }).await;
     let (base, address) = (server.memberbase("b").await, server.listen().await);
@@ -56,7 +56,7 @@ async fn a_stream_takes_no_place_of_requests() {
     let writer = server.with_secret(&secret);
     let mut all = Vec::new();
     for _ in 0..5 {
-        all.push(writer.listen_to(&base).await);
+        all.push(writer.subscribe_to(&base).await);
     }
     let mut socket = Socket::of(address, &secret).await;
     for id in ["1", "2", "3"] {
@@ -69,11 +69,11 @@ async fn a_stream_takes_no_place_of_requests() {
 }
 
 #[tokio::test]
-async fn a_stream_outlives_the_time_of_a_query() {
+async fn stream_outlives_the_query_timeout() {
     let time = memberbase::types::TimeLimits { query: Duration::from_millis(500), mutation: Duration::from_secs(20) };
     let server = Server::with(Database::Sqlite, Limits { time, ..Limits::default() }).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
-    let mut events = writer.listen_to(&base).await;
+    let mut events = writer.subscribe_to(&base).await;
     sleep(Duration::from_millis(1_200)).await;
     ids(&writer, &base, &["a"]).await;
     assert_eq!(events.change().await["created"], 1);
@@ -89,16 +89,16 @@ async fn subscriptions_and_messages_of_a_connection_are_limited() {
     let mut socket = Socket::of(address, &secret).await;
     socket.subscribe("1", &base).await;
     socket.subscribe("2", &base).await;
-    socket.ask("3", CHANGED, json!({"id": base})).await;
-    let refused = socket.hear().await;
+    socket.request("3", CHANGED, json!({"id": base})).await;
+    let refused = socket.next_message().await;
     assert_eq!((&refused["id"], &refused["type"]), (&json!("3"), &json!("error")));
     let error = &refused["payload"][0];
     assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED");
     assert!(error["message"].as_str().unwrap().contains("2 subscriptions (MEMBERBASE_MAX_SUBSCRIPTIONS)"), "{error}");
-    socket.say(json!({"id": "1", "type": "complete"})).await;
+    socket.send(json!({"id": "1", "type": "complete"})).await;
     socket.subscribe("3", &base).await;
 
-    socket.say_raw(Message::text("x".repeat(2_001))).await;
+    socket.send_raw(Message::text("x".repeat(2_001))).await;
     let (code, reason) = socket.closed().await;
     assert!(code == 1009 && reason.contains("2000 bytes (MEMBERBASE_MAX_LIVE_MESSAGE)"), "{code} {reason}");
     let mut silent = Socket::new(address).await;
@@ -106,7 +106,7 @@ async fn subscriptions_and_messages_of_a_connection_are_limited() {
 }
 
 #[tokio::test]
-async fn operations_over_a_socket_are_paced_as_requests_are() {
+async fn operations_over_a_socket_are_rate_limited_like_requests() {
     let traffic =
         memberbase::types::TrafficLimits { requests_per_second: std::num::NonZero::new(5), ..Default::default() };
     let server = Server::with(Database::Sqlite, Limits { traffic, ..Limits::default() }).await;
@@ -114,25 +114,25 @@ async fn operations_over_a_socket_are_paced_as_requests_are() {
     let (_, secret) = server.token(Access::Read, None, None).await;
     let mut socket = Socket::of(address, &secret).await;
     for id in 0..20 {
-        socket.ask(&id.to_string(), CHANGED, json!({"id": base})).await;
+        socket.request(&id.to_string(), CHANGED, json!({"id": base})).await;
     }
-    let refused = socket.hear().await;
+    let refused = socket.next_message().await;
     assert_eq!(refused["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{refused}");
 }
 
 #[tokio::test]
-async fn silence_is_broken_by_comments() {
+async fn idle_stream_gets_comments() {
     let live = LiveLimits { keep_alive: Duration::from_millis(100), ..LiveLimits::default() };
     let server = Server::with(Database::Sqlite, limits(live)).await;
     let base = server.memberbase("b").await;
-    let mut events = server.reader().await.listen_to(&base).await;
+    let mut events = server.reader().await.subscribe_to(&base).await;
     for _ in 0..3 {
         assert_eq!(events.first().await, None);
     }
 }
 
 #[tokio::test]
-async fn those_who_listen_are_counted() {
+async fn subscriptions_are_counted_in_metrics() {
     let server = Server::start(Database::Sqlite).await;
     let (address, base) = (server.listen().await, server.memberbase("b").await);
     let (_, secret) = server.token(Access::Write, None, None).await;
@@ -140,14 +140,14 @@ async fn those_who_listen_are_counted() {
     let mut socket = Socket::of(address, &secret).await;
     socket.subscribe("1", &base).await;
     socket.subscribe("2", &base).await;
-    let mut events = writer.listen_to(&base).await;
+    let mut events = writer.subscribe_to(&base).await;
     ids(&writer, &base, &["a"]).await;
     events.change().await;
     for _ in 0..2 {
-        socket.hear().await;
+        socket.next_message().await;
     }
-    let figures = writer.send(Request::get("/metrics").body(Body::empty()).unwrap()).await;
-    let text = String::from_utf8(figures.body).unwrap();
+    let metrics = writer.send(Request::get("/metrics").body(Body::empty()).unwrap()).await;
+    let text = String::from_utf8(metrics.body).unwrap();
     for line in [
         "memberbase_live_connections{transport=\"sse\"} 1",
         "memberbase_live_connections{transport=\"websocket\"} 1",

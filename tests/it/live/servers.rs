@@ -9,9 +9,9 @@ use super::{socket::Socket, *};
 use crate::support::Site;
 
 /// Waits until the two servers receive each other's changes: earlier notifications are lost.
-async fn acquainted(one: &Server, other: &Server, base: &str) {
+async fn wait_until_connected(one: &Server, other: &Server, base: &str) {
     for (writer, reader) in [(one, other), (other, one)] {
-        let mut events = reader.admin().await.listen_to(base).await;
+        let mut events = reader.admin().await.subscribe_to(base).await;
         let writes = async {
             for n in 0.. {
                 writer.writer().await.upsert(base, &[&format!("hello {n} {:?}", Instant::now())]).await.data();
@@ -28,56 +28,57 @@ async fn acquainted(one: &Server, other: &Server, base: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_of_one_database_tell_each_other() {
+async fn changes_reach_subscribers_of_other_servers() {
     let live = LiveLimits { buffer: 200, ..LiveLimits::default() };
     let one = Server::with(Database::Postgres, Limits { live, ..Limits::default() }).await;
     let base = one.memberbase("b").await;
     let other = one.second_server().await;
-    acquainted(&one, &other, &base).await;
-    let (mut near, mut far) = (one.reader().await.listen_to(&base).await, other.reader().await.listen_to(&base).await);
+    wait_until_connected(&one, &other, &base).await;
+    let (mut near, mut far) =
+        (one.reader().await.subscribe_to(&base).await, other.reader().await.subscribe_to(&base).await);
     let writer = one.admin().await;
 
     let made = ids(&writer, &base, &["a", "b"]).await;
     let expected = change(&base, &[&made[0], &made[1]], &[], &[]);
-    assert_eq!((told(&mut near).await, told(&mut far).await), (expected.clone(), expected));
+    assert_eq!((next_change(&mut near).await, next_change(&mut far).await), (expected.clone(), expected));
     // A thousand ids do not fit into one notification.
     let refs: Vec<_> = (0..1_000).map(|n| format!("many-{n}")).collect();
     let mut many = ids(&writer, &base, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
     many.sort_by_key(ToString::to_string);
-    assert_eq!(told(&mut far).await["createdMemberIds"], json!(many));
-    assert_eq!(told(&mut near).await["createdMemberIds"], json!(many));
+    assert_eq!(next_change(&mut far).await["createdMemberIds"], json!(many));
+    assert_eq!(next_change(&mut near).await["createdMemberIds"], json!(many));
     // Many concurrent changes arrive in order, each once.
     join_all((0..100).map(|n| {
         let (writer, base) = (&writer, &base);
         async move { writer.upsert(base, &[&format!("one-{n}")]).await.data() }
     }))
     .await;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for events in [&mut near, &mut far] {
         let mut created = Vec::new();
         for _ in 0..100 {
-            let change = told(events).await;
+            let change = next_change(events).await;
             assert_eq!((&change["created"], &change["missed"]), (&json!(1), &json!(false)));
             created.push(change["createdMemberIds"][0].to_string());
         }
-        heard.push(created);
+        received.push(created);
     }
-    assert_eq!(heard[0], heard[1]);
+    assert_eq!(received[0], received[1]);
 
     change_by(&writer, "deleteMemberbase", &base, json!({}), "deletedMemberbaseId").await.data();
     for events in [&mut near, &mut far] {
-        assert_eq!(told(events).await["truncated"], true);
+        assert_eq!(next_change(events).await["truncated"], true);
         assert!(events.next().await.unwrap().is_complete());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_lost_its_connection_says_that_something_may_be_missed() {
+async fn lost_listening_connection_is_reported_as_missed() {
     let one = Server::start(Database::Postgres).await;
     let base = one.memberbase("b").await;
     let other = one.second_server().await;
-    acquainted(&one, &other, &base).await;
-    let mut events = other.reader().await.listen_to(&base).await;
+    wait_until_connected(&one, &other, &base).await;
+    let mut events = other.reader().await.subscribe_to(&base).await;
     // Both servers lose the listening connection; each server reports this to its own subscribers.
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
         WHERE datname = current_database() AND query LIKE 'LISTEN%'";
@@ -89,16 +90,16 @@ async fn a_server_that_lost_its_connection_says_that_something_may_be_missed() {
     assert_eq!(events.change().await, expected);
     // Changes arrive again.
     let made = ids(&one.writer().await, &base, &["after"]).await;
-    assert_eq!(told(&mut events).await, change(&base, &[&made[0]], &[], &[]));
+    assert_eq!(next_change(&mut events).await, change(&base, &[&made[0]], &[], &[]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_could_not_be_told_to_others_is_told_as_missed() {
+async fn malformed_notification_is_reported_as_missed() {
     let one = Server::start(Database::Postgres).await;
     let base = one.memberbase("b").await;
     let other = one.second_server().await;
-    acquainted(&one, &other, &base).await;
-    let mut events = other.reader().await.listen_to(&base).await;
+    wait_until_connected(&one, &other, &base).await;
+    let mut events = other.reader().await.subscribe_to(&base).await;
     // A malformed notification may have been a change.
     one.execute("SELECT pg_notify('memberbase_changes', 'of another version')").await;
     assert_eq!(events.change().await["missed"], true);
@@ -106,9 +107,7 @@ async fn what_could_not_be_told_to_others_is_told_as_missed() {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_is_told_to_stop_closes_its_subscriptions(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn sigterm_closes_subscriptions(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let site = Site::new(database).await;
     let mut server = site.start().await;
     let base = server.admin.memberbase().await;
@@ -121,9 +120,9 @@ async fn a_process_that_is_told_to_stop_closes_its_subscriptions(
     let request = request.replace("application/graphql-response+json", "text/event-stream");
     let mut stream = server.admin.upload(request.as_bytes()).await.unwrap();
     let _stalled = server.admin.upload(request.as_bytes()).await.unwrap();
-    let mut heard = vec![0; 4096];
-    let length = stream.read(&mut heard).await.unwrap();
-    assert!(heard[..length].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&heard[..length]));
+    let mut received = vec![0; 4096];
+    let length = stream.read(&mut received).await.unwrap();
+    assert!(received[..length].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&received[..length]));
 
     let start = Instant::now();
     server.terminate();
@@ -138,19 +137,19 @@ async fn a_process_that_is_told_to_stop_closes_its_subscriptions(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_of_one_database_tell_each_other() {
+async fn changes_reach_subscribers_of_other_processes() {
     let site = Site::new(Database::Postgres).await;
-    let (one, other) = (site.start().await, site.start_beside("beside").await);
+    let (one, other) = (site.start().await, site.start_with_log("beside").await);
     let base = one.admin.memberbase().await;
     let mut socket = Socket::of(other.address.parse().unwrap(), one.admin.secret()).await;
     socket.subscribe("1", &base).await;
     let query = "mutation($i: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $i) { memberIds } }";
     // `serve` listens to other servers from its start, but the connection may take a moment.
-    let mut heard = tokio::spawn(async move { socket.hear().await });
+    let mut received = tokio::spawn(async move { socket.next_message().await });
     for n in 0.. {
         let input = json!({"memberbaseId": base, "members": [{"ref": format!("{n}")}]});
         one.admin.data(query, json!({"i": input})).await;
-        if tokio::time::timeout(Duration::from_millis(100), &mut heard).await.is_ok() {
+        if tokio::time::timeout(Duration::from_millis(100), &mut received).await.is_ok() {
             return;
         }
         assert!(n < 200, "nothing is heard: {}", other.log());

@@ -48,21 +48,21 @@ impl Socket {
     pub(super) async fn of(address: SocketAddr, secret: &str) -> Self {
         let mut socket = Self::new(address).await;
         let authorization = format!("Bearer {secret}");
-        socket.say(json!({"type": "connection_init", "payload": {"Authorization": authorization}})).await;
-        assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
+        socket.send(json!({"type": "connection_init", "payload": {"Authorization": authorization}})).await;
+        assert_eq!(socket.next_message().await, json!({"type": "connection_ack"}));
         socket
     }
 
-    pub(super) async fn say(&mut self, message: Value) {
+    pub(super) async fn send(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    pub(super) async fn say_raw(&mut self, message: Message) {
+    pub(super) async fn send_raw(&mut self, message: Message) {
         let _ = self.0.send(message).await;
     }
 
     /// Returns the next message.
-    pub(super) async fn hear(&mut self) -> Value {
+    pub(super) async fn next_message(&mut self) -> Value {
         loop {
             match timeout(PATIENCE, self.0.next()).await.expect("a message in time").expect("a message").unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -85,26 +85,26 @@ impl Socket {
 
     /// Subscribes, and waits until the subscription is active: the server handles messages in order.
     pub(super) async fn subscribe(&mut self, id: &str, base: &str) {
-        self.ask(id, CHANGED, json!({"id": base})).await;
-        self.say(json!({"type": "ping"})).await;
-        assert_eq!(self.hear().await, json!({"type": "pong"}));
+        self.request(id, CHANGED, json!({"id": base})).await;
+        self.send(json!({"type": "ping"})).await;
+        assert_eq!(self.next_message().await, json!({"type": "pong"}));
     }
 
-    pub(super) async fn ask(&mut self, id: &str, query: &str, variables: Value) {
+    pub(super) async fn request(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({"query": query, "variables": variables});
-        self.say(json!({"id": id, "type": "subscribe", "payload": payload})).await;
+        self.send(json!({"id": id, "type": "subscribe", "payload": payload})).await;
     }
 
     /// Returns the change in the next message.
     async fn change(&mut self, id: &str) -> Value {
-        let mut message = self.hear().await;
+        let mut message = self.next_message().await;
         assert_eq!((&message["id"], &message["type"]), (&json!(id), &json!("next")), "{message}");
         message["payload"]["data"]["memberbaseChanged"].take()
     }
 
     /// Returns the error code of a rejected operation.
-    async fn refused(&mut self, id: &str) -> String {
-        let message = self.hear().await;
+    async fn error_code(&mut self, id: &str) -> String {
+        let message = self.next_message().await;
         assert_eq!((&message["id"], &message["type"]), (&json!(id), &json!("error")), "{message}");
         assert!(message["payload"][0]["extensions"]["traceId"].is_string(), "{message}");
         message["payload"][0]["extensions"]["code"].as_str().unwrap().to_owned()
@@ -113,7 +113,7 @@ impl Socket {
 
 #[rstest]
 #[tokio::test]
-async fn subscriptions_share_a_connection_and_end_one_by_one(
+async fn subscriptions_share_a_connection_and_end_separately(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -128,10 +128,10 @@ async fn subscriptions_share_a_connection_and_end_one_by_one(
     let first = ids(&writer, &two, &["x"]).await;
     assert_eq!(socket.change("b").await, change(&two, &[&first[0]], &[], &[]));
 
-    socket.say(json!({"id": "a", "type": "complete"})).await;
-    socket.say(json!({"id": "a", "type": "complete"})).await;
-    socket.say(json!({"type": "ping", "payload": {"any": 1}})).await;
-    assert_eq!(socket.hear().await, json!({"type": "pong"}));
+    socket.send(json!({"id": "a", "type": "complete"})).await;
+    socket.send(json!({"id": "a", "type": "complete"})).await;
+    socket.send(json!({"type": "ping", "payload": {"any": 1}})).await;
+    assert_eq!(socket.next_message().await, json!({"type": "pong"}));
     ids(&writer, &one, &["y"]).await;
     ids(&writer, &two, &["y"]).await;
     assert_eq!(socket.change("b").await["memberbaseId"], two);
@@ -141,14 +141,14 @@ async fn subscriptions_share_a_connection_and_end_one_by_one(
     ids(&writer, &one, &["z"]).await;
     assert_eq!(socket.change("a").await["created"], 1);
     let delete = "mutation($id: ID!) { deleteMemberbase(input: {memberbaseId: $id}) { deletedMemberbaseId } }";
-    writer.ask(delete, json!({"id": two})).await.data();
+    writer.graphql(delete, json!({"id": two})).await.data();
     assert_eq!(socket.change("b").await["deleted"], 2);
-    assert_eq!(socket.hear().await, json!({"id": "b", "type": "complete"}));
+    assert_eq!(socket.next_message().await, json!({"id": "b", "type": "complete"}));
     assert_eq!(server.app.changes.counts().subscriptions, 1);
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_operation_ends_that_alone() {
+async fn failed_operation_leaves_the_connection_open() {
     let server = Server::start(Database::Sqlite).await;
     let (address, base) = (server.listen().await, server.memberbase("b").await);
     let (_, secret) = server.token(Access::Admin, None, None).await;
@@ -162,18 +162,18 @@ async fn what_is_wrong_with_an_operation_ends_that_alone() {
         ("{ __typename }", json!({}), "BAD_REQUEST"),
         ("mutation { createMemberbase(input: {name: \"x\"}) { memberbase { id } } }", json!({}), "BAD_REQUEST"),
     ] {
-        socket.ask("1", query, variables).await;
-        assert_eq!(socket.refused("1").await, code, "{query}");
+        socket.request("1", query, variables).await;
+        assert_eq!(socket.error_code("1").await, code, "{query}");
     }
-    socket.say(json!({"id": "1", "type": "subscribe", "payload": {"query": 7}})).await;
-    assert_eq!(socket.refused("1").await, "BAD_REQUEST");
+    socket.send(json!({"id": "1", "type": "subscribe", "payload": {"query": 7}})).await;
+    assert_eq!(socket.error_code("1").await, "BAD_REQUEST");
     socket.subscribe("1", &base).await;
     ids(&server.writer().await, &base, &["a"]).await;
     assert_eq!(socket.change("1").await["created"], 1);
 }
 
 #[tokio::test]
-async fn what_is_not_the_protocol_closes_the_connection() {
+async fn protocol_violation_closes_the_connection() {
     let server = Server::start(Database::Sqlite).await;
     let (address, base) = (server.listen().await, server.memberbase("b").await);
     let (_, secret) = server.token(Access::Read, None, None).await;
@@ -192,30 +192,30 @@ async fn what_is_not_the_protocol_closes_the_connection() {
     ] {
         let mut socket = Socket::new(address).await;
         if let Some(init) = before {
-            socket.say(init.clone()).await;
-            assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
+            socket.send(init.clone()).await;
+            assert_eq!(socket.next_message().await, json!({"type": "connection_ack"}));
         }
-        socket.say_raw(message.clone()).await;
+        socket.send_raw(message.clone()).await;
         assert_eq!(socket.closed().await.0, code, "{message:?}");
     }
     let mut twice = Socket::of(address, &secret).await;
     twice.subscribe("1", &base).await;
-    twice.ask("1", CHANGED, json!({"id": base})).await;
+    twice.request("1", CHANGED, json!({"id": base})).await;
     assert_eq!(twice.closed().await, (4409, "Subscriber for 1 already exists".to_owned()));
     let mut other = Socket::open(address, &[]).await.unwrap();
     assert_eq!(other.closed().await.0, 4406);
 }
 
 #[tokio::test]
-async fn a_token_may_come_with_the_request_and_then_is_judged_there() {
+async fn token_in_the_upgrade_request_is_checked_before_the_upgrade() {
     let server = Server::start(Database::Sqlite).await;
     let (address, base) = (server.listen().await, server.memberbase("b").await);
     let (_, secret) = server.token(Access::Read, None, None).await;
     let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
     let bearer = format!("Bearer {secret}");
     let mut socket = Socket::open(address, &[protocol, ("authorization", &bearer)]).await.unwrap();
-    socket.say(json!({"type": "connection_init"})).await;
-    assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
+    socket.send(json!({"type": "connection_init"})).await;
+    assert_eq!(socket.next_message().await, json!({"type": "connection_ack"}));
     socket.subscribe("1", &base).await;
     for wrong in ["Bearer mbs_nobody", "Basic x", ""] {
         assert_eq!(Socket::open(address, &[protocol, ("authorization", wrong)]).await.err(), Some(401), "{wrong}");
@@ -223,7 +223,7 @@ async fn a_token_may_come_with_the_request_and_then_is_judged_there() {
 }
 
 #[tokio::test]
-async fn pages_of_other_sites_open_nothing() {
+async fn connections_from_other_origins_are_rejected() {
     let options = Options { cors_origins: vec!["https://admin.example.com".parse().unwrap()], ..Options::default() };
     let server = Server::with_options(Database::Sqlite, Limits::default(), |api| api, options).await;
     let address = server.listen().await;
@@ -242,22 +242,22 @@ async fn pages_of_other_sites_open_nothing() {
 
 #[rstest]
 #[tokio::test]
-async fn a_token_that_ends_closes_the_connection(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn revoked_token_closes_the_connection(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (address, base, admin) = (server.listen().await, server.memberbase("b").await, server.admin().await);
     let (id, secret) = server.token(Access::Read, None, None).await;
     let mut socket = Socket::of(address, &secret).await;
     socket.subscribe("1", &base).await;
     let revoke = "mutation($id: ID!) { revokeApiToken(input: {apiTokenId: $id}) { apiToken { id } } }";
-    admin.ask(revoke, json!({"id": id.to_string()})).await.data();
+    admin.graphql(revoke, json!({"id": id.to_string()})).await.data();
     assert_eq!(socket.closed().await, (4403, "Forbidden".to_owned()));
     let mut again = Socket::new(address).await;
-    again.say(json!({"type": "connection_init", "payload": {"Authorization": format!("Bearer {secret}")}})).await;
+    again.send(json!({"type": "connection_init", "payload": {"Authorization": format!("Bearer {secret}")}})).await;
     assert_eq!(again.closed().await, (4401, "Unauthorized".to_owned()));
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_so() {
+async fn stopping_server_closes_with_going_away() {
     let server = Server::start(Database::Sqlite).await;
     let (address, base) = (server.listen().await, server.memberbase("b").await);
     let (_, secret) = server.token(Access::Read, None, None).await;
@@ -271,16 +271,16 @@ async fn a_server_that_stops_says_so() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_answer_is_taken_for_gone() {
+async fn unresponsive_client_is_disconnected() {
     let live = LiveLimits { keep_alive: Duration::from_millis(300), ..LiveLimits::default() };
     let server = Server::with(Database::Sqlite, Limits { live, ..Limits::default() }).await;
     let (address, base) = (server.listen().await, server.memberbase("b").await);
     let (_, secret) = server.token(Access::Read, None, None).await;
-    let (mut answers, mut dead) = (Socket::of(address, &secret).await, Socket::of(address, &secret).await);
-    answers.subscribe("1", &base).await;
+    let (mut responsive, mut dead) = (Socket::of(address, &secret).await, Socket::of(address, &secret).await);
+    responsive.subscribe("1", &base).await;
     dead.subscribe("1", &base).await;
     assert_eq!(server.app.changes.counts().subscriptions, 2);
-    let listening = tokio::spawn(async move { answers.change("1").await });
+    let listening = tokio::spawn(async move { responsive.change("1").await });
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(server.app.changes.counts().subscriptions, 1, "one answers, and the other does not");
     ids(&server.writer().await, &base, &["a"]).await;

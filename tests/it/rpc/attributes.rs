@@ -14,7 +14,7 @@ use crate::support::{Caller, Database, Server, missing_memberbase_id};
 
 #[rstest]
 #[tokio::test]
-async fn a_schema_is_set_read_and_kept_from_changes_of_what_is_in_use(
+async fn schema_is_set_and_read_and_protects_keys_in_use(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;
@@ -22,19 +22,19 @@ async fn a_schema_is_set_read_and_kept_from_changes_of_what_is_in_use(
     let schema = r#"{"z":{"type":"number"},"a":{"type":"array"},"b":{"type":"boolean"},"d":{"type":"date"}}"#;
     let body = format!(r#"{{"member_base_id": "{base}", "schema": {schema}}}"#);
     let request = Request::post("/publisher.v1/attribute.schema/set").header(header::CONTENT_TYPE, "application/json");
-    let told = admin.send(request.body(Body::from(body)).unwrap()).await.json();
-    assert_eq!((&told["id"], &told["member_base_id"]), (&json!(base), &json!(base)));
+    let created = admin.send(request.body(Body::from(body)).unwrap()).await.json();
+    assert_eq!((&created["id"], &created["member_base_id"]), (&json!(base), &json!(base)));
     let get = admin.call("attribute.schema/get", json!({"member_base_id": base})).await;
-    assert_eq!(get.json(), told);
+    assert_eq!(get.json(), created);
     // The keys keep the order in which they were set.
     let text = String::from_utf8(get.body).unwrap();
     assert!(text.contains(schema), "{text}");
     let members = json!([{"ref": "a", "attributes": {"z": 1, "a": ["x"]}}]);
     let id = admin.called("member/bulk-upsert", json!({"member_base_id": base, "members": members})).await[0].take();
     assert_eq!(admin.called("member/get", json!({"id": id})).await["attributes"], json!({"z": 1, "a": ["x"]}));
-    let answer =
+    let response =
         admin.call("attribute.schema/set", json!({"member_base_id": base, "schema": {"z": {"type": "date"}}})).await;
-    assert_eq!(failure(&answer), (400, "invalid_schema_modification".to_owned()));
+    assert_eq!(failure(&response), (400, "invalid_schema_modification".to_owned()));
     let bad =
         admin.call("attribute.schema/set", json!({"member_base_id": base, "schema": {"z": {"type": "text"}}})).await;
     assert!(bad.json()["error"]["message"].as_str().unwrap().contains("schema.z.type"), "{}", bad.json());
@@ -51,7 +51,7 @@ async fn attributes_of(caller: &Caller, member: &Value) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn attributes_are_set_one_by_one_all_or_none(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn attributes_are_set_by_key_atomically(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("b").await, server.admin().await);
     let schema =
@@ -77,8 +77,8 @@ async fn attributes_are_set_one_by_one_all_or_none(#[values(Database::Sqlite, Da
     let before = admin.called("member/get", json!({"id": b})).await["updated_at"].clone();
     set(json!([[b, "l", ["y", "z"]], [a, "n", 3]])).await;
     assert_eq!(admin.called("member/get", json!({"id": b})).await["updated_at"], before, "nothing of b changed");
-    let nobody = MemberId::from_uuid(Uuid::now_v7()).to_string();
-    let bad = set(json!([[a, "n", 9], [a, "n", "9"], [nobody, "n", 9], ["m_1", "n", 9], [a, "zz", 9]])).await;
+    let missing_id = MemberId::from_uuid(Uuid::now_v7()).to_string();
+    let bad = set(json!([[a, "n", 9], [a, "n", "9"], [missing_id, "n", 9], ["m_1", "n", 9], [a, "zz", 9]])).await;
     assert_eq!(failure(&bad), (400, "bad_request".to_owned()));
     let data = &bad.json()["error"]["data"];
     let failures = data["failures"].as_array().unwrap().iter();
@@ -120,10 +120,10 @@ async fn attributes_are_deleted_by_member_by_key_or_all(
         body["member_base_id"] = json!(base);
         admin.call("member.attributes/delete", body).await
     };
-    let has = async |place: usize| admin.called("member/get", json!({"id": ids[place]})).await;
+    let has = async |index: usize| admin.called("member/get", json!({"id": ids[index]})).await;
     let before = has(1).await["updated_at"].clone();
-    let nobody = MemberId::from_uuid(Uuid::now_v7()).to_string();
-    let one = delete(json!({"member_ids": [ids[0], ids[0], nobody], "attribute_keys": ["n", "n"]})).await;
+    let missing_id = MemberId::from_uuid(Uuid::now_v7()).to_string();
+    let one = delete(json!({"member_ids": [ids[0], ids[0], missing_id], "attribute_keys": ["n", "n"]})).await;
     assert_eq!(one.json(), json!({"deleted": 1}));
     assert_eq!(has(0).await["attributes"], json!({"k \"]$": "x", "b": true}));
     assert_eq!(has(1).await["updated_at"], before, "b lost nothing");
@@ -152,7 +152,7 @@ async fn attributes_are_deleted_by_member_by_key_or_all(
 /// Deletion works in chunks of 2,000 members.
 #[rstest]
 #[tokio::test]
-async fn attributes_of_many_members_are_deleted_all_and_no_others(
+async fn attributes_of_many_members_are_deleted_and_no_others(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let server = Server::start(database).await;

@@ -18,7 +18,7 @@ pub struct Caller {
 
 /// A complete response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -30,12 +30,12 @@ impl Caller {
     }
 
     /// Sends a GraphQL request by POST.
-    pub async fn ask(&self, query: &str, variables: Value) -> Answer {
+    pub async fn graphql(&self, query: &str, variables: Value) -> ApiResponse {
         self.post(json!({"query": query, "variables": variables}).to_string()).await
     }
 
     /// Sends a body to /graphql.
-    pub async fn post(&self, body: impl Into<Body>) -> Answer {
+    pub async fn post(&self, body: impl Into<Body>) -> ApiResponse {
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/graphql-response+json");
@@ -51,14 +51,14 @@ impl Caller {
     }
 
     /// Sends any request with the caller's token.
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub async fn send(&self, request: Request<Body>) -> ApiResponse {
         let (head, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer { status: head.status, headers: head.headers, body }
+        ApiResponse { status: head.status, headers: head.headers, body }
     }
 }
 
-impl Answer {
+impl ApiResponse {
     /// Parses the body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)

@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Caller};
+use super::{ApiResponse, Caller};
 
 /// A type of children of members.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub enum ChildType {
     Clips,
     StampCollections,
     Transactions,
 }
 
-use Kind::{Clips, StampCollections, Transactions};
+use ChildType::{Clips, StampCollections, Transactions};
 
-impl Kind {
+impl ChildType {
     fn plural(self) -> String {
         format!("{self:?}")
     }
@@ -56,7 +56,7 @@ impl Kind {
 
 impl Caller {
     /// Upserts rows; selects ids, results and summary.
-    pub async fn upsert_owned(&self, kind: Kind, base: &str, rows: Value, options: Value) -> Answer {
+    pub async fn upsert_children(&self, kind: ChildType, base: &str, rows: Value, options: Value) -> ApiResponse {
         let mut input = json!({"memberbaseId": base, kind.field(): rows});
         for (key, value) in options.as_object().unwrap() {
             input[key] = value.clone();
@@ -67,18 +67,18 @@ impl Caller {
             {ids} results {{ index id outcome error {{ code message path }} }} \
             summary {{ created updated unchanged stale skipped failed }} }} }}"
         );
-        self.ask(&query, json!({"input": input})).await
+        self.graphql(&query, json!({"input": input})).await
     }
 
     /// Upserts rows, asserts success and returns the payload.
-    pub async fn owned(&self, kind: Kind, base: &str, rows: Value) -> Value {
-        self.owned_with(kind, base, rows, json!({})).await
+    pub async fn upserted_children(&self, kind: ChildType, base: &str, rows: Value) -> Value {
+        self.upserted_children_with(kind, base, rows, json!({})).await
     }
 
     /// Upserts rows with options, asserts success and returns the payload.
-    pub async fn owned_with(&self, kind: Kind, base: &str, rows: Value, options: Value) -> Value {
+    pub async fn upserted_children_with(&self, kind: ChildType, base: &str, rows: Value, options: Value) -> Value {
         let mut payload =
-            self.upsert_owned(kind, base, rows, options).await.data()[format!("bulkUpsert{}", kind.plural())].take();
+            self.upsert_children(kind, base, rows, options).await.data()[format!("bulkUpsert{}", kind.plural())].take();
         payload["ids"] = payload[kind.ids()].take();
         payload
     }

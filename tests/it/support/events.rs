@@ -11,10 +11,10 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Answer, Caller};
+use super::{ApiResponse, Caller};
 
 /// The time limit for an event, generous because the machine that runs the tests may be busy.
-const PATIENCE: Duration = Duration::from_secs(20);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A subscription to all fields of a change.
 pub const CHANGED: &str = "subscription($id: ID!) { memberbaseChanged(memberbaseId: $id) { memberbaseId \
@@ -32,7 +32,7 @@ pub struct Event(pub String, pub String);
 
 impl Caller {
     /// Subscribes; returns the response if it is an error.
-    pub async fn listen(&self, query: &str, variables: Value) -> Result<Events, Answer> {
+    pub async fn subscribe(&self, query: &str, variables: Value) -> Result<Events, ApiResponse> {
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "text/event-stream")
@@ -44,12 +44,12 @@ impl Caller {
         }
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Err(Answer { status: head.status, headers: head.headers, body })
+        Err(ApiResponse { status: head.status, headers: head.headers, body })
     }
 
     /// Subscribes to a memberbase, and waits until the subscription is active.
-    pub async fn listen_to(&self, memberbase: &str) -> Events {
-        let mut events = self.listen(CHANGED, json!({"id": memberbase})).await.unwrap();
+    pub async fn subscribe_to(&self, memberbase: &str) -> Events {
+        let mut events = self.subscribe(CHANGED, json!({"id": memberbase})).await.unwrap();
         assert_eq!(events.first().await, None);
         events
     }
@@ -77,15 +77,15 @@ impl Events {
                 }
             }
         };
-        timeout(PATIENCE, event).await.expect("an event in time")
+        timeout(EVENT_TIMEOUT, event).await.expect("an event in time")
     }
 
     /// Returns the next change.
     pub async fn change(&mut self) -> Value {
         let event = self.next().await.expect("an event");
-        let mut answer = event.answer();
-        assert!(answer.get("errors").is_none(), "{answer}");
-        answer["data"]["memberbaseChanged"].take()
+        let mut response = event.response();
+        assert!(response.get("errors").is_none(), "{response}");
+        response["data"]["memberbaseChanged"].take()
     }
 
     /// Returns the lines up to an empty one.
@@ -96,7 +96,7 @@ impl Events {
                 self.text = rest.to_owned();
                 return Some(block);
             }
-            let bytes = timeout(PATIENCE, self.body.next()).await.expect("an event in time")?.unwrap();
+            let bytes = timeout(EVENT_TIMEOUT, self.body.next()).await.expect("an event in time")?.unwrap();
             self.text.push_str(std::str::from_utf8(&bytes).unwrap());
         }
     }
@@ -111,7 +111,7 @@ fn event(block: &str) -> Option<Event> {
 
 impl Event {
     /// Returns the response in a `next` event.
-    pub fn answer(&self) -> Value {
+    pub fn response(&self) -> Value {
         assert_eq!(self.0, "next", "{}", self.1);
         serde_json::from_str(&self.1).unwrap()
     }

@@ -26,15 +26,15 @@ const INSERTS: [&str; 3] = [
 impl Server {
     /// Inserts this number of rows into each of [`TABLES`] for each member. The n-th key is `{index of the member}-{n}`;
     /// three transactions at a time have the same second.
-    pub async fn give(&self, base: &str, members: &[String], counts: [usize; 3]) {
+    pub async fn insert_children(&self, base: &str, members: &[String], counts: [usize; 3]) {
         let base = MemberbaseId::parse(base).unwrap().uuid();
         for (sql, count) in INSERTS.iter().zip(counts).filter(|(_, count)| *count > 0) {
             let (mut ids, mut owners, mut names, mut times) = (vec![], vec![], vec![], vec![]);
-            for (place, member) in members.iter().enumerate() {
+            for (index, member) in members.iter().enumerate() {
                 for n in 0..count {
                     ids.push(Uuid::now_v7());
                     owners.push(MemberId::parse(member).unwrap().uuid());
-                    names.push(format!("{place}-{n}"));
+                    names.push(format!("{index}-{n}"));
                     times.push(i64::try_from(n / 3).unwrap() * 1_000_000);
                 }
             }

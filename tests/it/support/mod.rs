@@ -9,11 +9,11 @@ mod member_children;
 mod process;
 mod random;
 
-pub use caller::{Answer, Caller};
-pub use child::Kind;
+pub use caller::{ApiResponse, Caller};
+pub use child::ChildType;
 pub use database::Database;
 pub use events::{CHANGED, Events};
-pub use process::{Client, Process, Site, hear};
+pub use process::{Client, Process, Site, read_response};
 pub use random::Random;
 
 use std::{net::SocketAddr, time::Duration};
@@ -123,7 +123,7 @@ impl Server {
 
     /// Returns a row of PostgreSQL's statistics. Closes the server's connections first, because a backend reports its
     /// counts when it ends at the latest.
-    pub async fn counted(&self, sql: &str) -> Vec<i64> {
+    pub async fn postgres_statistics(&self, sql: &str) -> Vec<i64> {
         self.app.db.close().await;
         let mut connection = PgConnection::connect(&self.settings.url).await.unwrap();
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
@@ -132,7 +132,7 @@ impl Server {
             sleep(Duration::from_millis(20)).await;
         }
         let row = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap();
-        (0..row.len()).map(|place| row.get(place)).collect()
+        (0..row.len()).map(|index| row.get(index)).collect()
     }
 
     /// Returns the number of members in all memberbases.
@@ -213,8 +213,8 @@ impl Server {
     /// Creates a memberbase.
     pub async fn memberbase(&self, name: &str) -> String {
         let query = "mutation($name: String!) { createMemberbase(input: {name: $name}) { memberbase { id } } }";
-        let answer = self.admin().await.ask(query, json!({"name": name})).await;
-        answer.data()["createMemberbase"]["memberbase"]["id"].as_str().unwrap().to_owned()
+        let response = self.admin().await.graphql(query, json!({"name": name})).await;
+        response.data()["createMemberbase"]["memberbase"]["id"].as_str().unwrap().to_owned()
     }
 
     /// Creates a memberbase with these members.
@@ -227,24 +227,24 @@ impl Server {
 
 impl Caller {
     /// Upserts members by their refs; selects ids, results and summary.
-    pub async fn upsert(&self, memberbase: &str, refs: &[&str]) -> Answer {
+    pub async fn upsert(&self, memberbase: &str, refs: &[&str]) -> ApiResponse {
         let members: Vec<Value> = refs.iter().map(|reference| json!({"ref": reference})).collect();
         self.upsert_with(json!({"memberbaseId": memberbase, "members": members})).await
     }
 
     /// Upserts members with this input.
-    pub async fn upsert_with(&self, input: Value) -> Answer {
+    pub async fn upsert_with(&self, input: Value) -> ApiResponse {
         let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
             memberIds results { index ref id outcome error { code message path } } \
             summary { created updated unchanged stale skipped failed } } }";
-        self.ask(query, json!({"input": input})).await
+        self.graphql(query, json!({"input": input})).await
     }
 
     /// Deletes members with this input.
-    pub async fn delete_with(&self, input: Value) -> Answer {
+    pub async fn delete_with(&self, input: Value) -> ApiResponse {
         let query = "mutation($input: DeleteMembersInput!) { deleteMembers(input: $input) { \
             deletedMemberIds notFoundMemberIds notFoundRefs deleted { members attributes clips stampCollections transactions } } }";
-        self.ask(query, json!({"input": input})).await
+        self.graphql(query, json!({"input": input})).await
     }
 }
 

@@ -18,14 +18,14 @@ use tokio::{
 };
 
 use super::{
-    Answer, Database,
+    ApiResponse, Database,
     database::{Storage, cluster},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_memberbase");
 
 /// The time limit for a start, generous because the machine that runs the tests may be busy.
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A database, and the options of the servers that are started on it.
 pub struct Site {
@@ -93,11 +93,11 @@ impl Site {
     }
 
     pub async fn start(&self) -> Process {
-        self.start_beside("log").await
+        self.start_with_log("log").await
     }
 
     /// Starts a server with a log file of this name, so that several can run.
-    pub async fn start_beside(&self, log: &str) -> Process {
+    pub async fn start_with_log(&self, log: &str) -> Process {
         let log = self.folder.path().join(log);
         let file = File::create(&log).unwrap();
         let mut command = match self.file_limit {
@@ -120,7 +120,7 @@ impl Site {
         let start = Instant::now();
         while process.address.is_empty() {
             let log = process.log();
-            assert!(process.child.try_wait().unwrap().is_none() && start.elapsed() < START, "no server: {log}");
+            assert!(process.child.try_wait().unwrap().is_none() && start.elapsed() < START_TIMEOUT, "no server: {log}");
             let url = log.lines().find_map(|line| line.strip_prefix("listening on http://")).unwrap_or_default();
             // The line may be incomplete.
             if log.contains(&format!("{url}\n")) {
@@ -133,11 +133,14 @@ impl Site {
     }
 
     /// Waits until a killed server has no sessions in the database any more.
-    pub async fn settle(&self) {
+    pub async fn wait_for_sessions_to_end(&self) {
         if self.settings.url.starts_with("postgres") {
             let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", self.name());
             for _ in 0..1_000 {
-                if sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.clone())).fetch_one(&mut root().await).await.unwrap()
+                if sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.clone()))
+                    .fetch_one(&mut cluster_connection().await)
+                    .await
+                    .unwrap()
                     == 0
                 {
                     return;
@@ -149,15 +152,15 @@ impl Site {
     }
 
     /// Terminates every connection to the database (PostgreSQL).
-    pub async fn cut(&self) {
+    pub async fn terminate_connections(&self) {
         let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name());
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut root().await).await.unwrap();
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut cluster_connection().await).await.unwrap();
     }
 
     /// Makes the database read-only or writable for new connections (PostgreSQL).
-    pub async fn read_only(&self, whether: bool) {
-        let sql = format!("ALTER DATABASE {} SET default_transaction_read_only = {whether}", self.name());
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut root().await).await.unwrap();
+    pub async fn read_only(&self, enabled: bool) {
+        let sql = format!("ALTER DATABASE {} SET default_transaction_read_only = {enabled}", self.name());
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut cluster_connection().await).await.unwrap();
     }
 
     fn name(&self) -> &str {
@@ -165,7 +168,7 @@ impl Site {
     }
 }
 
-async fn root() -> PgConnection {
+async fn cluster_connection() -> PgConnection {
     PgConnection::connect(&cluster()).await.unwrap()
 }
 
@@ -180,7 +183,7 @@ impl Process {
     }
 
     /// Returns whether the process is running.
-    pub fn runs(&mut self) -> bool {
+    pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
@@ -243,32 +246,32 @@ impl Client {
     }
 
     /// Sends JSON by POST.
-    pub async fn post(&self, path: &str, body: &str) -> Result<Answer, String> {
+    pub async fn post(&self, path: &str, body: &str) -> Result<ApiResponse, String> {
         self.send(self.request(path, body).as_bytes()).await
     }
 
-    pub async fn ready(&self) -> Answer {
+    pub async fn ready(&self) -> ApiResponse {
         let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
         self.send(request.as_bytes()).await.unwrap()
     }
 
     /// Sends a GraphQL request by POST.
-    pub async fn ask(&self, query: &str, variables: Value) -> Result<Answer, String> {
+    pub async fn graphql(&self, query: &str, variables: Value) -> Result<ApiResponse, String> {
         self.post("/graphql", &json!({"query": query, "variables": variables}).to_string()).await
     }
 
     /// Sends a GraphQL request, asserts success and returns the data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
-        self.ask(query, variables).await.unwrap().data()
+        self.graphql(query, variables).await.unwrap().data()
     }
 
     /// Sends these bytes over a new connection and reads the response. An incomplete response is an error.
-    pub async fn send(&self, bytes: &[u8]) -> Result<Answer, String> {
+    pub async fn send(&self, bytes: &[u8]) -> Result<ApiResponse, String> {
         self.send_all(bytes, false).await
     }
 
     /// Sends these bytes, and shuts down the sending side of the connection if `closes`.
-    pub async fn send_all(&self, bytes: &[u8], closes: bool) -> Result<Answer, String> {
+    pub async fn send_all(&self, bytes: &[u8], closes: bool) -> Result<ApiResponse, String> {
         let mut stream = self.connect().await?;
         let (mut reader, mut writer) = stream.split();
         let write = async {
@@ -276,8 +279,8 @@ impl Client {
             if closes { writer.shutdown().await } else { Ok(()) }
         };
         // The server may respond and close before it has read everything; the response counts.
-        let (_, answer) = tokio::join!(write, hear(&mut reader));
-        answer
+        let (_, response) = tokio::join!(write, read_response(&mut reader));
+        response
     }
 
     /// Sends these bytes, and returns the connection to read the response from.
@@ -298,23 +301,23 @@ impl Client {
 }
 
 /// Reads a response up to the end of the connection.
-pub async fn hear(stream: &mut (impl AsyncRead + Unpin)) -> Result<Answer, String> {
-    let mut heard = Vec::new();
-    stream.read_to_end(&mut heard).await.map_err(|error| format!("the connection broke: {error}"))?;
-    parse(&heard).ok_or_else(|| format!("half an answer: {}", String::from_utf8_lossy(&heard)))
+pub async fn read_response(stream: &mut (impl AsyncRead + Unpin)) -> Result<ApiResponse, String> {
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.map_err(|error| format!("the connection broke: {error}"))?;
+    parse(&received).ok_or_else(|| format!("half an answer: {}", String::from_utf8_lossy(&received)))
 }
 
 /// Parses a complete response with a Content-Length.
-fn parse(heard: &[u8]) -> Option<Answer> {
-    let end = heard.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let mut lines = std::str::from_utf8(&heard[..end]).ok()?.split("\r\n");
+fn parse(received: &[u8]) -> Option<ApiResponse> {
+    let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let mut lines = std::str::from_utf8(&received[..end]).ok()?.split("\r\n");
     let status = StatusCode::from_bytes(lines.next()?.split(' ').nth(1)?.as_bytes()).ok()?;
     let mut headers = HeaderMap::new();
     for line in lines {
         let (name, value) = line.split_once(": ")?;
         headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
     }
-    let body = heard[end + 4..].to_vec();
+    let body = received[end + 4..].to_vec();
     let length = headers.get("content-length").map_or(Some(0), |length| length.to_str().ok()?.parse().ok())?;
-    (body.len() == length).then_some(Answer { status, headers, body })
+    (body.len() == length).then_some(ApiResponse { status, headers, body })
 }

@@ -13,8 +13,8 @@ impl Random {
     /// Returns `count` of these refs in random order.
     pub fn pick<'a>(&mut self, refs: &'a [String], count: usize) -> Vec<&'a str> {
         let mut refs: Vec<_> = refs.iter().map(String::as_str).collect();
-        for place in (1..refs.len()).rev() {
-            refs.swap(place, self.below(place + 1));
+        for index in (1..refs.len()).rev() {
+            refs.swap(index, self.below(index + 1));
         }
         refs.truncate(count);
         refs

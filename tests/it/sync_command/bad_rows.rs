@@ -8,18 +8,16 @@ use crate::support::Database;
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_row_ends_the_run_unless_it_is_to_be_left_out(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn bad_row_ends_the_run_unless_it_is_skipped(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::with(database, &["ann", "ben", "gone"]).await;
     let text = "ref,plan,age\nann,gold,41\nben,gold,old\n,gold,1\nshort\nnew,gold,young\ndora,gold,2\n";
     let (file, rejects) = (bench.file("members.csv", text), bench.path("rejects.csv"));
     let options = ["--json", "--rejects", rejects.to_str().unwrap(), "--on-error"];
-    bench.sync(&file, &[&options[..], &["reject"]].concat()).told(1, "line ");
-    let ran = bench.sync(&file, &[&options[..], &["skip"]].concat());
-    assert_eq!(ran.counts(3), [1, 1, 0, 4, 0]);
-    assert_eq!(ran.summary(3)["rows"], 6);
-    assert!(ran.stderr.contains("line 3: attributes.age: attribute \"age\" is of type NUMBER"), "{}", ran.stderr);
+    bench.sync(&file, &[&options[..], &["reject"]].concat()).assert_stderr(1, "line ");
+    let output = bench.sync(&file, &[&options[..], &["skip"]].concat());
+    assert_eq!(output.counts(3), [1, 1, 0, 4, 0]);
+    assert_eq!(output.summary(3)["rows"], 6);
+    assert!(output.stderr.contains("line 3: attributes.age: attribute \"age\" is of type NUMBER"), "{}", output.stderr);
     let mut rows: Vec<_> = std::fs::read_to_string(&rejects).unwrap().lines().map(str::to_owned).collect();
     rows.sort();
     assert_eq!(rows.len(), 5, "{rows:?}");
@@ -35,14 +33,14 @@ async fn a_bad_row_ends_the_run_unless_it_is_to_be_left_out(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slip_in_a_row_deletes_no_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn invalid_row_never_deletes_its_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::with(database, &["ann", "ben", "cid", "dora", "gone"]).await;
     let options = ["--delete-missing", "--max-deleted-percent", "100", "--on-error", "skip", "--json"];
     let text = "{\"ref\":\"ann\",\"attributes\":{\"age\":\"old\"}}\n{\"ref\":\"ben\",\"plan\":\"gold\"}\n\
         {\"ref\":\"cid\",\"attributes\":[]}\n{\"ref\":\"dora\",\"sourceUpdatedAt\":7}\n\
         {\"ref\":\"new\",\"attributes\":{\"age\":\"old\"}}\n{\"ref\":\"newer\",\"attributes\":7}\n";
-    let ran = bench.sync(&bench.file("members.ndjson", text), &options);
-    assert_eq!(ran.counts(3), [0, 0, 0, 6, 1]);
+    let output = bench.sync(&bench.file("members.ndjson", text), &options);
+    assert_eq!(output.counts(3), [0, 0, 0, 6, 1]);
     assert_eq!(bench.refs().await, ["ann", "ben", "cid", "dora"]);
     let text = "ref,age\nann,x\nben,\ncid,7\ndora,1\n";
     assert_eq!(bench.sync(&bench.file("members.csv", text), &options).counts(3), [0, 2, 1, 1, 0]);
@@ -51,7 +49,7 @@ async fn a_slip_in_a_row_deletes_no_member(#[values(Database::Sqlite, Database::
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_a_row_is_about_nobody_can_tell_whom_nobody_is_deleted(
+async fn row_without_an_identifiable_member_prevents_deletions(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(
         "{\"ref\":\"ann\"}\nben\n",
@@ -67,8 +65,8 @@ async fn where_a_row_is_about_nobody_can_tell_whom_nobody_is_deleted(
     let options = ["--delete-missing", "--max-deleted-percent", "100", "--json", "--on-error"];
     let file = bench.file("members.ndjson", text);
     for on_error in ["skip", "reject"] {
-        let ran = bench.sync(&file, &[&options[..], &[on_error]].concat());
-        assert_eq!((ran.counts(1)[4], &ran.summary(1)["complete"]), (0, &json!(false)), "{ran:?}");
+        let output = bench.sync(&file, &[&options[..], &[on_error]].concat());
+        assert_eq!((output.counts(1)[4], &output.summary(1)["complete"]), (0, &json!(false)), "{output:?}");
     }
     assert_eq!(bench.refs().await, ["ann", "ben"]);
     assert_eq!(bench.syncs().await, ["ABANDONED"; 2]);
@@ -80,7 +78,7 @@ const MIRROR: [&str; 4] = ["--delete-missing", "--max-deleted-percent", "100", "
 /// A lenient CSV reader would merge or split these records.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_is_not_csv_deletes_nobody(
+async fn malformed_csv_record_prevents_deletions(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(
         ("ref,plan\nlena,\"family\nmara,\"single\"\nnoor,\"student\"\n", 3, "text follows a closing quote", 1),
@@ -93,34 +91,34 @@ async fn a_record_that_is_not_csv_deletes_nobody(
     let bench = Bench::with(database, &["lena", "mara", "noor"]).await;
     let file = bench.file("members.csv", text);
     let before = bench.members().await;
-    let told = format!("line {line}: not CSV: {why}");
+    let message = format!("line {line}: not CSV: {why}");
     let run = |more: &[&str]| bench.sync(&file, &[&MIRROR[..], more].concat());
     for (options, sent) in
         [(&["--on-error", "reject"][..], 0), (&["--dry-run"], good), (&["--dry-run", "--on-error", "skip"], good)]
     {
-        let ran = run(options);
-        ran.told(1, &told);
-        let [created, updated, unchanged, rejected, deleted] = ran.counts(1);
-        assert_eq!((created + updated + unchanged, rejected, deleted), (sent, 1, 0), "{options:?}: {ran:?}");
+        let output = run(options);
+        output.assert_stderr(1, &message);
+        let [created, updated, unchanged, rejected, deleted] = output.counts(1);
+        assert_eq!((created + updated + unchanged, rejected, deleted), (sent, 1, 0), "{options:?}: {output:?}");
         assert_eq!(bench.members().await, before, "{options:?}");
     }
     let rejects = bench.path("rejects.csv");
-    let ran = run(&["--on-error", "skip", "--rejects", rejects.to_str().unwrap()]);
-    ran.told(1, &told);
-    ran.told(1, "1 row can't be attributed to a member, so nobody is deleted");
-    assert_eq!((ran.counts(1)[3], ran.counts(1)[4]), (1, 0), "{ran:?}");
+    let output = run(&["--on-error", "skip", "--rejects", rejects.to_str().unwrap()]);
+    output.assert_stderr(1, &message);
+    output.assert_stderr(1, "1 row can't be attributed to a member, so nobody is deleted");
+    assert_eq!((output.counts(1)[3], output.counts(1)[4]), (1, 0), "{output:?}");
     assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
     let listed = std::fs::read_to_string(&rejects).unwrap();
     assert!(listed.contains(&format!("\n{line},,,INVALID_VALUE,\"not CSV: {why}")), "{listed}");
     // Without a deletion the valid rows are stored.
-    let ran = bench.sync(&file, &["--json", "--on-error", "skip"]);
-    assert_eq!((ran.counts(3)[2], ran.counts(3)[3]), (good, 1), "{ran:?}");
+    let output = bench.sync(&file, &["--json", "--on-error", "skip"]);
+    assert_eq!((output.counts(3)[2], output.counts(3)[3]), (good, 1), "{output:?}");
     assert_eq!(bench.syncs().await, ["ABANDONED"; 4]);
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_without_a_usable_ref_deletes_nobody(
+async fn row_without_a_usable_ref_prevents_deletions(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values("", "mar\0a", "\u{e9}")] reference: &str,
     #[values("csv", "ndjson", "txt")] format: &str,
@@ -136,27 +134,30 @@ async fn a_row_without_a_usable_ref_deletes_nobody(
     };
     let file = bench.file(&format!("members.{format}"), text);
     for more in [&["--on-error", "skip"][..], &["--on-error", "skip", "--dry-run"], &["--dry-run"]] {
-        let ran = bench.sync(&file, &[&MIRROR[..], more].concat());
-        ran.told(1, "ref");
-        ran.told(1, "1 row can't be attributed to a member, so nobody is deleted: correct such rows (--rejects FILE");
+        let output = bench.sync(&file, &[&MIRROR[..], more].concat());
+        output.assert_stderr(1, "ref");
+        output.assert_stderr(
+            1,
+            "1 row can't be attributed to a member, so nobody is deleted: correct such rows (--rejects FILE",
+        );
         assert_eq!(
-            (ran.counts(1)[3], ran.counts(1)[4], &ran.summary(1)["rows"]),
+            (output.counts(1)[3], output.counts(1)[4], &output.summary(1)["rows"]),
             (1, 0, &json!(2)),
-            "{more:?}: {ran:?}"
+            "{more:?}: {output:?}"
         );
     }
-    bench.sync(&file, &MIRROR).told(1, "line ");
+    bench.sync(&file, &MIRROR).assert_stderr(1, "line ");
     assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
     assert_eq!(bench.sync(&file, &["--on-error", "skip", "--json"]).counts(3)[3], 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_of_another_kind_is_rejected_before_anything_is_sent() {
+async fn file_of_another_format_is_rejected_before_any_upsert() {
     let bench = Bench::with(Database::Sqlite, &["ann"]).await;
     let workbook: &[u8] = b"PK\x03\x04\x14\0\x06\0\x08\0\nxl/workbook.xml\n";
     let utf16: Vec<u8> = "\u{feff}ref\tplan\r\nann\tgold\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let zip = "the file is a workbook (.xlsx, .ods) or another zip file: save it as CSV";
-    for (name, content, told) in [
+    for (name, content, message) in [
         ("members.txt", workbook.to_vec(), zip),
         ("members.csv", workbook.to_vec(), zip),
         ("members.ndjson", workbook.to_vec(), zip),
@@ -167,9 +168,11 @@ async fn a_file_of_another_kind_is_rejected_before_anything_is_sent() {
         ("unicode.csv", utf16[2..].to_vec(), "the file is UTF-16 text: save it as UTF-8"),
         ("packed.csv", gzip("ref\n"), "the file is packed with gzip: unpack it, or end its name in .gz"),
     ] {
-        bench.sync(&bench.file(name, content), &[&MIRROR[..], &["--on-error", "skip"]].concat()).told(1, told);
+        bench
+            .sync(&bench.file(name, content), &[&MIRROR[..], &["--on-error", "skip"]].concat())
+            .assert_stderr(1, message);
     }
-    for (text, told) in [
+    for (text, message) in [
         (
             "ref\tplan\nann\tgold\n",
             "the file seems to be a table with tabs, not a ref per line: save it as CSV with commas, or --format lines",
@@ -179,7 +182,7 @@ async fn a_file_of_another_kind_is_rejected_before_anything_is_sent() {
         ("{\"ref\":\"ann\"}\n", "JSON objects, not a ref per line: give --format ndjson, or"),
     ] {
         for name in ["members.txt", "members"] {
-            bench.sync(&bench.file(name, text), &MIRROR).told(2, told);
+            bench.sync(&bench.file(name, text), &MIRROR).assert_stderr(2, message);
         }
     }
     assert_eq!((bench.refs().await, bench.syncs().await.len()), (vec!["ann".to_owned()], 0));

@@ -9,7 +9,7 @@ use super::{ATTRIBUTES, Bench};
 use crate::support::Database;
 
 /// Members with values that careless readers and writers of files would change.
-fn nasty() -> Vec<Value> {
+fn tricky_members() -> Vec<Value> {
     let text = |text: &str| json!({"plan": text});
     let attributes = [
         Value::Null,
@@ -64,13 +64,11 @@ fn nasty() -> Vec<Value> {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_export_writes_changes_nothing_when_it_is_read(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn syncing_an_export_changes_nothing(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let schema = [&ATTRIBUTES[..], &[("ref", "STRING"), ("attributes.x", "STRING")]].concat();
     bench.declare(&bench.base, &schema).await;
-    let rows = nasty();
+    let rows = tricky_members();
     let input = json!({"memberbaseId": bench.base, "members": rows});
     bench.server.writer().await.upsert_with(input).await.data();
     let before = bench.members().await;
@@ -78,30 +76,30 @@ async fn what_export_writes_changes_nothing_when_it_is_read(
         let file = bench.path(name);
         let arguments = ["--memberbase", &bench.base, "--output", file.to_str().unwrap(), "--page-size", "3"];
         assert_eq!(bench.local("export", &arguments).code, Some(0));
-        let ran = bench.sync(&file, &["--json", "--batch-size", "4", "--delete-missing"]);
-        assert_eq!(ran.counts(0), [0, 0, rows.len() as u64, 0, 0], "{name}: {ran:?}");
+        let output = bench.sync(&file, &["--json", "--batch-size", "4", "--delete-missing"]);
+        assert_eq!(output.counts(0), [0, 0, rows.len() as u64, 0, 0], "{name}: {output:?}");
         assert_eq!(bench.members().await, before);
         // Into an empty memberbase it creates the same members.
         let copy = bench.server.memberbase(name).await;
         bench.declare(&copy, &schema).await;
-        let ran = bench.local("sync", &[file.to_str().unwrap(), "--memberbase", &copy, "--json"]);
-        assert_eq!(ran.counts(0), [rows.len() as u64, 0, 0, 0, 0], "{name}");
+        let output = bench.local("sync", &[file.to_str().unwrap(), "--memberbase", &copy, "--json"]);
+        assert_eq!(output.counts(0), [rows.len() as u64, 0, 0, 0, 0], "{name}");
         assert_eq!(bench.members_of(&copy).await, before);
     }
-    let left: Vec<_> = fs::read_dir(bench.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{left:?}");
+    let files: Vec<_> = fs::read_dir(bench.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(files.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{files:?}");
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn export_writes_those_that_are_asked_for(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn export_writes_only_filtered_members(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let file = bench.file("m.csv", "ref,plan\na1,gold\na2,basic\nb1,gold\n");
     assert_eq!(bench.sync(&file, &[]).code, Some(0));
     let export = |options: &[&str]| {
-        let ran = bench.local("export", &[&["--memberbase", "Readers"], options].concat());
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        ran.stdout
+        let output = bench.local("export", &[&["--memberbase", "Readers"], options].concat());
+        assert_eq!(output.code, Some(0), "{output:?}");
+        output.stdout
     };
     assert_eq!(
         export(&["--ref-prefix", "a", "--format", "csv"]),
@@ -112,15 +110,17 @@ async fn export_writes_those_that_are_asked_for(#[values(Database::Sqlite, Datab
     assert_eq!(line, json!({"ref": "b1", "attributes": {"plan": "gold"}}));
     assert_eq!(export(&["--ref-prefix", "c", "--format", "csv"]).lines().count(), 1);
     assert_eq!(export(&["--ref-prefix", "c"]), "");
-    bench.local("export", &["--memberbase", "Readers", "--filter", "[]"]).told(2, "--filter has to be an object");
-    bench.local("export", &["--memberbase", "Readers", "--format", "lines"]).told(2, "csv or as ndjson");
+    bench
+        .local("export", &["--memberbase", "Readers", "--filter", "[]"])
+        .assert_stderr(2, "--filter has to be an object");
+    bench.local("export", &["--memberbase", "Readers", "--format", "lines"]).assert_stderr(2, "csv or as ndjson");
     bench
         .local("export", &["--memberbase", "Readers", "--filter", "{\"x\": 1}"])
-        .told(1, "MemberFilter has no such field");
-    bench.local("export", &["--memberbase", "nobody"]).told(1, "there is no memberbase");
+        .assert_stderr(1, "MemberFilter has no such field");
+    bench.local("export", &["--memberbase", "nobody"]).assert_stderr(1, "there is no memberbase");
     let unwritten = bench.path("kept.csv");
     fs::write(&unwritten, "as it was").unwrap();
     let arguments = ["--memberbase", "Readers", "--output", unwritten.to_str().unwrap(), "--filter", "{\"x\": 1}"];
-    bench.local("export", &arguments).told(1, "MemberFilter has no such field");
+    bench.local("export", &arguments).assert_stderr(1, "MemberFilter has no such field");
     assert_eq!(fs::read_to_string(&unwritten).unwrap(), "as it was");
 }

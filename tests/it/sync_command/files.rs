@@ -20,7 +20,9 @@ const CSV_OPTIONS: [&str; 6] = ["--map", "ref=customer", "--map", "plan=tier", "
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_format_and_packing_says_the_same(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn every_format_and_compression_gives_the_same_result(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let bench = Bench::new(database).await;
     let csv = bench.file("members.csv", CSV);
     assert_eq!(bench.sync(&csv, &CSV_OPTIONS).counts(0), [3, 0, 0, 0, 0]);
@@ -49,12 +51,12 @@ async fn every_format_and_packing_says_the_same(#[values(Database::Sqlite, Datab
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_file_says_later_of_a_member_holds(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn later_row_of_a_member_wins(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let rows: String = (0..400).map(|row| format!("ref-{},{row}\n", row * row % 7)).collect();
     let file = bench.file("members.csv", format!("ref,age\n{rows}"));
-    let ran = bench.sync(&file, &["--batch-size", "3", "--concurrency", "8", "--json"]);
-    assert_eq!(ran.summary(0)["rows"], 400);
+    let output = bench.sync(&file, &["--batch-size", "3", "--concurrency", "8", "--json"]);
+    assert_eq!(output.summary(0)["rows"], 400);
     let last = |reference: &str| (0..400).rev().find(|row| format!("ref-{}", row * row % 7) == reference).unwrap();
     for (reference, attributes) in bench.members().await {
         assert_eq!(attributes, json!({"age": last(&reference)}), "{reference}");
@@ -63,7 +65,7 @@ async fn what_a_file_says_later_of_a_member_holds(#[values(Database::Sqlite, Dat
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_older_row_of_the_source_is_stale(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn older_source_row_is_stale(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let file = |time: &str, plan: &str| bench.file("m.csv", format!("ref,plan,changed\nann,{plan},{time}\n"));
     let options = ["--map", "sourceUpdatedAt=changed", "--json"];
@@ -74,45 +76,45 @@ async fn an_older_row_of_the_source_is_stale(#[values(Database::Sqlite, Database
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_can_t_be_meant_is_refused_before_anything_is_sent() {
+async fn invalid_options_and_columns_are_rejected_before_any_upsert() {
     let bench = Bench::with(Database::Sqlite, &["ann"]).await;
     let csv = bench.file("m.csv", "ref,colour\nben,red\n");
-    bench.sync(&csv, &[]).told(2, "\"colour\" is no attribute");
-    bench.sync(&csv, &["--map", "plan=color"]).told(2, "the header has no column \"color\"");
-    bench.sync(&csv, &["--map", "plna=colour"]).told(2, "\"plna\" is no attribute");
-    bench.sync(&bench.file("id.csv", "id\nben\n"), &["--ignore-unknown-columns"]).told(2, "--map ref=COLUMN");
-    bench.sync(&bench.file("m.tsv", "ref\nben\n"), &[]).told(2, "--format");
-    bench.sync(&bench.file("m.txt", "ben\n"), &["--map", "ref=a"]).told(2, "--map is for the columns of CSV");
-    bench.sync(&csv, &["--abandon-open"]).told(2, "--delete-missing");
-    bench.sync(&csv, &["--delete-missing", "--max-deleted-percent", "101"]).told(2, "0 to 100");
-    run(&["sync", "-"], &[]).told(2, "--memberbase");
-    run(&["sync", "-", "--memberbase", "x"], &[]).told(2, "--format");
-    bench.sync(&bench.path("nowhere.csv"), &[]).told(1, "nowhere.csv: can't read the file");
+    bench.sync(&csv, &[]).assert_stderr(2, "\"colour\" is no attribute");
+    bench.sync(&csv, &["--map", "plan=color"]).assert_stderr(2, "the header has no column \"color\"");
+    bench.sync(&csv, &["--map", "plna=colour"]).assert_stderr(2, "\"plna\" is no attribute");
+    bench.sync(&bench.file("id.csv", "id\nben\n"), &["--ignore-unknown-columns"]).assert_stderr(2, "--map ref=COLUMN");
+    bench.sync(&bench.file("m.tsv", "ref\nben\n"), &[]).assert_stderr(2, "--format");
+    bench.sync(&bench.file("m.txt", "ben\n"), &["--map", "ref=a"]).assert_stderr(2, "--map is for the columns of CSV");
+    bench.sync(&csv, &["--abandon-open"]).assert_stderr(2, "--delete-missing");
+    bench.sync(&csv, &["--delete-missing", "--max-deleted-percent", "101"]).assert_stderr(2, "0 to 100");
+    run(&["sync", "-"], &[]).assert_stderr(2, "--memberbase");
+    run(&["sync", "-", "--memberbase", "x"], &[]).assert_stderr(2, "--format");
+    bench.sync(&bench.path("nowhere.csv"), &[]).assert_stderr(1, "nowhere.csv: can't read the file");
     assert_eq!(bench.refs().await, ["ann"]);
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_memberbase_is_found_by_its_name(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn memberbase_is_found_by_name(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::new(database).await;
     let file = bench.file("members.txt", "ann\nben\n");
     let named = |name, more: &[&str]| {
         bench.local("sync", &[&[file.to_str().unwrap(), "--memberbase", name, "--json"], more].concat())
     };
     assert_eq!(named("Readers", &[]).summary(0)["memberbaseId"], bench.base.as_str());
-    named("readers", &[]).told(1, "there is no memberbase \"readers\"");
-    named("mb_01h455vb4pex5vsknk084sn02q", &["--create"]).told(1, "");
-    named("Writers", &["--create", "--dry-run"]).told(1, "a dry run makes none");
+    named("readers", &[]).assert_stderr(1, "there is no memberbase \"readers\"");
+    named("mb_01h455vb4pex5vsknk084sn02q", &["--create"]).assert_stderr(1, "");
+    named("Writers", &["--create", "--dry-run"]).assert_stderr(1, "a dry run makes none");
     let made = named("Writers", &["--create"]);
     assert_eq!(made.counts(0), [2, 0, 0, 0, 0]);
     let again = named("Writers", &["--create"]);
     assert_eq!(again.counts(0), [0, 0, 2, 0, 0]);
     assert_eq!(made.summary(0)["memberbaseId"], again.summary(0)["memberbaseId"]);
     let columns = bench.file("members.csv", "ref,plan\nann,gold\n");
-    bench.local("sync", &[columns.to_str().unwrap(), "--memberbase", "Third", "--create"]).told(2, "\"plan\"");
-    named("Third", &[]).told(1, "there is no memberbase \"Third\"");
+    bench.local("sync", &[columns.to_str().unwrap(), "--memberbase", "Third", "--create"]).assert_stderr(2, "\"plan\"");
+    named("Third", &[]).assert_stderr(1, "there is no memberbase \"Third\"");
     bench.server.memberbase("Writers").await;
-    named("Writers", &["--create"]).told(1, "several memberbases are called \"Writers\"");
+    named("Writers", &["--create"]).assert_stderr(1, "several memberbases are called \"Writers\"");
 }
 
 /// Returns the peak memory of a run, in KiB.

@@ -9,7 +9,7 @@ const MIRROR: [&str; 7] =
     ["--format", "lines", "--delete-missing", "--max-deleted-percent", "100", "--batch-size", "1"];
 
 /// Starts a run that has stored one member and waits for more input.
-async fn under_way(bench: &Bench, more: &[&str]) -> std::process::Child {
+async fn start_run(bench: &Bench, more: &[&str]) -> std::process::Child {
     let members = bench.server.members().await;
     let mut child = bench.begin(&[&MIRROR[..], more].concat());
     feed(&mut child, &format!("new-{members}\n"));
@@ -19,51 +19,52 @@ async fn under_way(bench: &Bench, more: &[&str]) -> std::process::Child {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_signal_abandons_the_sync(
+async fn signal_abandons_the_sync(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values("INT", "TERM")] name: &str,
 ) {
     let bench = Bench::of(database, 20).await;
-    let child = under_way(&bench, &["--json"]).await;
+    let child = start_run(&bench, &["--json"]).await;
     signal(&child, name);
     // Stdin is still open: the command does not wait for its end.
-    let ran = ended(child);
-    ran.told(1, "interrupted: the sync is abandoned and nobody was deleted");
-    assert_eq!((ran.counts(1), ran.summary(1)["complete"].as_bool()), ([1, 0, 0, 0, 0], Some(false)));
+    let output = ended(child);
+    output.assert_stderr(1, "interrupted: the sync is abandoned and nobody was deleted");
+    assert_eq!((output.counts(1), output.summary(1)["complete"].as_bool()), ([1, 0, 0, 0, 0], Some(false)));
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["ABANDONED".to_owned()]));
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_client_left_open_gives_way_when_it_is_told_to(
+async fn abandon_open_ends_the_sync_of_a_killed_client(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let bench = Bench::of(database, 20).await;
-    let child = under_way(&bench, &[]).await;
+    let child = start_run(&bench, &[]).await;
     signal(&child, "KILL");
     assert_eq!(ended(child).code, None);
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["OPEN".to_owned()]));
     let text: String = (1..20).map(|number| format!("member-{number:04}\n")).collect();
     let file = bench.file("members.txt", text);
-    bench.sync(&file, &MIRROR[2..]).told(1, "--abandon-open takes its place");
+    bench.sync(&file, &MIRROR[2..]).assert_stderr(1, "--abandon-open takes its place");
     assert_eq!(bench.server.members().await, 21);
-    let ran = bench.sync(&file, &[&MIRROR[2..], &["--abandon-open", "--json"]].concat());
-    assert_eq!(ran.counts(0), [0, 0, 19, 0, 2]);
+    let output = bench.sync(&file, &[&MIRROR[2..], &["--abandon-open", "--json"]].concat());
+    assert_eq!(output.counts(0), [0, 0, 19, 0, 2]);
     assert_eq!(bench.syncs().await, ["COMMITTED", "ABANDONED"]);
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sync_that_is_abandoned_by_another_ends_the_run(
+async fn sync_abandoned_by_another_client_ends_the_run(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let bench = Bench::of(database, 20).await;
-    let mut child = under_way(&bench, &[]).await;
+    let mut child = start_run(&bench, &[]).await;
     let other = bench.file("members.txt", "member-0001\n");
-    let ran = bench.sync(&other, &["--delete-missing", "--abandon-open", "--dry-run", "--max-deleted-percent", "100"]);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let output =
+        bench.sync(&other, &["--delete-missing", "--abandon-open", "--dry-run", "--max-deleted-percent", "100"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
     feed(&mut child, "late\n");
-    let ran = ended(child);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let output = ended(child);
+    assert_eq!(output.code, Some(1), "{output:?}");
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["ABANDONED".to_owned(); 2]));
 }

@@ -10,7 +10,7 @@ use std::{
 use memberbase::domain::access::Access;
 use rstest::rstest;
 
-use super::{Bench, Ran, command, ended, feed, run, signal, spawn};
+use super::{Bench, CommandOutput, command, ended, feed, run, signal, spawn};
 use crate::support::Database;
 
 /// A server process on the database of a bench.
@@ -54,13 +54,13 @@ async fn secret(bench: &Bench, access: Access) -> String {
     bench.server.token(access, None, None).await.1
 }
 
-fn untold(ran: &Ran, secret: &str) {
-    assert!(!format!("{ran:?}").contains(secret), "{ran:?}");
+fn assert_no_secret(output: &CommandOutput, secret: &str) {
+    assert!(!format!("{output:?}").contains(secret), "{output:?}");
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_is_synced_and_exported_as_a_database_is(
+async fn sync_and_export_work_the_same_through_a_server(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let bench = Bench::of(database, 20).await;
@@ -69,40 +69,42 @@ async fn a_server_is_synced_and_exported_as_a_database_is(
     let file = bench.file("members.csv", format!("ref,plan\nnew,gold\n{rows}"));
     let file = file.to_str().unwrap();
     let sync = ["sync", file, "--memberbase", "Readers", "--url", &process.url, "--delete-missing", "--json"];
-    let ran = run(&sync, &[("MEMBERBASE_TOKEN", &token), ("MEMBERBASE_LOG", "trace")]);
-    assert_eq!(ran.counts(0), [1, 19, 0, 0, 1]);
-    untold(&ran, &token);
-    let kept = bench.file("token", format!("{token}\n"));
-    let variables = [("MEMBERBASE_TOKEN_FILE", kept.to_str().unwrap()), ("MEMBERBASE_TOKEN", "wrong")];
+    let output = run(&sync, &[("MEMBERBASE_TOKEN", &token), ("MEMBERBASE_LOG", "trace")]);
+    assert_eq!(output.counts(0), [1, 19, 0, 0, 1]);
+    assert_no_secret(&output, &token);
+    let token_file = bench.file("token", format!("{token}\n"));
+    let variables = [("MEMBERBASE_TOKEN_FILE", token_file.to_str().unwrap()), ("MEMBERBASE_TOKEN", "wrong")];
     assert_eq!(run(&sync, &variables).counts(0), [0, 0, 20, 0, 0]);
     let export = ["export", "--memberbase", "Readers", "--url", &process.url, "--format", "csv", "--page-size", "7"];
-    let ran = run(&export, &variables);
-    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 21), "{ran:?}");
+    let output = run(&export, &variables);
+    assert_eq!((output.code, output.stdout.lines().count()), (Some(0), 21), "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_may_not_is_refused_and_the_token_is_not_told() {
+async fn missing_permission_is_reported_without_the_token() {
     let bench = Bench::of(Database::Sqlite, 3).await;
     let (process, reader) = (Process::start(&bench), secret(&bench, Access::Read).await);
     let file = bench.file("members.txt", "new\n");
     let sync = ["sync", file.to_str().unwrap(), "--memberbase", &bench.base, "--url", &process.url];
-    run(&sync, &[]).told(2, "MEMBERBASE_TOKEN");
+    run(&sync, &[]).assert_stderr(2, "MEMBERBASE_TOKEN");
     let wrong = run(&sync, &[("MEMBERBASE_TOKEN", "mbs_wrong")]);
-    wrong.told(1, "a valid API token is needed");
-    untold(&wrong, "mbs_wrong");
-    let ran = run(&sync, &[("MEMBERBASE_TOKEN", &reader)]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
-    untold(&ran, &reader);
-    let ran = run(&sync, &[("MEMBERBASE_TOKEN", "two\nlines")]);
-    ran.told(2, "no token");
-    run(&[&sync[..5], &["ftp://127.0.0.1"]].concat(), &[("MEMBERBASE_TOKEN", &reader)]).told(2, "--url has to be");
+    wrong.assert_stderr(1, "a valid API token is needed");
+    assert_no_secret(&wrong, "mbs_wrong");
+    let output = run(&sync, &[("MEMBERBASE_TOKEN", &reader)]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_no_secret(&output, &reader);
+    let output = run(&sync, &[("MEMBERBASE_TOKEN", "two\nlines")]);
+    output.assert_stderr(2, "no token");
+    run(&[&sync[..5], &["ftp://127.0.0.1"]].concat(), &[("MEMBERBASE_TOKEN", &reader)])
+        .assert_stderr(2, "--url has to be");
     let elsewhere = format!("{}/nowhere", process.url);
-    run(&[&sync[..5], &[&elsewhere]].concat(), &[("MEMBERBASE_TOKEN", &reader)]).told(1, "there is nothing here");
+    run(&[&sync[..5], &[&elsewhere]].concat(), &[("MEMBERBASE_TOKEN", &reader)])
+        .assert_stderr(1, "there is nothing here");
     assert_eq!(bench.server.members().await, 3);
 }
 
 /// Starts a run that has stored one member and waits for more input.
-async fn under_way(bench: &Bench, process: &Process, token: &str, retry_for: &str) -> Child {
+async fn start_run(bench: &Bench, process: &Process, token: &str, retry_for: &str) -> Child {
     let arguments = ["sync", "-", "--format", "lines", "--memberbase", &bench.base, "--url", &process.url];
     let rules = ["--delete-missing", "--max-deleted-percent", "100", "--batch-size", "1", "--retry-for", retry_for];
     let mut child = spawn(&[&arguments[..], &rules, &["--json"]].concat(), &[("MEMBERBASE_TOKEN", token)]);
@@ -114,19 +116,19 @@ async fn under_way(bench: &Bench, process: &Process, token: &str, retry_for: &st
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_comes_back_is_waited_for(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn run_continues_after_a_server_restart(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::of(database, 20).await;
     let (mut process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
-    let mut child = under_way(&bench, &process, &token, "60s").await;
+    let mut child = start_run(&bench, &process, &token, "60s").await;
     process.kill();
     for number in 1..20 {
         feed(&mut child, &format!("member-{number:04}\n"));
     }
     tokio::time::sleep(Duration::from_millis(700)).await;
     let back = Process::on(&bench, process.address());
-    let ran = ended(child);
-    assert_eq!(ran.counts(0)[4], 1, "{ran:?}");
-    ran.told(0, "trying again in");
+    let output = ended(child);
+    assert_eq!(output.counts(0)[4], 1, "{output:?}");
+    output.assert_stderr(0, "trying again in");
     drop(back);
     let expected: Vec<_> = (1..20).map(|number| format!("member-{number:04}")).chain(["new".to_owned()]).collect();
     assert_eq!(bench.refs().await, expected);
@@ -134,23 +136,23 @@ async fn a_server_that_comes_back_is_waited_for(#[values(Database::Sqlite, Datab
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stays_away_deletes_nobody(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn run_without_its_server_deletes_no_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::of(database, 20).await;
     let (mut process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
-    let mut child = under_way(&bench, &process, &token, "1s").await;
+    let mut child = start_run(&bench, &process, &token, "1s").await;
     process.kill();
     feed(&mut child, "newer\n");
-    let ran = ended(child);
-    ran.told(1, "is lost");
-    ran.told(1, "could not be abandoned");
+    let output = ended(child);
+    output.assert_stderr(1, "is lost");
+    output.assert_stderr(1, "could not be abandoned");
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["OPEN".to_owned()]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_is_killed_leaves_the_server_well() {
+async fn killed_client_leaves_the_server_usable() {
     let bench = Bench::of(Database::Sqlite, 20).await;
     let (process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
-    let child = under_way(&bench, &process, &token, "1s").await;
+    let child = start_run(&bench, &process, &token, "1s").await;
     signal(&child, "KILL");
     assert_eq!(ended(child).code, None);
     let file = bench.path("all.ndjson");

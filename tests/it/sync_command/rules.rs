@@ -8,7 +8,7 @@ use crate::support::Database;
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_that_are_not_in_the_file_go_only_where_that_is_asked_for(
+async fn missing_members_are_deleted_only_on_request(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let bench = Bench::of(database, 20).await;
@@ -16,31 +16,31 @@ async fn members_that_are_not_in_the_file_go_only_where_that_is_asked_for(
     let file = bench.file("members.txt", text + "new\n");
     assert_eq!(bench.sync(&file, &["--json"]).counts(0), [1, 0, 19, 0, 0]);
     assert_eq!((bench.server.members().await, bench.syncs().await.len()), (21, 0));
-    let ran = bench.sync(&file, &["--json", "--delete-missing"]);
-    assert_eq!((ran.counts(0), &ran.summary(0)["complete"]), ([0, 0, 20, 0, 1], &json!(true)));
+    let output = bench.sync(&file, &["--json", "--delete-missing"]);
+    assert_eq!((output.counts(0), &output.summary(0)["complete"]), ([0, 0, 20, 0, 1], &json!(true)));
     assert_eq!((bench.server.members().await, bench.syncs().await), (20, vec!["COMMITTED".to_owned()]));
-    assert!(ran.summary(0)["syncId"].as_str().unwrap().starts_with("sync_"), "{ran:?}");
-    assert!(ran.stderr.contains("deleted                  1"), "{}", ran.stderr);
+    assert!(output.summary(0)["syncId"].as_str().unwrap().starts_with("sync_"), "{output:?}");
+    assert!(output.stderr.contains("deleted                  1"), "{}", output.stderr);
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_than_the_share_that_may_go_deletes_nobody(
+async fn run_above_the_deletion_limit_deletes_no_member(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let bench = Bench::of(database, 20).await;
     let text: String = (3..20).map(|number| format!("member-{number:04}\n")).collect();
     let file = bench.file("members.txt", text);
-    bench.sync(&file, &["--delete-missing"]).told(1, "--max-deleted-percent allows more");
-    bench.sync(&file, &["--delete-missing", "--dry-run"]).told(1, "3 of 20 members would go, which is 15.0 %");
+    bench.sync(&file, &["--delete-missing"]).assert_stderr(1, "--max-deleted-percent allows more");
+    bench.sync(&file, &["--delete-missing", "--dry-run"]).assert_stderr(1, "3 of 20 members would go, which is 15.0 %");
     assert_eq!((bench.server.members().await, bench.syncs().await), (20, vec!["ABANDONED".to_owned(); 2]));
-    let ran = bench.sync(&file, &["--delete-missing", "--max-deleted-percent", "15", "--json"]);
-    assert_eq!(ran.counts(0), [0, 0, 17, 0, 3]);
+    let output = bench.sync(&file, &["--delete-missing", "--max-deleted-percent", "15", "--json"]);
+    assert_eq!(output.counts(0), [0, 0, 17, 0, 3]);
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dry_run_shows_everything_and_changes_nothing(
+async fn dry_run_reports_everything_and_changes_nothing(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let bench = Bench::of(database, 20).await;
@@ -49,23 +49,21 @@ async fn a_dry_run_shows_everything_and_changes_nothing(
     let before = bench.members().await;
     let dry = |more: &[&str]| bench.sync(&file, &[&["--dry-run", "--json"], more].concat());
     assert_eq!(dry(&[]).counts(0), [1, 19, 0, 0, 0]);
-    let ran = dry(&["--delete-missing"]);
-    assert_eq!((ran.counts(0), &ran.summary(0)["dryRun"]), ([1, 19, 0, 0, 1], &json!(true)));
-    assert!(ran.stderr.contains("dry run: nothing was changed"), "{}", ran.stderr);
+    let output = dry(&["--delete-missing"]);
+    assert_eq!((output.counts(0), &output.summary(0)["dryRun"]), ([1, 19, 0, 0, 1], &json!(true)));
+    assert!(output.stderr.contains("dry run: nothing was changed"), "{}", output.stderr);
     let bad = bench.file("bad.csv", "ref,age\nmember-0001,7\nmember-0002,x\nnew,y\n");
-    let ran = bench.sync(&bad, &["--dry-run", "--json", "--on-error", "skip"]);
-    assert_eq!(ran.counts(3), [0, 1, 0, 2, 0]);
-    let ran = bench.sync(&bad, &["--dry-run", "--json"]);
-    assert_eq!(ran.counts(1), [0, 1, 0, 2, 0]);
-    ran.told(1, "line 3: attributes.age: attribute \"age\" is of type NUMBER");
+    let output = bench.sync(&bad, &["--dry-run", "--json", "--on-error", "skip"]);
+    assert_eq!(output.counts(3), [0, 1, 0, 2, 0]);
+    let output = bench.sync(&bad, &["--dry-run", "--json"]);
+    assert_eq!(output.counts(1), [0, 1, 0, 2, 0]);
+    output.assert_stderr(1, "line 3: attributes.age: attribute \"age\" is of type NUMBER");
     assert_eq!((bench.members().await, bench.syncs().await), (before, vec!["ABANDONED".to_owned()]));
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_is_damaged_or_empty_deletes_nobody(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn damaged_or_empty_file_deletes_no_member(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = Bench::of(database, 20).await;
     let lines: String = (0..2000).map(|number| format!("member-{number:04}-{}\n", number * 7919 % 1000)).collect();
     let (gz, zst) = (gzip(&lines), zstd(&lines));
@@ -92,12 +90,12 @@ async fn a_file_that_is_damaged_or_empty_deletes_nobody(
     ] {
         let file = bench.file(name, content);
         let options = ["--delete-missing", "--max-deleted-percent", "100", "--on-error", "skip", "--batch-size", "10"];
-        let ran = bench.sync(&file, &options);
-        assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
+        let output = bench.sync(&file, &options);
+        assert_eq!(output.code, Some(1), "{name}: {output:?}");
         let refs = bench.refs().await;
         let there = (0..20).filter(|number| refs.contains(&format!("member-{number:04}"))).count();
-        assert_eq!(there, 20, "{name}: {ran:?}");
-        assert!(!bench.syncs().await.contains(&"OPEN".to_owned()), "{name}: {ran:?}");
+        assert_eq!(there, 20, "{name}: {output:?}");
+        assert!(!bench.syncs().await.contains(&"OPEN".to_owned()), "{name}: {output:?}");
     }
     assert!(!bench.syncs().await.contains(&"COMMITTED".to_owned()));
     let empty = bench.file("header.csv", "ref,plan\n");

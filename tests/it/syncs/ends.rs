@@ -4,12 +4,12 @@ use memberbase::types::{Limits, SyncLimits};
 use rstest::rstest;
 use serde_json::json;
 
-use super::{base_of, delete_all, figures, marks};
+use super::{base_of, delete_all, marks, sync_counts};
 use crate::support::{Database, Server};
 
 #[rstest]
 #[tokio::test]
-async fn an_end_that_is_repeated_answers_the_same(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn repeated_end_returns_the_same_result(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a", "b"]).await;
     let sync = writer.start(&base).await;
     writer.upsert(&base, &["a"]).await.data();
@@ -22,7 +22,7 @@ async fn an_end_that_is_repeated_answers_the_same(#[values(Database::Sqlite, Dat
     assert_eq!((late.code().as_str(), server.members().await), ("CONFLICT", 3));
     let sync = writer.start(&base).await;
     let abandoned = writer.abandon(&sync).await;
-    assert_eq!((&abandoned["state"], figures(&abandoned)), (&json!("ABANDONED"), (0, 3)));
+    assert_eq!((&abandoned["state"], sync_counts(&abandoned)), (&json!("ABANDONED"), (0, 3)));
     writer.upsert(&base, &["e"]).await.data();
     assert_eq!(writer.abandon(&sync).await, abandoned);
     let late = writer.try_commit(&sync, delete_all()).await;
@@ -32,16 +32,14 @@ async fn an_end_that_is_repeated_answers_the_same(#[values(Database::Sqlite, Dat
 
 #[rstest]
 #[tokio::test]
-async fn a_sync_past_its_time_is_expired_and_blocks_nobody(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn expired_sync_does_not_block_a_new_one(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (server, base, writer) = base_of(database, &["a", "b", "c"]).await;
     let expired = async || {
         let sync = writer.start(&base).await;
         writer.upsert(&base, &["a"]).await.data();
         server.execute("UPDATE sync SET expires_at = 1000000 WHERE ended_at IS NULL").await;
         let found = writer.sync(&sync).await;
-        assert_eq!((&found["state"], figures(&found).0), (&json!("EXPIRED"), 1));
+        assert_eq!((&found["state"], sync_counts(&found).0), (&json!("EXPIRED"), 1));
         assert_eq!((&found["endedAt"], &found["deleted"]), (&json!("1970-01-01T00:00:01.000Z"), &json!(null)));
         assert_eq!(marks(&server).await, 1);
         found
@@ -68,7 +66,7 @@ async fn a_sync_past_its_time_is_expired_and_blocks_nobody(
 
 #[rstest]
 #[tokio::test]
-async fn the_time_of_a_sync_is_a_setting(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn sync_lifetime_is_configurable(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let expiry = std::time::Duration::from_millis(400);
     let limits = Limits { sync: SyncLimits { expiry }, ..Limits::default() };
     let server = Server::with(database, limits).await;

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{base_of, figures, marks, refs};
+use super::{base_of, marks, refs, sync_counts};
 use crate::support::{Database, Server};
 
 #[rstest]
@@ -34,11 +34,11 @@ async fn every_row_that_names_a_member_marks_it(
         {"ref": "twice", "attributes": {"n": 1}},
         {"ref": "twice", "attributes": bad},
     ]);
-    let answer = upsert(rows, "UPSERT").await;
-    assert_eq!(answer["errors"].is_array(), on_error == "REJECT_BATCH", "{answer}");
+    let response = upsert(rows, "UPSERT").await;
+    assert_eq!(response["errors"].is_array(), on_error == "REJECT_BATCH", "{response}");
     upsert(json!([{"ref": "skipped"}]), "INSERT_ONLY").await;
     upsert(json!([{"ref": "nobody"}]), "UPDATE_ONLY").await;
-    assert_eq!(figures(&writer.sync(&sync).await), (6, 1));
+    assert_eq!(sync_counts(&writer.sync(&sync).await), (6, 1));
     // The rejected call stored nothing but the marks.
     let changed = if server.app.db.backend() == sea_orm::DbBackend::Sqlite { "attributes" } else { "attributes::text" };
     let changed = format!("SELECT count(*) FROM member WHERE {changed} IS NOT NULL");
@@ -50,22 +50,25 @@ async fn every_row_that_names_a_member_marks_it(
 
 #[rstest]
 #[tokio::test]
-async fn a_refused_call_of_a_sync_marks_and_creates_nobody(
+async fn rejected_call_of_a_sync_marks_existing_members_and_creates_none(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let (server, base, writer) = base_of(database, &["a", "b"]).await;
     let sync = writer.start(&base).await;
     let rows = json!([{"ref": "a"}, {"ref": "new"}, {"ref": "b", "attributes": {"unknown": 1}}]);
     let input = json!({"memberbaseId": base, "members": rows, "syncId": sync});
-    let answer = writer.upsert_with(input).await;
-    assert_eq!((answer.code().as_str(), &answer.error()["extensions"]["failureCount"]), ("BAD_USER_INPUT", &json!(1)));
-    assert_eq!((figures(&writer.sync(&sync).await), server.members().await), ((2, 0), 2));
+    let response = writer.upsert_with(input).await;
+    assert_eq!(
+        (response.code().as_str(), &response.error()["extensions"]["failureCount"]),
+        ("BAD_USER_INPUT", &json!(1))
+    );
+    assert_eq!((sync_counts(&writer.sync(&sync).await), server.members().await), ((2, 0), 2));
 }
 
 /// In large calls a few refs are looked up first, to probe whether all are new.
 #[rstest]
 #[tokio::test]
-async fn a_refused_call_that_seems_to_be_of_new_members_marks_who_is_there(
+async fn rejected_call_after_an_all_new_probe_marks_existing_members(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values(false, true)] dry_run: bool,
 ) {
@@ -74,22 +77,27 @@ async fn a_refused_call_that_seems_to_be_of_new_members_marks_who_is_there(
     let mut rows: Vec<_> = (0..300).map(|number| json!({"ref": format!("r{number:03}")})).collect();
     rows.push(json!({"ref": ""}));
     let input = json!({"memberbaseId": base, "members": rows, "syncId": sync, "dryRun": dry_run});
-    let answer = writer.upsert_with(input).await;
-    assert_eq!((answer.code().as_str(), &answer.error()["extensions"]["failureCount"]), ("BAD_USER_INPUT", &json!(1)));
-    assert_eq!((figures(&writer.sync(&sync).await), server.members().await), ((1, 0), 1));
+    let response = writer.upsert_with(input).await;
+    assert_eq!(
+        (response.code().as_str(), &response.error()["extensions"]["failureCount"]),
+        ("BAD_USER_INPUT", &json!(1))
+    );
+    assert_eq!((sync_counts(&writer.sync(&sync).await), server.members().await), ((1, 0), 1));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_dry_run_marks_where_it_names_the_sync(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn dry_run_marks_members_only_if_it_names_the_sync(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
     let (server, base, writer) = base_of(database, &["a", "b", "c"]).await;
     let sync = writer.start(&base).await;
     let rows = json!([{"ref": "a"}, {"ref": "new"}, {"ref": "b", "sourceUpdatedAt": "2026-01-01T00:00:00Z"}]);
     let input = |sync: Value| json!({"memberbaseId": base, "members": rows, "syncId": sync, "dryRun": true});
     let unnamed = writer.upsert_with(input(json!(null))).await.data();
-    assert_eq!((figures(&writer.sync(&sync).await), marks(&server).await), ((0, 3), 0));
+    assert_eq!((sync_counts(&writer.sync(&sync).await), marks(&server).await), ((0, 3), 0));
     let named = writer.upsert_with(input(json!(sync))).await.data();
-    assert_eq!((figures(&writer.sync(&sync).await), marks(&server).await), ((2, 1), 2));
+    assert_eq!((sync_counts(&writer.sync(&sync).await), marks(&server).await), ((2, 1), 2));
     assert_eq!((&named, &named["bulkUpsertMembers"]["memberIds"][1]), (&unnamed, &json!(null)));
     let times = server.column::<i64>("SELECT count(*) FROM member WHERE source_updated_at IS NOT NULL").await;
     assert_eq!((times[0], server.members().await), (0, 3));
@@ -98,7 +106,7 @@ async fn a_dry_run_marks_where_it_names_the_sync(#[values(Database::Sqlite, Data
 
 #[rstest]
 #[tokio::test]
-async fn the_plain_http_face_marks_too(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+async fn rpc_upserts_mark_members(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (_server, base, writer) = base_of(database, &["a", "b"]).await;
     let sync = writer.start(&base).await;
     let body = json!({"member_base_id": base, "members": [{"ref": "b"}, {"ref": "c"}]}).to_string();
@@ -107,5 +115,5 @@ async fn the_plain_http_face_marks_too(#[values(Database::Sqlite, Database::Post
         .body(body.into())
         .unwrap();
     assert_eq!(writer.send(request).await.status, 200);
-    assert_eq!(figures(&writer.sync(&sync).await), (2, 1));
+    assert_eq!(sync_counts(&writer.sync(&sync).await), (2, 1));
 }
