@@ -55,7 +55,7 @@ impl Base {
         let seconds = begun.elapsed().as_secs_f64();
         let uuid = ids::parse("mb_", &id)?;
         eprintln!("{} members were loaded through the API in {seconds:.1} s", plan.members);
-        lab.tell(&servers[0].name, FIRST_LOAD, plan.members as f64 / seconds, "members/s");
+        lab.record(&servers[0].name, FIRST_LOAD, plan.members as f64 / seconds, "members/s");
         // Autovacuum does the same soon after such a load.
         cluster.admin.run("VACUUM (ANALYZE) member").await?;
         Ok(Self { cluster, servers, id, uuid })
@@ -63,8 +63,8 @@ impl Base {
 
     /// Creates the copy with a foreign key, if there is none.
     pub async fn copy_with_key(&mut self) -> Result<()> {
-        let there = format!("SELECT coalesce(to_regclass('{WITH_KEY}')::text, '')");
-        if self.cluster.admin.value(&there).await? == WITH_KEY {
+        let exists = format!("SELECT coalesce(to_regclass('{WITH_KEY}')::text, '')");
+        if self.cluster.admin.value(&exists).await? == WITH_KEY {
             return Ok(());
         }
         let uuid = self.uuid;
@@ -80,7 +80,7 @@ impl Base {
     }
 
     /// Returns every `every`-th member from position `from` to position `to` in the order of ids.
-    pub async fn places(&mut self, from: usize, to: usize, every: usize) -> Result<Vec<(Uuid, String)>> {
+    pub async fn members_at(&mut self, from: usize, to: usize, every: usize) -> Result<Vec<(Uuid, String)>> {
         let sql = format!(
             "SELECT id, ref FROM (SELECT id, ref, row_number() OVER (ORDER BY id) AS n FROM member \
             WHERE memberbase_id = '{}') AS placed WHERE n BETWEEN {from} AND {to} AND n % {every} = 0 ORDER BY n",
@@ -126,7 +126,7 @@ pub async fn fill(server: &Server, memberbase: &str, members: usize) -> Result<(
 /// Returns the id of the memberbase in the API.
 async fn id_of(server: &Server, uuid: Uuid) -> Result<String> {
     const ALL: &str = "query All { memberbases(first: 5000) { nodes { id } } }";
-    let data = server.api.ask(ALL, &serde_json::json!({})).await?;
+    let data = server.api.graphql(ALL, &serde_json::json!({})).await?;
     let nodes = data["memberbases"]["nodes"].as_array().context("no memberbases")?;
     let mut ids = nodes.iter().filter_map(|node| node["id"].as_str());
     let found = ids.find(|id| ids::parse("mb_", id).is_ok_and(|found| found == uuid));

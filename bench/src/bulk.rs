@@ -33,7 +33,7 @@ const LOCK: &str = "SELECT member.id FROM unnest($2::text[]) AS input (ref) \
     JOIN member ON member.memberbase_id = $1 AND member.ref = input.ref ORDER BY member.ref FOR UPDATE OF member";
 
 /// Sends one call, checks its response and times it.
-pub async fn once(server: &Server, request: &[u8], check: impl FnOnce(&[u8]) -> Result<()>) -> Result<Timing> {
+pub async fn timed_call(server: &Server, request: &[u8], check: impl FnOnce(&[u8]) -> Result<()>) -> Result<Timing> {
     let mut client = Http::connect(&server.api.address).await?;
     let begun = Instant::now();
     let body = client.call(request).await?;
@@ -53,10 +53,10 @@ pub async fn one_call(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()>
             let request = upsert(&server.api, &id, 0..plan.members);
             base.cluster.checkpoint().await?;
             let meter = Meter::begin(Some(server), Some(&mut base.cluster), true).await?.with_peak()?;
-            let timing = once(server, &request, |body| check_upserted(body, plan.members, true)).await?;
+            let timing = timed_call(server, &request, |body| check_upserted(body, plan.members, true)).await?;
             let sample = meter.end(timing, Some(&mut base.cluster)).await?;
-            lab.keep(work, &server.name, false, sample);
-            empty(base, ids::parse("mb_", &id)?, plan.members).await?;
+            lab.record_phase(work, &server.name, false, sample);
+            delete_memberbase(base, ids::parse("mb_", &id)?, plan.members).await?;
         }
         let id = ids::parse("mb_", &base.servers[0].make_memberbase(ONE_CALL).await?)?;
         let refs: Vec<_> = (0..plan.members).map(ref_of).collect();
@@ -69,16 +69,16 @@ pub async fn one_call(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()>
         let meter = Meter::begin(None, Some(&mut base.cluster), true).await?;
         let call = async |client: &mut Postgres, _| insert_missing(client, id, &message, plan.members).await;
         let timing = drive(&mut bare, Duration::MAX, 1, call).await?;
-        lab.keep(work, BARE, true, meter.end(timing, Some(&mut base.cluster)).await?);
-        empty(base, id, plan.members).await?;
+        lab.record_phase(work, BARE, true, meter.end(timing, Some(&mut base.cluster)).await?);
+        delete_memberbase(base, id, plan.members).await?;
     }
     Ok(())
 }
 
 /// Deletes a memberbase that must have this number of members and no children.
-async fn empty(base: &mut Base, id: Uuid, members: usize) -> Result<()> {
+async fn delete_memberbase(base: &mut Base, id: Uuid, members: usize) -> Result<()> {
     let count = base.cluster.admin.value(&format!("SELECT count(*) FROM member WHERE memberbase_id = '{id}'")).await?;
-    ensure!(count == members.to_string(), "{count} members are there, not {members}");
+    ensure!(count == members.to_string(), "found {count} members, expected {members}");
     base.cluster.admin.run(&format!("DELETE FROM member WHERE memberbase_id = '{id}'")).await?;
     base.cluster.admin.run(&format!("DELETE FROM memberbase WHERE id = '{id}'")).await?;
     base.cluster.admin.run("VACUUM member").await.map(drop)
@@ -86,31 +86,31 @@ async fn empty(base: &mut Base, id: Uuid, members: usize) -> Result<()> {
 
 /// Deletes members by their refs, each with a clip, a stamp collection and two transactions.
 pub async fn deletion(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
-    let work = Work { name: DELETION, clients: 1, unit: "members", per_call: plan.doomed };
-    let refs: Vec<_> = (0..plan.doomed).map(ref_of).collect();
+    let work = Work { name: DELETION, clients: 1, unit: "members", per_call: plan.to_delete };
+    let refs: Vec<_> = (0..plan.to_delete).map(ref_of).collect();
     for round in 0..plan.rounds {
         eprintln!("{DELETION}, round {}", round + 1);
         for server in 0..base.servers.len() {
-            let id = furnish(base, plan).await?;
+            let id = create_members_with_children(base, plan).await?;
             let server = &base.servers[server];
             let variables = json!({"input": {"memberbaseId": id, "refs": refs}}).to_string();
             let request = server.api.request(DELETE, &variables);
             let expected = json!({"data": {"deleteMembers": {"notFoundRefs": [], "deleted": {
-                "members": plan.doomed, "clips": plan.doomed, "stampCollections": plan.doomed,
-                "transactions": plan.doomed * TRANSACTIONS,
+                "members": plan.to_delete, "clips": plan.to_delete, "stampCollections": plan.to_delete,
+                "transactions": plan.to_delete * TRANSACTIONS,
             }}}});
             let meter = Meter::begin(Some(server), Some(&mut base.cluster), false).await?.with_peak()?;
             let check = |body: &[u8]| {
-                let answer: serde_json::Value = serde_json::from_slice(body)?;
-                ensure!(answer == expected, "not what was to be deleted: {answer}");
+                let response: serde_json::Value = serde_json::from_slice(body)?;
+                ensure!(response == expected, "unexpected counts of deleted rows: {response}");
                 Ok(())
             };
-            let timing = once(server, &request, check).await?;
+            let timing = timed_call(server, &request, check).await?;
             let sample = meter.end(timing, Some(&mut base.cluster)).await?;
-            lab.keep(work, &server.name, false, sample);
-            nothing_left(base, &id).await?;
+            lab.record_phase(work, &server.name, false, sample);
+            check_all_deleted(base, &id).await?;
         }
-        let id = furnish(base, plan).await?;
+        let id = create_members_with_children(base, plan).await?;
         let uuid = ids::parse("mb_", &id)?;
         let mut bare = [base.cluster.connect().await?];
         let tables = [
@@ -119,11 +119,11 @@ pub async fn deletion(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()>
             ("\"transaction\"", "member_id"),
             ("member", "id"),
         ];
-        for (place, (table, column)) in tables.iter().enumerate() {
+        for (index, (table, column)) in tables.iter().enumerate() {
             let sql = format!(
                 "DELETE FROM {table} WHERE memberbase_id = $1 AND {column} IN (SELECT id FROM unnest($2::uuid[]) AS input (id))"
             );
-            bare[0].prepare(&format!("delete{place}"), &sql).await?;
+            bare[0].prepare(&format!("delete{index}"), &sql).await?;
         }
         bare[0].prepare("lock", LOCK).await?;
         let meter = Meter::begin(None, Some(&mut base.cluster), false).await?;
@@ -133,26 +133,26 @@ pub async fn deletion(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()>
             let id = |row: &Vec<Option<Vec<u8>>>| Ok(Uuid::from_slice(row[0].as_deref().context("a null id")?)?);
             let mut ids = found.iter().map(id).collect::<Result<Vec<_>>>()?;
             ids.sort_unstable();
-            let expected = [plan.doomed, plan.doomed, plan.doomed * TRANSACTIONS, plan.doomed];
-            for (place, expected) in expected.into_iter().enumerate() {
+            let expected = [plan.to_delete, plan.to_delete, plan.to_delete * TRANSACTIONS, plan.to_delete];
+            for (index, expected) in expected.into_iter().enumerate() {
                 let binds = [Bind::Uuid(uuid), Bind::Uuids(&ids)];
-                let done = client.call(&execute(&format!("delete{place}"), &binds)).await?;
+                let done = client.call(&execute(&format!("delete{index}"), &binds)).await?;
                 ensure!(done.touched == expected as u64, "{} rows were deleted, not {expected}", done.touched);
             }
             client.call(&query("COMMIT")).await.map(drop)
         };
         let timing = drive(&mut bare, Duration::MAX, 1, call).await?;
-        lab.keep(work, BARE, true, meter.end(timing, Some(&mut base.cluster)).await?);
-        nothing_left(base, &id).await?;
+        lab.record_phase(work, BARE, true, meter.end(timing, Some(&mut base.cluster)).await?);
+        check_all_deleted(base, &id).await?;
     }
     Ok(())
 }
 
 /// Creates a memberbase whose members have children.
-async fn furnish(base: &mut Base, plan: &Plan) -> Result<String> {
+async fn create_members_with_children(base: &mut Base, plan: &Plan) -> Result<String> {
     let server = &base.servers[0];
     let id = server.make_memberbase(DELETION).await?;
-    fill(server, &id, plan.doomed).await?;
+    fill(server, &id, plan.to_delete).await?;
     for (mutation, input, list, each) in [
         ("bulkUpsertClips", "BulkUpsertClipsInput", "clips", 1),
         ("bulkUpsertStampCollections", "BulkUpsertStampCollectionsInput", "stampCollections", 1),
@@ -164,12 +164,13 @@ async fn furnish(base: &mut Base, plan: &Plan) -> Result<String> {
         for _ in 0..4 {
             clients.push(Http::connect(&server.api.address).await?);
         }
-        let rows = plan.doomed * each;
+        let rows = plan.to_delete * each;
         let fill = async |client: &mut Http, number: usize| {
-            let things: Vec<_> =
-                (number * BATCH..((number + 1) * BATCH).min(rows)).map(|row| thing(list, row / each, row)).collect();
-            let created = format!("\"created\":{}}}", things.len());
-            let variables = json!({"input": {"memberbaseId": id, list: things}}).to_string();
+            let children: Vec<_> = (number * BATCH..((number + 1) * BATCH).min(rows))
+                .map(|row| child_row(list, row / each, row))
+                .collect();
+            let created = format!("\"created\":{}}}", children.len());
+            let variables = json!({"input": {"memberbaseId": id, list: children}}).to_string();
             let body = client.call(&server.api.request(&mutation, &variables)).await?;
             ensure!(memchr::memmem::find(body, created.as_bytes()).is_some(), "not all of the {list} were created");
             Ok(())
@@ -181,7 +182,7 @@ async fn furnish(base: &mut Base, plan: &Plan) -> Result<String> {
     Ok(id)
 }
 
-fn thing(list: &str, member: usize, row: usize) -> serde_json::Value {
+fn child_row(list: &str, member: usize, row: usize) -> serde_json::Value {
     let member = ref_of(member);
     match list {
         "clips" => json!({"memberRef": member, "dealId": "spring", "creativeId": "banner"}),
@@ -193,12 +194,12 @@ fn thing(list: &str, member: usize, row: usize) -> serde_json::Value {
     }
 }
 
-async fn nothing_left(base: &mut Base, id: &str) -> Result<()> {
+async fn check_all_deleted(base: &mut Base, id: &str) -> Result<()> {
     let uuid = ids::parse("mb_", id)?;
     for table in ["member", "clip", "stamp_collection", "\"transaction\""] {
         let count =
             base.cluster.admin.value(&format!("SELECT count(*) FROM {table} WHERE memberbase_id = '{uuid}'")).await?;
-        ensure!(count == "0", "{count} rows of {table} are left");
+        ensure!(count == "0", "{count} rows of {table} were not deleted");
     }
     base.cluster.admin.run(&format!("DELETE FROM memberbase WHERE id = '{uuid}'")).await?;
     base.cluster.admin.run("VACUUM member, clip, stamp_collection, \"transaction\"").await.map(drop)

@@ -22,8 +22,8 @@ impl Cluster {
     /// Opens the database, and creates it if it does not exist.
     pub async fn open(url: &str) -> Result<Self> {
         let mut root = Postgres::connect(url).await?;
-        let there = root.run(&format!("SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")).await?;
-        if there.is_empty() {
+        let exists = root.run(&format!("SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")).await?;
+        if exists.is_empty() {
             root.run(&format!("CREATE DATABASE {DATABASE}")).await?;
         }
         let server = url.rsplit_once('/').context("the URL names no database")?.0;

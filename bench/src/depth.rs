@@ -10,7 +10,7 @@ use crate::{
     lab::{Lab, Meter, Plan, Sample, Work},
     postgres::{Bind, execute},
     postgres_read::{BEHIND, cursor, read},
-    read::{Asked, Question, warm_up},
+    read::{CheckedRequests, Query, warm_up},
 };
 
 const SIZE: usize = 100;
@@ -30,9 +30,9 @@ pub fn far_page(server: &str) -> String {
 pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     eprintln!("W7");
     let at = plan.members * 9 / 10;
-    let (id, reference) = base.places(at, at, 1).await?.pop().context("no member at nine tenths")?;
+    let (id, reference) = base.members_at(at, at, 1).await?.pop().context("no member at nine tenths")?;
     let cursor = cursor(&base.servers[0].api, &base.id, &reference).await?;
-    let questions = [Question::page(&base.id, SIZE, None), Question::page(&base.id, SIZE, Some(&cursor))];
+    let questions = [Query::page(&base.id, SIZE, None), Query::page(&base.id, SIZE, Some(&cursor))];
     let mut bare = base.cluster.connect().await?;
     bare.prepare("work", BEHIND).await?;
     let mut stored = Vec::new();
@@ -44,27 +44,27 @@ pub async fn run(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     let Base { cluster, servers, .. } = base;
     for _ in 0..plan.rounds {
         for server in servers.iter() {
-            let mut asked = Asked::new(server, WORK.clients, &questions, &stored).await?;
-            in_turns(&mut asked, warm_up(plan)).await?;
+            let mut checked = CheckedRequests::new(server, WORK.clients, &questions, &stored).await?;
+            in_turns(&mut checked, warm_up(plan)).await?;
             let meter = Meter::begin(Some(server), Some(cluster), false).await?;
-            let [first, far] = in_turns(&mut asked, plan.time).await?;
+            let [first, far] = in_turns(&mut checked, plan.time).await?;
             // Processor time is measured for both pages together, so it describes neither.
             let mut sample = meter.end(first, None).await?;
             (sample.server, sample.client) = (None, None);
             let other = Sample { timing: far, ..sample.clone() };
-            lab.keep(WORK, &far_page(&server.name), false, other);
-            lab.keep(WORK, &first_page(&server.name), false, sample);
+            lab.record_phase(WORK, &far_page(&server.name), false, other);
+            lab.record_phase(WORK, &first_page(&server.name), false, sample);
         }
     }
     Ok(())
 }
 
-async fn in_turns(asked: &mut Asked<'_>, time: Duration) -> Result<[Timing; 2]> {
+async fn in_turns(checked: &mut CheckedRequests<'_>, time: Duration) -> Result<[Timing; 2]> {
     let begun = Instant::now();
     let mut latencies = [Vec::new(), Vec::new()];
     while begun.elapsed() < time {
         for (number, latencies) in latencies.iter_mut().enumerate() {
-            latencies.push(asked.once(number).await?);
+            latencies.push(checked.timed_call(number).await?);
         }
     }
     Ok(latencies.map(|latencies| Timing::of(latencies.iter().sum(), latencies)))

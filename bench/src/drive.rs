@@ -25,8 +25,8 @@ impl Timing {
             clippy::cast_sign_loss,
             reason = "a share of a length is an index into it"
         )]
-        let place = (self.latencies.len() as f64 * share) as usize;
-        self.latencies.get(place.min(self.latencies.len().saturating_sub(1))).copied().unwrap_or_default()
+        let index = (self.latencies.len() as f64 * share) as usize;
+        self.latencies.get(index.min(self.latencies.len().saturating_sub(1))).copied().unwrap_or_default()
     }
 
     /// Collects the latencies of calls.

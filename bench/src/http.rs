@@ -31,7 +31,7 @@ impl Api {
     }
 
     /// Sends one request over a new connection and returns its `data`.
-    pub async fn ask(&self, query: &str, variables: &Value) -> Result<Value> {
+    pub async fn graphql(&self, query: &str, variables: &Value) -> Result<Value> {
         let mut http = Http::connect(&self.address).await?;
         let body = http.call(&self.request(query, &variables.to_string())).await?;
         Ok(serde_json::from_slice::<Value>(body)?["data"].take())
@@ -69,8 +69,8 @@ impl Http {
         let body = &self.buffer[start..end];
         let refused = !self.buffer.starts_with(b"HTTP/1.1 200") || !body.starts_with(b"{\"data\":{");
         if refused || memmem::find(body, b"\"errors\":").is_some() {
-            let answer = String::from_utf8_lossy(&self.buffer[..end.min(2_000)]);
-            bail!("not an answer without errors: {answer}");
+            let response = String::from_utf8_lossy(&self.buffer[..end.min(2_000)]);
+            bail!("response with errors: {response}");
         }
         Ok(body)
     }
@@ -80,7 +80,7 @@ impl Http {
             self.buffer.resize(filled * 2, 0);
         }
         let read = self.stream.read(&mut self.buffer[filled..]).await?;
-        ensure!(read > 0, "the server closed the connection in the middle of an answer");
+        ensure!(read > 0, "the server closed the connection in the middle of a response");
         Ok(read)
     }
 }
@@ -88,7 +88,7 @@ impl Http {
 fn length(head: &[u8]) -> Result<usize> {
     let head = std::str::from_utf8(head)?;
     let length = head.lines().find_map(|line| line.split_once(": ").filter(|(name, _)| is_length(name)));
-    let (_, length) = length.context("an answer without Content-Length")?;
+    let (_, length) = length.context("a response without Content-Length")?;
     Ok(length.parse()?)
 }
 

@@ -7,14 +7,14 @@ use anyhow::Result;
 use crate::{cluster::Cluster, drive::Timing, process, server::Server};
 
 /// How long a server is idle before its memory is measured.
-const REST: Duration = Duration::from_secs(3);
+const IDLE_TIME: Duration = Duration::from_secs(3);
 
 pub const MIB: f64 = 1_048_576.0;
 
 /// The options of a run.
 pub struct Plan {
     pub members: usize,
-    pub doomed: usize,
+    pub to_delete: usize,
     pub rounds: usize,
     pub time: Duration,
     /// The workloads to run; all if empty.
@@ -25,7 +25,7 @@ pub struct Plan {
 
 impl Plan {
     /// Returns whether the workload is to run.
-    pub fn wants(&self, work: &str) -> bool {
+    pub fn includes(&self, work: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only.replace('-', " ").eq_ignore_ascii_case(work))
     }
 }
@@ -69,7 +69,7 @@ pub struct Work {
 }
 
 /// A value that is measured once.
-pub struct Fact {
+pub struct Metric {
     pub side: String,
     pub what: String,
     pub value: f64,
@@ -80,12 +80,12 @@ pub struct Fact {
 #[derive(Default)]
 pub struct Lab {
     pub rows: Vec<Row>,
-    pub facts: Vec<Fact>,
+    pub metrics: Vec<Metric>,
 }
 
 impl Lab {
     /// Records a phase of a server or of the reference.
-    pub fn keep(&mut self, work: Work, side: &str, reference: bool, sample: Sample) {
+    pub fn record_phase(&mut self, work: Work, side: &str, reference: bool, sample: Sample) {
         let known = |row: &&mut Row| row.work == work.name && row.clients == work.clients && row.side == side;
         if let Some(row) = self.rows.iter_mut().find(known) {
             return row.samples.push(sample);
@@ -96,21 +96,21 @@ impl Lab {
     }
 
     /// Records a value that is measured once.
-    pub fn tell(&mut self, side: &str, what: &str, value: f64, unit: &'static str) {
-        self.facts.push(Fact { side: side.to_owned(), what: what.to_owned(), value, unit });
+    pub fn record(&mut self, side: &str, what: &str, value: f64, unit: &'static str) {
+        self.metrics.push(Metric { side: side.to_owned(), what: what.to_owned(), value, unit });
     }
 
     /// Records the resident memory of a server after a short idle time.
-    pub async fn tell_memory(&mut self, database: &str, server: &Server) -> Result<()> {
-        tokio::time::sleep(REST).await;
+    pub async fn record_memory(&mut self, database: &str, server: &Server) -> Result<()> {
+        tokio::time::sleep(IDLE_TIME).await;
         let bytes = process::memory(server.pid, "VmRSS")?;
-        self.tell(&server.name, &format!("resident memory in the end, {database}"), bytes as f64 / MIB, "MiB");
+        self.record(&server.name, &format!("resident memory at the end, {database}"), bytes as f64 / MIB, "MiB");
         Ok(())
     }
 
     /// Returns a value that was measured once.
-    pub fn fact(&self, side: &str, what: &str) -> Option<f64> {
-        self.facts.iter().find(|fact| fact.side == side && fact.what == what).map(|fact| fact.value)
+    pub fn metric(&self, side: &str, what: &str) -> Option<f64> {
+        self.metrics.iter().find(|metric| metric.side == side && metric.what == what).map(|metric| metric.value)
     }
 
     /// Returns the phases of a side.

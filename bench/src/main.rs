@@ -77,7 +77,7 @@ struct Options {
     /// Folder of the results and of the servers' logs
     #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
-    /// Exit with 1 if a target is missed
+    /// Exit with 1 if a bar is missed
     #[arg(long)]
     strict: bool,
 }
@@ -104,7 +104,7 @@ async fn run(options: Options) -> Result<ExitCode> {
     let seconds = options.seconds.unwrap_or(if options.quick { 0.5 } else { 2.0 });
     let plan = Plan {
         members,
-        doomed: members / 10,
+        to_delete: members / 10,
         rounds: options.rounds,
         time: Duration::try_from_secs_f64(seconds)?,
         only: options.only.clone(),
@@ -113,7 +113,7 @@ async fn run(options: Options) -> Result<ExitCode> {
     let mut about = machine::describe();
     about.push(("run", format!("{members} members, {} rounds of {seconds} s a phase", plan.rounds)));
     if options.quick {
-        about.push(("quick", "the figures tell little: few members, short phases".to_owned()));
+        about.push(("quick", "rough rates: few members, short phases".to_owned()));
     }
     let binaries: Vec<(&str, &Path)> = SIDES
         .into_iter()
@@ -121,7 +121,7 @@ async fn run(options: Options) -> Result<ExitCode> {
         .collect();
     let mut lab = Lab::default();
     for (side, binary) in &binaries {
-        lab.tell(
+        lab.record(
             side,
             "size of the binary",
             fs::metadata(binary).with_context(|| binary.display().to_string())?.len() as f64 / MIB,
@@ -134,7 +134,7 @@ async fn run(options: Options) -> Result<ExitCode> {
         about.push(("INCOMPLETE", format!("{error:#}")));
     }
     about.push(("took", format!("{:.0} s", begun.elapsed().as_secs_f64())));
-    let mut bars: Vec<_> = binaries.iter().map(|(side, _)| ((*side).to_owned(), bars::judge(&lab, side))).collect();
+    let mut bars: Vec<_> = binaries.iter().map(|(side, _)| ((*side).to_owned(), bars::evaluate(&lab, side))).collect();
     if !plan.only.is_empty() {
         bars.iter_mut().for_each(|(_, bars)| bars.retain(|bar| bar.reached.is_some()));
     }
@@ -142,7 +142,7 @@ async fn run(options: Options) -> Result<ExitCode> {
     for (what, value) in &about {
         text.push_str(&format!("- {what}: {value}\n"));
     }
-    text.push_str(&format!("\n{}\n{}", report::table(&lab), report::facts(&lab)));
+    text.push_str(&format!("\n{}\n{}", report::table(&lab), report::metrics(&lab)));
     for (side, bars) in &bars {
         text.push_str(&format!(
             "\nBars of {side}{}:\n\n{}",
@@ -167,10 +167,10 @@ async fn measure(
     about: &mut Vec<(&'static str, String)>,
 ) -> Result<()> {
     on_postgres(postgres, binaries, plan, lab, about).await?;
-    if sqlite::wanted(plan) {
+    if sqlite::is_included(plan) {
         sqlite::run(binaries, plan, lab).await?;
     }
-    if !plan.only.is_empty() && plan.wants(mixed::MIXED) {
+    if !plan.only.is_empty() && plan.includes(mixed::MIXED) {
         let (side, binary) = binaries[0];
         mixed::run(side, binary, postgres, plan, lab).await?;
     }
@@ -184,7 +184,7 @@ async fn on_postgres(
     lab: &mut Lab,
     about: &mut Vec<(&'static str, String)>,
 ) -> Result<()> {
-    if !ON_POSTGRES.iter().any(|work| plan.wants(work)) {
+    if !ON_POSTGRES.iter().any(|work| plan.includes(work)) {
         return Ok(());
     }
     let mut cluster = Cluster::open(url).await.context("opening the cluster")?;
@@ -196,25 +196,25 @@ async fn on_postgres(
     let mut base = Base::open(cluster, servers, plan, lab).await?;
     let deadlocks = base.cluster.deadlocks().await?;
     postgres_read::run(&mut base, plan, lab).await?;
-    if plan.wants("W7") {
+    if plan.includes("W7") {
         depth::run(&mut base, plan, lab).await?;
     }
-    if plan.wants("W2") {
+    if plan.includes("W2") {
         postgres_upsert::unchanged_members(&mut base, plan, lab).await?;
     }
-    if plan.wants("W1") {
+    if plan.includes("W1") {
         postgres_upsert::new_members(&mut base, plan, lab).await?;
     }
-    if plan.wants(bulk::ONE_CALL) {
+    if plan.includes(bulk::ONE_CALL) {
         bulk::one_call(&mut base, plan, lab).await?;
     }
-    if plan.wants(bulk::DELETION) {
+    if plan.includes(bulk::DELETION) {
         bulk::deletion(&mut base, plan, lab).await?;
     }
     for server in &base.servers {
-        lab.tell_memory("PostgreSQL", server).await?;
+        lab.record_memory("PostgreSQL", server).await?;
     }
-    if plan.wants("start") {
+    if plan.includes("start") {
         startup::run(&mut base, plan.rounds, lab).await?;
     }
     // A server's sessions report deadlocks when they end at the latest.
@@ -222,6 +222,6 @@ async fn on_postgres(
         server.stop()?;
     }
     let deadlocks = base.cluster.deadlocks().await?.saturating_sub(deadlocks);
-    lab.tell("PostgreSQL", "deadlocks", deadlocks as f64, "");
+    lab.record("PostgreSQL", "deadlocks", deadlocks as f64, "");
     Ok(())
 }

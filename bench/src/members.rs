@@ -23,8 +23,8 @@ pub fn ref_of(number: usize) -> String {
 /// Returns a bulk upsert of these members.
 pub fn upsert(api: &Api, memberbase: &str, numbers: impl Iterator<Item = usize>) -> Vec<u8> {
     let mut variables = format!("{{\"input\":{{\"memberbaseId\":\"{memberbase}\",\"members\":[");
-    for (place, number) in numbers.enumerate() {
-        let comma = if place == 0 { "" } else { "," };
+    for (index, number) in numbers.enumerate() {
+        let comma = if index == 0 { "" } else { "," };
         let _ = write!(variables, "{comma}{{\"ref\":\"member-{number:012}\"}}");
     }
     variables.push_str("]}}");
@@ -43,7 +43,7 @@ pub fn check_upserted(body: &[u8], members: usize, created: bool) -> Result<()> 
     let shown = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
     ensure!(
         right,
-        "not {members} ids and {tail}: {} ... {}, {} bytes in place of {length}",
+        "expected {members} ids and {tail}: {} ... {}, {} bytes, expected {length}",
         shown(&body[..body.len().min(100)]),
         shown(&body[body.len().saturating_sub(100)..]),
         body.len()
@@ -53,8 +53,8 @@ pub fn check_upserted(body: &[u8], members: usize, created: bool) -> Result<()> 
 
 /// Returns the ids in the response to an upsert.
 pub fn upserted_ids(body: &[u8]) -> Result<Vec<Uuid>> {
-    let answer: Value = serde_json::from_slice(body)?;
-    let list = answer["data"]["bulkUpsertMembers"]["memberIds"].as_array().context("no memberIds")?;
+    let response: Value = serde_json::from_slice(body)?;
+    let list = response["data"]["bulkUpsertMembers"]["memberIds"].as_array().context("no memberIds")?;
     list.iter().map(|id| ids::parse("m_", id.as_str().context("a null id")?)).collect()
 }
 
@@ -86,7 +86,7 @@ mod tests {
 
     const ID: &str = "m_01h455vb4pex5vsknk084sn02q";
 
-    fn answer(ids: &[&str], created: usize, unchanged: usize) -> String {
+    fn response(ids: &[&str], created: usize, unchanged: usize) -> String {
         let summary = format!("{{\"created\":{created},\"unchanged\":{unchanged}}}");
         format!("{{\"data\":{{\"bulkUpsertMembers\":{{\"memberIds\":[{}],\"summary\":{summary}}}}}}}", ids.join(","))
     }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn an_upsert_with_an_id_for_each_row_is_right() {
         let id = format!("\"{ID}\"");
-        let body = answer(&[&id, &id], 2, 0);
+        let body = response(&[&id, &id], 2, 0);
         check_upserted(body.as_bytes(), 2, true).unwrap();
         assert_eq!(upserted_ids(body.as_bytes()).unwrap()[0].to_string(), "01890a5d-ac96-774b-bcce-b302099a8057");
     }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn an_upsert_with_a_null_a_missing_id_or_another_outcome_is_wrong() {
         let id = format!("\"{ID}\"");
-        for body in [answer(&[&id, "null"], 2, 0), answer(&[&id], 2, 0), answer(&[&id, &id], 1, 1)] {
+        for body in [response(&[&id, "null"], 2, 0), response(&[&id], 2, 0), response(&[&id, &id], 1, 1)] {
             assert!(check_upserted(body.as_bytes(), 2, true).is_err(), "{body}");
         }
     }

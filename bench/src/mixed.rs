@@ -14,7 +14,7 @@ use crate::{
     lab::{Lab, MIB, Plan},
     members::{ref_of, upsert},
     process,
-    read::Question,
+    read::Query,
     server::Server,
 };
 
@@ -28,13 +28,13 @@ const MEMBERS: usize = 50_000;
 const CLIENTS: usize = 8;
 
 /// Pause of a client between two calls: the workload measures memory and not speed.
-const REST: Duration = Duration::from_millis(200);
+const CALL_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long memory is sampled, once a second, for one value.
-const LOOK: Duration = Duration::from_secs(20);
+const SAMPLING_TIME: Duration = Duration::from_secs(20);
 
 /// When memory is sampled for the reference value.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLING_TIME: Duration = Duration::from_secs(60);
 
 const DELETE: &str =
     "mutation Delete($input: DeleteMembersInput!) { deleteMembers(input: $input) { deletedMemberIds } }";
@@ -53,11 +53,16 @@ pub async fn run(side: &str, server: &std::path::Path, postgres: &str, plan: &Pl
         let server = Server::start(&format!("{side} mixed {name}"), server, url, &plan.folder)?;
         load(&server, name, plan.time).await.with_context(|| format!("on {name}"))
     });
-    for (figures, (database, _)) in join_all(loaded).await.into_iter().zip(&databases) {
-        let [settled, last] = figures?;
-        lab.tell(side, &format!("resident memory after a minute of mixed load, {database}"), settled, "MiB");
-        lab.tell(side, &format!("resident memory in the end of it, {database}"), last, "MiB");
-        lab.tell(side, &format!("growth of memory under mixed load, {database}"), (last / settled - 1.0) * 100.0, "%");
+    for (values, (database, _)) in join_all(loaded).await.into_iter().zip(&databases) {
+        let [settled, last] = values?;
+        lab.record(side, &format!("resident memory after a minute of mixed load, {database}"), settled, "MiB");
+        lab.record(side, &format!("resident memory at the end of mixed load, {database}"), last, "MiB");
+        lab.record(
+            side,
+            &format!("growth of memory under mixed load, {database}"),
+            (last / settled - 1.0) * 100.0,
+            "%",
+        );
     }
     Ok(())
 }
@@ -72,32 +77,32 @@ async fn load(server: &Server, database: &str, time: Duration) -> Result<[f64; 2
     }
     let call = async |client: &mut Http, number: usize| {
         client.call(&request(server, &memberbase, number)).await?;
-        tokio::time::sleep(REST).await;
+        tokio::time::sleep(CALL_PAUSE).await;
         Ok(())
     };
-    let watched = async {
+    let sampling = async {
         let begun = Instant::now();
-        tokio::time::sleep(SETTLED).await;
+        tokio::time::sleep(SETTLING_TIME).await;
         let settled = resident(server).await?;
-        while begun.elapsed() + 2 * LOOK < time {
+        while begun.elapsed() + 2 * SAMPLING_TIME < time {
             let now = resident(server).await?;
             eprintln!("{:.0} s, {database}: {now:.1} MiB", begun.elapsed().as_secs_f64());
-            tokio::time::sleep(SETTLED.min(time.saturating_sub(begun.elapsed() + LOOK))).await;
+            tokio::time::sleep(SETTLING_TIME.min(time.saturating_sub(begun.elapsed() + SAMPLING_TIME))).await;
         }
         anyhow::Ok([settled, resident(server).await?])
     };
-    let (timing, figures) = try_join(drive(&mut clients, time, usize::MAX, call), watched).await?;
+    let (timing, values) = try_join(drive(&mut clients, time, usize::MAX, call), sampling).await?;
     eprintln!("{database}: {} calls", timing.calls);
-    Ok(figures)
+    Ok(values)
 }
 
 /// Returns a request: members and pages, bulk calls of existing, deleted and new members, and deletions.
 fn request(server: &Server, memberbase: &str, number: usize) -> Vec<u8> {
     let at = number.wrapping_mul(7_919) % MEMBERS;
     let question = match number % 20 {
-        0..8 => Question::member(memberbase, &ref_of(at)),
-        8..13 => Question::page(memberbase, 100, None),
-        13..16 => Question::list(memberbase, &(at..at + 100).map(ref_of).collect::<Vec<_>>()),
+        0..8 => Query::member(memberbase, &ref_of(at)),
+        8..13 => Query::page(memberbase, 100, None),
+        13..16 => Query::list(memberbase, &(at..at + 100).map(ref_of).collect::<Vec<_>>()),
         16..19 => return upsert(&server.api, memberbase, at..at + 1_000),
         _ => {
             let refs: Vec<_> = (at..at + 500).map(ref_of).collect();
@@ -111,11 +116,11 @@ fn request(server: &Server, memberbase: &str, number: usize) -> Vec<u8> {
 
 /// Returns the median resident memory in MiB.
 async fn resident(server: &Server) -> Result<f64> {
-    let mut looks = Vec::new();
+    let mut samples = Vec::new();
     let begun = Instant::now();
-    while begun.elapsed() < LOOK {
-        looks.push(process::memory(server.pid, "VmRSS")? as f64 / MIB);
+    while begun.elapsed() < SAMPLING_TIME {
+        samples.push(process::memory(server.pid, "VmRSS")? as f64 / MIB);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    crate::report::median(looks).context("no look")
+    crate::report::median(samples).context("no sample")
 }

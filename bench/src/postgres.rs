@@ -55,7 +55,7 @@ impl Postgres {
         let size = u32::try_from(startup.len())?.to_be_bytes();
         startup[..4].copy_from_slice(&size);
         client.stream.write_all(&startup).await?;
-        client.answer(|_| Ok(())).await?;
+        client.response(|_| Ok(())).await?;
         Ok(client)
     }
 
@@ -75,14 +75,14 @@ impl Postgres {
     /// Sends messages that end in one `Sync` or are one simple query.
     pub async fn call(&mut self, messages: &[u8]) -> Result<Done> {
         self.stream.write_all(messages).await?;
-        self.answer(|_| Ok(())).await
+        self.response(|_| Ok(())).await
     }
 
     /// Sends messages and returns each row's values.
     pub async fn collect(&mut self, messages: &[u8]) -> Result<Vec<Vec<Option<Vec<u8>>>>> {
         self.stream.write_all(messages).await?;
         let mut rows = Vec::new();
-        self.answer(|body| {
+        self.response(|body| {
             rows.push(values(body)?);
             Ok(())
         })
@@ -104,7 +104,7 @@ impl Postgres {
     }
 
     /// Reads until the server is ready for the next query.
-    async fn answer(&mut self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<Done> {
+    async fn response(&mut self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<Done> {
         let (mut at, mut done, mut error) = (0, Done::default(), None);
         self.filled = 0;
         loop {

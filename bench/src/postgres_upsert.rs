@@ -21,17 +21,17 @@ pub const BARE: &str = "bare client";
 pub const KEYED: &str = "INSERT under a foreign key";
 
 /// An INSERT of a reference.
-struct Way {
+struct Reference {
     side: &'static str,
     statement: &'static str,
     table: &'static str,
 }
 
-const SAME: Way = Way { side: BARE, statement: "same", table: "member" };
-const WITH_A_KEY: Way = Way { side: KEYED, statement: "with_key", table: WITH_KEY };
+const SAME_SQL: Reference = Reference { side: BARE, statement: "same", table: "member" };
+const WITH_FOREIGN_KEY: Reference = Reference { side: KEYED, statement: "with_key", table: WITH_KEY };
 
 /// A rate in members per second above that of all sides: it determines how many calls are encoded in advance.
-const FASTER_THAN_ANY: f64 = 400_000.0;
+const MAX_MEMBERS_PER_SECOND: f64 = 400_000.0;
 
 /// The number of slices of the memberbase that are upserted repeatedly.
 const SLICES: usize = 40;
@@ -43,8 +43,8 @@ const READ: &str = "SELECT input.n, stored.id FROM unnest($2::text[]) WITH ORDIN
     CROSS JOIN member AS stored WHERE stored.memberbase_id = $1 AND stored.ref = input.ref";
 
 /// Returns an INSERT of sorted rows; `beside` tolerates concurrent inserts of the same rows.
-pub fn insert(table: &str, beside: bool) -> String {
-    let conflict = if beside { "ON CONFLICT (memberbase_id, ref) DO NOTHING" } else { "" };
+pub fn insert(table: &str, concurrent: bool) -> String {
+    let conflict = if concurrent { "ON CONFLICT (memberbase_id, ref) DO NOTHING" } else { "" };
     format!(
         "INSERT INTO {table} (memberbase_id, updated_at, id, ref) SELECT $1, $2, input.id, input.ref \
         FROM unnest($3::uuid[], $4::text[]) WITH ORDINALITY AS input (id, ref, n) ORDER BY input.n {conflict}"
@@ -55,21 +55,21 @@ pub fn insert(table: &str, beside: bool) -> String {
 pub async fn new_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
     base.copy_with_key().await?;
     for clients in [1, 4] {
-        eprintln!("W1, {clients} at once");
+        eprintln!("W1, {clients} clients");
         let work = Work { name: "W1", clients, unit: "members", per_call: BATCH };
         let mut bare = Vec::new();
         for _ in 0..clients {
             let mut client = base.cluster.connect().await?;
-            client.prepare(SAME.statement, &insert(SAME.table, true)).await?;
-            client.prepare(WITH_A_KEY.statement, &insert(WITH_A_KEY.table, false)).await?;
+            client.prepare(SAME_SQL.statement, &insert(SAME_SQL.table, true)).await?;
+            client.prepare(WITH_FOREIGN_KEY.statement, &insert(WITH_FOREIGN_KEY.table, false)).await?;
             bare.push(client);
         }
         for _ in 0..plan.rounds {
             for server in 0..base.servers.len() {
-                by_server(base, plan, lab, work, server).await?;
+                run_server(base, plan, lab, work, server).await?;
             }
-            by_bare_client(base, plan, lab, work, &mut bare, &SAME).await?;
-            by_bare_client(base, plan, lab, work, &mut bare, &WITH_A_KEY).await?;
+            run_bare_client(base, plan, lab, work, &mut bare, &SAME_SQL).await?;
+            run_bare_client(base, plan, lab, work, &mut bare, &WITH_FOREIGN_KEY).await?;
         }
     }
     Ok(())
@@ -78,7 +78,7 @@ pub async fn new_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<
 /// Returns the number of calls that are encoded in advance, including two warm-up calls for each client.
 fn calls(plan: &Plan, clients: usize) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
-    let calls = (plan.time.as_secs_f64() * FASTER_THAN_ANY) as usize / BATCH;
+    let calls = (plan.time.as_secs_f64() * MAX_MEMBERS_PER_SECOND) as usize / BATCH;
     calls + 2 * clients
 }
 
@@ -87,7 +87,7 @@ fn numbers(plan: &Plan, call: usize) -> std::ops::Range<usize> {
     first..first + BATCH
 }
 
-async fn by_server(base: &mut Base, plan: &Plan, lab: &mut Lab, work: Work, server: usize) -> Result<()> {
+async fn run_server(base: &mut Base, plan: &Plan, lab: &mut Lab, work: Work, server: usize) -> Result<()> {
     let server = &base.servers[server];
     let mut clients = Vec::new();
     for _ in 0..work.clients {
@@ -117,7 +117,7 @@ async fn by_server(base: &mut Base, plan: &Plan, lab: &mut Lab, work: Work, serv
         check_ids(base, &refs, &upserted_ids(&body)?).await?;
     }
     base.remove_added("member", plan.members, (warm as u64 + sample.timing.calls) * BATCH as u64).await?;
-    lab.keep(work, &name, false, sample);
+    lab.record_phase(work, &name, false, sample);
     Ok(())
 }
 
@@ -129,8 +129,8 @@ async fn check_ids(base: &mut Base, refs: &[String], ids: &[Uuid]) -> Result<()>
     let mut stored = vec![None; refs.len()];
     for row in rows {
         let (n, id) = row[0].as_deref().zip(row[1].as_deref()).context("a null in a row")?;
-        let place = usize::try_from(i64::from_be_bytes(n.try_into()?))? - 1;
-        stored[place] = Some(Uuid::from_slice(id)?);
+        let index = usize::try_from(i64::from_be_bytes(n.try_into()?))? - 1;
+        stored[index] = Some(Uuid::from_slice(id)?);
     }
     ensure!(ids.len() == refs.len(), "{} ids for {} refs", ids.len(), refs.len());
     let wrong = ids.iter().zip(&stored).position(|(id, stored)| Some(*id) != *stored);
@@ -146,25 +146,25 @@ pub async fn insert_missing(client: &mut Postgres, memberbase: Uuid, message: &[
     client.call(&query("COMMIT")).await.map(drop)
 }
 
-async fn by_bare_client(
+async fn run_bare_client(
     base: &mut Base,
     plan: &Plan,
     lab: &mut Lab,
     work: Work,
     bare: &mut [Postgres],
-    way: &Way,
+    reference: &Reference,
 ) -> Result<()> {
     let calls = calls(plan, work.clients);
     let now = jiff::Timestamp::now().as_microsecond();
     let message = |call| {
         let refs: Vec<_> = numbers(plan, call).map(ref_of).collect();
         let ids: Vec<_> = refs.iter().map(|_| Uuid::now_v7()).collect();
-        execute(way.statement, &[Bind::Uuid(base.uuid), Bind::Int(now), Bind::Uuids(&ids), Bind::Texts(&refs)])
+        execute(reference.statement, &[Bind::Uuid(base.uuid), Bind::Int(now), Bind::Uuids(&ids), Bind::Texts(&refs)])
     };
     let messages: Vec<_> = (0..calls).map(message).collect();
     let memberbase = base.uuid;
     let call = async |client: &mut Postgres, number: usize| {
-        if way.table == WITH_KEY {
+        if reference.table == WITH_KEY {
             ensure!(client.call(&messages[number]).await?.touched == BATCH as u64, "rows are missing");
             return Ok(());
         }
@@ -177,8 +177,8 @@ async fn by_bare_client(
     let timed = async |client: &mut Postgres, number: usize| call(client, warm + number).await;
     let timing = drive(bare, plan.time, calls - warm, timed).await?;
     let sample = meter.end(timing, Some(&mut base.cluster)).await?;
-    base.remove_added(way.table, plan.members, (warm as u64 + sample.timing.calls) * BATCH as u64).await?;
-    lab.keep(work, way.side, true, sample);
+    base.remove_added(reference.table, plan.members, (warm as u64 + sample.timing.calls) * BATCH as u64).await?;
+    lab.record_phase(work, reference.side, true, sample);
     Ok(())
 }
 
@@ -188,7 +188,7 @@ pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> R
     let apart = plan.members / slices;
     let slice = |number: usize| number * apart..(number * apart + BATCH).min(plan.members);
     let refs: Vec<Vec<_>> = (0..slices).map(|number| slice(number).map(ref_of).collect()).collect();
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for server in &base.servers {
         let mut client = Http::connect(&server.api.address).await?;
         let mut known = Vec::new();
@@ -198,9 +198,9 @@ pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> R
             check_upserted(&body, refs.len(), false)?;
             known.push((request, body));
         }
-        answers.push(known);
+        responses.push(known);
     }
-    for known in &answers {
+    for known in &responses {
         for (refs, (_, body)) in refs.iter().zip(known) {
             check_ids(base, refs, &upserted_ids(body)?).await?;
         }
@@ -208,7 +208,7 @@ pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> R
     let bind = |refs: &Vec<String>| execute("work", &[Bind::Uuid(base.uuid), Bind::Texts(refs)]);
     let messages: Vec<_> = refs.iter().map(bind).collect();
     for clients in [1, 4] {
-        eprintln!("W2, {clients} at once");
+        eprintln!("W2, {clients} clients");
         let work = Work { name: "W2", clients, unit: "members", per_call: BATCH };
         let mut bare = Vec::new();
         for _ in 0..clients {
@@ -216,7 +216,7 @@ pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> R
             client.prepare("work", READ).await?;
             bare.push(client);
         }
-        let ask = async |client: &mut Postgres, number: usize| {
+        let call = async |client: &mut Postgres, number: usize| {
             let number = number % slices;
             let done = client.call(&messages[number]).await?;
             ensure!(done.rows == refs[number].len() as u64, "{} members were found", done.rows);
@@ -224,26 +224,26 @@ pub async fn unchanged_members(base: &mut Base, plan: &Plan, lab: &mut Lab) -> R
         };
         let Base { cluster, servers, .. } = &mut *base;
         for _ in 0..plan.rounds {
-            for (server, known) in servers.iter().zip(&answers) {
+            for (server, known) in servers.iter().zip(&responses) {
                 let mut connections = Vec::new();
                 for _ in 0..clients {
                     connections.push(Http::connect(&server.api.address).await?);
                 }
                 let call = async |client: &mut Http, number: usize| {
-                    let (request, answer) = &known[number % slices];
-                    ensure!(client.call(request).await? == answer, "the answer to the same call is another one");
+                    let (request, response) = &known[number % slices];
+                    ensure!(client.call(request).await? == response, "the response to the same call differs");
                     Ok(())
                 };
                 cluster.checkpoint().await?;
                 drive(&mut connections, warm_up(plan), usize::MAX, call).await?;
                 let meter = Meter::begin(Some(server), Some(cluster), true).await?;
                 let timing = drive(&mut connections, plan.time, usize::MAX, call).await?;
-                lab.keep(work, &server.name, false, meter.end(timing, Some(cluster)).await?);
+                lab.record_phase(work, &server.name, false, meter.end(timing, Some(cluster)).await?);
             }
-            drive(&mut bare, warm_up(plan), usize::MAX, ask).await?;
+            drive(&mut bare, warm_up(plan), usize::MAX, call).await?;
             let meter = Meter::begin(None, Some(cluster), true).await?;
-            let timing = drive(&mut bare, plan.time, usize::MAX, ask).await?;
-            lab.keep(work, BARE, true, meter.end(timing, Some(cluster)).await?);
+            let timing = drive(&mut bare, plan.time, usize::MAX, call).await?;
+            lab.record_phase(work, BARE, true, meter.end(timing, Some(cluster)).await?);
         }
     }
     Ok(())

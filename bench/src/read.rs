@@ -29,12 +29,12 @@ pub const PAGE: &str = "query Page($memberbaseId: ID!, $first: Int, $after: Stri
     nodes { id ref createdAt updatedAt } pageInfo { hasNextPage endCursor } } }";
 
 /// A query with its variables.
-pub struct Question {
+pub struct Query {
     pub query: &'static str,
     pub variables: Value,
 }
 
-impl Question {
+impl Query {
     /// A query that needs no database.
     pub fn nothing() -> Self {
         Self { query: NOTHING, variables: json!({}) }
@@ -62,16 +62,16 @@ impl Question {
 
     /// Checks that a response shows the stored members, of which one more was read than a page holds.
     fn check(&self, body: &[u8], stored: &[Stored]) -> Result<()> {
-        let answer: Value = serde_json::from_slice(body)?;
+        let response: Value = serde_json::from_slice(body)?;
         if self.query == NOTHING {
-            ensure!(answer["data"]["__typename"].is_string(), "the query has no type");
+            ensure!(response["data"]["__typename"].is_string(), "the query has no type");
             return Ok(());
         }
         if self.query == MEMBER {
             ensure!(stored.len() == 1, "{} members have one ref", stored.len());
-            return stored[0].check(&answer["data"]["member"]);
+            return stored[0].check(&response["data"]["member"]);
         }
-        let members = &answer["data"]["members"];
+        let members = &response["data"]["members"];
         let nodes = members["nodes"].as_array().context("no nodes")?;
         let first = usize::try_from(self.variables["first"].as_u64().context("no size")?)?;
         ensure!(nodes.len() == stored.len().min(first), "{} nodes of {}", nodes.len(), stored.len());
@@ -82,16 +82,16 @@ impl Question {
 }
 
 /// The requests of a workload with their expected responses, and the clients that send them to a server.
-pub struct Asked<'s> {
+pub struct CheckedRequests<'s> {
     pub server: &'s Server,
     clients: Vec<Http>,
     requests: Vec<Vec<u8>>,
-    answers: Vec<Vec<u8>>,
+    responses: Vec<Vec<u8>>,
 }
 
-impl<'s> Asked<'s> {
+impl<'s> CheckedRequests<'s> {
     /// Sends every request once and compares the responses with the stored members.
-    pub async fn new(server: &'s Server, count: usize, questions: &[Question], stored: &[Vec<Stored>]) -> Result<Self> {
+    pub async fn new(server: &'s Server, count: usize, questions: &[Query], stored: &[Vec<Stored>]) -> Result<Self> {
         let mut clients = Vec::new();
         for _ in 0..count {
             clients.push(Http::connect(&server.api.address).await?);
@@ -100,36 +100,36 @@ impl<'s> Asked<'s> {
             .iter()
             .map(|question| server.api.request(question.query, &question.variables.to_string()))
             .collect();
-        let answers = RefCell::new(vec![Vec::new(); requests.len()]);
+        let responses = RefCell::new(vec![Vec::new(); requests.len()]);
         drive(&mut clients, Duration::MAX, requests.len(), async |client: &mut Http, number| {
             let body = client.call(&requests[number]).await?;
-            answers.borrow_mut()[number] = body.to_vec();
+            responses.borrow_mut()[number] = body.to_vec();
             Ok(())
         })
         .await?;
-        let answers = answers.into_inner();
-        for ((question, answer), stored) in questions.iter().zip(&answers).zip(stored) {
-            question.check(answer, stored).with_context(|| format!("{} answered wrongly", server.name))?;
+        let responses = responses.into_inner();
+        for ((question, response), stored) in questions.iter().zip(&responses).zip(stored) {
+            question.check(response, stored).with_context(|| format!("unexpected response of {}", server.name))?;
         }
-        Ok(Self { server, clients, requests, answers })
+        Ok(Self { server, clients, requests, responses })
     }
 
     /// Sends one of the requests and times it.
-    pub async fn once(&mut self, number: usize) -> Result<Duration> {
+    pub async fn timed_call(&mut self, number: usize) -> Result<Duration> {
         let sent = Instant::now();
         let body = self.clients[0].call(&self.requests[number]).await?;
         let latency = sent.elapsed();
-        ensure!(body == self.answers[number], "the answer to the same request is another one");
+        ensure!(body == self.responses[number], "the response to the same request differs");
         Ok(latency)
     }
 
     /// Runs a phase.
     pub async fn phase(&mut self, time: Duration) -> Result<Timing> {
-        let Self { clients, requests, answers, .. } = self;
+        let Self { clients, requests, responses, .. } = self;
         drive(clients, time, usize::MAX, async |client: &mut Http, number| {
             let number = number % requests.len();
             let body = client.call(&requests[number]).await?;
-            ensure!(body == answers[number], "the answer to the same request is another one");
+            ensure!(body == responses[number], "the response to the same request differs");
             Ok(())
         })
         .await

@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// Returns the median of some values.
-pub fn median(mut figures: Vec<f64>) -> Option<f64> {
-    figures.sort_unstable_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    match figures.len() {
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let center = values.len() / 2;
+    match values.len() {
         0 => None,
-        length if length % 2 == 1 => Some(figures[middle]),
-        _ => Some(f64::midpoint(figures[middle - 1], figures[middle])),
+        length if length % 2 == 1 => Some(values[center]),
+        _ => Some(f64::midpoint(values[center - 1], values[center])),
     }
 }
 
@@ -29,8 +29,8 @@ impl Row {
     }
 
     /// Returns the median of a value over the rounds.
-    pub fn middle(&self, figure: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        median(self.samples.iter().filter_map(figure).collect())
+    pub fn median_of(&self, value: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
+        median(self.samples.iter().filter_map(value).collect())
     }
 
     /// Returns the median of the ratios, each of two consecutive phases.
@@ -72,24 +72,24 @@ pub fn table(lab: &Lab) -> String {
         let rates = row.rates();
         let (least, most) =
             rates.iter().fold((f64::MAX, 0.0_f64), |(least, most), rate| (least.min(*rate), most.max(*rate)));
-        let spread = format!("{}..{}", short(least), short(most));
+        let spread = format!("{}..{}", format_count(least), format_count(most));
         let quantile =
-            |share| row.middle(move |sample: &Sample| Some(sample.timing.quantile(share).as_secs_f64() * 1e3));
-        let wal = row.middle(|sample| Some(sample.wal? as f64 / sample.timing.calls.max(1) as f64));
+            |share| row.median_of(move |sample: &Sample| Some(sample.timing.quantile(share).as_secs_f64() * 1e3));
+        let wal = row.median_of(|sample| Some(sample.wal? as f64 / sample.timing.calls.max(1) as f64));
         vec![
             row.work.to_owned(),
             row.clients.to_string(),
             row.side.clone(),
-            format!("{} {}", short(median(rates).unwrap_or_default()), row.unit),
+            format!("{} {}", format_count(median(rates).unwrap_or_default()), row.unit),
             spread,
             ratios.join(", "),
-            figure(quantile(0.5)),
-            figure(quantile(0.99)),
-            figure(row.middle(|sample| per_call(sample.server, sample))),
-            figure(row.middle(|sample| per_call(sample.database, sample))),
-            figure(row.middle(|sample| per_call(sample.client, sample))),
-            wal.map_or_else(String::new, short),
-            row.middle(|sample| sample.dead.map(|dead| dead as f64)).map_or_else(String::new, short),
+            format_value(quantile(0.5)),
+            format_value(quantile(0.99)),
+            format_value(row.median_of(|sample| per_call(sample.server, sample))),
+            format_value(row.median_of(|sample| per_call(sample.database, sample))),
+            format_value(row.median_of(|sample| per_call(sample.client, sample))),
+            wal.map_or_else(String::new, format_count),
+            row.median_of(|sample| sample.dead.map(|dead| dead as f64)).map_or_else(String::new, format_count),
         ]
     });
     markdown(&head, rows.collect())
@@ -118,7 +118,7 @@ pub fn markdown(head: &[&str], rows: Vec<Vec<String>>) -> String {
 }
 
 /// Formats a count or rate with about three digits.
-pub fn short(value: f64) -> String {
+pub fn format_count(value: f64) -> String {
     match value {
         _ if value >= 1e6 => format!("{:.2}M", value / 1e6),
         _ if value >= 1e5 => format!("{:.0}k", value / 1e3),
@@ -128,7 +128,7 @@ pub fn short(value: f64) -> String {
 }
 
 /// Formats a value with about three digits.
-pub fn figure(value: Option<f64>) -> String {
+pub fn format_value(value: Option<f64>) -> String {
     match value {
         None => String::new(),
         Some(0.0) => "0".to_owned(),
@@ -140,15 +140,15 @@ pub fn figure(value: Option<f64>) -> String {
 }
 
 /// Renders the values that were measured once.
-pub fn facts(lab: &Lab) -> String {
-    let rows = lab.facts.iter().map(|fact| {
+pub fn metrics(lab: &Lab) -> String {
+    let rows = lab.metrics.iter().map(|metric| {
         vec![
-            fact.side.clone(),
-            fact.what.clone(),
-            format!("{} {}", figure(Some(fact.value)), fact.unit).trim_end().to_owned(),
+            metric.side.clone(),
+            metric.what.clone(),
+            format!("{} {}", format_value(Some(metric.value)), metric.unit).trim_end().to_owned(),
         ]
     });
-    markdown(&["side", "what", "figure"], rows.collect())
+    markdown(&["side", "metric", "value"], rows.collect())
 }
 
 /// Renders all results as JSON.
@@ -170,10 +170,10 @@ pub fn json(lab: &Lab, bars: &[(String, Vec<Bar>)], about: &[(&'static str, Stri
             "perCall": row.per_call, "rounds": samples,
         })
     });
-    let facts = lab
-        .facts
+    let metrics = lab
+        .metrics
         .iter()
-        .map(|fact| json!({"side": fact.side, "what": fact.what, "value": fact.value, "unit": fact.unit}));
+        .map(|metric| json!({"side": metric.side, "what": metric.what, "value": metric.value, "unit": metric.unit}));
     let bars = bars.iter().flat_map(|(side, bars)| {
         bars.iter().map(move |bar| {
             json!({
@@ -185,7 +185,7 @@ pub fn json(lab: &Lab, bars: &[(String, Vec<Bar>)], about: &[(&'static str, Stri
     let about: Map<_, _> =
         about.iter().map(|(what, value)| ((*what).to_owned(), Value::from(value.as_str()))).collect();
     json!({
-        "about": about, "rows": rows.collect::<Vec<_>>(), "facts": facts.collect::<Vec<_>>(),
+        "about": about, "rows": rows.collect::<Vec<_>>(), "facts": metrics.collect::<Vec<_>>(),
         "bars": bars.collect::<Vec<_>>(),
     })
 }
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_middle_of_the_sorted_figures() {
+    fn median_is_the_middle_of_the_sorted_values() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(Vec::new()), None);

@@ -72,7 +72,7 @@ impl Server {
     pub async fn make_memberbase(&self, name: &str) -> Result<String> {
         const MAKE: &str = "mutation Make($name: String!) { \
             createMemberbase(input: {name: $name}) { memberbase { id } } }";
-        let data = self.api.ask(MAKE, &json!({"name": name})).await?;
+        let data = self.api.graphql(MAKE, &json!({"name": name})).await?;
         let id = data["createMemberbase"]["memberbase"]["id"].as_str().context("no memberbase")?;
         Ok(id.to_owned())
     }

@@ -13,14 +13,14 @@ use uuid::Uuid;
 
 use crate::{
     base::fill,
-    bulk::once,
+    bulk::timed_call,
     drive::{Timing, drive},
     http::Http,
     ids,
     lab::{Lab, Meter, Plan, Work},
     members::{BATCH, Stored, check_upserted, ref_of, upsert, upserted_ids},
     postgres_read::{cursor, scattered},
-    read::{Asked, CLIENTS, Question, warm_up},
+    read::{CLIENTS, CheckedRequests, Query, warm_up},
     server::Server,
 };
 
@@ -35,7 +35,7 @@ pub const WORKS: [&str; 6] = ["SQLite", PAGES[0].0, PAGES[1].0, UNCHANGED, UPSER
 pub const BARE: &str = "rusqlite";
 
 /// A rate in members per second above that of both sides.
-const FASTER_THAN_ANY: f64 = 2_000_000.0;
+const MAX_MEMBERS_PER_SECOND: f64 = 2_000_000.0;
 
 const INSERT: &str = "INSERT INTO member (memberbase_id, updated_at, id, ref) \
     SELECT ?1, ?2, unhex(value ->> 0), value ->> 1 FROM json_each(?3) WHERE true ON CONFLICT (memberbase_id, ref) DO NOTHING";
@@ -46,8 +46,8 @@ const READ: &str = "SELECT input.key, stored.id FROM json_each(?2) AS input CROS
 const BEHIND: &str = "SELECT id, ref, updated_at FROM member WHERE memberbase_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
 /// Returns whether any of the workloads is to run.
-pub fn wanted(plan: &Plan) -> bool {
-    WORKS.iter().any(|work| plan.wants(work))
+pub fn is_included(plan: &Plan) -> bool {
+    WORKS.iter().any(|work| plan.includes(work))
 }
 
 /// A file for each side, with the same members.
@@ -76,23 +76,23 @@ pub async fn run(binaries: &[(&str, &Path)], plan: &Plan, lab: &mut Lab) -> Resu
     let folder = Folder(fs::canonicalize(&plan.folder)?.join(format!("sqlite-{}", std::process::id())));
     fs::create_dir_all(&folder.0)?;
     let mut files = Files::make(binaries, plan, &folder.0).await?;
-    let wants = |work: &str| plan.wants("SQLite") || plan.wants(work);
+    let includes = |work: &str| plan.includes("SQLite") || plan.includes(work);
     for (name, size, pages) in PAGES {
-        if wants(name) {
+        if includes(name) {
             files.pages(plan, lab, Work { name, clients: CLIENTS, unit: "requests", per_call: 1 }, size, pages).await?;
         }
     }
-    if wants(UNCHANGED) {
+    if includes(UNCHANGED) {
         files.unchanged(plan, lab).await?;
     }
-    if wants(UPSERT) {
+    if includes(UPSERT) {
         files.new_members(plan, lab).await?;
     }
-    if wants(ONE_CALL) {
+    if includes(ONE_CALL) {
         files.one_call(plan, lab).await?;
     }
     for server in &mut files.servers {
-        lab.tell_memory("SQLite", server).await?;
+        lab.record_memory("SQLite", server).await?;
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ impl Files {
     async fn pages(&mut self, plan: &Plan, lab: &mut Lab, work: Work, size: usize, pages: usize) -> Result<()> {
         eprintln!("{}", work.name);
         let (from, to) = (plan.members * 2 / 5, plan.members * 3 / 5);
-        let places: Vec<(Uuid, String)> = {
+        let positions: Vec<(Uuid, String)> = {
             let connection = self.reader()?;
             let mut statement = connection.prepare(
                 "SELECT id, ref FROM (SELECT id, ref, row_number() OVER (ORDER BY id) AS n FROM member WHERE memberbase_id = ?1) \
@@ -173,38 +173,39 @@ impl Files {
             })?;
             rows.collect::<Result<_, _>>()?
         };
-        let places: Vec<_> = (0..places.len()).map(|place| &places[scattered(place, places.len())]).collect();
+        let positions: Vec<_> =
+            (0..positions.len()).map(|index| &positions[scattered(index, positions.len())]).collect();
         let (mut questions, mut stored) = (Vec::new(), Vec::new());
         let mut connections = Vec::new();
         for _ in 0..work.clients {
             connections.push(self.reader()?);
         }
-        for (id, reference) in &places {
+        for (id, reference) in &positions {
             let cursor = cursor(&self.servers[0].api, &self.id, reference).await?;
-            questions.push(Question::page(&self.id, size, Some(&cursor)));
+            questions.push(Query::page(&self.id, size, Some(&cursor)));
             stored.push(page(&connections[0], self.uuid, *id, size)?);
         }
-        let mut asked = Vec::new();
+        let mut checked = Vec::new();
         for server in &self.servers {
-            asked.push(Asked::new(server, work.clients, &questions, &stored).await?);
+            checked.push(CheckedRequests::new(server, work.clients, &questions, &stored).await?);
         }
         let read = |connection: &mut Connection, number: usize| {
-            let (id, _) = places[number % places.len()];
+            let (id, _) = positions[number % positions.len()];
             let rows = page(connection, self.uuid, *id, size)?;
-            ensure!(rows.len() == stored[number % places.len()].len(), "{} rows", rows.len());
+            ensure!(rows.len() == stored[number % positions.len()].len(), "{} rows", rows.len());
             Ok(())
         };
         for _ in 0..plan.rounds {
-            for asked in &mut asked {
-                asked.phase(warm_up(plan)).await?;
-                let meter = Meter::begin(Some(asked.server), None, false).await?;
-                let timing = asked.phase(plan.time).await?;
-                lab.keep(work, &asked.server.name, false, meter.end(timing, None).await?);
+            for checked in &mut checked {
+                checked.phase(warm_up(plan)).await?;
+                let meter = Meter::begin(Some(checked.server), None, false).await?;
+                let timing = checked.phase(plan.time).await?;
+                lab.record_phase(work, &checked.server.name, false, meter.end(timing, None).await?);
             }
             in_threads(&mut connections, warm_up(plan), usize::MAX, read)?;
             let meter = Meter::begin(None, None, false).await?;
             let timing = in_threads(&mut connections, plan.time, usize::MAX, read)?;
-            lab.keep(work, BARE, true, meter.end(timing, None).await?);
+            lab.record_phase(work, BARE, true, meter.end(timing, None).await?);
         }
         Ok(())
     }
@@ -219,7 +220,7 @@ impl Files {
         let texts = (0..slices).map(|number| serde_json::to_string(&slice(number).map(ref_of).collect::<Vec<_>>()));
         let texts: Vec<_> = texts.collect::<Result<_, _>>()?;
         let mut connections = [self.reader()?];
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for server in &self.servers {
             let mut client = Http::connect(&server.api.address).await?;
             let mut known = Vec::new();
@@ -228,35 +229,35 @@ impl Files {
                 let body = client.call(&request).await?.to_vec();
                 check_upserted(&body, BATCH, false)?;
                 ensure!(
-                    upserted_ids(&body)? == look_up(&connections[0], self.uuid, text)?,
+                    upserted_ids(&body)? == lookup(&connections[0], self.uuid, text)?,
                     "ids are not those of the refs"
                 );
                 known.push((request, body));
             }
-            answers.push(known);
+            responses.push(known);
         }
         let read = |connection: &mut Connection, number: usize| {
-            let found = look_up(connection, self.uuid, &texts[number % slices])?;
+            let found = lookup(connection, self.uuid, &texts[number % slices])?;
             ensure!(found.len() == BATCH, "{} members were found", found.len());
             Ok(())
         };
         for _ in 0..plan.rounds {
-            for (server, known) in self.servers.iter().zip(&answers) {
+            for (server, known) in self.servers.iter().zip(&responses) {
                 let mut clients = [Http::connect(&server.api.address).await?];
                 let call = async |client: &mut Http, number: usize| {
-                    let (request, answer) = &known[number % slices];
-                    ensure!(client.call(request).await? == answer, "the answer to the same call is another one");
+                    let (request, response) = &known[number % slices];
+                    ensure!(client.call(request).await? == response, "the response to the same call differs");
                     Ok(())
                 };
                 drive(&mut clients, warm_up(plan), usize::MAX, call).await?;
                 let meter = Meter::begin(Some(server), None, false).await?;
                 let timing = drive(&mut clients, plan.time, usize::MAX, call).await?;
-                lab.keep(work, &server.name, false, meter.end(timing, None).await?);
+                lab.record_phase(work, &server.name, false, meter.end(timing, None).await?);
             }
             in_threads(&mut connections, warm_up(plan), usize::MAX, read)?;
             let meter = Meter::begin(None, None, false).await?;
             let timing = in_threads(&mut connections, plan.time, usize::MAX, read)?;
-            lab.keep(work, BARE, true, meter.end(timing, None).await?);
+            lab.record_phase(work, BARE, true, meter.end(timing, None).await?);
         }
         Ok(())
     }
@@ -266,12 +267,12 @@ impl Files {
         eprintln!("{UPSERT}");
         let work = Work { name: UPSERT, clients: 1, unit: "members", per_call: BATCH };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
-        let calls = (plan.time.as_secs_f64() * FASTER_THAN_ANY) as usize / BATCH;
+        let calls = (plan.time.as_secs_f64() * MAX_MEMBERS_PER_SECOND) as usize / BATCH;
         const WARM: usize = 2;
         let mut connections = [self.writer()?];
         for _ in 0..plan.rounds {
-            for (place, server) in self.servers.iter().enumerate() {
-                let first = self.next[place];
+            for (index, server) in self.servers.iter().enumerate() {
+                let first = self.next[index];
                 let request = |call| upsert(&server.api, &self.id, first + call * BATCH..first + (call + 1) * BATCH);
                 let requests: Vec<_> = (0..calls + WARM).map(request).collect();
                 let mut clients = [Http::connect(&server.api.address).await?];
@@ -282,8 +283,8 @@ impl Files {
                 let meter = Meter::begin(Some(server), None, false).await?;
                 let timed = async |client: &mut Http, number: usize| call(client, WARM + number).await;
                 let timing = drive(&mut clients, plan.time, calls, timed).await?;
-                self.next[place] += (WARM + usize::try_from(timing.calls)?) * BATCH;
-                lab.keep(work, &server.name, false, meter.end(timing, None).await?);
+                self.next[index] += (WARM + usize::try_from(timing.calls)?) * BATCH;
+                lab.record_phase(work, &server.name, false, meter.end(timing, None).await?);
             }
             let first = *self.next.last().context("a side")?;
             let text = |call: usize| {
@@ -306,7 +307,7 @@ impl Files {
             let timed = |connection: &mut Connection, number: usize| insert(connection, WARM + number);
             let timing = in_threads(&mut connections, plan.time, calls, timed)?;
             *self.next.last_mut().context("a side")? += (WARM + usize::try_from(timing.calls)?) * BATCH;
-            lab.keep(work, BARE, true, meter.end(timing, None).await?);
+            lab.record_phase(work, BARE, true, meter.end(timing, None).await?);
         }
         Ok(())
     }
@@ -320,8 +321,8 @@ impl Files {
                 let id = server.make_memberbase(ONE_CALL).await?;
                 let request = upsert(&server.api, &id, 0..plan.members);
                 let meter = Meter::begin(Some(server), None, false).await?.with_peak()?;
-                let timing = once(server, &request, |body| check_upserted(body, plan.members, true)).await?;
-                lab.keep(work, &server.name, false, meter.end(timing, None).await?);
+                let timing = timed_call(server, &request, |body| check_upserted(body, plan.members, true)).await?;
+                lab.record_phase(work, &server.name, false, meter.end(timing, None).await?);
             }
         }
         Ok(())
@@ -339,7 +340,7 @@ fn page(connection: &Connection, memberbase: Uuid, behind: Uuid, size: usize) ->
 }
 
 /// Returns the ids of the members with these refs, in the order of the refs if all of them exist.
-fn look_up(connection: &Connection, memberbase: Uuid, refs: &str) -> Result<Vec<Uuid>> {
+fn lookup(connection: &Connection, memberbase: Uuid, refs: &str) -> Result<Vec<Uuid>> {
     let mut statement = connection.prepare_cached(READ)?;
     let mut rows = statement.query(params![memberbase.as_bytes(), refs])?;
     let mut ids = vec![Uuid::nil(); BATCH];

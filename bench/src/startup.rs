@@ -18,7 +18,7 @@ pub async fn run(base: &mut Base, rounds: usize, lab: &mut Lab) -> Result<()> {
             times.push(start(server, &variables).await?);
         }
         let millis = median(times).unwrap_or_default();
-        lab.tell(&server.name, "start to first answer", millis, "ms");
+        lab.record(&server.name, "start to first response", millis, "ms");
     }
     Ok(())
 }
@@ -26,10 +26,10 @@ pub async fn run(base: &mut Base, rounds: usize, lab: &mut Lab) -> Result<()> {
 async fn start(server: &mut Server, variables: &serde_json::Value) -> Result<f64> {
     let begun = Instant::now();
     server.start_again()?;
-    let data = server.api.ask(PAGE, variables).await?;
+    let data = server.api.graphql(PAGE, variables).await?;
     anyhow::ensure!(
         data["members"]["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1),
-        "no first answer: {data}"
+        "unexpected first response: {data}"
     );
     Ok(begun.elapsed().as_secs_f64() * 1e3)
 }

@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use memberbase::types::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};
+use memberbase::types::{
+    AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId,
+};
 
 fn of<T: Id>(text: &str) -> bool {
     let Ok(id) = T::parse(text) else { return false };

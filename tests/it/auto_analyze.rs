@@ -15,9 +15,9 @@ async fn postgres_row_estimate(server: &Server, table: &str, at_least: i64) -> i
     let begun = Instant::now();
     loop {
         let sql = format!("SELECT reltuples::bigint FROM pg_class WHERE oid = '\"{table}\"'::regclass");
-        let postgres_row_estimate = server.column::<i64>(&sql).await[0];
-        if postgres_row_estimate >= at_least || begun.elapsed() > SOON {
-            return postgres_row_estimate;
+        let estimate = server.column::<i64>(&sql).await[0];
+        if estimate >= at_least || begun.elapsed() > SOON {
+            return estimate;
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -45,9 +45,9 @@ async fn sqlite_row_estimate(server: &Server, table: &str, at_least: i64) -> i64
     let begun = Instant::now();
     loop {
         let sql = format!("SELECT CAST(stat AS integer) FROM sqlite_stat1 WHERE tbl = '{table}' AND idx = '{table}'");
-        let postgres_row_estimate = server.column::<i64>(&sql).await[0];
-        if (at_least..10 * at_least).contains(&postgres_row_estimate) || begun.elapsed() > SOON {
-            return postgres_row_estimate;
+        let estimate = server.column::<i64>(&sql).await[0];
+        if (at_least..10 * at_least).contains(&estimate) || begun.elapsed() > SOON {
+            return estimate;
         }
         sleep(Duration::from_millis(20)).await;
     }

@@ -160,7 +160,7 @@ const INTERNALS: [&str; 26] = [
 /// Returns the difference between the response and the case's expectation, if any.
 fn problem(case: &Case, response: Result<Result<ApiResponse, String>, impl Sized>) -> Option<String> {
     let response = match response {
-        Err(_) => return Some(format!("no answer within {RESPONSE_TIMEOUT:?}")),
+        Err(_) => return Some(format!("no response within {RESPONSE_TIMEOUT:?}")),
         Ok(Err(error)) => return Some(error),
         Ok(Ok(response)) => response,
     };
@@ -175,9 +175,9 @@ fn problem(case: &Case, response: Result<Result<ApiResponse, String>, impl Sized
     let sent = String::from_utf8_lossy(&case.bytes);
     let leaked = INTERNALS.into_iter().find(|word| text.contains(word) && !sent.contains(word.trim()));
     if let Some(word) = leaked {
-        return Some(format!("it tells {word:?}: {text:.300}"));
+        return Some(format!("it exposes {word:?}: {text:.300}"));
     }
-    (text.len() > 64 << 10).then(|| format!("{} bytes are answered", text.len()))
+    (text.len() > 64 << 10).then(|| format!("the response has {} bytes", text.len()))
 }
 
 /// Sends every case and describes the ones with a wrong response.
@@ -215,6 +215,6 @@ async fn every_bad_input_is_rejected_without_exposing_internals(
         sleep(Duration::from_secs(60)).await;
         let remaining = server.memory("VmRSS");
         println!("{database:?}: {peak} MiB at the peak, {remaining} MiB a minute later");
-        assert!(remaining < 200, "{remaining} MiB are left");
+        assert!(remaining < 200, "{remaining} MiB resident a minute later");
     }
 }

@@ -198,13 +198,13 @@ async fn insert_only_skips_existing_members_and_returns_their_ids(
     let first = upserted(&writer, &base, &["a"]).await;
     let payload = upserted_with(&writer, &base, &["b", "a", "a", "b"], json!({"mode": "INSERT_ONLY"})).await;
     assert_eq!(outcomes(&payload), ["CREATED", "SKIPPED", "SKIPPED", "UNCHANGED"]);
-    let reported = ids(&payload);
+    let returned = ids(&payload);
     assert!(
-        reported[1] == ids(&first)[0]
-            && reported[2] == reported[1]
-            && reported[3] == reported[0]
-            && reported[0].is_some(),
-        "{reported:?}"
+        returned[1] == ids(&first)[0]
+            && returned[2] == returned[1]
+            && returned[3] == returned[0]
+            && returned[0].is_some(),
+        "{returned:?}"
     );
 }
 

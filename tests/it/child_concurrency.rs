@@ -96,7 +96,7 @@ async fn children_written_during_a_deletion_are_deleted_and_counted(
         let remaining = server.column::<i64>(&format!("SELECT count(*) FROM {table}")).await[0].cast_unsigned();
         // The sum of the reported counts equals what is stored.
         assert_eq!(remaining + gone[index + 1], created[index], "{kind:?}");
-        assert!(created[index] > 0 && gone[index + 1] > 0, "{kind:?}: nothing happened at the same time");
+        assert!(created[index] > 0 && gone[index + 1] > 0, "{kind:?}: nothing ran concurrently");
     }
 }
 

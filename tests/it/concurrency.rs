@@ -116,7 +116,7 @@ async fn memberbase_deleted_during_upserts_leaves_no_members(
         }
         assert_eq!(server.members().await, 0, "round {round}");
     }
-    assert!(refused > 0 && stored > 0, "no race: {refused} refused, {stored} stored");
+    assert!(refused > 0 && stored > 0, "no race: {refused} rejected, {stored} stored");
 }
 
 #[rstest]

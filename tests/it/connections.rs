@@ -48,7 +48,7 @@ async fn pool_opens_no_more_connections_than_configured(
     assert_eq!(waiting.await.unwrap().unwrap(), 7);
     assert_eq!(db.connections().used, 0);
     assert!(db.connections().idle > 0);
-    tokio::time::timeout(Duration::from_secs(5), db.close()).await.expect("nobody has one any more");
+    tokio::time::timeout(Duration::from_secs(5), db.close()).await.expect("all connections are returned");
     assert_eq!(DbErrorKind::of(&db.read().await.unwrap_err()), DbErrorKind::Unavailable);
 }
 

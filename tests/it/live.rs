@@ -178,7 +178,7 @@ async fn commit_publishes_deletions_and_memberbase_deletion_ends_the_subscriptio
     assert_eq!(next_change(&mut events).await, change(&base, &[], &[], &[&all[1]]));
     assert!(events.next().await.unwrap().is_complete());
     assert_eq!(events.next().await, None);
-    assert!(!server.app.changes.has_subscribers(), "somebody still listens");
+    assert!(!server.app.changes.has_subscribers(), "there is still a subscriber");
 }
 
 #[rstest]
@@ -226,7 +226,7 @@ async fn slow_subscriber_gets_missed_and_slows_no_writer(
             break;
         }
     }
-    assert!(received < 15 && missed.len() == 1, "{received} were heard, {missed:?} say that some were missed");
+    assert!(received < 15 && missed.len() == 1, "{received} changes received, missed set in {missed:?}");
     ids(&writer, &base, &["more"]).await;
     assert_eq!(slow.change().await["missed"], false);
 }
@@ -305,7 +305,7 @@ async fn subscription_is_validated_like_every_operation() {
         ("subscription { memberbaseChanged(memberbaseId: \"m_1\") { created } }".to_owned(), "BAD_USER_INPUT"),
     ] {
         let mut events = reader.subscribe(&query, json!({})).await.unwrap();
-        let response = events.first().await.expect("a refusal").response();
+        let response = events.first().await.expect("an error").response();
         assert_eq!(response["errors"][0]["extensions"]["code"], code, "{query}: {response}");
         assert!(response["errors"][0]["extensions"]["traceId"].is_string(), "{response}");
         assert!(events.next().await.unwrap().is_complete());
@@ -341,7 +341,7 @@ async fn stopping_server_ends_its_streams_without_complete() {
     // Without `complete`: it would tell clients not to reconnect.
     assert_eq!(events.next().await, None);
     server.tasks.close();
-    tokio::time::timeout(Duration::from_secs(5), server.tasks.wait()).await.expect("nothing is left");
+    tokio::time::timeout(Duration::from_secs(5), server.tasks.wait()).await.expect("all tasks end");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ impl Server {
         let mut series = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap();
-            assert_eq!(series.insert(name.to_owned(), value.parse().unwrap()), None, "{line} is there twice");
+            assert_eq!(series.insert(name.to_owned(), value.parse().unwrap()), None, "{line} is duplicated");
         }
         series
     }

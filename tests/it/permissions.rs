@@ -250,7 +250,7 @@ async fn every_operation_is_permitted_by_its_rule(#[values(Database::Sqlite, Dat
     for &(field, needed, target, query) in OPERATIONS {
         assert!(query.contains(&format!("{field}(")) || query.contains(&format!("{field} {{")), "{field}: {query}");
         let (status, result) = outcome(&server.anonymous(), &existing, query).await;
-        assert!(status == 401 && result.starts_with("UNAUTHENTICATED"), "{query} as nobody: {result}");
+        assert!(status == 401 && result.starts_with("UNAUTHENTICATED"), "{query} without a token: {result}");
         for (access, bound, caller) in &callers {
             let label =
                 format!("{query} as {access:?} of {:?}", bound.map(|ids| ids.memberbase == existing.memberbase));
@@ -268,7 +268,7 @@ async fn every_operation_is_permitted_by_its_rule(#[values(Database::Sqlite, Dat
                 assert!(result.starts_with('{') && !is_empty(&result), "{label}: {result}");
             }
             if *access < needed || outside && names_something {
-                assert_eq!(result, result_for_missing, "{label}: what exists shows");
+                assert_eq!(result, result_for_missing, "{label}: differs from a missing object");
             } else if names_something {
                 assert_ne!(result, result_for_missing, "{label}");
             }

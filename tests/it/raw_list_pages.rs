@@ -275,17 +275,17 @@ async fn raw_and_resolved_pages_are_equal(#[values(Database::Sqlite, Database::P
     let variables = json!({"b": base, "yes": true, "no": false});
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for seed in 0..300 {
-        let [field_text, ordinary @ ..] = queries(seed);
-        let response = reader.graphql(&field_text, variables.clone()).await;
-        assert_eq!(response.status, 200, "{field_text}: {}", text(&response));
+        let [raw, ordinary @ ..] = queries(seed);
+        let response = reader.graphql(&raw, variables.clone()).await;
+        assert_eq!(response.status, 200, "{raw}: {}", text(&response));
         let response = text(&response);
-        assert!(!response.contains("\"errors\""), "{field_text}: {response}");
+        assert!(!response.contains("\"errors\""), "{raw}: {response}");
         let _: Value = serde_json::from_str(&response).expect("JSON");
-        for ordinary in ordinary.iter().filter(|ordinary| **ordinary != field_text) {
+        for ordinary in ordinary.iter().filter(|ordinary| **ordinary != raw) {
             let other = without_forced_fields(text(&reader.graphql(ordinary, variables.clone()).await));
-            assert_eq!(response, other, "{field_text}\n{ordinary}");
+            assert_eq!(response, other, "{raw}\n{ordinary}");
         }
-        seen.extend(FIELDS.iter().chain(&REQUIRED_IN_QUERIES).filter(|part| field_text.contains(**part)));
+        seen.extend(FIELDS.iter().chain(&REQUIRED_IN_QUERIES).filter(|part| raw.contains(**part)));
         seen.extend(REQUIRED_IN_RESPONSES.iter().filter(|part| response.contains(**part)));
     }
     assert_eq!(seen.len(), FIELDS.len() + REQUIRED_IN_QUERIES.len() + REQUIRED_IN_RESPONSES.len(), "{seen:?}");

@@ -90,7 +90,7 @@ async fn members_upserted_after_the_start_are_not_deleted(
     }
     round.store(ROUNDS + 1, SeqCst);
     let failed: i32 = tasks.join_all().await.into_iter().sum();
-    assert!(deleted > 0 && failed > 0, "nothing happened at the same time: {deleted} deleted, {failed} refused");
+    assert!(deleted > 0 && failed > 0, "nothing ran concurrently: {deleted} deleted, {failed} rejected");
     assert_eq!(marks(&server).await, 0);
 }
 

@@ -120,7 +120,7 @@ async fn only_the_hash_of_a_secret_is_stored(#[values(Database::Sqlite, Database
     let has = |text: &[u8]| stored.windows(text.len()).any(|window| window == text);
     assert!(
         has(b"a test") && !has(secret.as_bytes()) && !has(&secret.as_bytes()["mbs_".len()..]),
-        "the secret is there"
+        "the secret is stored"
     );
 }
 

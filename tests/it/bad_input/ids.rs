@@ -135,7 +135,7 @@ fn missing_memberbases(world: &World) -> Vec<Case> {
         .filter(|(argument, query)| !looks_up.contains(argument) && query.contains("memberbaseId: $v"))
         .map(|(argument, query)| {
             world.graphql(
-                format!("{argument} of a memberbase that never was"),
+                format!("{argument} of a missing memberbase"),
                 query,
                 &json!({"v": world.missing_base}),
                 ABSENT,

@@ -223,9 +223,9 @@ fn other_mutations(world: &World) -> Vec<Case> {
             "mutation($n: String!) {{ updateMemberbase(input: {{memberbaseId: \"{}\", name: $n}}) {{ memberbase {{ id }} }} }}",
             world.base
         );
-        for (index, query) in [("createMemberbase", create), ("updateMemberbase", &update)] {
+        for (operation, query) in [("createMemberbase", create), ("updateMemberbase", &update)] {
             cases.push(world.graphql(
-                format!("{index}: {:.60}", name.to_string()),
+                format!("{operation}: {:.60}", name.to_string()),
                 query,
                 &json!({"n": name}),
                 expected,

@@ -64,7 +64,7 @@ async fn work(
             }
             (false, _) => admin.post("/publisher.v1/member/list", &json!({"member_base_id": base}).to_string()).await,
         };
-        let response = response.expect("the server answers");
+        let response = response.expect("a response");
         seen.slowest = seen.slowest.max(start.elapsed());
         if response.status == StatusCode::OK {
             assert!(response.json().get("errors").is_none(), "{}", response.json());
@@ -111,8 +111,10 @@ async fn run_during_fault(
             assert_eq!(found, ROWS, "{prefix} was acknowledged");
         }
     }
-    assert_eq!(server.admin.count(&base, json!({})).await % ROWS, 0, "half a call is there");
-    println!("{calls} calls stored, {refusals} refusals, back after {latest:?}, slowest answer after {slowest:?}");
+    assert_eq!(server.admin.count(&base, json!({})).await % ROWS, 0, "a call is stored partially");
+    println!(
+        "{calls} calls stored, {refusals} errors, first success after {latest:?}, slowest response after {slowest:?}"
+    );
     assert!(latest < RECOVERY_TIMEOUT && refusals > 0, "{latest:?}, {refusals}");
     slowest
 }

@@ -56,7 +56,7 @@ impl Calls {
         self.sent = acknowledged.last().map_or(from, |last| last + 1) + 1;
         for call in from..self.sent {
             let found = admin.count(base, json!({"ref": {"startsWith": created_by(client, call)}})).await;
-            assert!(found == NEW || found == 0, "half of call {call} of client {client} is there: {found}");
+            assert!(found == NEW || found == 0, "call {call} of client {client} is stored partially: {found}");
             assert!(found == NEW || !acknowledged.contains(&call), "call {call} of client {client} is lost");
             if found == NEW {
                 self.stored += 1;

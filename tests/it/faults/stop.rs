@@ -43,8 +43,8 @@ async fn sigterm_completes_running_calls_and_loses_no_acknowledged_one(
     server.terminate();
     let status = server.ended(Duration::from_secs(10)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", server.log());
-    assert!(TcpStream::connect(&server.address).await.is_err(), "it still listens");
-    let response = read_response(&mut long).await.expect("what runs is answered");
+    assert!(TcpStream::connect(&server.address).await.is_err(), "the server still listens");
+    let response = read_response(&mut long).await.expect("the running call gets a response");
     assert_eq!(response.data()["bulkUpsertMembers"]["memberIds"].as_array().unwrap().len(), 30_000);
     let acknowledged: usize = clients.join_all().await.iter().sum();
     println!("{database:?}: {acknowledged} calls, stopped in {:?}", start.elapsed());

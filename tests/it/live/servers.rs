@@ -152,6 +152,6 @@ async fn changes_reach_subscribers_of_other_processes() {
         if tokio::time::timeout(Duration::from_millis(100), &mut received).await.is_ok() {
             return;
         }
-        assert!(n < 200, "nothing is heard: {}", other.log());
+        assert!(n < 200, "no change arrives: {}", other.log());
     }
 }

@@ -267,7 +267,7 @@ async fn stopping_server_closes_with_going_away() {
     assert_eq!(new.closed().await.0, 1001);
     assert_eq!(known.closed().await.0, 1001);
     server.tasks.close();
-    timeout(PATIENCE, server.tasks.wait()).await.expect("nothing is left");
+    timeout(PATIENCE, server.tasks.wait()).await.expect("all tasks end");
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn unresponsive_client_is_disconnected() {
     assert_eq!(server.app.changes.counts().subscriptions, 2);
     let listening = tokio::spawn(async move { responsive.change("1").await });
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(server.app.changes.counts().subscriptions, 1, "one answers, and the other does not");
+    assert_eq!(server.app.changes.counts().subscriptions, 1, "only the responsive client is still subscribed");
     ids(&server.writer().await, &base, &["a"]).await;
     assert_eq!(listening.await.unwrap()["created"], 1);
 }

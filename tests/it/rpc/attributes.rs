@@ -146,7 +146,7 @@ async fn attributes_are_deleted_by_member_by_key_or_all(
     }
     assert_eq!(delete(json!({"member_ids": []})).await.json(), json!({"deleted": 0}));
     assert_eq!(delete(json!({"attribute_keys": []})).await.json(), json!({"deleted": 0}));
-    assert_eq!(delete(json!({"delete_all": true})).await.json(), json!({"deleted": 9}), "nothing was gone");
+    assert_eq!(delete(json!({"delete_all": true})).await.json(), json!({"deleted": 9}), "something was deleted before");
 }
 
 /// Deletion works in chunks of 2,000 members.

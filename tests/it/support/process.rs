@@ -147,7 +147,7 @@ impl Site {
                 }
                 sleep(Duration::from_millis(10)).await;
             }
-            panic!("the database still works for a server that is gone");
+            panic!("the killed server still has sessions in the database");
         }
     }
 
@@ -304,7 +304,7 @@ impl Client {
 pub async fn read_response(stream: &mut (impl AsyncRead + Unpin)) -> Result<ApiResponse, String> {
     let mut received = Vec::new();
     stream.read_to_end(&mut received).await.map_err(|error| format!("the connection broke: {error}"))?;
-    parse(&received).ok_or_else(|| format!("half an answer: {}", String::from_utf8_lossy(&received)))
+    parse(&received).ok_or_else(|| format!("incomplete response: {}", String::from_utf8_lossy(&received)))
 }
 
 /// Parses a complete response with a Content-Length.
