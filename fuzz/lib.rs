@@ -17,6 +17,7 @@ use memberbase::{
     types::Limits,
 };
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
 
 /// The time limit for one input.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -60,45 +61,45 @@ impl Server {
     pub fn memberbase(&self) -> &'static str {
         static ID: OnceLock<String> = OnceLock::new();
         ID.get_or_init(|| {
-            let (body, _) = self.answer(br#"{"query": "{ memberbases { nodes { id } } }"}"#, true);
+            let (body, _) = self.execute(br#"{"query": "{ memberbases { nodes { id } } }"}"#, true);
             let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
             json["data"]["memberbases"]["nodes"][0]["id"].as_str().expect("an id").to_owned()
         })
     }
 
     /// Executes a GraphQL request; with `runs` false, a mutation is only prepared.
-    fn answer(&self, body: &[u8], runs: bool) -> (Vec<u8>, Vec<Code>) {
+    fn execute(&self, body: &[u8], runs: bool) -> (Vec<u8>, Vec<Code>) {
         let start = Instant::now();
         let prepared = Request::from_json(body).map_err(|error| vec![error]).and_then(|it| self.api.prepare(it));
-        let answer = match prepared {
+        let response = match prepared {
             Err(errors) => (Vec::new(), errors.iter().map(graphql::Error::code).collect()),
             Ok(operation) if operation.kind() != Kind::Query && !runs => Default::default(),
             Ok(operation) => self.runtime.block_on(async {
-                let app = self.app.of_call(start + LIMIT);
+                let app = self.app.per_request(start + LIMIT, CancellationToken::new());
                 let data = graphql::context::data(app, Caller::operator());
-                let answer = self.api.run(operation, data, "fuzz").await;
-                (answer.body, answer.codes)
+                let response = self.api.run(operation, data, "fuzz").await;
+                (response.body, response.codes)
             }),
         };
         assert!(start.elapsed() < LIMIT, "it took {:?}", start.elapsed());
-        assert!(!answer.1.contains(&Code::InternalServerError), "{}", String::from_utf8_lossy(&answer.0));
-        answer
+        assert!(!response.1.contains(&Code::InternalServerError), "{}", String::from_utf8_lossy(&response.0));
+        response
     }
 
     /// Executes a GraphQL request and returns the codes of its errors.
     pub fn graphql(&self, body: &[u8]) -> Vec<Code> {
-        self.answer(body, true).1
+        self.execute(body, true).1
     }
 
     /// Executes a query, but only prepares a mutation; returns the codes of the errors.
-    pub fn ask(&self, body: &[u8]) -> Vec<Code> {
-        self.answer(body, false).1
+    pub fn execute_queries(&self, body: &[u8]) -> Vec<Code> {
+        self.execute(body, false).1
     }
 
     /// Calls `member/list` with this body.
     pub fn list(&self, body: &[u8]) {
         let start = Instant::now();
-        let app = self.app.of_call(start + LIMIT);
+        let app = self.app.per_request(start + LIMIT, CancellationToken::new());
         let call = Call { app, caller: Caller::operator() };
         let outcome = self.runtime.block_on(async {
             match self.list.call(call, body) {

@@ -42,7 +42,7 @@ const SAMPLED: usize = 16;
 const READ: &str = "SELECT input.n, stored.id FROM unnest($2::text[]) WITH ORDINALITY AS input (ref, n) \
     CROSS JOIN member AS stored WHERE stored.memberbase_id = $1 AND stored.ref = input.ref";
 
-/// Returns an INSERT of sorted rows; `beside` tolerates concurrent inserts of the same rows.
+/// Returns an INSERT of sorted rows; `concurrent` tolerates concurrent inserts of the same rows.
 pub fn insert(table: &str, concurrent: bool) -> String {
     let conflict = if concurrent { "ON CONFLICT (memberbase_id, ref) DO NOTHING" } else { "" };
     format!(

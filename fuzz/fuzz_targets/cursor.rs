@@ -16,7 +16,7 @@ use uuid::Uuid;
 const FIELDS: [OrderField; 3] = [OrderField::CreatedAt, OrderField::UpdatedAt, OrderField::Ref];
 
 fn scope(id: Uuid) -> Scope {
-    Caller::operator().may(MemberbaseId::from_uuid(id), Access::Read).expect("everything is allowed")
+    Caller::operator().authorize(MemberbaseId::from_uuid(id), Access::Read).expect("everything is allowed")
 }
 
 fn check(cursor: &str, scope: Scope) {

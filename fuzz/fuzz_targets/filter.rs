@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
     let query =
         "query($f: MemberFilter) { members(memberbaseId: \\\"BASE\\\", filter: $f) { nodes { id } totalCount } }";
     let query = query.replace("BASE", base);
-    server.ask(format!(r#"{{"query": "{query}", "variables": {{"f": {text}}}}}"#).as_bytes());
+    server.execute_queries(format!(r#"{{"query": "{query}", "variables": {{"f": {text}}}}}"#).as_bytes());
     server.list(format!(r#"{{"member_base_id": "{base}", "filters": [{text}]}}"#).as_bytes());
     server.list(format!(r#"{{"member_base_id": "{base}", "filters": {text}}}"#).as_bytes());
 });

@@ -22,19 +22,19 @@ use crate::support::{ApiResponse, Client, Database, Site, missing_memberbase_id}
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The status of a request whose execution began.
-const RAN: u16 = 200;
+const EXECUTED: u16 = 200;
 
 /// The status of a GraphQL request error: nothing was executed.
-const REFUSED: u16 = 400;
+const REQUEST_ERROR: u16 = 400;
 
 /// A value of the right JSON type that is invalid.
-const BAD: (u16, &str) = (RAN, "BAD_USER_INPUT");
+const INVALID: (u16, &str) = (EXECUTED, "BAD_USER_INPUT");
 
 /// A value of the wrong JSON type.
-const MISFIT: (u16, &str) = (REFUSED, "BAD_USER_INPUT");
+const WRONG_TYPE: (u16, &str) = (REQUEST_ERROR, "BAD_USER_INPUT");
 
 /// A value over a limit.
-const OVER: (u16, &str) = (RAN, "LIMIT_EXCEEDED");
+const OVER_LIMIT: (u16, &str) = (EXECUTED, "LIMIT_EXCEEDED");
 
 /// A bad input with the expected response.
 struct Case {

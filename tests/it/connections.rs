@@ -107,7 +107,7 @@ async fn abandoned_statement_is_cancelled_in_postgres() {
     if sqlx::query_scalar::<_, i64>(known).fetch_one(&mut other).await.unwrap() == 0 {
         return println!("before version 14 PostgreSQL does not look");
     }
-    let asked =
+    let query =
         tokio::spawn(async move { query_number(&db.read().await?, "SELECT 1::bigint FROM pg_sleep(60)").await });
     let running = "SELECT count(*) FROM pg_stat_activity \
         WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
@@ -119,7 +119,7 @@ async fn abandoned_statement_is_cancelled_in_postgres() {
         }
     };
     until(1).await;
-    asked.abort();
+    query.abort();
     until(0).await;
 }
 

@@ -103,12 +103,12 @@ async fn timed_out_query_is_cancelled_in_the_database(
         assert_eq!(running, 0);
     }
     let next = "query($b: ID!) { members(memberbaseId: $b, first: 1) { nodes { ref } } }";
-    let mut answered = Value::Null;
+    let mut body = Value::Null;
     for _ in 0..20 {
-        answered = reader.graphql(next, json!({"b": base})).await.json();
-        if answered.get("errors").is_none() {
+        body = reader.graphql(next, json!({"b": base})).await.json();
+        if body.get("errors").is_none() {
             break;
         }
     }
-    assert_eq!(answered["data"]["members"]["nodes"][0]["ref"], refs[0], "{answered}");
+    assert_eq!(body["data"]["members"]["nodes"][0]["ref"], refs[0], "{body}");
 }

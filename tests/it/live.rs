@@ -312,7 +312,7 @@ async fn subscription_is_validated_like_every_operation() {
     }
     let plain = reader.graphql(&format!("subscription {{ {field} }}"), json!({})).await;
     assert_eq!((plain.status.as_u16(), &*plain.code()), (406, "BAD_REQUEST"));
-    let mut whole = reader.listen("{ currentApiToken { access } }", json!({})).await.unwrap();
+    let mut whole = reader.subscribe("{ currentApiToken { access } }", json!({})).await.unwrap();
     assert_eq!(whole.first().await.unwrap().response(), json!({"data": {"currentApiToken": {"access": "READ"}}}));
     assert!(whole.next().await.unwrap().is_complete());
     assert_eq!(whole.next().await, None);

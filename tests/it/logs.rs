@@ -27,9 +27,9 @@ use crate::support::{Database, Server};
 
 /// Captures this thread's log output at INFO and above.
 #[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<u8>>>);
+struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Said {
+impl Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -40,14 +40,14 @@ impl Write for Said {
     }
 }
 
-impl Said {
+impl CapturedLog {
     /// Starts to capture. All requests of a test run on this thread.
-    fn listen(log_format: LogFormat) -> (Self, DefaultGuard) {
-        let said = Self::default();
-        let writer = said.clone();
+    fn capture(log_format: LogFormat) -> (Self, DefaultGuard) {
+        let captured = Self::default();
+        let writer = captured.clone();
         let settings = Log { log: "info,sea_orm_migration=warn".to_owned(), log_format };
         let log = telemetry::subscriber(&settings, move || writer.clone(), false);
-        (said, tracing::subscriber::set_default(log))
+        (captured, tracing::subscriber::set_default(log))
     }
 
     fn text(&self) -> String {
@@ -60,7 +60,7 @@ impl Said {
     }
 
     /// Returns the last line, which must report a completed request.
-    fn answered(&self) -> Value {
+    fn completed(&self) -> Value {
         let line = self.lines().pop().unwrap();
         assert_eq!(line["message"], "answered", "{line}");
         line
@@ -76,13 +76,13 @@ async fn request_has_one_log_line_with_its_outcome() {
     let base = server.memberbase("b").await;
     let (token, secret) = server.token(Access::Write, None, None).await;
     let writer = server.with_secret(&secret);
-    let (said, _listening) = Said::listen(LogFormat::Json);
+    let (captured, _listening) = CapturedLog::capture(LogFormat::Json);
 
     let rows = json!([{"ref": "a"}, {"ref": "b"}, {"ref": "a"}, {"ref": ""}]);
     let input = json!({"memberbaseId": base, "members": rows, "onError": "SKIP_FAILED"});
     let response = writer.graphql(UPSERT, json!({"input": input})).await;
-    let line = said.answered();
-    assert_eq!(said.lines().len(), 1);
+    let line = captured.completed();
+    assert_eq!(captured.lines().len(), 1);
     assert_eq!((&line["level"], &line["status"], &line["code"]), (&json!("INFO"), &json!(200), &json!("OK")));
     assert!(line["milliseconds"].as_f64().unwrap() > 0.0, "{line}");
     assert_eq!((&line["rows"], &line["created"]), (&json!(4), &json!(2)));
@@ -93,36 +93,36 @@ async fn request_has_one_log_line_with_its_outcome() {
     assert_eq!((&line["span"]["method"], &line["span"]["path"]), (&json!("POST"), &json!("/graphql")));
 
     writer.graphql(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": ""}]}})).await.error();
-    let line = said.answered();
+    let line = captured.completed();
     assert_eq!((&line["code"], line.get("rows"), line.get("failed")), (&json!("BAD_USER_INPUT"), None, None));
 
     writer.delete_with(json!({"memberbaseId": base, "refs": ["a", "b"]})).await.data();
-    let line = said.answered();
+    let line = captured.completed();
     assert_eq!((&line["rows"], &line["deleted"], line["span"].get("operation")), (&json!(2), &json!(2), None));
 
     writer.call("member/bulk-upsert", json!({"member_base_id": base, "members": [{"ref": "a"}]})).await;
-    let line = said.answered();
+    let line = captured.completed();
     assert_eq!((&line["rows"], &line["span"]["operation"]), (&json!(1), &json!("member/bulk-upsert")));
 
     server.anonymous().graphql("{ __typename }", json!({})).await.error();
-    let line = said.answered();
+    let line = captured.completed();
     assert_eq!((&line["status"], &line["code"]), (&json!(401), &json!("UNAUTHENTICATED")));
 
     let long = format!("query {} {{ __typename }}", "N".repeat(200));
     writer.graphql(&long, json!({})).await.data();
-    assert_eq!(said.answered()["span"]["operation"], "N".repeat(64));
+    assert_eq!(captured.completed()["span"]["operation"], "N".repeat(64));
 
     writer.send(Request::get("/livez").body(Body::empty()).unwrap()).await;
-    assert_eq!(said.answered().get("code"), None);
+    assert_eq!(captured.completed().get("code"), None);
 }
 
 #[tokio::test]
 async fn request_of_a_disconnected_client_has_a_log_line() {
     let server = Server::start(Database::Sqlite).await;
     let writer = server.writer().await;
-    let (said, _listening) = Said::listen(LogFormat::Json);
+    let (captured, _listening) = CapturedLog::capture(LogFormat::Json);
     assert!(writer.graphql("{ __typename }", json!({})).now_or_never().is_none());
-    let lines = said.lines();
+    let lines = captured.lines();
     assert_eq!((&lines[0]["message"], &lines[0]["code"]), (&json!("the client hung up"), &json!("CLIENT_CLOSED")));
 }
 
@@ -131,9 +131,9 @@ async fn text_log_format_has_the_request_line() {
     let server = Server::start(Database::Sqlite).await;
     let base = server.memberbase("b").await;
     let writer = server.writer().await;
-    let (said, _listening) = Said::listen(LogFormat::Text);
+    let (captured, _listening) = CapturedLog::capture(LogFormat::Text);
     writer.graphql(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": "a"}]}})).await.data();
-    let text = said.text();
+    let text = captured.text();
     assert_eq!(text.lines().count(), 1);
     for part in
         [" INFO request{trace_id=", "operation=\"Import\"", "answered status=200", "code=\"OK\" rows=1 created=1\n"]
@@ -150,7 +150,7 @@ async fn refs_attributes_variables_and_secrets_are_never_logged(
     let server = Server::start(database).await;
     let base = server.memberbase("needle-base").await;
     let admin = server.admin().await;
-    let (said, _listening) = Said::listen(LogFormat::Json);
+    let (captured, _listening) = CapturedLog::capture(LogFormat::Json);
 
     let schema =
         "mutation($input: SetAttributeSchemaInput!) { setAttributeSchema(input: $input) { memberbase { id } } }";
@@ -202,10 +202,10 @@ async fn refs_attributes_variables_and_secrets_are_never_logged(
     let failed = admin.graphql(UPSERT, upsert("needle-key")).await;
     assert_eq!(failed.code(), "INTERNAL_SERVER_ERROR");
 
-    let lines = said.lines();
+    let lines = captured.lines();
     assert!(lines.iter().any(|line| line["level"] == "ERROR"), "{lines:#?}");
     assert_eq!(lines.iter().filter(|line| line["message"] == "answered").count(), 19, "{lines:#?}");
-    let text = said.text();
+    let text = captured.text();
     assert!(!text.contains("needle"), "{text}");
     assert!(!text.contains(secret.expose()), "{text}");
 }

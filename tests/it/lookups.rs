@@ -88,8 +88,8 @@ async fn members_by_ref_have_the_requested_order(#[values(Database::Sqlite, Data
     let id = ids(&server, &base, &["a", "é"]).await;
     let reader = server.reader().await;
     let (a, e) = (json!({"id": id[0], "ref": "a"}), json!({"id": id[1], "ref": "é"}));
-    let asked = json!(["é", "a", "none", "a", "", "\0", "a".repeat(2000), "A"]);
-    let response = by_refs(&reader, &base, asked).await.data();
+    let lookups = json!(["é", "a", "none", "a", "", "\0", "a".repeat(2000), "A"]);
+    let response = by_refs(&reader, &base, lookups).await.data();
     assert_eq!(response["membersByRef"], json!([e, a, null, a, null, null, null, null]));
     assert_eq!(by_refs(&reader, &base, json!([])).await.data()["membersByRef"], json!([]));
     assert_eq!(by_refs(&reader, &other, json!(["a"])).await.data()["membersByRef"], json!([null]));
@@ -143,18 +143,18 @@ async fn coalesced_lookups_return_to_their_requests(
     }
     let (reader, bound) = (server.reader().await, server.bound(Access::Read, &bases[0]).await);
     let statements = server.app.db.statements();
-    let mut asked = Vec::new();
+    let mut lookups = Vec::new();
     for (index, reference) in refs.iter().enumerate() {
         for (base, expected) in bases.iter().zip(&expected) {
             for (caller, sees) in [(&reader, true), (&bound, *base == bases[0])] {
                 let id = if sees { json!(expected[index]) } else { Value::Null };
                 let by = json!({"ref": {"memberbaseId": base, "ref": reference}});
-                asked.push(async move { (member(caller, by).await.data()["member"]["id"].take(), id) });
+                lookups.push(async move { (member(caller, by).await.data()["member"]["id"].take(), id) });
             }
         }
     }
-    let count = asked.len() as u64;
-    for (found, expected) in futures_util::future::join_all(asked).await {
+    let count = lookups.len() as u64;
+    for (found, expected) in futures_util::future::join_all(lookups).await {
         assert_eq!(found, expected);
     }
     let statements = server.app.db.statements() - statements;

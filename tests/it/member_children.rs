@@ -53,10 +53,10 @@ fn numbers(page: &Value) -> Vec<usize> {
 
 /// Walks a list and checks each page against the pages before it.
 async fn walk(caller: &Caller, member: &str, list: (&str, &str, &str, &str), size: usize, forward: bool) -> Vec<usize> {
-    let (count, beside) = if forward { ("first", "after") } else { ("last", "before") };
+    let (count, cursor_argument) = if forward { ("first", "after") } else { ("last", "before") };
     let (mut seen, mut cursor) = (Vec::new(), Value::Null);
     loop {
-        let found = page(caller, member, list, json!({count: size, beside: cursor})).await;
+        let found = page(caller, member, list, json!({count: size, cursor_argument: cursor})).await;
         let info = &found["pageInfo"];
         let (next, previous) = (info["hasNextPage"] == true, info["hasPreviousPage"] == true);
         let (ahead, behind) = if forward { (next, previous) } else { (previous, next) };

@@ -54,10 +54,10 @@ fn around(page: &Value) -> (bool, bool) {
 
 /// Walks a list, checks each page against the pages before it, and returns the refs in the order of the list.
 async fn walk(caller: &Caller, base: &str, order: (&str, &str), size: usize, forward: bool) -> Vec<String> {
-    let (count, beside) = if forward { ("first", "after") } else { ("last", "before") };
+    let (count, cursor_argument) = if forward { ("first", "after") } else { ("last", "before") };
     let (mut seen, mut cursor) = (Vec::new(), Value::Null);
     loop {
-        let found = page(caller, base, order, json!({count: size, beside: cursor})).await;
+        let found = page(caller, base, order, json!({count: size, cursor_argument: cursor})).await;
         let edges = found["edges"].as_array().unwrap();
         let info = &found["pageInfo"];
         let ends = (edges.first().map(|edge| &edge["cursor"]), edges.last().map(|edge| &edge["cursor"]));
@@ -333,10 +333,10 @@ async fn walk_during_writes_sees_every_remaining_member_exactly_once(
     let mut walks = 0;
     while walks < 2 || !disturbance.is_finished() {
         for order in ORDERS {
-            for (count, beside, end) in [("first", "after", "endCursor"), ("last", "before", "startCursor")] {
+            for (count, cursor_argument, end) in [("first", "after", "endCursor"), ("last", "before", "startCursor")] {
                 let (mut seen, mut cursor) = (Vec::new(), Value::Null);
                 loop {
-                    let found = page(&writer, &base, order, json!({count: 60, beside: cursor})).await;
+                    let found = page(&writer, &base, order, json!({count: 60, cursor_argument: cursor})).await;
                     seen.extend(refs(&found).into_iter().filter(|reference| reference.ends_with("-stay")));
                     cursor = found["pageInfo"][end].clone();
                     if !found["pageInfo"][if count == "first" { "hasNextPage" } else { "hasPreviousPage" }]

@@ -61,12 +61,12 @@ async fn walk(caller: &Caller, base: &str, field: &str, forward: bool) -> Vec<St
         members(memberbaseId: $b, orderBy: $o, first: $first, after: $after, last: $last, before: $before) { \
         nodes { ref } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
     let (mut seen, mut cursor) = (Vec::new(), Value::Null);
-    let (count, beside, end, more) = match forward {
+    let (count, cursor_argument, end, more) = match forward {
         true => ("first", "after", "endCursor", "hasNextPage"),
         false => ("last", "before", "startCursor", "hasPreviousPage"),
     };
     loop {
-        let variables = json!({"b": base, "o": {"field": field}, count: 613, beside: cursor});
+        let variables = json!({"b": base, "o": {"field": field}, count: 613, cursor_argument: cursor});
         let data = caller.graphql(query, variables).await.data();
         let nodes = data["members"]["nodes"].as_array().unwrap();
         let refs = nodes.iter().map(|node| node["ref"].as_str().unwrap().to_owned());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Case, REFUSED, World};
+use super::{Case, REQUEST_ERROR, World};
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
     [unparsable(world), invalid(world), over_limits(world)].into_iter().flatten().collect()
@@ -54,7 +54,9 @@ fn unparsable(world: &World) -> Vec<Case> {
         "extend type Query { a: Int }",
     ]
     .into_iter()
-    .map(|query| world.graphql(format!("the document {query:?}"), query, &json!({}), (REFUSED, "GRAPHQL_PARSE_FAILED")))
+    .map(|query| {
+        world.graphql(format!("the document {query:?}"), query, &json!({}), (REQUEST_ERROR, "GRAPHQL_PARSE_FAILED"))
+    })
     .collect()
 }
 
@@ -125,13 +127,18 @@ fn invalid(world: &World) -> Vec<Case> {
     ]
     .into_iter()
     .map(|query| {
-        world.graphql(format!("the document {query:?}"), query, &json!({}), (REFUSED, "GRAPHQL_VALIDATION_FAILED"))
+        world.graphql(
+            format!("the document {query:?}"),
+            query,
+            &json!({}),
+            (REQUEST_ERROR, "GRAPHQL_VALIDATION_FAILED"),
+        )
     })
     .chain([world.posted(
         "the name of an operation that is not there",
         "/graphql",
         r#"{"query": "query a { __typename }", "operationName": "b"}"#,
-        (REFUSED, "GRAPHQL_VALIDATION_FAILED"),
+        (REQUEST_ERROR, "GRAPHQL_VALIDATION_FAILED"),
     )])
     .collect()
 }
@@ -178,7 +185,9 @@ fn over_limits(world: &World) -> Vec<Case> {
         ("bytes", format!("{{ __typename }} #{}", "x".repeat(300 << 10))),
     ]
     .into_iter()
-    .map(|(name, query)| world.graphql(format!("too many: {name}"), &query, &json!({}), (REFUSED, "LIMIT_EXCEEDED")))
+    .map(|(name, query)| {
+        world.graphql(format!("too many: {name}"), &query, &json!({}), (REQUEST_ERROR, "LIMIT_EXCEEDED"))
+    })
     .chain([
         world.graphql(
             "a document of 2 MiB",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BAD, Case, MISFIT, OVER, World};
+use super::{Case, INVALID, OVER_LIMIT, WRONG_TYPE, World};
 
 /// Texts that are not valid times.
 pub(super) const NO_TIMES: [&str; 18] = [
@@ -114,10 +114,10 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         json!({"attribute": {"key": "tier", "startsWith": 7}}),
         json!({"attribute": {"key": "tier", "exists": "yes"}}),
     ] {
-        cases.push(case(&filter, MISFIT));
+        cases.push(case(&filter, WRONG_TYPE));
     }
     for pattern in bad_patterns() {
-        cases.push(case(&json!({"ref": {"regex": {"pattern": pattern}}}), BAD));
+        cases.push(case(&json!({"ref": {"regex": {"pattern": pattern}}}), INVALID));
     }
     for test in [
         json!({"key": "", "eq": 1}),
@@ -145,11 +145,11 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         json!({"key": "tags", "in": [["x"]]}),
         json!({"key": "tags", "gt": ["x"]}),
     ] {
-        cases.push(case(&json!({"attribute": test}), BAD));
+        cases.push(case(&json!({"attribute": test}), INVALID));
     }
     for time in NO_TIMES {
-        cases.push(case(&json!({"createdAt": {"eq": time}}), MISFIT));
-        cases.push(case(&json!({"not": {"updatedAt": {"in": [time]}}}), MISFIT));
+        cases.push(case(&json!({"createdAt": {"eq": time}}), WRONG_TYPE));
+        cases.push(case(&json!({"not": {"updatedAt": {"in": [time]}}}), WRONG_TYPE));
     }
     let nested = |depth: usize, key: &str| {
         (0..depth).fold(json!({"ref": {"eq": "a"}}), |inner, _| {
@@ -158,12 +158,12 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     };
     for key in ["and", "or", "not"] {
         for depth in [12, 50] {
-            cases.push(case(&nested(depth, key), OVER));
+            cases.push(case(&nested(depth, key), OVER_LIMIT));
         }
     }
     let many: Vec<_> = (0..100_001).map(|n| format!("{n}")).collect();
-    cases.push(case(&json!({"ref": {"in": many}}), OVER));
-    cases.push(case(&json!({"not": {"ref": {"nin": many}}}), OVER));
+    cases.push(case(&json!({"ref": {"in": many}}), OVER_LIMIT));
+    cases.push(case(&json!({"not": {"ref": {"nin": many}}}), OVER_LIMIT));
     for (field, query) in [
         (
             "membersByRef",
@@ -171,7 +171,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         ),
         ("nodes", "query($v: [ID!]!) { nodes(ids: $v) { id } }".to_owned()),
     ] {
-        cases.push(world.graphql(format!("{field} of very many"), &query, &json!({"v": many}), OVER));
+        cases.push(world.graphql(format!("{field} of very many"), &query, &json!({"v": many}), OVER_LIMIT));
     }
     // Nested so deeply that a recursive parser could overflow the stack.
     for depth in [1_000, 100_000] {
@@ -181,7 +181,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             r#"{"not": "#.repeat(depth),
             "}".repeat(depth)
         );
-        cases.push(world.posted(format!("a filter that is {depth} deep"), "/graphql", &body, MISFIT));
+        cases.push(world.posted(format!("a filter that is {depth} deep"), "/graphql", &body, WRONG_TYPE));
     }
     cases
 }

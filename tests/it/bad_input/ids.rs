@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{BAD, Case, MISFIT, RAN, World};
+use super::{Case, EXECUTED, INVALID, WRONG_TYPE, World};
 
-const ABSENT: (u16, &str) = (RAN, "NOT_FOUND");
+const ABSENT: (u16, &str) = (EXECUTED, "NOT_FOUND");
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
     [ids(world), missing_memberbases(world), cursors(world), pages(world)].into_iter().flatten().collect()
@@ -112,16 +112,21 @@ fn ids(world: &World) -> Vec<Case> {
     for (argument, query) in ID_ARGUMENTS {
         let query = query.replace("BASE", &world.base);
         for (form, id) in malformed_ids() {
-            cases.push(world.graphql(format!("the id of {argument}: {form}"), &query, &json!({"v": id}), BAD));
+            cases.push(world.graphql(format!("the id of {argument}: {form}"), &query, &json!({"v": id}), INVALID));
         }
         for other in [json!(null), json!({}), json!([]), json!(["x", "y"]), json!(true), json!(1.5)] {
-            cases.push(world.graphql(format!("the id of {argument}: {other}"), &query, &json!({"v": other}), MISFIT));
+            cases.push(world.graphql(
+                format!("the id of {argument}: {other}"),
+                &query,
+                &json!({"v": other}),
+                WRONG_TYPE,
+            ));
         }
-        cases.push(world.graphql(format!("the id of {argument}: missing"), &query, &json!({}), MISFIT));
+        cases.push(world.graphql(format!("the id of {argument}: missing"), &query, &json!({}), WRONG_TYPE));
         // The id of a token is well-formed, but no operation here takes one; `node` returns null.
         if !argument.starts_with("node") {
             let token = json!({"v": "atok_01h455vb4pex5vsknk084sn02q"});
-            cases.push(world.graphql(format!("the id of {argument}: of another kind"), &query, &token, BAD));
+            cases.push(world.graphql(format!("the id of {argument}: of another kind"), &query, &token, INVALID));
         }
     }
     cases
@@ -187,10 +192,15 @@ fn cursors(world: &World) -> Vec<Case> {
             ("longer", format!("{}A", world.cursor)),
             ("long", "A".repeat(200_000)),
         ] {
-            cases.push(world.graphql(format!("a cursor of {argument}: {form}"), query, &json!({"v": cursor}), BAD));
+            cases.push(world.graphql(format!("a cursor of {argument}: {form}"), query, &json!({"v": cursor}), INVALID));
         }
         for other in [json!({}), json!(["x", "y"]), json!(7), json!(true)] {
-            cases.push(world.graphql(format!("a cursor of {argument}: {other}"), query, &json!({"v": other}), MISFIT));
+            cases.push(world.graphql(
+                format!("a cursor of {argument}: {other}"),
+                query,
+                &json!({"v": other}),
+                WRONG_TYPE,
+            ));
         }
     }
     let cut = &world.cursor[..world.cursor.len() - 4];
@@ -204,7 +214,7 @@ fn cursors(world: &World) -> Vec<Case> {
         ("members, where it is for clips", clips, &world.cursor),
         ("half of one", members("field: CREATED_AT", "after"), cut),
     ] {
-        cases.push(world.graphql(format!("a cursor of {name}"), &query, &json!({"v": cursor}), BAD));
+        cases.push(world.graphql(format!("a cursor of {name}"), &query, &json!({"v": cursor}), INVALID));
     }
     cases
 }
@@ -221,20 +231,20 @@ fn pages(world: &World) -> Vec<Case> {
         let query = field.replace("PAGE", "first: $f, last: $l");
         let query = format!("query($f: Int, $l: Int) {{ {query} }}");
         for (page, expected) in [
-            (json!({"f": -1}), BAD),
-            (json!({"l": -1}), BAD),
-            (json!({"f": -2_147_483_648_i64}), BAD),
-            (json!({"f": 5_001}), BAD),
-            (json!({"l": 5_001}), BAD),
-            (json!({"f": 2_147_483_647}), BAD),
-            (json!({"f": 1, "l": 1}), BAD),
-            (json!({"f": 2_147_483_648_i64}), MISFIT),
-            (json!({"f": 1e30}), MISFIT),
-            (json!({"f": 1.5}), MISFIT),
-            (json!({"f": "1"}), MISFIT),
-            (json!({"f": true}), MISFIT),
-            (json!({"f": {}}), MISFIT),
-            (json!({"l": [1, 2]}), MISFIT),
+            (json!({"f": -1}), INVALID),
+            (json!({"l": -1}), INVALID),
+            (json!({"f": -2_147_483_648_i64}), INVALID),
+            (json!({"f": 5_001}), INVALID),
+            (json!({"l": 5_001}), INVALID),
+            (json!({"f": 2_147_483_647}), INVALID),
+            (json!({"f": 1, "l": 1}), INVALID),
+            (json!({"f": 2_147_483_648_i64}), WRONG_TYPE),
+            (json!({"f": 1e30}), WRONG_TYPE),
+            (json!({"f": 1.5}), WRONG_TYPE),
+            (json!({"f": "1"}), WRONG_TYPE),
+            (json!({"f": true}), WRONG_TYPE),
+            (json!({"f": {}}), WRONG_TYPE),
+            (json!({"l": [1, 2]}), WRONG_TYPE),
         ] {
             cases.push(world.graphql(format!("a page of {argument}: {page}"), &query, &page, expected));
         }

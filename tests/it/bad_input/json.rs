@@ -1,6 +1,6 @@
 //! Bad JSON bodies, and bad GraphQL requests in valid JSON.
 
-use super::{Case, REFUSED, World};
+use super::{Case, REQUEST_ERROR, World};
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
     let (open, close) = ("[".repeat(200_000), "]".repeat(200_000));
@@ -50,18 +50,18 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
     ];
     let mut cases = Vec::new();
     for (name, body) in no_json.iter().chain(&no_request) {
-        cases.push(world.posted(format!("a body that is {name}"), "/graphql", body, (REFUSED, "BAD_REQUEST")));
+        cases.push(world.posted(format!("a body that is {name}"), "/graphql", body, (REQUEST_ERROR, "BAD_REQUEST")));
     }
     // The RPC API parses as strictly; valid objects lack a required field.
     for (name, body) in no_json.iter().chain(&no_request[..8]) {
         let name = format!("a plain body that is {name}");
-        cases.push(world.posted(name, "/publisher.v1/member-base/get", body, (REFUSED, "bad_request")));
+        cases.push(world.posted(name, "/publisher.v1/member-base/get", body, (REQUEST_ERROR, "bad_request")));
     }
     for (path, code) in [("/graphql", "BAD_REQUEST"), ("/publisher.v1/member-base/get", "bad_request")] {
         for (name, bytes) in [("Latin-1", b"{\"query\": \"\xe9\"}".as_slice()), ("UTF-16", b"\xff\xfe{\0}\0")] {
             let head = world.client.head(path, &format!("Content-Length: {}\r\n", bytes.len()));
             let bytes = [head.as_bytes(), bytes].concat();
-            cases.push(Case::new(format!("{path}: a body in {name}"), bytes, (REFUSED, code)));
+            cases.push(Case::new(format!("{path}: a body in {name}"), bytes, (REQUEST_ERROR, code)));
         }
     }
     cases

@@ -9,7 +9,7 @@ use super::{
     rows::{bad_attributes, bad_refs},
 };
 
-const BAD: (u16, &str) = (400, "bad_request");
+const INVALID: (u16, &str) = (400, "bad_request");
 const UNKNOWN_KEY: (u16, &str) = (400, "invalid_attribute_key");
 const ABSENT: (u16, &str) = (404, "not_found");
 
@@ -54,20 +54,20 @@ fn ids(world: &World) -> Vec<Case> {
             body
         };
         for (_, id) in malformed_ids() {
-            cases.push(world.rpc(path, &with(json!(id)), BAD));
+            cases.push(world.rpc(path, &with(json!(id)), INVALID));
         }
         for id in [json!({}), json!([]), json!(7), json!(true), json!("clip_01h455vb4pex5vsknk084sn02q")] {
-            cases.push(world.rpc(path, &with(id), BAD));
+            cases.push(world.rpc(path, &with(id), INVALID));
         }
         if field == "member_base_id" || path.starts_with("member-base/") {
             cases.push(world.rpc(path, &with(json!(world.missing_base)), ABSENT));
         }
     }
-    cases.push(world.rpc("member/get", &json!({}), BAD));
+    cases.push(world.rpc("member/get", &json!({}), INVALID));
     cases.push(world.rpc("member/get", &json!({"id": "m_01h455vb4pex5vsknk084sn02q"}), ABSENT));
     cases.push(world.rpc("member/get", &json!({"member_base_id": world.base, "ref": "nobody"}), ABSENT));
-    cases.push(world.rpc("member/bulk-delete", &json!({"member_base_id": world.base, "member_ids": ["x"]}), BAD));
-    cases.push(world.rpc("member/bulk-delete", &json!({"member_base_id": world.base, "member_ids": "x"}), BAD));
+    cases.push(world.rpc("member/bulk-delete", &json!({"member_base_id": world.base, "member_ids": ["x"]}), INVALID));
+    cases.push(world.rpc("member/bulk-delete", &json!({"member_base_id": world.base, "member_ids": "x"}), INVALID));
     cases
 }
 
@@ -102,19 +102,19 @@ fn pages(world: &World) -> Vec<Case> {
         ] {
             let mut body = body.clone();
             body["pagination"] = pagination;
-            cases.push(world.rpc(path, &body, BAD));
+            cases.push(world.rpc(path, &body, INVALID));
         }
     }
-    cases.push(world.rpc("member-base/list", &json!({"pagination": {"cursor": world.cursor}}), BAD));
+    cases.push(world.rpc("member-base/list", &json!({"pagination": {"cursor": world.cursor}}), INVALID));
     cases.push(world.rpc(
         "member/list",
         &json!({"member_base_id": world.base, "pagination": {"cursor": world.of_base}}),
-        BAD,
+        INVALID,
     ));
     cases.push(world.rpc(
         "member/list",
         &json!({"member_base_id": world.other, "pagination": {"cursor": world.cursor}}),
-        BAD,
+        INVALID,
     ));
     for sorts in [
         json!(7),
@@ -127,7 +127,7 @@ fn pages(world: &World) -> Vec<Case> {
         json!([{"key": 7, "direction": "asc"}]),
         json!([{"direction": "asc"}]),
     ] {
-        cases.push(world.rpc("member/list", &json!({"member_base_id": world.base, "sorts": sorts}), BAD));
+        cases.push(world.rpc("member/list", &json!({"member_base_id": world.base, "sorts": sorts}), INVALID));
     }
     cases
 }
@@ -157,20 +157,20 @@ fn filters(world: &World) -> Vec<Case> {
         json!({"or": 7}),
         json!({"and": [], "or": []}),
     ] {
-        add(json!([filter]), BAD);
+        add(json!([filter]), INVALID);
     }
-    add(json!("x"), BAD);
-    add(json!({}), BAD);
+    add(json!("x"), INVALID);
+    add(json!({}), INVALID);
     for pattern in bad_patterns() {
-        add(json!([{"key": "ref", "regex": {"pattern": pattern}}]), BAD);
+        add(json!([{"key": "ref", "regex": {"pattern": pattern}}]), INVALID);
     }
     for time in NO_TIMES {
-        add(json!([{"key": "created_at", "eq": time}]), BAD);
+        add(json!([{"key": "created_at", "eq": time}]), INVALID);
     }
     for depth in [12, 60, 100] {
-        add((0..depth).fold(json!([]), |inner, _| json!([{"and": inner}])), BAD);
+        add((0..depth).fold(json!([]), |inner, _| json!([{"and": inner}])), INVALID);
     }
-    add(json!([{"key": "ref", "in": vec!["x"; 100_001]}]), BAD);
+    add(json!([{"key": "ref", "in": vec!["x"; 100_001]}]), INVALID);
     cases
 }
 
@@ -181,12 +181,12 @@ fn rows(world: &World) -> Vec<Case> {
         cases.push(world.rpc("member/bulk-upsert", &json!({"member_base_id": base, "members": members}), expected));
     };
     for reference in bad_refs() {
-        upsert(json!([{"ref": "good"}, {"ref": reference}]), BAD);
+        upsert(json!([{"ref": "good"}, {"ref": reference}]), INVALID);
     }
     for attributes in bad_attributes() {
         let known = ["level", "tier", "since", "active", "tags"];
         let unknown = attributes.as_object().unwrap().keys().any(|key| !known.contains(&&**key));
-        upsert(json!([{"ref": "bad", "attributes": attributes}]), if unknown { UNKNOWN_KEY } else { BAD });
+        upsert(json!([{"ref": "bad", "attributes": attributes}]), if unknown { UNKNOWN_KEY } else { INVALID });
     }
     for members in [
         json!(null),
@@ -199,7 +199,7 @@ fn rows(world: &World) -> Vec<Case> {
         json!([{}]),
         json!([{"ref": 7}]),
     ] {
-        upsert(members, BAD);
+        upsert(members, INVALID);
     }
     let row = json!({"member_id": world.member, "external_id": "e", "auth_code": "1", "network": "visa", "bin": "400000",
         "merchant_id": "m", "authed_at": "2026-01-01T00:00:00Z"});
@@ -223,10 +223,10 @@ fn rows(world: &World) -> Vec<Case> {
     ] {
         let mut event = row.clone();
         event[field] = value;
-        cases.push(world.rpc("transaction/ingest", &json!({"member_base_id": base, "events": [event]}), BAD));
+        cases.push(world.rpc("transaction/ingest", &json!({"member_base_id": base, "events": [event]}), INVALID));
     }
     for name in [json!(""), json!("x".repeat(257)), json!("a\0b"), json!(7), json!(null), json!([])] {
-        cases.push(world.rpc("member-base/create", &json!({"name": name}), BAD));
+        cases.push(world.rpc("member-base/create", &json!({"name": name}), INVALID));
     }
     for (access, expires_at, description) in [
         (json!("all"), json!(null), json!("x")),
@@ -239,7 +239,7 @@ fn rows(world: &World) -> Vec<Case> {
         (json!("read"), json!(null), json!("x".repeat(2_000))),
     ] {
         let body = json!({"access": access, "expires_at": expires_at, "description": description});
-        cases.push(world.rpc("api-token/create", &body, BAD));
+        cases.push(world.rpc("api-token/create", &body, INVALID));
     }
     for schema in [
         json!(7),
@@ -252,7 +252,7 @@ fn rows(world: &World) -> Vec<Case> {
         json!({"": {"type": "string"}}),
         json!({"a\0b": {"type": "string"}}),
     ] {
-        cases.push(world.rpc("attribute.schema/set", &json!({"member_base_id": base, "schema": schema}), BAD));
+        cases.push(world.rpc("attribute.schema/set", &json!({"member_base_id": base, "schema": schema}), INVALID));
     }
     cases
 }

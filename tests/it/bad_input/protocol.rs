@@ -1,11 +1,11 @@
 //! Bad HTTP requests.
 
-use super::{Case, REFUSED, World};
+use super::{Case, REQUEST_ERROR, World};
 
-const ASKS: &str = r#"{"query":"{ __typename }"}"#;
+const BODY: &str = r#"{"query":"{ __typename }"}"#;
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
-    [malformed_http(), heads(world), bodies(world), tokens(world), methods(world), places(world)]
+    [malformed_http(), heads(world), bodies(world), tokens(world), methods(world), paths(world)]
         .into_iter()
         .flatten()
         .collect()
@@ -38,14 +38,14 @@ fn malformed_http() -> Vec<Case> {
         bad("a name that is not ASCII", header("é: z")),
         bad("a header that is folded", header("X-Y: a\r\n b")),
         bad("TLS", "\u{16}\u{3}\u{1}\0\u{2}".to_owned()),
-        bad("a length in words", post("Content-Length: many", ASKS)),
-        bad("a length below zero", post("Content-Length: -1", ASKS)),
-        bad("a length with a sign", post("Content-Length: +26", ASKS)),
-        bad("a length in hexadecimal", post("Content-Length: 0x1a", ASKS)),
-        bad("a length beyond 64 bits", post("Content-Length: 99999999999999999999999", ASKS)),
-        bad("two lengths", post("Content-Length: 26\r\nContent-Length: 27", ASKS)),
-        bad("an encoding that is not there", post("Transfer-Encoding: gzip", ASKS)),
-        bad("an encoding after chunked", post("Transfer-Encoding: chunked, gzip", ASKS)),
+        bad("a length in words", post("Content-Length: many", BODY)),
+        bad("a length below zero", post("Content-Length: -1", BODY)),
+        bad("a length with a sign", post("Content-Length: +26", BODY)),
+        bad("a length in hexadecimal", post("Content-Length: 0x1a", BODY)),
+        bad("a length beyond 64 bits", post("Content-Length: 99999999999999999999999", BODY)),
+        bad("two lengths", post("Content-Length: 26\r\nContent-Length: 27", BODY)),
+        bad("an encoding that is not there", post("Transfer-Encoding: gzip", BODY)),
+        bad("an encoding after chunked", post("Transfer-Encoding: chunked, gzip", BODY)),
         Case { status: 431, ..bad("a header of a mebibyte", header(&format!("X-Y: {}", "z".repeat(1 << 20)))) },
         Case { status: 431, ..bad("a thousand headers", header(&"X-Y: z\r\n".repeat(1_000))) },
         Case { status: 414, ..bad("a path of 100 KiB", line(&format!("GET /{} HTTP/1.1", "x".repeat(100 << 10)))) },
@@ -54,7 +54,7 @@ fn malformed_http() -> Vec<Case> {
 
 /// Request heads that HTTP allows and the API rejects.
 fn heads(world: &World) -> Vec<Case> {
-    let head = world.client.request("/graphql", ASKS);
+    let head = world.client.request("/graphql", BODY);
     let instead = |name: &str, header: &str, other: &str, status: u16| {
         let line = head.lines().find(|line| line.starts_with(header)).unwrap();
         let bytes = head.replacen(&format!("{line}\r\n"), other, 1);
@@ -93,7 +93,7 @@ fn heads(world: &World) -> Vec<Case> {
 fn bodies(world: &World) -> Vec<Case> {
     let chunked = |name: &str, body: &str| {
         let head = world.client.head("/graphql", "Transfer-Encoding: chunked\r\n");
-        Case::new(format!("chunks: {name}"), head + body, (REFUSED, "BAD_REQUEST"))
+        Case::new(format!("chunks: {name}"), head + body, (REQUEST_ERROR, "BAD_REQUEST"))
     };
     let announced = |name: &str, length: &str, body: &str, expected| {
         let head = world.client.head("/graphql", &format!("Content-Length: {length}\r\n"));
@@ -108,16 +108,16 @@ fn bodies(world: &World) -> Vec<Case> {
         announced("too large", &(300_u64 << 20).to_string(), "", (413, "PAYLOAD_TOO_LARGE")),
         announced("far too large", "18446744073709551000", "", (413, "PAYLOAD_TOO_LARGE")),
         announced("missing", "26", "", (408, "TIMEOUT")),
-        announced("half there", "26", &ASKS[..10], (408, "TIMEOUT")),
-        announced("cut short", "10", ASKS, (REFUSED, "BAD_REQUEST")),
-        announced("empty", "0", "", (REFUSED, "BAD_REQUEST")),
+        announced("half there", "26", &BODY[..10], (408, "TIMEOUT")),
+        announced("cut short", "10", BODY, (REQUEST_ERROR, "BAD_REQUEST")),
+        announced("empty", "0", "", (REQUEST_ERROR, "BAD_REQUEST")),
     ]
 }
 
 fn tokens(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
     for (path, code) in [("/graphql", "UNAUTHENTICATED"), ("/publisher.v1/member/get", "authentication_error")] {
-        let head = world.client.request(path, ASKS);
+        let head = world.client.request(path, BODY);
         let line = head.lines().find(|line| line.starts_with("Authorization")).unwrap();
         let secret = line.rsplit(' ').next().unwrap();
         for (name, other) in [
@@ -144,7 +144,7 @@ fn tokens(world: &World) -> Vec<Case> {
 }
 
 fn methods(world: &World) -> Vec<Case> {
-    let request = |method: &str, path: &str| world.client.request(path, ASKS).replacen("POST", method, 1);
+    let request = |method: &str, path: &str| world.client.request(path, BODY).replacen("POST", method, 1);
     let mut cases = Vec::new();
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO", "post"] {
         cases.push(Case::new(format!("{method} /graphql"), request(method, "/graphql"), (405, "BAD_REQUEST")));
@@ -175,7 +175,7 @@ fn methods(world: &World) -> Vec<Case> {
     cases
 }
 
-fn places(world: &World) -> Vec<Case> {
+fn paths(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
     for (path, code) in [
         ("/nothing", "NOT_FOUND"),
@@ -200,7 +200,7 @@ fn places(world: &World) -> Vec<Case> {
         ("/publisher.v1/member%2Fgets", "not_found"),
         ("/publisher.v1/%00", "not_found"),
     ] {
-        cases.push(world.posted(format!("the path {path}"), path, ASKS, (404, code)));
+        cases.push(world.posted(format!("the path {path}"), path, BODY, (404, code)));
     }
     cases
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BAD, Case, MISFIT, OVER, World, filters::NO_TIMES};
+use super::{Case, INVALID, OVER_LIMIT, WRONG_TYPE, World, filters::NO_TIMES};
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
     [members(world), children(world), other_mutations(world)].into_iter().flatten().collect()
@@ -64,13 +64,13 @@ fn members(world: &World) -> Vec<Case> {
     };
     let mut cases = Vec::new();
     for reference in bad_refs() {
-        cases.push(rows(json!([{"ref": "good"}, {"ref": reference}]), BAD));
+        cases.push(rows(json!([{"ref": "good"}, {"ref": reference}]), INVALID));
     }
     for attributes in bad_attributes() {
-        cases.push(rows(json!([{"ref": "good"}, {"ref": "bad", "attributes": attributes}]), BAD));
+        cases.push(rows(json!([{"ref": "good"}, {"ref": "bad", "attributes": attributes}]), INVALID));
     }
     for time in NO_TIMES {
-        cases.push(rows(json!([{"ref": "good"}, {"ref": "bad", "sourceUpdatedAt": time}]), BAD));
+        cases.push(rows(json!([{"ref": "good"}, {"ref": "bad", "sourceUpdatedAt": time}]), INVALID));
     }
     for bad in [
         json!(null),
@@ -89,10 +89,10 @@ fn members(world: &World) -> Vec<Case> {
         json!({"ref": "a", "sourceUpdatedAt": 7}),
         json!({"ref": "a", "sourceUpdatedAt": {}}),
     ] {
-        cases.push(rows(json!([{"ref": "good"}, bad]), MISFIT));
+        cases.push(rows(json!([{"ref": "good"}, bad]), WRONG_TYPE));
     }
-    cases.push(rows(json!(7), MISFIT));
-    cases.push(rows(json!(null), MISFIT));
+    cases.push(rows(json!(7), WRONG_TYPE));
+    cases.push(rows(json!(null), WRONG_TYPE));
     for (name, value) in [
         ("mode", json!("MERGE")),
         ("mode", json!(null)),
@@ -106,22 +106,22 @@ fn members(world: &World) -> Vec<Case> {
     ] {
         let mut input = json!({"memberbaseId": world.base, "members": [{"ref": "good"}]});
         input[name] = value.clone();
-        cases.push(send(format!("bulkUpsertMembers with {name}: {value}"), input, MISFIT));
+        cases.push(send(format!("bulkUpsertMembers with {name}: {value}"), input, WRONG_TYPE));
     }
     // Values of the wrong JSON type.
     for (name, row, expected) in [
-        ("half a surrogate pair", r#"{"ref": "\ud800"}"#, MISFIT),
-        ("the wrong half", r#"{"ref": "\udc00x"}"#, MISFIT),
-        ("an attribute that is infinite", r#"{"ref": "x", "attributes": {"level": 1e999}}"#, BAD),
+        ("half a surrogate pair", r#"{"ref": "\ud800"}"#, WRONG_TYPE),
+        ("the wrong half", r#"{"ref": "\udc00x"}"#, WRONG_TYPE),
+        ("an attribute that is infinite", r#"{"ref": "x", "attributes": {"level": 1e999}}"#, INVALID),
         (
             "an attribute of very many digits",
             &format!(r#"{{"ref": "x", "attributes": {{"level": {}}}}}"#, "9".repeat(5_000)),
-            BAD,
+            INVALID,
         ),
         (
             "a deep attribute",
             &format!(r#"{{"ref": "x", "attributes": {{"tags": {}{}}}}}"#, "[".repeat(5_000), "]".repeat(5_000)),
-            BAD,
+            INVALID,
         ),
     ] {
         let body = format!(
@@ -133,10 +133,15 @@ fn members(world: &World) -> Vec<Case> {
     let delete = "mutation($i: DeleteMembersInput!) { deleteMembers(input: $i) { deletedMemberIds } }";
     for at_most in [json!(-1), json!(1.5), json!(1e300), json!(9_007_199_254_740_993_i64)] {
         let input = json!({"memberbaseId": world.base, "refs": ["a"], "atMost": at_most});
-        cases.push(world.graphql(format!("deleteMembers of at most {at_most}"), delete, &json!({"i": input}), MISFIT));
+        cases.push(world.graphql(
+            format!("deleteMembers of at most {at_most}"),
+            delete,
+            &json!({"i": input}),
+            WRONG_TYPE,
+        ));
     }
     let input = json!({"memberbaseId": world.base, "refs": ["a", "b"], "atMost": 1});
-    cases.push(world.graphql("deleteMembers of more than it may", delete, &json!({"i": input}), OVER));
+    cases.push(world.graphql("deleteMembers of more than it may", delete, &json!({"i": input}), OVER_LIMIT));
     cases
 }
 
@@ -168,55 +173,55 @@ fn children(world: &World) -> Vec<Case> {
     };
     for (kind, key) in ["dealId", "loyaltyProgramId", "externalId"].into_iter().enumerate() {
         for value in [json!(""), json!("a\0b"), json!(long)] {
-            add(kind, key, Some(value), BAD);
+            add(kind, key, Some(value), INVALID);
         }
         for value in [json!(null), json!(7), json!({}), json!([])] {
-            add(kind, key, Some(value), MISFIT);
+            add(kind, key, Some(value), WRONG_TYPE);
         }
-        add(kind, key, None, MISFIT);
+        add(kind, key, None, WRONG_TYPE);
         // A row names its member by exactly one of id and ref, and that member must exist.
-        add(kind, "memberRef", None, BAD);
-        add(kind, "memberId", Some(json!(world.member)), BAD);
-        add(kind, "memberRef", Some(json!("nobody")), BAD);
-        add(kind, "memberRef", Some(json!("a\0b")), BAD);
-        add(kind, "memberRef", Some(json!(7)), MISFIT);
-        add(kind, "nothing", Some(json!(7)), MISFIT);
+        add(kind, "memberRef", None, INVALID);
+        add(kind, "memberId", Some(json!(world.member)), INVALID);
+        add(kind, "memberRef", Some(json!("nobody")), INVALID);
+        add(kind, "memberRef", Some(json!("a\0b")), INVALID);
+        add(kind, "memberRef", Some(json!(7)), WRONG_TYPE);
+        add(kind, "nothing", Some(json!(7)), WRONG_TYPE);
     }
     for time in NO_TIMES {
-        add(0, "redeemedAt", Some(json!(time)), BAD);
-        add(2, "authedAt", Some(json!(time)), BAD);
+        add(0, "redeemedAt", Some(json!(time)), INVALID);
+        add(2, "authedAt", Some(json!(time)), INVALID);
     }
     for count in [json!(-1), json!(1.5), json!(2_147_483_648_i64), json!(1e300)] {
-        add(1, "stamps", Some(count.clone()), BAD);
-        add(1, "rewardsEarned", Some(count), BAD);
+        add(1, "stamps", Some(count.clone()), INVALID);
+        add(1, "rewardsEarned", Some(count), INVALID);
     }
     for amount in [json!(1.5), json!(9_007_199_254_740_992_i64), json!(-9_007_199_254_740_992_i64), json!(1e300)] {
-        add(2, "amount", Some(amount), BAD);
+        add(2, "amount", Some(amount), INVALID);
     }
     for (kind, field) in [(1, "stamps"), (2, "amount"), (2, "authedAt"), (2, "currency")] {
         for value in [json!({}), json!([1]), json!(true)] {
-            add(kind, field, Some(value), MISFIT);
+            add(kind, field, Some(value), WRONG_TYPE);
         }
     }
     for network in [json!("DINERS"), json!("visa"), json!(1), json!(null)] {
-        add(2, "network", Some(network), MISFIT);
+        add(2, "network", Some(network), WRONG_TYPE);
     }
-    add(0, "creativeId", Some(json!("a\0b")), BAD);
-    add(2, "statementDescriptor", Some(json!(long)), BAD);
+    add(0, "creativeId", Some(json!("a\0b")), INVALID);
+    add(2, "statementDescriptor", Some(json!(long)), INVALID);
     cases
 }
 
 fn other_mutations(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, expected) in [
-        (json!(""), BAD),
-        (json!("a\0b"), BAD),
-        (json!("x".repeat(257)), BAD),
-        (json!("x".repeat(1 << 20)), BAD),
-        (json!(null), MISFIT),
-        (json!(7), MISFIT),
-        (json!({}), MISFIT),
-        (json!([]), MISFIT),
+        (json!(""), INVALID),
+        (json!("a\0b"), INVALID),
+        (json!("x".repeat(257)), INVALID),
+        (json!("x".repeat(1 << 20)), INVALID),
+        (json!(null), WRONG_TYPE),
+        (json!(7), WRONG_TYPE),
+        (json!({}), WRONG_TYPE),
+        (json!([]), WRONG_TYPE),
     ] {
         let create = "mutation($n: String!) { createMemberbase(input: {name: $n}) { memberbase { id } } }";
         let update = format!(
@@ -234,19 +239,19 @@ fn other_mutations(world: &World) -> Vec<Case> {
     }
     let declare = "mutation($i: SetAttributeSchemaInput!) { setAttributeSchema(input: $i) { memberbase { id } } }";
     for (attributes, expected) in [
-        (json!([{"key": "", "type": "STRING"}]), BAD),
-        (json!([{"key": "a\0b", "type": "STRING"}]), BAD),
-        (json!([{"key": "x".repeat(129), "type": "STRING"}]), BAD),
-        (json!([{"key": "a", "type": "STRING"}, {"key": "a", "type": "NUMBER"}]), BAD),
-        (json!([{"key": "a", "type": "DECIMAL"}]), MISFIT),
-        (json!([{"key": "a", "type": "string"}]), MISFIT),
-        (json!([{"key": "a"}]), MISFIT),
-        (json!([{"type": "STRING"}]), MISFIT),
-        (json!([{"key": 7, "type": "STRING"}]), MISFIT),
-        (json!([{"key": "a", "type": "STRING", "nothing": 1}]), MISFIT),
-        (json!([null]), MISFIT),
-        (json!(null), MISFIT),
-        (json!("level"), MISFIT),
+        (json!([{"key": "", "type": "STRING"}]), INVALID),
+        (json!([{"key": "a\0b", "type": "STRING"}]), INVALID),
+        (json!([{"key": "x".repeat(129), "type": "STRING"}]), INVALID),
+        (json!([{"key": "a", "type": "STRING"}, {"key": "a", "type": "NUMBER"}]), INVALID),
+        (json!([{"key": "a", "type": "DECIMAL"}]), WRONG_TYPE),
+        (json!([{"key": "a", "type": "string"}]), WRONG_TYPE),
+        (json!([{"key": "a"}]), WRONG_TYPE),
+        (json!([{"type": "STRING"}]), WRONG_TYPE),
+        (json!([{"key": 7, "type": "STRING"}]), WRONG_TYPE),
+        (json!([{"key": "a", "type": "STRING", "nothing": 1}]), WRONG_TYPE),
+        (json!([null]), WRONG_TYPE),
+        (json!(null), WRONG_TYPE),
+        (json!("level"), WRONG_TYPE),
     ] {
         let input = json!({"memberbaseId": world.base, "attributes": attributes});
         cases.push(world.graphql(
