@@ -14,7 +14,7 @@ use crate::{
 /// A bar and the measured value.
 pub struct Bar {
     pub what: String,
-    /// Whether the value must be at least `bar`; otherwise at most.
+    /// True if the value must be at least `bar`, false if at most.
     pub at_least: bool,
     pub bar: f64,
     pub unit: &'static str,

@@ -14,7 +14,7 @@ pub struct Cluster {
     pub url: String,
     pub admin: Postgres,
     postmaster: u32,
-    /// Whether dead rows can be counted.
+    /// True if dead rows can be counted.
     counts: bool,
 }
 

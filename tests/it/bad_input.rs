@@ -40,7 +40,7 @@ const OVER_LIMIT: (u16, &str) = (EXECUTED, "LIMIT_EXCEEDED");
 struct Case {
     name: String,
     bytes: Vec<u8>,
-    /// Whether the client shuts down its side of the connection after the bytes.
+    /// True if the client shuts down its side of the connection after the bytes.
     closes: bool,
     status: u16,
     /// Empty if the bytes are not HTTP, so that the response has no error code.

@@ -338,7 +338,7 @@ async fn stopping_server_ends_its_streams_without_complete() {
     let base = server.memberbase("b").await;
     let mut events = server.reader().await.subscribe_to(&base).await;
     server.stopping.cancel();
-    // Without `complete`: it would tell clients not to reconnect.
+    // Without `complete`: with it, clients would not reconnect.
     assert_eq!(events.next().await, None);
     server.tasks.close();
     tokio::time::timeout(Duration::from_secs(5), server.tasks.wait()).await.expect("all tasks end");

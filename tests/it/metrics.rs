@@ -1,4 +1,4 @@
-//! `/metrics`: which series it has, and who may read them.
+//! `/metrics`: its series and the access to them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -65,7 +65,7 @@ async fn changes_reach_subscribers_of_other_servers() {
     }
     assert_eq!(received[0], received[1]);
 
-    change_by(&writer, "deleteMemberbase", &base, json!({}), "deletedMemberbaseId").await.data();
+    mutate(&writer, "deleteMemberbase", &base, json!({}), "deletedMemberbaseId").await.data();
     for events in [&mut near, &mut far] {
         assert_eq!(next_change(events).await["truncated"], true);
         assert!(events.next().await.unwrap().is_complete());

@@ -1,4 +1,4 @@
-//! Which members an upsert marks as seen.
+//! The members that an upsert marks as seen.
 
 use rstest::rstest;
 use serde_json::{Value, json};
