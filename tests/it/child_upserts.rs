@@ -217,7 +217,7 @@ async fn unstorable_value_fails_its_row_on_both_decoding_paths(#[case] kind: Chi
     let (field, value) = bad.as_object().unwrap().iter().next().unwrap();
     let mut row = kind.row("a", "k", 1);
     row[field] = value.clone();
-    // An operation name that is a number disables the direct decoding of bulk rows.
+    // A `memberId` that is a number makes the request take the general decoding path.
     for other in [json!("a"), json!(1)] {
         let mut good = kind.row("a", "good", 1);
         good.as_object_mut().unwrap().remove("memberRef");

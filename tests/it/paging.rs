@@ -214,9 +214,7 @@ async fn invalid_page_size_is_rejected(#[values(Database::Sqlite, Database::Post
 
 #[rstest]
 #[tokio::test]
-async fn cursor_of_another_order_or_list_is_rejected(
-    #[values(Database::Sqlite, Database::Postgres)] database: Database,
-) {
+async fn malformed_or_foreign_cursor_is_rejected(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, caller, ..) = nine_members(&server).await;
     let other = server.memberbase_of(&["x"]).await;

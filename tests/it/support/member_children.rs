@@ -24,7 +24,7 @@ const INSERTS: [&str; 3] = [
 ];
 
 impl Server {
-    /// Inserts this number of rows into each of [`TABLES`] for each member. The n-th key is `{index of the member}-{n}`;
+    /// Inserts this number of rows into each of [`TABLES`] for each member. The n-th key is `{member index}-{n}`;
     /// three transactions at a time have the same second.
     pub async fn insert_children(&self, base: &str, members: &[String], counts: [usize; 3]) {
         let base = MemberbaseId::parse(base).unwrap().uuid();
