@@ -53,8 +53,8 @@ use uuid::Uuid;
 /// Maximum number of retries of a transaction that conflicted with others.
 const MAX_RETRIES: u32 = 20;
 
-/// Number of retries after which a transaction locks its memberbases exclusively: concurrent deletions of the rows that it
-/// reads could otherwise conflict with every attempt.
+/// Number of retries after which a transaction locks its memberbases exclusively: concurrent deletions of the rows that
+/// it reads could otherwise conflict with every attempt.
 const ATTEMPTS_BEFORE_EXCLUSIVE: u32 = 3;
 
 /// The database, with the deadline of the request that it serves and counters of statements and waits. Clones share the
@@ -204,8 +204,8 @@ impl Db {
         Ok(Session::new(connection, self, false))
     }
 
-    /// Runs read-only `work` whose statements PostgreSQL plans for their bound values (custom plans). All other statements
-    /// use generic plans, which are wrong if a value decides whether an index pays off.
+    /// Runs read-only `work` whose statements PostgreSQL plans for their bound values (custom plans). All other
+    /// statements use generic plans, which are wrong if a value decides whether an index pays off.
     pub async fn read_with_custom_plan<T, E, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, E>
     where
         E: From<DbErr>,
@@ -220,10 +220,10 @@ impl Db {
         outcome
     }
 
-    /// Runs `work` in one transaction. Commits if it succeeds, unless it called [`Session::set_rollback_only`], and rolls
-    /// back if it fails. If it conflicted with another transaction, all of it is retried with backoff, later with an
-    /// exclusive lock, so that the caller never sees a deadlock. The future has to be awaited to completion: dropping it
-    /// closes the connection.
+    /// Runs `work` in one transaction. Commits if it succeeds, unless it called [`Session::set_rollback_only`], and
+    /// rolls back if it fails. If it conflicted with another transaction, all of it is retried with backoff, later with
+    /// an exclusive lock, so that the caller never sees a deadlock. The future has to be awaited to completion:
+    /// dropping it closes the connection.
     pub async fn write<T, E, Work>(&self, lock: Lock, work: impl Fn(Session) -> Work) -> Result<T, E>
     where
         E: From<DbErr>,
@@ -257,8 +257,8 @@ impl Db {
         }
     }
 
-    /// Ends a transaction whose work succeeded, and analyzes the tables whose size it may have doubled: on SQLite within the
-    /// transaction, so that nothing is written after the response, on PostgreSQL in the background.
+    /// Ends a transaction whose work succeeded, and analyzes the tables whose size it may have doubled: on SQLite
+    /// within the transaction, so that nothing is written after the response, on PostgreSQL in the background.
     async fn finish(&self, session: &Session) -> Result<(), DbErr> {
         let inserts = session.take_inserts();
         if self.backend() != DbBackend::Sqlite {
@@ -274,7 +274,8 @@ impl Db {
         Ok(())
     }
 
-    /// Begins a transaction. The wait for a connection or a lock ends when the client disconnects, if that stops the work.
+    /// Begins a transaction. The wait for a connection or a lock ends when the client disconnects, if that stops the
+    /// work.
     async fn begin(&self, lock: Lock, exclusive: bool) -> Result<Session, DbErr> {
         tokio::select! {
             begun = self.begin_before_deadline(lock, exclusive) => begun,

@@ -56,9 +56,9 @@ impl<'a> ArrayTable<'a> {
         self.columns.first().map_or(0, |(_, column)| column.len())
     }
 
-    /// Replaces `{rows}` in a statement by a table expression, which needs an alias. It has the named columns and `n`, the
-    /// row number from 0. On PostgreSQL it also has `i`, the row number from 1: PostgreSQL knows that `i` is in order, and
-    /// does not sort by it.
+    /// Replaces `{rows}` in a statement by a table expression, which needs an alias. It has the named columns and `n`,
+    /// the row number from 0. On PostgreSQL it also has `i`, the row number from 1: PostgreSQL knows that `i` is in
+    /// order, and does not sort by it.
     pub(super) fn insert_into(&self, sql: &str, backend: DbBackend, scalars: usize) -> String {
         sql.replace("{rows}", &self.table(backend, scalars))
     }

@@ -1,10 +1,10 @@
 //! Keeps the planner's statistics up to date while tables grow fast.
 //!
-//! PostgreSQL keeps a generic plan per connection until one of the statement's tables is analyzed. A plan that was made for
-//! a small table scans all of it, even after the table has grown; autovacuum checks only once a minute, during which a
-//! first load adds millions of rows. Writers therefore count the rows they insert, and a background task analyzes each
-//! table that is twice as large as PostgreSQL's statistics say. All statements that use the table are then planned anew, on
-//! all connections.
+//! PostgreSQL keeps a generic plan per connection until one of the statement's tables is analyzed. A plan that was made
+//! for a small table scans all of it, even after the table has grown; autovacuum checks only once a minute, during
+//! which a first load adds millions of rows. Writers therefore count the rows they insert, and a background task
+//! analyzes each table that is twice as large as PostgreSQL's statistics say. All statements that use the table are
+//! then planned anew, on all connections.
 
 use std::{
     collections::HashMap,
@@ -20,8 +20,8 @@ use super::{Db, Lock, Session, sqlite_statistics};
 /// Tables with fewer rows are not analyzed: scanning them is cheap with any plan.
 const MIN_ROWS: u64 = 1_000;
 
-/// Maximum number of new rows between two checks of a PostgreSQL table, which other servers may have emptied. A SQLite table
-/// is checked only once it may have doubled, because its check is an `ANALYZE`.
+/// Maximum number of new rows between two checks of a PostgreSQL table, which other servers may have emptied. A SQLite
+/// table is checked only once it may have doubled, because its check is an `ANALYZE`.
 const MAX_ROWS_BETWEEN_CHECKS: u64 = 50_000;
 
 /// Time limit of a check and the `ANALYZE` that may follow, which samples 30,000 pages.
@@ -69,7 +69,8 @@ impl AnalyzeScheduler {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts inserted rows. Returns true if a check is due and no other caller is checking: this caller must then do it.
+    /// Counts inserted rows. Returns true if a check is due and no other caller is checking: this caller must then do
+    /// it.
     fn count_inserts(&self, table: &'static str, rows: u64) -> bool {
         let mut state = self.state();
         let counted = state.tables.entry(table).or_default();
@@ -150,7 +151,8 @@ impl Db {
         true
     }
 
-    /// Analyzes a table if it is at least twice as large as PostgreSQL's statistics say. Returns its estimated row count.
+    /// Analyzes a table if it is at least twice as large as PostgreSQL's statistics say. Returns its estimated row
+    /// count.
     async fn analyze_if_doubled(&self, table: &str) -> Result<u64, DbErr> {
         self.write(Lock::None, async |session| {
             let (rows, doubled) = known_rows(&session, table).await?;
@@ -166,8 +168,8 @@ impl Db {
     }
 }
 
-/// Returns PostgreSQL's row estimate of a table, and whether the table should be analyzed. The size comes from the file, so
-/// it includes the inserts of other servers. Only the owner of a table may analyze it.
+/// Returns PostgreSQL's row estimate of a table, and whether the table should be analyzed. The size comes from the
+/// file, so it includes the inserts of other servers. Only the owner of a table may analyze it.
 async fn known_rows(session: &Session, table: &str) -> Result<(u64, bool), DbErr> {
     let sql = "SELECT greatest(reltuples, 0)::bigint AS rows, \
         pg_relation_size(oid) >= 2 * greatest(relpages, 1) * current_setting('block_size')::bigint \

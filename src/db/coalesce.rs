@@ -1,7 +1,8 @@
 //! Coalesces concurrent look-ups by key: those that arrive while a statement is running share the next one.
 //!
-//! A look-up never joins a statement that has already begun, so it sees everything that was committed before it was called.
-//! Further statements run concurrently only if many look-ups are waiting, or if the running statement has stalled.
+//! A look-up never joins a statement that has already begun, so it sees everything that was committed before it was
+//! called. Further statements run concurrently only if many look-ups are waiting, or if the running statement has
+//! stalled.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -15,8 +16,8 @@ use tokio::sync::oneshot;
 
 use super::{Db, error_kind};
 
-/// Another statement begins only if more look-ups than this are waiting for each running one: statements are expensive for
-/// the server and for the database, and the next one serves all that wait.
+/// Another statement begins only if more look-ups than this are waiting for each running one: statements are expensive
+/// for the server and for the database, and the next one serves all that wait.
 const MAX_WAITING_PER_STATEMENT: usize = 32;
 
 /// Maximum number of concurrent statements, including stalled ones, so that connections are left for other work.
@@ -87,8 +88,8 @@ where
         result.unwrap_or_else(|_| Err(DbErr::Custom("the look-up panicked".to_owned())))
     }
 
-    /// Adds a look-up to the queue. Returns the id of the batch worker that the caller must start, if the running ones are not
-    /// enough to serve the queue soon.
+    /// Adds a look-up to the queue. Returns the id of the batch worker that the caller must start, if the running ones
+    /// are not enough to serve the queue soon.
     fn enqueue(&self, waiting: Waiting<Key, Value>) -> Option<u64> {
         let mut state = self.state();
         state.waiting.push(waiting);
@@ -117,8 +118,8 @@ struct BatchWorker<'a, Key, Value> {
 }
 
 impl<Key, Value> BatchWorker<'_, Key, Value> {
-    /// Takes the next batch from the queue. If the queue is empty the worker ends, under the same lock, so that no new look-up
-    /// relies on it.
+    /// Takes the next batch from the queue. If the queue is empty the worker ends, under the same lock, so that no new
+    /// look-up relies on it.
     fn next_batch(&self) -> Option<Vec<Waiting<Key, Value>>> {
         let mut state = self.batcher.state();
         let count = state.waiting.len().min(MAX_BATCH_KEYS);

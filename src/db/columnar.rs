@@ -1,9 +1,9 @@
-//! Columnar results: the database aggregates a result into one row with one packed value per column. The driver's cost per
-//! row is larger than that of the row's data, on both databases, so this takes a fraction of the time.
+//! Columnar results: the database aggregates a result into one row with one packed value per column. The driver's cost
+//! per row is larger than that of the row's data, on both databases, so this takes a fraction of the time.
 //!
-//! PostgreSQL packs ids and integers as 16 and 8 bytes per row, and texts as one concatenation with their lengths; arrays
-//! take it more than twice as long. SQLite packs ids as bytes too, integers separated by commas, and texts separated by NUL,
-//! which no stored text contains.
+//! PostgreSQL packs ids and integers as 16 and 8 bytes per row, and texts as one concatenation with their lengths;
+//! arrays take it more than twice as long. SQLite packs ids as bytes too, integers separated by commas, and texts
+//! separated by NUL, which no stored text contains.
 
 use std::{ops::Range, vec};
 
@@ -72,7 +72,8 @@ impl ColumnSpec {
     fn aggregates(self, backend: DbBackend) -> impl Iterator<Item = String> {
         let name = self.name();
         let (values, lengths) = match (backend, self) {
-            // The bytes of a BLOB are used as text without conversion (<https://www.sqlite.org/lang_expr.html#castexpr>).
+            // The bytes of a BLOB are used as text without conversion
+            // (<https://www.sqlite.org/lang_expr.html#castexpr>).
             (DbBackend::Sqlite, Self::Id(_)) => (format!("group_concat({name}, '')"), None),
             (DbBackend::Sqlite, Self::Int(_)) => (format!("group_concat({name})"), None),
             (DbBackend::Sqlite, Self::MaybeInt(_)) => (format!("group_concat(coalesce({name}, ''))"), None),

@@ -37,8 +37,8 @@ pub struct Settings {
     pub query_timeout: Duration,
     /// Time limit of a statement in a transaction without a deadline, on PostgreSQL.
     pub mutation_timeout: Duration,
-    /// True if PostgreSQL is reached through a connection pooler in transaction mode, such as PgBouncer: then no setting is
-    /// made that would outlast a transaction.
+    /// True if PostgreSQL is reached through a connection pooler in transaction mode, such as PgBouncer: then no
+    /// setting is made that would outlast a transaction.
     pub pooler: bool,
     /// Creates the file of a SQLite database if there is none.
     pub create: bool,
@@ -188,8 +188,8 @@ async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
 
 /// Returns the settings that every transaction needs, made with `SET` or `SET LOCAL`.
 fn common_settings(set: &str) -> String {
-    // A generic plan does not get slower if a memberbase grows faster than its statistics. JIT compilation costs more than
-    // it saves in any statement of this program.
+    // A generic plan does not get slower if a memberbase grows faster than its statistics. JIT compilation costs more
+    // than it saves in any statement of this program.
     let max_idle_millis = MAX_SILENCE.as_millis();
     format!(
         "{set} plan_cache_mode = force_generic_plan; {set} jit = off; \
@@ -199,9 +199,9 @@ fn common_settings(set: &str) -> String {
 
 /// Sets up a connection without a pooler, so that PostgreSQL soon frees its locks after this server has vanished.
 async fn set_up(connection: &mut PgConnection, session_settings: String) -> Result<(), sqlx::Error> {
-    // With these PostgreSQL detects a client whose network is gone within 11 s, one that does not read within 10 s, and one
-    // that closed its connection during a statement within 0.4 s. The last two settings exist since versions 12 and 14, and
-    // are not supported on every operating system.
+    // With these PostgreSQL detects a client whose network is gone within 11 s, one that does not read within 10 s, and
+    // one that closed its connection during a statement within 0.4 s. The last two settings exist since versions 12 and
+    // 14, and are not supported on every operating system.
     const KEEPALIVES: &str =
         "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3";
     const OPTIONAL: [&str; 2] = ["SET tcp_user_timeout = '10s'", "SET client_connection_check_interval = '400ms'"];

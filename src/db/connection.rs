@@ -35,8 +35,8 @@ pub(super) struct Status {
     pub(super) busy: bool,
     /// A statement failed, perhaps because the connection is lost: the pool has to check it.
     pub(super) doubtful: bool,
-    /// The database accepts no writes, like a standby after a failover: this and all other open connections may lead to the
-    /// wrong server, and are closed.
+    /// The database accepts no writes, like a standby after a failover: this and all other open connections may lead to
+    /// the wrong server, and are closed.
     pub(super) read_only: bool,
     /// A statement was abandoned before its end, so a `ROLLBACK` can't be sent.
     pub(super) interrupted: bool,

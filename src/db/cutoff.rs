@@ -14,8 +14,8 @@ const STEPS_PER_LOOK: u32 = 64;
 /// Time after which a loop yields to other tasks.
 const YIELD_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The conditions that stop the work of a request: its deadline and, for work that only its client needs (a dry run), also
-/// the disconnection of the client.
+/// The conditions that stop the work of a request: its deadline and, for work that only its client needs (a dry run),
+/// also the disconnection of the client.
 #[derive(Clone, Debug, Default)]
 pub struct Cutoff {
     pub(super) deadline: Option<Instant>,

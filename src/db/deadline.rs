@@ -1,8 +1,8 @@
 //! Deadlines of statements on SQLite, by a progress handler (<https://www.sqlite.org/c3ref/progress_handler.html>).
 //!
-//! SQLite calls the handler while a statement runs, and interrupts the statement if it returns false. Replacing the handler
-//! would mean waiting for the connection's thread, so each connection gets one handler, which reads the current deadline
-//! from an atomic.
+//! SQLite calls the handler while a statement runs, and interrupts the statement if it returns false. Replacing the
+//! handler would mean waiting for the connection's thread, so each connection gets one handler, which reads the current
+//! deadline from an atomic.
 
 use std::{
     sync::{
@@ -14,7 +14,8 @@ use std::{
 
 use sqlx::SqliteConnection;
 
-/// Instructions of SQLite's virtual machine between two reads of the clock. Few, because one instruction may match a regex.
+/// Instructions of SQLite's virtual machine between two reads of the clock. Few, because one instruction may match a
+/// regex.
 const INSTRUCTIONS_PER_LOOK: i32 = 500;
 
 /// The origin of deadlines.

@@ -35,7 +35,8 @@ impl DbErrorKind {
     }
 }
 
-/// Returns whether the error says that the database accepts no writes: it is a standby, configured or opened as read-only.
+/// Returns whether the error says that the database accepts no writes: it is a standby, configured or opened as
+/// read-only.
 pub(super) fn is_read_only(error: &DbErr) -> bool {
     let (DbErr::Conn(RuntimeErr::SqlxError(error))
     | DbErr::Exec(RuntimeErr::SqlxError(error))
@@ -87,8 +88,8 @@ fn of_postgres(code: &str) -> DbErrorKind {
         "40P01" | "40001" => DbErrorKind::Contention,
         // query_canceled (here always by statement_timeout), transaction_timeout
         "57014" | "25P04" => DbErrorKind::Timeout,
-        // lock_not_available, idle_in_transaction_session_timeout (this server was frozen), admin_shutdown, crash_shutdown,
-        // cannot_connect_now, read_only_sql_transaction
+        // lock_not_available, idle_in_transaction_session_timeout (this server was frozen), admin_shutdown,
+        // crash_shutdown, cannot_connect_now, read_only_sql_transaction
         "55P03" | "25P03" | "57P01" | "57P02" | "57P03" | READ_ONLY_SQL_TRANSACTION => DbErrorKind::Unavailable,
         // connection exceptions, insufficient resources
         _ if code.starts_with("08") || code.starts_with("53") => DbErrorKind::Unavailable,

@@ -1,5 +1,5 @@
-//! Applies migrations: all pending ones in one transaction that first takes a lock, so that servers that start at the same
-//! time apply them once.
+//! Applies migrations: all pending ones in one transaction that first takes a lock, so that servers that start at the
+//! same time apply them once.
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{

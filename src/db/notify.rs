@@ -28,15 +28,16 @@ impl Db {
         matches!(*self.pools, Pools::Postgres { .. })
     }
 
-    /// Sends the texts to all listeners, in order, all or none. Each text must be shorter than 8,000 bytes and contain no
-    /// quotes.
+    /// Sends the texts to all listeners, in order, all or none. Each text must be shorter than 8,000 bytes and contain
+    /// no quotes.
     pub async fn notify(&self, channel: &str, texts: &[String]) -> Result<(), DbErr> {
         debug_assert!(
             texts.iter().all(|text| text.len() < 8_000 && !text.contains('\'')),
             "a notification is too long or contains a quote"
         );
         let texts: Vec<_> = texts.iter().map(|text| format!("'{text}'")).collect();
-        // Statements that are sent together are one transaction. It need not be durable: a crash loses notifications anyway.
+        // Statements that are sent together are one transaction. It need not be durable: a crash loses notifications
+        // anyway.
         let sql = format!(
             "SET LOCAL synchronous_commit = off; SELECT pg_notify('{channel}', text) FROM unnest(ARRAY[{}]) AS text",
             texts.join(",")
@@ -44,12 +45,13 @@ impl Db {
         self.read().await?.execute_unprepared(&sql).await.map(drop)
     }
 
-    /// Starts to listen. Returns `None` behind a pooler in transaction mode, where no client has a connection of its own.
+    /// Starts to listen. Returns `None` behind a pooler in transaction mode, where no client has a connection of its
+    /// own.
     pub async fn listen(&self, channel: &str) -> Result<Option<Listener>, DbErr> {
         let Pools::Postgres { pool, pooler: false, .. } = &*self.pools else { return Ok(None) };
         let options = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-        // The listener reports a lost connection instead of reconnecting by itself, because the notifications lost in the
-        // meantime have to be reported as missed.
+        // The listener reports a lost connection instead of reconnecting by itself, because the notifications lost in
+        // the meantime have to be reported as missed.
         let listener_pool =
             options.acquire_timeout(CHECK_TIMEOUT).connect_lazy_with((*pool.pool().connect_options()).clone());
         let mut listener = PgListener::connect_with(&listener_pool).await.map_err(error_kind::connection)?;

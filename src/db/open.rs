@@ -1,5 +1,5 @@
-//! Checks whether a database can be opened, and why not, before a pool tries: sqlx's pool retries a refused connection until
-//! its time limit and then reports a timeout, and SQLite's errors do not name the file.
+//! Checks whether a database can be opened, and why not, before a pool tries: sqlx's pool retries a refused connection
+//! until its time limit and then reports a timeout, and SQLite's errors do not name the file.
 
 use std::{
     fs::{self, File},
@@ -86,8 +86,8 @@ fn system_reason(error: &io::Error) -> String {
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Checks that a SQLite file can be opened. With `create` a missing file is created with mode 0600; SQLite gives its
-/// auxiliary files (`-wal`, `-shm`) the same mode. With `write` an existing file has to be writable: SQLite would otherwise
-/// open it read-only, and create read-only auxiliary files.
+/// auxiliary files (`-wal`, `-shm`) the same mode. With `write` an existing file has to be writable: SQLite would
+/// otherwise open it read-only, and create read-only auxiliary files.
 pub(super) fn sqlite_file(path: &Path, create: bool, write: bool) -> Result<(), OpenError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match fs::metadata(&path) {
@@ -161,7 +161,8 @@ pub(super) fn postgres_url(url: &str) -> Result<(), OpenError> {
     Err(OpenError::Url(format!("has a parameter {name:?} that is not supported: {hint}")))
 }
 
-/// Connects once, and reports why that fails. While PostgreSQL reports that it is starting up, the connection is retried.
+/// Connects once, and reports why that fails. While PostgreSQL reports that it is starting up, the connection is
+/// retried.
 pub(super) async fn postgres(options: &PgConnectOptions, time_limit: Duration) -> Result<(), OpenError> {
     let latest = Instant::now() + time_limit;
     loop {

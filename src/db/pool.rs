@@ -1,9 +1,9 @@
 //! A LIFO pool in front of sqlx's pool.
 //!
-//! sqlx's pool checks each returned connection with a round trip, and hands out the connection that was idle longest: one
-//! more round trip per request, and cold caches. This pool keeps connections that return from successful work for a moment,
-//! without a check, and reuses the most recent one first. sqlx's pool still opens connections, checks those that were idle
-//! or failed, and closes them.
+//! sqlx's pool checks each returned connection with a round trip, and hands out the connection that was idle longest:
+//! one more round trip per request, and cold caches. This pool keeps connections that return from successful work for a
+//! moment, without a check, and reuses the most recent one first. sqlx's pool still opens connections, checks those
+//! that were idle or failed, and closes them.
 
 use std::{
     fmt,
@@ -59,8 +59,8 @@ impl Lifetime {
         self.max.map(|max| max * 3 / 8)
     }
 
-    /// Returns how long a connection from sqlx's pool is used before it is returned: a random time, so that connections are
-    /// not all replaced at once. Together with [`Lifetime::in_pool`] that is at most 7/8 of the limit.
+    /// Returns how long a connection from sqlx's pool is used before it is returned: a random time, so that connections
+    /// are not all replaced at once. Together with [`Lifetime::in_pool`] that is at most 7/8 of the limit.
     fn in_use(&self) -> Option<Duration> {
         let jitter = Uuid::now_v7().as_u64_pair().1 % 1_000;
         self.max.map(|max| max * 3 / 8 + (max / 8).mul_f64(jitter as f64 / 1_000.0))
@@ -130,7 +130,8 @@ impl<DB: Database> LifoPool<DB> {
         }
     }
 
-    /// Returns why there is no connection: sqlx's pool retries a refused one until its time limit, and then reports a timeout.
+    /// Returns why there is no connection: sqlx's pool retries a refused one until its time limit, and then reports a
+    /// timeout.
     async fn reason(&self) -> sqlx::Error {
         let is_full = self.pool.size() >= self.pool.options().get_max_connections();
         if !is_full
@@ -149,8 +150,8 @@ impl<DB: Database> LifoPool<DB> {
             Some(IdleConnection { connection, deadline, lease, .. }) => (connection, deadline, lease),
             None => {
                 let begun = Instant::now();
-                // Boxed: this future holds everything that opening a connection needs, and would enlarge every future that
-                // uses the database.
+                // Boxed: this future holds everything that opening a connection needs, and would enlarge every future
+                // that uses the database.
                 let connection = Box::pin(self.pool.acquire()).await?;
                 (connection, None, Lease { begun, end: self.lifetime.in_use().map(|time| begun + time) })
             }
@@ -232,8 +233,8 @@ impl<DB: Database> PooledConnection<DB> {
     }
 }
 
-/// Returns a connection to sqlx's pool, which checks it with a round trip. Without a response in time it is closed, because
-/// its slot in the pool stays occupied until then.
+/// Returns a connection to sqlx's pool, which checks it with a round trip. Without a response in time it is closed,
+/// because its slot in the pool stays occupied until then.
 fn return_to_pool<DB: Database>(mut connection: PoolConnection<DB>) {
     tokio::spawn(tokio::time::timeout(CHECK_TIMEOUT, connection.return_to_pool()));
 }
@@ -249,7 +250,8 @@ impl<DB: Database> Drop for PooledConnection<DB> {
         if !self.pool.lifetime.allows(begun.elapsed()) {
             connection.close_on_drop();
         } else if !self.pool.pool.is_closed() {
-            // Checked under the lock of the list: a connection added after `close` emptied it would keep the pool from closing.
+            // Checked under the lock of the list: a connection added after `close` emptied it would keep the pool from
+            // closing.
             idle.push(IdleConnection {
                 connection,
                 deadline: self.deadline.take(),

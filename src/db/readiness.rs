@@ -13,8 +13,8 @@ impl Db {
         self.read_only_reason().await
     }
 
-    /// Returns why the database accepts no writes; `None` if it does. After a failover connections may still lead to a standby:
-    /// on finding one, all open connections are closed.
+    /// Returns why the database accepts no writes; `None` if it does. After a failover connections may still lead to a
+    /// standby: on finding one, all open connections are closed.
     async fn read_only_reason(&self) -> Result<Option<&'static str>, DbErr> {
         match &*self.pools {
             Pools::Sqlite { writer, .. } => {

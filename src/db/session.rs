@@ -24,12 +24,13 @@ use super::{
     pool::PooledConnection,
 };
 
-/// The database stops a statement at the deadline by itself. If it does not respond at all, the session gives up this much
-/// later.
+/// The database stops a statement at the deadline by itself. If it does not respond at all, the session gives up this
+/// much later.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Maximum time between two statements of a transaction. After it PostgreSQL assumes that this server has vanished, and frees
-/// its locks (`idle_in_transaction_session_timeout`). Loops over rows send a statement in time ([`Session::keep_alive`]).
+/// Maximum time between two statements of a transaction. After it PostgreSQL assumes that this server has vanished, and
+/// frees its locks (`idle_in_transaction_session_timeout`). Loops over rows send a statement in time
+/// ([`Session::keep_alive`]).
 pub(super) const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// After a statement with more rows, the buffers that it enlarged are shrunk.
@@ -85,8 +86,8 @@ impl Session {
         self.0.rollback_only.store(true, Ordering::Relaxed);
     }
 
-    /// Prevents the deletion of one more memberbase until the end of the transaction. To avoid deadlocks, several memberbases
-    /// have to be locked in the order of their ids.
+    /// Prevents the deletion of one more memberbase until the end of the transaction. To avoid deadlocks, several
+    /// memberbases have to be locked in the order of their ids.
     pub async fn lock_shared(&self, memberbase: Uuid) -> Result<(), DbErr> {
         match self.0.backend {
             DbBackend::Sqlite => Ok(()),
@@ -97,8 +98,8 @@ impl Session {
         }
     }
 
-    /// Makes PostgreSQL use custom plans for the statements of this transaction, which depend on the bound values and on the
-    /// present sizes of tables. A generic plan is kept, even if a table was empty when it was made.
+    /// Makes PostgreSQL use custom plans for the statements of this transaction, which depend on the bound values and
+    /// on the present sizes of tables. A generic plan is kept, even if a table was empty when it was made.
     pub async fn force_custom_plan(&self) -> Result<(), DbErr> {
         match self.0.backend {
             DbBackend::Sqlite => Ok(()),
@@ -111,8 +112,8 @@ impl Session {
         Steps::new(&self.0.cutoff, Some(self))
     }
 
-    /// Sends a statement if none was sent for a while. PostgreSQL ends a transaction that is idle for [`MAX_SILENCE`], which
-    /// must not happen during a loop that computes.
+    /// Sends a statement if none was sent for a while. PostgreSQL ends a transaction that is idle for [`MAX_SILENCE`],
+    /// which must not happen during a loop that computes.
     pub(super) async fn keep_alive(&self) -> Result<(), DbErr> {
         if self.0.backend == DbBackend::Sqlite {
             return Ok(());
@@ -151,8 +152,8 @@ impl Session {
         self.0.contended.load(Ordering::Relaxed)
     }
 
-    /// Runs a bulk statement. Its `{rows}` is replaced by a table of the rows, with their columns by name and `n`, the row
-    /// number from 0; the scalars are `$1`, `$2` and so on. Returns the number of affected rows.
+    /// Runs a bulk statement. Its `{rows}` is replaced by a table of the rows, with their columns by name and `n`, the
+    /// row number from 0; the scalars are `$1`, `$2` and so on. Returns the number of affected rows.
     pub async fn bulk(&self, sql: &str, scalars: &[ScalarBind], rows: &ArrayTable<'_>) -> Result<u64, DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         self.0.large.fetch_or(rows.len() > LARGE_STATEMENT_ROWS, Ordering::Relaxed);
@@ -260,8 +261,8 @@ impl Session {
         self.end(connection, end).await
     }
 
-    /// Rolls the transaction back. If that fails, or a statement was abandoned before its end, the connection is closed, which
-    /// has the same effect.
+    /// Rolls the transaction back. If that fails, or a statement was abandoned before its end, the connection is
+    /// closed, which has the same effect.
     pub(super) async fn roll_back(&self) {
         let connection = self.0.connection.lock().await.take();
         if let Some(connection) = connection.filter(|connection| !connection.status.interrupted) {
@@ -303,7 +304,8 @@ impl Session {
         Ok(self.0.connection.lock().await)
     }
 
-    /// Returns the connection for another statement. After the cutoff no statement begins, except the end of a transaction.
+    /// Returns the connection for another statement. After the cutoff no statement begins, except the end of a
+    /// transaction.
     fn open<'c>(&self, connection: &'c mut Option<Connection>) -> Result<&'c mut Connection, DbErr> {
         self.0.cutoff.check()?;
         connection.as_mut().ok_or_else(ended)
