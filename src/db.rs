@@ -237,7 +237,7 @@ impl Db {
                     tokio::time::sleep(backoff(attempt)).await;
                     continue;
                 }
-                begun => begun?,
+                session => session?,
             };
             let outcome = match work(session.clone()).await {
                 Ok(value) => self.finish(&session).await.map(|()| value).map_err(E::from),
@@ -278,7 +278,7 @@ impl Db {
     /// work.
     async fn begin(&self, lock: Lock, exclusive: bool) -> Result<Session, DbErr> {
         tokio::select! {
-            begun = self.begin_before_deadline(lock, exclusive) => begun,
+            session = self.begin_before_deadline(lock, exclusive) => session,
             () = self.cutoff.client_gone() => Err(error_kind::timeout()),
         }
     }
@@ -332,18 +332,18 @@ impl Add for Connections {
 /// A wait for a connection. It is counted when it is dropped, so a cancelled wait is counted too.
 struct Wait<'a> {
     waits: &'a Waits,
-    begun: Instant,
+    began_at: Instant,
 }
 
 impl<'a> Wait<'a> {
     fn begin(waits: &'a Waits) -> Self {
-        Self { waits, begun: Instant::now() }
+        Self { waits, began_at: Instant::now() }
     }
 }
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        let nanoseconds = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = u64::try_from(self.began_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.waits.count.fetch_add(1, Ordering::Relaxed);
         self.waits.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }

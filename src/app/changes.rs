@@ -221,9 +221,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_is_delivered_to_the_subscribers_of_its_memberbase_only() {
-        let (changes, one, other) = (Changes::default(), base(), base());
+        let changes = Changes::default();
+        let one = base();
+        let other = base();
         assert!(!changes.has_subscribers());
-        let (mut first, mut second) = (changes.subscribe(one, 8), changes.subscribe(one, 8));
+        let mut first = changes.subscribe(one, 8);
+        let mut second = changes.subscribe(one, 8);
         let mut third = changes.subscribe(other, 8);
         assert!(changes.has_subscribers());
         changes.publish(change(one, 0));
@@ -239,7 +242,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_lagging_subscriber_receives_missed_with_the_next_change() {
-        let (changes, base) = (Changes::default(), base());
+        let changes = Changes::default();
+        let base = base();
         let mut slow = changes.subscribe(base, 4);
         for count in 1..=10 {
             changes.publish(change(base, count));
@@ -255,7 +259,8 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_received_after_the_last_change() {
-        let (changes, base) = (Changes::default(), base());
+        let changes = Changes::default();
+        let base = base();
         let mut receiver = changes.subscribe(base, 4);
         changes.publish(Change { last: true, ..Change::new(base) });
         assert!(receiver.next().await.expect("the last").0.last);
@@ -265,7 +270,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_outbox_reports_a_loss() {
-        let (changes, base) = (Changes::default(), base());
+        let changes = Changes::default();
+        let base = base();
         changes.set_relayed(true);
         for _ in 0..OUTBOX_CAPACITY {
             changes.publish(change(base, 1));

@@ -231,18 +231,18 @@ pub fn list(backend: DbBackend, left: SimpleExpr, values: ArrayColumn<'_>) -> Si
 }
 
 fn array(values: ArrayColumn<'_>) -> Value {
-    fn of<T: Into<Value>>(ty: ArrayType, values: Vec<T>) -> Value {
+    fn array_of<T: Into<Value>>(ty: ArrayType, values: Vec<T>) -> Value {
         Value::Array(ty, Some(Box::new(values.into_iter().map(Into::into).collect())))
     }
     match values {
-        ArrayColumn::Uuids(uuids) => of(ArrayType::Uuid, uuids),
-        ArrayColumn::Texts(texts) => of(ArrayType::String, texts),
-        ArrayColumn::Ints(ints) => of(ArrayType::BigInt, ints),
+        ArrayColumn::Uuids(uuids) => array_of(ArrayType::Uuid, uuids),
+        ArrayColumn::Texts(texts) => array_of(ArrayType::String, texts),
+        ArrayColumn::Ints(ints) => array_of(ArrayType::BigInt, ints),
         // SeaQuery has no nulls in arrays, and lists contain none.
         ArrayColumn::MaybeTexts(texts) | ArrayColumn::Documents(texts) => {
-            of(ArrayType::String, texts.into_iter().flatten().collect())
+            array_of(ArrayType::String, texts.into_iter().flatten().collect())
         }
-        ArrayColumn::MaybeInts(ints) => of(ArrayType::BigInt, ints.into_iter().flatten().collect()),
+        ArrayColumn::MaybeInts(ints) => array_of(ArrayType::BigInt, ints.into_iter().flatten().collect()),
     }
 }
 

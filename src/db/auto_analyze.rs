@@ -103,13 +103,13 @@ impl AnalyzeScheduler {
             Ok(due) => self.analyzed(table, due),
             Err(error) => {
                 tracing::warn!(%error, table, "analyzing a table failed; the next attempt is in ten minutes");
-                self.failed();
+                self.start_backoff();
             }
         }
     }
 
     /// Starts the pause after a failure. Until its end only autovacuum updates the statistics.
-    fn failed(&self) {
+    fn start_backoff(&self) {
         self.state().backoff_until = Some(Instant::now() + BACKOFF);
     }
 
@@ -217,8 +217,9 @@ mod tests {
             "a check is running"
         );
         scheduler.analyzed("member", 5_000);
-        let (first, second) = (scheduler.next(), scheduler.next());
-        assert!(first.is_some() && second.is_some() && first != second, "both tables: {first:?}, {second:?}");
+        let first = scheduler.next();
+        let second = scheduler.next();
+        assert!(first.is_some() && second.is_some() && first != second, "both tables are due: {first:?}, {second:?}");
         assert_eq!(scheduler.next(), None);
         assert!(scheduler.count_inserts("clip", 5_000), "the check has ended");
     }
@@ -228,7 +229,7 @@ mod tests {
         let scheduler = AnalyzeScheduler::default();
         assert!(scheduler.count_inserts("member", MIN_ROWS) && !scheduler.count_inserts("clip", MIN_ROWS));
         assert!(scheduler.next().is_some());
-        scheduler.failed();
+        scheduler.start_backoff();
         assert_eq!(scheduler.next(), None, "the other table backs off too");
         assert!(!scheduler.count_inserts("member", MAX_ROWS_BETWEEN_CHECKS));
         scheduler.state().backoff_until = Some(Instant::now());

@@ -9,7 +9,7 @@ use super::{Session, error_kind};
 
 /// Steps of a loop between two reads of the clock. One step may apply a 64 KiB attribute document, which takes about a
 /// millisecond.
-const STEPS_PER_LOOK: u32 = 64;
+const STEPS_PER_CLOCK_READ: u32 = 64;
 
 /// Time after which a loop yields to other tasks.
 const YIELD_INTERVAL: Duration = Duration::from_millis(2);
@@ -51,20 +51,20 @@ pub struct Steps<'s> {
     cutoff: &'s Cutoff,
     /// The transaction in which the loop runs, if any.
     session: Option<&'s Session>,
-    until_look: u32,
+    steps_until_look: u32,
     yielded_at: Instant,
 }
 
 impl<'s> Steps<'s> {
     pub(super) fn new(cutoff: &'s Cutoff, session: Option<&'s Session>) -> Self {
-        Self { cutoff, session, until_look: STEPS_PER_LOOK, yielded_at: Instant::now() }
+        Self { cutoff, session, steps_until_look: STEPS_PER_CLOCK_READ, yielded_at: Instant::now() }
     }
 
     /// Counts one step. Returns a timeout error if the request has to stop.
     #[inline]
     pub async fn step(&mut self) -> Result<(), DbErr> {
-        self.until_look -= 1;
-        if self.until_look > 0 {
+        self.steps_until_look -= 1;
+        if self.steps_until_look > 0 {
             return Ok(());
         }
         self.look().await
@@ -72,7 +72,7 @@ impl<'s> Steps<'s> {
 
     /// Reads the clock, after work that takes longer than one step. Returns a timeout error if the request has to stop.
     pub async fn look(&mut self) -> Result<(), DbErr> {
-        self.until_look = STEPS_PER_LOOK;
+        self.steps_until_look = STEPS_PER_CLOCK_READ;
         if self.yielded_at.elapsed() < YIELD_INTERVAL {
             return Ok(());
         }

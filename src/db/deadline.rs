@@ -16,7 +16,7 @@ use sqlx::SqliteConnection;
 
 /// Instructions of SQLite's virtual machine between two reads of the clock. Few, because one instruction may match a
 /// regex.
-const INSTRUCTIONS_PER_LOOK: i32 = 500;
+const INSTRUCTIONS_PER_CLOCK_READ: i32 = 500;
 
 /// The origin of deadlines.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -30,7 +30,7 @@ impl Deadline {
     pub(super) async fn watched_by(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let deadline = Self(Arc::new(AtomicU64::new(u64::MAX)));
         let watched = deadline.clone();
-        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || !watched.passed());
+        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS_PER_CLOCK_READ, move || !watched.passed());
         Ok(deadline)
     }
 

@@ -26,7 +26,7 @@ impl DbErrorKind {
         match error {
             DbErr::ConnectionAcquire(_) => Self::Unavailable,
             DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error) => match error {
-                RuntimeErr::SqlxError(error) => of_sqlx(error),
+                RuntimeErr::SqlxError(error) => classify_sqlx(error),
                 RuntimeErr::Internal(text) if text == TIMEOUT => Self::Timeout,
                 RuntimeErr::Internal(_) => Self::Other,
             },
@@ -61,7 +61,7 @@ fn is_read_only_in_sqlite(code: &str) -> bool {
     code.parse::<u32>().is_ok_and(|code| code & 0xff == 8)
 }
 
-fn of_sqlx(error: &sqlx::Error) -> DbErrorKind {
+fn classify_sqlx(error: &sqlx::Error) -> DbErrorKind {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -72,9 +72,9 @@ fn of_sqlx(error: &sqlx::Error) -> DbErrorKind {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
             if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-                of_sqlite(&code)
+                classify_sqlite(&code)
             } else {
-                of_postgres(&code)
+                classify_postgres(&code)
             }
         }
         _ => DbErrorKind::Other,
@@ -82,7 +82,7 @@ fn of_sqlx(error: &sqlx::Error) -> DbErrorKind {
 }
 
 /// Classifies a SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
-fn of_postgres(code: &str) -> DbErrorKind {
+fn classify_postgres(code: &str) -> DbErrorKind {
     match code {
         // deadlock_detected, serialization_failure
         "40P01" | "40001" => DbErrorKind::Contention,
@@ -98,7 +98,7 @@ fn of_postgres(code: &str) -> DbErrorKind {
 }
 
 /// Classifies a primary result code, which is in the low byte (<https://www.sqlite.org/rescode.html>).
-fn of_sqlite(code: &str) -> DbErrorKind {
+fn classify_sqlite(code: &str) -> DbErrorKind {
     match code.parse::<u32>().unwrap_or_default() & 0xff {
         // BUSY, LOCKED
         5 | 6 => DbErrorKind::Contention,
@@ -143,7 +143,7 @@ mod tests {
             ("53100", DbErrorKind::Unavailable),
             ("23505", DbErrorKind::Other),
         ] {
-            assert_eq!(of_postgres(code), kind, "{code}");
+            assert_eq!(classify_postgres(code), kind, "{code}");
         }
         // SQLITE_BUSY_SNAPSHOT, SQLITE_INTERRUPT, SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_CONSTRAINT_UNIQUE
         for (code, kind) in [
@@ -153,7 +153,7 @@ mod tests {
             ("778", DbErrorKind::Unavailable),
             ("2067", DbErrorKind::Other),
         ] {
-            assert_eq!(of_sqlite(code), kind, "{code}");
+            assert_eq!(classify_sqlite(code), kind, "{code}");
         }
         assert_eq!(DbErrorKind::of(&timeout()), DbErrorKind::Timeout);
         // SQLITE_READONLY_DBMOVED, SQLITE_FULL

@@ -61,20 +61,23 @@ impl Db {
             DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'",
             _ => "SELECT 'found' WHERE to_regclass('seaql_migrations') IS NOT NULL",
         };
-        let mut applied = Vec::new();
+        let mut applied_names = Vec::new();
         if session.query_one_raw(Statement::from_string(self.backend(), exists)).await?.is_some() {
             let versions = Statement::from_string(self.backend(), "SELECT version FROM seaql_migrations");
             for row in session.query_all_raw(versions).await? {
-                applied.push(row.try_get_by_index::<String>(0)?);
+                applied_names.push(row.try_get_by_index::<String>(0)?);
             }
         }
-        let known: Vec<_> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
-        let mut unknown: Vec<_> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
-        unknown.sort_unstable();
-        let known = known.into_iter().map(|name| Migration { applied: applied.contains(&name), name, known: true });
-        let all =
-            known.chain(unknown.into_iter().map(|name| Migration { name, applied: true, known: false })).collect();
-        Ok(all)
+        let mut migrations = Vec::new();
+        for migration in Migrator::migrations() {
+            let name = migration.name().to_owned();
+            let applied = applied_names.contains(&name);
+            migrations.push(Migration { name, applied, known: true });
+        }
+        applied_names.retain(|name| !migrations.iter().any(|migration| migration.name == *name));
+        applied_names.sort_unstable();
+        migrations.extend(applied_names.into_iter().map(|name| Migration { name, applied: true, known: false }));
+        Ok(migrations)
     }
 
     async fn lock_for_migration(&self) -> Result<DatabaseTransaction, DbErr> {

@@ -20,7 +20,7 @@ use crate::types::{nearest, private_file};
 pub enum OpenError {
     /// The file does not exist and must not be created.
     #[error(
-        "there is no database at {}: start the server once, or name it by --database-url or MEMBERBASE_DATABASE_URL",
+        "there is no database at {}: start the server once, or set --database-url or MEMBERBASE_DATABASE_URL",
         .0.display()
     )]
     Missing(PathBuf),
@@ -32,7 +32,7 @@ pub enum OpenError {
     NoFolder(PathBuf),
     /// The file is a SQLite database of another program.
     #[error(
-        "the database {} has no tables of Memberbase: name another by --database-url or MEMBERBASE_DATABASE_URL, or run \
+        "the database {} has no tables of Memberbase: set another with --database-url or MEMBERBASE_DATABASE_URL, or run \
         memberbase migrate up",
         .0.display()
     )]
@@ -178,7 +178,7 @@ pub(super) async fn postgres(options: &PgConnectOptions, time_limit: Duration) -
             }
             Ok(Err(sqlx::Error::Database(error))) => error.message().to_owned(),
             Ok(Err(sqlx::Error::Io(error))) => system_reason(&error),
-            Ok(Err(sqlx::Error::Tls(error))) => format!("no TLS: {error}"),
+            Ok(Err(sqlx::Error::Tls(error))) => format!("TLS failed: {error}"),
             Ok(Err(sqlx::Error::Configuration(error))) => {
                 return Err(OpenError::Url(format!("can't be used: {error}")));
             }

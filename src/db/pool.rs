@@ -91,8 +91,8 @@ struct IdleConnection<DB: Database> {
 /// The time for which a connection from sqlx's pool is used.
 #[derive(Clone, Copy, Debug)]
 struct Lease {
-    begun: Instant,
-    end: Option<Instant>,
+    began_at: Instant,
+    ends_at: Option<Instant>,
 }
 
 /// A connection in use.
@@ -149,11 +149,11 @@ impl<DB: Database> LifoPool<DB> {
         let (connection, deadline, lease) = match idle {
             Some(IdleConnection { connection, deadline, lease, .. }) => (connection, deadline, lease),
             None => {
-                let begun = Instant::now();
+                let began_at = Instant::now();
                 // Boxed: this future holds everything that opening a connection needs, and would enlarge every future
                 // that uses the database.
                 let connection = Box::pin(self.pool.acquire()).await?;
-                (connection, None, Lease { begun, end: self.lifetime.in_use().map(|time| begun + time) })
+                (connection, None, Lease { began_at, ends_at: self.lifetime.in_use().map(|time| began_at + time) })
             }
         };
         Ok(PooledConnection { connection: Some(connection), deadline, lease, pool: Arc::clone(self), _permit: permit })
@@ -242,12 +242,12 @@ fn return_to_pool<DB: Database>(mut connection: PoolConnection<DB>) {
 impl<DB: Database> Drop for PooledConnection<DB> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let Lease { begun, end } = self.lease;
-        if end.is_some_and(|end| end <= Instant::now()) {
+        let Lease { began_at, ends_at } = self.lease;
+        if ends_at.is_some_and(|end| end <= Instant::now()) {
             return return_to_pool(connection);
         }
         let mut idle = self.pool.idle();
-        if !self.pool.lifetime.allows(begun.elapsed()) {
+        if !self.pool.lifetime.allows(began_at.elapsed()) {
             connection.close_on_drop();
         } else if !self.pool.pool.is_closed() {
             // Checked under the lock of the list: a connection added after `close` emptied it would keep the pool from

@@ -113,7 +113,8 @@ mod tests {
         let change = |created, deleted| {
             Change { created: members(created), deleted: members(deleted), ..Change::new(base) }.bounded()
         };
-        let (whole, cut) = (change(999, 1), change(999, 2));
+        let whole = change(999, 1);
+        let cut = change(999, 2);
         assert!(!whole.is_truncated() && whole.created.ids.len() == 999 && whole.deleted.ids.len() == 1);
         assert!(cut.is_truncated() && cut.created.ids.is_empty() && cut.deleted.ids.is_empty());
         assert_eq!((cut.created.count, cut.deleted.count), (999, 2));

@@ -34,7 +34,7 @@ pub trait Id: Copy + Ord + fmt::Display {
 
     /// Returns the text of the id.
     fn ascii(self) -> AsciiText {
-        AsciiText::new([Self::PREFIX.as_bytes(), &characters(self.uuid())])
+        AsciiText::new([Self::PREFIX.as_bytes(), &encode(self.uuid())])
     }
 
     /// Returns the time of creation, which is part of the id, in milliseconds.
@@ -115,7 +115,7 @@ fn prefixes(expected: &str) -> String {
     expected.split_whitespace().collect::<Vec<_>>().join(" or ")
 }
 
-fn characters(uuid: Uuid) -> [u8; LENGTH] {
+fn encode(uuid: Uuid) -> [u8; LENGTH] {
     // Arithmetic on machine words: 60 bits make 12 characters.
     let bits = uuid.as_u128();
     let mut text = [0; LENGTH];
@@ -201,7 +201,8 @@ mod tests {
 
         #[test]
         fn text_sorts_as_bytes(left: u128, right: u128) {
-            let (left, right) = (MemberId::from_uuid(Uuid::from_u128(left)), MemberId::from_uuid(Uuid::from_u128(right)));
+            let left = MemberId::from_uuid(Uuid::from_u128(left));
+            let right = MemberId::from_uuid(Uuid::from_u128(right));
             prop_assert_eq!(left.cmp(&right), left.to_string().cmp(&right.to_string()));
         }
 

@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn each_request_is_counted_separately_and_for_the_process() {
         let process = RowCounters::default();
-        let (one, other) = (process.per_request(), process.per_request());
+        let one = process.per_request();
+        let other = process.per_request();
         one.add(RowKind::Member, RowOutcome::Created, 2);
         one.add(RowKind::Clip, RowOutcome::Created, 3);
         other.add(RowKind::Member, RowOutcome::Created, 5);

@@ -47,7 +47,8 @@ impl Time {
     pub fn ascii(self) -> AsciiText {
         let since = self.0.abs_diff(Self::FIRST);
         let small = |number: u64| u32::try_from(number).expect("no year is beyond 9999");
-        let (days, seconds) = (small(since / DAY), small(since % DAY / 1_000_000));
+        let days = small(since / DAY);
+        let seconds = small(since % DAY / 1_000_000);
         let micros = small(since % 1_000_000);
         let (year, month, day) = civil(days);
         let mut text = *b"0000-00-00T00:00:00.000000Z";
@@ -105,7 +106,8 @@ const DAY: u64 = 86_400_000_000;
 fn civil(days: u32) -> (u32, u32, u32) {
     const ERA: u32 = 146_097;
     let since = days + 306;
-    let (era, day) = (since / ERA, since % ERA);
+    let era = since / ERA;
+    let day = since % ERA;
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
@@ -144,7 +146,8 @@ fn read_offset(text: &[u8]) -> Option<SignedDuration> {
         return None;
     }
     let [h1, h2, m1, m2] = digits.map(|digit| i64::from(digit - b'0'));
-    let (hours, minutes) = (10 * h1 + h2, 10 * m1 + m2);
+    let hours = 10 * h1 + h2;
+    let minutes = 10 * m1 + m2;
     if hours > 23 || minutes > 59 {
         return None;
     }

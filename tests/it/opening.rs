@@ -72,7 +72,7 @@ fn a_command_in_the_wrong_folder_names_the_missing_file_and_creates_nothing() {
     for arguments in commands(&members) {
         let ran = run_in(&folder, &arguments, &[]);
         let message = format!(
-            "error: there is no database at {}/memberbase.db: start the server once, or name it by --database-url or \
+            "error: there is no database at {}/memberbase.db: start the server once, or set --database-url or \
             MEMBERBASE_DATABASE_URL\n",
             folder.path().display()
         );
@@ -129,7 +129,7 @@ async fn the_database_of_another_program_is_left_as_it_is() {
     let before = fs::read(&path).unwrap();
     for arguments in commands(&members) {
         let ran = run_in(&folder, &arguments, &[]);
-        let part = format!("error: the database {} has no tables of Memberbase: name another", path.display());
+        let part = format!("error: the database {} has no tables of Memberbase: set another", path.display());
         assert!(ran.code == Some(1) && ran.stderr.starts_with(&part), "{arguments:?}: {ran:?}");
         assert!(fs::read(&path).unwrap() == before, "{arguments:?} changed it");
         assert_eq!(names(&folder), ["memberbase.db"]);
@@ -232,7 +232,7 @@ async fn why_postgres_is_not_reached_is_told_at_once_and_without_the_password() 
         ),
         (
             format!("postgres://postgres:s3cret@{address}/{name}?sslmode=require"),
-            format!("at {address}, database {name:?}: no TLS: server does not support TLS"),
+            format!("at {address}, database {name:?}: TLS failed: server does not support TLS"),
         ),
         (
             format!("postgres://postgres:s3cret@no.such.host.invalid:5432/{name}"),

@@ -93,7 +93,8 @@ impl Inbox {
 fn split(text: &str) -> Option<(Uuid, usize, usize, &str)> {
     let mut fields = text.splitn(4, ' ');
     let server = Uuid::try_parse(fields.next()?).ok()?;
-    let (number, count) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let number = fields.next()?.parse().ok()?;
+    let count = fields.next()?.parse().ok()?;
     Some((server, number, count, fields.next()?))
 }
 
@@ -133,7 +134,8 @@ fn decode(bytes: &[u8]) -> Option<Message> {
         rest = ids_left;
         let [created, updated, deleted] = touched;
         let memberbase = MemberbaseId::from_uuid(Uuid::from_slice(&head[..16]).ok()?);
-        let (missed, last) = (flags & 1 != 0, flags & 2 != 0);
+        let missed = flags & 1 != 0;
+        let last = flags & 2 != 0;
         changes.push(Arc::new(Change { memberbase, created, updated, deleted, missed, last }));
     }
     Some(Message { changes, lost: lost != 0 })
@@ -167,7 +169,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_message_arrives_as_it_was_sent(changes in prop::collection::vec(change(), 0..5), lost in any::<bool>()) {
-            let (sender, message) = (ServerId::default(), Message { changes, lost });
+            let sender = ServerId::default();
+            let message = Message { changes, lost };
             let mut inbox = Inbox::new(ServerId::default());
             let mut texts = fragments(sender, &message);
             prop_assert!(texts.iter().all(|text| text.len() < 8_000 && text.bytes().all(|byte| byte != b'\'')));
@@ -195,7 +198,8 @@ mod tests {
         let ids: Touched = (0..900).map(|_| MemberId::from_uuid(Uuid::now_v7())).collect();
         let change = Change { created: ids, ..Change::new(MemberbaseId::from_uuid(Uuid::now_v7())) };
         let message = || Message { changes: vec![Arc::new(change.clone())], lost: false };
-        let (own, sender) = (ServerId::default(), ServerId::default());
+        let own = ServerId::default();
+        let sender = ServerId::default();
         let texts = fragments(sender, &message());
         assert!(texts.len() > 2, "{}", texts.len());
         let mut inbox = Inbox::new(own);

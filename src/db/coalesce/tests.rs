@@ -31,7 +31,7 @@ async fn concurrent_look_ups_share_a_statement() {
     let spawn_find = |key| {
         let db = db.clone();
         let batcher = Arc::clone(&batcher);
-        tokio::spawn(async move { batcher.find(&db, key, find_odd).await.expect("found out") })
+        tokio::spawn(async move { batcher.find(&db, key, find_odd).await.expect("a result") })
     };
     let tasks: Vec<_> = (0..1200).map(|key| (key % 600, spawn_find(key % 600))).collect();
     for (key, task) in tasks {
@@ -68,8 +68,8 @@ async fn another_statement_begins_only_above_max_waiting_per_statement() {
             futures_util::future::join_all((1..=others).map(|key| batcher.find(&db, key, counted))).await
         };
         let (first, others) = tokio::join!(first, others);
-        assert_eq!(first.expect("found out"), Some(0));
-        assert!(others.into_iter().all(|found| found.expect("found out").is_some()));
+        assert_eq!(first.expect("a result"), Some(0));
+        assert!(others.into_iter().all(|found| found.expect("a result").is_some()));
         assert_eq!(AT_A_TIME.load(Ordering::SeqCst), at_a_time);
     }
 }
@@ -78,9 +78,9 @@ async fn another_statement_begins_only_above_max_waiting_per_statement() {
 fn concurrent_statements_are_bounded_for_any_number_of_look_ups() {
     let batcher = LookupBatcher::<usize, usize>::default();
     let waiting = |key| Waiting { key, deadline: None, result: oneshot::channel().0 };
-    let begun =
+    let workers =
         (0..10 * MAX_WAITING_PER_STATEMENT * MAX_CONCURRENT_STATEMENTS).filter_map(|key| batcher.enqueue(waiting(key)));
-    assert_eq!(begun.count(), MAX_CONCURRENT_STATEMENTS);
+    assert_eq!(workers.count(), MAX_CONCURRENT_STATEMENTS);
 }
 
 /// Notified when the look-up for 0 may end.
@@ -101,14 +101,14 @@ async fn look_ups_do_not_wait_for_a_stalled_statement() {
     let others = async {
         tokio::time::sleep(2 * STALLED_AFTER).await;
         for key in 1..=3 {
-            assert_eq!(batcher.find(&db, key, hangs_at_0).await.expect("found out"), Some(key));
+            assert_eq!(batcher.find(&db, key, hangs_at_0).await.expect("a result"), Some(key));
         }
         END.notify_one();
     };
     let both = async { tokio::join!(hanging, others).0 };
     let hanging =
         tokio::time::timeout(Duration::from_secs(20), both).await.expect("no look-up waits for the stalled one");
-    assert_eq!(hanging.expect("found out"), Some(0));
+    assert_eq!(hanging.expect("a result"), Some(0));
     assert!(batcher.state().running.is_empty());
 }
 
@@ -155,7 +155,7 @@ async fn a_look_up_fails_at_its_own_deadline_in_a_shared_statement() {
     let batcher = Arc::new(LookupBatcher::default());
     let hurried_db = db.with_deadline(Instant::now() + Duration::from_millis(30));
     let (patient, hurried) = tokio::join!(batcher.find(&db, 1, slow), batcher.find(&hurried_db, 2, slow));
-    assert_eq!(patient.expect("found out"), Some(1));
+    assert_eq!(patient.expect("a result"), Some(1));
     assert_eq!(DbErrorKind::of(&hurried.expect_err("late")), DbErrorKind::Timeout);
 }
 
