@@ -64,7 +64,7 @@ impl Settings {
 /// A connection that was idle for longer is checked with a round trip before it is used.
 pub(super) const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// Time limit of that check. A connection that fails it is closed without the protocol's farewell: if the database has
+/// Time limit of that check. A connection that fails it is closed without a Terminate message: if the database has
 /// vanished silently, other requests wait behind the checks.
 pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -165,7 +165,7 @@ async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
                 if !may_be_used || meta.idle_for < CHECK_AFTER_IDLE {
                     return Ok(may_be_used);
                 }
-                // An error makes the pool close the connection without the protocol's farewell, which could hang too.
+                // An error makes the pool close the socket without sending Terminate, which could hang too.
                 let pong = tokio::time::timeout(CHECK_TIMEOUT, connection.ping()).await;
                 pong.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
             })
