@@ -1,4 +1,4 @@
-//! All that a request may reach.
+//! The application state: everything that a request can reach.
 
 mod changes;
 mod relay;
@@ -18,25 +18,25 @@ use crate::{
     types::{Limits, RowCounters},
 };
 
-/// All that a request may reach. A clone is cheap and shares the database.
+/// The application state. Clones are cheap and share the database, counters and subscriptions.
 #[derive(Clone)]
 pub struct App {
     /// The database, with the request's deadline.
     pub db: Db,
-    /// What a request may ask for.
+    /// The limits of a request.
     pub limits: Arc<Limits>,
-    /// What became of the rows that were sent.
+    /// Counters of the outcomes of rows.
     pub rows: RowCounters,
-    /// Members by memberbase and ref, those asked for at the same time together.
+    /// Look-ups of members by memberbase and ref; concurrent ones are coalesced.
     pub members_by_ref: Arc<LookupBatcher<(Uuid, String), member::Model>>,
-    /// Who is told of what was committed.
+    /// The publication of committed changes.
     pub changes: Changes,
-    /// Counts the changes of this server's that may have ended tokens.
+    /// Counts the changes by this server that may have invalidated tokens.
     token_changes: Arc<watch::Sender<u64>>,
 }
 
 impl App {
-    /// What a server or a command reaches.
+    /// Returns the state of a server or a command.
     pub fn new(db: Db, limits: Limits) -> Self {
         Self {
             db,
@@ -48,39 +48,41 @@ impl App {
         }
     }
 
-    /// The same, with a database whose statements end at this time.
+    /// Returns the state with a deadline for all statements of the database.
     pub fn until(&self, deadline: Instant) -> Self {
         Self { db: self.db.with_deadline(deadline), ..self.clone() }
     }
 
-    /// The same, for what no request asks for itself: its statements are counted apart.
+    /// Returns the state for background work: its statements are counted separately from those of requests.
     pub fn untracked(&self) -> Self {
         Self { db: self.db.untracked(), ..self.clone() }
     }
 
-    /// Returns the `App` of one call, which also counts the call's own rows. The token is cancelled when the client goes.
+    /// Returns the state of one request, which also counts the request's own rows. The token is cancelled when the
+    /// client disconnects.
     pub fn per_request(&self, deadline: Instant, client: CancellationToken) -> Self {
         let db = self.db.with_deadline(deadline).with_client(client);
         Self { rows: self.rows.per_request(), db, ..self.clone() }
     }
 
-    /// Returns an `App` whose work also stops when the client goes, if it is a dry run: only the client needs the result.
+    /// Returns a state whose work also stops when the client disconnects, if it is a dry run: only the client needs its
+    /// result.
     pub fn dry_run_if(&self, dry_run: bool) -> Self {
         let db = if dry_run { self.db.stopping_with_client() } else { self.db.clone() };
         Self { db, ..self.clone() }
     }
 
-    /// Says that tokens may have ended: what is remembered of them is not to be believed any more.
+    /// Records that tokens may have been invalidated, which invalidates all cached ones.
     pub fn tokens_changed(&self) {
         self.token_changes.send_modify(|changes| *changes += 1);
     }
 
-    /// How often that was said.
+    /// Returns the number of changes that may have invalidated tokens.
     pub fn token_changes(&self) -> u64 {
         *self.token_changes.borrow()
     }
 
-    /// Says when it is said again.
+    /// Returns a receiver of further such changes.
     pub fn watch_tokens(&self) -> watch::Receiver<u64> {
         self.token_changes.subscribe()
     }

@@ -1,4 +1,4 @@
-//! From a request's head to its caller.
+//! Authentication: from the `Authorization` header of a request to its caller, with a cache of valid tokens.
 
 use std::{
     collections::HashMap,
@@ -20,82 +20,84 @@ use crate::{
     types::Time,
 };
 
-/// No secret of ours is nearly as long; what is longer is not looked up.
+/// Maximum length of a secret. Issued ones are much shorter; longer ones are rejected without a look-up.
 const MAX_SECRET_BYTES: usize = 256;
 
-/// How long a token is believed without a look at the database: so long a token may go on that was ended elsewhere.
+/// Time for which a valid token is cached: a token that was revoked through another server may be used this much longer.
 const CACHE_LIFETIME: Duration = Duration::from_secs(1);
 
-/// How long a look for the end of a token may take.
+/// Time limit of the check whether a token is still valid.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long noting the use of a token may take.
+/// Time limit of storing the last use of a token.
 const LAST_USED_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// From so many on, those that are not believed any more are forgotten.
+/// Number of cached tokens from which expired entries are removed.
 const MAX_CACHED_TOKENS: usize = 1024;
 
-/// The tokens that were seen lately. Only valid ones are remembered, so there are never more than there are tokens.
+/// A cache of recently used tokens. It contains only valid tokens, so it is never larger than their number.
 #[derive(Default)]
-pub struct Tokens(Mutex<HashMap<SecretHash, Seen>>);
+pub struct Tokens(Mutex<HashMap<SecretHash, CachedToken>>);
 
-/// A secret that came with a request.
+/// The bearer token of a request, hashed.
 #[derive(Clone, Copy)]
 pub struct Bearer(SecretHash);
 
-struct Seen {
+struct CachedToken {
     caller: Caller,
-    /// [`App::token_changes`] before the database was asked.
+    /// [`App::token_changes`] before the database was read.
     changes: u64,
     until: Instant,
-    /// When its use was last noted, or tried to be.
-    noted: Option<Time>,
+    /// The last time at which its use was stored, or storing was attempted.
+    recorded_use: Option<Time>,
 }
 
 impl Tokens {
-    /// The caller who carries the token; `Unauthenticated` where it is not valid. That the token is used is noted by a task
-    /// of `tasks`.
+    /// Returns the caller of a token; `Unauthenticated` if it is not valid. A task in `tasks` stores the token's last
+    /// use.
     pub async fn caller(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) -> Result<Caller, Error> {
         let Bearer(secret) = bearer;
         let changes = app.token_changes();
-        if let Some(caller) = self.believed(secret, changes) {
+        if let Some(caller) = self.cached(secret, changes) {
             return Ok(caller);
         }
-        let aside = app.untracked();
-        let Proof { caller, expires_at, last_used_at } = match api_token::authenticate(&aside, secret).await {
+        let untracked = app.untracked();
+        let Proof { caller, expires_at, last_used_at } = match api_token::authenticate(&untracked, secret).await {
             Err(error) => {
-                self.seen().remove(&secret);
+                self.cache().remove(&secret);
                 return Err(error);
             }
             Ok(proof) => proof,
         };
         let now = Time::now();
-        let left = expires_at.map_or(i64::MAX, |time| time.micros() - now.micros());
-        let believed = CACHE_LIFETIME.min(Duration::from_micros(left.max(0).cast_unsigned()));
-        let mut seen = self.seen();
-        if seen.len() >= MAX_CACHED_TOKENS {
-            seen.retain(|_, seen| seen.until > Instant::now());
+        let micros_left = expires_at.map_or(i64::MAX, |time| time.micros() - now.micros());
+        let lifetime = CACHE_LIFETIME.min(Duration::from_micros(micros_left.max(0).cast_unsigned()));
+        let mut cache = self.cache();
+        if cache.len() >= MAX_CACHED_TOKENS {
+            cache.retain(|_, cached| cached.until > Instant::now());
         }
-        let noted = seen.get(&secret).and_then(|seen| seen.noted).max(last_used_at);
-        let stale = api_token::needs_last_used_update(noted, now);
-        let until = Instant::now() + believed;
-        let noted = if stale { Some(now) } else { noted };
-        seen.insert(secret, Seen { caller: caller.clone(), changes, until, noted });
-        drop(seen);
+        let mut recorded_use = cache.get(&secret).and_then(|cached| cached.recorded_use).max(last_used_at);
+        let stale = api_token::needs_last_used_update(recorded_use, now);
+        if stale {
+            recorded_use = Some(now);
+        }
+        let until = Instant::now() + lifetime;
+        cache.insert(secret, CachedToken { caller: caller.clone(), changes, until, recorded_use });
+        drop(cache);
         if stale && let Some(token) = caller.token() {
-            // Nobody waits for it: SQLite's writer may be busy for long.
-            let app = aside.until(Instant::now() + LAST_USED_TIMEOUT);
+            // The request does not wait for this: SQLite's writer may be busy for a long time.
+            let app = untracked.until(Instant::now() + LAST_USED_TIMEOUT);
             tasks.spawn(async move {
                 if let Err(error) = api_token::update_last_used(&app, token).await {
-                    tracing::warn!(%token, ?error, "the use of a token was not noted");
+                    tracing::warn!(%token, ?error, "storing the last use of a token failed");
                 }
             });
         }
         Ok(caller)
     }
 
-    /// Waits for the end of a token that was valid: that it is revoked, past its time or deleted. While the database does not
-    /// answer it is believed; nothing is written meanwhile.
+    /// Waits until a valid token is revoked, expired or deleted. While the database does not respond, the token counts
+    /// as valid, and nothing is written.
     pub async fn end(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) {
         let mut changes = app.watch_tokens();
         loop {
@@ -110,19 +112,20 @@ impl Tokens {
         }
     }
 
-    fn believed(&self, secret: SecretHash, changes: u64) -> Option<Caller> {
-        let seen = self.seen();
-        let seen = seen.get(&secret)?;
-        (seen.changes == changes && Instant::now() < seen.until).then(|| seen.caller.clone())
+    fn cached(&self, secret: SecretHash, changes: u64) -> Option<Caller> {
+        let cache = self.cache();
+        let cached = cache.get(&secret)?;
+        (cached.changes == changes && Instant::now() < cached.until).then(|| cached.caller.clone())
     }
 
-    fn seen(&self) -> MutexGuard<'_, HashMap<SecretHash, Seen>> {
+    fn cache(&self) -> MutexGuard<'_, HashMap<SecretHash, CachedToken>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Bearer {
-    /// That of the one header `Authorization: Bearer <secret>` (RFC 6750, section 2.1); `Unauthenticated` where there is none.
+    /// Reads the header `Authorization: Bearer <secret>` (RFC 6750, section 2.1); `Unauthenticated` if it is missing,
+    /// malformed or repeated.
     pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = match (values.next(), values.next()) {
@@ -132,7 +135,7 @@ impl Bearer {
         value.and_then(Self::read).ok_or(Error::Unauthenticated)
     }
 
-    /// That of the value of such a header.
+    /// Reads the value of an `Authorization` header.
     pub fn read(value: &str) -> Option<Self> {
         secret(value).map(SecretHash::of).map(Self)
     }
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_is_read() {
+    fn bearer_tokens_are_accepted() {
         for value in ["Bearer s3cret", "bearer s3cret", "BEARER   s3cret"] {
             assert_eq!(secret(value), Some("s3cret"), "{value}");
             assert!(Bearer::of(&headers(&[value])).is_ok(), "{value}");
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_token() {
+    fn anything_else_is_rejected() {
         let long = format!("Bearer {}", "x".repeat(MAX_SECRET_BYTES + 1));
         for values in [
             &[][..],

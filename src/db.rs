@@ -1,7 +1,7 @@
-//! The database: pools, sessions and what a failure means. The only module that names sqlx.
+//! The database: pools, sessions, transactions and the classification of errors. No other module uses sqlx.
 //!
-//! [`Db::read`] and [`Db::write`] name the intent. On SQLite there is one connection that writes and a pool of those
-//! that read; on PostgreSQL one pool serves both.
+//! Callers state their intent: [`Db::read`] or [`Db::write`]. SQLite has one connection for writes and a pool for reads;
+//! PostgreSQL has one pool for both.
 
 mod array_binds;
 mod auto_analyze;
@@ -50,15 +50,15 @@ use pool::LifoPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How often a transaction that others stood in the way of is tried again.
+/// Maximum number of retries of a transaction that conflicted with others.
 const MAX_RETRIES: u32 = 20;
 
-/// After so many of them it keeps the others from its memberbases meanwhile, or those who delete what it finds, again and
-/// again, would stand in its way without end.
+/// Number of retries after which a transaction locks its memberbases exclusively: concurrent deletions of the rows that
+/// it reads could otherwise conflict with every attempt.
 const ATTEMPTS_BEFORE_EXCLUSIVE: u32 = 3;
 
-/// The database, with the deadline of the request that it serves and a count of what was done. A clone shares the pools
-/// and the count.
+/// The database, with the deadline of the request that it serves and counters of statements and waits. Clones share the
+/// pools and the counters.
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Arc<Pools>,
@@ -66,27 +66,27 @@ pub struct Db {
     /// Cancelled once the client of the request has gone.
     client: Option<CancellationToken>,
     statements: Arc<AtomicU64>,
-    /// Those of [`Db::aside`].
+    /// Statements sent through [`Db::untracked`].
     untracked_statements: Arc<AtomicU64>,
     waits: Arc<Waits>,
     analyze_scheduler: Arc<AnalyzeScheduler>,
 }
 
-/// The waits for a connection, those in vain too.
+/// Waits for a connection, including those that ended without one.
 #[derive(Debug, Default)]
 struct Waits {
     count: AtomicU64,
     nanoseconds: AtomicU64,
 }
 
-/// What a database's connections are at a time.
+/// The numbers of open connections at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// Open, and nobody's.
+    /// Open and idle.
     pub idle: u32,
-    /// Open, and at work.
+    /// Open and in use.
     pub used: u32,
-    /// How many there may be.
+    /// Maximum number of open connections.
     pub max: u32,
 }
 
@@ -98,40 +98,40 @@ enum Pools {
     },
     Postgres {
         pool: Arc<LifoPool<Postgres>>,
-        /// A place for each of those who may write at a time.
+        /// A permit for each concurrent write.
         writers: Arc<Semaphore>,
-        /// The settings that a transaction makes for itself, behind its `BEGIN`.
+        /// `SET LOCAL` statements that follow each `BEGIN`; empty if the settings belong to the connection.
         local: String,
-        /// How long a statement of one may take that has no deadline.
-        longest: Duration,
-        /// Whether a pooler in transaction mode stands in front.
+        /// Time limit of a statement in a transaction without a deadline.
+        mutation_timeout: Duration,
+        /// True behind a pooler in transaction mode.
         pooler: bool,
     },
 }
 
-/// What a write keeps others from meanwhile. SQLite has one writer anyway.
+/// The lock of a memberbase that a write holds until its end. It has no effect on SQLite, which has one writer.
 #[derive(Clone, Copy, Debug)]
 pub enum Lock {
-    /// Nothing.
+    /// No lock.
     None,
-    /// Deleting this memberbase. Others may write in it.
+    /// Prevents the deletion of this memberbase, and allows other writes in it.
     Shared(Uuid),
-    /// Writing in this memberbase.
+    /// Prevents all other writes in this memberbase.
     Exclusive(Uuid),
 }
 
 impl Lock {
-    /// The same, or without anybody else who writes in the memberbase.
-    fn escalate_if(self, alone: bool) -> Self {
+    /// Turns a shared lock into an exclusive one if `exclusive` is set.
+    fn escalate_if(self, exclusive: bool) -> Self {
         match self {
-            Self::Shared(memberbase) if alone => Self::Exclusive(memberbase),
+            Self::Shared(memberbase) if exclusive => Self::Exclusive(memberbase),
             lock => lock,
         }
     }
 }
 
 impl Db {
-    /// The same database for one request: no statement of it runs past the deadline.
+    /// Returns the database for one request, whose statements end at the deadline.
     #[must_use]
     pub fn with_deadline(&self, deadline: impl Into<Option<Instant>>) -> Self {
         let cutoff = Cutoff { deadline: deadline.into(), ..self.cutoff.clone() };
@@ -152,17 +152,17 @@ impl Db {
         Self { cutoff, ..self.clone() }
     }
 
-    /// When the last statement has to have ended.
+    /// Returns the time at which all statements have to be finished.
     pub fn deadline(&self) -> Option<Instant> {
         self.cutoff.deadline
     }
 
-    /// Counts the steps of a loop over rows, outside of a transaction.
+    /// Returns a step counter for a loop over rows that runs outside a transaction.
     pub fn steps(&self) -> Steps<'_> {
         self.cutoff.steps()
     }
 
-    /// Which database this is.
+    /// Returns the kind of database.
     pub fn backend(&self) -> DbBackend {
         match *self.pools {
             Pools::Sqlite { .. } => DbBackend::Sqlite,
@@ -170,23 +170,23 @@ impl Db {
         }
     }
 
-    /// How many statements were sent through this and its clones, but for those that were sent aside.
+    /// Returns the number of statements sent through this value and its clones, without the untracked ones.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// The same, for what no request asks for itself: its statements are counted apart.
+    /// Returns the database for background work: its statements are counted separately from those of requests.
     pub fn untracked(&self) -> Self {
         Self { statements: Arc::clone(&self.untracked_statements), ..self.clone() }
     }
 
-    /// How often a connection was waited for through this and its clones, and how long in all.
+    /// Returns the number of waits for a connection through this value and its clones, and their total duration.
     pub fn waits(&self) -> (u64, Duration) {
         let Waits { count, nanoseconds } = &*self.waits;
         (count.load(Ordering::Relaxed), Duration::from_nanos(nanoseconds.load(Ordering::Relaxed)))
     }
 
-    /// What the connections are now; on SQLite those that read and the one that writes together.
+    /// Returns the present numbers of connections; on SQLite the sum of the readers and the writer.
     pub fn connections(&self) -> Connections {
         match &*self.pools {
             Pools::Sqlite { readers, writer } => readers.connections() + writer.connections(),
@@ -194,7 +194,7 @@ impl Db {
         }
     }
 
-    /// A session for statements that write nothing, each for itself.
+    /// Returns a session for read-only statements that need no common snapshot.
     pub async fn read(&self) -> Result<Session, DbErr> {
         let _wait = Wait::begin(&self.waits);
         let connection = match &*self.pools {
@@ -204,8 +204,8 @@ impl Db {
         Ok(Session::new(connection, self, false))
     }
 
-    /// Does `work`, which writes nothing, with statements that PostgreSQL plans by the values that they bind. Others it
-    /// plans once for all values; that is wrong where a value decides whether an index is worth its while.
+    /// Runs read-only `work` whose statements PostgreSQL plans for their bound values (custom plans). All other
+    /// statements use generic plans, which are wrong if a value decides whether an index pays off.
     pub async fn read_with_custom_plan<T, E, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, E>
     where
         E: From<DbErr>,
@@ -220,9 +220,10 @@ impl Db {
         outcome
     }
 
-    /// Does `work` in one transaction: commits it where it succeeds (and did not call [`Session::discard`]), rolls it
-    /// back where it fails. Where another transaction stood in the way, all of it is done again, and in the end with its
-    /// memberbases to itself, so that the caller never sees a deadlock. To be awaited to its end: a transaction whose future is dropped costs its connection.
+    /// Runs `work` in one transaction. Commits if it succeeds, unless it called [`Session::set_rollback_only`], and
+    /// rolls back if it fails. If it conflicted with another transaction, all of it is retried with backoff, later with
+    /// an exclusive lock, so that the caller never sees a deadlock. The future has to be awaited to completion:
+    /// dropping it closes the connection.
     pub async fn write<T, E, Work>(&self, lock: Lock, work: impl Fn(Session) -> Work) -> Result<T, E>
     where
         E: From<DbErr>,
@@ -233,10 +234,10 @@ impl Db {
             let session = match self.begin(lock, attempt > ATTEMPTS_BEFORE_EXCLUSIVE).await {
                 Err(error) if DbErrorKind::of(&error) == DbErrorKind::Contention && attempt < MAX_RETRIES => {
                     attempt += 1;
-                    tokio::time::sleep(pause(attempt)).await;
+                    tokio::time::sleep(backoff(attempt)).await;
                     continue;
                 }
-                begun => begun?,
+                session => session?,
             };
             let outcome = match work(session.clone()).await {
                 Ok(value) => self.finish(&session).await.map(|()| value).map_err(E::from),
@@ -248,16 +249,16 @@ impl Db {
             match outcome {
                 Err(_) if session.contended() && attempt < MAX_RETRIES => {
                     attempt += 1;
-                    tracing::debug!(attempt, "another transaction stood in the way, once more");
-                    tokio::time::sleep(pause(attempt)).await;
+                    tracing::debug!(attempt, "transaction conflicted with another one, retrying");
+                    tokio::time::sleep(backoff(attempt)).await;
                 }
                 outcome => return outcome,
             }
         }
     }
 
-    /// Ends a transaction whose work succeeded, and has the tables analyzed that it may have made twice as large: on SQLite
-    /// as a part of it, so that nothing is written after the answer, on PostgreSQL in the background.
+    /// Ends a transaction whose work succeeded, and analyzes the tables whose size it may have doubled: on SQLite
+    /// within the transaction, so that nothing is written after the response, on PostgreSQL in the background.
     async fn finish(&self, session: &Session) -> Result<(), DbErr> {
         let inserts = session.take_inserts();
         if self.backend() != DbBackend::Sqlite {
@@ -273,39 +274,41 @@ impl Db {
         Ok(())
     }
 
-    /// Begins a transaction. While it waits for a connection or a lock, the client may go.
-    async fn begin(&self, lock: Lock, alone: bool) -> Result<Session, DbErr> {
+    /// Begins a transaction. The wait for a connection or a lock ends when the client disconnects, if that stops the
+    /// work.
+    async fn begin(&self, lock: Lock, exclusive: bool) -> Result<Session, DbErr> {
         tokio::select! {
-            begun = self.begin_before_deadline(lock, alone) => begun,
+            session = self.begin_before_deadline(lock, exclusive) => session,
             () = self.cutoff.client_gone() => Err(error_kind::timeout()),
         }
     }
 
-    async fn begin_before_deadline(&self, lock: Lock, alone: bool) -> Result<Session, DbErr> {
+    async fn begin_before_deadline(&self, lock: Lock, exclusive: bool) -> Result<Session, DbErr> {
         let wait = Wait::begin(&self.waits);
         let (connection, statement) = match &*self.pools {
             Pools::Sqlite { writer, .. } => {
                 (Connection::sqlite(writer, &self.cutoff).await?, "BEGIN IMMEDIATE".to_owned())
             }
-            Pools::Postgres { pool, writers, local, longest, .. } => {
+            Pools::Postgres { pool, writers, local, mutation_timeout, .. } => {
                 let permit = connect::write_permit(writers, self.cutoff.deadline).await?;
                 let connection = Connection::postgres(pool, &self.cutoff, Some(permit)).await?;
-                let limit = timeout(self.cutoff.deadline.unwrap_or_else(|| Instant::now() + *longest));
-                (connection, format!("BEGIN{local}{limit}{}", advisory(lock.escalate_if(alone))))
+                let deadline = self.cutoff.deadline.unwrap_or_else(|| Instant::now() + *mutation_timeout);
+                let limit = timeout(deadline);
+                (connection, format!("BEGIN{local}{limit}{}", advisory(lock.escalate_if(exclusive))))
             }
         };
-        let session = Session::new(connection, self, alone);
+        let session = Session::new(connection, self, exclusive);
         drop(wait);
         session.begin(&statement).await?;
         Ok(session)
     }
 
-    /// Asks the database for an answer.
+    /// Checks that the database responds to a statement.
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.read().await?.execute_unprepared("SELECT 1").await.map(drop)
     }
 
-    /// Closes all connections, once what runs has ended.
+    /// Closes all connections, after running statements have finished.
     pub async fn close(&self) {
         self.analyze_scheduler.stop();
         match &*self.pools {
@@ -326,34 +329,35 @@ impl Add for Connections {
     }
 }
 
-/// A wait for a connection, which is counted where it ends, also because nobody waits any more.
+/// A wait for a connection. It is counted when it is dropped, so a cancelled wait is counted too.
 struct Wait<'a> {
     waits: &'a Waits,
-    begun: Instant,
+    began_at: Instant,
 }
 
 impl<'a> Wait<'a> {
     fn begin(waits: &'a Waits) -> Self {
-        Self { waits, begun: Instant::now() }
+        Self { waits, began_at: Instant::now() }
     }
 }
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        let nanoseconds = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = u64::try_from(self.began_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.waits.count.fetch_add(1, Ordering::Relaxed);
         self.waits.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 }
 
-/// The statement's own time limit, so that the database ends what nobody waits for any more.
+/// Returns a statement that sets the time limit in the database itself, which then cancels statements without a waiting
+/// client.
 fn timeout(deadline: Instant) -> String {
     let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
     format!("; SET LOCAL statement_timeout = {left}")
 }
 
 fn advisory(lock: Lock) -> String {
-    // The last 64 bits of a UUIDv7 are random but for two.
+    // The last 64 bits of a UUIDv7 are random, except for two.
     match lock {
         Lock::None => String::new(),
         Lock::Shared(id) => format!("; SELECT pg_advisory_xact_lock_shared({})", id.as_u64_pair().1.cast_signed()),
@@ -361,9 +365,9 @@ fn advisory(lock: Lock) -> String {
     }
 }
 
-/// Doubles from 2 ms to half a second, and differs between those who wait at the same time.
-fn pause(attempt: u32) -> Duration {
-    let most = 2_u64 << attempt.min(8);
-    let spread = Uuid::now_v7().as_u64_pair().1 % most;
-    Duration::from_millis(most / 2 + spread / 2)
+/// Returns the delay before a retry: exponential backoff with jitter, from at most 4 ms to at most 512 ms.
+fn backoff(attempt: u32) -> Duration {
+    let max_millis = 2_u64 << attempt.min(8);
+    let jitter = Uuid::now_v7().as_u64_pair().1 % max_millis;
+    Duration::from_millis(max_millis / 2 + jitter / 2)
 }

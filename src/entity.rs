@@ -1,4 +1,4 @@
-//! The tables: their shape and relations, no rules.
+//! The tables as SeaORM entities: columns, without business rules.
 
 pub mod api_token;
 pub mod clip;

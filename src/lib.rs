@@ -1,6 +1,6 @@
-//! Memberbase: the system of record for the members of a memberbase, over GraphQL.
+//! Memberbase: a GraphQL server that is the system of record for lists of members.
 //!
-//! Read ARCHITECTURE.md first; the order below is that of its layers, from the outermost.
+//! ARCHITECTURE.md describes the layers. The modules below are in that order, from the outermost to the innermost.
 
 pub mod cli;
 pub mod commands;

@@ -1,4 +1,4 @@
-//! The command `memberbase`.
+//! The command line program `memberbase`.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use memberbase::{
 };
 use tikv_jemallocator::Jemalloc;
 
-/// Measured against the system's (docs/performance.md).
+/// Faster than the system's allocator; docs/performance.md has the measurement.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
@@ -21,14 +21,14 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let _telemetry = telemetry::start(&cli.log);
-    // Names that are no text are no settings' names.
+    // The names of settings are valid Unicode, so others can be skipped.
     let variables = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let outcome = match unknown_variables(&Cli::command(), variables) {
         Ok(unknown) => {
             if matches!(cli.command, Command::Serve(_)) && !unknown.is_empty() {
                 tracing::warn!(
                     variables = unknown.join(" "),
-                    "variables of the environment that are no settings are ignored"
+                    "environment variables that are not settings are ignored"
                 );
             }
             commands::run(cli).await
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            // Where not even stderr can be written there is nobody to tell.
+            // If writing to stderr fails, the error can't be reported anywhere.
             let _ = writeln!(io::stderr(), "error: {error}");
             error.exit_code()
         }

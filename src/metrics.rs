@@ -1,6 +1,7 @@
-//! What the server does, in figures for Prometheus. docs/operations.md has a table of them, which a test holds to this.
+//! Prometheus metrics of the server. docs/operations.md has a table of them, and a test compares the two.
 //!
-//! Each label has a closed set of values: a client that could make up values could fill the memory of whoever collects.
+//! The values of each label are a closed set: a client that could invent values could exhaust the memory of the
+//! collector.
 
 mod state;
 
@@ -17,23 +18,23 @@ use crate::app::App;
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-/// What names no operation that there is.
+/// The label value of unknown operations and types.
 const OTHER: &str = "other";
 
-/// Bounds of the durations, in seconds: from a page to the largest call.
-const BOUNDS: [f64; 17] =
+/// Upper bounds of the histogram's buckets, in seconds: from the time of a page to that of the largest call.
+const BUCKET_SECONDS: [f64; 17] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
-/// Which door a request comes in by.
+/// The API of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Api {
     /// `/graphql`.
     Graphql,
-    /// The plain HTTP face.
+    /// The RPC API (`publisher.v1`).
     Rpc,
 }
 
-/// What carries subscriptions.
+/// The transport of a connection for subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// A WebSocket.
@@ -42,37 +43,37 @@ pub enum Transport {
     Events,
 }
 
-/// What a request does.
+/// The type of a request's operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Type {
-    /// Asks.
+    /// Reads.
     Query,
-    /// Changes.
+    /// Writes.
     Mutation,
-    /// Listens.
+    /// Subscribes.
     Subscription,
 }
 
-/// The name of an operation that there is, or the one name for all others.
+/// The name of a known operation, or `other`.
 #[derive(Clone, Debug)]
 pub struct Operation(Arc<str>);
 
-/// A request that has ended, or whose client has gone.
+/// A completed request, or one whose client has disconnected.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The door.
+    /// The API of the request.
     pub api: Api,
-    /// What it asks for; none where it ended before that was known.
+    /// The operation; `None` if the request ended before it was known.
     pub operation: Option<Operation>,
-    /// What it does; none where it ended before that was known.
+    /// The type of the operation; `None` if the request ended before it was known.
     pub kind: Option<Type>,
-    /// `OK`, or the code of its first error: one of a closed set.
+    /// `OK`, or the code of the first error, which is one of a closed set.
     pub code: &'static str,
-    /// How long it took.
+    /// The duration from the request's head to its response.
     pub time: Duration,
 }
 
-/// The figures of one server.
+/// The metrics of one server.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -109,12 +110,14 @@ struct ByCode {
 }
 
 impl Metrics {
-    /// For a server whose operations have these names.
+    /// Returns the metrics of a server that knows operations with these names.
     pub fn new<'a>(app: &App, operations: impl IntoIterator<Item = &'a str>) -> Self {
-        let durations = Family::new_with_constructor((|| Histogram::new(BOUNDS)) as fn() -> Histogram);
-        let (in_flight, requests) = (Family::<ByApi, Gauge>::default(), Family::default());
+        let durations = Family::new_with_constructor((|| Histogram::new(BUCKET_SECONDS)) as fn() -> Histogram);
+        let in_flight = Family::<ByApi, Gauge>::default();
+        let requests = Family::default();
         for api in [Api::Graphql, Api::Rpc] {
-            // There from the start: what appears with its first request looks as if it had not been counted before.
+            // Created at the start: a time series that appears with its first request looks as if it had not been
+            // counted before.
             drop(in_flight.get_or_create(&ByApi { api: api.as_str() }));
         }
         let live = Family::<ByTransport, Gauge>::default();
@@ -123,12 +126,12 @@ impl Metrics {
         }
         let mut registry = Registry::default();
         let own = registry.sub_registry_with_prefix("memberbase");
-        own.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        own.register("requests", "Requests that have ended", Family::clone(&requests));
-        let help = "From the head of a request to its answer";
+        own.register("build", "Version of the server", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        own.register("requests", "Completed requests", Family::clone(&requests));
+        let help = "Time from the head of a request to its response";
         own.register_with_unit("request_duration", help, Unit::Seconds, Family::clone(&durations));
-        own.register("requests_in_flight", "Requests that have not ended", Family::clone(&in_flight));
-        own.register("live_connections", "Connections with subscriptions", Family::clone(&live));
+        own.register("requests_in_flight", "Requests in progress", Family::clone(&in_flight));
+        own.register("live_connections", "Connections for subscriptions", Family::clone(&live));
         state::register(&mut registry, app);
         Self {
             registry,
@@ -141,17 +144,17 @@ impl Metrics {
         }
     }
 
-    /// The operation of this name, be it one or not.
+    /// Returns the operation with this name; `other` if there is none.
     pub fn operation(&self, name: &str) -> Operation {
         self.operations.get(name).cloned().map_or_else(|| self.other.clone(), Operation)
     }
 
-    /// A request has come; [`Metrics::end`] is to be told of it.
+    /// Records the start of a request. [`Metrics::end`] has to follow.
     pub fn begin(&self, api: Api) {
         self.in_flight.get_or_create(&ByApi { api: api.as_str() }).inc();
     }
 
-    /// A request has ended.
+    /// Records the end of a request.
     pub fn end(&self, request: Request) {
         let api = request.api.as_str();
         let r#type = request.kind.map_or(OTHER, Type::as_str);
@@ -161,20 +164,20 @@ impl Metrics {
         self.durations.get_or_create(&ByType { api, r#type }).observe(request.time.as_secs_f64());
     }
 
-    /// A connection goes on; [`Metrics::disconnected`] is to be told of its end.
+    /// Records a new connection for subscriptions. [`Metrics::disconnected`] has to follow.
     pub fn connected(&self, transport: Transport) {
         self.live.get_or_create(&ByTransport { transport: transport.as_str() }).inc();
     }
 
-    /// Such a connection has ended.
+    /// Records the end of a connection for subscriptions.
     pub fn disconnected(&self, transport: Transport) {
         self.live.get_or_create(&ByTransport { transport: transport.as_str() }).dec();
     }
 
-    /// All of them, as Prometheus reads them.
+    /// Returns all metrics in the Prometheus text format.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        prometheus_text::encode(&mut text, &self.registry).expect("memory takes whatever is written");
+        prometheus_text::encode(&mut text, &self.registry).expect("writing to a string does not fail");
         text
     }
 }

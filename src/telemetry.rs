@@ -1,4 +1,4 @@
-//! The log, which goes to stderr, and traces for a collector where they are built in.
+//! The log, written to stderr, and traces for an OpenTelemetry collector if the feature `otlp` is built in.
 
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -16,14 +16,14 @@ pub use otlp::join;
 
 use crate::config::{Log, LogFormat};
 
-/// What has to be kept until the process ends: then it hands in the rest of the traces.
+/// A guard to hold until the process ends: dropping it exports the remaining traces.
 #[must_use]
 pub struct Telemetry {
     #[cfg(feature = "otlp")]
     _traces: Option<otlp::Traces>,
 }
 
-/// Starts the log of this process.
+/// Starts the log, and the export of traces if it is configured.
 pub fn start(settings: &Log) -> Telemetry {
     let log = subscriber(settings, io::stderr, io::stderr().is_terminal());
     #[cfg(feature = "otlp")]
@@ -33,7 +33,7 @@ pub fn start(settings: &Log) -> Telemetry {
         log.with(traces.map(otlp::Traces::layer)).init();
         Telemetry {
             _traces: started.unwrap_or_else(|cause| {
-                tracing::error!(%cause, "no traces are exported");
+                tracing::error!(%cause, "starting the export of traces failed");
                 None
             }),
         }
@@ -45,16 +45,17 @@ pub fn start(settings: &Log) -> Telemetry {
     }
 }
 
-/// Libraries that log the bytes of a connection: a WebSocket's first message contains a bearer token.
-const WIRE: [&str; 7] = ["tungstenite", "tokio_tungstenite", "hyper", "h2", "rustls", "reqwest", "opentelemetry"];
+/// Libraries that log the content of connections: the first message of a WebSocket contains a bearer token.
+const WIRE_LIBRARIES: [&str; 7] =
+    ["tungstenite", "tokio_tungstenite", "hyper", "h2", "rustls", "reqwest", "opentelemetry"];
 
-/// Whether an event may be logged, whatever the filter says: no secret is logged at any level.
-fn is_fit(metadata: &Metadata<'_>) -> bool {
-    let is_wire = || WIRE.iter().any(|library| metadata.target().starts_with(library));
+/// Returns whether an event may be logged for any filter: secrets are not logged at any level.
+fn is_loggable(metadata: &Metadata<'_>) -> bool {
+    let is_wire = || WIRE_LIBRARIES.iter().any(|library| metadata.target().starts_with(library));
     *metadata.level() <= Level::INFO || !is_wire()
 }
 
-/// A log that is written there, in colours or not.
+/// Returns a log that is written to `writer`, as text with or without colours or as JSON.
 pub fn subscriber<W>(
     settings: &Log,
     writer: W,
@@ -68,5 +69,5 @@ where
         LogFormat::Text => lines.with_ansi(colours).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    registry().with(EnvFilter::new(&settings.log)).with(filter_fn(is_fit)).with(lines)
+    registry().with(EnvFilter::new(&settings.log)).with(filter_fn(is_loggable)).with(lines)
 }

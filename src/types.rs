@@ -1,4 +1,5 @@
-//! Values that every layer shares: ids, times, pages, limits and counts; and how strictly what is sent is read. Nothing here knows a database or a protocol.
+//! Values that all layers share: ids, times, pages, limits and counters, and the strict reading of JSON. This module
+//! knows no database and no protocol.
 
 mod ascii;
 mod change;

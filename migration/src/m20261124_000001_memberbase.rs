@@ -1,4 +1,4 @@
-//! Memberbases.
+//! Creates the table of memberbases.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Members: each key leads with the memberbase, so that a query of one memberbase reads one range of each index.
+//! Creates the table of members. Its keys lead with the memberbase, so that a query of one memberbase reads one range of
+//! each index; the index on `id` alone serves look-ups without a memberbase.
 
 use sea_orm_migration::prelude::*;
 
@@ -18,8 +19,8 @@ const SQLITE: [&str; 4] = [
     "CREATE INDEX member_updated_at ON member (memberbase_id, updated_at, id)",
 ];
 
-// No foreign key to memberbase: checked row by row, it costs a third of an insert. Every write in a memberbase holds
-// the advisory lock of it and looks whether it is there.
+// No foreign key to `memberbase`: its check of each row would cost a third of an insert. Every write in a memberbase
+// holds the memberbase's shared advisory lock and checks that the memberbase exists.
 const POSTGRES: [&str; 4] = [
     r#"CREATE TABLE member (
         memberbase_id uuid NOT NULL,

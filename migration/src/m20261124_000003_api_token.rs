@@ -1,4 +1,4 @@
-//! API tokens.
+//! Creates the table of API tokens.
 
 use sea_orm_migration::prelude::*;
 

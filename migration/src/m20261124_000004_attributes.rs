@@ -1,4 +1,4 @@
-//! Attributes: a schema a memberbase, and one document a member.
+//! Adds attributes: a schema per memberbase and a document per member, with the time of the source.
 
 use sea_orm_migration::prelude::*;
 
@@ -11,7 +11,8 @@ const SQLITE: [&str; 3] = [
     "ALTER TABLE member ADD COLUMN source_updated_at INTEGER",
 ];
 
-// A member without attributes has NULL, not an empty document, and so is not in the index: its upsert pays nothing.
+// A member without attributes has NULL instead of an empty document, so the partial index does not contain it, and
+// upserts of such members do not update the index.
 const POSTGRES: [&str; 4] = [
     "ALTER TABLE memberbase ADD COLUMN attribute_schema jsonb NOT NULL DEFAULT '[]'",
     "ALTER TABLE member ADD COLUMN attributes jsonb",

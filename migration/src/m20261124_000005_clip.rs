@@ -1,4 +1,4 @@
-//! Clips: the deals that members saved.
+//! Creates the table of clips: deals that members saved.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Stamp collections: how far members are in loyalty programmes.
+//! Creates the table of stamp collections: the progress of members in loyalty programmes.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Transactions: the card payments of members.
+//! Creates the table of transactions: card payments of members.
 
 use sea_orm_migration::prelude::*;
 

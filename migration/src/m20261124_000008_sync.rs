@@ -1,4 +1,4 @@
-//! Syncs, and the members that the open ones have seen.
+//! Creates the table of syncs, and the table of marks for the members that open syncs have seen.
 
 use sea_orm_migration::prelude::*;
 
@@ -30,8 +30,8 @@ const SQLITE: [&str; 4] = [
     ) WITHOUT ROWID",
 ];
 
-// Marks have no foreign keys, which would cost most of their insert: they are counted beside the members that are
-// there, and go with the end of their sync.
+// Marks have no foreign keys, which would cost most of their insert. They may refer to deleted members, so they are only
+// counted by joining them with existing members; they are deleted at the end of their sync.
 const POSTGRES: [&str; 4] = [
     "CREATE TABLE sync (
         id uuid NOT NULL PRIMARY KEY,

@@ -1,4 +1,7 @@
-//! What was committed, on its way to those who listen: to subscribers of this server at once, to other servers by the relay.
+//! Publishes committed changes: directly to the subscribers of this server, and through the relay to other servers.
+//!
+//! The subscribers of a memberbase share one bounded channel. A writer never waits; a subscriber that lags is notified
+//! that it missed changes.
 
 use std::{
     collections::HashMap,
@@ -17,63 +20,63 @@ use tokio::sync::{
 use super::relay::ServerId;
 use crate::types::{Change, MemberbaseId};
 
-/// So many changes wait for the relay. With all their ids they take 4 MiB.
+/// Maximum number of changes that wait for the relay. With all their ids they take 4 MiB.
 const OUTBOX_CAPACITY: usize = 256;
 
-/// Where changes are told, and heard of. A clone is of the same.
+/// The hub for publishing changes and subscribing to them. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Changes(Arc<Hub>);
 
 #[derive(Debug, Default)]
 struct Hub {
     server: ServerId,
-    /// How many listen, looked at by every write.
+    /// Number of subscriptions, read by every write.
     subscriptions: AtomicUsize,
     memberbases: Mutex<HashMap<MemberbaseId, broadcast::Sender<Arc<Change>>>>,
-    /// Whether the relay runs.
+    /// True while the relay runs.
     relayed: AtomicBool,
     outbox: Mutex<Outbox>,
-    /// Rung when there is something in the outbox.
+    /// Notified when something was added to the outbox.
     wakeup: Notify,
     delivered: AtomicU64,
     missed: AtomicU64,
 }
 
-/// What other servers are still to be told.
+/// Changes that have not yet been sent to other servers.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub(super) changes: Vec<Arc<Change>>,
-    /// Whether some are lost.
+    /// True if further changes were lost.
     pub(super) lost: bool,
 }
 
-/// What is heard of one memberbase from now on.
+/// A subscription to the changes of one memberbase.
 #[derive(Debug)]
 pub struct ChangeReceiver {
     hub: Arc<Hub>,
     memberbase: MemberbaseId,
-    /// None once the memberbase is no more.
+    /// `None` after the memberbase was deleted.
     receiver: Option<broadcast::Receiver<Arc<Change>>>,
 }
 
-/// ChangeCounts of a server, for those who watch it.
+/// Counters of a server's subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeCounts {
-    /// Who listens now.
+    /// Open subscriptions.
     pub subscriptions: usize,
-    /// Changes that subscribers were given, each time.
+    /// Changes delivered, summed over the subscriptions.
     pub delivered: u64,
-    /// Changes that subscribers were too slow for, each time.
+    /// Changes missed by subscriptions that lagged, summed over the subscriptions.
     pub missed: u64,
 }
 
 impl Changes {
-    /// Whether anybody may hear of a change: if not, nobody has to find out what it was.
+    /// Returns whether a change may have receivers. If not, it need not be assembled.
     pub fn has_subscribers(&self) -> bool {
         self.0.subscriptions.load(SeqCst) > 0 || self.0.relayed.load(SeqCst)
     }
 
-    /// Tells what was committed. It waits for nobody.
+    /// Publishes a committed change, without waiting.
     pub fn publish(&self, change: Change) {
         let change = Arc::new(change.bounded());
         if change.is_empty() {
@@ -92,7 +95,7 @@ impl Changes {
         }
     }
 
-    /// Listens to one memberbase, with so many changes waiting at most.
+    /// Subscribes to a memberbase. The first subscription sets how many changes the shared channel buffers.
     pub fn subscribe(&self, memberbase: MemberbaseId, buffer: usize) -> ChangeReceiver {
         let mut memberbases = lock(&self.0.memberbases);
         let sender = memberbases.entry(memberbase).or_insert_with(|| broadcast::Sender::new(buffer));
@@ -101,7 +104,7 @@ impl Changes {
         ChangeReceiver { hub: Arc::clone(&self.0), memberbase, receiver }
     }
 
-    /// The figures as they are now.
+    /// Returns the present counters.
     pub fn counts(&self) -> ChangeCounts {
         let Hub { subscriptions, delivered, missed, .. } = &*self.0;
         ChangeCounts {
@@ -111,35 +114,35 @@ impl Changes {
         }
     }
 
-    /// Which server this is.
+    /// Returns the id of this server.
     pub(super) fn server(&self) -> ServerId {
         self.0.server
     }
 
-    /// Gives a change to the subscribers of this server.
+    /// Delivers a change to the subscribers of this server.
     pub(super) fn deliver(&self, change: Arc<Change>) {
         if self.0.subscriptions.load(SeqCst) == 0 {
             return;
         }
         if let Some(sender) = lock(&self.0.memberbases).get(&change.memberbase) {
-            // Whoever listened may have gone.
+            // Fails if the last subscriber has just left.
             let _ = sender.send(change);
         }
     }
 
-    /// Tells all subscribers of this server that they may have missed something.
+    /// Notifies all subscribers of this server that they may have missed changes.
     pub(super) fn deliver_loss(&self) {
         for (memberbase, sender) in &*lock(&self.0.memberbases) {
             let _ = sender.send(Arc::new(Change::unknown(*memberbase)));
         }
     }
 
-    /// From now on changes are kept for the relay, or no longer.
+    /// Sets whether changes are queued for the relay.
     pub(super) fn set_relayed(&self, relayed: bool) {
         self.0.relayed.store(relayed, SeqCst);
     }
 
-    /// Waits until there is something in the outbox, and takes it.
+    /// Waits until the outbox is not empty, and takes its content.
     pub(super) async fn next_outgoing(&self) -> Outbox {
         loop {
             let outgoing = self.outgoing();
@@ -150,12 +153,12 @@ impl Changes {
         }
     }
 
-    /// Takes what is in the outbox.
+    /// Takes the content of the outbox.
     pub(super) fn outgoing(&self) -> Outbox {
         mem::take(&mut *lock(&self.0.outbox))
     }
 
-    /// What was taken from the outbox did not arrive.
+    /// Records that changes taken from the outbox could not be sent.
     pub(super) fn mark_lost(&self) {
         lock(&self.0.outbox).lost = true;
         self.0.wakeup.notify_one();
@@ -163,7 +166,8 @@ impl Changes {
 }
 
 impl ChangeReceiver {
-    /// The next change, and whether others before it were lost. None once the memberbase is no more.
+    /// Waits for the next change. Returns it with whether changes before it were missed; `None` after the memberbase was
+    /// deleted.
     pub async fn next(&mut self) -> Option<(Arc<Change>, bool)> {
         let mut missed = false;
         let change = loop {
@@ -216,17 +220,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_memberbase_is_heard_by_its_own_subscribers() {
-        let (changes, one, other) = (Changes::default(), base(), base());
+    async fn a_change_is_delivered_to_the_subscribers_of_its_memberbase_only() {
+        let changes = Changes::default();
+        let one = base();
+        let other = base();
         assert!(!changes.has_subscribers());
-        let (mut first, mut second) = (changes.subscribe(one, 8), changes.subscribe(one, 8));
+        let mut first = changes.subscribe(one, 8);
+        let mut second = changes.subscribe(one, 8);
         let mut third = changes.subscribe(other, 8);
         assert!(changes.has_subscribers());
         changes.publish(change(one, 0));
         changes.publish(change(one, 1));
         changes.publish(change(other, 2));
-        for (heard, count) in [(&mut first, 1), (&mut second, 1), (&mut third, 2)] {
-            let (change, missed) = heard.next().await.expect("a change");
+        for (receiver, count) in [(&mut first, 1), (&mut second, 1), (&mut third, 2)] {
+            let (change, missed) = receiver.next().await.expect("a change");
             assert_eq!((change.created.count, missed), (count, false));
         }
         drop((first, second, third));
@@ -234,34 +241,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_slow_is_told_so_with_the_next_change() {
-        let (changes, base) = (Changes::default(), base());
+    async fn a_lagging_subscriber_receives_missed_with_the_next_change() {
+        let changes = Changes::default();
+        let base = base();
         let mut slow = changes.subscribe(base, 4);
         for count in 1..=10 {
             changes.publish(change(base, count));
         }
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         for _ in 0..4 {
             let (change, missed) = slow.next().await.expect("a change");
-            heard.push((change.created.count, missed));
+            received.push((change.created.count, missed));
         }
-        assert_eq!(heard, [(7, true), (8, false), (9, false), (10, false)]);
+        assert_eq!(received, [(7, true), (8, false), (9, false), (10, false)]);
         assert_eq!(changes.counts(), ChangeCounts { subscriptions: 1, delivered: 4, missed: 6 });
     }
 
     #[tokio::test]
-    async fn nothing_is_heard_after_the_last_change() {
-        let (changes, base) = (Changes::default(), base());
-        let mut heard = changes.subscribe(base, 4);
+    async fn nothing_is_received_after_the_last_change() {
+        let changes = Changes::default();
+        let base = base();
+        let mut receiver = changes.subscribe(base, 4);
         changes.publish(Change { last: true, ..Change::new(base) });
-        assert!(heard.next().await.expect("the last").0.last);
+        assert!(receiver.next().await.expect("the last").0.last);
         changes.publish(change(base, 1));
-        assert_eq!(heard.next().await, None);
+        assert_eq!(receiver.next().await, None);
     }
 
     #[tokio::test]
-    async fn an_outbox_that_is_full_says_so() {
-        let (changes, base) = (Changes::default(), base());
+    async fn a_full_outbox_reports_a_loss() {
+        let changes = Changes::default();
+        let base = base();
         changes.set_relayed(true);
         for _ in 0..OUTBOX_CAPACITY {
             changes.publish(change(base, 1));

@@ -1,8 +1,9 @@
-//! Changes between the servers of one PostgreSQL database, by LISTEN and NOTIFY.
+//! Relays changes between the servers of one PostgreSQL database, by LISTEN and NOTIFY
+//! (<https://www.postgresql.org/docs/current/sql-notify.html>).
 //!
-//! A writer never waits for it: what was committed is notified afterwards, by a task of its own and many changes at a time,
-//! because commits with a NOTIFY in them wait for each other. So a server that is killed in between takes what it had not
-//! notified with it. Whatever else is lost is told: as a loss, to all who listen.
+//! Writers do not wait for it: a task sends committed changes afterwards, many in one transaction, because commits that
+//! contain a NOTIFY are serialized. If a server is killed between the two, changes that it had not sent are lost
+//! silently. Every other loss is reported to all subscribers as `missed`.
 
 mod wire;
 
@@ -15,18 +16,18 @@ pub(super) use self::wire::ServerId;
 use self::wire::{Inbox, Message, fragments};
 use super::App;
 
-/// The channel of notifications; each database has its own.
+/// The channel of notifications. Channels belong to a database, so the name may be the same in several.
 const CHANNEL: &str = "memberbase_changes";
 
-/// How long it may take to notify.
+/// Time limit of sending notifications.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait after a failure.
+/// Delay after a failure.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Tells other servers what is committed here from now on, until `stop`, and then what is left: to be awaited before the
-    /// database is closed. On SQLite, which has one server, there is nothing to do.
+    /// Sends the changes of this server to other servers until `stop`, and then those that are left. It has to be
+    /// awaited before the database is closed. On SQLite, which has only one server, it returns at once.
     pub fn relay_outbound(self, stop: CancellationToken) -> impl Future<Output = ()> {
         self.changes.set_relayed(self.db.notifies());
         self.send(stop)
@@ -51,7 +52,7 @@ impl App {
                 Err(_) if stop.is_cancelled() => return,
                 Err(cause) => {
                     if !failing {
-                        tracing::warn!(%cause, "other servers were not told of changes; they will be told that some are lost");
+                        tracing::warn!(%cause, "sending changes to other servers failed; they will be notified of the loss");
                     }
                     failing = true;
                     self.changes.mark_lost();
@@ -64,7 +65,7 @@ impl App {
         }
     }
 
-    /// Hears of what other servers committed, until `stop`.
+    /// Receives the changes of other servers until `stop`.
     pub async fn relay_inbound(self, stop: CancellationToken) {
         if self.db.notifies() {
             tokio::select! {
@@ -79,17 +80,17 @@ impl App {
         loop {
             let cause = match self.db.listen(CHANNEL).await {
                 Ok(None) => {
-                    tracing::warn!("behind a pooler, subscribers hear of the writes of their own server alone");
+                    tracing::warn!("behind a pooler, subscribers receive only the changes of their own server");
                     return;
                 }
                 Ok(Some(mut listener)) => {
-                    // What was notified before is lost.
+                    // Notifications sent before this moment are lost.
                     self.changes.deliver_loss();
                     failures = 0;
                     let mut inbox = Inbox::new(self.changes.server());
                     loop {
                         match listener.next().await {
-                            Ok(text) => inbox.receive(&text).into_iter().for_each(|parcel| self.deliver(parcel)),
+                            Ok(text) => inbox.receive(&text).into_iter().for_each(|message| self.deliver(message)),
                             Err(cause) => break cause,
                         }
                     }
@@ -98,10 +99,10 @@ impl App {
             };
             failures = failures.saturating_add(1);
             match failures {
-                1 => tracing::warn!(%cause, "the connection that hears of other servers' changes is lost"),
-                // It takes longer: subscribers are told now as well, and not only when it is back.
+                1 => tracing::warn!(%cause, "the connection that receives the changes of other servers failed"),
+                // A longer interruption: subscribers are notified now as well, and not only after the reconnection.
                 2 => self.changes.deliver_loss(),
-                _ => tracing::debug!(%cause, "still no connection that hears of other servers' changes"),
+                _ => tracing::debug!(%cause, "still no connection to receive the changes of other servers"),
             }
             if failures > 1 {
                 sleep(RECONNECT_DELAY).await;

@@ -1,6 +1,7 @@
-//! Arrays as tables: a bulk statement reads its rows from a few binds, however many rows there are.
+//! Array binds: a bulk statement reads all its rows from a few bind parameters, so no limit of parameters applies.
 //!
-//! PostgreSQL unnests one array a column, SQLite reads one JSON text.
+//! PostgreSQL reads one array per column with `unnest`, SQLite one JSON text with `json_each`
+//! (<https://www.sqlite.org/json1.html#jeach>).
 
 use std::fmt::Write;
 
@@ -27,37 +28,37 @@ pub enum ArrayColumn<'a> {
     Texts(Vec<&'a str>),
     /// Texts without NUL, or nulls.
     MaybeTexts(Vec<Option<&'a str>>),
-    /// Whole numbers.
+    /// Integers.
     Ints(Vec<i64>),
-    /// Whole numbers, or nulls.
+    /// Integers, or nulls.
     MaybeInts(Vec<Option<i64>>),
     /// JSON documents, or nulls: `jsonb` on PostgreSQL, text on SQLite.
     Documents(Vec<Option<&'a str>>),
 }
 
-/// A value of a bulk statement that is the same for all rows: `$1`, `$2` and so on.
+/// A value of a bulk statement that is the same for all rows, bound as `$1`, `$2` and so on.
 #[derive(Debug, Clone, Copy)]
 pub enum ScalarBind {
     /// An id.
     Uuid(Uuid),
-    /// A whole number, or a time in microseconds.
+    /// An integer, or a time in microseconds.
     Int(i64),
 }
 
 impl<'a> ArrayTable<'a> {
-    /// A table of these columns, each with its name.
+    /// Returns a table of named columns, which must have equal lengths.
     pub fn new(columns: impl Into<Vec<(&'static str, ArrayColumn<'a>)>>) -> Self {
         Self { columns: columns.into() }
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub(super) fn len(&self) -> usize {
         self.columns.first().map_or(0, |(_, column)| column.len())
     }
 
-    /// The statement with its `{rows}` replaced by a table expression that has the columns by their names, and a column
-    /// `n`, which counts the rows from 0. It is to be given an alias. On PostgreSQL it also has `i`, which counts them from 1:
-    /// by that it knows the rows to be in order, and sorts nothing.
+    /// Replaces `{rows}` in a statement by a table expression, which needs an alias. It has the named columns and `n`,
+    /// the row number from 0. On PostgreSQL it also has `i`, the row number from 1: PostgreSQL knows that `i` is in
+    /// order, and does not sort by it.
     pub(super) fn insert_into(&self, sql: &str, backend: DbBackend, scalars: usize) -> String {
         sql.replace("{rows}", &self.table(backend, scalars))
     }
@@ -65,12 +66,12 @@ impl<'a> ArrayTable<'a> {
     fn table(&self, backend: DbBackend, scalars: usize) -> String {
         let mut table = String::from("(SELECT ");
         let mut source = String::new();
-        for (place, (name, column)) in self.columns.iter().enumerate() {
+        for (index, (name, column)) in self.columns.iter().enumerate() {
             let _ = match backend {
-                DbBackend::Sqlite => write!(table, "{} AS {name}, ", self.sqlite_column(place, column)),
+                DbBackend::Sqlite => write!(table, "{} AS {name}, ", self.sqlite_column(index, column)),
                 _ => {
-                    let comma = if place == 0 { "" } else { ", " };
-                    let _ = write!(source, "{comma}${}::{}[]", scalars + place + 1, column.postgres_type());
+                    let comma = if index == 0 { "" } else { ", " };
+                    let _ = write!(source, "{comma}${}::{}[]", scalars + index + 1, column.postgres_type());
                     match column {
                         ArrayColumn::Documents(_) => write!(table, "{name}::jsonb AS {name}, "),
                         _ => write!(table, "{name}, "),
@@ -89,8 +90,8 @@ impl<'a> ArrayTable<'a> {
         table
     }
 
-    fn sqlite_column(&self, place: usize, column: &ArrayColumn<'_>) -> String {
-        let value = if self.columns.len() == 1 { "value".to_owned() } else { format!("value ->> {place}") };
+    fn sqlite_column(&self, index: usize, column: &ArrayColumn<'_>) -> String {
+        let value = if self.columns.len() == 1 { "value".to_owned() } else { format!("value ->> {index}") };
         match column {
             ArrayColumn::Uuids(_) => format!("unhex({value})"),
             _ => value,
@@ -132,11 +133,11 @@ impl<'a> ArrayTable<'a> {
         Ok(arguments)
     }
 
-    /// `[row, ...]`, where a row of several columns is `[value, ...]`.
+    /// Returns `[row, ...]`. A row is `[value, ...]`, or the bare value if there is only one column.
     fn json(&self) -> String {
-        // Where nothing is escaped that is enough; what is not filled is no memory.
-        let rows = self.columns.iter().map(|(_, column)| column.json_size()).sum::<usize>();
-        let mut json = Vec::with_capacity(rows + 2 * self.len() + 2);
+        // Enough if nothing is escaped. Capacity that is never written does not become resident memory.
+        let size = self.columns.iter().map(|(_, column)| column.json_size()).sum::<usize>();
+        let mut json = Vec::with_capacity(size + 2 * self.len() + 2);
         json.push(b'[');
         for row in 0..self.len() {
             if row > 0 {
@@ -145,8 +146,8 @@ impl<'a> ArrayTable<'a> {
             if let [(_, column)] = &self.columns[..] {
                 column.write(row, &mut json);
             } else {
-                for (place, (_, column)) in self.columns.iter().enumerate() {
-                    json.push(if place == 0 { b'[' } else { b',' });
+                for (index, (_, column)) in self.columns.iter().enumerate() {
+                    json.push(if index == 0 { b'[' } else { b',' });
                     column.write(row, &mut json);
                 }
                 json.push(b']');
@@ -168,7 +169,7 @@ impl ArrayColumn<'_> {
         }
     }
 
-    /// How long its values are as JSON at most, each with a comma, but for what is escaped.
+    /// Returns the maximum length of the values as JSON, each with a comma, if nothing has to be escaped.
     fn json_size(&self) -> usize {
         let sum = |texts: &[Option<&str>]| texts.iter().map(|text| text.map_or(2, str::len) + 3).sum();
         match self {
@@ -180,7 +181,7 @@ impl ArrayColumn<'_> {
         }
     }
 
-    /// Of what the values are bound as.
+    /// Returns the element type of the bound array.
     fn postgres_type(&self) -> &'static str {
         match self {
             Self::Uuids(_) => "uuid",
@@ -209,13 +210,13 @@ fn write(value: &impl Serialize, json: &mut Vec<u8>) {
     value.serialize(&mut serde_json::Serializer::new(json)).expect("texts and numbers are JSON");
 }
 
-/// The values as a JSON list, which SQLite reads by `json_each`.
+/// Returns the values as a JSON list, for SQLite's `json_each`.
 pub fn json(values: ArrayColumn<'_>) -> String {
     ArrayTable::new([("value", values)]).json()
 }
 
-/// `left IN (values)` with all the values in one bind, so that a list may have any length and the statement stays the
-/// same.
+/// Returns the predicate `left IN (values)` with all values in one bind parameter: a list may have any length, and the
+/// statement's text stays the same.
 pub fn list(backend: DbBackend, left: SimpleExpr, values: ArrayColumn<'_>) -> SimpleExpr {
     match backend {
         DbBackend::Sqlite => {
@@ -230,18 +231,18 @@ pub fn list(backend: DbBackend, left: SimpleExpr, values: ArrayColumn<'_>) -> Si
 }
 
 fn array(values: ArrayColumn<'_>) -> Value {
-    fn of<T: Into<Value>>(ty: ArrayType, values: Vec<T>) -> Value {
+    fn array_of<T: Into<Value>>(ty: ArrayType, values: Vec<T>) -> Value {
         Value::Array(ty, Some(Box::new(values.into_iter().map(Into::into).collect())))
     }
     match values {
-        ArrayColumn::Uuids(uuids) => of(ArrayType::Uuid, uuids),
-        ArrayColumn::Texts(texts) => of(ArrayType::String, texts),
-        ArrayColumn::Ints(ints) => of(ArrayType::BigInt, ints),
-        // SeaQuery takes no null in an array; and no null is in a list.
+        ArrayColumn::Uuids(uuids) => array_of(ArrayType::Uuid, uuids),
+        ArrayColumn::Texts(texts) => array_of(ArrayType::String, texts),
+        ArrayColumn::Ints(ints) => array_of(ArrayType::BigInt, ints),
+        // SeaQuery has no nulls in arrays, and lists contain none.
         ArrayColumn::MaybeTexts(texts) | ArrayColumn::Documents(texts) => {
-            of(ArrayType::String, texts.into_iter().flatten().collect())
+            array_of(ArrayType::String, texts.into_iter().flatten().collect())
         }
-        ArrayColumn::MaybeInts(ints) => of(ArrayType::BigInt, ints.into_iter().flatten().collect()),
+        ArrayColumn::MaybeInts(ints) => array_of(ArrayType::BigInt, ints.into_iter().flatten().collect()),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Statistics that keep up with tables that grow fast.
+//! Keeps the planner's statistics up to date while tables grow fast.
 //!
-//! PostgreSQL plans a statement once for a connection, and again when it has analyzed a table of it. What was planned while
-//! a table was small reads all of it, however large it has become; autovacuum looks once a minute whether there is
-//! anything to analyze, in which time a table grows by millions of rows. So whoever adds rows looks now and then, and has
-//! a table analyzed that is twice as large as PostgreSQL knows.
+//! PostgreSQL keeps a generic plan per connection until one of the statement's tables is analyzed. A plan that was made
+//! for a small table scans all of it, even after the table has grown; autovacuum checks only once a minute, during
+//! which a first load adds millions of rows. Writers therefore count the rows they insert, and a background task
+//! analyzes each table that is twice as large as PostgreSQL's statistics say. All statements that use the table are
+//! then planned anew, on all connections.
 
 use std::{
     collections::HashMap,
@@ -16,38 +17,38 @@ use tokio::task::AbortHandle;
 
 use super::{Db, Lock, Session, sqlite_statistics};
 
-/// So few rows are read at once, whatever the plan.
+/// Tables with fewer rows are not analyzed: scanning them is cheap with any plan.
 const MIN_ROWS: u64 = 1_000;
 
-/// Maximum number of new rows between two looks at a PostgreSQL table, which other servers may have emptied. A SQLite table
-/// is looked at only once it may have doubled, because each look analyzes it.
+/// Maximum number of new rows between two checks of a PostgreSQL table, which other servers may have emptied. A SQLite
+/// table is checked only once it may have doubled, because its check is an `ANALYZE`.
 const MAX_ROWS_BETWEEN_CHECKS: u64 = 50_000;
 
-/// How long a look may take, with what it leads to: a sample of 30,000 pages.
+/// Time limit of a check and the `ANALYZE` that may follow, which samples 30,000 pages.
 const ANALYZE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long nobody looks after a look that failed: one that took too long would do so again.
+/// Pause after a failed check: one that timed out would time out again.
 const BACKOFF: Duration = Duration::from_secs(600);
 
-/// How tables have grown by this process since somebody looked.
+/// Counts the rows that this process inserted, and decides when a table is due for a check.
 #[derive(Debug, Default)]
 pub(super) struct AnalyzeScheduler(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     tables: HashMap<&'static str, Table>,
-    /// Whether somebody looks, at one table after the other.
+    /// True while a caller checks the due tables, one after the other.
     analyzing: bool,
-    /// Until when nobody is to look.
+    /// The end of the pause after a failure.
     backoff_until: Option<Instant>,
     task: Option<AbortHandle>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Table {
-    /// Rows that were added since somebody looked.
+    /// Rows inserted since the last check.
     added: u64,
-    /// With so many of them it is time to look again.
+    /// Number of inserted rows at which the next check is due.
     due: u64,
 }
 
@@ -59,7 +60,7 @@ impl Default for Table {
 
 impl State {
     fn backing_off(&self) -> bool {
-        self.backoff_until.is_some_and(|rest| Instant::now() < rest)
+        self.backoff_until.is_some_and(|end| Instant::now() < end)
     }
 }
 
@@ -68,7 +69,8 @@ impl AnalyzeScheduler {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts rows. Answers whether the caller is to look at what is due, as nobody else does.
+    /// Counts inserted rows. Returns true if a check is due and no other caller is checking: this caller must then do
+    /// it.
     fn count_inserts(&self, table: &'static str, rows: u64) -> bool {
         let mut state = self.state();
         let counted = state.tables.entry(table).or_default();
@@ -77,11 +79,11 @@ impl AnalyzeScheduler {
         due && !state.backing_off() && !std::mem::replace(&mut state.analyzing, true)
     }
 
-    /// A table to look at; none where the caller is done.
+    /// Returns the next table that is due; `None` ends the caller's check.
     fn next(&self) -> Option<&'static str> {
         let mut state = self.state();
-        let rests = state.backing_off();
-        let mut due = state.tables.iter_mut().filter(|(_, table)| table.added >= table.due && !rests);
+        let backing_off = state.backing_off();
+        let mut due = state.tables.iter_mut().filter(|(_, table)| table.added >= table.due && !backing_off);
         let Some((name, table)) = due.next() else {
             state.analyzing = false;
             return None;
@@ -90,28 +92,28 @@ impl AnalyzeScheduler {
         Some(name)
     }
 
-    /// Sets after how many new rows the next look is due.
+    /// Sets the number of new rows after which the next check is due.
     fn analyzed(&self, table: &'static str, due: u64) {
         self.state().tables.entry(table).or_default().due = due;
     }
 
-    /// Takes the result of a look: after how many new rows the next one is due, or why it failed.
+    /// Records the outcome of a check: the number of new rows after which the next one is due, or an error.
     fn finished(&self, table: &'static str, outcome: Result<u64, DbErr>) {
         match outcome {
             Ok(due) => self.analyzed(table, due),
             Err(error) => {
-                tracing::warn!(%error, table, "a table was not analyzed; the next attempt is in ten minutes");
-                self.failed();
+                tracing::warn!(%error, table, "analyzing a table failed; the next attempt is in ten minutes");
+                self.start_backoff();
             }
         }
     }
 
-    /// A look failed: for a while the statistics are left to autovacuum.
-    fn failed(&self) {
+    /// Starts the pause after a failure. Until its end only autovacuum updates the statistics.
+    fn start_backoff(&self) {
         self.state().backoff_until = Some(Instant::now() + BACKOFF);
     }
 
-    /// Ends a look, for the database is closed.
+    /// Aborts a running check, because the database is being closed.
     pub(super) fn stop(&self) {
         if let Some(task) = self.state().task.take() {
             task.abort();
@@ -127,13 +129,13 @@ impl Db {
             return;
         }
         let db = self.untracked();
-        let look = async move {
+        let check = async move {
             while let Some(table) = db.analyze_scheduler.next() {
                 let outcome = db.with_deadline(Instant::now() + ANALYZE_TIMEOUT).analyze_if_doubled(table).await;
                 db.analyze_scheduler.finished(table, outcome.map(|rows| rows.clamp(MIN_ROWS, MAX_ROWS_BETWEEN_CHECKS)));
             }
         };
-        self.analyze_scheduler.state().task = Some(tokio::spawn(look).abort_handle());
+        self.analyze_scheduler.state().task = Some(tokio::spawn(check).abort_handle());
     }
 
     /// Counts new rows, and analyzes SQLite tables that may have doubled. Returns whether it analyzed any.
@@ -149,14 +151,15 @@ impl Db {
         true
     }
 
-    /// Analyzes a table that is twice as large as PostgreSQL knows. Returns how many rows it has.
+    /// Analyzes a table if it is at least twice as large as PostgreSQL's statistics say. Returns its estimated row
+    /// count.
     async fn analyze_if_doubled(&self, table: &str) -> Result<u64, DbErr> {
         self.write(Lock::None, async |session| {
             let (rows, doubled) = known_rows(&session, table).await?;
             if !doubled {
                 return Ok(rows);
             }
-            // One that is locked is skipped with a warning, which is nobody's concern: the next look finds it again.
+            // A locked table is skipped with a warning, which is not worth logging: the next check finds it again.
             let analyze = format!("SET LOCAL client_min_messages = error; ANALYZE (SKIP_LOCKED) \"{table}\"");
             session.execute_unprepared(&analyze).await?;
             Ok::<_, DbErr>(known_rows(&session, table).await?.0)
@@ -165,8 +168,8 @@ impl Db {
     }
 }
 
-/// How many rows PostgreSQL knows a table to have, and whether it is to be analyzed. Its pages are counted in the file, and
-/// so what other servers added is too. Only its owner may analyze it.
+/// Returns PostgreSQL's row estimate of a table, and whether the table should be analyzed. The size comes from the
+/// file, so it includes the inserts of other servers. Only the owner of a table may analyze it.
 async fn known_rows(session: &Session, table: &str) -> Result<(u64, bool), DbErr> {
     let sql = "SELECT greatest(reltuples, 0)::bigint AS rows, \
         pg_relation_size(oid) >= 2 * greatest(relpages, 1) * current_setting('block_size')::bigint \
@@ -182,50 +185,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_looks_before_a_table_can_have_doubled() {
-        let growth = AnalyzeScheduler::default();
-        assert!(!growth.count_inserts("member", MIN_ROWS - 1));
-        assert!(growth.count_inserts("member", 1));
-        assert_eq!(growth.next(), Some("member"));
-        growth.analyzed("member", 5_000);
-        assert_eq!(growth.next(), None);
-        assert!(!growth.count_inserts("member", 4_999));
-        assert!(growth.count_inserts("member", 1));
+    fn check_is_due_before_a_table_can_have_doubled() {
+        let scheduler = AnalyzeScheduler::default();
+        assert!(!scheduler.count_inserts("member", MIN_ROWS - 1));
+        assert!(scheduler.count_inserts("member", 1));
+        assert_eq!(scheduler.next(), Some("member"));
+        scheduler.analyzed("member", 5_000);
+        assert_eq!(scheduler.next(), None);
+        assert!(!scheduler.count_inserts("member", 4_999));
+        assert!(scheduler.count_inserts("member", 1));
     }
 
     #[test]
-    fn somebody_looks_after_many_rows_at_the_latest() {
-        let growth = AnalyzeScheduler::default();
-        assert!(growth.count_inserts("member", MIN_ROWS));
-        assert_eq!(growth.next(), Some("member"));
-        growth.analyzed("member", MAX_ROWS_BETWEEN_CHECKS);
-        assert_eq!(growth.next(), None);
-        assert!(!growth.count_inserts("member", MAX_ROWS_BETWEEN_CHECKS - 1));
-        assert!(growth.count_inserts("member", 1));
+    fn check_is_due_after_max_rows_between_checks() {
+        let scheduler = AnalyzeScheduler::default();
+        assert!(scheduler.count_inserts("member", MIN_ROWS));
+        assert_eq!(scheduler.next(), Some("member"));
+        scheduler.analyzed("member", MAX_ROWS_BETWEEN_CHECKS);
+        assert_eq!(scheduler.next(), None);
+        assert!(!scheduler.count_inserts("member", MAX_ROWS_BETWEEN_CHECKS - 1));
+        assert!(scheduler.count_inserts("member", 1));
     }
 
     #[test]
-    fn one_looks_at_a_time_and_leaves_nothing_that_came_meanwhile() {
-        let growth = AnalyzeScheduler::default();
-        assert!(growth.count_inserts("member", 5_000));
-        assert_eq!(growth.next(), Some("member"));
-        assert!(!growth.count_inserts("member", 5_000) && !growth.count_inserts("clip", 5_000), "somebody looks");
-        growth.analyzed("member", 5_000);
-        let (first, second) = (growth.next(), growth.next());
-        assert!(first.is_some() && second.is_some() && first != second, "both tables: {first:?}, {second:?}");
-        assert_eq!(growth.next(), None);
-        assert!(growth.count_inserts("clip", 5_000), "nobody looks any more");
+    fn checks_run_one_at_a_time_and_include_tables_that_became_due_concurrently() {
+        let scheduler = AnalyzeScheduler::default();
+        assert!(scheduler.count_inserts("member", 5_000));
+        assert_eq!(scheduler.next(), Some("member"));
+        assert!(
+            !scheduler.count_inserts("member", 5_000) && !scheduler.count_inserts("clip", 5_000),
+            "a check is running"
+        );
+        scheduler.analyzed("member", 5_000);
+        let first = scheduler.next();
+        let second = scheduler.next();
+        assert!(first.is_some() && second.is_some() && first != second, "both tables are due: {first:?}, {second:?}");
+        assert_eq!(scheduler.next(), None);
+        assert!(scheduler.count_inserts("clip", 5_000), "the check has ended");
     }
 
     #[test]
-    fn nobody_looks_for_a_while_after_a_look_that_failed() {
-        let growth = AnalyzeScheduler::default();
-        assert!(growth.count_inserts("member", MIN_ROWS) && !growth.count_inserts("clip", MIN_ROWS));
-        assert!(growth.next().is_some());
-        growth.failed();
-        assert_eq!(growth.next(), None, "the other table waits too");
-        assert!(!growth.count_inserts("member", MAX_ROWS_BETWEEN_CHECKS));
-        growth.state().backoff_until = Some(Instant::now());
-        assert!(growth.count_inserts("member", 1), "the while is over");
+    fn no_check_is_due_during_the_backoff_after_a_failure() {
+        let scheduler = AnalyzeScheduler::default();
+        assert!(scheduler.count_inserts("member", MIN_ROWS) && !scheduler.count_inserts("clip", MIN_ROWS));
+        assert!(scheduler.next().is_some());
+        scheduler.start_backoff();
+        assert_eq!(scheduler.next(), None, "the other table backs off too");
+        assert!(!scheduler.count_inserts("member", MAX_ROWS_BETWEEN_CHECKS));
+        scheduler.state().backoff_until = Some(Instant::now());
+        assert!(scheduler.count_inserts("member", 1), "the backoff is over");
     }
 }

@@ -1,4 +1,8 @@
-//! Look-ups that come while others run: they wait for those, and then run together.
+//! Coalesces concurrent look-ups by key: those that arrive while a statement is running share the next one.
+//!
+//! A look-up never joins a statement that has already begun, so it sees everything that was committed before it was
+//! called. Further statements run concurrently only if many look-ups are waiting, or if the running statement has
+//! stalled.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -12,142 +16,146 @@ use tokio::sync::oneshot;
 
 use super::{Db, error_kind};
 
-/// Another statement begins only where more than so many look-ups wait for each that runs: they are dear, to us and to
-/// the database, and what waits is taken along by the next.
+/// Another statement begins only if more look-ups than this are waiting for each running one: statements are expensive
+/// for the server and for the database, and the next one serves all that wait.
 const MAX_WAITING_PER_STATEMENT: usize = 32;
 
-/// So many run at a time at most, those that hang too: the other connections are for others.
+/// Maximum number of concurrent statements, including stalled ones, so that connections are left for other work.
 const MAX_CONCURRENT_STATEMENTS: usize = 4;
 
-/// A statement that began so long ago may hang, and nobody counts on it any more.
+/// A statement that has run this long may be stuck: new look-ups no longer rely on its batch worker.
 const STALLED_AFTER: Duration = Duration::from_millis(100);
 
-/// So many look-ups are in a statement at most.
+/// Maximum number of look-ups in one statement.
 const MAX_BATCH_KEYS: usize = 500;
 
-/// Look-ups of one kind, each of a thing by its key.
+/// Batches look-ups of one kind of value by key.
 #[derive(Debug)]
-pub struct LookupBatcher<Key, Thing>(Mutex<State<Key, Thing>>);
+pub struct LookupBatcher<Key, Value>(Mutex<State<Key, Value>>);
 
 #[derive(Debug)]
-struct State<Key, Thing> {
-    waiting: Vec<Waiting<Key, Thing>>,
-    /// When the statement of each turn began, by its number.
+struct State<Key, Value> {
+    waiting: Vec<Waiting<Key, Value>>,
+    /// The time at which the current statement of each batch worker began, by worker id.
     running: BTreeMap<u64, Instant>,
-    /// How many turns there were.
-    turns: u64,
+    next_worker_id: u64,
 }
 
 #[derive(Debug)]
-struct Waiting<Key, Thing> {
+struct Waiting<Key, Value> {
     key: Key,
     deadline: Option<Instant>,
-    found: oneshot::Sender<Result<Option<Thing>, DbErr>>,
+    result: oneshot::Sender<Result<Option<Value>, DbErr>>,
 }
 
-impl<Key, Thing> Default for LookupBatcher<Key, Thing> {
+impl<Key, Value> Default for LookupBatcher<Key, Value> {
     fn default() -> Self {
-        Self(Mutex::new(State { waiting: Vec::new(), running: BTreeMap::new(), turns: 0 }))
+        Self(Mutex::new(State { waiting: Vec::new(), running: BTreeMap::new(), next_worker_id: 0 }))
     }
 }
 
-impl<Key, Thing> LookupBatcher<Key, Thing>
+impl<Key, Value> LookupBatcher<Key, Value>
 where
     Key: Clone + Eq + Hash + Send + 'static,
-    Thing: Clone + Send + 'static,
+    Value: Clone + Send + 'static,
 {
-    /// The thing with this key, by a statement that begins after this is called: it sees all that was committed before.
-    /// `load` finds the things of many keys, all that are there; what fails, fails for all who share it.
-    pub async fn find<Load, Loading>(self: &Arc<Self>, db: &Db, key: Key, load: Load) -> Result<Option<Thing>, DbErr>
+    /// Returns the value of a key. The statement begins after this call, so it sees everything committed before. `load`
+    /// returns the values of the keys that exist; its error is returned to all callers that share the statement.
+    pub async fn find<Load, Loading>(self: &Arc<Self>, db: &Db, key: Key, load: Load) -> Result<Option<Value>, DbErr>
     where
         Load: Fn(Db, Vec<Key>) -> Loading + Copy + Send + 'static,
-        Loading: Future<Output = Result<HashMap<Key, Thing>, DbErr>> + Send,
+        Loading: Future<Output = Result<HashMap<Key, Value>, DbErr>> + Send,
     {
-        let (found, answer) = oneshot::channel();
-        if let Some(number) = self.enqueue(Waiting { key, deadline: db.deadline(), found }) {
-            let (together, db) = (self.clone(), db.clone());
-            // A task of its own: whoever began it may hang up.
+        let (sender, receiver) = oneshot::channel();
+        if let Some(worker_id) = self.enqueue(Waiting { key, deadline: db.deadline(), result: sender }) {
+            let batcher = self.clone();
+            let db = db.clone();
+            // A separate task, because the caller that started it may be cancelled.
             tokio::spawn(async move {
-                let turn = BatchWorker { together: &together, number };
-                while let Some(batch) = turn.next() {
+                let worker = BatchWorker { batcher: &batcher, id: worker_id };
+                while let Some(batch) = worker.next_batch() {
                     run(&db, batch, load).await;
                 }
             });
         }
-        let answer = match db.deadline() {
-            // The statement may take longer, for the sake of others.
+        let result = match db.deadline() {
+            // The statement itself may run longer, if other callers have later deadlines.
             Some(deadline) => {
-                tokio::time::timeout_at(deadline.into(), answer).await.map_err(|_| error_kind::timeout())?
+                tokio::time::timeout_at(deadline.into(), receiver).await.map_err(|_| error_kind::timeout())?
             }
-            None => answer.await,
+            None => receiver.await,
         };
-        answer.unwrap_or_else(|_| Err(DbErr::Custom("the look-up panicked".to_owned())))
+        result.unwrap_or_else(|_| Err(DbErr::Custom("the look-up panicked".to_owned())))
     }
 
-    /// Waits; where nobody runs who will come to it soon, answers the number of the turn that begins.
-    fn enqueue(&self, waiting: Waiting<Key, Thing>) -> Option<u64> {
+    /// Adds a look-up to the queue. Returns the id of the batch worker that the caller must start, if the running ones
+    /// are not enough to serve the queue soon.
+    fn enqueue(&self, waiting: Waiting<Key, Value>) -> Option<u64> {
         let mut state = self.state();
         state.waiting.push(waiting);
-        let soon = state.running.values().filter(|began| began.elapsed() < STALLED_AFTER).count();
-        if state.running.len() == MAX_CONCURRENT_STATEMENTS || state.waiting.len() <= MAX_WAITING_PER_STATEMENT * soon {
+        let responsive = state.running.values().filter(|began| began.elapsed() < STALLED_AFTER).count();
+        let enough = state.waiting.len() <= MAX_WAITING_PER_STATEMENT * responsive;
+        if enough || state.running.len() == MAX_CONCURRENT_STATEMENTS {
             return None;
         }
-        let number = state.turns;
-        state.turns += 1;
-        state.running.insert(number, Instant::now());
-        Some(number)
+        let id = state.next_worker_id;
+        state.next_worker_id += 1;
+        state.running.insert(id, Instant::now());
+        Some(id)
     }
 }
 
-impl<Key, Thing> LookupBatcher<Key, Thing> {
-    fn state(&self) -> MutexGuard<'_, State<Key, Thing>> {
+impl<Key, Value> LookupBatcher<Key, Value> {
+    fn state(&self) -> MutexGuard<'_, State<Key, Value>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One that runs.
-struct BatchWorker<'a, Key, Thing> {
-    together: &'a LookupBatcher<Key, Thing>,
-    number: u64,
+/// Runs one batch after the other until the queue is empty.
+struct BatchWorker<'a, Key, Value> {
+    batcher: &'a LookupBatcher<Key, Value>,
+    id: u64,
 }
 
-impl<Key, Thing> BatchWorker<'_, Key, Thing> {
-    /// Those that wait. Where there are none the turn ends, before another can come and count on it.
-    fn next(&self) -> Option<Vec<Waiting<Key, Thing>>> {
-        let mut state = self.together.state();
+impl<Key, Value> BatchWorker<'_, Key, Value> {
+    /// Takes the next batch from the queue. If the queue is empty the worker ends, under the same lock, so that no new
+    /// look-up relies on it.
+    fn next_batch(&self) -> Option<Vec<Waiting<Key, Value>>> {
+        let mut state = self.batcher.state();
         let count = state.waiting.len().min(MAX_BATCH_KEYS);
         if count == 0 {
-            state.running.remove(&self.number);
+            state.running.remove(&self.id);
             return None;
         }
-        state.running.insert(self.number, Instant::now());
+        state.running.insert(self.id, Instant::now());
         Some(state.waiting.drain(..count).collect())
     }
 }
 
-impl<Key, Thing> Drop for BatchWorker<'_, Key, Thing> {
-    /// After a panic nobody may come any more to those that wait: they are told.
+impl<Key, Value> Drop for BatchWorker<'_, Key, Value> {
+    /// After a panic there may be no worker left for the queue: drops it, which fails all waiting look-ups.
     fn drop(&mut self) {
-        let mut state = self.together.state();
-        if state.running.remove(&self.number).is_some() {
+        let mut state = self.batcher.state();
+        if state.running.remove(&self.id).is_some() {
             state.waiting.clear();
         }
     }
 }
 
-/// Finds what they wait for by one statement, which may take as long as the last of them waits.
-async fn run<Key, Thing, Loading>(db: &Db, batch: Vec<Waiting<Key, Thing>>, load: impl Fn(Db, Vec<Key>) -> Loading)
+/// Runs one statement for a batch, until the latest deadline in it.
+async fn run<Key, Value, Loading>(db: &Db, batch: Vec<Waiting<Key, Value>>, load: impl Fn(Db, Vec<Key>) -> Loading)
 where
     Key: Clone + Eq + Hash,
-    Thing: Clone,
-    Loading: Future<Output = Result<HashMap<Key, Thing>, DbErr>>,
+    Value: Clone,
+    Loading: Future<Output = Result<HashMap<Key, Value>, DbErr>>,
 {
     let deadline = batch.iter().map(|waiting| waiting.deadline).max_by_key(|deadline| (deadline.is_none(), *deadline));
     let keys: HashSet<_> = batch.iter().map(|waiting| waiting.key.clone()).collect();
     let loaded = load(db.with_deadline(deadline.flatten()), keys.into_iter().collect()).await;
-    for Waiting { key, found, .. } in batch {
-        // Who does not wait any more is no concern of the others.
-        let _ = found.send(loaded.as_ref().map(|things| things.get(&key).cloned()).map_err(Clone::clone));
+    for Waiting { key, result, .. } in batch {
+        let value = loaded.as_ref().map(|values| values.get(&key).cloned()).map_err(Clone::clone);
+        // Fails if the caller no longer waits, which does not concern the others.
+        let _ = result.send(value);
     }
 }
 

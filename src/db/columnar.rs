@@ -1,8 +1,9 @@
-//! Rows as columns: an answer comes as one row that has each column in one piece, which costs a fraction of as many rows.
+//! Columnar results: the database aggregates a result into one row with one packed value per column. The driver's cost
+//! per row is larger than that of the row's data, on both databases, so this takes a fraction of the time.
 //!
-//! PostgreSQL packs ids and numbers as bytes, 16 and 8 a row, and texts one behind the other beside their lengths: arrays
-//! cost it more than twice as much. SQLite packs ids as bytes too, numbers between commas and texts between NULs, which no
-//! text has.
+//! PostgreSQL packs ids and integers as 16 and 8 bytes per row, and texts as one concatenation with their lengths;
+//! arrays take it more than twice as long. SQLite packs ids as bytes too, integers separated by commas, and texts
+//! separated by NUL, which no stored text contains.
 
 use std::{ops::Range, vec};
 
@@ -15,51 +16,51 @@ use uuid::Uuid;
 
 use super::{ArrayTable, ScalarBind, Session};
 
-/// The rows of an answer, column by column.
+/// The rows of a result, stored by column.
 #[derive(Debug)]
 pub struct ColumnarRows {
     row: QueryResult,
-    /// Of each column what it is, and where it begins in the row.
-    names: Vec<(ColumnSpec, usize)>,
+    /// Each column with the index of its first aggregate in the row.
+    specs: Vec<(ColumnSpec, usize)>,
 }
 
-/// A column of a statement, by its name.
+/// A column of a statement: its type and name.
 #[derive(Clone, Copy, Debug)]
 pub enum ColumnSpec {
-    /// Of ids.
+    /// Ids.
     Id(&'static str),
-    /// Of texts.
+    /// Texts.
     Text(&'static str),
-    /// Of texts, or nulls.
+    /// Texts, or nulls.
     MaybeText(&'static str),
-    /// Of whole numbers.
+    /// Integers.
     Int(&'static str),
-    /// Of whole numbers, or nulls; the least of 64 bits is none of them.
+    /// Integers, or nulls; `i64::MIN` is reserved.
     MaybeInt(&'static str),
-    /// Of JSON documents, or nulls; to be selected as text.
+    /// JSON documents, or nulls; the statement has to select them as text.
     Document(&'static str),
 }
 
-/// What a column can hold.
+/// A type that a column can be decoded to.
 pub trait FromColumn: Sized {
-    /// The values of the column at this place, in the order of the rows.
-    fn column(columns: &ColumnarRows, place: usize) -> Result<Vec<Self>, DbErr>;
+    /// Decodes the values of a column, in the order of the rows.
+    fn column(columns: &ColumnarRows, index: usize) -> Result<Vec<Self>, DbErr>;
 }
 
-/// The texts of a column, in one piece.
+/// The texts of a column, in one allocation.
 #[derive(Debug, Default)]
 pub struct TextColumn {
     all: String,
-    /// Where the text of each row is.
-    places: Vec<Option<Range<usize>>>,
+    /// The range of each row's text; `None` for null.
+    ranges: Vec<Option<Range<usize>>>,
 }
 
-/// The values of a column, one after the other.
+/// An iterator over the values of a column.
 #[derive(Debug)]
 pub struct ColumnValues<T>(vec::IntoIter<T>);
 
 impl ColumnSpec {
-    /// As the statement has it.
+    /// Returns the name of the column in the statement.
     pub fn name(self) -> &'static str {
         match self {
             Self::Id(name) | Self::Text(name) | Self::MaybeText(name) => name,
@@ -67,11 +68,12 @@ impl ColumnSpec {
         }
     }
 
-    /// What gathers the column.
+    /// Returns the one or two aggregate expressions that pack the column.
     fn aggregates(self, backend: DbBackend) -> impl Iterator<Item = String> {
         let name = self.name();
         let (values, lengths) = match (backend, self) {
-            // A BLOB is taken for text as it is (<https://www.sqlite.org/lang_expr.html#castexpr>).
+            // The bytes of a BLOB are used as text without conversion
+            // (<https://www.sqlite.org/lang_expr.html#castexpr>).
             (DbBackend::Sqlite, Self::Id(_)) => (format!("group_concat({name}, '')"), None),
             (DbBackend::Sqlite, Self::Int(_)) => (format!("group_concat({name})"), None),
             (DbBackend::Sqlite, Self::MaybeInt(_)) => (format!("group_concat(coalesce({name}, ''))"), None),
@@ -95,33 +97,33 @@ impl ColumnSpec {
     }
 }
 
-/// Stands for null among packed numbers.
+/// Represents null among packed integers.
 const NULL: i64 = i64::MIN;
 
 impl Session {
-    /// Sends a statement that has these columns, and gathers its rows in their order.
+    /// Runs a statement with these columns, and returns its rows in order.
     ///
-    /// Aggregates over an ordered subquery alone take its rows in its order
+    /// Aggregates read the rows of an ordered subquery in its order, if it is the only source
     /// (<https://www.postgresql.org/docs/current/functions-aggregate.html>).
-    pub async fn columns(&self, rows: SelectStatement, names: &[ColumnSpec]) -> Result<ColumnarRows, DbErr> {
-        let mut gathered = Query::select();
-        let names = each_place(self.get_database_backend(), names, |aggregate| {
-            gathered.expr(Expr::cust(aggregate));
+    pub async fn columns(&self, rows: SelectStatement, specs: &[ColumnSpec]) -> Result<ColumnarRows, DbErr> {
+        let mut packed = Query::select();
+        let specs = add_aggregates(self.get_database_backend(), specs, |aggregate| {
+            packed.expr(Expr::cust(aggregate));
         });
-        let row = self.query_one(&gathered.from_subquery(rows, "gathered").take()).await?;
-        ColumnarRows::new(row, names)
+        let row = self.query_one(&packed.from_subquery(rows, "gathered").take()).await?;
+        ColumnarRows::new(row, specs)
     }
 
-    /// Sends a bulk statement, as [`Session::bulk`] does, that has these columns, and gathers its rows in their order.
+    /// Runs a bulk statement with these columns (see [`Session::bulk`]), and returns its rows in order.
     pub async fn bulk_columns(
         &self,
         sql: &str,
-        names: &[ColumnSpec],
+        specs: &[ColumnSpec],
         scalars: &[ScalarBind],
         rows: &ArrayTable<'_>,
     ) -> Result<ColumnarRows, DbErr> {
-        let mut aggregates = Vec::with_capacity(2 * names.len());
-        let names = each_place(self.get_database_backend(), names, |aggregate| aggregates.push(aggregate));
+        let mut aggregates = Vec::with_capacity(2 * specs.len());
+        let specs = add_aggregates(self.get_database_backend(), specs, |aggregate| aggregates.push(aggregate));
         let sql = format!("SELECT {} FROM ({sql}) AS gathered", aggregates.join(", "));
         let mut row = None;
         let take = |only| {
@@ -129,94 +131,98 @@ impl Session {
             Ok(())
         };
         self.bulk_each(&sql, scalars, rows, take).await?;
-        ColumnarRows::new(row, names)
+        ColumnarRows::new(row, specs)
     }
 }
 
-/// Takes what gathers the columns, and answers where each of them begins.
-fn each_place(backend: DbBackend, names: &[ColumnSpec], mut take: impl FnMut(String)) -> Vec<(ColumnSpec, usize)> {
+/// Passes the aggregates of all columns to `add`, and returns each column with the index of its first aggregate.
+fn add_aggregates(backend: DbBackend, specs: &[ColumnSpec], mut add: impl FnMut(String)) -> Vec<(ColumnSpec, usize)> {
     let mut count = 0;
-    let place = |name: &ColumnSpec| {
-        let place = count;
-        for aggregate in name.aggregates(backend) {
-            take(aggregate);
+    let mut indexed = Vec::with_capacity(specs.len());
+    for spec in specs {
+        indexed.push((*spec, count));
+        for aggregate in spec.aggregates(backend) {
+            add(aggregate);
             count += 1;
         }
-        (*name, place)
-    };
-    names.iter().map(place).collect()
+    }
+    indexed
 }
 
 impl ColumnarRows {
-    fn new(row: Option<QueryResult>, names: Vec<(ColumnSpec, usize)>) -> Result<Self, DbErr> {
+    fn new(row: Option<QueryResult>, specs: Vec<(ColumnSpec, usize)>) -> Result<Self, DbErr> {
         let row = row.ok_or_else(|| undecodable("an aggregate without a row"))?;
-        Ok(Self { row, names })
+        Ok(Self { row, specs })
     }
 
-    /// The values of the column at this place, in the order of the rows.
-    pub fn column<T: FromColumn>(&self, place: usize) -> Result<Vec<T>, DbErr> {
-        T::column(self, place)
+    /// Returns the values of a column, in the order of the rows.
+    pub fn column<T: FromColumn>(&self, index: usize) -> Result<Vec<T>, DbErr> {
+        T::column(self, index)
     }
 
-    /// The same, one after the other.
-    pub fn cells<T: FromColumn>(&self, place: usize) -> Result<ColumnValues<T>, DbErr> {
-        Ok(ColumnValues(self.column(place)?.into_iter()))
+    /// Returns an iterator over the values of a column.
+    pub fn cells<T: FromColumn>(&self, index: usize) -> Result<ColumnValues<T>, DbErr> {
+        Ok(ColumnValues(self.column(index)?.into_iter()))
     }
 
-    /// The texts of the column at this place.
-    pub fn texts(&self, place: usize) -> Result<TextColumn, DbErr> {
-        let Some(all) = self.postgres::<&str>(place, 0) else {
-            let all = self.sqlite::<&str>(place)?;
-            let marked = !matches!(self.names[place].0, ColumnSpec::Text(_));
+    /// Returns the texts of a column.
+    pub fn texts(&self, index: usize) -> Result<TextColumn, DbErr> {
+        let Some(all) = self.postgres::<&str>(index, 0) else {
+            let all = self.sqlite::<&str>(index)?;
+            let marked = !matches!(self.specs[index].0, ColumnSpec::Text(_));
             return Ok(all.map(|all| TextColumn::separated(all, marked)).unwrap_or_default());
         };
-        let lengths = self.postgres::<&[u8]>(place, 1).transpose()?.unwrap_or_default();
+        let lengths = self.postgres::<&[u8]>(index, 1).transpose()?.unwrap_or_default();
         TextColumn::measured(all?, packed(lengths)?)
     }
 
-    /// What PostgreSQL sent at a place, and so many places behind it: nothing of no rows.
-    fn postgres<'r, T>(&'r self, place: usize, behind: usize) -> Option<Result<T, DbErr>>
+    /// Returns the aggregate number `offset` of a column on PostgreSQL, by default empty; `None` on SQLite.
+    fn postgres<'r, T>(&'r self, index: usize, offset: usize) -> Option<Result<T, DbErr>>
     where
         T: Default + sqlx::Type<sqlx::Postgres>,
         Option<T>: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
         let row = self.row.try_as_pg_row()?;
-        let place = self.names[place].1 + behind;
-        Some(row.try_get::<Option<T>, _>(place).map(Option::unwrap_or_default).map_err(undecodable))
+        let index = self.specs[index].1 + offset;
+        Some(row.try_get::<Option<T>, _>(index).map(Option::unwrap_or_default).map_err(undecodable))
     }
 
-    /// What SQLite sent at a place: nothing of no rows.
-    fn sqlite<'r, T>(&'r self, place: usize) -> Result<Option<T>, DbErr>
+    /// Returns the aggregate of a column on SQLite; `None` if there are no rows.
+    fn sqlite<'r, T>(&'r self, index: usize) -> Result<Option<T>, DbErr>
     where
         T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
     {
         let row = self.row.try_as_sqlite_row().ok_or_else(|| undecodable("a row of neither database"))?;
-        row.try_get(self.names[place].1).map_err(undecodable)
+        row.try_get(self.specs[index].1).map_err(undecodable)
     }
 
-    /// The same, where it stands between separators.
-    fn split(&self, place: usize, separator: char) -> Result<impl Iterator<Item = &str>, DbErr> {
-        Ok(self.sqlite::<&str>(place)?.into_iter().flat_map(move |text| text.split(separator)))
+    /// Splits the aggregate of a column on SQLite.
+    fn split(&self, index: usize, separator: char) -> Result<impl Iterator<Item = &str>, DbErr> {
+        Ok(self.sqlite::<&str>(index)?.into_iter().flat_map(move |text| text.split(separator)))
     }
 }
 
 impl TextColumn {
-    /// Those that stand one behind the other, by their lengths; a negative one is that of null.
+    /// Splits concatenated texts by their lengths in bytes, of which a negative one represents null.
     fn measured(all: &str, lengths: &[[u8; 4]]) -> Result<Self, DbErr> {
         let mut end = 0;
-        let place = |length: &[u8; 4]| {
+        let range = |length: &[u8; 4]| {
             let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Ok(None) };
-            let place = end..end + length;
-            end = place.end;
-            if all.is_char_boundary(end) { Ok(Some(place)) } else { Err(undecodable("texts of other lengths")) }
+            let range = end..end + length;
+            end = range.end;
+            if all.is_char_boundary(end) {
+                Ok(Some(range))
+            } else {
+                Err(undecodable("lengths that do not fit the texts"))
+            }
         };
-        Ok(Self { places: all_of(lengths.iter().map(place))?, all: all.to_owned() })
+        Ok(Self { ranges: all_of(lengths.iter().map(range))?, all: all.to_owned() })
     }
 
-    /// Those that stand between NULs; where they are `marked`, what begins with a mark, and everything else is null.
+    /// Splits texts at NULs. If they are `marked`, each text has a leading `=`, and an item without it is null.
     fn separated(all: &str, marked: bool) -> Self {
         let mut next = 0;
-        let place = |text: &str| {
+        let range = |text: &str| {
             let start = next;
             next += text.len() + 1;
             match marked {
@@ -224,22 +230,22 @@ impl TextColumn {
                 true => text.starts_with('=').then(|| start + 1..start + text.len()),
             }
         };
-        Self { places: all.split('\0').map(place).collect(), all: all.to_owned() }
+        Self { ranges: all.split('\0').map(range).collect(), all: all.to_owned() }
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
-        self.places.len()
+        self.ranges.len()
     }
 
-    /// The text of this row; none where it is null, or there is none.
+    /// Returns the text of a row; `None` if it is null or there is no such row.
     pub fn get(&self, row: usize) -> Option<&str> {
-        self.all.get(self.places.get(row)?.clone()?)
+        self.all.get(self.ranges.get(row)?.clone()?)
     }
 }
 
 impl<T> ColumnValues<T> {
-    /// The value of the next row.
+    /// Returns the value of the next row; an error after the last one.
     pub fn take(&mut self) -> Result<T, DbErr> {
         self.0.next().ok_or_else(|| undecodable("columns of different lengths"))
     }
@@ -253,15 +259,15 @@ fn null() -> DbErr {
     undecodable("a null where none is allowed")
 }
 
-/// The places of rows.
+/// Row numbers.
 impl FromColumn for usize {
-    fn column(columns: &ColumnarRows, place: usize) -> Result<Vec<Self>, DbErr> {
-        let places = i64::column(columns, place)?.into_iter();
-        all_of(places.map(|place| Self::try_from(place).map_err(undecodable)))
+    fn column(columns: &ColumnarRows, index: usize) -> Result<Vec<Self>, DbErr> {
+        let numbers = i64::column(columns, index)?.into_iter();
+        all_of(numbers.map(|number| Self::try_from(number).map_err(undecodable)))
     }
 }
 
-/// The values, if all of them are good: in as much memory as they take, which collecting results can't know beforehand.
+/// Collects values that may be errors, with an exact allocation: collecting into a `Result` has no lower size hint.
 fn all_of<T>(values: impl ExactSizeIterator<Item = Result<T, DbErr>>) -> Result<Vec<T>, DbErr> {
     let mut all = Vec::with_capacity(values.len());
     for value in values {
@@ -270,7 +276,7 @@ fn all_of<T>(values: impl ExactSizeIterator<Item = Result<T, DbErr>>) -> Result<
     Ok(all)
 }
 
-/// Values of so many bytes each.
+/// Splits bytes into values of `N` bytes.
 fn packed<const N: usize>(bytes: &[u8]) -> Result<&[[u8; N]], DbErr> {
     match bytes.as_chunks() {
         (values, []) => Ok(values),
@@ -279,33 +285,33 @@ fn packed<const N: usize>(bytes: &[u8]) -> Result<&[[u8; N]], DbErr> {
 }
 
 impl FromColumn for Uuid {
-    fn column(columns: &ColumnarRows, place: usize) -> Result<Vec<Self>, DbErr> {
-        let bytes = match columns.postgres::<&[u8]>(place, 0) {
+    fn column(columns: &ColumnarRows, index: usize) -> Result<Vec<Self>, DbErr> {
+        let bytes = match columns.postgres::<&[u8]>(index, 0) {
             Some(bytes) => bytes?,
-            None => columns.sqlite(place)?.unwrap_or_default(),
+            None => columns.sqlite(index)?.unwrap_or_default(),
         };
         Ok(packed(bytes)?.iter().copied().map(Self::from_bytes).collect())
     }
 }
 
 impl FromColumn for i64 {
-    fn column(columns: &ColumnarRows, place: usize) -> Result<Vec<Self>, DbErr> {
-        match columns.postgres::<&[u8]>(place, 0) {
+    fn column(columns: &ColumnarRows, index: usize) -> Result<Vec<Self>, DbErr> {
+        match columns.postgres::<&[u8]>(index, 0) {
             Some(bytes) => all_of(packed(bytes?)?.iter().map(|bytes| match Self::from_be_bytes(*bytes) {
                 NULL => Err(null()),
                 number => Ok(number),
             })),
-            None => columns.split(place, ',')?.map(|text| text.parse().map_err(undecodable)).collect(),
+            None => columns.split(index, ',')?.map(|text| text.parse().map_err(undecodable)).collect(),
         }
     }
 }
 
 impl FromColumn for Option<i64> {
-    fn column(columns: &ColumnarRows, place: usize) -> Result<Vec<Self>, DbErr> {
-        let Some(bytes) = columns.postgres::<&[u8]>(place, 0) else {
+    fn column(columns: &ColumnarRows, index: usize) -> Result<Vec<Self>, DbErr> {
+        let Some(bytes) = columns.postgres::<&[u8]>(index, 0) else {
             let number =
                 |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(undecodable) };
-            return columns.split(place, ',')?.map(number).collect();
+            return columns.split(index, ',')?.map(number).collect();
         };
         let number = |bytes: &[u8; 8]| Some(i64::from_be_bytes(*bytes)).filter(|number| *number != NULL);
         Ok(packed(bytes?)?.iter().map(number).collect())
@@ -313,15 +319,15 @@ impl FromColumn for Option<i64> {
 }
 
 impl FromColumn for Option<String> {
-    fn column(columns: &ColumnarRows, place: usize) -> Result<Vec<Self>, DbErr> {
-        let texts = columns.texts(place)?;
+    fn column(columns: &ColumnarRows, index: usize) -> Result<Vec<Self>, DbErr> {
+        let texts = columns.texts(index)?;
         Ok((0..texts.rows()).map(|row| texts.get(row).map(str::to_owned)).collect())
     }
 }
 
 impl FromColumn for String {
-    fn column(columns: &ColumnarRows, place: usize) -> Result<Vec<Self>, DbErr> {
-        let texts = Option::<Self>::column(columns, place)?.into_iter();
+    fn column(columns: &ColumnarRows, index: usize) -> Result<Vec<Self>, DbErr> {
+        let texts = Option::<Self>::column(columns, index)?.into_iter();
         texts.map(|text| text.ok_or_else(null)).collect()
     }
 }
@@ -335,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_found_by_their_lengths() {
+    fn concatenated_texts_are_split_by_length() {
         let lengths = [2_i32, -1, 0, 3].map(i32::to_be_bytes);
         let texts = TextColumn::measured("é€", &lengths).expect("texts");
         assert_eq!(all(&texts), [Some("é"), None, Some(""), Some("€")]);
@@ -343,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_fit_no_text_are_refused() {
+    fn lengths_that_do_not_fit_the_texts_are_rejected() {
         for lengths in [&[1_i32][..], &[2, 9], &[i32::MAX, i32::MAX]] {
             let lengths: Vec<_> = lengths.iter().map(|length| length.to_be_bytes()).collect();
             TextColumn::measured("é€", &lengths).expect_err("a length within a character, or beyond the end");
@@ -351,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_found_between_separators() {
+    fn separated_texts_are_split() {
         assert_eq!(all(&TextColumn::separated("a\0\0=é", false)), [Some("a"), Some(""), Some("=é")]);
         assert_eq!(all(&TextColumn::separated("=a\0\0=", true)), [Some("a"), None, Some("")]);
     }

@@ -1,4 +1,4 @@
-//! A connection in use: goes back to its pool only where nothing of it is left open.
+//! A connection in use. It returns to its pool only if no statement or transaction is left open on it.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,7 +18,7 @@ use super::{
 pub(super) struct Connection {
     pub(super) driver: Driver,
     pub(super) status: Status,
-    /// The permit to write, given back with the connection.
+    /// The permit to write, released together with the connection.
     _write_permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -28,19 +28,19 @@ pub(super) enum Driver {
     Postgres(PooledConnection<Postgres>),
 }
 
-/// Decides what becomes of a connection after its use.
+/// The status of a connection, which decides whether it is reused, checked or closed.
 #[derive(Debug)]
 pub(super) struct Status {
-    /// Between BEGIN and the end, or in the middle of a statement: the connection is closed.
+    /// In a transaction or in the middle of a statement: the connection has to be closed.
     pub(super) busy: bool,
-    /// A statement failed, perhaps because the connection is lost: the pool checks it.
+    /// A statement failed, perhaps because the connection is lost: the pool has to check it.
     pub(super) doubtful: bool,
-    /// The database takes no writes, as a standby does after a failover: this connection and all others that are open now
-    /// may lead to the wrong server, and are closed.
+    /// The database accepts no writes, like a standby after a failover: this and all other open connections may lead to
+    /// the wrong server, and are closed.
     pub(super) read_only: bool,
-    /// A statement was left in its middle; the transaction can't be rolled back by another one.
+    /// A statement was abandoned before its end, so a `ROLLBACK` can't be sent.
     pub(super) interrupted: bool,
-    /// The transaction is being ended, which nothing stops.
+    /// The transaction is being ended, which a disconnecting client does not stop.
     pub(super) ending: bool,
     /// When the last statement ended.
     pub(super) used_at: Instant,
@@ -51,7 +51,7 @@ impl Connection {
         Self::watched(pool.acquire(cutoff.deadline).await?, cutoff).await
     }
 
-    /// The connection if it is not in use.
+    /// Returns the connection if it is not in use.
     pub(super) async fn sqlite_if_free(pool: &Arc<LifoPool<Sqlite>>, cutoff: &Cutoff) -> Result<Option<Self>, DbErr> {
         match pool.acquire_if_idle(cutoff.deadline).await? {
             Some(connection) => Self::watched(connection, cutoff).await.map(Some),
@@ -94,10 +94,10 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// A future that was dropped may have left a statement or a transaction open; no one else is to find it.
+    /// A dropped future may have left a statement or a transaction open, which must not reach the next user.
     fn drop(&mut self) {
         if let Driver::Sqlite(PooledConnection { deadline: Some(deadline), .. }) = &self.driver {
-            // Ends the statement that still runs. The next user of the connection sets a deadline of its own.
+            // Interrupts a statement that is still running. The next user of the connection sets its own deadline.
             deadline.set(self.status.busy.then(Instant::now));
         }
         match &mut self.driver {

@@ -1,4 +1,4 @@
-//! When the work of one request has to stop, and the check of it in loops over rows.
+//! The time at which the work of a request has to stop, and its checks in loops over rows.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Session, error_kind};
 
-/// Steps of a loop between two looks at the clock. One step may apply a 64 KiB attribute document, which takes about a
+/// Steps of a loop between two reads of the clock. One step may apply a 64 KiB attribute document, which takes about a
 /// millisecond.
-const STEPS_PER_LOOK: u32 = 64;
+const STEPS_PER_CLOCK_READ: u32 = 64;
 
-/// Loops give way to other tasks this often.
+/// Time after which a loop yields to other tasks.
 const YIELD_INTERVAL: Duration = Duration::from_millis(2);
 
-/// When the work of one request has to stop: at its deadline and, for work that only its client needs (a dry run), also
-/// as soon as the client has gone.
+/// The conditions that stop the work of a request: its deadline and, for work that only its client needs (a dry run),
+/// also the disconnection of the client.
 #[derive(Clone, Debug, Default)]
 pub struct Cutoff {
     pub(super) deadline: Option<Instant>,
@@ -23,19 +23,19 @@ pub struct Cutoff {
 }
 
 impl Cutoff {
-    /// Fails once the work has to stop.
+    /// Returns a timeout error if the work has to stop.
     pub(super) fn check(&self) -> Result<(), DbErr> {
         let expired = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
         let client_gone = self.client.as_ref().is_some_and(CancellationToken::is_cancelled);
         if expired || client_gone { Err(error_kind::timeout()) } else { Ok(()) }
     }
 
-    /// Counts the steps of a loop over rows, outside of a transaction.
+    /// Returns a step counter for a loop over rows that runs outside a transaction.
     pub fn steps(&self) -> Steps<'_> {
         Steps::new(self, None)
     }
 
-    /// Waits until the client has gone; for ever if that does not stop the work.
+    /// Waits until the client has disconnected; forever if that does not stop the work.
     pub(super) async fn client_gone(&self) {
         match &self.client {
             Some(client) => client.cancelled().await,
@@ -51,28 +51,28 @@ pub struct Steps<'s> {
     cutoff: &'s Cutoff,
     /// The transaction in which the loop runs, if any.
     session: Option<&'s Session>,
-    until_look: u32,
+    steps_until_look: u32,
     yielded_at: Instant,
 }
 
 impl<'s> Steps<'s> {
     pub(super) fn new(cutoff: &'s Cutoff, session: Option<&'s Session>) -> Self {
-        Self { cutoff, session, until_look: STEPS_PER_LOOK, yielded_at: Instant::now() }
+        Self { cutoff, session, steps_until_look: STEPS_PER_CLOCK_READ, yielded_at: Instant::now() }
     }
 
-    /// Takes a step. Fails once the request has to stop.
+    /// Counts one step. Returns a timeout error if the request has to stop.
     #[inline]
     pub async fn step(&mut self) -> Result<(), DbErr> {
-        self.until_look -= 1;
-        if self.until_look > 0 {
+        self.steps_until_look -= 1;
+        if self.steps_until_look > 0 {
             return Ok(());
         }
         self.look().await
     }
 
-    /// Looks at the clock, after work that is longer than one step. Fails once the request has to stop.
+    /// Reads the clock, after work that takes longer than one step. Returns a timeout error if the request has to stop.
     pub async fn look(&mut self) -> Result<(), DbErr> {
-        self.until_look = STEPS_PER_LOOK;
+        self.steps_until_look = STEPS_PER_CLOCK_READ;
         if self.yielded_at.elapsed() < YIELD_INTERVAL {
             return Ok(());
         }

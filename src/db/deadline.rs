@@ -1,7 +1,8 @@
-//! The deadline of whoever uses a SQLite connection.
+//! Deadlines of statements on SQLite, by a progress handler (<https://www.sqlite.org/c3ref/progress_handler.html>).
 //!
-//! SQLite asks a function, now and then while a statement runs, whether it is to go on. To give a connection another such
-//! function, its thread has to be waited for; so it gets one for its whole time, which looks here.
+//! SQLite calls the handler while a statement runs, and interrupts the statement if it returns false. Replacing the
+//! handler would mean waiting for the connection's thread, so each connection gets one handler, which reads the current
+//! deadline from an atomic.
 
 use std::{
     sync::{
@@ -13,26 +14,27 @@ use std::{
 
 use sqlx::SqliteConnection;
 
-/// How many of SQLite's virtual machine instructions pass between two looks at the clock: few, for one may be a regex.
-const INSTRUCTIONS_PER_LOOK: i32 = 500;
+/// Instructions of SQLite's virtual machine between two reads of the clock. Few, because one instruction may match a
+/// regex.
+const INSTRUCTIONS_PER_CLOCK_READ: i32 = 500;
 
-/// What deadlines are counted from.
+/// The origin of deadlines.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// A connection's deadline, in nanoseconds. A clone is the same one.
+/// The deadline of a connection, in nanoseconds since [`EPOCH`]. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Deadline(Arc<AtomicU64>);
 
 impl Deadline {
-    /// Has a connection look at a deadline from now on; as yet there is none.
+    /// Installs the progress handler. At first there is no deadline.
     pub(super) async fn watched_by(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let deadline = Self(Arc::new(AtomicU64::new(u64::MAX)));
         let watched = deadline.clone();
-        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || !watched.passed());
+        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS_PER_CLOCK_READ, move || !watched.passed());
         Ok(deadline)
     }
 
-    /// The time at which whatever statement runs then ends; none for as long as it takes.
+    /// Sets the time at which a running statement is interrupted; `None` removes the deadline.
     pub(super) fn set(&self, deadline: Option<Instant>) {
         self.0.store(deadline.map_or(u64::MAX, nanoseconds), Ordering::Relaxed);
     }

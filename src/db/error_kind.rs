@@ -1,32 +1,32 @@
-//! What a failed statement means.
+//! Classifies database errors by what the caller can do about them.
 
 use std::sync::Arc;
 
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 
-/// What a failed statement means for whoever sent it.
+/// The class of a database error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbErrorKind {
-    /// The time for the statement ran out.
+    /// The statement exceeded its time limit.
     Timeout,
-    /// The database can't be reached, is shutting down, can't be written or has no room.
+    /// The database can't be reached, is shutting down, is read-only or has no space left.
     Unavailable,
-    /// Another transaction stood in the way; the same one may succeed when it is tried again.
+    /// The transaction conflicted with another one, and may succeed if it is retried.
     Contention,
-    /// Anything else: a fault of ours.
+    /// Any other error: a defect of this program.
     Other,
 }
 
-/// The text of the error that stands for a deadline that passed.
-const TIMEOUT: &str = "the statement's time ran out";
+/// The text of the error that represents a missed deadline.
+const TIMEOUT: &str = "the statement exceeded its time limit";
 
 impl DbErrorKind {
-    /// What a failed statement means.
+    /// Returns the class of an error.
     pub fn of(error: &DbErr) -> Self {
         match error {
             DbErr::ConnectionAcquire(_) => Self::Unavailable,
             DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error) => match error {
-                RuntimeErr::SqlxError(error) => of_sqlx(error),
+                RuntimeErr::SqlxError(error) => classify_sqlx(error),
                 RuntimeErr::Internal(text) if text == TIMEOUT => Self::Timeout,
                 RuntimeErr::Internal(_) => Self::Other,
             },
@@ -35,7 +35,8 @@ impl DbErrorKind {
     }
 }
 
-/// Returns whether the database takes no writes: it is a standby, or it is set or opened to be read-only.
+/// Returns whether the error says that the database accepts no writes: it is a standby, configured or opened as
+/// read-only.
 pub(super) fn is_read_only(error: &DbErr) -> bool {
     let (DbErr::Conn(RuntimeErr::SqlxError(error))
     | DbErr::Exec(RuntimeErr::SqlxError(error))
@@ -60,7 +61,7 @@ fn is_read_only_in_sqlite(code: &str) -> bool {
     code.parse::<u32>().is_ok_and(|code| code & 0xff == 8)
 }
 
-fn of_sqlx(error: &sqlx::Error) -> DbErrorKind {
+fn classify_sqlx(error: &sqlx::Error) -> DbErrorKind {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -71,24 +72,24 @@ fn of_sqlx(error: &sqlx::Error) -> DbErrorKind {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
             if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-                of_sqlite(&code)
+                classify_sqlite(&code)
             } else {
-                of_postgres(&code)
+                classify_postgres(&code)
             }
         }
         _ => DbErrorKind::Other,
     }
 }
 
-/// By SQLSTATE (PostgreSQL's manual, appendix A).
-fn of_postgres(code: &str) -> DbErrorKind {
+/// Classifies a SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn classify_postgres(code: &str) -> DbErrorKind {
     match code {
-        // deadlock, serialisation failure
+        // deadlock_detected, serialization_failure
         "40P01" | "40001" => DbErrorKind::Contention,
-        // query_canceled: only statement_timeout cancels here
+        // query_canceled (here always by statement_timeout), transaction_timeout
         "57014" | "25P04" => DbErrorKind::Timeout,
-        // lock_not_available, idle_in_transaction_session_timeout (this server was frozen), admin shutdown, crash shutdown,
-        // cannot connect now, read only
+        // lock_not_available, idle_in_transaction_session_timeout (this server was frozen), admin_shutdown,
+        // crash_shutdown, cannot_connect_now, read_only_sql_transaction
         "55P03" | "25P03" | "57P01" | "57P02" | "57P03" | READ_ONLY_SQL_TRANSACTION => DbErrorKind::Unavailable,
         // connection exceptions, insufficient resources
         _ if code.starts_with("08") || code.starts_with("53") => DbErrorKind::Unavailable,
@@ -96,8 +97,8 @@ fn of_postgres(code: &str) -> DbErrorKind {
     }
 }
 
-/// By primary result code (<https://www.sqlite.org/rescode.html>), which is in the low byte.
-fn of_sqlite(code: &str) -> DbErrorKind {
+/// Classifies a primary result code, which is in the low byte (<https://www.sqlite.org/rescode.html>).
+fn classify_sqlite(code: &str) -> DbErrorKind {
     match code.parse::<u32>().unwrap_or_default() & 0xff {
         // BUSY, LOCKED
         5 | 6 => DbErrorKind::Contention,
@@ -130,8 +131,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_say_what_to_do() {
-        for (code, fault) in [
+    fn error_codes_are_classified() {
+        for (code, kind) in [
             ("40P01", DbErrorKind::Contention),
             ("40001", DbErrorKind::Contention),
             ("57014", DbErrorKind::Timeout),
@@ -142,17 +143,17 @@ mod tests {
             ("53100", DbErrorKind::Unavailable),
             ("23505", DbErrorKind::Other),
         ] {
-            assert_eq!(of_postgres(code), fault, "{code}");
+            assert_eq!(classify_postgres(code), kind, "{code}");
         }
         // SQLITE_BUSY_SNAPSHOT, SQLITE_INTERRUPT, SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_CONSTRAINT_UNIQUE
-        for (code, fault) in [
+        for (code, kind) in [
             ("517", DbErrorKind::Contention),
             ("9", DbErrorKind::Timeout),
             ("13", DbErrorKind::Unavailable),
             ("778", DbErrorKind::Unavailable),
             ("2067", DbErrorKind::Other),
         ] {
-            assert_eq!(of_sqlite(code), fault, "{code}");
+            assert_eq!(classify_sqlite(code), kind, "{code}");
         }
         assert_eq!(DbErrorKind::of(&timeout()), DbErrorKind::Timeout);
         // SQLITE_READONLY_DBMOVED, SQLITE_FULL

@@ -1,4 +1,5 @@
-//! Applies migrations: each in the one transaction of all, behind a lock, so that servers that start together do it once.
+//! Applies migrations: all pending ones in one transaction that first takes a lock, so that servers that start at the
+//! same time apply them once.
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -8,28 +9,28 @@ use sea_orm::{
 
 use super::{Db, Pools};
 
-/// A migration that this program or the database knows.
+/// A migration that this program knows or that was applied to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Migration {
-    /// Its name, which begins with its date.
+    /// The name, which begins with the date.
     pub name: String,
-    /// Whether the database has it.
+    /// True if it was applied to the database.
     pub applied: bool,
-    /// Whether this program knows it. A newer version applied a migration that it does not know.
+    /// True if this program knows it. An unknown migration was applied by a newer version.
     pub known: bool,
 }
 
-/// The advisory lock of those who migrate: the letters `memberba`.
+/// Takes the advisory lock for migrations; the number is `memberba` in ASCII.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7882829249951850081)";
 
 impl Db {
-    /// Applies what is pending; all of it or nothing. Answers the names of what was applied.
+    /// Applies all pending migrations, or none. Returns the names of the applied ones.
     pub async fn migrate_up(&self) -> Result<Vec<String>, DbErr> {
-        // A database that takes no writes can be read all the same.
+        // Checked first, because a read-only database can still serve reads.
         let is_complete = self.migrations().await?.iter().all(|migration| migration.applied);
         let applied = if is_complete { Vec::new() } else { self.apply_pending().await? };
         if let Err(error) = self.complete_sqlite_statistics().await {
-            tracing::warn!(%error, "the statistics of the database were not completed");
+            tracing::warn!(%error, "adding missing statistics for the SQLite planner failed");
         }
         Ok(applied)
     }
@@ -44,7 +45,7 @@ impl Db {
         Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
     }
 
-    /// Takes back the last `steps` migrations, with all that their tables hold. Answers their names.
+    /// Reverts the last `steps` migrations, with all data of their tables. Returns their names.
     pub async fn migrate_down(&self, steps: u32) -> Result<Vec<String>, DbErr> {
         let transaction = self.lock_for_migration().await?;
         let applied = Migrator::get_applied_migrations(&transaction).await?;
@@ -53,27 +54,30 @@ impl Db {
         Ok(applied.iter().rev().take(steps as usize).map(|migration| migration.name().to_owned()).collect())
     }
 
-    /// All migrations in their order; those that the program does not know come last.
+    /// Returns all migrations in order; those that the program does not know come last.
     pub async fn migrations(&self) -> Result<Vec<Migration>, DbErr> {
         let session = self.read().await?;
         let exists = match self.backend() {
             DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'",
             _ => "SELECT 'found' WHERE to_regclass('seaql_migrations') IS NOT NULL",
         };
-        let mut applied = Vec::new();
+        let mut applied_names = Vec::new();
         if session.query_one_raw(Statement::from_string(self.backend(), exists)).await?.is_some() {
             let versions = Statement::from_string(self.backend(), "SELECT version FROM seaql_migrations");
             for row in session.query_all_raw(versions).await? {
-                applied.push(row.try_get_by_index::<String>(0)?);
+                applied_names.push(row.try_get_by_index::<String>(0)?);
             }
         }
-        let known: Vec<_> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
-        let mut unknown: Vec<_> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
-        unknown.sort_unstable();
-        let known = known.into_iter().map(|name| Migration { applied: applied.contains(&name), name, known: true });
-        let all =
-            known.chain(unknown.into_iter().map(|name| Migration { name, applied: true, known: false })).collect();
-        Ok(all)
+        let mut migrations = Vec::new();
+        for migration in Migrator::migrations() {
+            let name = migration.name().to_owned();
+            let applied = applied_names.contains(&name);
+            migrations.push(Migration { name, applied, known: true });
+        }
+        applied_names.retain(|name| !migrations.iter().any(|migration| migration.name == *name));
+        applied_names.sort_unstable();
+        migrations.extend(applied_names.into_iter().map(|name| Migration { name, applied: true, known: false }));
+        Ok(migrations)
     }
 
     async fn lock_for_migration(&self) -> Result<DatabaseTransaction, DbErr> {

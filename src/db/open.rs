@@ -1,5 +1,5 @@
-//! Finds out whether a database can be opened, and if not why, before a pool tries: sqlx tries a refused connection again
-//! until its time is over and then reports a timeout, and SQLite does not say which file it can't open.
+//! Checks whether a database can be opened, and why not, before a pool tries: sqlx's pool retries a refused connection
+//! until its time limit and then reports a timeout, and SQLite's errors do not name the file.
 
 use std::{
     fs::{self, File},
@@ -18,9 +18,9 @@ use crate::types::{nearest, private_file};
 /// Why a database can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no file, and it is not to be created.
+    /// The file does not exist and must not be created.
     #[error(
-        "there is no database at {}: start the server once, or name it by --database-url or MEMBERBASE_DATABASE_URL",
+        "there is no database at {}: start the server once, or set --database-url or MEMBERBASE_DATABASE_URL",
         .0.display()
     )]
     Missing(PathBuf),
@@ -30,33 +30,33 @@ pub enum OpenError {
     /// The folder of a new file does not exist.
     #[error("can't create the database {}: there is no folder {}", .0.display(), .0.parent().unwrap_or(.0).display())]
     NoFolder(PathBuf),
-    /// The file is a SQLite database of something else.
+    /// The file is a SQLite database of another program.
     #[error(
-        "the database {} has no tables of Memberbase: name another by --database-url or MEMBERBASE_DATABASE_URL, or run \
+        "the database {} has no tables of Memberbase: set another with --database-url or MEMBERBASE_DATABASE_URL, or run \
         memberbase migrate up",
         .0.display()
     )]
     NoTables(PathBuf),
-    /// The path leads to a folder.
+    /// The path is a folder.
     #[error("{} is a folder, not a SQLite database", .0.display())]
     Folder(PathBuf),
-    /// The file holds something else.
+    /// The file is not a SQLite database.
     #[error("{} is not a SQLite database", .0.display())]
     NotSqlite(PathBuf),
-    /// The system does not let the file be opened or created.
-    #[error("can't open the database {}: {}", .0.display(), told(.1))]
+    /// The operating system rejects opening or creating the file.
+    #[error("can't open the database {}: {}", .0.display(), system_reason(.1))]
     File(PathBuf, io::Error),
     /// PostgreSQL can't be reached or rejects the connection.
     #[error("can't connect to PostgreSQL at {address}, database {database:?}: {cause}")]
     Postgres {
-        /// Host and port, or the path of a socket.
+        /// Host and port, or the path of a Unix socket.
         address: String,
         /// The database's name.
         database: String,
-        /// Why, without a password.
+        /// The reason, without a password.
         cause: String,
     },
-    /// The URL is wrong.
+    /// The URL is invalid.
     #[error("the database URL {0}")]
     Url(String),
     /// Anything else.
@@ -73,8 +73,9 @@ impl From<sqlx::Error> for OpenError {
     }
 }
 
-/// The system's reason, as our messages are written: `Connection refused (os error 111)` is `connection refused`.
-fn told(error: &io::Error) -> String {
+/// Returns the operating system's reason in the style of our messages: `Connection refused (os error 111)` becomes
+/// `connection refused`.
+fn system_reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut characters = text.chars();
@@ -84,9 +85,9 @@ fn told(error: &io::Error) -> String {
 /// The first bytes of every SQLite database (<https://www.sqlite.org/fileformat.html>, section 1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Checks that there is a SQLite file to open. With `create` a missing file is created with mode 0600. SQLite
-/// gives its own files beside it (`-wal`, `-shm`) the same mode. With `write` an existing file has to be writable:
-/// SQLite would open it read-only, and create read-only files beside it.
+/// Checks that a SQLite file can be opened. With `create` a missing file is created with mode 0600; SQLite gives its
+/// auxiliary files (`-wal`, `-shm`) the same mode. With `write` an existing file has to be writable: SQLite would
+/// otherwise open it read-only, and create read-only auxiliary files.
 pub(super) fn sqlite_file(path: &Path, create: bool, write: bool) -> Result<(), OpenError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match fs::metadata(&path) {
@@ -115,7 +116,7 @@ fn is_sqlite(path: PathBuf, write: bool) -> Result<(), OpenError> {
     }
 }
 
-/// Fails for a SQLite database without our tables, before anything is changed of it, such as its journal mode.
+/// Rejects a SQLite database without our tables, before anything in it is changed, such as its journal mode.
 pub(super) async fn sqlite_tables(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     let mut connection = options.connect().await?;
     let found = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'seaql_migrations'");
@@ -146,7 +147,7 @@ const PARAMETERS: [&str; 17] = [
     "application_name",
 ];
 
-/// Rejects a URL of which a part would be ignored. The value of a parameter is never echoed.
+/// Rejects a URL with a parameter that would be ignored. The message never contains the value of a parameter.
 pub(super) fn postgres_url(url: &str) -> Result<(), OpenError> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(OpenError::Url("has to be postgres://user:password@host/name".to_owned()));
@@ -155,14 +156,15 @@ pub(super) fn postgres_url(url: &str) -> Result<(), OpenError> {
     let names = parameters.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     let known = |name: &str| name == "options" || name.starts_with("options[") || PARAMETERS.contains(&name);
     let Some(name) = names.into_iter().find(|name| !name.is_empty() && !known(name)) else { return Ok(()) };
-    let meant = nearest(name, PARAMETERS).map_or_else(|| "take it out".to_owned(), |near| format!("is it {near}?"));
+    let hint = nearest(name, PARAMETERS).map_or_else(|| "take it out".to_owned(), |near| format!("is it {near}?"));
     let name: String = name.chars().take(100).collect();
-    Err(OpenError::Url(format!("has a parameter {name:?} that is not supported: {meant}")))
+    Err(OpenError::Url(format!("has a parameter {name:?} that is not supported: {hint}")))
 }
 
-/// Connects once, and reports why that is not possible. A PostgreSQL that says that it is starting up is waited for.
-pub(super) async fn postgres(options: &PgConnectOptions, patience: Duration) -> Result<(), OpenError> {
-    let latest = Instant::now() + patience;
+/// Connects once, and reports why that fails. While PostgreSQL reports that it is starting up, the connection is
+/// retried.
+pub(super) async fn postgres(options: &PgConnectOptions, time_limit: Duration) -> Result<(), OpenError> {
+    let latest = Instant::now() + time_limit;
     loop {
         let cause = match timeout_at(latest, options.connect()).await {
             Ok(Ok(connection)) => {
@@ -175,20 +177,20 @@ pub(super) async fn postgres(options: &PgConnectOptions, patience: Duration) -> 
                 continue;
             }
             Ok(Err(sqlx::Error::Database(error))) => error.message().to_owned(),
-            Ok(Err(sqlx::Error::Io(error))) => told(&error),
-            Ok(Err(sqlx::Error::Tls(error))) => format!("no TLS: {error}"),
+            Ok(Err(sqlx::Error::Io(error))) => system_reason(&error),
+            Ok(Err(sqlx::Error::Tls(error))) => format!("TLS failed: {error}"),
             Ok(Err(sqlx::Error::Configuration(error))) => {
                 return Err(OpenError::Url(format!("can't be used: {error}")));
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {patience:?}"),
+            Err(_) => format!("no response within {time_limit:?}"),
         };
         let database = options.get_database().unwrap_or(options.get_username()).to_owned();
         return Err(OpenError::Postgres { address: address(options), database, cause });
     }
 }
 
-/// cannot_connect_now (PostgreSQL's manual, appendix A)
+/// Returns whether the error is `cannot_connect_now` (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn is_starting(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.code().is_some_and(|code| code == "57P03")
 }
@@ -229,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_the_system_is_told_in_our_form() {
-        assert_eq!(told(&io::Error::from_raw_os_error(13)), "permission denied");
-        assert_eq!(told(&io::Error::other("Name or service not known")), "name or service not known");
+    fn system_reasons_are_lower_case_without_the_error_number() {
+        assert_eq!(system_reason(&io::Error::from_raw_os_error(13)), "permission denied");
+        assert_eq!(system_reason(&io::Error::other("Name or service not known")), "name or service not known");
     }
 }

@@ -1,9 +1,9 @@
-//! Connections that are used again at once.
+//! A LIFO pool in front of sqlx's pool.
 //!
-//! sqlx's pool asks the database for an answer whenever a connection comes back to it, and hands out the one that was idle
-//! longest: a round trip more for every request, and caches that are cold. So those that come back from work that went well
-//! are kept in front of it for a moment, and the last is the first to be used again. Opening them, judging those that were
-//! idle or failed, and closing them is the pool's.
+//! sqlx's pool checks each returned connection with a round trip, and hands out the connection that was idle longest:
+//! one more round trip per request, and cold caches. This pool keeps connections that return from successful work for a
+//! moment, without a check, and reuses the most recent one first. sqlx's pool still opens connections, checks those
+//! that were idle or failed, and closes them.
 
 use std::{
     fmt,
@@ -24,28 +24,28 @@ use super::{
     error_kind,
 };
 
-/// Time limit of the connection attempt that finds out why the pool has none.
-const PROBE: Duration = Duration::from_millis(200);
+/// Time limit of the connection attempt that determines why the pool has no connection.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// A pool with those of its connections that were at work a moment ago.
+/// sqlx's pool, and those of its connections that were in use a moment ago.
 pub(super) struct LifoPool<DB: Database> {
     pool: Pool<DB>,
-    /// One for each connection that may be open: whoever has one finds a connection here or in the pool.
+    /// One permit per connection that may be open: its holder gets a connection from here or from sqlx's pool.
     permits: Arc<Semaphore>,
-    /// The last to come back is the last.
+    /// The most recently returned connection is the last element.
     idle: Mutex<Vec<IdleConnection<DB>>>,
     lifetime: Lifetime,
 }
 
 /// The lifetime of connections.
 ///
-/// sqlx's pool closes connections that are too old when they come back to it, or while they are idle in it. One that is
-/// always at work never does: it is given back here after a while, so that none lives longer than the limit.
+/// sqlx's pool closes connections that are too old when they are returned to it, or while they are idle in it. A busy
+/// connection would stay in the LIFO pool, so it is returned to sqlx's pool after a while, and none exceeds the limit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lifetime {
-    /// The limit; none for connections that live as long as the process.
+    /// The limit; `None` for connections that live as long as the process.
     max: Option<Duration>,
-    /// Connections that were opened before are not used any more.
+    /// Connections that were opened before this time are not used any more.
     retired_at: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -54,16 +54,16 @@ impl Lifetime {
         Self { max, retired_at: Arc::default() }
     }
 
-    /// Returns the age from which the pool closes a connection.
+    /// Returns the age at which sqlx's pool closes a connection.
     pub(super) fn in_pool(&self) -> Option<Duration> {
         self.max.map(|max| max * 3 / 8)
     }
 
-    /// Returns how long a connection from the pool is used before it is given back: a different time for each, so that
-    /// they are not all replaced at once. With [`Lifetime::in_pool`] that is at most 7/8 of the limit.
+    /// Returns how long a connection from sqlx's pool is used before it is returned: a random time, so that connections
+    /// are not all replaced at once. Together with [`Lifetime::in_pool`] that is at most 7/8 of the limit.
     fn in_use(&self) -> Option<Duration> {
-        let spread = Uuid::now_v7().as_u64_pair().1 % 1_000;
-        self.max.map(|max| max * 3 / 8 + (max / 8).mul_f64(spread as f64 / 1_000.0))
+        let jitter = Uuid::now_v7().as_u64_pair().1 % 1_000;
+        self.max.map(|max| max * 3 / 8 + (max / 8).mul_f64(jitter as f64 / 1_000.0))
     }
 
     fn retired_at(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -77,83 +77,86 @@ impl Lifetime {
     }
 }
 
-/// While the database takes no writes, all connections are closed this often at most.
+/// Minimum time between two closures of all connections while the database accepts no writes.
 const RETIRE_INTERVAL: Duration = Duration::from_millis(250);
 
 struct IdleConnection<DB: Database> {
     connection: PoolConnection<DB>,
     deadline: Option<Deadline>,
     lease: Lease,
-    /// When it came back.
+    /// When it was returned.
     idle_since: Instant,
 }
 
-/// For how long a connection from the pool is used.
+/// The time for which a connection from sqlx's pool is used.
 #[derive(Clone, Copy, Debug)]
 struct Lease {
-    begun: Instant,
-    end: Option<Instant>,
+    began_at: Instant,
+    ends_at: Option<Instant>,
 }
 
 /// A connection in use.
 pub(super) struct PooledConnection<DB: Database> {
-    /// None once it is given back.
+    /// `None` after it was returned.
     connection: Option<PoolConnection<DB>>,
-    /// What it watches, where it was made to.
+    /// The deadline of its progress handler, if one is installed (SQLite).
     pub(super) deadline: Option<Deadline>,
     lease: Lease,
-    from: Arc<LifoPool<DB>>,
-    /// Given back after the connection.
+    pool: Arc<LifoPool<DB>>,
+    /// Released after the connection is returned.
     _permit: OwnedSemaphorePermit,
 }
 
 impl<DB: Database> LifoPool<DB> {
     pub(super) fn new(pool: Pool<DB>, lifetime: Lifetime) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(pool.options().get_max_connections() as usize));
-        Arc::new(Self { pool, permits: permits, idle: Mutex::default(), lifetime })
+        Arc::new(Self { pool, permits, idle: Mutex::default(), lifetime })
     }
 
-    /// The pool, with all connections that nobody uses.
+    /// Returns sqlx's pool, after returning all idle connections to it.
     pub(super) fn pool(&self) -> &Pool<DB> {
         self.evict_idle(|_| true);
         &self.pool
     }
 
-    /// A connection, before the deadline and within the pool's time for it.
+    /// Returns a connection, waiting for it until the deadline and at most for the pool's acquire timeout.
     pub(super) async fn acquire(self: &Arc<Self>, deadline: Option<Instant>) -> Result<PooledConnection<DB>, DbErr> {
         let latest = Instant::now() + self.pool.options().get_acquire_timeout();
         let in_time = deadline.filter(|deadline| *deadline < latest);
         match tokio::time::timeout_at(in_time.unwrap_or(latest).into(), self.acquire_unbounded()).await {
             Err(_) if in_time.is_some() => Err(error_kind::timeout()),
             Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Err(error_kind::connection(self.reason().await)),
-            Ok(lent) => lent.map_err(error_kind::connection),
+            Ok(acquired) => acquired.map_err(error_kind::connection),
         }
     }
 
-    /// Returns why the pool has no connection: it retries a refused one until its time limit, and then reports a timeout.
+    /// Returns why there is no connection: sqlx's pool retries a refused one until its time limit, and then reports a
+    /// timeout.
     async fn reason(&self) -> sqlx::Error {
         let is_full = self.pool.size() >= self.pool.options().get_max_connections();
-        if !is_full && let Ok(Err(cause)) = tokio::time::timeout(PROBE, self.pool.connect_options().connect()).await {
+        if !is_full
+            && let Ok(Err(cause)) = tokio::time::timeout(PROBE_TIMEOUT, self.pool.connect_options().connect()).await
+        {
             return cause;
         }
         sqlx::Error::PoolTimedOut
     }
 
     async fn acquire_unbounded(self: &Arc<Self>) -> Result<PooledConnection<DB>, sqlx::Error> {
-        let turn = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         self.evict_idle(|since| since.elapsed() > CHECK_AFTER_IDLE);
-        let kept = self.idle().pop();
-        let (connection, deadline, lease) = match kept {
+        let idle = self.idle().pop();
+        let (connection, deadline, lease) = match idle {
             Some(IdleConnection { connection, deadline, lease, .. }) => (connection, deadline, lease),
             None => {
-                let begun = Instant::now();
-                // On the heap: it holds all that opening a connection takes, and would be a part of every future that asks
-                // the database for anything.
+                let began_at = Instant::now();
+                // Boxed: this future holds everything that opening a connection needs, and would enlarge every future
+                // that uses the database.
                 let connection = Box::pin(self.pool.acquire()).await?;
-                (connection, None, Lease { begun, end: self.lifetime.in_use().map(|time| begun + time) })
+                (connection, None, Lease { began_at, ends_at: self.lifetime.in_use().map(|time| began_at + time) })
             }
         };
-        Ok(PooledConnection { connection: Some(connection), deadline, lease, from: Arc::clone(self), _permit: turn })
+        Ok(PooledConnection { connection: Some(connection), deadline, lease, pool: Arc::clone(self), _permit: permit })
     }
 
     /// Returns an idle connection; `None` if all are in use.
@@ -164,34 +167,34 @@ impl<DB: Database> LifoPool<DB> {
         if self.permits.available_permits() == 0 { Ok(None) } else { self.acquire(deadline).await.map(Some) }
     }
 
-    /// Closes all connections that are open now: the idle ones at once, those in use when they come back.
+    /// Closes all connections that are open now: idle ones at once, those in use when they are returned.
     pub(super) fn retire(&self) {
-        let mut kept = self.idle();
+        let mut idle = self.idle();
         *self.lifetime.retired_at() = Some(Instant::now());
-        for IdleConnection { mut connection, .. } in kept.drain(..) {
+        for IdleConnection { mut connection, .. } in idle.drain(..) {
             connection.close_on_drop();
         }
     }
 
-    /// Gives to the pool what came back at such a time, the earliest first.
-    fn evict_idle(&self, old: impl Fn(Instant) -> bool) {
-        let mut kept = self.idle();
-        let count = kept.iter().take_while(|kept| old(kept.idle_since)).count();
-        for IdleConnection { connection, .. } in kept.drain(..count) {
+    /// Returns idle connections to sqlx's pool, the oldest first, as long as `is_old` accepts the time of their return.
+    fn evict_idle(&self, is_old: impl Fn(Instant) -> bool) {
+        let mut idle = self.idle();
+        let count = idle.iter().take_while(|connection| is_old(connection.idle_since)).count();
+        for IdleConnection { connection, .. } in idle.drain(..count) {
             return_to_pool(connection);
         }
     }
 
-    /// What the connections are now.
+    /// Returns the present numbers of connections.
     pub(super) fn connections(&self) -> Connections {
         let idle = self.pool.num_idle() + self.idle().len();
         let idle = u32::try_from(idle).unwrap_or(u32::MAX);
-        // One after the other: a connection may have come back in between.
+        // The two numbers are read one after the other, and a connection may have been returned in between.
         let used = self.pool.size().saturating_sub(idle);
         Connections { idle, used, max: self.pool.options().get_max_connections() }
     }
 
-    /// Closes all connections, once what runs has ended.
+    /// Closes all connections, after running statements have finished.
     pub(super) async fn close(&self) {
         self.permits.close();
         let closed = self.pool.close();
@@ -205,24 +208,24 @@ impl<DB: Database> LifoPool<DB> {
 }
 
 impl<DB: Database> PooledConnection<DB> {
-    /// Closes it: it is in the middle of something.
+    /// Closes the connection, because a statement or a transaction is open on it.
     pub(super) fn close(&mut self) {
         if let Some(mut connection) = self.connection.take() {
             connection.close_on_drop();
         }
     }
 
-    /// Closes it, and with it all others that are open now.
+    /// Closes this connection and all others that are open now.
     pub(super) fn close_all(&mut self) {
         let recent = |retired_at: Instant| retired_at.elapsed() < RETIRE_INTERVAL;
-        let retired_at = *self.from.lifetime.retired_at();
+        let retired_at = *self.pool.lifetime.retired_at();
         if !retired_at.is_some_and(recent) {
-            self.from.retire();
+            self.pool.retire();
         }
         self.close();
     }
 
-    /// Gives it to the pool, which judges it.
+    /// Returns the connection to sqlx's pool, which checks it.
     pub(super) fn return_for_check(&mut self) {
         if let Some(connection) = self.connection.take() {
             return_to_pool(connection);
@@ -230,7 +233,8 @@ impl<DB: Database> PooledConnection<DB> {
     }
 }
 
-/// The pool asks the database for an answer by it. Where none comes, it is closed: nobody would be let in meanwhile.
+/// Returns a connection to sqlx's pool, which checks it with a round trip. Without a response in time it is closed,
+/// because its slot in the pool stays occupied until then.
 fn return_to_pool<DB: Database>(mut connection: PoolConnection<DB>) {
     tokio::spawn(tokio::time::timeout(CHECK_TIMEOUT, connection.return_to_pool()));
 }
@@ -238,16 +242,17 @@ fn return_to_pool<DB: Database>(mut connection: PoolConnection<DB>) {
 impl<DB: Database> Drop for PooledConnection<DB> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let Lease { begun, end } = self.lease;
-        if end.is_some_and(|end| end <= Instant::now()) {
+        let Lease { began_at, ends_at } = self.lease;
+        if ends_at.is_some_and(|end| end <= Instant::now()) {
             return return_to_pool(connection);
         }
-        let mut kept = self.from.idle();
-        if !self.from.lifetime.allows(begun.elapsed()) {
+        let mut idle = self.pool.idle();
+        if !self.pool.lifetime.allows(began_at.elapsed()) {
             connection.close_on_drop();
-        } else if !self.from.pool.is_closed() {
-            // Asked while nobody can empty the list in between: what is closed would wait for it.
-            kept.push(IdleConnection {
+        } else if !self.pool.pool.is_closed() {
+            // Checked under the lock of the list: a connection added after `close` emptied it would keep the pool from
+            // closing.
+            idle.push(IdleConnection {
                 connection,
                 deadline: self.deadline.take(),
                 lease: self.lease,
@@ -261,24 +266,24 @@ impl<DB: Database> Deref for PooledConnection<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &DB::Connection {
-        self.connection.as_ref().expect("it is given back at its end")
+        self.connection.as_ref().expect("the connection was already returned")
     }
 }
 
 impl<DB: Database> DerefMut for PooledConnection<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
-        self.connection.as_mut().expect("it is given back at its end")
+        self.connection.as_mut().expect("the connection was already returned")
     }
 }
 
 impl<DB: Database> fmt::Debug for LifoPool<DB> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Warm").field("pool", &self.pool).finish_non_exhaustive()
+        formatter.debug_struct("LifoPool").field("pool", &self.pool).finish_non_exhaustive()
     }
 }
 
 impl<DB: Database> fmt::Debug for PooledConnection<DB> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Lent").finish_non_exhaustive()
+        formatter.debug_struct("PooledConnection").finish_non_exhaustive()
     }
 }

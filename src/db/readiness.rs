@@ -1,11 +1,11 @@
-//! Checks whether the database is ready: it has all tables and takes writes.
+//! The readiness check of the database: all migrations are applied, and it accepts writes.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{Db, DbErrorKind, Pools, Session, connect, connection::Connection, error_kind};
 
 impl Db {
-    /// Returns why the database can't serve this program at present; `None` if it can: it has all tables and takes writes.
+    /// Returns why the database is not ready; `None` if all migrations are applied and it accepts writes.
     pub async fn not_ready_reason(&self) -> Result<Option<&'static str>, DbErr> {
         if !self.migrations().await?.iter().all(|migration| migration.applied) {
             return Ok(Some("migrations are pending"));
@@ -13,12 +13,12 @@ impl Db {
         self.read_only_reason().await
     }
 
-    /// After a failover the address may have led to a standby for a while: a connection to one is closed, with all others
-    /// that are open.
+    /// Returns why the database accepts no writes; `None` if it does. After a failover connections may still lead to a
+    /// standby: on finding one, all open connections are closed.
     async fn read_only_reason(&self) -> Result<Option<&'static str>, DbErr> {
         match &*self.pools {
             Pools::Sqlite { writer, .. } => {
-                // A writer at work shows that the file can be written.
+                // A writer in use shows that the file is writable.
                 let Some(connection) = Connection::sqlite_if_free(writer, &self.cutoff).await? else { return Ok(None) };
                 let session = Session::new(connection, self, false);
                 sqlite_reason(&session).await
@@ -29,7 +29,7 @@ impl Db {
 }
 
 async fn sqlite_reason(session: &Session) -> Result<Option<&'static str>, DbErr> {
-    // Another process may be writing, which is no reason to wait.
+    // If another process is writing, the file is writable: no need to wait for its lock.
     session.execute_unprepared("PRAGMA busy_timeout = 0").await?;
     let written = write_nothing(session).await;
     let restore = format!("PRAGMA busy_timeout = {}", connect::SQLITE_BUSY_TIMEOUT.as_millis());
@@ -41,8 +41,8 @@ async fn sqlite_reason(session: &Session) -> Result<Option<&'static str>, DbErr>
     }
 }
 
-/// Fails if the file can't be written. SQLite makes a `BEGIN IMMEDIATE` on such a file one that reads, and so the
-/// statement in it decides, though it finds nothing to delete.
+/// Fails if the file is not writable. On such a file SQLite turns `BEGIN IMMEDIATE` into a read transaction, so the
+/// `DELETE` detects it, although it matches no rows.
 async fn write_nothing(session: &Session) -> Result<(), DbErr> {
     session.execute_unprepared("BEGIN IMMEDIATE").await?;
     let written = session.execute_unprepared("DELETE FROM seaql_migrations WHERE false").await;

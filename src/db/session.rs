@@ -1,5 +1,5 @@
-//! One connection in use: counts its statements, ends them at the deadline, and never goes back to its pool in the
-//! middle of something.
+//! Sessions: one connection in use. A session counts its statements, stops them at the deadline, and never returns a
+//! connection to its pool in the middle of a statement or transaction.
 
 use std::{
     mem,
@@ -24,37 +24,39 @@ use super::{
     pool::PooledConnection,
 };
 
-/// The database ends a statement at the deadline itself; only where it does not answer at all, we do so much later.
+/// The database stops a statement at the deadline by itself. If it does not respond at all, the session gives up this
+/// much later.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Maximum time between two statements of a transaction. After it PostgreSQL assumes that the server has vanished, and frees
-/// its locks. Loops over rows send a statement in time ([`Session::keep_alive`]).
+/// Maximum time between two statements of a transaction. After it PostgreSQL assumes that this server has vanished, and
+/// frees its locks (`idle_in_transaction_session_timeout`). Loops over rows send a statement in time
+/// ([`Session::keep_alive`]).
 pub(super) const MAX_SILENCE: Duration = Duration::from_secs(10);
 
-/// After a statement of more rows the memory that it took is given back.
+/// After a statement with more rows, the buffers that it enlarged are shrunk.
 const LARGE_STATEMENT_ROWS: usize = 10_000;
 
-/// A connection in use. A clone is the same one.
+/// A connection in use. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Session(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     backend: DbBackend,
-    /// None once the transaction has ended.
+    /// `None` after the end of the transaction.
     connection: Mutex<Option<Connection>>,
     cutoff: Cutoff,
     statements: Arc<AtomicU64>,
     untracked_statements: Arc<AtomicU64>,
-    /// True while the statements are counted apart.
+    /// True while statements count as untracked.
     untracked: AtomicBool,
     rollback_only: AtomicBool,
     contended: AtomicBool,
     /// Rows that the transaction inserted, by table.
     inserts: std::sync::Mutex<Vec<(&'static str, u64)>>,
-    /// Whether nobody else is to write in its memberbases.
+    /// True if the transaction locks its memberbases exclusively.
     exclusive: bool,
-    /// Whether a statement had many rows.
+    /// True if a statement had more than [`LARGE_STATEMENT_ROWS`] rows.
     large: AtomicBool,
 }
 
@@ -79,13 +81,13 @@ impl Session {
         }))
     }
 
-    /// Rolls the transaction back at its end, though the work succeeds: a dry run.
+    /// Makes the transaction roll back at its end even if the work succeeds, for a dry run.
     pub fn set_rollback_only(&self) {
         self.0.rollback_only.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps this memberbase, too, from being deleted before the transaction ends. Whoever needs several takes them in the
-    /// order of their ids.
+    /// Prevents the deletion of one more memberbase until the end of the transaction. To avoid deadlocks, several
+    /// memberbases have to be locked in the order of their ids.
     pub async fn lock_shared(&self, memberbase: Uuid) -> Result<(), DbErr> {
         match self.0.backend {
             DbBackend::Sqlite => Ok(()),
@@ -96,8 +98,8 @@ impl Session {
         }
     }
 
-    /// Has PostgreSQL plan the statements of this transaction by the values that they bind, and by how large the tables are
-    /// now: a plan for all values is kept, also from a time when a table was empty.
+    /// Makes PostgreSQL use custom plans for the statements of this transaction, which depend on the bound values and
+    /// on the present sizes of tables. A generic plan is kept, even if a table was empty when it was made.
     pub async fn force_custom_plan(&self) -> Result<(), DbErr> {
         match self.0.backend {
             DbBackend::Sqlite => Ok(()),
@@ -105,13 +107,13 @@ impl Session {
         }
     }
 
-    /// Counts the steps of a loop over rows, in the middle of this transaction.
+    /// Returns a step counter for a loop over rows within this transaction.
     pub fn steps(&self) -> Steps<'_> {
         Steps::new(&self.0.cutoff, Some(self))
     }
 
-    /// Sends something if no statement was sent for a while: PostgreSQL ends the transaction of a server that is silent
-    /// for [`MAX_SILENCE`], and a loop that computes is not to be taken for one.
+    /// Sends a statement if none was sent for a while. PostgreSQL ends a transaction that is idle for [`MAX_SILENCE`],
+    /// which must not happen during a loop that computes.
     pub(super) async fn keep_alive(&self) -> Result<(), DbErr> {
         if self.0.backend == DbBackend::Sqlite {
             return Ok(());
@@ -123,24 +125,24 @@ impl Session {
         self.execute_unprepared("SELECT 1").await.map(drop)
     }
 
-    /// Has the connection closed, with all others that are open: they may lead to a server that takes no writes.
+    /// Makes the pool close this and all other open connections: they may lead to a server that accepts no writes.
     pub(super) async fn mark_read_only(&self) {
         if let Some(connection) = self.0.connection.lock().await.as_mut() {
             connection.status.read_only = true;
         }
     }
 
-    /// Says that others stood in the way, though no statement failed: what fails then is done again.
+    /// Records a conflict with other transactions although no statement failed: if the work then fails, it is retried.
     pub fn mark_contended(&self) {
         self.0.contended.store(true, Ordering::Relaxed);
     }
 
-    /// Counts rows that the transaction inserted into a table, whose statistics are then kept up to date.
+    /// Records rows that the transaction inserted into a table, so that the table's statistics are kept up to date.
     pub fn record_inserts(&self, table: &'static str, rows: u64) {
         self.0.inserts.lock().unwrap_or_else(PoisonError::into_inner).push((table, rows));
     }
 
-    /// Takes what was inserted; nothing if the transaction is rolled back.
+    /// Takes the recorded inserts; none if the transaction will be rolled back.
     pub(super) fn take_inserts(&self) -> Vec<(&'static str, u64)> {
         let inserts = mem::take(&mut *self.0.inserts.lock().unwrap_or_else(PoisonError::into_inner));
         if self.0.rollback_only.load(Ordering::Relaxed) { Vec::new() } else { inserts }
@@ -150,8 +152,8 @@ impl Session {
         self.0.contended.load(Ordering::Relaxed)
     }
 
-    /// Sends a bulk statement. In it `{rows}` stands for the table of the rows, which has their columns by name and `n`,
-    /// the place of a row from 0; the scalars are `$1`, `$2` and so on. Answers how many rows of the database it touched.
+    /// Runs a bulk statement. Its `{rows}` is replaced by a table of the rows, with their columns by name and `n`, the
+    /// row number from 0; the scalars are `$1`, `$2` and so on. Returns the number of affected rows.
     pub async fn bulk(&self, sql: &str, scalars: &[ScalarBind], rows: &ArrayTable<'_>) -> Result<u64, DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         self.0.large.fetch_or(rows.len() > LARGE_STATEMENT_ROWS, Ordering::Relaxed);
@@ -174,7 +176,7 @@ impl Session {
         .await
     }
 
-    /// Sends a bulk statement as [`Session::bulk`] does and gives each row of its answer to `take`, one at a time.
+    /// Runs a bulk statement (see [`Session::bulk`]), and passes each row of its result to `take`.
     pub async fn bulk_each(
         &self,
         sql: &str,
@@ -190,18 +192,18 @@ impl Session {
             match driver {
                 Driver::Sqlite(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
-                    let mut answer = query.fetch(&mut **connection);
-                    while let Some(row) = answer.try_next().await? {
+                    let mut result = query.fetch(&mut **connection);
+                    while let Some(row) = result.try_next().await? {
                         take(row.into()).map_err(undecodable)?;
                     }
                 }
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
-                    let mut answer = query.fetch(&mut **connection);
-                    while let Some(row) = answer.try_next().await? {
+                    let mut result = query.fetch(&mut **connection);
+                    while let Some(row) = result.try_next().await? {
                         take(row.into()).map_err(undecodable)?;
                     }
-                    drop(answer);
+                    drop(result);
                     shrink_buffers(connection, rows);
                 }
             }
@@ -210,7 +212,7 @@ impl Session {
         .await
     }
 
-    /// Sends a statement and gives each row of its answer to `take`, one at a time.
+    /// Runs a statement, and passes each row of its result to `take`.
     pub async fn each(
         &self,
         statement: Statement,
@@ -222,14 +224,14 @@ impl Session {
         self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
-                    let mut answer = sqlx::query_with(sql, values).fetch(&mut **connection);
-                    while let Some(row) = answer.try_next().await? {
+                    let mut result = sqlx::query_with(sql, values).fetch(&mut **connection);
+                    while let Some(row) = result.try_next().await? {
                         take(row.into()).map_err(undecodable)?;
                     }
                 }
                 Driver::Postgres(connection) => {
-                    let mut answer = sqlx::query_with(sql, values).fetch(&mut **connection);
-                    while let Some(row) = answer.try_next().await? {
+                    let mut result = sqlx::query_with(sql, values).fetch(&mut **connection);
+                    while let Some(row) = result.try_next().await? {
                         take(row.into()).map_err(undecodable)?;
                     }
                 }
@@ -244,7 +246,7 @@ impl Session {
         self.run(self.open(&mut connection)?, statement, true).await
     }
 
-    /// Does work that no request asked for: its statements are counted apart.
+    /// Runs background work, whose statements are counted separately from those of requests.
     pub(super) async fn untracked<T>(&self, work: impl Future<Output = T>) -> T {
         self.0.untracked.store(true, Ordering::Relaxed);
         let outcome = work.await;
@@ -252,15 +254,15 @@ impl Session {
         outcome
     }
 
-    /// Ends the transaction for good: later statements of this session fail.
+    /// Commits the transaction, or rolls it back if it is set to. Later statements of this session fail.
     pub(super) async fn finish(&self) -> Result<(), DbErr> {
         let end = if self.0.rollback_only.load(Ordering::Relaxed) { "ROLLBACK" } else { "COMMIT" };
         let connection = self.connection().await?.take().ok_or_else(ended)?;
         self.end(connection, end).await
     }
 
-    /// Ends the transaction without a trace. Where even that fails, or a statement was left in its middle, the connection is
-    /// closed, which does the same.
+    /// Rolls the transaction back. If that fails, or a statement was abandoned before its end, the connection is
+    /// closed, which has the same effect.
     pub(super) async fn roll_back(&self) {
         let connection = self.0.connection.lock().await.take();
         if let Some(connection) = connection.filter(|connection| !connection.status.interrupted) {
@@ -272,14 +274,14 @@ impl Session {
         connection.status.ending = true;
         self.run(&mut connection, sql, false).await?;
         if self.0.backend == DbBackend::Sqlite && self.0.large.load(Ordering::Relaxed) {
-            // The pages that SQLite keeps; the transaction has ended, whatever becomes of this.
+            // Frees SQLite's page cache. The transaction has ended, so an error does not matter.
             let _ = self.run(&mut connection, "PRAGMA shrink_memory", false).await;
         }
         Ok(())
     }
 
-    /// Sends statements that begin or end a transaction; the connection is busy after them, or is not.
-    async fn run(&self, connection: &mut Connection, sql: &str, then: bool) -> Result<(), DbErr> {
+    /// Runs statements that begin or end a transaction. `busy_after` is the status of the connection if they succeed.
+    async fn run(&self, connection: &mut Connection, sql: &str, busy_after: bool) -> Result<(), DbErr> {
         let Connection { driver, status, .. } = connection;
         let outcome = self
             .limited(status, async {
@@ -289,9 +291,9 @@ impl Session {
                 }
             })
             .await;
-        // PostgreSQL's BEGIN comes with more, such as a lock that may be waited for in vain: the transaction is there all
-        // the same. SQLite's comes alone.
-        status.busy = if outcome.is_ok() { then } else { status.busy || self.0.backend != DbBackend::Sqlite };
+        // PostgreSQL's BEGIN is sent together with other statements, such as a lock that may time out: if they fail, the
+        // transaction may have begun all the same. SQLite's is sent alone.
+        status.busy = if outcome.is_ok() { busy_after } else { status.busy || self.0.backend != DbBackend::Sqlite };
         outcome
     }
 
@@ -302,20 +304,21 @@ impl Session {
         Ok(self.0.connection.lock().await)
     }
 
-    /// The connection, for another statement: none begins after the cutoff but the one that ends a transaction.
+    /// Returns the connection for another statement. After the cutoff no statement begins, except the end of a
+    /// transaction.
     fn open<'c>(&self, connection: &'c mut Option<Connection>) -> Result<&'c mut Connection, DbErr> {
         self.0.cutoff.check()?;
         connection.as_mut().ok_or_else(ended)
     }
 
-    /// Runs a statement until the cutoff; the connection is marked as busy while it runs.
+    /// Runs a statement until the cutoff. The connection is marked as busy while it runs.
     async fn limited<T>(
         &self,
         status: &mut Status,
         statement: impl Future<Output = Result<T, sqlx::Error>> + Send,
     ) -> Result<T, DbErr> {
-        let before = mem::replace(&mut status.busy, true);
-        // A transaction that is beyond its deadline is still to be ended.
+        let busy_before = mem::replace(&mut status.busy, true);
+        // A transaction that has missed its deadline still has to be ended.
         let latest = self.0.cutoff.deadline.map(|deadline| deadline.max(Instant::now()) + GRACE);
         let too_late = async {
             match latest {
@@ -340,7 +343,7 @@ impl Session {
                 self.0.contended.store(true, Ordering::Relaxed);
             }
         }
-        status.busy = before;
+        status.busy = busy_before;
         status.used_at = Instant::now();
         outcome
     }
@@ -381,7 +384,7 @@ impl ConnectionTrait for Session {
         .await
     }
 
-    /// Whoever asks for one row says so in the statement.
+    /// Reads all rows of the result: the statement itself has to limit them.
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         Ok(self.query_all_raw(statement).await?.into_iter().next())
     }
@@ -406,7 +409,7 @@ impl ConnectionTrait for Session {
     }
 }
 
-/// A connection keeps what it has sent as memory for what it will send: too much, after many rows.
+/// Shrinks the write buffer of a connection after a large statement: it never shrinks by itself.
 fn shrink_buffers(connection: &mut PooledConnection<Postgres>, rows: &ArrayTable<'_>) {
     if rows.len() > LARGE_STATEMENT_ROWS {
         connection.shrink_buffers();

@@ -1,33 +1,30 @@
-//! `clip`: one row a clip, in the order of ids within each memberbase.
+//! Table `clip`: one row per clip, with the primary key `(memberbase_id, id)`.
 
 use sea_orm::entity::prelude::*;
 
-/// A row.
+/// A row of the table.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "clip")]
 pub struct Model {
-    /// The memberbase.
+    /// The memberbase's id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub memberbase_id: Uuid,
-    /// A UUIDv7, whose time is that of the creation.
+    /// UUIDv7, which contains the time of creation.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The member whose it is.
+    /// The owning member's id.
     pub member_id: Uuid,
-    /// The deal, unique with the member.
+    /// The deal, unique per member.
     pub deal_id: String,
-    /// The creative by which the deal was shown.
+    /// The creative that presented the deal.
     pub creative_id: String,
     /// The variant of the creative.
     pub variant_id: Option<String>,
-    /// Microseconds since 1970; null: not redeemed.
+    /// Time in microseconds since 1970; null if not redeemed.
     pub redeemed_at: Option<i64>,
-    /// Microseconds since 1970.
+    /// Time in microseconds since 1970.
     pub updated_at: i64,
-    /// The member itself.
-    #[sea_orm(belongs_to, from = "(memberbase_id, member_id)", to = "(memberbase_id, id)")]
-    pub member: BelongsTo<super::member::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

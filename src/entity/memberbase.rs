@@ -1,25 +1,22 @@
-//! `memberbase`: one row a memberbase.
+//! Table `memberbase`: one row per memberbase.
 
 use sea_orm::entity::prelude::*;
 
-/// A row.
+/// A row of the table.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "memberbase")]
 pub struct Model {
-    /// A UUIDv7, whose time is that of the creation.
+    /// UUIDv7, which contains the time of creation.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Names may repeat.
+    /// Name, not necessarily unique.
     pub name: String,
-    /// Microseconds since 1970.
+    /// Time in microseconds since 1970.
     pub updated_at: i64,
-    /// A JSON list of pairs of key and type, in the order in which they were declared.
+    /// JSON list of pairs of key and type, in the order of their declaration.
     #[sea_orm(column_type = "JsonBinary", select_as = "text")]
     pub attribute_schema: String,
-    /// Its members.
-    #[sea_orm(has_many)]
-    pub members: HasMany<super::member::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

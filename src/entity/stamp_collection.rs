@@ -1,31 +1,28 @@
-//! `stamp_collection`: one row a stamp collection, in the order of ids within each memberbase.
+//! Table `stamp_collection`: one row per stamp collection, with the primary key `(memberbase_id, id)`.
 
 use sea_orm::entity::prelude::*;
 
-/// A row.
+/// A row of the table.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "stamp_collection")]
 pub struct Model {
-    /// The memberbase.
+    /// The memberbase's id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub memberbase_id: Uuid,
-    /// A UUIDv7, whose time is that of the creation.
+    /// UUIDv7, which contains the time of creation.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The member whose it is.
+    /// The owning member's id.
     pub member_id: Uuid,
-    /// The loyalty program, unique with the member.
+    /// The loyalty programme, unique per member.
     pub loyalty_program_id: String,
-    /// How many stamps are collected.
+    /// Number of collected stamps.
     pub stamps: i32,
-    /// How many rewards were earned.
+    /// Number of earned rewards.
     pub rewards_earned: i32,
-    /// Microseconds since 1970.
+    /// Time in microseconds since 1970.
     pub updated_at: i64,
-    /// The member itself.
-    #[sea_orm(belongs_to, from = "(memberbase_id, member_id)", to = "(memberbase_id, id)")]
-    pub member: BelongsTo<super::member::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,36 +1,37 @@
-//! `sync`: one row a sync, kept after its end. What it has seen is in `sync_seen`, for as long as it is open.
+//! Table `sync`: one row per sync, kept after its end. While a sync is open, `sync_seen` has a mark for each member
+//! that it has seen.
 
 use sea_orm::entity::prelude::*;
 
-/// A row.
+/// A row of the table.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sync")]
 pub struct Model {
-    /// A UUIDv7, whose time is that of the start.
+    /// UUIDv7, which contains the time of the start.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The memberbase.
+    /// The memberbase's id.
     pub memberbase_id: Uuid,
-    /// 0 OPEN, 1 COMMITTED, 2 ABANDONED, 3 EXPIRED. One that is past its time may still be OPEN here.
+    /// 0 OPEN, 1 COMMITTED, 2 ABANDONED, 3 EXPIRED. A sync whose time has passed may still be stored as OPEN.
     pub state: i32,
-    /// When it is forgotten, in microseconds since 1970.
+    /// Time of expiry in microseconds since 1970.
     pub expires_at: i64,
-    /// Microseconds since 1970; null exactly while it is OPEN.
+    /// Time in microseconds since 1970; null exactly while the state is OPEN.
     pub ended_at: Option<i64>,
-    /// How many members it had seen at its end.
+    /// Number of members that were seen, counted at the end; null while the sync is open.
     pub seen: Option<i64>,
-    /// How many members it had not seen at its end.
+    /// Number of members that were not seen, counted at the end; null while the sync is open.
     pub missing: Option<i64>,
-    /// How many members its commit deleted; null where it was not committed.
+    /// Number of members that the commit deleted; null if the sync was not committed.
     pub deleted_members: Option<i64>,
-    /// Values of their attributes.
+    /// Number of their attribute values.
     pub deleted_attributes: Option<i64>,
-    /// Their clips.
+    /// Number of their clips.
     pub deleted_clips: Option<i64>,
-    /// Their stamp collections.
+    /// Number of their stamp collections.
     pub deleted_stamp_collections: Option<i64>,
-    /// Their transactions.
+    /// Number of their transactions.
     pub deleted_transactions: Option<i64>,
 }
 

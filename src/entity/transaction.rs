@@ -1,47 +1,44 @@
-//! `transaction`: one row a card payment, in the order of ids within each memberbase.
+//! Table `transaction`: one row per card payment, with the primary key `(memberbase_id, id)`.
 
 use sea_orm::entity::prelude::*;
 
-/// A row.
+/// A row of the table.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "transaction")]
 pub struct Model {
-    /// The memberbase.
+    /// The memberbase's id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub memberbase_id: Uuid,
-    /// A UUIDv7, whose time is that of the creation.
+    /// UUIDv7, which contains the time of creation.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The member whose it is.
+    /// The owning member's id.
     pub member_id: Uuid,
-    /// The owner's own key, unique in the memberbase.
+    /// The owner's key for the transaction, unique in the memberbase.
     pub external_id: String,
-    /// The code of its authorisation.
+    /// Authorization code.
     pub auth_code: String,
     /// 0 VISA, 1 MASTERCARD, 2 AMEX, 3 OTHER.
     pub network: i32,
-    /// The first digits of the card's number.
+    /// Bank identification number: the first digits of the card number.
     pub bin: String,
-    /// The merchant.
+    /// The merchant's id.
     pub merchant_id: String,
-    /// What stands on the member's statement.
+    /// Text on the member's account statement.
     pub statement_descriptor: Option<String>,
-    /// In minor units.
+    /// Amount in minor units of the currency.
     pub amount: Option<i64>,
-    /// A code of ISO 4217.
+    /// ISO 4217 code.
     pub currency: Option<String>,
-    /// Microseconds since 1970.
+    /// Time in microseconds since 1970.
     pub authed_at: i64,
-    /// Microseconds since 1970; null: not cleared.
+    /// Time in microseconds since 1970; null if not cleared.
     pub cleared_at: Option<i64>,
-    /// Microseconds since 1970; null: not reverted.
+    /// Time in microseconds since 1970; null if not reverted.
     pub reverted_at: Option<i64>,
-    /// Microseconds since 1970.
+    /// Time in microseconds since 1970.
     pub updated_at: i64,
-    /// The member itself.
-    #[sea_orm(belongs_to, from = "(memberbase_id, member_id)", to = "(memberbase_id, id)")]
-    pub member: BelongsTo<super::member::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

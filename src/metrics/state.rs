@@ -1,4 +1,4 @@
-//! What is counted elsewhere, or is the state of something: read when it is asked for.
+//! Collectors of metrics that are counted elsewhere or are a present state: read on each scrape.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::{
     types::{RowCounters, RowKind, RowOutcome, Time},
 };
 
-/// Has all of it told with the rest.
+/// Registers all collectors.
 pub(super) fn register(registry: &mut Registry, app: &App) {
     let started = Time::now();
     registry.sub_registry_with_prefix("memberbase").register_collector(Box::new(Rows(app.rows.clone())));
@@ -29,7 +29,7 @@ struct Rows(RowCounters);
 
 impl Collector for Rows {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "Rows of calls that were carried out, by what became of them.";
+        let help = "Rows of committed calls, by outcome.";
         let mut family = encoder.encode_descriptor("rows", help, None, MetricType::Counter)?;
         for kind in RowKind::ALL {
             for outcome in RowOutcome::ALL {
@@ -49,9 +49,9 @@ impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let now = self.0.counts();
         let subscriptions = u64::try_from(now.subscriptions).unwrap_or(u64::MAX);
-        gauge(&mut encoder, "subscriptions", "Subscriptions that are open.", None, subscriptions)?;
-        counter(&mut encoder, "events", "Events that subscribers were given.", None, now.delivered)?;
-        counter(&mut encoder, "events_missed", "Events that subscribers were too slow for.", None, now.missed)
+        gauge(&mut encoder, "subscriptions", "Open subscriptions.", None, subscriptions)?;
+        counter(&mut encoder, "events", "Events delivered to subscribers.", None, now.delivered)?;
+        counter(&mut encoder, "events_missed", "Events dropped because subscribers were too slow.", None, now.missed)
     }
 }
 
@@ -62,19 +62,25 @@ impl Collector for Database {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let now = self.0.connections();
         let mut family =
-            encoder.encode_descriptor("connections", "Connections that are open.", None, MetricType::Gauge)?;
+            encoder.encode_descriptor("connections", "Open connections to the database.", None, MetricType::Gauge)?;
         for (state, connections) in [("idle", now.idle), ("used", now.used)] {
             ConstGauge::new(connections).encode(family.encode_family(&[("state", state)])?)?;
         }
-        gauge(&mut encoder, "connections_max", "Connections that may be open.", None, now.max)?;
+        gauge(&mut encoder, "connections_max", "Maximum number of connections to the database.", None, now.max)?;
         let (count, time) = self.0.waits();
-        counter(&mut encoder, "waits", "Waits for a connection.", None, count)?;
-        let help = "How long connections were waited for.";
+        counter(
+            &mut encoder,
+            "waits",
+            "Waits for a database connection, including those that timed out.",
+            None,
+            count,
+        )?;
+        let help = "Total duration of waits for a database connection.";
         counter(&mut encoder, "wait", help, Some(&Unit::Seconds), time.as_secs_f64())?;
         counter(
             &mut encoder,
             "statements",
-            "Statements that were sent.",
+            "Statements sent to the database.",
             None,
             self.0.statements() + self.0.untracked().statements(),
         )
@@ -90,16 +96,24 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         #[expect(clippy::cast_precision_loss, reason = "microseconds are exact for two centuries")]
         let started = self.started.micros() as f64 / 1e6;
-        gauge(&mut encoder, "start_time", "When the process started, since 1970.", Some(&Unit::Seconds), started)?;
-        // Where the system does not tell, nothing is told.
+        gauge(
+            &mut encoder,
+            "start_time",
+            "Start time of the process since 1970-01-01 UTC.",
+            Some(&Unit::Seconds),
+            started,
+        )?;
+        // Absent on systems that do not report it.
         match resident_memory() {
-            Some(bytes) => gauge(&mut encoder, "resident_memory", "Memory in use.", Some(&Unit::Bytes), bytes),
+            Some(bytes) => {
+                gauge(&mut encoder, "resident_memory", "Resident memory of the process.", Some(&Unit::Bytes), bytes)
+            }
             None => Ok(()),
         }
     }
 }
 
-/// The memory that is in RAM, in bytes (Linux).
+/// Returns the resident memory in bytes (Linux; <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>).
 fn resident_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,4 +1,5 @@
-//! Traces for an OpenTelemetry collector, by OTLP over HTTP. The variables are those of the OpenTelemetry specification.
+//! Exports traces to an OpenTelemetry collector, by OTLP over HTTP. It is configured by the environment variables of the
+//! OpenTelemetry specification (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
 
 use std::{cell::Cell, env};
 
@@ -15,75 +16,75 @@ use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, registry::LookupSpan};
 
-/// Either of them, where it is set, has traces exported.
+/// Traces are exported if one of these variables is set.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
-const NAME: &str = "memberbase";
+const SERVICE_NAME: &str = "memberbase";
 
-/// What exports traces; where it is dropped, the rest of them.
+/// The exporter of traces. Dropping it exports the remaining ones.
 pub(super) struct Traces(SdkTracerProvider);
 
 impl Drop for Traces {
     fn drop(&mut self) {
         if let Err(cause) = self.0.shutdown() {
-            tracing::warn!(%cause, "the last traces were not exported");
+            tracing::warn!(%cause, "exporting the remaining traces failed");
         }
     }
 }
 
 impl Traces {
-    /// Begins where the environment names a collector.
+    /// Starts the exporter. Returns `None` if the environment names no collector.
     pub(super) fn start() -> Result<Option<Self>, ExporterBuildError> {
         if !ENDPOINTS.iter().any(|name| env::var(name).is_ok_and(|value| !value.is_empty())) {
             return Ok(None);
         }
         let exporter = SpanExporter::builder().with_http().build()?;
-        let service = env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| NAME.to_owned());
+        let service = env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| SERVICE_NAME.to_owned());
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
         let resource = Resource::builder().with_service_name(service).with_attribute(version).build();
         let provider = SdkTracerProvider::builder()
-            .with_id_generator(Ids::default())
+            .with_id_generator(RequestTraceIds::default())
             .with_batch_exporter(exporter)
             .with_resource(resource)
             .build();
         Ok(Some(Self(provider)))
     }
 
-    /// What takes spans down.
+    /// Returns the layer that records spans.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
         tracing_opentelemetry::layer()
-            .with_tracer(self.0.tracer(NAME))
+            .with_tracer(self.0.tracer(SERVICE_NAME))
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
     }
 }
 
-/// Has a request's span, which is new, belong to its trace: as the child of the one that a valid `traceparent` header
-/// names, or as the first one.
+/// Assigns the new span of a request to the request's trace: as a child of the span named by a valid `traceparent`
+/// header (<https://www.w3.org/TR/trace-context/#traceparent-header>), or as the root span.
 pub fn join(span: &Span, trace_id: &str, traceparent: Option<&str>) {
     span.record("otel.kind", "server");
-    let parent = traceparent.and_then(remote);
+    let parent = traceparent.and_then(remote_parent);
     match (parent, TraceId::from_hex(trace_id)) {
         (Some(parent), _) => {
-            // Fails where no traces are exported.
+            // Fails if no traces are exported.
             let _ = span.set_parent(Context::new().with_remote_span_context(parent));
         }
         (None, Ok(trace)) => {
-            NEXT.set(Some(trace));
-            // The span gets its ids now.
+            NEXT_TRACE_ID.set(Some(trace));
+            // This call assigns the ids of the span.
             drop(span.context());
-            NEXT.set(None);
+            NEXT_TRACE_ID.set(None);
         }
         (None, Err(_)) => {}
     }
 }
 
-/// `version-trace-parent-flags`, whose fields have fixed lengths.
-fn remote(traceparent: &str) -> Option<SpanContext> {
+/// Parses a `traceparent`: `version-trace-parent-flags`, with fields of fixed lengths.
+fn remote_parent(traceparent: &str) -> Option<SpanContext> {
     let trace = TraceId::from_hex(traceparent.get(3..35)?).ok()?;
     let parent = SpanId::from_hex(traceparent.get(36..52)?).ok()?;
     let flags = TraceFlags::new(u8::from_str_radix(traceparent.get(53..55)?, 16).ok()?);
@@ -91,17 +92,17 @@ fn remote(traceparent: &str) -> Option<SpanContext> {
 }
 
 thread_local! {
-    /// The trace that the next span begins.
-    static NEXT: Cell<Option<TraceId>> = const { Cell::new(None) };
+    /// The trace id of the next root span.
+    static NEXT_TRACE_ID: Cell<Option<TraceId>> = const { Cell::new(None) };
 }
 
-/// Random ids, but for a trace that has its id already: the one in the log and in the answer.
+/// Generates random ids, except for a trace whose id is already in the log and in the response.
 #[derive(Debug, Default)]
-struct Ids(RandomIdGenerator);
+struct RequestTraceIds(RandomIdGenerator);
 
-impl IdGenerator for Ids {
+impl IdGenerator for RequestTraceIds {
     fn new_trace_id(&self) -> TraceId {
-        NEXT.take().unwrap_or_else(|| self.0.new_trace_id())
+        NEXT_TRACE_ID.take().unwrap_or_else(|| self.0.new_trace_id())
     }
 
     fn new_span_id(&self) -> SpanId {
@@ -117,9 +118,9 @@ mod tests {
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-    /// The trace and the parent's flags of a span that has joined.
+    /// Returns the context of a span that joined the trace.
     fn joined(traceparent: Option<&str>) -> SpanContext {
-        let traces = Traces(SdkTracerProvider::builder().with_id_generator(Ids::default()).build());
+        let traces = Traces(SdkTracerProvider::builder().with_id_generator(RequestTraceIds::default()).build());
         tracing::subscriber::with_default(registry().with(traces.layer()), || {
             let span = tracing::info_span!("request", otel.kind = tracing::field::Empty);
             join(&span, TRACE, traceparent);
@@ -142,7 +143,7 @@ mod tests {
         assert_ne!(span.span_id().to_string(), "00f067aa0ba902b7");
         assert!(span.is_sampled());
         assert!(!joined(Some(&header("00"))).is_sampled());
-        let parent = remote(&header("ff")).expect("a parent");
+        let parent = remote_parent(&header("ff")).expect("a parent");
         assert_eq!((parent.span_id().to_string().as_str(), parent.is_sampled()), ("00f067aa0ba902b7", true));
     }
 }

@@ -1,6 +1,6 @@
-//! Short texts of ASCII that are made without the heap and without a formatter: ids and times, of which pages are full.
+//! Short ASCII texts, written without heap allocation and without `fmt`: a page contains thousands of ids and times.
 
-/// A text of at most 32 characters of ASCII.
+/// An ASCII text of at most 32 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct AsciiText {
     bytes: [u8; 32],
@@ -8,7 +8,7 @@ pub struct AsciiText {
 }
 
 impl AsciiText {
-    /// A text of these parts, which have to be ASCII and 32 bytes together at most.
+    /// Concatenates parts, which must be ASCII and together at most 32 bytes long.
     pub(super) fn new<const N: usize>(parts: [&[u8]; N]) -> Self {
         let mut text = Self { bytes: [0; 32], length: 0 };
         for part in parts {
@@ -18,7 +18,7 @@ impl AsciiText {
         text
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_ref()).expect("it is ASCII")
     }

@@ -1,59 +1,59 @@
-//! What a committed write did to the members of a memberbase.
+//! Changes: the effect of a committed write on the members of a memberbase, as published to subscribers.
 
 use super::{MemberId, MemberbaseId};
 
-/// The most ids that a change tells; where it has more, it tells none.
+/// Maximum number of ids in a change. A change of more members contains no ids.
 pub const MAX_REPORTED_IDS: u64 = 1_000;
 
-/// What a committed write did to the members of a memberbase, and to what belongs to them.
+/// The effect of a committed write on the members of a memberbase and their clips, stamp collections and transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The memberbase.
+    /// The memberbase that was written to.
     pub memberbase: MemberbaseId,
-    /// Members who were not there.
+    /// Created members.
     pub created: Touched,
-    /// Members whose attributes are different now, or something that belongs to them.
+    /// Members whose attributes, clips, stamp collections or transactions changed.
     pub updated: Touched,
-    /// Members who are no more.
+    /// Deleted members.
     pub deleted: Touched,
-    /// Whether changes before this one were lost on their way.
+    /// True if changes before this one were lost.
     pub missed: bool,
-    /// Whether the memberbase is no more: then no change comes after this one.
+    /// True if the memberbase was deleted: this is its last change.
     pub last: bool,
 }
 
-/// How many members, and who they are.
+/// A number of members, with their ids if there are at most [`MAX_REPORTED_IDS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// How many.
+    /// The number of members.
     pub count: u64,
-    /// Who; none of them where they are more than [`MOST_IDS`].
+    /// The ids of the members; empty if there are more than [`MAX_REPORTED_IDS`].
     pub ids: Vec<MemberId>,
 }
 
 impl Change {
-    /// One that did nothing yet.
+    /// Returns a change without effects.
     pub fn new(memberbase: MemberbaseId) -> Self {
         let [created, updated, deleted] = Default::default();
         Self { memberbase, created, updated, deleted, missed: false, last: false }
     }
 
-    /// Of which nothing is known but that there were some.
+    /// Returns a change that only says that others were lost.
     pub fn unknown(memberbase: MemberbaseId) -> Self {
         Self { missed: true, ..Self::new(memberbase) }
     }
 
-    /// Whether it touched nobody and has nothing else to tell.
+    /// Returns whether the change has no effects.
     pub fn is_empty(&self) -> bool {
         self.count() == 0 && !self.missed && !self.last
     }
 
-    /// Whether it has more members than it tells the ids of.
+    /// Returns whether the change has too many members to contain their ids.
     pub fn is_truncated(&self) -> bool {
         self.count() > MAX_REPORTED_IDS
     }
 
-    /// The same, without ids where they are too many together.
+    /// Removes all ids if the created, updated and deleted members together exceed [`MAX_REPORTED_IDS`].
     #[must_use]
     pub fn bounded(mut self) -> Self {
         if self.is_truncated() {
@@ -70,14 +70,14 @@ impl Change {
 }
 
 impl Touched {
-    /// So many, whoever they are.
+    /// Returns a number of members without ids.
     pub fn counted(count: u64) -> Self {
         Self { count, ids: Vec::new() }
     }
 }
 
 impl FromIterator<MemberId> for Touched {
-    /// Keeps no more ids than are told, however many there are.
+    /// Counts all members. Never holds more than [`MAX_REPORTED_IDS`] ids.
     fn from_iter<I: IntoIterator<Item = MemberId>>(members: I) -> Self {
         let mut touched = Self::default();
         for id in members {
@@ -102,18 +102,19 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_ids_are_told_and_one_more_is_not() {
+    fn more_than_a_thousand_ids_are_only_counted() {
         assert_eq!((members(1_000).ids.len(), members(1_000).count), (1_000, 1_000));
         assert_eq!((members(1_001).ids.len(), members(1_001).count), (0, 1_001));
     }
 
     #[test]
-    fn the_ids_of_all_kinds_are_counted_together() {
+    fn the_limit_of_ids_applies_to_all_members_of_a_change_together() {
         let base = MemberbaseId::from_uuid(Uuid::now_v7());
         let change = |created, deleted| {
             Change { created: members(created), deleted: members(deleted), ..Change::new(base) }.bounded()
         };
-        let (whole, cut) = (change(999, 1), change(999, 2));
+        let whole = change(999, 1);
+        let cut = change(999, 2);
         assert!(!whole.is_truncated() && whole.created.ids.len() == 999 && whole.deleted.ids.len() == 1);
         assert!(cut.is_truncated() && cut.created.ids.is_empty() && cut.deleted.ids.is_empty());
         assert_eq!((cut.created.count, cut.deleted.count), (999, 2));

@@ -1,7 +1,7 @@
-//! Ids: a prefix that says the kind, and a UUIDv7 in 26 characters of lower-case Crockford base32.
+//! Ids: a prefix for the kind, and a UUIDv7 as 26 characters of lower-case Crockford base32.
 //!
-//! The form is that of TypeID (<https://github.com/jetify-com/typeid>, version 0.3.0): the 128 bits are written from
-//! the left with two zero bits in front, so that ids sort as text in the order of their bytes.
+//! The format is TypeID (<https://github.com/jetify-com/typeid>, version 0.3.0): the 128 bits, with two leading zero
+//! bits, are written from the left, so that ids sort as text in the order of their bytes.
 
 use std::fmt;
 
@@ -12,18 +12,19 @@ use super::{AsciiText, Time};
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 26;
 
-/// What all kinds of id have in common.
+/// The common interface of all kinds of ids.
 pub trait Id: Copy + Ord + fmt::Display {
-    /// The prefix in front of the 26 characters, its underscore included.
+    /// The prefix of the 26 characters, including the underscore.
     const PREFIX: &'static str;
 
-    /// The id with these 16 bytes.
+    /// Returns the id with the given 16 bytes.
     fn from_uuid(uuid: Uuid) -> Self;
 
-    /// The 16 bytes as they are stored.
+    /// Returns the 16 bytes, as stored in the database.
     fn uuid(self) -> Uuid;
 
-    /// Reads the form that `Display` writes, and that alone: lower case, the right prefix, 26 characters, at most 128 bits.
+    /// Parses exactly the text that `Display` writes: the right prefix, then 26 lower-case characters of at most 128
+    /// bits.
     fn parse(text: &str) -> Result<Self, MalformedId> {
         text.strip_prefix(Self::PREFIX)
             .and_then(decode)
@@ -31,12 +32,12 @@ pub trait Id: Copy + Ord + fmt::Display {
             .ok_or(MalformedId { expected: Self::PREFIX })
     }
 
-    /// As it is written.
+    /// Returns the text of the id.
     fn ascii(self) -> AsciiText {
-        AsciiText::new([Self::PREFIX.as_bytes(), &characters(self.uuid())])
+        AsciiText::new([Self::PREFIX.as_bytes(), &encode(self.uuid())])
     }
 
-    /// When the thing was created: the time in the id, to the millisecond.
+    /// Returns the time of creation, which is part of the id, in milliseconds.
     fn created_at(self) -> Time {
         Time::from_millis(millis(self.uuid()))
     }
@@ -68,14 +69,14 @@ macro_rules! ids {
             }
         )+
 
-        /// An id of any kind, told by its prefix.
+        /// An id of any kind, distinguished by its prefix.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum AnyId {
             $($(#[$doc])* $name($name),)+
         }
 
         impl AnyId {
-            /// Reads an id of any kind.
+            /// Parses an id of any kind.
             pub fn parse(text: &str) -> Result<Self, MalformedId> {
                 $(if text.starts_with($prefix) {
                     return $name::parse(text).map(Self::$name);
@@ -103,7 +104,7 @@ ids! {
     SyncId "sync_";
 }
 
-/// A text that is not an id of the kind that was asked for.
+/// The error for a text that is not an id of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {} and 26 characters of lower-case Crockford base32", prefixes(.expected))]
 pub struct MalformedId {
@@ -114,8 +115,8 @@ fn prefixes(expected: &str) -> String {
     expected.split_whitespace().collect::<Vec<_>>().join(" or ")
 }
 
-fn characters(uuid: Uuid) -> [u8; LENGTH] {
-    // 60 bits make 12 characters: a machine word at a time.
+fn encode(uuid: Uuid) -> [u8; LENGTH] {
+    // Arithmetic on machine words: 60 bits make 12 characters.
     let bits = uuid.as_u128();
     let mut text = [0; LENGTH];
     for (end, bits) in [(26, bits), (14, bits >> 60), (2, bits >> 120)] {
@@ -129,7 +130,7 @@ fn characters(uuid: Uuid) -> [u8; LENGTH] {
 }
 
 fn decode(text: &str) -> Option<Uuid> {
-    // Two of the 130 bits of 26 characters are not there: the first character is 0 to 7.
+    // 26 characters hold 130 bits, of which the first two are zero: the first character is 0 to 7.
     if text.len() != LENGTH || text.as_bytes()[0] > b'7' {
         return None;
     }
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_typeid_read_and_write() {
+    fn the_typeid_examples_parse_and_print() {
         let uuid: Uuid = "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("a UUID");
         let id = MemberId::from_uuid(uuid);
         assert_eq!(id.to_string(), "m_01h455vb4pex5vsknk084sn02q");
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_id_is_refused() {
+    fn malformed_ids_are_rejected() {
         for text in [
             "",
             "m_",
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_was_expected() {
+    fn an_error_names_the_expected_form() {
         let error = MemberId::parse("mb_x").expect_err("the wrong kind");
         assert_eq!(error.to_string(), "expected m_ and 26 characters of lower-case Crockford base32");
         let error = AnyId::parse("user_1").expect_err("no kind");
@@ -200,12 +201,13 @@ mod tests {
 
         #[test]
         fn text_sorts_as_bytes(left: u128, right: u128) {
-            let (left, right) = (MemberId::from_uuid(Uuid::from_u128(left)), MemberId::from_uuid(Uuid::from_u128(right)));
+            let left = MemberId::from_uuid(Uuid::from_u128(left));
+            let right = MemberId::from_uuid(Uuid::from_u128(right));
             prop_assert_eq!(left.cmp(&right), left.to_string().cmp(&right.to_string()));
         }
 
         #[test]
-        fn what_parses_prints_as_it_was(text in "m_[0-9a-z]{26}") {
+        fn print_after_parse_is_the_same_text(text in "m_[0-9a-z]{26}") {
             if let Ok(id) = MemberId::parse(&text) {
                 prop_assert_eq!(id.to_string(), text);
             }

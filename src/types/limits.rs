@@ -1,145 +1,145 @@
-//! The limits of a request. Each is a setting (`config.rs`), and each error that comes of one names its figure.
+//! The limits of a request. Each is a setting (`config.rs`), and each error for exceeding one names its value.
 
 use std::{num::NonZero, time::Duration};
 
-/// All limits, with the defaults of the product.
+/// All limits. `default()` returns the defaults of the settings.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// Of pages.
+    /// Limits of pages.
     pub page: PageLimits,
-    /// Of filters and lists of values.
+    /// Limits of filters and lists of values.
     pub filter: FilterLimits,
-    /// Of GraphQL documents.
+    /// Limits of GraphQL documents.
     pub document: DocumentLimits,
-    /// Of rows.
+    /// Limits of rows.
     pub row: RowLimits,
-    /// Of request bodies.
+    /// Limits of request bodies.
     pub body: BodyLimits,
-    /// Of time.
+    /// Time limits of requests.
     pub time: TimeLimits,
-    /// Of syncs.
+    /// Limits of syncs.
     pub sync: SyncLimits,
-    /// Of how many requests there are.
+    /// Limits of the number of requests.
     pub traffic: TrafficLimits,
-    /// Of subscriptions.
+    /// Limits of subscriptions.
     pub live: LiveLimits,
 }
 
 /// Limits of a page.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLimits {
-    /// The size of a page that does not say how long it is to be.
+    /// Page size if the request does not state one.
     pub default: u64,
-    /// The largest size that may be asked for.
+    /// Maximum page size.
     pub max: u64,
-    /// The sizes of all pages of one request together: lists in lists multiply.
+    /// Maximum sum of the sizes of all pages of a request: nested lists multiply.
     pub rows: u64,
 }
 
 /// Limits of a filter.
 #[derive(Clone, Copy, Debug)]
 pub struct FilterLimits {
-    /// How deep `and`, `or` and `not` nest.
+    /// Maximum nesting of `and`, `or` and `not`.
     pub depth: usize,
-    /// How many values an `in` or `nin` list, `membersByRef` or `nodes` takes.
+    /// Maximum number of values in an `in` or `nin` list, `membersByRef` or `nodes`.
     pub values: usize,
 }
 
-/// Limits of what a row may hold.
+/// Limits of the content of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct RowLimits {
-    /// Bytes of a member's attributes together, as the JSON document that they are stored as.
+    /// Maximum size of a member's attributes, as the stored JSON document, in bytes.
     pub attributes: usize,
 }
 
-/// Limits of a GraphQL document, judged before it is validated.
+/// Limits of a GraphQL document, checked before validation.
 #[derive(Clone, Copy, Debug)]
 pub struct DocumentLimits {
-    /// Bytes of text.
+    /// Maximum length of the text, in bytes.
     pub bytes: usize,
-    /// Lexical tokens.
+    /// Maximum number of lexical tokens.
     pub tokens: usize,
-    /// Nesting of brackets of any kind.
+    /// Maximum nesting of brackets of any kind.
     pub bracket_depth: usize,
-    /// Nesting of selection sets, fragments expanded.
+    /// Maximum nesting of selection sets, with fragments expanded.
     pub selection_depth: usize,
-    /// Aliases.
+    /// Maximum number of aliases.
     pub aliases: usize,
-    /// Fields of an operation's root, fragments expanded.
+    /// Maximum number of root fields of an operation, with fragments expanded.
     pub root_fields: usize,
-    /// Directives.
+    /// Maximum number of directives.
     pub directives: usize,
-    /// Fragment definitions.
+    /// Maximum number of fragment definitions.
     pub fragments: usize,
-    /// Selections of an operation, fragments expanded.
+    /// Maximum number of selections of an operation, with fragments expanded.
     pub selections: usize,
-    /// Operations.
+    /// Maximum number of operations.
     pub operations: usize,
-    /// How many fields an answer may have, by what an operation asks for at most.
+    /// Maximum number of fields in a response, computed from the page sizes of an operation.
     pub complexity: u64,
-    /// Whether the schema may be asked for.
+    /// True if introspection is allowed.
     pub introspection: bool,
-    /// Errors in one answer.
+    /// Maximum number of errors in a response.
     pub errors: usize,
 }
 
 /// Limits of a request's body, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
-    /// The whole body, which only the variables of a mutation can fill.
+    /// The whole body. Only the variables of a mutation can be this large.
     pub max: usize,
-    /// The variables of a query: room for a list of `FilterLimits::values` refs of usual length.
+    /// The variables of a query: enough for a list of `FilterLimits::values` refs of usual length.
     pub query_variables: usize,
-    /// Everything but the variables.
+    /// Everything except the variables.
     pub envelope: usize,
 }
 
-/// Limits of a request's time.
+/// Time limits of a request, from its head to its response.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeLimits {
-    /// From the request's head to its answer; the statement that runs then ends too.
+    /// Time limit of a query. It also stops the running statement.
     pub query: Duration,
-    /// The same for a mutation, of which any number of rows may be asked.
+    /// Time limit of a mutation. It is longer, because a mutation may have any number of rows.
     pub mutation: Duration,
 }
 
 /// Limits of a sync.
 #[derive(Clone, Copy, Debug)]
 pub struct SyncLimits {
-    /// From its start to the moment when it is forgotten, unless it has ended by then.
+    /// Time from the start of a sync to its expiry, if it has not ended by then.
     pub expiry: Duration,
 }
 
-/// Limits of how many requests there are.
+/// Limits of the number of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct TrafficLimits {
-    /// At a time, in all.
+    /// Maximum number of concurrent requests.
     pub requests: usize,
-    /// At a time, of one token.
+    /// Maximum number of concurrent requests per token.
     pub requests_per_token: usize,
-    /// A second, of one token; none: any number.
+    /// Maximum number of requests per second and token; `None` for no limit.
     pub requests_per_second: Option<NonZero<u32>>,
-    /// How many requests one body may hold as a list; none: it has to be one request.
+    /// Maximum number of requests in a batch; `None` if batches are not allowed.
     pub batch: Option<NonZero<usize>>,
 }
 
 /// Limits of subscriptions, and of the connections that carry them.
 #[derive(Clone, Copy, Debug)]
 pub struct LiveLimits {
-    /// Connections at a time, in all.
+    /// Maximum number of concurrent connections.
     pub connections: usize,
-    /// Connections at a time, of one token.
+    /// Maximum number of concurrent connections per token.
     pub connections_per_token: usize,
-    /// Subscriptions at a time, of one connection.
+    /// Maximum number of concurrent subscriptions per connection.
     pub subscriptions: usize,
-    /// Bytes of a message of a client.
+    /// Maximum length of a client's message, in bytes.
     pub message: usize,
-    /// How long a WebSocket may take to say who it is.
+    /// Time within which a WebSocket client has to authenticate.
     pub init: Duration,
-    /// How long a connection is silent before it is asked whether it is still there; it has as long to answer, and as long
-    /// to take what is sent to it.
+    /// Idle time after which a connection is pinged. It is also the time limit for the pong, and for accepting sent
+    /// data.
     pub keep_alive: Duration,
-    /// How many events wait for a subscriber who is slow. They are shared by all subscribers of a memberbase.
+    /// Maximum number of events that wait for a slow subscriber. All subscribers of a memberbase share the buffer.
     pub buffer: usize,
 }
 

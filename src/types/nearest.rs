@@ -1,11 +1,11 @@
-//! The name that somebody may have meant who wrote another.
+//! Suggestions for misspelled names.
 
-/// Returns the name that is nearest to the text, if one is near: at most two letters are wrong, missing or swapped, and no
-/// more than a third of them.
+/// Returns the most similar name, if one is similar enough: at most two edits (optimal string alignment distance), and
+/// at most one for every three letters.
 pub fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (text.chars().count() / 3).min(2);
+    let max_distance = (text.chars().count() / 3).min(2);
     let distance = |name: &str| strsim::osa_distance(text, name);
-    let near = names.into_iter().map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= most);
+    let near = names.into_iter().map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= max_distance);
     near.min().map(|(_, name)| name)
 }
 
@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_near_and_another_word_is_not() {
+    fn misspelled_names_are_recognized_and_other_words_are_not() {
         let names = ["error", "warn", "info", "debug", "DATABASE_URL", "LISTEN"];
         for (text, expected) in [
             ("erorr", Some("error")),

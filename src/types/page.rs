@@ -1,68 +1,70 @@
-//! Pages: which part of an ordered list is asked for, and what came of it. Knows neither GraphQL nor SQL.
+//! Pagination: the requested part of an ordered list, and the rows found. It knows neither GraphQL nor SQL.
 
-/// Which way a page goes from its start.
+/// The direction in which a page extends from its anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// The rows that follow the start; from the first one where there is none.
+    /// The rows after the anchor, or the first rows of the list.
     Forward,
-    /// The rows that precede the start; from the last one where there is none. They are answered in the list's order all the same.
+    /// The rows before the anchor, or the last rows of the list. They are returned in the list's order all the same.
     Backward,
 }
 
-/// Where a page starts.
+/// The position in a list at which a page starts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Anchor<Key> {
-    /// At the end that the direction begins with.
+    /// The end of the list at which the direction starts.
     Start,
-    /// Beside the row with this key, which need not exist any more.
+    /// Next to the row with this key, which need not exist any more.
     Cursor(Key),
-    /// So many rows from that end. It costs as much as reading them, and rows that come or go meanwhile move the rest.
+    /// After this many rows from that end. Skipping rows costs as much as reading them, and concurrent inserts and
+    /// deletions shift the others.
     Offset(u64),
 }
 
-/// A part of an ordered list.
+/// A request for a part of an ordered list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Page<Key> {
-    /// How many rows at most; 0 is allowed.
+    /// Maximum number of rows; 0 is allowed.
     pub size: u64,
-    /// Which way.
+    /// The direction from the anchor.
     pub direction: Direction,
-    /// From where.
+    /// The start of the page.
     pub anchor: Anchor<Key>,
-    /// Whether it is to be found out what lies behind the start, which costs a statement of its own.
+    /// True if the existence of rows on the other side of the anchor has to be determined, which costs one more
+    /// statement.
     pub check_opposite: bool,
 }
 
-/// What a page holds, in the list's order whichever the direction.
+/// The rows of a page, in the list's order for both directions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice<Row> {
     /// The rows, at most as many as the page's size.
     pub rows: Vec<Row>,
-    /// Whether there are rows after the last of these.
+    /// True if the list has rows after the last of these.
     pub has_next: bool,
-    /// Whether there are rows before the first of these.
+    /// True if the list has rows before the first of these.
     pub has_previous: bool,
 }
 
 impl<Row> Slice<Row> {
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn size(&self) -> usize {
         self.rows.len()
     }
 }
 
 impl<Key> Page<Key> {
-    /// What a page holds: of rows that were read in its direction, one more than its size where there are so many, and
-    /// of what was found behind its start.
-    pub fn slice<Row>(&self, mut rows: Vec<Row>, behind: bool) -> Slice<Row> {
+    /// Builds the slice of a page from rows that were read in its direction, up to one more than its size, and from
+    /// whether there are rows on the opposite side of the anchor.
+    pub fn slice<Row>(&self, mut rows: Vec<Row>, has_opposite: bool) -> Slice<Row> {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        let ahead = rows.len() > size;
+        let has_more = rows.len() > size;
         rows.truncate(size);
         match self.direction {
-            Direction::Forward => Slice { rows, has_next: ahead, has_previous: behind },
+            Direction::Forward => Slice { rows, has_next: has_more, has_previous: has_opposite },
             Direction::Backward => {
                 rows.reverse();
-                Slice { rows, has_next: behind, has_previous: ahead }
+                Slice { rows, has_next: has_opposite, has_previous: has_more }
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Files that hold members or hashes of tokens, and are for their owner alone.
+//! Private files, for member data and token hashes.
 
 use std::fs::OpenOptions;
 
-/// Returns options that create files with the mode 0600 at most, whatever the umask, and open them for writing. A file
-/// that exists keeps its mode: an operator may have opened it to a group on purpose. Elsewhere than on Unix the folder
-/// decides who may read a file.
+/// Returns options that open files for writing, and create missing ones with mode 0600 or less, depending on the umask.
+/// An existing file keeps its mode: an operator may have given a group access. On systems other than Unix the
+/// permissions of the folder apply.
 pub fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create(true);
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_file_is_for_its_owner_and_one_that_exists_keeps_its_mode() {
+    fn new_files_are_private_and_existing_files_keep_their_mode() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new");
         let mode = || fs::metadata(&path).expect("a file").permissions().mode() & 0o777;

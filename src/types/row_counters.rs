@@ -1,47 +1,47 @@
-//! How many rows came to what: counted where it is known, read by whoever tells it.
+//! Counters of row outcomes. The domain increments them after a commit; metrics and the request log read them.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-/// What rows are of.
+/// The kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowKind {
-    /// Members.
+    /// A member.
     Member,
-    /// Clips.
+    /// A clip.
     Clip,
-    /// Stamp collections.
+    /// A stamp collection.
     StampCollection,
-    /// Transactions.
+    /// A transaction.
     Transaction,
 }
 
-/// What became of a row, by an upsert or by a deletion.
+/// The outcome of a row in an upsert or a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowOutcome {
-    /// It was not there.
+    /// The row was inserted.
     Created,
-    /// It was there and is different now.
+    /// The stored row was changed.
     Updated,
-    /// It was there just so.
+    /// The stored row was equal.
     Unchanged,
-    /// It is older than what is there.
+    /// The row was older than the stored one.
     Stale,
-    /// The mode left it out.
+    /// The mode of the upsert excluded the row.
     Skipped,
-    /// It is bad.
+    /// The row was invalid.
     Failed,
-    /// It was there and is no more.
+    /// The stored row was deleted.
     Deleted,
 }
 
 impl RowKind {
-    /// All of them.
+    /// All values, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Member, Self::Clip, Self::StampCollection, Self::Transaction];
 
-    /// As it is told, and as its table is called.
+    /// Returns the name used in metrics and logs, which is also the name of the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",
@@ -53,11 +53,11 @@ impl RowKind {
 }
 
 impl RowOutcome {
-    /// All of them.
+    /// All values, in the order of their numbers.
     pub const ALL: [Self; 7] =
         [Self::Created, Self::Updated, Self::Unchanged, Self::Stale, Self::Skipped, Self::Failed, Self::Deleted];
 
-    /// As it is told.
+    /// Returns the name used in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -71,50 +71,50 @@ impl RowOutcome {
     }
 }
 
-/// Counts rows twice: for the process, which clones share, and for one call. What is rolled back is not counted.
+/// Counts rows twice: for the process and for one request. Clones share both. Rows that are rolled back are not counted.
 #[derive(Clone, Debug, Default)]
 pub struct RowCounters {
     process: Arc<Counts>,
-    call: Arc<Counts>,
+    request: Arc<Counts>,
 }
 
-/// Rows by kind and outcome.
+/// Numbers of rows by kind and outcome.
 #[derive(Debug, Default)]
 pub struct Counts([[AtomicU64; RowOutcome::ALL.len()]; RowKind::ALL.len()]);
 
 impl RowCounters {
-    /// The same for the process, and nothing yet for another call.
+    /// Returns counters for another request, which start at zero and share the counts of the process.
     #[must_use]
     pub fn per_request(&self) -> Self {
-        Self { process: Arc::clone(&self.process), call: Arc::default() }
+        Self { process: Arc::clone(&self.process), request: Arc::default() }
     }
 
-    /// Counts rows that were stored, or taken away, for good.
+    /// Counts rows of a committed transaction.
     pub fn add(&self, kind: RowKind, outcome: RowOutcome, rows: u64) {
         if rows > 0 {
             self.process.cell(kind, outcome).fetch_add(rows, Ordering::Relaxed);
-            self.call.cell(kind, outcome).fetch_add(rows, Ordering::Relaxed);
+            self.request.cell(kind, outcome).fetch_add(rows, Ordering::Relaxed);
         }
     }
 
-    /// Those of all calls.
+    /// Returns the counts of all requests of the process.
     pub fn process(&self) -> &Counts {
         &self.process
     }
 
-    /// Those of this call.
+    /// Returns the counts of this request.
     pub fn call(&self) -> &Counts {
-        &self.call
+        &self.request
     }
 }
 
 impl Counts {
-    /// Of a kind that came to this.
+    /// Returns the number of rows of a kind with an outcome.
     pub fn get(&self, kind: RowKind, outcome: RowOutcome) -> u64 {
         self.cell(kind, outcome).load(Ordering::Relaxed)
     }
 
-    /// Of any kind that came to this.
+    /// Returns the number of rows of all kinds with an outcome.
     pub fn of(&self, outcome: RowOutcome) -> u64 {
         RowKind::ALL.iter().map(|kind| self.get(*kind, outcome)).sum()
     }
@@ -129,9 +129,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_call_counts_for_itself_and_for_the_process() {
+    fn each_request_is_counted_separately_and_for_the_process() {
         let process = RowCounters::default();
-        let (one, other) = (process.per_request(), process.per_request());
+        let one = process.per_request();
+        let other = process.per_request();
         one.add(RowKind::Member, RowOutcome::Created, 2);
         one.add(RowKind::Clip, RowOutcome::Created, 3);
         other.add(RowKind::Member, RowOutcome::Created, 5);

@@ -1,15 +1,15 @@
-//! Whole numbers that every JSON reader keeps.
+//! Safe integers: those that every JSON parser represents exactly (RFC 8259, section 6).
 
-/// The largest.
+/// The largest safe integer, 2^53 - 1.
 pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
-/// The whole number that a text is, as JSON writes numbers: `1.0` and `1e2` are whole. None where it is none, or one that is
-/// further from 0 than [`MAX_WHOLE`].
+/// Parses a JSON number as an integer: `1.0` and `1e2` are integers too. Returns `None` for any other number, and for
+/// one whose absolute value exceeds [`MAX_SAFE_INTEGER`].
 pub fn parse_safe_integer(number: &str) -> Option<i64> {
-    let whole = number.parse().ok().or_else(|| {
+    let integer = number.parse().ok().or_else(|| {
         let number: f64 = number.parse().ok()?;
-        #[expect(clippy::cast_possible_truncation, reason = "so small a whole number is exact")]
+        #[expect(clippy::cast_possible_truncation, reason = "an integer of at most 53 bits is exact")]
         (number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64).then_some(number as i64)
     });
-    whole.filter(|whole| (-MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER).contains(whole))
+    integer.filter(|integer| (-MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER).contains(integer))
 }

@@ -1,5 +1,5 @@
-//! What serde's derived types read beyond what an API says, refused: lists for objects, and objects for names of an
-//! enum.
+//! Strict deserialization of JSON. serde's derived types also accept a list instead of an object, and an object instead
+//! of the name of an enum's variant; [`Strict`] rejects both.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use serde::{
     de::{self, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor},
 };
 
-/// Around a deserializer, visitor, seed or access: strict all the way down.
+/// Wraps a deserializer, visitor, seed or access, so that all nested values are deserialized strictly.
 pub struct Strict<T>(pub T);
 
-macro_rules! as_they_are {
+macro_rules! forward_deserialize {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
             self.0.$method(Strict(visitor))
@@ -22,7 +22,7 @@ macro_rules! as_they_are {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     type Error = D::Error;
 
-    as_they_are! {
+    forward_deserialize! {
         deserialize_any deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
         deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
         deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes
@@ -70,7 +70,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     }
 }
 
-macro_rules! visit_as_they_are {
+macro_rules! forward_visit {
     ($($method:ident $ty:ty,)*) => {$(
         fn $method<E: de::Error>(self, value: $ty) -> Result<V::Value, E> {
             self.0.$method(value)
@@ -85,7 +85,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<V> {
         self.0.expecting(formatter)
     }
 
-    visit_as_they_are! {
+    forward_visit! {
         visit_bool bool, visit_i64 i64, visit_u64 u64, visit_f64 f64, visit_str &str, visit_borrowed_str &'de str,
         visit_string String, visit_bytes &[u8], visit_borrowed_bytes &'de [u8],
     }
@@ -143,7 +143,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Strict<A> {
     }
 }
 
-/// An enum by the name of its variant.
+/// A visitor that reads an enum from the name of a variant without content.
 struct EnumName<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for EnumName<V> {

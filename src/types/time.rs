@@ -1,4 +1,4 @@
-//! Times: whole microseconds since 1970 in UTC, which both databases keep as integers.
+//! Times: whole microseconds since 1970-01-01 UTC, stored as integers in both databases.
 
 use std::fmt;
 
@@ -12,42 +12,43 @@ const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
-/// A text that is no RFC 3339 date-time.
+/// The error for a text that is not an RFC 3339 date-time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an RFC 3339 date-time such as 2026-01-31T12:00:00Z")]
 pub struct MalformedTime;
 
 impl Time {
-    /// The first moment that can be written: year 1.
+    /// The earliest time, the start of year 1.
     const FIRST: i64 = -62_135_596_800_000_000;
-    /// The last moment that can be written: the end of year 9999.
+    /// The latest time, the end of year 9999.
     const LAST: i64 = 253_402_300_799_999_999;
 
-    /// The time so many microseconds after 1970, brought into the years 1 to 9999.
+    /// Returns the time for microseconds since 1970, clamped to the years 1 to 9999.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(Self::FIRST, Self::LAST))
     }
 
-    /// The time so many milliseconds after 1970, brought into the years 1 to 9999.
+    /// Returns the time for milliseconds since 1970, clamped to the years 1 to 9999.
     pub fn from_millis(millis: i64) -> Self {
         Self::from_micros(millis.saturating_mul(1000))
     }
 
-    /// Microseconds since 1970.
+    /// Returns the microseconds since 1970.
     pub fn micros(self) -> i64 {
         self.0
     }
 
-    /// Now, by the system's clock.
+    /// Returns the current time of the system clock.
     pub fn now() -> Self {
         Self::from_micros(Timestamp::now().as_microsecond())
     }
 
-    /// In UTC with milliseconds, or microseconds where there are any, ending in Z.
+    /// Returns the time as RFC 3339 in UTC, ending in `Z`, with milliseconds, or with microseconds if they are not zero.
     pub fn ascii(self) -> AsciiText {
         let since = self.0.abs_diff(Self::FIRST);
         let small = |number: u64| u32::try_from(number).expect("no year is beyond 9999");
-        let (days, seconds) = (small(since / DAY), small(since % DAY / 1_000_000));
+        let days = small(since / DAY);
+        let seconds = small(since % DAY / 1_000_000);
         let micros = small(since % 1_000_000);
         let (year, month, day) = civil(days);
         let mut text = *b"0000-00-00T00:00:00.000000Z";
@@ -65,14 +66,13 @@ impl Time {
         if micros % 1000 == 0 { AsciiText::new([&text[..23], b"Z"]) } else { AsciiText::new([&text]) }
     }
 
-    /// Reads a date-time of RFC 3339 (section 5.6) with any offset and 0 to 9 digits of a second's fraction, of which
-    /// six are kept.
+    /// Parses an RFC 3339 date-time (section 5.6) with any offset and 0 to 9 fractional digits, of which six are kept.
     pub fn parse(text: &str) -> Result<Self, MalformedTime> {
         let (local, offset) = split(text).ok_or(MalformedTime)?;
         let local: DateTime = local.parse().map_err(|_| MalformedTime)?;
-        // jiff's timestamps end some hours before the year 9999 does, its local times do not.
+        // jiff's timestamps end some hours before the end of year 9999; its local times do not.
         let since = local.duration_since(EPOCH).checked_sub(offset).ok_or(MalformedTime)?;
-        // Towards the past, also before 1970: a fraction is cut, not rounded.
+        // Truncates the fraction towards the past, also before 1970.
         i64::try_from(since.as_nanos().div_euclid(1000))
             .ok()
             .filter(|micros| (Self::FIRST..=Self::LAST).contains(micros))
@@ -98,15 +98,16 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
-/// Microseconds of a day.
+/// Microseconds per day.
 const DAY: u64 = 86_400_000_000;
 
-/// Year, month and day, so many days after the first of the year 1. Years begin in March here, so that a leap day is the last
-/// of its year; an era is the 400 years after which the calendar repeats, and the first begins in March of the year 0.
+/// Converts days since 0001-01-01 to year, month and day. Years begin in March here, so that a leap day is the last day
+/// of its year. An era is the 400 years after which the calendar repeats; the first one begins in March of year 0.
 fn civil(days: u32) -> (u32, u32, u32) {
     const ERA: u32 = 146_097;
     let since = days + 306;
-    let (era, day) = (since / ERA, since % ERA);
+    let era = since / ERA;
+    let day = since % ERA;
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
@@ -115,8 +116,8 @@ fn civil(days: u32) -> (u32, u32, u32) {
     (400 * era + year + next, month, day)
 }
 
-/// The local time and the offset of a text with the shape of RFC 3339; whether the day and the hour exist is for the
-/// parser behind it, which takes more than RFC 3339 does (a space for the T, a week's date).
+/// Splits a text with the shape of an RFC 3339 date-time into local time and offset. jiff then checks that the day and
+/// hour exist; it alone would accept more than RFC 3339, such as a space instead of `T` or a week date.
 fn split(text: &str) -> Option<(&str, SignedDuration)> {
     let bytes = text.as_bytes();
     let head = bytes.get(..19)?.iter().zip(b"dddd-dd-ddTdd:dd:dd").all(|(&byte, &shape)| match shape {
@@ -145,7 +146,8 @@ fn read_offset(text: &[u8]) -> Option<SignedDuration> {
         return None;
     }
     let [h1, h2, m1, m2] = digits.map(|digit| i64::from(digit - b'0'));
-    let (hours, minutes) = (10 * h1 + h2, 10 * m1 + m2);
+    let hours = 10 * h1 + h2;
+    let minutes = 10 * m1 + m2;
     if hours > 23 || minutes > 59 {
         return None;
     }
@@ -160,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_and_fractions_are_read() {
+    fn offsets_and_fractions_are_parsed() {
         for (text, written) in [
             ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000Z"),
             ("2026-01-31t12:00:00z", "2026-01-31T12:00:00.000Z"),
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_time_is_refused() {
+    fn malformed_times_are_rejected() {
         for text in [
             "",
             "2026-01-31",
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn every_day_is_written_as_jiff_does() {
+    fn every_day_is_formatted_like_jiff() {
         for day in 0..=Time::LAST.abs_diff(Time::FIRST) / DAY {
             let micros = Time::FIRST.saturating_add_unsigned(day * DAY);
             let local = EPOCH + SignedDuration::from_micros(micros);
@@ -213,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_time_is_written_as_jiff_does(micros in Time::FIRST..=Time::LAST, whole: bool) {
+        fn times_are_formatted_like_jiff(micros in Time::FIRST..=Time::LAST, whole: bool) {
             let micros = if whole { micros / 1000 * 1000 } else { micros };
             let digits = if micros % 1000 == 0 { 3 } else { 6 };
             let local = EPOCH + SignedDuration::from_micros(micros);

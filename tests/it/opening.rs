@@ -71,7 +71,7 @@ fn command_in_the_wrong_folder_names_the_missing_file_and_creates_nothing() {
     for arguments in commands(&members) {
         let output = run_in(&folder, &arguments, &[]);
         let message = format!(
-            "error: there is no database at {}/memberbase.db: start the server once, or name it by --database-url or \
+            "error: there is no database at {}/memberbase.db: start the server once, or set --database-url or \
             MEMBERBASE_DATABASE_URL\n",
             folder.path().display()
         );
@@ -130,9 +130,9 @@ async fn database_of_another_program_is_left_unchanged() {
     connection.close().await.unwrap();
     let before = fs::read(&path).unwrap();
     for arguments in commands(&members) {
-        let output = run_in(&folder, &arguments, &[]);
-        let part = format!("error: the database {} has no tables of Memberbase: name another", path.display());
-        assert!(output.code == Some(1) && output.stderr.starts_with(&part), "{arguments:?}: {output:?}");
+        let ran = run_in(&folder, &arguments, &[]);
+        let part = format!("error: the database {} has no tables of Memberbase: set another", path.display());
+        assert!(ran.code == Some(1) && ran.stderr.starts_with(&part), "{arguments:?}: {ran:?}");
         assert!(fs::read(&path).unwrap() == before, "{arguments:?} changed it");
         assert_eq!(names(&folder), ["memberbase.db"]);
     }
@@ -234,7 +234,7 @@ async fn unreachable_postgres_is_reported_at_once_without_the_password() {
         ),
         (
             format!("postgres://postgres:s3cret@{address}/{name}?sslmode=require"),
-            format!("at {address}, database {name:?}: no TLS: server does not support TLS"),
+            format!("at {address}, database {name:?}: TLS failed: server does not support TLS"),
         ),
         (
             format!("postgres://postgres:s3cret@no.such.host.invalid:5432/{name}"),
