@@ -111,10 +111,10 @@ impl<'a> Upsertable<'a> for Clips {
         ]
     }
 
-    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
-        let mut creatives = columns.cells(from)?;
-        let mut variants = columns.cells::<Option<String>>(from + 1)?;
-        let mut times = columns.cells(from + 2)?;
+    fn states(&self, columns: &ColumnarRows, first_column: usize, count: usize) -> Result<Vec<State<'a>>, DbErr> {
+        let mut creatives = columns.cells(first_column)?;
+        let mut variants = columns.cells::<Option<String>>(first_column + 1)?;
+        let mut times = columns.cells(first_column + 2)?;
         let state = |_| {
             Ok(State {
                 creative_id: Cow::Owned(creatives.take()?),
@@ -122,7 +122,7 @@ impl<'a> Upsertable<'a> for Clips {
                 redeemed_at: times.take()?,
             })
         };
-        (0..rows).map(state).collect()
+        (0..count).map(state).collect()
     }
 
     fn merge(&self, WithMember { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {

@@ -106,10 +106,10 @@ impl<'a> Upsertable<'a> for StampCollections {
         ]
     }
 
-    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
-        let mut stamps = columns.cells(from)?;
-        let mut rewards = columns.cells(from + 1)?;
-        (0..rows).map(|_| Ok(State { stamps: stamps.take()?, rewards_earned: rewards.take()? })).collect()
+    fn states(&self, columns: &ColumnarRows, first_column: usize, count: usize) -> Result<Vec<State>, DbErr> {
+        let mut stamps = columns.cells(first_column)?;
+        let mut rewards = columns.cells(first_column + 1)?;
+        (0..count).map(|_| Ok(State { stamps: stamps.take()?, rewards_earned: rewards.take()? })).collect()
     }
 
     fn merge(&self, WithMember { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {

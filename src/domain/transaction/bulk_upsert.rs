@@ -205,18 +205,18 @@ impl<'a> Upsertable<'a> for Transactions {
         ]
     }
 
-    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
-        let mut members = columns.cells(from)?;
-        let mut auth_codes = columns.cells(from + 1)?;
-        let mut networks = columns.cells(from + 2)?;
-        let mut bins = columns.cells(from + 3)?;
-        let mut merchants = columns.cells(from + 4)?;
-        let mut descriptors = columns.cells::<Option<String>>(from + 5)?;
-        let mut amounts = columns.cells(from + 6)?;
-        let mut currencies = columns.cells::<Option<String>>(from + 7)?;
-        let mut authed = columns.cells(from + 8)?;
-        let mut cleared = columns.cells(from + 9)?;
-        let mut reverted = columns.cells(from + 10)?;
+    fn states(&self, columns: &ColumnarRows, first_column: usize, count: usize) -> Result<Vec<State<'a>>, DbErr> {
+        let mut members = columns.cells(first_column)?;
+        let mut auth_codes = columns.cells(first_column + 1)?;
+        let mut networks = columns.cells(first_column + 2)?;
+        let mut bins = columns.cells(first_column + 3)?;
+        let mut merchants = columns.cells(first_column + 4)?;
+        let mut descriptors = columns.cells::<Option<String>>(first_column + 5)?;
+        let mut amounts = columns.cells(first_column + 6)?;
+        let mut currencies = columns.cells::<Option<String>>(first_column + 7)?;
+        let mut authed = columns.cells(first_column + 8)?;
+        let mut cleared = columns.cells(first_column + 9)?;
+        let mut reverted = columns.cells(first_column + 10)?;
         let state = |_| {
             Ok(State {
                 member: members.take()?,
@@ -232,7 +232,7 @@ impl<'a> Upsertable<'a> for Transactions {
                 reverted_at: reverted.take()?,
             })
         };
-        (0..rows).map(state).collect()
+        (0..count).map(state).collect()
     }
 
     fn merge(&self, row: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
