@@ -42,7 +42,7 @@ const PROBE_KEYS: usize = 16;
 /// Minimum number of keys for a probe; with fewer keys it saves nothing.
 const MIN_KEYS_TO_PROBE: usize = 256;
 
-/// A kind of thing that is stored in bulk.
+/// A kind of record that is stored in bulk.
 pub(in crate::domain) trait Upsertable<'a>: Sync {
     /// The type of its ids.
     type Id: Id;
@@ -90,7 +90,7 @@ pub(in crate::domain) trait Upsertable<'a>: Sync {
         before != after
     }
 
-    /// Returns the member to which the thing belongs, which has to exist; `None` for members themselves.
+    /// Returns the member to which the record belongs, which has to exist; `None` for members themselves.
     fn member(_: &Self::Key, _: &Self::State) -> Option<Uuid> {
         None
     }
@@ -119,7 +119,7 @@ impl<State: PartialEq> Merge<State> {
 pub(in crate::domain) struct Stored<Id> {
     /// The outcomes of the rows, or the reason why the call stores nothing.
     pub outcome: Result<Upserted<Id>, Error>,
-    /// The ids of all things that the valid rows name, each once, whatever the outcome of the rows; `None` for one that is
+    /// The ids of all records that the valid rows name, each once, whatever the outcome of the rows; `None` for one that is
     /// not stored, or only within a dry run. If the call is rejected late, some may be ids that it inserted itself.
     pub touched_ids: Vec<Option<Uuid>>,
 }
@@ -183,8 +183,8 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         if probably_new {
             inserts = self.evaluate_missing(&all_keys).await?;
         }
-        // Failures require a look-up even if the probe found nothing: a row that cannot create a thing may still be a valid
-        // update, and a rejected call reports the ids of the stored things that it names.
+        // Failures require a look-up even if the probe found nothing: a row that cannot create a record may still be a valid
+        // update, and a rejected call reports the ids of the stored records that it names.
         let new_failures = self.failures.len() > failures_before;
         if !probably_new || new_failures || on_error.check(&self.failures).is_err() {
             updates = self.lookup(&all_keys, &[], "").await?;

@@ -26,20 +26,19 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct NewValue {
     /// The member's id, as text that is not validated yet.
-    pub member_id: String,
-    /// The attribute's key.
-    pub key: String,
+    pub(crate) member_id: String,
+    pub(crate) key: String,
     /// The value as JSON; null removes the stored value.
-    pub value: Box<str>,
+    pub(crate) value: Box<str>,
 }
 
 /// Selects the attribute values to remove.
 #[derive(Clone, Debug, Default)]
 pub struct Removal {
     /// The members; `None` for all. An unknown id is ignored.
-    pub members: Option<Vec<MemberId>>,
+    pub(crate) members: Option<Vec<MemberId>>,
     /// The attribute keys; `None` for all.
-    pub keys: Option<Vec<String>>,
+    pub(crate) keys: Option<Vec<String>>,
 }
 
 /// Sets all values in one transaction, or none. If a value is given twice, the last one is stored.

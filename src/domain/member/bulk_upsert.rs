@@ -210,7 +210,11 @@ impl<'a> Upsertable<'a> for Members {
     const KEY: &'static [&'static str] = &["ref"];
 
     fn columns(&self) -> &'static [ColumnSpec] {
-        if self.has_state { &[ColumnSpec::Document("attributes"), ColumnSpec::MaybeInt("source_updated_at")] } else { &[] }
+        if self.has_state {
+            &[ColumnSpec::Document("attributes"), ColumnSpec::MaybeInt("source_updated_at")]
+        } else {
+            &[]
+        }
     }
 
     fn key(row: &Self::Row) -> Self::Key {

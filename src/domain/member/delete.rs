@@ -26,42 +26,35 @@ use crate::{
 /// Selects the members to delete.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteRequest {
-    /// Ids of members.
-    pub ids: Vec<MemberId>,
-    /// Refs of members.
-    pub refs: Vec<String>,
+    pub(crate) ids: Vec<MemberId>,
+    pub(crate) refs: Vec<String>,
     /// Maximum number of members; if more would be deleted, the call is rejected.
-    pub at_most: Option<u64>,
+    pub(crate) at_most: Option<u64>,
     /// Run everything, then roll back.
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// The result of a deletion. Each list is in input order, without duplicates.
 #[derive(Debug)]
 pub struct DeleteOutcome {
-    /// The deleted members.
-    pub ids: Vec<MemberId>,
+    pub(crate) ids: Vec<MemberId>,
     /// Ids without a member in the memberbase.
-    pub unknown_ids: Vec<MemberId>,
+    pub(crate) unknown_ids: Vec<MemberId>,
     /// Refs without a member in the memberbase.
-    pub unknown_refs: Vec<String>,
+    pub(crate) unknown_refs: Vec<String>,
     /// The number of deleted rows.
-    pub deleted: DeletedCounts,
+    pub(crate) deleted: DeletedCounts,
 }
 
 /// The number of deleted rows per kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeletedCounts {
-    /// Members.
-    pub members: u64,
+    pub(crate) members: u64,
     /// Attribute values.
-    pub attributes: u64,
-    /// Clips.
-    pub clips: u64,
-    /// Stamp collections.
-    pub stamp_collections: u64,
-    /// Transactions.
-    pub transactions: u64,
+    pub(crate) attributes: u64,
+    pub(crate) clips: u64,
+    pub(crate) stamp_collections: u64,
+    pub(crate) transactions: u64,
 }
 
 impl DeletedCounts {

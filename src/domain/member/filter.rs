@@ -82,7 +82,10 @@ pub(super) fn ref_condition(backend: DbBackend, scope: Scope, predicate: &TextPr
         WHERE found.memberbase_id = ? AND found.ref = input.value)";
     let has_ref = |refs: &[String]| {
         let refs: Vec<_> = refs.iter().map(String::as_str).collect();
-        Expr::cust_with_values(ID_HAS_REF, [Value::from(json(ArrayColumn::Texts(refs))), scope.memberbase().uuid().into()])
+        Expr::cust_with_values(
+            ID_HAS_REF,
+            [Value::from(json(ArrayColumn::Texts(refs))), scope.memberbase().uuid().into()],
+        )
     };
     match (backend, predicate) {
         (DbBackend::Sqlite, TextPredicate::In(refs)) if refs.len() > 1 => has_ref(refs),
