@@ -73,7 +73,8 @@ pub type Failures = BTreeMap<usize, RowError>;
 /// The results of a bulk upsert, in input order.
 #[derive(Debug)]
 pub struct Upserted<Id> {
-    /// Ids of the stored records; `None` for a row that failed, that update-only mode skipped, or that a dry run would create.
+    /// Ids of the stored records; `None` for a row that failed, that update-only mode skipped, or that a dry run would
+    /// create.
     pub ids: Vec<Option<Id>>,
     /// The outcome of each row.
     pub outcomes: Vec<Outcome>,

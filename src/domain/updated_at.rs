@@ -1,7 +1,8 @@
 //! The time of the last change, which never goes backwards: `max(now, stored + 1 µs)`.
 //!
-//! Clocks are set back, and those of two servers differ. Readers use this time as a watermark: they order rows by it and
-//! continue after the last one that they read, and would miss a change that got an earlier time than its row had before.
+//! Clocks are set back, and those of two servers differ. Readers use this time as a watermark: they order rows by it
+//! and continue after the last one that they read, and would miss a change that got an earlier time than its row had
+//! before.
 
 use crate::types::Time;
 
@@ -10,8 +11,8 @@ pub(super) fn next(now: Time, stored: Time) -> Time {
     now.max(Time::from_micros(stored.micros().saturating_add(1)))
 }
 
-/// Returns [`next`] as a SQL expression over two expressions. In an UPDATE, `stored` is read from the row that is written,
-/// which is locked, so that concurrent changes of one row get different times.
+/// Returns [`next`] as a SQL expression over two expressions. In an UPDATE, `stored` is read from the row that is
+/// written, which is locked, so that concurrent changes of one row get different times.
 pub(super) fn next_sql(now: &str, stored: &str) -> String {
     format!("CASE WHEN {now} > {stored} THEN {now} ELSE {stored} + 1 END")
 }

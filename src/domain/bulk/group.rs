@@ -46,8 +46,8 @@ impl<Key: Ord + Copy> GroupedByKey<Key> {
     }
 }
 
-/// Sorts by merging sorted runs. Unlike the sorts of the standard library it can stop at the deadline: twenty million rows
-/// take seconds.
+/// Sorts by merging sorted runs. Unlike the sorts of the standard library it can stop at the deadline: twenty million
+/// rows take seconds.
 async fn sort<T: Ord + Copy>(mut items: Vec<T>, run_length: usize, steps: &mut Steps<'_>) -> Result<Vec<T>, DbErr> {
     for run in items.chunks_mut(run_length) {
         run.sort_unstable();

@@ -32,12 +32,12 @@ pub(super) fn insert(backend: DbBackend, table: &str, key: &[&str], state: &[&st
     )
 }
 
-/// Updates the stored rows whose ids are in the column `id` of `{rows}`. A null `updated_at` keeps the stored time; any other
-/// value never sets it back.
+/// Updates the stored rows whose ids are in the column `id` of `{rows}`. A null `updated_at` keeps the stored time; any
+/// other value never sets it back.
 pub(in crate::domain) fn update(backend: DbBackend, table: &str, columns: &[&str]) -> String {
     let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
-    // SQLite would scan the memberbase and search `{rows}` for each stored row. An expression that depends on the input row
-    // forces it to look up each input row in the table instead.
+    // SQLite would scan the memberbase and search `{rows}` for each stored row. An expression that depends on the input
+    // row forces it to look up each input row in the table instead.
     let memberbase = match backend {
         DbBackend::Sqlite => "iif(input.n IS NULL, NULL, $1)",
         _ => "$1",

@@ -1,19 +1,21 @@
 //! The algorithm of all bulk upserts, within one transaction:
 //!
 //! 1. Group the rows by key and sort the keys. All calls write in the order of keys, so they don't deadlock each other.
-//! 2. Look up the stored rows and evaluate each key: its input rows are merged, in input order, into the stored state. This
-//!    gives the outcome of each row, and the state to write, if any. A large call first probes 16 keys spread over all of
-//!    them; if none of those is stored, all keys are evaluated as new, and are looked up only if some turn out to be stored.
-//! 3. Insert the missing keys with `ON CONFLICT DO NOTHING`. Only if fewer rows were inserted than sent, look the keys up
-//!    once more: a [new statement has a new snapshot][read-committed], which shows what concurrent calls have committed.
-//!    Rows that belong to members lock those first (`FOR KEY SHARE`), so that the members stay until the rows are stored.
-//! 4. Lock the stored rows that differ, evaluate them again by their locked state, and write them. SQLite has one writer,
-//!    so the lock and the second evaluation are for PostgreSQL only.
+//! 2. Look up the stored rows and evaluate each key: its input rows are merged, in input order, into the stored state.
+//!    This gives the outcome of each row, and the state to write, if any. A large call first probes 16 keys spread over
+//!    all of them; if none of those is stored, all keys are evaluated as new, and are looked up only if some turn out
+//!    to be stored.
+//! 3. Insert the missing keys with `ON CONFLICT DO NOTHING`. Only if fewer rows were inserted than sent, look the keys
+//!    up once more: a [new statement has a new snapshot][read-committed], which shows what concurrent calls have
+//!    committed. Rows that belong to members lock those first (`FOR KEY SHARE`), so that the members stay until the
+//!    rows are stored.
+//! 4. Lock the stored rows that differ, evaluate them again by their locked state, and write them. SQLite has one
+//!    writer, so the lock and the second evaluation are for PostgreSQL only.
 //! 5. Report in input order. Ids are matched by key, because no database promises the order of `RETURNING`.
 //!
-//! An unchanged row is neither written nor locked. With [`OnError::RejectBatch`](super::OnError::RejectBatch) an invalid row
-//! ends the call as soon as all invalid rows are known. If other calls delete rows that this one builds on, the whole
-//! transaction is retried.
+//! An unchanged row is neither written nor locked. With [`OnError::RejectBatch`](super::OnError::RejectBatch) an
+//! invalid row ends the call as soon as all invalid rows are known. If other calls delete rows that this one builds on,
+//! the whole transaction is retried.
 //!
 //! [read-committed]: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 
@@ -30,10 +32,10 @@ use crate::{
 /// Maximum number of keys per look-up that reads ids only, which need little memory.
 const MAX_LOOKUP_IDS: usize = 100_000;
 
-/// Maximum number of keys per look-up that also reads states: these may contain large documents, and are briefly held twice.
+/// Maximum number of keys per look-up that also reads states, which may be large and are briefly held twice.
 const MAX_LOOKUP_STATES: usize = 2_000;
 
-/// Maximum number of rows per write. Larger statements are not faster, and their rows are held in several forms at once.
+/// Maximum number of rows per write: larger statements are not faster, and are held in several forms at a time.
 pub(in crate::domain) const MAX_WRITE_ROWS: usize = 50_000;
 
 /// Number of keys that the probe looks up.
@@ -85,7 +87,7 @@ pub(in crate::domain) trait Upsertable<'a>: Sync {
     /// Merges a row into the stored state. Without one, the result is a new state or a failure.
     fn merge(&self, row: &Self::Row, stored: Option<&Self::State>) -> Result<Merge<Self::State>, Error>;
 
-    /// Returns whether readers see a difference, so that `updated_at` changes. Other differences are stored all the same.
+    /// Returns whether readers see a difference, so that `updated_at` changes. Other differences are stored too.
     fn differs_visibly(before: &Self::State, after: &Self::State) -> bool {
         before != after
     }
@@ -119,8 +121,9 @@ impl<State: PartialEq> Merge<State> {
 pub(in crate::domain) struct Stored<Id> {
     /// The outcomes of the rows, or the reason why the call stores nothing.
     pub outcome: Result<Upserted<Id>, Error>,
-    /// The ids of all records that the valid rows name, each once, whatever the outcome of the rows; `None` for one that is
-    /// not stored, or only within a dry run. If the call is rejected late, some may be ids that it inserted itself.
+    /// The ids of all records that the valid rows name, each once, whatever the outcome of the rows; `None` for one
+    /// that is not stored, or only within a dry run. If the call is rejected late, some may be ids that it inserted
+    /// itself.
     pub touched_ids: Vec<Option<Uuid>>,
 }
 
@@ -183,8 +186,8 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         if probably_new {
             inserts = self.evaluate_missing(&all_keys).await?;
         }
-        // Failures require a look-up even if the probe found nothing: a row that cannot create a record may still be a valid
-        // update, and a rejected call reports the ids of the stored records that it names.
+        // Failures require a look-up even if the probe found nothing: a row that cannot create a record may still be a
+        // valid update, and a rejected call reports the ids of the stored records that it names.
         let new_failures = self.failures.len() > failures_before;
         if !probably_new || new_failures || on_error.check(&self.failures).is_err() {
             updates = self.lookup(&all_keys, &[], "").await?;
@@ -250,7 +253,7 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         Ok(writes)
     }
 
-    /// Merges the rows of a key into its stored state, and sets their outcomes. Returns the state to write if it differs.
+    /// Merges the rows of a key into its stored state, and sets their outcomes. Returns the new state if it differs.
     async fn evaluate(
         &mut self,
         key: usize,
@@ -357,8 +360,8 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         input_order: Vec<usize>,
     ) -> Result<u64, Error> {
         // PostgreSQL inserts in the order of keys: concurrent calls with the same keys then wait for each other in one
-        // direction only. SQLite has one writer, and fills its pages best in the order of ids, the primary key; ids ascend
-        // in input order.
+        // direction only. SQLite has one writer, and fills its pages best in the order of ids, the primary key; ids
+        // ascend in input order.
         let backend = self.session.get_database_backend();
         let order = if backend == DbBackend::Sqlite { input_order } else { (0..inserts.len()).collect() };
         let state_columns: Vec<_> = self.state_column_names().collect();

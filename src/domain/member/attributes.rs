@@ -71,8 +71,8 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
             set_input_path(error);
         }
         for (index, identifier) in identifiers.iter().enumerate() {
-            // The look-up of the refs takes no locks: a concurrent call may have deleted the member since, and even given
-            // its ref to a new one.
+            // The look-up of the refs takes no locks: a concurrent call may have deleted the member since, and even
+            // given its ref to a new one.
             if let Ok(identifier) = identifier
                 && upserted.ids[index] != identifier.id()
             {

@@ -1,8 +1,8 @@
 //! Bulk upsert of members: any number of rows in one transaction, with an outcome for each row.
 //!
-//! If a sync is open, the call marks all members that its rows name as its last statement, whatever the outcome of the rows.
-//! The rows are stored below a savepoint: if `REJECT_BATCH` rejects them, or in a dry run that names the sync, they are
-//! rolled back and the marks alone are committed.
+//! If a sync is open, the call marks all members that its rows name as its last statement, whatever the outcome of the
+//! rows. The rows are stored below a savepoint: if `REJECT_BATCH` rejects them, or in a dry run that names the sync,
+//! they are rolled back and the marks alone are committed.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
@@ -38,8 +38,8 @@ struct OptionalFields {
 }
 
 impl Row {
-    /// Creates a row. `attributes` is a JSON object from key to value: an omitted key is kept, a null value removes it, and
-    /// null instead of the object removes all. `source_updated_at` is an RFC 3339 date-time.
+    /// Creates a row. `attributes` is a JSON object from key to value: an omitted key is kept, a null value removes it,
+    /// and null instead of the object removes all. `source_updated_at` is an RFC 3339 date-time.
     pub fn new(reference: String, attributes: Undefinable<Box<str>>, source_updated_at: Undefinable<String>) -> Self {
         let any = attributes.is_some() || source_updated_at.is_some();
         let optional = any.then(|| Box::new(OptionalFields { attributes, source_updated_at }));

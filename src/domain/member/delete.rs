@@ -1,7 +1,7 @@
 //! Deletion of members by ids and refs, with their attributes, clips, stamp collections and transactions.
 //!
-//! The rows of clips, stamp collections and transactions are deleted explicitly, with one statement per table, after the
-//! members are locked; their foreign keys are a safety net.
+//! The rows of clips, stamp collections and transactions are deleted explicitly, with one statement per table, after
+//! the members are locked; their foreign keys are a safety net.
 
 use std::collections::HashSet;
 
@@ -117,8 +117,8 @@ async fn delete_in(session: &Session, scope: Scope, request: &DeleteRequest) -> 
     Ok(DeleteOutcome { ids, unknown_ids, unknown_refs, deleted })
 }
 
-/// Locks members, in the order of refs as upserts do, so that no concurrent call adds rows to them. Keeps in `ids` those
-/// that still exist. SQLite has one writer and needs no lock.
+/// Locks members, in the order of refs as upserts do, so that no concurrent call adds rows to them. Keeps in `ids`
+/// those that still exist. SQLite has one writer and needs no lock.
 async fn lock(session: &Session, scope: Scope, ids: &mut Vec<Uuid>) -> Result<(), Error> {
     if session.get_database_backend() == DbBackend::Sqlite || ids.is_empty() {
         return Ok(());
@@ -167,7 +167,8 @@ pub(in crate::domain) async fn delete_found(
     })
 }
 
-/// Deletes all members of a memberbase and their rows in other tables. The caller has locked the memberbase exclusively.
+/// Deletes all members of a memberbase and their rows in other tables. The caller has locked the memberbase
+/// exclusively.
 pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Result<DeletedCounts, Error> {
     let id = scope.memberbase().uuid();
     let backend = session.get_database_backend();

@@ -74,9 +74,9 @@ pub(super) fn condition(backend: DbBackend, scope: Scope, filter: &Filter<Predic
 
 /// Returns the SQL condition of a predicate on refs.
 ///
-/// For a list of refs SQLite would scan the memberbase in the order of the page instead of looking the refs up. A subquery
-/// turns the list into ids; its [`CROSS JOIN`](https://www.sqlite.org/optoverview.html#crossjoin) fixes the join order, so
-/// that it uses the index on refs.
+/// For a list of refs SQLite would scan the memberbase in the order of the page instead of looking the refs up. A
+/// subquery turns the list into ids; its [`CROSS JOIN`](https://www.sqlite.org/optoverview.html#crossjoin) fixes the
+/// join order, so that it uses the index on refs.
 pub(super) fn ref_condition(backend: DbBackend, scope: Scope, predicate: &TextPredicate) -> SimpleExpr {
     const ID_HAS_REF: &str = "member.id IN (SELECT found.id FROM json_each(?) AS input CROSS JOIN member AS found \
         WHERE found.memberbase_id = ? AND found.ref = input.value)";

@@ -48,8 +48,8 @@ impl<'a> MemberIdentifier<'a> {
     }
 }
 
-/// Resolves identifiers to the members' ids; `None` for one without a member in the memberbase, and for a text that is not
-/// a valid ref.
+/// Resolves identifiers to the members' ids; `None` for one without a member in the memberbase, and for a text that is
+/// not a valid ref.
 pub(in crate::domain) async fn resolve(
     session: &Session,
     scope: Scope,
@@ -95,8 +95,8 @@ pub(in crate::domain) async fn resolve(
     Ok(resolved)
 }
 
-/// Locks distinct members against deletion until the transaction ends. Returns whether all of them exist. For PostgreSQL
-/// only: SQLite has one writer.
+/// Locks distinct members against deletion until the transaction ends. Returns whether all of them exist. For
+/// PostgreSQL only: SQLite has one writer.
 pub(in crate::domain) async fn lock_key_share(
     session: &Session,
     scope: Scope,

@@ -194,8 +194,8 @@ pub struct PageStatements {
 }
 
 impl PageStatements {
-    /// Builds the statements. Each scans the index of the order from the cursor on, so its cost does not depend on the depth
-    /// of the page.
+    /// Builds the statements. Each scans the index of the order from the cursor on, so its cost does not depend on the
+    /// depth of the page.
     pub fn new(
         backend: DbBackend,
         scope: Scope,
@@ -254,13 +254,13 @@ fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
     }
 }
 
-/// Minimum length of a list for which PostgreSQL uses a hash table (`MIN_ARRAY_SIZE_FOR_HASHED_SAOP`). It does so only if
-/// it knows the list when it plans; otherwise it compares each row with every value.
+/// Minimum length of a list for which PostgreSQL uses a hash table (`MIN_ARRAY_SIZE_FOR_HASHED_SAOP`). It does so only
+/// if it knows the list when it plans; otherwise it compares each row with every value.
 const HASHED_ANY_MIN: usize = 9;
 
-/// Returns whether PostgreSQL should plan with the bound values instead of using a generic plan: if a value decides which
-/// index pays off (the frequency of an attribute value, the number of refs with a prefix), and if rows are compared with a
-/// long list that does not select them by an index.
+/// Returns whether PostgreSQL should plan with the bound values instead of using a generic plan: if a value decides
+/// which index pays off (the frequency of an attribute value, the number of refs with a prefix), and if rows are
+/// compared with a long list that does not select them by an index.
 fn needs_custom_plan(filter: &Filter<Predicate>) -> bool {
     let depends_on_values = |predicate: &Predicate| match predicate {
         Predicate::Id(IdPredicate::NotIn(_)) | Predicate::Ref(TextPredicate::NotIn(_)) => {
@@ -278,8 +278,8 @@ fn is_id_list(predicate: &Predicate) -> bool {
     matches!(predicate, Predicate::Id(IdPredicate::In(_)) | Predicate::Ref(TextPredicate::In(_)))
 }
 
-/// Adds the order. With `selected_by_list`, [a unary plus](https://www.sqlite.org/optoverview.html#uplus) stops SQLite from
-/// scanning the whole memberbase by the order's index in search of the listed members.
+/// Adds the order. With `selected_by_list`, [a unary plus](https://www.sqlite.org/optoverview.html#uplus) stops SQLite
+/// from scanning the whole memberbase by the order's index in search of the listed members.
 fn ordered(
     rows: Select<member::Entity>,
     field: OrderField,

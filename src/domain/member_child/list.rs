@@ -108,8 +108,8 @@ fn member_index(row: &QueryResult) -> Result<usize, DbErr> {
 pub struct PageStatements {
     /// Selects the rows, for each member one more than the page size.
     pub page: String,
-    /// Selects the index of each member, and 1 if it has rows on the opposite side of the cursor, else null. `None` if the
-    /// page does not ask for it.
+    /// Selects the index of each member, and 1 if it has rows on the opposite side of the cursor, else null. `None` if
+    /// the page does not ask for it.
     pub opposite: Option<String>,
     /// The binds of `page`.
     pub scalars: Vec<ScalarBind>,
@@ -119,8 +119,8 @@ pub struct PageStatements {
 }
 
 impl PageStatements {
-    /// Builds the statements. Each member costs a range scan of an index; if the list is ordered by a time, the scan ends
-    /// with the page.
+    /// Builds the statements. Each member costs a range scan of an index; if the list is ordered by a time, the scan
+    /// ends with the page.
     pub fn new<T: MemberChild>(backend: DbBackend, page: &Page<Position>, members: u64, max_rows: u64) -> Self {
         let ascending = T::NEWEST_BY.is_some() != (page.direction == Direction::Forward);
         let int = |int: u64| ScalarBind::Int(i64::try_from(int).unwrap_or(i64::MAX));
@@ -153,8 +153,8 @@ impl PageStatements {
             ),
             _ => format!(
                 "SELECT found.* FROM {{rows}} AS input \
-                CROSS JOIN LATERAL (SELECT own.* {from_member}{ahead} ORDER BY {order} LIMIT ${page_limit}{offset}) AS found \
-                LIMIT ${total_limit}"
+                CROSS JOIN LATERAL (SELECT own.* {from_member}{ahead} ORDER BY {order} \
+                LIMIT ${page_limit}{offset}) AS found LIMIT ${total_limit}"
             ),
         };
         let opposite = (page.check_opposite && !key.is_empty()).then(|| {
@@ -166,8 +166,8 @@ impl PageStatements {
 }
 
 /// Returns the FROM clause with all rows `own` of the member `input`. If no index has the order of the list, PostgreSQL
-/// would scan the memberbase in that order in search of the member's rows. `OFFSET 0` prevents that: PostgreSQL moves no
-/// condition and no order into a subquery that has it.
+/// would scan the memberbase in that order in search of the member's rows. `OFFSET 0` prevents that: PostgreSQL moves
+/// no condition and no order into a subquery that has it.
 fn from_member<T: MemberChild>(backend: DbBackend) -> String {
     let table = T::TABLE;
     let condition = "own.memberbase_id = input.memberbase_id AND own.member_id = input.member_id";

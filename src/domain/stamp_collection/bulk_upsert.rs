@@ -17,8 +17,8 @@ use crate::{
     types::{RowKind, StampCollectionId},
 };
 
-/// A row of the input: exactly one of `member_id` and `member_ref` names the member. Counts are JSON numbers; an omitted
-/// count starts at 0 and is then kept, null sets it to 0.
+/// A row of the input: exactly one of `member_id` and `member_ref` names the member. Counts are JSON numbers; an
+/// omitted count starts at 0 and is then kept, null sets it to 0.
 #[derive(Clone, Debug)]
 pub struct NewStampCollection {
     /// The member's id, as text that is not validated yet.

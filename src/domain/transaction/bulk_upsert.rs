@@ -121,8 +121,8 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     fn of(WithMember { member, row }: &WithMember<Row<'a>>, stored: Option<&Self>) -> Self {
-        let text = |given: Undefinable<&'a str>| given.map(|text| text.map(Cow::from));
-        let time = |given: Undefinable<Time>| given.map(|time| time.map(Time::micros));
+        let text = |value: Undefinable<&'a str>| value.map(|text| text.map(Cow::from));
+        let time = |value: Undefinable<Time>| value.map(|time| time.map(Time::micros));
         Self {
             member: *member,
             auth_code: row.auth_code.into(),

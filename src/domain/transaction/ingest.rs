@@ -16,8 +16,8 @@ use crate::{
     types::{Id, MemberbaseId, RowKind},
 };
 
-/// Stores all transactions in one database transaction, or none. Each is stored in the memberbase of its member, which the
-/// row names by id.
+/// Stores all transactions in one database transaction, or none. Each is stored in the memberbase of its member, which
+/// the row names by id.
 pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Result<(), Error> {
     const UPSERT: Options = Options { on_error: OnError::SkipFailed, mode: Mode::Upsert, dry_run: false };
     let visibility = caller.authorize_visible(Access::Write)?;
