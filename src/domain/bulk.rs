@@ -1,4 +1,5 @@
-//! What all bulk upserts have in common: how rows are folded, judged and stored, and what is told of each.
+//! The parts that all bulk upserts share: their options, the outcome of each row, and the algorithm that stores rows
+//! (`upsert`).
 
 mod group;
 mod statement;
@@ -15,74 +16,74 @@ use crate::{
     types::{RowKind, RowOutcome},
 };
 
-/// The most failures that an error tells.
+/// Maximum number of failures that an error lists.
 const MAX_REPORTED_FAILURES: usize = 100;
 
-/// What is to happen where some rows are bad.
+/// The effect of invalid rows on the rest of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnError {
-    /// Nothing is stored.
+    /// Store nothing if any row is invalid.
     RejectBatch,
-    /// The good rows are stored.
+    /// Store the valid rows.
     SkipFailed,
 }
 
-/// Which rows are to be stored.
+/// Restricts the rows that are stored by whether their key exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// All.
+    /// Create and update.
     Upsert,
-    /// Those that are not there yet.
+    /// Only create.
     InsertOnly,
-    /// Those that are there already.
+    /// Only update.
     UpdateOnly,
 }
 
-/// How rows are to be stored.
+/// The options of a bulk upsert.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// What bad rows do to the good ones.
+    /// The effect of invalid rows on the others.
     pub on_error: OnError,
-    /// Which rows.
+    /// The rows that are stored.
     pub mode: Mode,
-    /// Do it all, and keep nothing.
+    /// Run everything, then roll back.
     pub dry_run: bool,
 }
 
-/// What became of a row.
+/// The result of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It was not there.
+    /// The key was missing and is stored now.
     Created,
-    /// It was there and is different now.
+    /// The stored values were different.
     Updated,
-    /// It was there just so.
+    /// The stored values were equal.
     Unchanged,
-    /// It is older than what is there.
+    /// The row is older than the stored values.
     Stale,
-    /// The mode left it out.
+    /// The mode excludes the row.
     Skipped,
-    /// It is bad.
+    /// The row is invalid.
     Failed,
 }
 
-/// The bad rows of a call, by their place in the input.
+/// The invalid rows of a call, by index in the input.
 pub type Failures = BTreeMap<usize, RowError>;
 
-/// What became of the rows, each list in the order of the input.
+/// The results of a bulk upsert, in input order.
 #[derive(Debug)]
 pub struct Upserted<Id> {
-    /// The ids of the things; none for a row that failed, that was not there to be updated, or that a dry run would
+    /// Ids of the stored records; `None` for a row that failed, that update-only mode skipped, or that a dry run would
     /// create.
     pub ids: Vec<Option<Id>>,
-    /// What became of each.
+    /// The outcome of each row.
     pub outcomes: Vec<Outcome>,
-    /// Why the bad ones failed.
+    /// The errors of the rows that failed.
     pub failures: Failures,
 }
 
 impl<Id> Upserted<Id> {
-    /// How many rows came to what, in the order of [`RowOutcome::ALL`].
+    /// Returns the number of rows per outcome, in the order of [`RowOutcome::ALL`].
     pub fn counts(&self) -> [u64; RowOutcome::ALL.len()] {
         let mut counts = [0; RowOutcome::ALL.len()];
         for outcome in &self.outcomes {
@@ -91,7 +92,7 @@ impl<Id> Upserted<Id> {
         counts
     }
 
-    /// Counts the rows, once they are stored.
+    /// Adds the rows to the row counters. For calls after the commit.
     pub(super) fn count(&self, app: &App, kind: RowKind) {
         let counts = self.counts();
         for (outcome, count) in RowOutcome::ALL.into_iter().zip(counts) {
@@ -113,29 +114,29 @@ impl From<Outcome> for RowOutcome {
     }
 }
 
-/// What an optional field of a row says: none where it is left out, `Some(None)` where it is null.
+/// An optional field of a row: `None` if it is omitted, `Some(None)` if it is null.
 pub type Undefinable<T> = Option<Option<T>>;
 
 impl OnError {
-    /// Refuses the call where it has bad rows and wants all or nothing.
+    /// Rejects the call if it has invalid rows and stores all rows or none.
     pub(super) fn check(self, failures: &Failures) -> Result<(), Error> {
         if failures.is_empty() || self == Self::SkipFailed {
             return Ok(());
         }
-        let first = failures.iter().take(MAX_REPORTED_FAILURES).map(|(&index, error)| (index, error.clone()));
-        Err(Error::BadRows { failures: first.collect(), count: failures.len() })
+        let reported = failures.iter().take(MAX_REPORTED_FAILURES).map(|(&index, error)| (index, error.clone()));
+        Err(Error::BadRows { failures: reported.collect(), count: failures.len() })
     }
 }
 
 impl RowError {
-    /// An attribute that the schema does not have.
+    /// Returns the error for an attribute key that the schema does not declare.
     pub(super) fn unknown_attribute(key: &str) -> Self {
         let message = format!("attribute {key:?} is not in the schema");
         let path = vec!["attributes".to_owned(), key.to_owned()];
         Self { code: RowErrorCode::UnknownAttribute, message, path }
     }
 
-    /// A value that its field can't hold.
+    /// Returns the error for a value that the field does not accept.
     pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self { code: RowErrorCode::InvalidValue, message: message.into(), path: vec![field.to_owned()] }
     }

@@ -1,4 +1,6 @@
-//! Changes as they happen: what a committed write tells, and who may listen.
+//! Publishes committed writes as changes, and subscribes to them.
+//!
+//! A change is described only if there are subscribers or other servers; otherwise a write pays two reads of counters.
 
 use uuid::Uuid;
 
@@ -13,29 +15,31 @@ use crate::{
     types::{Change, Id, MemberId, Touched},
 };
 
-/// Listens to a memberbase, which has to exist. What is committed from now on is heard.
+/// Subscribes to the changes of a memberbase that are committed from now on. Fails if the memberbase does not exist.
 pub async fn subscribe(app: &App, scope: Scope) -> Result<ChangeReceiver, Error> {
-    // Before the look-up: so its deletion is heard of whoever finds it.
-    let heard = app.changes.subscribe(scope.memberbase(), app.limits.live.buffer);
+    // Before the look-up: if the memberbase is deleted after the look-up found it, the subscriber receives the
+    // deletion.
+    let receiver = app.changes.subscribe(scope.memberbase(), app.limits.live.buffer);
     memberbase::ensure_exists(&app.db.read().await?, scope).await?;
-    Ok(heard)
+    Ok(receiver)
 }
 
-/// Tells of members that were stored.
+/// Publishes the members that a bulk upsert created and updated.
 pub(super) fn upserted(app: &App, scope: Scope, upserted: &Upserted<MemberId>) {
     if !app.changes.has_subscribers() {
         return;
     }
-    // Of the rows of one member one alone has such an outcome.
-    let of = |outcome| {
+    // At most one row of each member has one of these outcomes, so there are no duplicates.
+    let with_outcome = |expected| {
         let rows = upserted.outcomes.iter().zip(&upserted.ids);
-        rows.filter(move |(row, _)| **row == outcome).filter_map(|(_, id)| *id).collect()
+        rows.filter(move |(outcome, _)| **outcome == expected).filter_map(|(_, id)| *id).collect()
     };
-    let (created, updated) = (of(Outcome::Created), of(Outcome::Updated));
+    let created = with_outcome(Outcome::Created);
+    let updated = with_outcome(Outcome::Updated);
     app.changes.publish(Change { created, updated, ..Change::new(scope.memberbase()) });
 }
 
-/// Tells of members of whom something is different, or something that belongs to them; each may be there several times.
+/// Publishes members whose attributes, clips, stamp collections or transactions changed. May contain duplicates.
 pub(super) fn updated(app: &App, scope: Scope, members: impl Iterator<Item = Uuid>) {
     if !app.changes.has_subscribers() {
         return;
@@ -46,14 +50,14 @@ pub(super) fn updated(app: &App, scope: Scope, members: impl Iterator<Item = Uui
     app.changes.publish(Change { updated: touched(members.into_iter()), ..Change::new(scope.memberbase()) });
 }
 
-/// Tells of members who are gone.
+/// Publishes deleted members.
 pub(super) fn deleted(app: &App, scope: Scope, members: impl Iterator<Item = Uuid>) {
     if app.changes.has_subscribers() {
         app.changes.publish(Change { deleted: touched(members), ..Change::new(scope.memberbase()) });
     }
 }
 
-/// Tells that a memberbase is gone, with so many members: these, or more than are told.
+/// Publishes the deletion of a memberbase with `count` members. `ids` is empty if they are more than a change lists.
 pub(super) fn memberbase_deleted(app: &App, scope: Scope, count: u64, ids: Vec<Uuid>) {
     if app.changes.has_subscribers() {
         let deleted = if ids.is_empty() { Touched::counted(count) } else { touched(ids.into_iter()) };

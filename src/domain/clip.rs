@@ -1,4 +1,4 @@
-//! Clips: the deals that members saved.
+//! Clips: deals that members have saved.
 
 pub mod bulk_upsert;
 
@@ -11,22 +11,15 @@ use crate::{
 /// A deal that a member saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clip {
-    /// Its id.
-    pub id: ClipId,
-    /// The memberbase.
-    pub memberbase: MemberbaseId,
-    /// The member whose it is.
-    pub member: MemberId,
-    /// The deal; a member has at most one clip of it.
-    pub deal_id: String,
-    /// The creative by which the deal was shown.
-    pub creative_id: String,
-    /// The variant of the creative.
-    pub variant_id: Option<String>,
-    /// When the deal was redeemed.
-    pub redeemed_at: Option<Time>,
-    /// When it was created or last changed.
-    pub updated_at: Time,
+    pub(crate) id: ClipId,
+    pub(crate) memberbase: MemberbaseId,
+    pub(crate) member: MemberId,
+    /// The deal. A member has at most one clip per deal.
+    pub(crate) deal_id: String,
+    pub(crate) creative_id: String,
+    pub(crate) variant_id: Option<String>,
+    pub(crate) redeemed_at: Option<Time>,
+    pub(crate) updated_at: Time,
 }
 
 impl MemberChild for Clip {

@@ -1,4 +1,4 @@
-//! What the fields of rows may hold, each read from what a request gives.
+//! Parsers for the fields of rows in bulk calls.
 
 use super::{
     RowError,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::types::{self, Time};
 
-/// Reads a text.
+/// Validates a text of at most 1,024 bytes without NUL.
 pub(super) fn text<'a>(field: &str, text: &'a str) -> Result<&'a str, RowError> {
     match text::fault(text) {
         Some(fault) => Err(RowError::invalid(field, format!("{field} {fault}"))),
@@ -15,7 +15,7 @@ pub(super) fn text<'a>(field: &str, text: &'a str) -> Result<&'a str, RowError> 
     }
 }
 
-/// Reads a text that a thing is known by.
+/// Validates a text that is a key, which must not be empty.
 pub(super) fn key<'a>(field: &str, key: &'a str) -> Result<&'a str, RowError> {
     if key.is_empty() {
         return Err(RowError::invalid(field, format!("{field} is empty; it has 1 to {MAX_BYTES} bytes")));
@@ -23,38 +23,38 @@ pub(super) fn key<'a>(field: &str, key: &'a str) -> Result<&'a str, RowError> {
     text(field, key)
 }
 
-/// Reads a time.
+/// Parses an RFC 3339 date-time.
 pub(super) fn time(field: &str, text: &str) -> Result<Time, RowError> {
     Time::parse(text).map_err(|error| RowError::invalid(field, format!("{field}: {error}")))
 }
 
-/// Reads a whole number, written as JSON writes numbers (`1.0` and `1e2` are whole).
-pub(super) fn parse_integer(field: &str, number: &str, from: i64, to: i64) -> Result<i64, RowError> {
+/// Parses a whole number from the text of a JSON number (`1.0` and `1e2` are whole).
+pub(super) fn parse_integer(field: &str, number: &str, min: i64, max: i64) -> Result<i64, RowError> {
     types::parse_safe_integer(number)
-        .filter(|whole| (from..=to).contains(whole))
-        .ok_or_else(|| RowError::invalid(field, format!("{field}: expected a whole number from {from} to {to}")))
+        .filter(|whole| (min..=max).contains(whole))
+        .ok_or_else(|| RowError::invalid(field, format!("{field}: expected a whole number from {min} to {max}")))
 }
 
-/// Reads what may be left out or null by what reads the value.
+/// Applies a parser to the value of an optional field.
 pub(super) fn parse_optional<'a, T>(
     field: &str,
-    given: &'a Undefinable<String>,
-    read: impl Fn(&str, &'a str) -> Result<T, RowError>,
+    value: &'a Undefinable<String>,
+    parse: impl Fn(&str, &'a str) -> Result<T, RowError>,
 ) -> Result<Undefinable<T>, RowError> {
-    match given {
-        Some(Some(value)) => Ok(Some(Some(read(field, value)?))),
+    match value {
+        Some(Some(text)) => Ok(Some(Some(parse(field, text)?))),
         Some(None) => Ok(Some(None)),
         None => Ok(None),
     }
 }
 
-/// What an optional field is to be: what is left out stays as it is stored, null clears it.
+/// Returns the new value of an optional field: an omitted field keeps the stored value, null clears it.
 pub(super) fn merge_optional<State, T: Clone>(
-    given: Undefinable<T>,
+    value: Undefinable<T>,
     stored: Option<&State>,
     field: impl Fn(&State) -> &Option<T>,
 ) -> Option<T> {
-    given.unwrap_or_else(|| stored.and_then(|stored| field(stored).clone()))
+    value.unwrap_or_else(|| stored.and_then(|stored| field(stored).clone()))
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     use crate::types::MAX_SAFE_INTEGER;
 
     #[test]
-    fn whole_numbers_are_read_exactly() {
+    fn whole_numbers_are_parsed_exactly() {
         for (text, number) in [
             ("0", Some(0)),
             ("-0", Some(0)),

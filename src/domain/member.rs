@@ -1,4 +1,4 @@
-//! Members: who is in a memberbase, known by the owner's own refs.
+//! Members: the entries of a memberbase, each identified by its owner's ref.
 
 mod attributes;
 pub mod bulk_upsert;
@@ -43,39 +43,39 @@ use crate::{
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its id.
+    /// The member's id.
     pub id: MemberId,
-    /// Where it is a member.
+    /// The memberbase that contains it.
     pub memberbase: MemberbaseId,
-    /// The owner's own key.
+    /// The owner's key for the member (`ref` in the API).
     pub reference: String,
-    /// What the owner keeps of it.
+    /// Its attributes.
     pub attributes: Document,
-    /// When it was created or last changed.
+    /// Time of its creation or last change.
     pub updated_at: Time,
-    /// When the owner last changed it, by the owner's clock.
+    /// Time of the last change in the owner's system, by the owner's clock.
     pub source_updated_at: Option<Time>,
 }
 
-/// A member, borrowed from what it was read with.
+/// A member that borrows from a [`Member`] or a [`MemberPage`].
 #[derive(Clone, Copy, Debug)]
 pub struct MemberView<'a> {
-    /// Its id.
+    /// The member's id.
     pub id: MemberId,
-    /// Where it is a member.
+    /// The memberbase that contains it.
     pub memberbase: MemberbaseId,
-    /// The owner's own key.
+    /// The owner's key for the member (`ref` in the API).
     pub reference: &'a str,
-    /// What the owner keeps of it, a JSON object; nothing where that is nothing.
+    /// Its attributes as a JSON object; `None` if there are none.
     pub attributes: Option<&'a str>,
-    /// When it was created or last changed.
+    /// Time of its creation or last change.
     pub updated_at: Time,
-    /// When the owner last changed it, by the owner's clock.
+    /// Time of the last change in the owner's system, by the owner's clock.
     pub source_updated_at: Option<Time>,
 }
 
 impl Member {
-    /// The member, borrowed.
+    /// Borrows the member.
     pub fn view(&self) -> MemberView<'_> {
         MemberView {
             id: self.id,
@@ -88,20 +88,21 @@ impl Member {
     }
 }
 
-/// The member with this id, where it is within reach.
-pub async fn find(app: &App, reach: Visibility, id: MemberId) -> Result<Option<Member>, Error> {
-    Ok(find_many(app, reach, &[id]).await?.pop())
+/// Finds a visible member by id.
+pub async fn find(app: &App, visibility: Visibility, id: MemberId) -> Result<Option<Member>, Error> {
+    Ok(find_many(app, visibility, &[id]).await?.pop())
 }
 
-/// Those of these members that are there and within reach, in any order.
-pub async fn find_many(app: &App, reach: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
+/// Finds the visible members with these ids, in any order. Rejects more ids than a filter may have.
+pub async fn find_many(app: &App, visibility: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
     check_values("the list of ids", ids.len(), &app.limits.filter)?;
-    find_all(app, reach, ids).await
+    find_all(app, visibility, ids).await
 }
 
-/// The same of any number of ids, which nobody sent but were read: those of whom something belongs to.
-pub async fn find_all(app: &App, reach: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
-    let bound = reach.memberbase().map(|id| member::Column::MemberbaseId.eq(id.uuid()));
+/// Finds the visible members with these ids, in any order and without a limit. For ids that were read from rows of the
+/// database or of a bulk call.
+pub async fn find_all(app: &App, visibility: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
+    let bound = visibility.memberbase().map(|id| member::Column::MemberbaseId.eq(id.uuid()));
     let rows = member::Entity::find()
         .filter(Condition::all().add_option(bound))
         .filter(IdPredicate::In(ids.to_vec()).condition(app.db.backend(), column(member::Column::Id)))
@@ -110,7 +111,7 @@ pub async fn find_all(app: &App, reach: Visibility, ids: &[MemberId]) -> Result<
     Ok(rows.into_iter().map(Member::from).collect())
 }
 
-/// Those members of the memberbase that have one of these refs, in any order. A memberbase that does not exist has none.
+/// Finds the members with these refs, in any order; none if the memberbase does not exist.
 pub async fn find_by_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Vec<Member>, Error> {
     check_values("the list of refs", refs.len(), &app.limits.filter)?;
     let rows = member::Entity::find()
@@ -121,7 +122,7 @@ pub async fn find_by_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Ve
     Ok(rows.into_iter().map(Member::from).collect())
 }
 
-/// One entry for each ref, in the order given; none where there is no such member.
+/// Finds members in the order of `refs`; `None` for a ref without a member. Fails if the memberbase does not exist.
 pub async fn in_order_of_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Vec<Option<Member>>, Error> {
     let found = find_by_refs(app, scope, refs).await?;
     if found.is_empty() {

@@ -1,4 +1,4 @@
-//! What belongs to a member, whichever kind it is: clips, stamp collections and transactions.
+//! Operations that clips, stamp collections and transactions share as children of a member.
 
 mod bulk_upsert;
 mod delete;
@@ -10,7 +10,7 @@ use std::{fmt::Debug, hash::Hash};
 
 use sea_orm::EntityTrait;
 
-pub(super) use bulk_upsert::{Read, WithMember, bulk_upsert, read_all, touched_members, upsert_in};
+pub(super) use bulk_upsert::{ParsedRow, WithMember, bulk_upsert, changed_members, parse_all, upsert_in};
 pub use delete::{DeleteOutcome, delete};
 pub(super) use delete::{delete_all, delete_of_members};
 pub use find::{find, find_many, load};
@@ -19,33 +19,33 @@ pub use position::Position;
 
 use crate::types::{Id, MemberId, MemberbaseId, RowKind, Time};
 
-/// A thing that belongs to a member.
+/// A clip, a stamp collection or a transaction.
 pub trait MemberChild: Clone + Debug + Send + Sync + From<<Self::Entity as EntityTrait>::Model> + 'static {
-    /// What names it.
+    /// The type of its id.
     type Id: Id + Hash + Send + Sync + 'static;
-    /// Its rows.
+    /// Its table in SeaORM.
     type Entity: EntityTrait;
 
-    /// What its rows are counted as.
+    /// The label of its row counters.
     const ROWS: RowKind;
-    /// The name of its table, quoted where it has to be.
+    /// The name of its table, quoted if necessary.
     const TABLE: &'static str;
-    /// The columns that make it unique in a memberbase: in their order rows are locked.
+    /// The columns of its unique key within a memberbase. Rows are locked in the order of these.
     const KEY: &'static str;
-    /// The time that a member's are ordered by, the newest first; where there is none, in the order of their ids.
+    /// The time column by which a member's list is ordered, newest first; without one it is ordered by id.
     const NEWEST_BY: Option<&'static str>;
-    /// The first byte of its cursors; those of members and memberbases are lower.
+    /// The first byte of its cursors. All kinds of lists have different ones.
     const TAG: u8;
 
-    /// Its id.
+    /// Returns the id.
     fn id(&self) -> Self::Id;
 
-    /// The memberbase.
+    /// Returns the memberbase.
     fn memberbase(&self) -> MemberbaseId;
 
-    /// The member whose it is.
+    /// Returns the member to which it belongs.
     fn member(&self) -> MemberId;
 
-    /// The time that it is ordered by.
+    /// Returns the value of [`NEWEST_BY`](Self::NEWEST_BY).
     fn time(&self) -> Option<Time>;
 }

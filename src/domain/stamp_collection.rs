@@ -1,4 +1,4 @@
-//! Stamp collections: how far members are in loyalty programs.
+//! Stamp collections: members' progress in loyalty programs.
 
 pub mod bulk_upsert;
 
@@ -11,20 +11,16 @@ use crate::{
 /// A member's progress in a loyalty program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StampCollection {
-    /// Its id.
-    pub id: StampCollectionId,
-    /// The memberbase.
-    pub memberbase: MemberbaseId,
-    /// The member whose it is.
-    pub member: MemberId,
-    /// The loyalty program; a member has at most one stamp collection in it.
-    pub loyalty_program_id: String,
-    /// How many stamps are collected.
-    pub stamps: i32,
-    /// How many rewards were earned.
-    pub rewards_earned: i32,
-    /// When it was created or last changed.
-    pub updated_at: Time,
+    pub(crate) id: StampCollectionId,
+    pub(crate) memberbase: MemberbaseId,
+    pub(crate) member: MemberId,
+    /// The loyalty program. A member has at most one stamp collection per program.
+    pub(crate) loyalty_program_id: String,
+    /// Number of collected stamps.
+    pub(crate) stamps: i32,
+    /// Number of earned rewards.
+    pub(crate) rewards_earned: i32,
+    pub(crate) updated_at: Time,
 }
 
 impl MemberChild for StampCollection {

@@ -1,11 +1,11 @@
-//! What a text may be: a ref, and every other.
+//! Validation of refs and other text fields.
 
 use super::{Error, RowError, RowErrorCode};
 
-/// The most bytes that a ref, and every other text field, has.
+/// Maximum length of a ref and of every other text field.
 pub const MAX_BYTES: usize = 1024;
 
-/// Why a text can't be a ref; none where it can.
+/// Returns why a text is not a valid ref.
 pub fn ref_fault(text: &str) -> Option<RowError> {
     let message = if text.is_empty() {
         "ref is empty; a ref has 1 to 1024 bytes".to_owned()
@@ -19,7 +19,7 @@ pub fn ref_fault(text: &str) -> Option<RowError> {
     Some(RowError { code: RowErrorCode::InvalidRef, message, path: vec!["ref".to_owned()] })
 }
 
-/// Why no field can hold a text; none where one can.
+/// Returns why a text is not valid in a text field. The message continues a sentence that starts with the field's name.
 pub fn fault(text: &str) -> Option<String> {
     if text.len() > MAX_BYTES {
         Some(format!("has {} bytes; at most {MAX_BYTES} are allowed", text.len()))
@@ -28,7 +28,7 @@ pub fn fault(text: &str) -> Option<String> {
     }
 }
 
-/// Refuses a text that no field can hold.
+/// Rejects a text that is not valid in a text field.
 pub fn check(field: &str, text: &str) -> Result<(), Error> {
     fault(text).map_or(Ok(()), |fault| Err(Error::bad_input(field, format!("{field} {fault}"))))
 }

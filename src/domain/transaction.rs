@@ -1,4 +1,4 @@
-//! Transactions: the card payments of members.
+//! Transactions: members' card payments.
 
 pub mod bulk_upsert;
 pub mod ingest;
@@ -9,58 +9,45 @@ use crate::{
     types::{Id, MemberId, MemberbaseId, RowKind, Time, TransactionId},
 };
 
-/// A card payment of a member.
+/// A member's card payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its id.
-    pub id: TransactionId,
-    /// The memberbase.
-    pub memberbase: MemberbaseId,
-    /// The member whose it is, which never changes.
-    pub member: MemberId,
-    /// The owner's own key, unique in the memberbase.
-    pub external_id: String,
-    /// The code of its authorisation.
-    pub auth_code: String,
-    /// The network of the card.
-    pub network: CardNetwork,
-    /// The first 6 to 8 digits of the card's number.
-    pub bin: String,
-    /// The merchant.
-    pub merchant_id: String,
-    /// What stands on the member's statement.
-    pub statement_descriptor: Option<String>,
-    /// In minor units, within plus or minus 2^53-1.
-    pub amount: Option<i64>,
-    /// Three capital letters, as ISO 4217 has them.
-    pub currency: Option<String>,
-    /// When it was authorised.
-    pub authed_at: Time,
-    /// When it was cleared.
-    pub cleared_at: Option<Time>,
-    /// When it was reverted.
-    pub reverted_at: Option<Time>,
-    /// When it was created here or last changed.
-    pub updated_at: Time,
+    pub(crate) id: TransactionId,
+    pub(crate) memberbase: MemberbaseId,
+    /// The paying member, which never changes.
+    pub(crate) member: MemberId,
+    /// The owner's key for the transaction, unique in the memberbase.
+    pub(crate) external_id: String,
+    pub(crate) auth_code: String,
+    pub(crate) network: CardNetwork,
+    /// The first 6 to 8 digits of the card number.
+    pub(crate) bin: String,
+    pub(crate) merchant_id: String,
+    /// The text on the member's account statement.
+    pub(crate) statement_descriptor: Option<String>,
+    /// The amount in minor units, within plus or minus 2^53-1.
+    pub(crate) amount: Option<i64>,
+    /// The ISO 4217 currency code, three capital letters.
+    pub(crate) currency: Option<String>,
+    pub(crate) authed_at: Time,
+    pub(crate) cleared_at: Option<Time>,
+    pub(crate) reverted_at: Option<Time>,
+    pub(crate) updated_at: Time,
 }
 
-/// The network of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CardNetwork {
-    /// Visa.
+pub(crate) enum CardNetwork {
     Visa,
-    /// Mastercard.
     Mastercard,
-    /// American Express.
     Amex,
-    /// Any other.
+    /// Any other network.
     Other,
 }
 
 impl CardNetwork {
     const ALL: [Self; 4] = [Self::Visa, Self::Mastercard, Self::Amex, Self::Other];
 
-    /// As it is stored.
+    /// Returns the number that is stored. Variants must keep their order.
     fn code(self) -> i32 {
         self as i32
     }

@@ -1,7 +1,8 @@
 //! The time of the last change, which never goes backwards: `max(now, stored + 1 µs)`.
 //!
-//! Clocks are set back, and those of two servers differ. Readers order rows by this time and continue after the last one
-//! that they saw, so a change that got an earlier time than the row had would be invisible to them.
+//! Clocks are set back, and those of two servers differ. Readers use this time as a watermark: they order rows by it
+//! and continue after the last one that they read, and would miss a change that got an earlier time than its row had
+//! before.
 
 use crate::types::Time;
 
@@ -10,8 +11,8 @@ pub(super) fn next(now: Time, stored: Time) -> Time {
     now.max(Time::from_micros(stored.micros().saturating_add(1)))
 }
 
-/// Returns the same as an expression of SQL over two expressions. In an UPDATE it reads the row that is written, which is
-/// locked, so that concurrent changes of one row get different times.
+/// Returns [`next`] as a SQL expression over two expressions. In an UPDATE, `stored` is read from the row that is
+/// written, which is locked, so that concurrent changes of one row get different times.
 pub(super) fn next_sql(now: &str, stored: &str) -> String {
     format!("CASE WHEN {now} > {stored} THEN {now} ELSE {stored} + 1 END")
 }
@@ -25,14 +26,14 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_later_than_the_one_before() {
+    fn a_change_is_later_than_the_stored_time() {
         for (now, stored, expected) in [(20, 10, 20), (10, 10, 11), (9, 10, 11), (11, 10, 11), (-5, -3, -2)] {
             assert_eq!(next(at(now), at(stored)), at(expected), "{now} after {stored}");
         }
     }
 
     #[test]
-    fn the_last_moment_that_can_be_written_is_not_exceeded() {
+    fn the_maximum_time_is_not_exceeded() {
         let last = at(i64::MAX);
         assert_eq!(next(at(0), last), last);
     }

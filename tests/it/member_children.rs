@@ -320,8 +320,8 @@ async fn nested_list_reads_one_index_range_per_member(
         for (statements, index) in [(clips, "clip_deal"), (transactions, "transaction_authed_at")] {
             let page = plan(&server, &statements.page, &statements.scalars, &rows).await;
             let mut plans = vec![page.clone()];
-            if let Some(behind) = &statements.behind {
-                plans.push(plan(&server, behind, &statements.key, &rows).await);
+            if let Some(opposite) = &statements.opposite {
+                plans.push(plan(&server, opposite, &statements.key, &rows).await);
             }
             for plan in plans {
                 assert!(plan.contains(index) && plan.contains("member_id"), "{plan}");

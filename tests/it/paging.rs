@@ -419,7 +419,7 @@ async fn deep_page_walks_the_index_of_its_order_in_both_directions(
             let start = Anchor::Cursor(Position::of(found.view(), order));
             let page = Page { size: 10, direction, anchor: start, check_opposite: true };
             let statements = PageStatements::new(server.app.db.backend(), scope, &Filter::default(), order, &page);
-            for statement in [statements.page, statements.behind.unwrap()] {
+            for statement in [statements.page, statements.opposite.unwrap()] {
                 let plan = server.explain(&statement).await;
                 let sorts =
                     ["Sort", "Bitmap", "Seq Scan", "TEMP B-TREE", "SCAN"].iter().find(|word| plan.contains(**word));

@@ -1,4 +1,4 @@
-//! Rows of the same key are one thing.
+//! Groups the rows of a bulk call by key, in the order of keys.
 
 use std::mem;
 
@@ -6,52 +6,54 @@ use sea_orm::DbErr;
 
 use crate::db::Steps;
 
-/// Length of a run that is sorted without a look at the clock: a few milliseconds of work.
+/// Number of items that are sorted between two checks of the deadline: a few milliseconds of work.
 const RUN_LENGTH: usize = 32_768;
 
-/// Rows, folded by their keys.
+/// Row indexes, grouped by key.
 #[derive(Debug)]
 pub(super) struct GroupedByKey<Key> {
-    /// Each key once, in their order: the one order in which every call writes.
+    /// The distinct keys in ascending order, which is the order in which every call writes.
     pub keys: Vec<Key>,
-    /// All good rows, those of each key in the order of the input, key after key.
+    /// The valid rows, ordered by key, then by input order.
     rows: Vec<usize>,
-    /// Of each key where its rows begin in `rows`.
+    /// The offset in `rows` of each key's first row.
     starts: Vec<usize>,
 }
 
 impl<Key: Ord + Copy> GroupedByKey<Key> {
-    /// Folds rows by their keys; bad rows have none.
+    /// Groups rows by key; an invalid row has no key and is left out.
     pub async fn new(rows: impl ExactSizeIterator<Item = Option<Key>>, steps: &mut Steps<'_>) -> Result<Self, DbErr> {
         let mut keyed: Vec<(Key, usize)> = Vec::with_capacity(rows.len());
         keyed.extend(rows.enumerate().filter_map(|(row, key)| Some((key?, row))));
         let sorted = sort(keyed, RUN_LENGTH, steps).await?;
         let mut keys: Vec<Key> = Vec::with_capacity(sorted.len());
         let mut starts = Vec::with_capacity(sorted.len());
-        for (place, (key, _)) in sorted.iter().enumerate() {
+        for (offset, (key, _)) in sorted.iter().enumerate() {
             steps.step().await?;
             if keys.last() != Some(key) {
                 keys.push(*key);
-                starts.push(place);
+                starts.push(offset);
             }
         }
-        Ok(Self { keys, rows: sorted.iter().map(|(_, row)| *row).collect(), starts })
+        let rows = sorted.iter().map(|(_, row)| *row).collect();
+        Ok(Self { keys, rows, starts })
     }
 
-    /// The rows of the key at this place, in the order of the input; there is one at least.
-    pub fn rows(&self, place: usize) -> &[usize] {
-        let end = self.starts.get(place + 1).copied().unwrap_or(self.rows.len());
-        &self.rows[self.starts[place]..end]
+    /// Returns the rows of the key at an index of `keys`, in input order; never empty.
+    pub fn rows(&self, key_index: usize) -> &[usize] {
+        let end = self.starts.get(key_index + 1).copied().unwrap_or(self.rows.len());
+        &self.rows[self.starts[key_index]..end]
     }
 }
 
-/// Merge sort, which can stop in its middle as the sorts of the standard library can't: twenty million rows take seconds.
-async fn sort<T: Ord + Copy>(mut items: Vec<T>, run: usize, steps: &mut Steps<'_>) -> Result<Vec<T>, DbErr> {
-    for run in items.chunks_mut(run) {
+/// Sorts by merging sorted runs. Unlike the sorts of the standard library it can stop at the deadline: twenty million
+/// rows take seconds.
+async fn sort<T: Ord + Copy>(mut items: Vec<T>, run_length: usize, steps: &mut Steps<'_>) -> Result<Vec<T>, DbErr> {
+    for run in items.chunks_mut(run_length) {
         run.sort_unstable();
         steps.look().await?;
     }
-    let mut width = run;
+    let mut width = run_length;
     let mut merged = Vec::new();
     while width < items.len() {
         merged.reserve_exact(items.len());
@@ -81,27 +83,27 @@ mod tests {
     use super::*;
     use crate::db::Cutoff;
 
-    async fn folded<Key: Ord + Copy>(keys: &[Option<Key>]) -> GroupedByKey<Key> {
+    async fn grouped<Key: Ord + Copy>(keys: &[Option<Key>]) -> GroupedByKey<Key> {
         GroupedByKey::new(keys.iter().copied(), &mut Cutoff::default().steps()).await.expect("no deadline")
     }
 
     #[tokio::test]
-    async fn rows_of_one_key_fold_into_one_place() {
-        let folded = folded(&[Some("b"), Some("a"), None, Some("b"), Some("A")]).await;
-        assert_eq!(folded.keys, ["A", "a", "b"]);
-        assert_eq!((0..3).map(|place| folded.rows(place)).collect::<Vec<_>>(), [&[4][..], &[1], &[0, 3]]);
+    async fn rows_of_one_key_form_one_group_in_input_order() {
+        let grouped = grouped(&[Some("b"), Some("a"), None, Some("b"), Some("A")]).await;
+        assert_eq!(grouped.keys, ["A", "a", "b"]);
+        assert_eq!((0..3).map(|index| grouped.rows(index)).collect::<Vec<_>>(), [&[4][..], &[1], &[0, 3]]);
     }
 
     #[tokio::test]
-    async fn no_good_row_is_no_key() {
-        assert!(folded::<&str>(&[None, None]).await.keys.is_empty());
+    async fn no_valid_row_yields_no_key() {
+        assert!(grouped::<&str>(&[None, None]).await.keys.is_empty());
     }
 
     proptest! {
         #[test]
-        fn sorting_in_runs_is_sorting(items: Vec<u8>, run in 1..9_usize) {
+        fn sorting_in_runs_equals_sorting_at_once(items: Vec<u8>, run_length in 1..9_usize) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-            let sorted = runtime.block_on(sort(items.clone(), run, &mut Cutoff::default().steps()));
+            let sorted = runtime.block_on(sort(items.clone(), run_length, &mut Cutoff::default().steps()));
             let mut expected = items;
             expected.sort_unstable();
             prop_assert_eq!(sorted.expect("no deadline"), expected);

@@ -1,12 +1,12 @@
-//! The statements of bulk upserts, of any table: each reads its rows from the table expression `{rows}`, and `$1` is the
-//! memberbase.
+//! SQL statements of bulk upserts for any table. Each reads its rows from the table expression `{rows}`
+//! ([`ArrayTable`](crate::db::ArrayTable)), and `$1` is the memberbase's id.
 
 use sea_orm::DbBackend;
 
 use crate::{db::ColumnSpec, domain::updated_at};
 
-/// Selects of each row that is there its place `n`, its id and these columns.
-pub(super) fn look_up(table: &str, key: &[&str], columns: &[ColumnSpec], lock: &str) -> String {
+/// Selects the rows whose keys are stored: the index `n` of the input row, the id and `columns`.
+pub(super) fn lookup(table: &str, key: &[&str], columns: &[ColumnSpec], lock: &str) -> String {
     let select = |column: &ColumnSpec| match *column {
         ColumnSpec::Document(name) => format!(", CAST(stored.{name} AS text) AS {name}"),
         column => format!(", stored.{}", column.name()),
@@ -19,11 +19,12 @@ pub(super) fn look_up(table: &str, key: &[&str], columns: &[ColumnSpec], lock: &
     )
 }
 
-/// Inserts the rows, all at the time `$2`, but those whose key is taken; on PostgreSQL in their order.
+/// Inserts the rows whose keys are not stored, with the time `$2`; on PostgreSQL in the order of `{rows}`.
 pub(super) fn insert(backend: DbBackend, table: &str, key: &[&str], state: &[&str]) -> String {
     let names: String = key.iter().chain(state).map(|column| format!(", {column}")).collect();
     let values: String = key.iter().chain(state).map(|column| format!(", input.{column}")).collect();
-    let (key, order) = (key.join(", "), if backend == DbBackend::Sqlite { "" } else { "ORDER BY input.i" });
+    let key = key.join(", ");
+    let order = if backend == DbBackend::Sqlite { "" } else { "ORDER BY input.i" };
     format!(
         "INSERT INTO \"{table}\" (memberbase_id, updated_at, id{names}) \
         SELECT $1, $2, input.id{values} FROM {{rows}} AS input WHERE true {order} \
@@ -31,11 +32,12 @@ pub(super) fn insert(backend: DbBackend, table: &str, key: &[&str], state: &[&st
     )
 }
 
-/// Updates the existing rows that the column `id` names. A null `updated_at` leaves the stored time; any other value
-/// never sets it back.
+/// Updates the stored rows whose ids are in the column `id` of `{rows}`. A null `updated_at` keeps the stored time; any
+/// other value never sets it back.
 pub(in crate::domain) fn update(backend: DbBackend, table: &str, columns: &[&str]) -> String {
     let set: String = columns.iter().map(|column| format!("{column} = input.{column}, ")).collect();
-    // SQLite would search the rows for each thing of the memberbase: a value that seems to come of the row keeps it from it.
+    // SQLite would scan the memberbase and search `{rows}` for each stored row. An expression that depends on the input
+    // row forces it to look up each input row in the table instead.
     let memberbase = match backend {
         DbBackend::Sqlite => "iif(input.n IS NULL, NULL, $1)",
         _ => "$1",
@@ -57,7 +59,7 @@ mod tests {
     use crate::db::{ArrayColumn, ArrayTable, Db, ScalarBind, Settings};
 
     #[tokio::test]
-    async fn sqlite_looks_each_row_up_that_it_updates() {
+    async fn sqlite_updates_by_primary_key() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = Settings::small(format!("sqlite://{}/test.db", folder.path().display()));
         let db = Db::connect(&settings).await.expect("a database");

@@ -1,8 +1,23 @@
-//! The way of all bulk upserts through the database: read what is there, insert what is missing, write what differs. Where
-//! everything seems to be new, it is inserted first, and read only where some of it was there.
+//! The algorithm of all bulk upserts, within one transaction:
 //!
-//! An unchanged row is neither written nor locked. All calls write in the order of their keys, so that none waits for
-//! one that waits for it; what still goes wrong between them is done again, with the whole transaction.
+//! 1. Group the rows by key and sort the keys. All calls write in the order of keys, so they don't deadlock each other.
+//! 2. Look up the stored rows and evaluate each key: its input rows are merged, in input order, into the stored state.
+//!    This gives the outcome of each row, and the state to write, if any. A large call first probes 16 keys spread over
+//!    all of them; if none of those is stored, all keys are evaluated as new, and are looked up only if some turn out
+//!    to be stored.
+//! 3. Insert the missing keys with `ON CONFLICT DO NOTHING`. Only if fewer rows were inserted than sent, look the keys
+//!    up once more: a [new statement has a new snapshot][read-committed], which shows what concurrent calls have
+//!    committed. Rows that belong to members lock those first (`FOR KEY SHARE`), so that the members stay until the
+//!    rows are stored.
+//! 4. Lock the stored rows that differ, evaluate them again by their locked state, and write them. SQLite has one
+//!    writer, so the lock and the second evaluation are for PostgreSQL only.
+//! 5. Report in input order. Ids are matched by key, because no database promises the order of `RETURNING`.
+//!
+//! An unchanged row is neither written nor locked. With [`OnError::RejectBatch`](super::OnError::RejectBatch) an
+//! invalid row ends the call as soon as all invalid rows are known. If other calls delete rows that this one builds on,
+//! the whole transaction is retried.
+//!
+//! [read-committed]: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use uuid::Uuid;
@@ -14,106 +29,105 @@ use crate::{
     types::{Id, RowKind, Time},
 };
 
-/// How many keys a statement looks up that reads ids alone: so many ids are nothing to hold.
+/// Maximum number of keys per look-up that reads ids only, which need little memory.
 const MAX_LOOKUP_IDS: usize = 100_000;
 
-/// And how many one that reads states, which may have large documents, and are held twice for a moment.
+/// Maximum number of keys per look-up that also reads states, which may be large and are briefly held twice.
 const MAX_LOOKUP_STATES: usize = 2_000;
 
-/// How many rows a statement writes: more of them gain no speed, and are held in several forms at a time.
+/// Maximum number of rows per write: larger statements are not faster, and are held in several forms at a time.
 pub(in crate::domain) const MAX_WRITE_ROWS: usize = 50_000;
 
-/// How many keys are looked up to tell whether all of them are new.
+/// Number of keys that the probe looks up.
 const PROBE_KEYS: usize = 16;
 
-/// Below so many keys a look at some of them saves nothing.
+/// Minimum number of keys for a probe; with fewer keys it saves nothing.
 const MIN_KEYS_TO_PROBE: usize = 256;
 
-/// A kind of thing that is stored in bulk.
+/// A kind of record that is stored in bulk.
 pub(in crate::domain) trait Upsertable<'a>: Sync {
-    /// Its ids.
+    /// The type of its ids.
     type Id: Id;
-    /// A row of the input.
+    /// A valid row of the input.
     type Row: Send + Sync;
-    /// What tells things of this kind apart within a memberbase.
+    /// The unique key within a memberbase.
     type Key: Ord + Copy + Send + Sync + 'a;
-    /// All of a thing but its key, its id and the time of its last change.
+    /// All stored values except the key, the id and `updated_at`.
     type State: PartialEq + Send + Sync + 'a;
 
-    /// What its rows are counted as.
+    /// The label of its row counters.
     const ROWS: RowKind;
-    /// The table.
     const TABLE: &'static str;
     /// The columns of the key.
     const KEY: &'static [&'static str];
 
-    /// The columns of the state.
+    /// Returns the columns of the state.
     fn columns(&self) -> &'static [ColumnSpec];
 
-    /// The key of a row.
     fn key(row: &Self::Row) -> Self::Key;
 
-    /// The values of the key's columns.
+    /// Returns the values of the key's columns.
     fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<ArrayColumn<'k>>
     where
         'a: 'k;
 
-    /// The values of the state's columns.
+    /// Returns the values of the state's columns.
     fn state_values<'s>(&self, states: impl Iterator<Item = &'s Self::State> + Clone) -> Vec<ArrayColumn<'s>>
     where
         'a: 's;
 
-    /// Reads the states of so many rows, whose columns begin at `from`.
-    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<Self::State>, DbErr>;
+    /// Reads the states of `count` rows from consecutive columns.
+    fn states(&self, columns: &ColumnarRows, first_column: usize, count: usize) -> Result<Vec<Self::State>, DbErr>;
 
-    /// What is wrong with a row, whatever is there; asked of rows that are not merged.
-    fn fault(&self, _: &Self::Row) -> Option<RowError> {
+    /// Returns why a row is invalid regardless of the stored state. Used for rows that the mode excludes from merging.
+    fn validation_error(&self, _: &Self::Row) -> Option<RowError> {
         None
     }
 
-    /// What a row makes of what is there; where nothing is, it makes something or fails.
+    /// Merges a row into the stored state. Without one, the result is a new state or a failure.
     fn merge(&self, row: &Self::Row, stored: Option<&Self::State>) -> Result<Merge<Self::State>, Error>;
 
-    /// Whether one who asks sees a difference. What else differs is stored all the same.
-    fn differ(before: &Self::State, after: &Self::State) -> bool {
+    /// Returns whether readers see a difference, so that `updated_at` changes. Other differences are stored too.
+    fn differs_visibly(before: &Self::State, after: &Self::State) -> bool {
         before != after
     }
 
-    /// The member that has to be there as long as the thing is; none for members themselves.
+    /// Returns the member to which the record belongs, which has to exist; `None` for members themselves.
     fn member(_: &Self::Key, _: &Self::State) -> Option<Uuid> {
         None
     }
 }
 
-/// What a row makes of what is there.
+/// The result of merging a row into the stored state.
 pub(in crate::domain) enum Merge<State> {
-    /// The same.
+    /// The stored state already equals the row.
     Same,
-    /// Something else, or the first of it.
+    /// A new or different state.
     Into(State),
-    /// Nothing: the row is older.
+    /// The row is older than the stored state.
     Stale,
-    /// Nothing: the row is bad.
+    /// The row is invalid.
     Failed(RowError),
 }
 
 impl<State: PartialEq> Merge<State> {
-    /// What the row wants, where something else is stored.
+    /// Compares the state that a row asks for with the stored one.
     pub fn with(state: State, stored: Option<&State>) -> Self {
         if stored == Some(&state) { Self::Same } else { Self::Into(state) }
     }
 }
 
-/// What a call did.
+/// The result of [`store`].
 pub(in crate::domain) struct Stored<Id> {
-    /// What became of its rows, or why it did nothing.
+    /// The outcomes of the rows, or the reason why the call stores nothing.
     pub outcome: Result<Upserted<Id>, Error>,
-    /// The things that its rows name, each once, also those of rows that failed or changed nothing; none where there is no
-    /// such thing, or only for a dry run. Where the call is refused late, some may be of things that it made.
-    pub named: Vec<Option<Uuid>>,
+    /// The ids of all records that the valid rows name, each once, whatever the outcome of the rows; `None` for one
+    /// that is not stored, or only within a dry run. If the call is rejected late, some may be ids that it inserted
+    /// itself.
+    pub touched_ids: Vec<Option<Uuid>>,
 }
 
-/// Stores the good rows (a bad one is none, and has its failure) within a transaction.
+/// Stores the valid rows within a transaction. An invalid row is `None`, and has an entry in `failures`.
 pub(in crate::domain) async fn store<'a, K: Upsertable<'a>>(
     session: &Session,
     scope: Scope,
@@ -123,19 +137,20 @@ pub(in crate::domain) async fn store<'a, K: Upsertable<'a>>(
     options: Options,
 ) -> Stored<K::Id> {
     let mut steps = session.steps();
-    let folded = match GroupedByKey::new(rows.iter().map(|row| row.as_ref().map(K::key)), &mut steps).await {
-        Ok(folded) => folded,
-        Err(error) => return Stored { outcome: Err(error.into()), named: Vec::new() },
+    let keys = rows.iter().map(|row| row.as_ref().map(K::key));
+    let groups = match GroupedByKey::new(keys, &mut steps).await {
+        Ok(groups) => groups,
+        Err(error) => return Stored { outcome: Err(error.into()), touched_ids: Vec::new() },
     };
-    let ids = vec![None; folded.keys.len()];
+    let ids = vec![None; groups.keys.len()];
     let outcomes = vec![Outcome::Failed; rows.len()];
-    let mut call = UpsertRun { session, steps, scope, kind, rows, groups: &folded, options, ids, outcomes, failures };
-    let done = call.run().await;
-    let outcome = done.map(|()| call.report());
-    Stored { outcome, named: call.ids }
+    let mut run = UpsertRun { session, steps, scope, kind, rows, groups: &groups, options, ids, outcomes, failures };
+    let result = run.execute().await;
+    let outcome = result.map(|()| run.report());
+    Stored { outcome, touched_ids: run.ids }
 }
 
-/// A call on its way.
+/// The state of one call. `key` in its methods is an index of `groups.keys`.
 struct UpsertRun<'c, 'a, K: Upsertable<'a>> {
     session: &'c Session,
     steps: Steps<'c>,
@@ -144,105 +159,120 @@ struct UpsertRun<'c, 'a, K: Upsertable<'a>> {
     rows: &'c [Option<K::Row>],
     groups: &'c GroupedByKey<K::Key>,
     options: Options,
-    /// Of each key the id; none where it is not there, or only for a dry run.
+    /// The id of each key; `None` if it is not stored, or only within a dry run.
     ids: Vec<Option<Uuid>>,
-    /// Of each row.
+    /// The outcome of each row.
     outcomes: Vec<Outcome>,
     failures: Failures,
 }
 
-/// What is to be written of a key.
-struct Change<State> {
-    place: usize,
+/// The new state of a key.
+struct PendingWrite<State> {
+    /// Index of the key.
+    key: usize,
     state: State,
-    /// Whether one who asks sees it.
-    seen: bool,
+    /// Whether readers see the difference.
+    visible: bool,
 }
 
 impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
-    /// The whole way.
-    async fn run(&mut self) -> Result<(), Error> {
+    async fn execute(&mut self) -> Result<(), Error> {
         let on_error = self.options.on_error;
-        let everything: Vec<usize> = (0..self.groups.keys.len()).collect();
-        let (mut changes, mut missing) = (Vec::new(), Vec::new());
-        let (seem_new, bad) = (self.probe_all_new().await?, self.failures.len());
-        if seem_new {
-            missing = self.missing(&everything).await?;
+        let all_keys: Vec<usize> = (0..self.groups.keys.len()).collect();
+        let mut updates = Vec::new();
+        let mut inserts = Vec::new();
+        let probably_new = self.probe_all_new().await?;
+        let failures_before = self.failures.len();
+        if probably_new {
+            inserts = self.evaluate_missing(&all_keys).await?;
         }
-        // A row that could not be the first of anything may well change what is there; and a call that is refused names who is
-        // there all the same.
-        if !seem_new || self.failures.len() > bad || on_error.check(&self.failures).is_err() {
-            changes = self.look_up(&everything, &[], "").await?;
-            missing = self.missing(&everything).await?;
-        }
-        on_error.check(&self.failures)?;
-        if !missing.is_empty() {
-            changes.extend(self.insert(missing).await?);
-        }
-        if !changes.is_empty() && self.session.get_database_backend() != DbBackend::Sqlite {
-            changes.sort_unstable_by_key(|change| change.place);
-            let places: Vec<_> = changes.iter().map(|change| change.place).collect();
-            changes = self.look_up(&places, &[], "ORDER BY input.i FOR NO KEY UPDATE OF stored").await?;
-            self.require_all_found(&places)?;
+        // Failures require a look-up even if the probe found nothing: a row that cannot create a record may still be a
+        // valid update, and a rejected call reports the ids of the stored records that it names.
+        let new_failures = self.failures.len() > failures_before;
+        if !probably_new || new_failures || on_error.check(&self.failures).is_err() {
+            updates = self.lookup(&all_keys, &[], "").await?;
+            inserts = self.evaluate_missing(&all_keys).await?;
         }
         on_error.check(&self.failures)?;
-        self.update(changes).await
+        if !inserts.is_empty() {
+            updates.extend(self.insert(inserts).await?);
+        }
+        if !updates.is_empty() && self.session.get_database_backend() != DbBackend::Sqlite {
+            updates.sort_unstable_by_key(|update| update.key);
+            let keys: Vec<_> = updates.iter().map(|update| update.key).collect();
+            updates = self.lookup(&keys, &[], "ORDER BY input.i FOR NO KEY UPDATE OF stored").await?;
+            self.require_all_found(&keys)?;
+        }
+        on_error.check(&self.failures)?;
+        self.update(updates).await
     }
 
-    /// Whether none of a few keys is there. A wrong guess costs time and nothing else: an insert leaves alone what is there.
+    /// Returns whether none of a few keys is stored. A wrong guess only costs time: an insert skips stored keys.
     async fn probe_all_new(&mut self) -> Result<bool, Error> {
-        let keys = self.groups.keys.len();
-        if keys < MIN_KEYS_TO_PROBE || self.options.mode == Mode::UpdateOnly {
+        let count = self.groups.keys.len();
+        if count < MIN_KEYS_TO_PROBE || self.options.mode == Mode::UpdateOnly {
             return Ok(false);
         }
-        let probed: Vec<_> = (0..PROBE_KEYS).map(|at| at * keys / PROBE_KEYS).collect();
-        self.look_up(&probed, &[], "").await?;
-        Ok(probed.iter().all(|&place| self.ids[place].is_none()))
+        let probed: Vec<_> = (0..PROBE_KEYS).map(|probe| probe * count / PROBE_KEYS).collect();
+        self.lookup(&probed, &[], "").await?;
+        Ok(probed.iter().all(|&key| self.ids[key].is_none()))
     }
 
-    /// Finds which of the keys at these places are there, and answers what their rows change of it; but not of those
-    /// that have `ours` for an id, each at its place.
-    async fn look_up(&mut self, places: &[usize], ours: &[Uuid], lock: &str) -> Result<Vec<Change<K::State>>, Error> {
-        let mut changes = Vec::new();
-        let state = self.kind.columns();
-        let sql = statement::look_up(K::TABLE, K::KEY, state, lock);
-        let names = [&[ColumnSpec::Int("n"), ColumnSpec::Id("id")], state].concat();
+    /// Looks up keys, sets their ids, and evaluates the stored ones. Skips the evaluation of a row with the id that
+    /// `inserted` has at the key's position in `keys`: this call inserted it.
+    async fn lookup(
+        &mut self,
+        keys: &[usize],
+        inserted: &[Uuid],
+        lock: &str,
+    ) -> Result<Vec<PendingWrite<K::State>>, Error> {
+        let mut writes = Vec::new();
+        let state_columns = self.kind.columns();
+        let sql = statement::lookup(K::TABLE, K::KEY, state_columns, lock);
+        let columns = [&[ColumnSpec::Int("n"), ColumnSpec::Id("id")], state_columns].concat();
         let scalars = [ScalarBind::Uuid(self.scope.memberbase().uuid())];
-        let most = if state.is_empty() { MAX_LOOKUP_IDS } else { MAX_LOOKUP_STATES };
-        for (chunk, places) in places.chunks(most).enumerate() {
-            let keys = K::key_values(places.iter().map(|&place| &self.groups.keys[place]));
-            let rows = ArrayTable::new(with_names(K::KEY.iter().copied(), keys));
-            let found = self.session.bulk_columns(&sql, &names, &scalars, &rows).await?;
-            for &place in places {
-                self.ids[place] = None;
+        let chunk_size = if state_columns.is_empty() { MAX_LOOKUP_IDS } else { MAX_LOOKUP_STATES };
+        for (chunk_index, chunk) in keys.chunks(chunk_size).enumerate() {
+            let key_values = K::key_values(chunk.iter().map(|&key| &self.groups.keys[key]));
+            let rows = ArrayTable::new(with_names(K::KEY.iter().copied(), key_values));
+            let found = self.session.bulk_columns(&sql, &columns, &scalars, &rows).await?;
+            for &key in chunk {
+                self.ids[key] = None;
             }
-            let (numbers, ids) = (found.column::<usize>(0)?, found.column::<Uuid>(1)?);
+            let positions = found.column::<usize>(0)?;
+            let ids = found.column::<Uuid>(1)?;
             let states = self.kind.states(&found, 2, ids.len())?;
-            for ((n, id), state) in numbers.into_iter().zip(ids).zip(states) {
-                let place = places[n];
-                self.ids[place] = Some(id);
-                if ours.get(chunk * most + n) != Some(&id) {
-                    changes.extend(self.evaluate(place, Some(&state)).await?);
+            for ((position, id), state) in positions.into_iter().zip(ids).zip(states) {
+                let key = chunk[position];
+                self.ids[key] = Some(id);
+                if inserted.get(chunk_index * chunk_size + position) != Some(&id) {
+                    writes.extend(self.evaluate(key, Some(&state)).await?);
                 }
             }
         }
-        Ok(changes)
+        Ok(writes)
     }
 
-    /// Judges the rows of a key by what is there, and answers what they change of it.
-    async fn evaluate(&mut self, place: usize, stored: Option<&K::State>) -> Result<Option<Change<K::State>>, Error> {
+    /// Merges the rows of a key into its stored state, and sets their outcomes. Returns the new state if it differs.
+    async fn evaluate(
+        &mut self,
+        key: usize,
+        stored: Option<&K::State>,
+    ) -> Result<Option<PendingWrite<K::State>>, Error> {
         let skipped = match self.options.mode {
             Mode::Upsert => false,
             Mode::InsertOnly => stored.is_some(),
             Mode::UpdateOnly => stored.is_none(),
         };
-        let (mut now, mut first) = (None, None);
-        for &row in self.groups.rows(place) {
+        let mut merged = None;
+        let mut first_merged_row = None;
+        for &row in self.groups.rows(key) {
             self.steps.step().await?;
-            let Some(given) = &self.rows[row] else { continue };
-            let merge = match skipped {
-                true => self.kind.fault(given).map(Merge::Failed),
-                false => Some(self.kind.merge(given, now.as_ref().or(stored))?),
+            let Some(input) = &self.rows[row] else { continue };
+            let merge = if skipped {
+                self.kind.validation_error(input).map(Merge::Failed)
+            } else {
+                Some(self.kind.merge(input, merged.as_ref().or(stored))?)
             };
             self.failures.remove(&row);
             self.outcomes[row] = match merge {
@@ -253,127 +283,128 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
                     Outcome::Failed
                 }
                 Some(merge) => {
-                    first.get_or_insert(row);
+                    first_merged_row.get_or_insert(row);
                     if let Merge::Into(state) = merge {
-                        now = Some(state);
+                        merged = Some(state);
                     }
                     Outcome::Unchanged
                 }
             };
         }
-        let (Some(first), Some(state)) = (first, now) else { return Ok(None) };
-        let seen = stored.is_none_or(|stored| K::differ(stored, &state));
-        if seen {
-            self.outcomes[first] = if stored.is_some() { Outcome::Updated } else { Outcome::Created };
+        let (Some(first_row), Some(state)) = (first_merged_row, merged) else { return Ok(None) };
+        // The first row carries the net outcome of all rows of the key.
+        let visible = stored.is_none_or(|stored| K::differs_visibly(stored, &state));
+        if visible {
+            self.outcomes[first_row] = if stored.is_some() { Outcome::Updated } else { Outcome::Created };
         }
-        Ok(stored.is_none_or(|stored| *stored != state).then_some(Change { place, state, seen }))
+        let differs = stored.is_none_or(|stored| *stored != state);
+        Ok(differs.then_some(PendingWrite { key, state, visible }))
     }
 
-    /// What is to be inserted of the keys that are not there.
-    async fn missing(&mut self, places: &[usize]) -> Result<Vec<Change<K::State>>, Error> {
-        let mut missing = Vec::new();
-        for &place in places {
-            if self.ids[place].is_none() {
-                missing.extend(self.evaluate(place, None).await?);
+    /// Evaluates the keys that have no id as new ones.
+    async fn evaluate_missing(&mut self, keys: &[usize]) -> Result<Vec<PendingWrite<K::State>>, Error> {
+        let mut inserts = Vec::new();
+        for &key in keys {
+            if self.ids[key].is_none() {
+                inserts.extend(self.evaluate(key, None).await?);
             }
         }
-        Ok(missing)
+        Ok(inserts)
     }
 
-    /// Inserts what is missing; where others were faster, answers what is to be changed of theirs.
-    async fn insert(&mut self, missing: Vec<Change<K::State>>) -> Result<Vec<Change<K::State>>, Error> {
+    /// Inserts new keys. Returns the updates for keys that concurrent calls inserted first.
+    async fn insert(&mut self, inserts: Vec<PendingWrite<K::State>>) -> Result<Vec<PendingWrite<K::State>>, Error> {
         if self.session.get_database_backend() != DbBackend::Sqlite {
-            self.lock_members(&missing).await?;
+            self.lock_members(&inserts).await?;
         }
-        let (new, input_order) = self.new_ids(&missing).await?;
-        let places: Vec<_> = missing.iter().map(|change| change.place).collect();
-        let mut changes = Vec::new();
-        if self.send_insert(&missing, &new, input_order).await? < missing.len() as u64 {
-            // What is ours, and what is theirs, shows a new statement's snapshot.
-            changes = self.look_up(&places, &new, "").await?;
-            self.require_all_found(&places)?;
+        let (new_ids, input_order) = self.new_ids(&inserts).await?;
+        let keys: Vec<_> = inserts.iter().map(|insert| insert.key).collect();
+        let mut updates = Vec::new();
+        if self.send_insert(&inserts, &new_ids, input_order).await? < inserts.len() as u64 {
+            // A new statement has a new snapshot, which shows the rows of concurrent calls as well.
+            updates = self.lookup(&keys, &new_ids, "").await?;
+            self.require_all_found(&keys)?;
         } else {
-            for (&place, &id) in places.iter().zip(&new) {
-                self.ids[place] = Some(id);
+            for (&key, &id) in keys.iter().zip(&new_ids) {
+                self.ids[key] = Some(id);
             }
         }
         if self.options.dry_run {
-            for (&place, &id) in places.iter().zip(&new) {
-                self.ids[place] = self.ids[place].filter(|known| *known != id);
+            for (&key, &id) in keys.iter().zip(&new_ids) {
+                self.ids[key] = self.ids[key].filter(|known| *known != id);
             }
         }
-        Ok(changes)
+        Ok(updates)
     }
 
-    /// Ids for what is missing, made in the order of the input; and that order of what is missing.
-    async fn new_ids(&mut self, missing: &[Change<K::State>]) -> Result<(Vec<Uuid>, Vec<usize>), Error> {
+    /// Creates an id for each insert, ascending in input order. Also returns the indexes of `inserts` in input order.
+    async fn new_ids(&mut self, inserts: &[PendingWrite<K::State>]) -> Result<(Vec<Uuid>, Vec<usize>), Error> {
         let mut by_first_row = vec![None; self.rows.len()];
-        for (at, change) in missing.iter().enumerate() {
-            by_first_row[self.groups.rows(change.place)[0]] = Some(at);
+        for (index, insert) in inserts.iter().enumerate() {
+            by_first_row[self.groups.rows(insert.key)[0]] = Some(index);
         }
         let input_order: Vec<usize> = by_first_row.into_iter().flatten().collect();
-        let mut ids = vec![Uuid::nil(); missing.len()];
-        for &at in &input_order {
+        let mut ids = vec![Uuid::nil(); inserts.len()];
+        for &index in &input_order {
             self.steps.step().await?;
-            ids[at] = Uuid::now_v7();
+            ids[index] = Uuid::now_v7();
         }
         Ok((ids, input_order))
     }
 
-    /// Inserts with these ids all but those whose key is taken by now. Answers how many.
+    /// Inserts the rows whose keys are still missing. Returns their number.
     async fn send_insert(
         &self,
-        missing: &[Change<K::State>],
+        inserts: &[PendingWrite<K::State>],
         ids: &[Uuid],
         input_order: Vec<usize>,
     ) -> Result<u64, Error> {
-        // On PostgreSQL in the order of keys: whoever inserts the same ones does so in the same order, and so nobody waits
-        // for one that waits for them. SQLite has one writer, and its pages fill up best in the order of ids, which is that
-        // of the table that the rows are read from; ids are made in input order, and grow.
+        // PostgreSQL inserts in the order of keys: concurrent calls with the same keys then wait for each other in one
+        // direction only. SQLite has one writer, and fills its pages best in the order of ids, the primary key; ids
+        // ascend in input order.
         let backend = self.session.get_database_backend();
-        let order = if backend == DbBackend::Sqlite { input_order } else { (0..missing.len()).collect() };
-        let state: Vec<_> = self.names().collect();
-        let sql = statement::insert(backend, K::TABLE, K::KEY, &state);
+        let order = if backend == DbBackend::Sqlite { input_order } else { (0..inserts.len()).collect() };
+        let state_columns: Vec<_> = self.state_column_names().collect();
+        let sql = statement::insert(backend, K::TABLE, K::KEY, &state_columns);
         let scalars = [ScalarBind::Uuid(self.scope.memberbase().uuid()), ScalarBind::Int(Time::now().micros())];
         let mut inserted = 0;
-        for order in order.chunks(MAX_WRITE_ROWS) {
-            let mut columns = vec![("id", ArrayColumn::Uuids(order.iter().map(|&at| ids[at]).collect()))];
-            let keys = order.iter().map(|&at| &self.groups.keys[missing[at].place]);
+        for chunk in order.chunks(MAX_WRITE_ROWS) {
+            let mut columns = vec![("id", ArrayColumn::Uuids(chunk.iter().map(|&index| ids[index]).collect()))];
+            let keys = chunk.iter().map(|&index| &self.groups.keys[inserts[index].key]);
             columns.extend(with_names(K::KEY.iter().copied(), K::key_values(keys)));
-            let states = order.iter().map(|&at| &missing[at].state);
-            columns.extend(with_names(state.iter().copied(), self.kind.state_values(states)));
+            let states = chunk.iter().map(|&index| &inserts[index].state);
+            columns.extend(with_names(state_columns.iter().copied(), self.kind.state_values(states)));
             inserted += self.session.bulk(&sql, &scalars, &ArrayTable::new(columns)).await?;
         }
         self.session.record_inserts(K::TABLE, inserted);
         Ok(inserted)
     }
 
-    /// Writes what differs, of rows that nobody else can write meanwhile.
-    async fn update(&mut self, changes: Vec<Change<K::State>>) -> Result<(), Error> {
-        let columns: Vec<_> = self.names().collect();
-        let sql = statement::update(self.session.get_database_backend(), K::TABLE, &columns);
+    /// Writes the states of stored rows, which are locked on PostgreSQL.
+    async fn update(&mut self, updates: Vec<PendingWrite<K::State>>) -> Result<(), Error> {
+        let state_columns: Vec<_> = self.state_column_names().collect();
+        let sql = statement::update(self.session.get_database_backend(), K::TABLE, &state_columns);
         let now = Time::now().micros();
         let scalars = [ScalarBind::Uuid(self.scope.memberbase().uuid())];
-        for changes in changes.chunks(MAX_WRITE_ROWS) {
-            let ids = changes.iter().filter_map(|change| self.ids[change.place]).collect();
-            let times = changes.iter().map(|change| change.seen.then_some(now)).collect();
-            let mut rows = vec![("id", ArrayColumn::Uuids(ids)), ("updated_at", ArrayColumn::MaybeInts(times))];
-            let states = changes.iter().map(|change| &change.state);
-            rows.extend(with_names(columns.iter().copied(), self.kind.state_values(states)));
-            self.session.bulk(&sql, &scalars, &ArrayTable::new(rows)).await?;
+        for chunk in updates.chunks(MAX_WRITE_ROWS) {
+            let ids = chunk.iter().filter_map(|update| self.ids[update.key]).collect();
+            let times = chunk.iter().map(|update| update.visible.then_some(now)).collect();
+            let mut columns = vec![("id", ArrayColumn::Uuids(ids)), ("updated_at", ArrayColumn::MaybeInts(times))];
+            let states = chunk.iter().map(|update| &update.state);
+            columns.extend(with_names(state_columns.iter().copied(), self.kind.state_values(states)));
+            self.session.bulk(&sql, &scalars, &ArrayTable::new(columns)).await?;
         }
         Ok(())
     }
 
-    /// The names of the state's columns.
-    fn names(&self) -> impl Iterator<Item = &'static str> {
+    fn state_column_names(&self) -> impl Iterator<Item = &'static str> {
         self.kind.columns().iter().map(|column| column.name())
     }
 
-    /// Keeps the members of what is inserted from being deleted before it is there.
-    async fn lock_members(&self, missing: &[Change<K::State>]) -> Result<(), Error> {
-        let of = |change: &Change<K::State>| K::member(&self.groups.keys[change.place], &change.state);
-        let mut members: Vec<Uuid> = missing.iter().filter_map(of).collect();
+    /// Locks the members to which new rows belong, so that they are not deleted before the rows are stored.
+    async fn lock_members(&self, inserts: &[PendingWrite<K::State>]) -> Result<(), Error> {
+        let member_of = |insert: &PendingWrite<K::State>| K::member(&self.groups.keys[insert.key], &insert.state);
+        let mut members: Vec<Uuid> = inserts.iter().filter_map(member_of).collect();
         members.sort_unstable();
         members.dedup();
         if members.is_empty() || member::lock_key_share(self.session, self.scope, members).await? {
@@ -382,26 +413,28 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         self.retry()
     }
 
-    /// Has it all done again where something that was there is gone.
-    fn require_all_found(&self, places: &[usize]) -> Result<(), Error> {
-        if places.iter().all(|&place| self.ids[place].is_some()) { Ok(()) } else { self.retry() }
+    /// Retries the transaction if a row that was stored before is gone.
+    fn require_all_found(&self, keys: &[usize]) -> Result<(), Error> {
+        if keys.iter().all(|&key| self.ids[key].is_some()) { Ok(()) } else { self.retry() }
     }
 
-    /// Has it all done again: others deleted what this call builds on.
+    /// Makes [`Db::write`](crate::db::Db::write) retry the transaction, because another call deleted rows that this one
+    /// builds on. The error is returned after the last attempt.
     fn retry(&self) -> Result<(), Error> {
         self.session.mark_contended();
-        Err(Error::Conflict("other calls delete and insert the same rows without end, try again".to_owned()))
+        Err(Error::Conflict("other calls keep deleting and inserting the same rows, try again".to_owned()))
     }
 
-    /// What became of each row, in the order of the input.
+    /// Returns the results in input order, and takes them out of `self`.
     fn report(&mut self) -> Upserted<K::Id> {
         let mut ids = vec![None; self.rows.len()];
-        for (place, id) in self.ids.iter().enumerate() {
-            for &row in self.groups.rows(place) {
+        for (key, id) in self.ids.iter().enumerate() {
+            for &row in self.groups.rows(key) {
                 ids[row] = id.filter(|_| self.outcomes[row] != Outcome::Failed).map(K::Id::from_uuid);
             }
         }
-        let (outcomes, failures) = (std::mem::take(&mut self.outcomes), std::mem::take(&mut self.failures));
+        let outcomes = std::mem::take(&mut self.outcomes);
+        let failures = std::mem::take(&mut self.failures);
         Upserted { ids, outcomes, failures }
     }
 }

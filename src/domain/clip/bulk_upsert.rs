@@ -1,4 +1,4 @@
-//! Clips, any number of them in one call.
+//! Bulk upsert of clips.
 
 use std::borrow::Cow;
 
@@ -22,28 +22,24 @@ use crate::{
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member.
 #[derive(Clone, Debug)]
 pub struct NewClip {
-    /// The member's id.
-    pub member_id: Option<String>,
-    /// The member's ref.
-    pub member_ref: Option<String>,
-    /// The deal.
-    pub deal_id: String,
-    /// The creative by which the deal was shown.
-    pub creative_id: String,
-    /// The variant of the creative.
-    pub variant_id: Undefinable<String>,
-    /// When the deal was redeemed, as RFC 3339 has it.
-    pub redeemed_at: Undefinable<String>,
+    /// The member's id, as text that is not validated yet.
+    pub(crate) member_id: Option<String>,
+    pub(crate) member_ref: Option<String>,
+    pub(crate) deal_id: String,
+    pub(crate) creative_id: String,
+    pub(crate) variant_id: Undefinable<String>,
+    /// Time when the deal was redeemed, an RFC 3339 date-time.
+    pub(crate) redeemed_at: Undefinable<String>,
 }
 
-/// Stores clips. The same call again changes nothing and answers the same ids.
+/// Stores clips. Repeating the call changes nothing and returns the same ids.
 pub async fn bulk_upsert(
     app: &App,
     scope: Scope,
     rows: &[NewClip],
     options: Options,
 ) -> Result<Upserted<ClipId>, Error> {
-    member_child::bulk_upsert(app, scope, Clips, rows, options, read).await
+    member_child::bulk_upsert(app, scope, Clips, rows, options, parse).await
 }
 
 #[derive(Clone, Copy)]
@@ -54,15 +50,15 @@ struct Row<'a> {
     redeemed_at: Undefinable<Time>,
 }
 
-fn read(row: &NewClip) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
-    let member = MemberIdentifier::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
-    let new = Row {
+fn parse(row: &NewClip) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
+    let member = MemberIdentifier::parse(row.member_id.as_deref(), row.member_ref.as_deref())?;
+    let parsed = Row {
         deal_id: field::key("dealId", &row.deal_id)?,
         creative_id: field::text("creativeId", &row.creative_id)?,
         variant_id: field::parse_optional("variantId", &row.variant_id, field::text)?,
         redeemed_at: field::parse_optional("redeemedAt", &row.redeemed_at, field::time)?,
     };
-    Ok((member, new))
+    Ok((member, parsed))
 }
 
 struct Clips;
@@ -111,10 +107,10 @@ impl<'a> Upsertable<'a> for Clips {
         ]
     }
 
-    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
-        let mut creatives = columns.cells(from)?;
-        let mut variants = columns.cells::<Option<String>>(from + 1)?;
-        let mut times = columns.cells(from + 2)?;
+    fn states(&self, columns: &ColumnarRows, first_column: usize, count: usize) -> Result<Vec<State<'a>>, DbErr> {
+        let mut creatives = columns.cells(first_column)?;
+        let mut variants = columns.cells::<Option<String>>(first_column + 1)?;
+        let mut times = columns.cells(first_column + 2)?;
         let state = |_| {
             Ok(State {
                 creative_id: Cow::Owned(creatives.take()?),
@@ -122,7 +118,7 @@ impl<'a> Upsertable<'a> for Clips {
                 redeemed_at: times.take()?,
             })
         };
-        (0..rows).map(state).collect()
+        (0..count).map(state).collect()
     }
 
     fn merge(&self, WithMember { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {

@@ -1,4 +1,4 @@
-//! Attributes by themselves: single values of any members set in one call, and values removed.
+//! Changes of single attribute values: setting them for any members in one call, and removing them.
 
 use std::{collections::HashSet, mem};
 
@@ -25,28 +25,29 @@ use crate::{
 /// The value of one attribute of one member.
 #[derive(Clone, Debug)]
 pub struct NewValue {
-    /// The member's id.
-    pub member_id: String,
-    /// The attribute.
-    pub key: String,
-    /// JSON; null removes the value that is there.
-    pub value: Box<str>,
+    /// The member's id, as text that is not validated yet.
+    pub(crate) member_id: String,
+    pub(crate) key: String,
+    /// The value as JSON; null removes the stored value.
+    pub(crate) value: Box<str>,
 }
 
-/// Which values are to go.
+/// Selects the attribute values to remove.
 #[derive(Clone, Debug, Default)]
 pub struct Removal {
-    /// Of these members; none for all. An id that names nobody is no error.
-    pub members: Option<Vec<MemberId>>,
-    /// Of these attributes; none for all.
-    pub keys: Option<Vec<String>>,
+    /// The members; `None` for all. An unknown id is ignored.
+    pub(crate) members: Option<Vec<MemberId>>,
+    /// The attribute keys; `None` for all.
+    pub(crate) keys: Option<Vec<String>>,
 }
 
-/// Sets values, all of them in one transaction or none. Of one that is there twice the last counts.
+/// Sets all values in one transaction, or none. If a value is given twice, the last one is stored.
 pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Result<(), Error> {
     const UPDATE: Options = Options { on_error: OnError::SkipFailed, mode: Mode::UpdateOnly, dry_run: false };
-    let named: Vec<_> = values.iter().map(|value| MemberIdentifier::read(Some(&value.member_id), None)).collect();
-    let ids: Vec<_> = named.iter().map(|name| name.as_ref().ok().and_then(MemberIdentifier::id)).collect();
+    let identifiers: Vec<_> =
+        values.iter().map(|value| MemberIdentifier::parse(Some(&value.member_id), None)).collect();
+    let ids: Vec<_> =
+        identifiers.iter().map(|identifier| identifier.as_ref().ok().and_then(MemberIdentifier::id)).collect();
     let set = async |session: Session| {
         let schema = memberbase::get(&session, scope).await?.attribute_schema;
         let refs = refs(&session, scope, &ids).await?;
@@ -55,26 +56,27 @@ pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Res
         let mut steps = session.steps();
         for (index, (value, reference)) in values.iter().zip(refs).enumerate() {
             steps.step().await?;
-            match (&named[index], reference) {
-                (Ok(_), Some(reference)) => rows.push(Some(value.row(reference))),
-                (Ok(name), None) => drop(failures.insert(index, name.not_found_error())),
-                (Err(error), _) => drop(failures.insert(index, error.clone())),
-            }
-            rows.resize_with(index + 1, || None);
+            let row = match (&identifiers[index], reference) {
+                (Ok(_), Some(reference)) => Ok(value.row(reference)),
+                (Ok(identifier), None) => Err(identifier.not_found_error()),
+                (Err(error), _) => Err(error.clone()),
+            };
+            rows.push(row.map_err(|error| failures.insert(index, error)).ok());
         }
         let rows: Vec<_> = rows.iter().map(Option::as_ref).collect();
         let members = Members::new(app, schema, true);
         let mut upserted = store(&session, scope, &members, &rows, failures, UPDATE).await.outcome?;
         let mut failures = mem::take(&mut upserted.failures);
         for error in failures.values_mut() {
-            name_fields(error);
+            set_input_path(error);
         }
-        for (index, name) in named.iter().enumerate() {
-            // Nothing kept a member from being deleted meanwhile, nor its ref from being another's now.
-            if let Ok(name) = name
-                && upserted.ids[index] != name.id()
+        for (index, identifier) in identifiers.iter().enumerate() {
+            // The look-up of the refs takes no locks: a concurrent call may have deleted the member since, and even
+            // given its ref to a new one.
+            if let Ok(identifier) = identifier
+                && upserted.ids[index] != identifier.id()
             {
-                failures.entry(index).or_insert_with(|| name.not_found_error());
+                failures.entry(index).or_insert_with(|| identifier.not_found_error());
             }
         }
         OnError::RejectBatch.check(&failures)?;
@@ -93,8 +95,8 @@ impl NewValue {
     }
 }
 
-/// The place of a failure among the fields of a [`NewValue`], where the row that it was made to says `attributes.KEY`.
-fn name_fields(error: &mut RowError) {
+/// Replaces the path of a failure in a member's row (`attributes.KEY`) by the field of [`NewValue`].
+fn set_input_path(error: &mut RowError) {
     let field = match error.code {
         RowErrorCode::UnknownAttribute => "attributeKey",
         RowErrorCode::UnknownMember => return,
@@ -104,50 +106,54 @@ fn name_fields(error: &mut RowError) {
     error.path = vec![field.to_owned()];
 }
 
-/// The refs of members; none where the memberbase has no such member.
+/// Returns the ref of each member; `None` if the memberbase has no such member.
 async fn refs(session: &Session, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<String>>, Error> {
-    let sql = "SELECT input.place, member.ref FROM {rows} AS input \
+    let sql = "SELECT input.position, member.ref FROM {rows} AS input \
         CROSS JOIN member WHERE member.memberbase_id = $1 AND member.id = input.id";
-    let (mut places, mut uuids) = (Vec::new(), Vec::new());
-    for (place, id) in (0..).zip(ids) {
+    let mut positions = Vec::new();
+    let mut uuids = Vec::new();
+    for (position, id) in (0..).zip(ids) {
         if let Some(id) = id {
-            places.push(place);
+            positions.push(position);
             uuids.push(id.uuid());
         }
     }
     let mut refs = vec![None; ids.len()];
     let take = |row: QueryResult| {
-        let place: i64 = row.try_get_by_index(0)?;
-        refs[usize::try_from(place).expect("places count from 0")] = Some(row.try_get_by_index(1)?);
+        let position: i64 = row.try_get_by_index(0)?;
+        refs[usize::try_from(position).expect("positions are not negative")] = Some(row.try_get_by_index(1)?);
         Ok(())
     };
-    let rows = ArrayTable::new([("id", ArrayColumn::Uuids(uuids)), ("place", ArrayColumn::Ints(places))]);
+    let rows = ArrayTable::new([("id", ArrayColumn::Uuids(uuids)), ("position", ArrayColumn::Ints(positions))]);
     session.bulk_each(sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], &rows, take).await?;
     Ok(refs)
 }
 
-/// Removes values in one transaction, and answers how many. Members that have none of them stay as they are.
+/// Removes values in one transaction, and returns their number. Members without any of them are not written.
 pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Result<u64, Error> {
     let remove = async |session: Session| {
         let schema = memberbase::get(&session, scope).await?.attribute_schema;
         let keys = removal.keys(&schema)?;
-        let (now, mut removed, mut changed) = (Time::now(), 0, Vec::new());
+        let now = Time::now();
+        let mut removed = 0;
+        let mut changed_members = Vec::new();
         let mut steps = session.steps();
-        for part in removal.lock_candidates(&session, scope, &keys).await?.chunks(DOCUMENTS_PER_STATEMENT) {
+        let candidates = removal.lock_candidates(&session, scope, &keys).await?;
+        for chunk in candidates.chunks(MAX_DOCUMENTS_PER_STATEMENT) {
             let mut changes = Vec::new();
-            for (id, document) in documents(&session, scope, part).await? {
+            for (id, document) in documents(&session, scope, chunk).await? {
                 steps.step().await?;
                 let mut attributes = Attributes::read(Some(&document))?;
                 let count = keys.iter().filter(|key| attributes.remove(key)).count();
                 if count > 0 {
                     removed += count as u64;
-                    changed.push(id);
+                    changed_members.push(id);
                     changes.push((id, attributes.document()));
                 }
             }
             write(&session, scope, &changes, now).await?;
         }
-        Ok::<_, Error>((removed, changed))
+        Ok::<_, Error>((removed, changed_members))
     };
     let (removed, members) = app.db.write(Lock::Shared(scope.memberbase().uuid()), remove).await?;
     app.rows.add(RowKind::Member, RowOutcome::Updated, members.len() as u64);
@@ -155,11 +161,11 @@ pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Re
     Ok(removed)
 }
 
-/// How many documents are held at a time: each may be large, and there are as many as the memberbase has members.
-const DOCUMENTS_PER_STATEMENT: usize = 2_000;
+/// Maximum number of documents in memory at a time: each may be large, and every member of the memberbase may have one.
+const MAX_DOCUMENTS_PER_STATEMENT: usize = 2_000;
 
 impl Removal {
-    /// The keys, each once.
+    /// Returns the distinct keys. Fails if the schema does not declare one of them.
     fn keys<'a>(&'a self, schema: &'a Schema) -> Result<Vec<&'a str>, Error> {
         let Some(keys) = &self.keys else {
             return Ok(schema.definitions().iter().map(|definition| definition.key.as_str()).collect());
@@ -174,7 +180,8 @@ impl Removal {
         Ok(keys.iter().map(String::as_str).collect::<HashSet<_>>().into_iter().collect())
     }
 
-    /// The members who may lose something; on PostgreSQL they are locked, as all members in the order of refs.
+    /// Returns the members that may have such values. On PostgreSQL it locks them, in the order of refs as all locks of
+    /// members.
     async fn lock_candidates(&self, session: &Session, scope: Scope, keys: &[&str]) -> Result<Vec<Uuid>, Error> {
         let backend = session.get_database_backend();
         let (tables, rows) = match &self.members {
@@ -210,7 +217,7 @@ impl Removal {
     }
 }
 
-/// The documents of those of these members who have one, with their ids.
+/// Returns the attribute documents of the members that have one, with the members' ids.
 async fn documents(session: &Session, scope: Scope, members: &[Uuid]) -> Result<Vec<(Uuid, String)>, Error> {
     let sql = "SELECT member.id, CAST(member.attributes AS text) FROM {rows} AS input CROSS JOIN member \
         WHERE member.memberbase_id = $1 AND member.id = input.id AND member.attributes IS NOT NULL";
@@ -224,7 +231,7 @@ async fn documents(session: &Session, scope: Scope, members: &[Uuid]) -> Result<
     Ok(documents)
 }
 
-/// Writes the documents of members, who change at this time.
+/// Writes attribute documents, and `now` as the time of the change.
 async fn write(session: &Session, scope: Scope, changes: &[(Uuid, Option<String>)], now: Time) -> Result<(), Error> {
     if changes.is_empty() {
         return Ok(());
@@ -239,7 +246,7 @@ async fn write(session: &Session, scope: Scope, changes: &[(Uuid, Option<String>
     Ok(())
 }
 
-/// A table `has` with one row for each attribute that `member` has a value for: its `key`.
+/// Returns a table expression `has` with one row per attribute value of `member`, and its `key`.
 pub(in crate::domain) fn attribute_keys(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Sqlite => "json_each(member.attributes) AS has",

@@ -1,4 +1,8 @@
-//! Bulk upsert: any number of rows in one call, all of them in one transaction, an outcome for every row.
+//! Bulk upsert of members: any number of rows in one transaction, with an outcome for each row.
+//!
+//! If a sync is open, the call marks all members that its rows name as its last statement, whatever the outcome of the
+//! rows. The rows are stored below a savepoint: if `REJECT_BATCH` rejects them, or in a dry run that names the sync,
+//! they are rolled back and the marks alone are committed.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
@@ -21,32 +25,32 @@ use crate::{
 /// A row of the input.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The owner's key of the member.
+    /// The member's ref.
     pub reference: String,
-    /// What else it says; nothing where it is of a ref alone, as a million of them may be.
-    rest: Option<Box<Rest>>,
+    /// `None` for a row with only a ref (the common case in large uploads), which then needs less memory.
+    optional: Option<Box<OptionalFields>>,
 }
 
 #[derive(Clone, Debug)]
-struct Rest {
+struct OptionalFields {
     attributes: Undefinable<Box<str>>,
     source_updated_at: Undefinable<String>,
 }
 
 impl Row {
-    /// A row. Attributes are a JSON object from key to value: a key left out stays, null removes it; null for all of it
-    /// removes all. The time when the owner last changed the member is as RFC 3339 has it.
+    /// Creates a row. `attributes` is a JSON object from key to value: an omitted key is kept, a null value removes it,
+    /// and null instead of the object removes all. `source_updated_at` is an RFC 3339 date-time.
     pub fn new(reference: String, attributes: Undefinable<Box<str>>, source_updated_at: Undefinable<String>) -> Self {
         let any = attributes.is_some() || source_updated_at.is_some();
-        Self { reference, rest: any.then(|| Box::new(Rest { attributes, source_updated_at })) }
+        let optional = any.then(|| Box::new(OptionalFields { attributes, source_updated_at }));
+        Self { reference, optional }
     }
 }
 
-/// Stores the rows, as a part of a sync where one is named, which then has to be open. The same call again changes nothing and
-/// answers the same ids.
+/// Stores members. Repeating the call changes nothing and returns the same ids.
 ///
-/// Where a sync is open in the memberbase, it has seen all members that the rows name, whatever becomes of the rows; named
-/// or not, but for a dry run, which has to name it.
+/// `part_of` names a sync that has to be open. An open sync gets its marks from every call, except from a dry run that
+/// does not name it.
 pub async fn bulk_upsert(
     app: &App,
     scope: Scope,
@@ -55,15 +59,15 @@ pub async fn bulk_upsert(
     part_of: Option<SyncId>,
 ) -> Result<Upserted<MemberId>, Error> {
     let app = &app.dry_run_if(options.dry_run);
-    let full = rows.iter().any(|row| row.rest.is_some());
+    let has_optional_fields = rows.iter().any(|row| row.optional.is_some());
     let mut steps = app.db.steps();
-    let mut bad_refs = Failures::new();
-    let mut good = Vec::with_capacity(rows.len());
+    let mut invalid_refs = Failures::new();
+    let mut valid_rows = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
         steps.step().await?;
-        good.push(match text::ref_fault(&row.reference) {
+        valid_rows.push(match text::ref_fault(&row.reference) {
             Some(error) => {
-                bad_refs.insert(index, error);
+                invalid_refs.insert(index, error);
                 None
             }
             None => Some(row),
@@ -71,25 +75,25 @@ pub async fn bulk_upsert(
     }
     let upsert = async |session: Session, memberbase: Memberbase, open: Option<SyncId>| {
         sync::require_open_sync(&session, scope, part_of, open).await?;
-        let failures = bad_refs.clone();
-        let members = Members::new(app, memberbase.attribute_schema, full);
+        let failures = invalid_refs.clone();
+        let members = Members::new(app, memberbase.attribute_schema, has_optional_fields);
         let Some(sync) = open.filter(|_| !options.dry_run || part_of.is_some()) else {
             if options.dry_run {
                 session.set_rollback_only();
             }
-            return store(&session, scope, &members, &good, failures, options).await.outcome.map(Ok);
+            return store(&session, scope, &members, &valid_rows, failures, options).await.outcome.map(Ok);
         };
         session.execute_unprepared("SAVEPOINT rows").await?;
-        let Stored { outcome, named } = store(&session, scope, &members, &good, failures, options).await;
+        let Stored { outcome, touched_ids } = store(&session, scope, &members, &valid_rows, failures, options).await;
         match &outcome {
             Ok(_) if !options.dry_run => {}
-            // The marks are kept, and they alone: a bad row gets no member deleted.
+            // Only the marks are kept: the commit of the sync must not delete members because of an invalid row.
             Ok(_) | Err(Error::BadRows { .. }) => {
                 session.execute_unprepared("ROLLBACK TO SAVEPOINT rows").await?;
             }
             Err(_) => return outcome.map(Ok),
         }
-        sync::mark(&session, sync, named.into_iter().flatten().collect()).await?;
+        sync::mark(&session, sync, touched_ids.into_iter().flatten().collect()).await?;
         Ok(outcome)
     };
     let upserted = sync::with_open_sync(app, scope, upsert).await??;
@@ -100,40 +104,41 @@ pub async fn bulk_upsert(
     Ok(upserted)
 }
 
-/// How members are stored.
+/// The members' implementation of [`Upsertable`].
 pub(super) struct Members {
     schema: Schema,
-    /// Whether any row says more than a ref; else nothing more is read.
-    full: bool,
-    /// The most bytes of a document.
+    /// Whether any row has more than a ref. If not, no state is read or written.
+    has_state: bool,
+    /// Maximum size of an attribute document.
     max_bytes: usize,
 }
 
-/// What of a member can change; nothing where it has none of it, as most have in large calls of refs alone.
+/// A member's mutable state; `None` for a member with only a ref (the common case in large uploads).
 #[derive(Clone, Default, PartialEq)]
-pub(super) struct State(Option<Box<Full>>);
+pub(super) struct State(Option<Box<MutableFields>>);
 
 #[derive(Clone, Default)]
-struct Full {
+struct MutableFields {
     document: Option<String>,
     source_updated_at: Option<i64>,
 }
 
-impl PartialEq for Full {
+impl PartialEq for MutableFields {
     fn eq(&self, other: &Self) -> bool {
-        self.source_updated_at == other.source_updated_at && same(self.document.as_deref(), other.document.as_deref())
+        self.source_updated_at == other.source_updated_at
+            && same_values(self.document.as_deref(), other.document.as_deref())
     }
 }
 
-/// Whether two documents hold the same values: PostgreSQL writes them in another form than they were given to it.
-fn same(left: Option<&str>, right: Option<&str>) -> bool {
+/// Compares the values of two documents. Their texts may differ, because PostgreSQL formats `jsonb` in its own way.
+fn same_values(left: Option<&str>, right: Option<&str>) -> bool {
     left == right || matches!((Attributes::read(left), Attributes::read(right)), (Ok(left), Ok(right)) if left == right)
 }
 
 impl State {
     fn new(document: Option<String>, source_updated_at: Option<i64>) -> Self {
         let any = document.is_some() || source_updated_at.is_some();
-        Self(any.then(|| Box::new(Full { document, source_updated_at })))
+        Self(any.then(|| Box::new(MutableFields { document, source_updated_at })))
     }
 
     fn document(&self) -> Option<&str> {
@@ -146,43 +151,50 @@ impl State {
 }
 
 impl Members {
-    /// By this schema; `full` where any row says more than a ref.
-    pub(super) fn new(app: &App, schema: Schema, full: bool) -> Self {
-        Self { schema, full, max_bytes: app.limits.row.attributes }
+    /// Set `has_state` if any row has more than a ref.
+    pub(super) fn new(app: &App, schema: Schema, has_state: bool) -> Self {
+        Self { schema, has_state, max_bytes: app.limits.row.attributes }
     }
 
-    fn read(&self, row: &Row) -> Result<(Undefinable<Patch>, Undefinable<Time>), RowError> {
-        let Some(rest) = row.rest.as_deref() else { return Ok((None, None)) };
-        let patch = match &rest.attributes {
+    fn parse(&self, row: &Row) -> Result<(Undefinable<Patch>, Undefinable<Time>), RowError> {
+        let Some(fields) = row.optional.as_deref() else { return Ok((None, None)) };
+        let patch = match &fields.attributes {
             Some(Some(json)) => Some(Some(self.schema.read_patch(json)?)),
-            given => given.as_ref().map(|_| None),
+            Some(None) => Some(None),
+            None => None,
         };
-        Ok((patch, field::parse_optional("sourceUpdatedAt", &rest.source_updated_at, field::time)?))
+        let source_updated_at = field::parse_optional("sourceUpdatedAt", &fields.source_updated_at, field::time)?;
+        Ok((patch, source_updated_at))
     }
 
-    /// The document that a patch makes of one; the same text where no value differs.
-    fn patched(
+    /// Applies a patch to a document. Returns the stored text if no value differs.
+    fn apply_patch(
         &self,
         stored: Option<&str>,
         patch: Undefinable<Patch>,
     ) -> Result<Result<Option<String>, RowError>, Error> {
-        let before = || stored.map(str::to_owned);
-        let Some(patch) = patch else { return Ok(Ok(before())) };
-        let Some(patch) = patch else { return Ok(Ok(None)) };
+        let unchanged = || stored.map(str::to_owned);
+        let patch = match patch {
+            None => return Ok(Ok(unchanged())),
+            Some(None) => return Ok(Ok(None)),
+            Some(Some(patch)) => patch,
+        };
         let old = Attributes::read(stored)?;
         let mut new = old.clone();
         patch.apply(&mut new);
-        let document = if new == old { before() } else { new.document() };
-        match document {
-            Some(text) if new != old && text.len() > self.max_bytes => Ok(Err(self.too_large(text.len()))),
+        if new == old {
+            return Ok(Ok(unchanged()));
+        }
+        match new.document() {
+            Some(text) if text.len() > self.max_bytes => Ok(Err(self.too_large_error(text.len()))),
             document => Ok(Ok(document)),
         }
     }
 
-    fn too_large(&self, bytes: usize) -> RowError {
-        let most = self.max_bytes;
+    fn too_large_error(&self, bytes: usize) -> RowError {
+        let max = self.max_bytes;
         let message =
-            format!("attributes have {bytes} bytes together, at most {most} are allowed (MEMBERBASE_MAX_ATTRIBUTES)");
+            format!("attributes have {bytes} bytes in total, at most {max} are allowed (MEMBERBASE_MAX_ATTRIBUTES)");
         RowError { code: RowErrorCode::InvalidValue, message, path: vec!["attributes".to_owned()] }
     }
 }
@@ -198,7 +210,11 @@ impl<'a> Upsertable<'a> for Members {
     const KEY: &'static [&'static str] = &["ref"];
 
     fn columns(&self) -> &'static [ColumnSpec] {
-        if self.full { &[ColumnSpec::Document("attributes"), ColumnSpec::MaybeInt("source_updated_at")] } else { &[] }
+        if self.has_state {
+            &[ColumnSpec::Document("attributes"), ColumnSpec::MaybeInt("source_updated_at")]
+        } else {
+            &[]
+        }
     }
 
     fn key(row: &Self::Row) -> Self::Key {
@@ -216,7 +232,7 @@ impl<'a> Upsertable<'a> for Members {
     where
         'a: 's,
     {
-        if !self.full {
+        if !self.has_state {
             return Vec::new();
         }
         vec![
@@ -225,53 +241,56 @@ impl<'a> Upsertable<'a> for Members {
         ]
     }
 
-    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
-        if !self.full {
-            return Ok(vec![State::default(); rows]);
+    fn states(&self, columns: &ColumnarRows, first_column: usize, count: usize) -> Result<Vec<State>, DbErr> {
+        if !self.has_state {
+            return Ok(vec![State::default(); count]);
         }
-        let mut documents = columns.cells(from)?;
-        let mut times = columns.cells(from + 1)?;
-        (0..rows).map(|_| Ok(State::new(documents.take()?, times.take()?))).collect()
+        let mut documents = columns.cells(first_column)?;
+        let mut times = columns.cells(first_column + 1)?;
+        (0..count).map(|_| Ok(State::new(documents.take()?, times.take()?))).collect()
     }
 
-    fn fault(&self, row: &Self::Row) -> Option<RowError> {
-        self.read(row).err()
+    fn validation_error(&self, row: &Self::Row) -> Option<RowError> {
+        self.parse(row).err()
     }
 
     fn merge(&self, row: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
-        let (patch, time) = match self.read(row) {
-            Ok(read) => read,
+        let (patch, source_updated_at) = match self.parse(row) {
+            Ok(parsed) => parsed,
             Err(error) => return Ok(Merge::Failed(error)),
         };
-        let known = stored.and_then(State::source_updated_at);
-        let time = time.map(|time| time.map(Time::micros));
-        if let (Some(Some(time)), Some(known)) = (time, known)
-            && time < known
+        let stored_time = stored.and_then(State::source_updated_at);
+        let new_time = source_updated_at.map(|time| time.map(Time::micros));
+        if let (Some(Some(new_time)), Some(stored_time)) = (new_time, stored_time)
+            && new_time < stored_time
         {
             return Ok(Merge::Stale);
         }
-        match self.patched(stored.and_then(State::document), patch)? {
-            Ok(document) => Ok(Merge::with(State::new(document, time.unwrap_or(known)), stored)),
+        match self.apply_patch(stored.and_then(State::document), patch)? {
+            Ok(document) => Ok(Merge::with(State::new(document, new_time.unwrap_or(stored_time)), stored)),
             Err(error) => Ok(Merge::Failed(error)),
         }
     }
 
-    /// The owner's clock alone is no change.
-    fn differ(before: &State, after: &State) -> bool {
-        !same(before.document(), after.document())
+    /// A different `sourceUpdatedAt` alone does not change `updatedAt`.
+    fn differs_visibly(before: &State, after: &State) -> bool {
+        !same_values(before.document(), after.document())
     }
 }
 
-/// The members with these ids, in this order; none where there is none any more.
+/// Loads members in the order of `ids`; `None` for one that does not exist any more.
 pub async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Member>>, Error> {
     let uuids: Vec<_> = ids.iter().flatten().map(|id| id.uuid()).collect();
-    let asked = list(app.db.backend(), super::column(member::Column::Id), ArrayColumn::Uuids(uuids));
+    let has_id = list(app.db.backend(), super::column(member::Column::Id), ArrayColumn::Uuids(uuids));
     let mut rows = member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
-        .filter(asked)
+        .filter(has_id)
         .all(&app.db.read().await?)
         .await?;
     rows.sort_unstable_by_key(|row| row.id);
-    let find = |id: &MemberId| rows.binary_search_by_key(&id.uuid(), |row| row.id).ok();
-    Ok(ids.iter().map(|id| id.as_ref().and_then(find).map(|place| rows[place].clone().into())).collect())
+    let find = |id: &MemberId| {
+        let index = rows.binary_search_by_key(&id.uuid(), |row| row.id).ok()?;
+        Some(Member::from(rows[index].clone()))
+    };
+    Ok(ids.iter().map(|id| id.as_ref().and_then(find)).collect())
 }

@@ -1,4 +1,7 @@
-//! Deletion: a list of members, by ids and refs, with all that belongs to them.
+//! Deletion of members by ids and refs, with their attributes, clips, stamp collections and transactions.
+//!
+//! The rows of clips, stamp collections and transactions are deleted explicitly, with one statement per table, after
+//! the members are locked; their foreign keys are a safety net.
 
 use std::collections::HashSet;
 
@@ -20,109 +23,102 @@ use crate::{
     types::{Id, MemberId, RowCounters, RowKind, RowOutcome},
 };
 
-/// Which members are to go.
+/// Selects the members to delete.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteRequest {
-    /// By id.
-    pub ids: Vec<MemberId>,
-    /// By ref.
-    pub refs: Vec<String>,
-    /// Where more than this would go, nothing does.
-    pub at_most: Option<u64>,
-    /// Do it all, and keep it undone.
-    pub dry_run: bool,
+    pub(crate) ids: Vec<MemberId>,
+    pub(crate) refs: Vec<String>,
+    /// Maximum number of members; if more would be deleted, the call is rejected.
+    pub(crate) at_most: Option<u64>,
+    /// Run everything, then roll back.
+    pub(crate) dry_run: bool,
 }
 
-/// What a deletion did; each list in the order of the input, nothing twice.
+/// The result of a deletion. Each list is in input order, without duplicates.
 #[derive(Debug)]
 pub struct DeleteOutcome {
-    /// Who went.
-    pub ids: Vec<MemberId>,
-    /// Ids that named no member of the memberbase.
-    pub unknown_ids: Vec<MemberId>,
-    /// Refs that named no member of the memberbase.
-    pub unknown_refs: Vec<String>,
-    /// How many rows went.
-    pub deleted: DeletedCounts,
+    pub(crate) ids: Vec<MemberId>,
+    /// Ids without a member in the memberbase.
+    pub(crate) unknown_ids: Vec<MemberId>,
+    /// Refs without a member in the memberbase.
+    pub(crate) unknown_refs: Vec<String>,
+    /// The number of deleted rows.
+    pub(crate) deleted: DeletedCounts,
 }
 
-/// How many rows of each kind went.
+/// The number of deleted rows per kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeletedCounts {
-    /// Members.
-    pub members: u64,
-    /// Values of their attributes.
-    pub attributes: u64,
-    /// Clips.
-    pub clips: u64,
-    /// Stamp collections.
-    pub stamp_collections: u64,
-    /// Transactions.
-    pub transactions: u64,
+    pub(crate) members: u64,
+    /// Attribute values.
+    pub(crate) attributes: u64,
+    pub(crate) clips: u64,
+    pub(crate) stamp_collections: u64,
+    pub(crate) transactions: u64,
 }
 
 impl DeletedCounts {
-    /// Counts the rows, once they are gone.
-    pub(in crate::domain) fn count(&self, rows: &RowCounters) {
+    /// Adds the rows to the row counters. For calls after the commit.
+    pub(in crate::domain) fn count(&self, counters: &RowCounters) {
         for (kind, count) in [
             (RowKind::Member, self.members),
             (RowKind::Clip, self.clips),
             (RowKind::StampCollection, self.stamp_collections),
             (RowKind::Transaction, self.transactions),
         ] {
-            rows.add(kind, RowOutcome::Deleted, count);
+            counters.add(kind, RowOutcome::Deleted, count);
         }
     }
 }
 
-/// Deletes members in one transaction. What names nobody is told, and is no error.
-pub async fn delete(app: &App, scope: Scope, mut doomed: DeleteRequest) -> Result<DeleteOutcome, Error> {
-    let app = &app.dry_run_if(doomed.dry_run);
+/// Deletes members in one transaction. An unknown id or ref is reported and is not an error.
+pub async fn delete(app: &App, scope: Scope, mut request: DeleteRequest) -> Result<DeleteOutcome, Error> {
+    let app = &app.dry_run_if(request.dry_run);
     let mut seen = HashSet::new();
-    doomed.ids.retain(|id| seen.insert(*id));
+    request.ids.retain(|id| seen.insert(*id));
     let mut seen = HashSet::new();
-    doomed.refs.retain(|reference| seen.insert(reference.clone()));
+    request.refs.retain(|reference| seen.insert(reference.clone()));
     drop(seen);
-    let deletion =
-        sync::with_open_sync(app, scope, async |session, _, _| delete_in(&session, scope, &doomed).await).await?;
-    if !doomed.dry_run {
-        deletion.deleted.count(&app.rows);
-        change::deleted(app, scope, deletion.ids.iter().map(|id| id.uuid()));
+    let outcome =
+        sync::with_open_sync(app, scope, async |session, _, _| delete_in(&session, scope, &request).await).await?;
+    if !request.dry_run {
+        outcome.deleted.count(&app.rows);
+        change::deleted(app, scope, outcome.ids.iter().map(|id| id.uuid()));
     }
-    Ok(deletion)
+    Ok(outcome)
 }
 
-async fn delete_in(session: &Session, scope: Scope, doomed: &DeleteRequest) -> Result<DeleteOutcome, Error> {
-    if doomed.dry_run {
+async fn delete_in(session: &Session, scope: Scope, request: &DeleteRequest) -> Result<DeleteOutcome, Error> {
+    if request.dry_run {
         session.set_rollback_only();
     }
-    let (ids, refs) = (
-        doomed.ids.iter().copied().map(MemberIdentifier::Id),
-        doomed.refs.iter().map(|text| MemberIdentifier::Ref(text)),
-    );
-    let named = resolve(session, scope, &ids.chain(refs).map(Some).collect::<Vec<_>>()).await?;
-    let (by_id, by_ref) = named.split_at(doomed.ids.len());
-    let mut found: Vec<Uuid> = named.iter().flatten().copied().collect();
+    let ids = request.ids.iter().copied().map(MemberIdentifier::Id);
+    let refs = request.refs.iter().map(|text| MemberIdentifier::Ref(text));
+    let identifiers: Vec<_> = ids.chain(refs).map(Some).collect();
+    let resolved = resolve(session, scope, &identifiers).await?;
+    let (by_id, by_ref) = resolved.split_at(request.ids.len());
+    let mut found: Vec<Uuid> = resolved.iter().flatten().copied().collect();
     found.sort_unstable();
     found.dedup();
     lock(session, scope, &mut found).await?;
-    if let Some(most) = doomed.at_most.filter(|most| found.len() as u64 > *most) {
-        let message = format!("{} members would be deleted, more than atMost ({most})", found.len());
+    if let Some(at_most) = request.at_most.filter(|at_most| found.len() as u64 > *at_most) {
+        let message = format!("{} members would be deleted, more than atMost ({at_most})", found.len());
         return Err(Error::LimitExceeded(message));
     }
     let deleted = delete_found(session, scope, &found).await?;
-    let gone: HashSet<_> = found.into_iter().collect();
-    let went = |id: &&Option<Uuid>| id.is_some_and(|id| gone.contains(&id));
-    let mut told = HashSet::new();
-    let ids = named.iter().filter(went).flatten();
-    let ids = ids.filter(|id| told.insert(**id)).map(|id| MemberId::from_uuid(*id)).collect();
-    let unknown_ids = doomed.ids.iter().zip(by_id).filter(|(_, id)| !went(id)).map(|(id, _)| *id).collect();
-    let unknown_refs = doomed.refs.iter().zip(by_ref).filter(|(_, id)| !went(id)).map(|(text, _)| text.clone());
-    Ok(DeleteOutcome { ids, unknown_ids, unknown_refs: unknown_refs.collect(), deleted })
+    let deleted_ids: HashSet<_> = found.into_iter().collect();
+    let is_deleted = |id: &&Option<Uuid>| id.is_some_and(|id| deleted_ids.contains(&id));
+    let mut reported = HashSet::new();
+    let ids = resolved.iter().filter(is_deleted).flatten();
+    let ids = ids.filter(|id| reported.insert(**id)).map(|id| MemberId::from_uuid(*id)).collect();
+    let unknown_ids = request.ids.iter().zip(by_id).filter(|(_, id)| !is_deleted(id)).map(|(id, _)| *id).collect();
+    let unknown_refs =
+        request.refs.iter().zip(by_ref).filter(|(_, id)| !is_deleted(id)).map(|(text, _)| text.clone()).collect();
+    Ok(DeleteOutcome { ids, unknown_ids, unknown_refs, deleted })
 }
 
-/// Locks these members, of which those are left that are still there, so that nobody gives them anything meanwhile. In the
-/// order of refs, as upserts do. SQLite has one writer anyway.
+/// Locks members, in the order of refs as upserts do, so that no concurrent call adds rows to them. Keeps in `ids`
+/// those that still exist. SQLite has one writer and needs no lock.
 async fn lock(session: &Session, scope: Scope, ids: &mut Vec<Uuid>) -> Result<(), Error> {
     if session.get_database_backend() == DbBackend::Sqlite || ids.is_empty() {
         return Ok(());
@@ -139,7 +135,7 @@ async fn lock(session: &Session, scope: Scope, ids: &mut Vec<Uuid>) -> Result<()
     Ok(())
 }
 
-/// Deletes these members, which are there and which nobody else can write, after all that belongs to them.
+/// Deletes members and their rows in other tables. The caller has locked the members.
 pub(in crate::domain) async fn delete_found(
     session: &Session,
     scope: Scope,
@@ -171,7 +167,8 @@ pub(in crate::domain) async fn delete_found(
     })
 }
 
-/// Deletes all members of a memberbase that nobody else writes in, after all that belongs to them.
+/// Deletes all members of a memberbase and their rows in other tables. The caller has locked the memberbase
+/// exclusively.
 pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Result<DeletedCounts, Error> {
     let id = scope.memberbase().uuid();
     let backend = session.get_database_backend();

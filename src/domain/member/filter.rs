@@ -1,4 +1,4 @@
-//! Filters of members.
+//! Filters of members: typed predicates, and the SQL conditions made from them.
 
 use sea_orm::{
     DbBackend, Value,
@@ -20,81 +20,87 @@ use crate::{
     types::{Id, MemberId},
 };
 
-/// A test of one field of a member.
+/// A predicate on one field of a member.
 #[derive(Clone, Debug)]
 pub enum Predicate<Attribute = attribute::Predicate> {
-    /// Of its id.
+    /// On the id.
     Id(IdPredicate<MemberId>),
-    /// Of its ref.
+    /// On the ref.
     Ref(TextPredicate),
-    /// Of the time in its id.
+    /// On the time in the id.
     CreatedAt(TimePredicate),
-    /// Of its last change.
+    /// On the time of the last change.
     UpdatedAt(TimePredicate),
-    /// Of one attribute.
+    /// On one attribute.
     Attribute(Attribute),
 }
 
-/// A test as it is asked for, before the schema of the memberbase has a say.
+/// A predicate as the request has it, before the attribute schema resolves the types of its values.
 pub type UntypedPredicate = Predicate<attribute::UntypedPredicate>;
 
-/// What is asked for, by the schema of the memberbase, which is read where a test is of an attribute.
+/// Resolves the types of attribute predicates. Reads the memberbase's attribute schema only if there are any.
 pub async fn resolve_types(
     app: &App,
     scope: Scope,
     filter: Filter<UntypedPredicate>,
 ) -> Result<Filter<Predicate>, Error> {
     filter.check(&app.limits.filter)?;
-    let schema = if filter.contains(&|test| matches!(test, Predicate::Attribute(_))) {
+    let schema = if filter.contains(&|predicate| matches!(predicate, Predicate::Attribute(_))) {
         memberbase::get(&app.db.read().await?, scope).await?.attribute_schema
     } else {
         attribute::Schema::default()
     };
-    filter.try_map(&|test| {
-        Ok(match test {
-            Predicate::Id(test) => Predicate::Id(test),
-            Predicate::Ref(test) => Predicate::Ref(test),
-            Predicate::CreatedAt(test) => Predicate::CreatedAt(test),
-            Predicate::UpdatedAt(test) => Predicate::UpdatedAt(test),
-            Predicate::Attribute(test) => Predicate::Attribute(test.resolve_type(&schema)?),
+    filter.try_map(&|predicate| {
+        Ok(match predicate {
+            Predicate::Id(predicate) => Predicate::Id(predicate),
+            Predicate::Ref(predicate) => Predicate::Ref(predicate),
+            Predicate::CreatedAt(predicate) => Predicate::CreatedAt(predicate),
+            Predicate::UpdatedAt(predicate) => Predicate::UpdatedAt(predicate),
+            Predicate::Attribute(predicate) => Predicate::Attribute(predicate.resolve_type(&schema)?),
         })
     })
 }
 
-/// Where the filter holds.
+/// Returns the SQL condition of a filter.
 pub(super) fn condition(backend: DbBackend, scope: Scope, filter: &Filter<Predicate>) -> SimpleExpr {
-    filter.condition(&|test| match test {
-        Predicate::Id(test) => test.condition(backend, column(member::Column::Id)),
-        Predicate::Ref(test) => ref_condition(backend, scope, test),
-        Predicate::CreatedAt(test) => test.condition_of_id(backend, column(member::Column::Id)),
-        Predicate::UpdatedAt(test) => test.condition(backend, column(member::Column::UpdatedAt)),
-        Predicate::Attribute(test) => test.condition(backend, column(member::Column::Attributes)),
+    filter.condition(&|predicate| match predicate {
+        Predicate::Id(predicate) => predicate.condition(backend, column(member::Column::Id)),
+        Predicate::Ref(predicate) => ref_condition(backend, scope, predicate),
+        Predicate::CreatedAt(predicate) => predicate.condition_of_id(backend, column(member::Column::Id)),
+        Predicate::UpdatedAt(predicate) => predicate.condition(backend, column(member::Column::UpdatedAt)),
+        Predicate::Attribute(predicate) => predicate.condition(backend, column(member::Column::Attributes)),
     })
 }
 
-/// SQLite would rather walk a whole memberbase in the order asked for than look a list of refs up: the list becomes one
-/// of ids, found by the index on refs because the join is told its order.
-pub(super) fn ref_condition(backend: DbBackend, scope: Scope, test: &TextPredicate) -> SimpleExpr {
-    const FOUND: &str = "member.id IN (SELECT found.id FROM json_each(?) AS asked CROSS JOIN member AS found \
-        WHERE found.memberbase_id = ? AND found.ref = asked.value)";
-    let found = |refs: &[String]| {
+/// Returns the SQL condition of a predicate on refs.
+///
+/// For a list of refs SQLite would scan the memberbase in the order of the page instead of looking the refs up. A
+/// subquery turns the list into ids; its [`CROSS JOIN`](https://www.sqlite.org/optoverview.html#crossjoin) fixes the
+/// join order, so that it uses the index on refs.
+pub(super) fn ref_condition(backend: DbBackend, scope: Scope, predicate: &TextPredicate) -> SimpleExpr {
+    const ID_HAS_REF: &str = "member.id IN (SELECT found.id FROM json_each(?) AS input CROSS JOIN member AS found \
+        WHERE found.memberbase_id = ? AND found.ref = input.value)";
+    let has_ref = |refs: &[String]| {
         let refs: Vec<_> = refs.iter().map(String::as_str).collect();
-        Expr::cust_with_values(FOUND, [Value::from(json(ArrayColumn::Texts(refs))), scope.memberbase().uuid().into()])
+        Expr::cust_with_values(
+            ID_HAS_REF,
+            [Value::from(json(ArrayColumn::Texts(refs))), scope.memberbase().uuid().into()],
+        )
     };
-    match (backend, test) {
-        (DbBackend::Sqlite, TextPredicate::In(refs)) if refs.len() > 1 => found(refs),
-        (DbBackend::Sqlite, TextPredicate::NotIn(refs)) if refs.len() > 1 => found(refs).not(),
-        _ => test.condition(backend, column(member::Column::Reference)),
+    match (backend, predicate) {
+        (DbBackend::Sqlite, TextPredicate::In(refs)) if refs.len() > 1 => has_ref(refs),
+        (DbBackend::Sqlite, TextPredicate::NotIn(refs)) if refs.len() > 1 => has_ref(refs).not(),
+        _ => predicate.condition(backend, column(member::Column::Reference)),
     }
 }
 
 impl<Attribute: ValueCount> ValueCount for Predicate<Attribute> {
     fn values(&self) -> usize {
         match self {
-            Self::Id(test) => test.values(),
-            Self::Ref(test) => test.values(),
-            Self::CreatedAt(test) | Self::UpdatedAt(test) => test.values(),
-            Self::Attribute(test) => test.values(),
+            Self::Id(predicate) => predicate.values(),
+            Self::Ref(predicate) => predicate.values(),
+            Self::CreatedAt(predicate) | Self::UpdatedAt(predicate) => predicate.values(),
+            Self::Attribute(predicate) => predicate.values(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Members as rows of other things name them: by id, or by ref.
+//! References to members in the rows of bulk calls: by id, or by ref.
 
 use uuid::Uuid;
 
@@ -8,29 +8,29 @@ use crate::{
     types::{Id, MemberId},
 };
 
-/// The name of a member.
+/// An id or a ref that identifies a member.
 #[derive(Clone, Copy, Debug)]
 pub enum MemberIdentifier<'a> {
-    /// Its id.
+    /// The member's id.
     Id(MemberId),
-    /// Its ref.
+    /// The member's ref.
     Ref(&'a str),
 }
 
 impl<'a> MemberIdentifier<'a> {
-    /// Reads the two fields of a row, of which exactly one is given.
-    pub(in crate::domain) fn read(id: Option<&str>, reference: Option<&'a str>) -> Result<Self, RowError> {
+    /// Parses the fields `memberId` and `memberRef` of a row, of which exactly one has to be present.
+    pub(in crate::domain) fn parse(id: Option<&str>, reference: Option<&'a str>) -> Result<Self, RowError> {
         match (id, reference) {
             (Some(id), None) => MemberId::parse(id)
                 .map(Self::Id)
                 .map_err(|error| RowError::invalid("memberId", format!("memberId: {error}"))),
             (None, Some(reference)) => Ok(Self::Ref(reference)),
-            (None, None) => Err(RowError::invalid("memberId", "one of memberId and memberRef is needed")),
-            (Some(_), Some(_)) => Err(RowError::invalid("memberRef", "memberId and memberRef exclude each other")),
+            (None, None) => Err(RowError::invalid("memberId", "one of memberId and memberRef is required")),
+            (Some(_), Some(_)) => Err(RowError::invalid("memberRef", "memberId and memberRef are mutually exclusive")),
         }
     }
 
-    /// Its id, where it is named so.
+    /// Returns the id, if the member is identified by id.
     pub(in crate::domain) fn id(&self) -> Option<MemberId> {
         match self {
             Self::Id(id) => Some(*id),
@@ -38,7 +38,7 @@ impl<'a> MemberIdentifier<'a> {
         }
     }
 
-    /// What is wrong with a row whose member is not there.
+    /// Returns the error of a row whose member does not exist.
     pub(in crate::domain) fn not_found_error(&self) -> RowError {
         let (message, field) = match self {
             Self::Id(id) => (format!("member {id} does not exist in this memberbase"), "memberId"),
@@ -48,66 +48,71 @@ impl<'a> MemberIdentifier<'a> {
     }
 }
 
-/// Of each name the member, where the memberbase has it. What can't be a ref names nobody.
+/// Resolves identifiers to the members' ids; `None` for one without a member in the memberbase, and for a text that is
+/// not a valid ref.
 pub(in crate::domain) async fn resolve(
     session: &Session,
     scope: Scope,
-    names: &[Option<MemberIdentifier<'_>>],
+    identifiers: &[Option<MemberIdentifier<'_>>],
 ) -> Result<Vec<Option<Uuid>>, Error> {
-    let (mut ids, mut refs) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+    let mut ids = Vec::new();
+    let mut id_indexes = Vec::new();
+    let mut refs = Vec::new();
+    let mut ref_indexes = Vec::new();
     let mut steps = session.steps();
-    for (place, name) in names.iter().enumerate() {
+    for (index, identifier) in identifiers.iter().enumerate() {
         steps.step().await?;
-        match name {
+        match identifier {
             Some(MemberIdentifier::Id(id)) => {
-                ids.0.push(place);
-                ids.1.push(id.uuid());
+                ids.push(id.uuid());
+                id_indexes.push(index);
             }
             Some(MemberIdentifier::Ref(reference)) if text::ref_fault(reference).is_none() => {
-                refs.0.push(place);
-                refs.1.push(*reference);
+                refs.push(*reference);
+                ref_indexes.push(index);
             }
             Some(MemberIdentifier::Ref(_)) | None => {}
         }
     }
-    let mut found = vec![None; names.len()];
-    for (column, places, values) in
-        [("id", ids.0, ArrayColumn::Uuids(ids.1)), ("ref", refs.0, ArrayColumn::Texts(refs.1))]
+    let mut resolved = vec![None; identifiers.len()];
+    for (column, values, indexes) in
+        [("id", ArrayColumn::Uuids(ids), id_indexes), ("ref", ArrayColumn::Texts(refs), ref_indexes)]
     {
-        if places.is_empty() {
+        if indexes.is_empty() {
             continue;
         }
         let sql = format!(
             "SELECT input.n, member.id FROM {{rows}} AS input \
             CROSS JOIN member WHERE member.memberbase_id = $1 AND member.{column} = input.{column}"
         );
-        let names = [ColumnSpec::Int("n"), ColumnSpec::Id("id")];
+        let columns = [ColumnSpec::Int("n"), ColumnSpec::Id("id")];
         let scalars = [ScalarBind::Uuid(scope.memberbase().uuid())];
-        let there = session.bulk_columns(&sql, &names, &scalars, &ArrayTable::new([(column, values)])).await?;
-        for (n, id) in there.column::<usize>(0)?.into_iter().zip(there.column(1)?) {
-            found[places[n]] = Some(id);
+        let found = session.bulk_columns(&sql, &columns, &scalars, &ArrayTable::new([(column, values)])).await?;
+        for (n, id) in found.column::<usize>(0)?.into_iter().zip(found.column(1)?) {
+            resolved[indexes[n]] = Some(id);
         }
     }
-    Ok(found)
+    Ok(resolved)
 }
 
-/// Keeps these members, each named once, from being deleted before the transaction ends; answers whether all of them are
-/// there. For PostgreSQL: SQLite has one writer.
+/// Locks distinct members against deletion until the transaction ends. Returns whether all of them exist. For
+/// PostgreSQL only: SQLite has one writer.
 pub(in crate::domain) async fn lock_key_share(
     session: &Session,
     scope: Scope,
     members: Vec<Uuid>,
 ) -> Result<bool, Error> {
-    // In the order of refs, as all locks of members.
+    // All locks of members are taken in the order of refs.
     let sql = "SELECT member.id FROM {rows} AS input \
         CROSS JOIN member WHERE member.memberbase_id = $1 AND member.id = input.id \
         ORDER BY member.ref FOR KEY SHARE OF member";
-    let (asked, mut there) = (members.len(), 0);
+    let expected = members.len();
+    let mut locked = 0;
     let count = |_| {
-        there += 1;
+        locked += 1;
         Ok(())
     };
     let rows = ArrayTable::new([("id", ArrayColumn::Uuids(members))]);
     session.bulk_each(sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], &rows, count).await?;
-    Ok(there == asked)
+    Ok(locked == expected)
 }

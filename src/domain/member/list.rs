@@ -1,4 +1,4 @@
-//! Pages of members, by keyset: every page costs the same, however deep.
+//! Pages of members by keyset: the cost of a page does not depend on its depth.
 
 use std::ops::BitOr;
 
@@ -23,7 +23,7 @@ use crate::{
     types::{Anchor, Direction, Id, MemberId, MemberbaseId, Page, Slice, Time},
 };
 
-/// Fields of a member.
+/// A set of a member's columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemberColumns(u8);
 
@@ -32,15 +32,15 @@ impl MemberColumns {
     pub const REF: Self = Self(1);
     /// The attributes.
     pub const ATTRIBUTES: Self = Self(2);
-    /// The time of the last change.
+    /// `updated_at`.
     pub const UPDATED_AT: Self = Self(4);
-    /// The same by the owner's clock.
+    /// `source_updated_at`.
     pub const SOURCE_UPDATED_AT: Self = Self(8);
-    /// All of these.
+    /// All columns.
     pub const ALL: Self = Self(15);
 
-    fn contains(self, field: Self) -> bool {
-        self.0 & field.0 != 0
+    fn contains(self, column: Self) -> bool {
+        self.0 & column.0 != 0
     }
 }
 
@@ -52,7 +52,7 @@ impl BitOr for MemberColumns {
     }
 }
 
-/// A page of members of whom some fields were read, column by column; what was not read is empty.
+/// A page of members, stored by column. A column that was not read is empty.
 #[derive(Debug)]
 pub struct MemberPage {
     memberbase: MemberbaseId,
@@ -61,35 +61,35 @@ pub struct MemberPage {
     documents: TextColumn,
     updated_at: Vec<i64>,
     source_updated_at: Vec<Option<i64>>,
-    /// The page, whose rows are places in the columns.
+    /// The page. Its rows are indexes into the columns.
     pub slice: Slice<usize>,
 }
 
 impl MemberPage {
-    /// The member at a place of the columns.
-    pub fn member(&self, place: usize) -> MemberView<'_> {
+    /// Returns the member at an index of the columns. Values that were not read have defaults.
+    pub fn member(&self, index: usize) -> MemberView<'_> {
         MemberView {
-            id: MemberId::from_uuid(self.ids[place]),
+            id: MemberId::from_uuid(self.ids[index]),
             memberbase: self.memberbase,
-            reference: self.references.get(place).unwrap_or_default(),
-            attributes: self.documents.get(place),
-            updated_at: Time::from_micros(self.updated_at.get(place).copied().unwrap_or_default()),
-            source_updated_at: self.source_updated_at.get(place).copied().flatten().map(Time::from_micros),
+            reference: self.references.get(index).unwrap_or_default(),
+            attributes: self.documents.get(index),
+            updated_at: Time::from_micros(self.updated_at.get(index).copied().unwrap_or_default()),
+            source_updated_at: self.source_updated_at.get(index).copied().flatten().map(Time::from_micros),
         }
     }
 
-    /// How many rows the columns have that need not be there.
-    fn rows(&self) -> [usize; 4] {
+    /// Returns the lengths of the optional columns.
+    fn optional_lengths(&self) -> [usize; 4] {
         [self.references.rows(), self.documents.rows(), self.updated_at.len(), self.source_updated_at.len()]
     }
 
-    /// The members of the page.
+    /// Returns the members of the page in its order.
     pub fn members(&self) -> impl ExactSizeIterator<Item = MemberView<'_>> {
-        self.slice.rows.iter().map(|&place| self.member(place))
+        self.slice.rows.iter().map(|&index| self.member(index))
     }
 }
 
-/// A page of the members that the filter holds for.
+/// Reads a page of the members that match a filter.
 pub async fn list(
     app: &App,
     scope: Scope,
@@ -97,49 +97,49 @@ pub async fn list(
     order: Order,
     page: &Page<Position>,
 ) -> Result<Slice<Member>, Error> {
-    let picked = list_columns(app, scope, filter, order, page, MemberColumns::ALL).await?;
-    let Slice { has_next, has_previous, .. } = picked.slice;
-    Ok(Slice { rows: picked.members().map(Member::from).collect(), has_next, has_previous })
+    let members = list_columns(app, scope, filter, order, page, MemberColumns::ALL).await?;
+    let rows = members.members().map(Member::from).collect();
+    Ok(Slice { rows, has_next: members.slice.has_next, has_previous: members.slice.has_previous })
 }
 
-/// The same, for those who look at the id, at what the order is by, and at these fields.
+/// Reads a page with only the id, the sort key and the given columns.
 pub async fn list_columns(
     app: &App,
     scope: Scope,
     filter: &Filter<Predicate>,
     order: Order,
     page: &Page<Position>,
-    fields: MemberColumns,
+    columns: MemberColumns,
 ) -> Result<MemberPage, Error> {
-    let fields = fields
-        | match order.field {
-            OrderField::CreatedAt => MemberColumns::default(),
-            OrderField::UpdatedAt => MemberColumns::UPDATED_AT,
-            OrderField::Ref => MemberColumns::REF,
-        };
+    let sort_key = match order.field {
+        OrderField::CreatedAt => MemberColumns::default(),
+        OrderField::UpdatedAt => MemberColumns::UPDATED_AT,
+        OrderField::Ref => MemberColumns::REF,
+    };
+    let columns = columns | sort_key;
     filter.check(&app.limits.filter)?;
     let statements = PageStatements::new(app.db.backend(), scope, filter, order, page);
     let work = async |session: Session| {
-        let behind = match statements.behind {
-            Some(behind) => behind.one(&session).await?.is_some(),
+        let has_opposite = match statements.opposite {
+            Some(opposite) => opposite.one(&session).await?.is_some(),
             None => false,
         };
-        let slice = |rows| page.slice((0..rows).collect(), behind);
-        let picked = read(&session, scope, statements.page, fields, slice).await?;
-        if picked.ids.is_empty() {
+        let slice = |rows| page.slice((0..rows).collect(), has_opposite);
+        let members = read(&session, scope, statements.page, columns, slice).await?;
+        if members.ids.is_empty() {
             memberbase::ensure_exists(&session, scope).await?;
         }
-        Ok(picked)
+        Ok(members)
     };
     if needs_custom_plan(filter) { app.db.read_with_custom_plan(work).await } else { work(app.db.read().await?).await }
 }
 
-/// The rows of a statement, with these fields; `slice` makes the page of their number.
+/// Reads the given columns of the rows; `slice` makes the page from the number of rows.
 async fn read(
     session: &Session,
     scope: Scope,
     rows: Select<member::Entity>,
-    fields: MemberColumns,
+    columns: MemberColumns,
     slice: impl FnOnce(usize) -> Slice<usize>,
 ) -> Result<MemberPage, DbErr> {
     let optional = [
@@ -157,42 +157,45 @@ async fn read(
         ),
     ];
     let mut rows = rows.select_only().column(member::Column::Id);
-    let (mut names, mut places) = (vec![ColumnSpec::Id("id")], [None; 4]);
-    for (place, (field, name, column)) in places.iter_mut().zip(optional) {
-        if fields.contains(field) {
-            *place = Some(names.len());
-            names.push(name);
-            rows = rows.expr_as(column, name.name());
+    let mut specs = vec![ColumnSpec::Id("id")];
+    let mut indexes = [None; 4];
+    for (index, (member_column, spec, expression)) in indexes.iter_mut().zip(optional) {
+        if columns.contains(member_column) {
+            *index = Some(specs.len());
+            specs.push(spec);
+            rows = rows.expr_as(expression, spec.name());
         }
     }
-    let columns = session.columns(rows.into_query(), &names).await?;
-    let [references, documents, updated_at, source_updated_at] = places;
-    let texts = |place: Option<usize>| place.map_or_else(|| Ok(TextColumn::default()), |place| columns.texts(place));
-    let ids: Vec<_> = columns.column(0)?;
-    let picked = MemberPage {
+    let found = session.columns(rows.into_query(), &specs).await?;
+    let [references, documents, updated_at, source_updated_at] = indexes;
+    let texts = |index: Option<usize>| index.map_or_else(|| Ok(TextColumn::default()), |index| found.texts(index));
+    let ids: Vec<_> = found.column(0)?;
+    let members = MemberPage {
         memberbase: scope.memberbase(),
         slice: slice(ids.len()),
         ids,
         references: texts(references)?,
         documents: texts(documents)?,
-        updated_at: updated_at.map_or_else(|| Ok(Vec::new()), |place| columns.column(place))?,
-        source_updated_at: source_updated_at.map_or_else(|| Ok(Vec::new()), |place| columns.column(place))?,
+        updated_at: updated_at.map_or_else(|| Ok(Vec::new()), |index| found.column(index))?,
+        source_updated_at: source_updated_at.map_or_else(|| Ok(Vec::new()), |index| found.column(index))?,
     };
+    let lengths = members.optional_lengths();
     let complete =
-        picked.rows().into_iter().zip(places).all(|(rows, place)| place.is_none() || rows == picked.ids.len());
-    if complete { Ok(picked) } else { Err(DbErr::Custom("columns of different lengths".to_owned())) }
+        lengths.into_iter().zip(indexes).all(|(length, index)| index.is_none() || length == members.ids.len());
+    if complete { Ok(members) } else { Err(DbErr::Custom("columns of different lengths".to_owned())) }
 }
 
-/// What reads a page.
+/// The statements that read a page.
 pub struct PageStatements {
-    /// Its rows, in its own direction, and one more than its size.
+    /// Selects the rows in the page's direction, one more than the page size.
     pub page: Select<member::Entity>,
-    /// The first row behind its start, where that is asked for.
-    pub behind: Option<Select<member::Entity>>,
+    /// Selects one row on the opposite side of the cursor, if the page asks for it.
+    pub opposite: Option<Select<member::Entity>>,
 }
 
 impl PageStatements {
-    /// Of a page. Each walks the index of the order away from the start, so that its cost is the same however deep.
+    /// Builds the statements. Each scans the index of the order from the cursor on, so its cost does not depend on the
+    /// depth of the page.
     pub fn new(
         backend: DbBackend,
         scope: Scope,
@@ -200,26 +203,26 @@ impl PageStatements {
         order: Order,
         page: &Page<Position>,
     ) -> Self {
-        // Ascending as the statement reads, which for a page that goes backward is against the order asked for.
+        // The direction of the scan. A backward page scans against its order.
         let ascending = order.descending != (page.direction == Direction::Forward);
-        let listed = backend == DbBackend::Sqlite && filter.requires(&is_id_list);
-        let found = || matching(backend, scope, filter);
-        let (ahead, behind) = match &page.anchor {
-            Anchor::Start => (found(), None),
-            Anchor::Offset(rows) => (found().offset(*rows), None),
+        let selected_by_list = backend == DbBackend::Sqlite && filter.requires(&is_id_list);
+        let matching = || matching(backend, scope, filter);
+        let (ahead, opposite) = match &page.anchor {
+            Anchor::Start => (matching(), None),
+            Anchor::Offset(rows) => (matching().offset(*rows), None),
             Anchor::Cursor(position) => {
-                let behind = page.check_opposite.then(|| found().filter(from(position, !ascending, true)));
-                (found().filter(from(position, ascending, false)), behind)
+                let ahead = matching().filter(from(position, ascending, false));
+                let opposite = page.check_opposite.then(|| matching().filter(from(position, !ascending, true)));
+                (ahead, opposite)
             }
         };
-        Self {
-            page: ordered(ahead, order.field, ascending, listed).limit(page.size + 1),
-            behind: behind.map(|behind| ordered(behind, order.field, !ascending, listed).limit(1)),
-        }
+        let page = ordered(ahead, order.field, ascending, selected_by_list).limit(page.size + 1);
+        let opposite = opposite.map(|rows| ordered(rows, order.field, !ascending, selected_by_list).limit(1));
+        Self { page, opposite }
     }
 }
 
-/// How many members of the memberbase the filter holds for.
+/// Returns the number of members that match a filter.
 pub async fn count(app: &App, scope: Scope, filter: &Filter<Predicate>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
     let count = matching(app.db.backend(), scope, filter);
@@ -233,7 +236,7 @@ fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Predicate>) -> Sel
         .filter(condition(backend, scope, filter))
 }
 
-/// What follows a position, or with `inclusive` stands at it or follows it.
+/// Returns the keyset condition for the rows that follow a position, or with `inclusive` are at it or follow it.
 fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
     let (key, value) = match position {
         Position::CreatedAt(id) => (column(member::Column::Id), Expr::val(id.uuid())),
@@ -251,32 +254,38 @@ fn from(position: &Position, ascending: bool, inclusive: bool) -> SimpleExpr {
     }
 }
 
-/// From so many values on PostgreSQL compares a row with a list by a hash, where it knows the list when it plans
-/// (`MIN_ARRAY_SIZE_FOR_HASHED_SAOP`); else with each of them.
+/// Minimum length of a list for which PostgreSQL uses a hash table (`MIN_ARRAY_SIZE_FOR_HASHED_SAOP`). It does so only
+/// if it knows the list when it plans; otherwise it compares each row with every value.
 const HASHED_ANY_MIN: usize = 9;
 
-/// Whether PostgreSQL is to plan by the values: where one decides which index is worth while (how common an attribute is, how
-/// many refs begin alike, whether all that match do), and where rows are compared with a list that finds none of them.
+/// Returns whether PostgreSQL should plan with the bound values instead of using a generic plan: if a value decides
+/// which index pays off (the frequency of an attribute value, the number of refs with a prefix), and if rows are
+/// compared with a long list that does not select them by an index.
 fn needs_custom_plan(filter: &Filter<Predicate>) -> bool {
-    let compared = |test: &Predicate| match test {
+    let depends_on_values = |predicate: &Predicate| match predicate {
         Predicate::Id(IdPredicate::NotIn(_)) | Predicate::Ref(TextPredicate::NotIn(_)) => {
-            test.values() >= HASHED_ANY_MIN
+            predicate.values() >= HASHED_ANY_MIN
         }
-        Predicate::CreatedAt(_) | Predicate::UpdatedAt(_) => test.values() >= HASHED_ANY_MIN,
+        Predicate::CreatedAt(_) | Predicate::UpdatedAt(_) => predicate.values() >= HASHED_ANY_MIN,
         Predicate::Attribute(_) | Predicate::Ref(TextPredicate::StartsWith(_) | TextPredicate::Matches(_)) => true,
-        test => is_id_list(test) && test.values() >= HASHED_ANY_MIN && !filter.requires(&is_id_list),
+        predicate => is_id_list(predicate) && predicate.values() >= HASHED_ANY_MIN && !filter.requires(&is_id_list),
     };
-    filter.contains(&compared)
+    filter.contains(&depends_on_values)
 }
 
-/// Whether a test names the members that it holds for.
-fn is_id_list(test: &Predicate) -> bool {
-    matches!(test, Predicate::Id(IdPredicate::In(_)) | Predicate::Ref(TextPredicate::In(_)))
+/// Returns whether a predicate lists the ids or refs of the members that match.
+fn is_id_list(predicate: &Predicate) -> bool {
+    matches!(predicate, Predicate::Id(IdPredicate::In(_)) | Predicate::Ref(TextPredicate::In(_)))
 }
 
-/// In the order asked for. Where the members are `listed`, a plus keeps SQLite from walking the whole memberbase by an
-/// index of that order in search of them.
-fn ordered(rows: Select<member::Entity>, field: OrderField, ascending: bool, listed: bool) -> Select<member::Entity> {
+/// Adds the order. With `selected_by_list`, [a unary plus](https://www.sqlite.org/optoverview.html#uplus) stops SQLite
+/// from scanning the whole memberbase by the order's index in search of the listed members.
+fn ordered(
+    rows: Select<member::Entity>,
+    field: OrderField,
+    ascending: bool,
+    selected_by_list: bool,
+) -> Select<member::Entity> {
     let keys: &[_] = match field {
         OrderField::CreatedAt => &[member::Column::Id],
         OrderField::UpdatedAt => &[member::Column::UpdatedAt, member::Column::Id],
@@ -285,7 +294,7 @@ fn ordered(rows: Select<member::Entity>, field: OrderField, ascending: bool, lis
     keys.iter().fold(rows, |rows, key| {
         let order = if ascending { sea_query::Order::Asc } else { sea_query::Order::Desc };
         let key = column(*key);
-        rows.order_by(if listed { Expr::cust_with_expr("+?", key) } else { key }, order)
+        rows.order_by(if selected_by_list { Expr::cust_with_expr("+?", key) } else { key }, order)
     })
 }
 
@@ -295,27 +304,27 @@ mod tests {
     use crate::domain::filter::TimePredicate;
 
     #[test]
-    fn postgres_is_told_the_lists_that_rows_are_compared_with() {
+    fn long_lists_without_an_index_need_a_custom_plan() {
         let refs = |count: usize| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
-        let found = |count| Filter::Predicate(Predicate::Ref(TextPredicate::In(refs(count))));
-        let left_out = |count| Filter::Predicate(Predicate::Ref(TextPredicate::NotIn(refs(count))));
+        let listed = |count| Filter::Predicate(Predicate::Ref(TextPredicate::In(refs(count))));
+        let excluded = |count| Filter::Predicate(Predicate::Ref(TextPredicate::NotIn(refs(count))));
         let times = |count| Filter::Predicate(Predicate::CreatedAt(TimePredicate::In(vec![Time::now(); count])));
         let id = || Filter::Predicate(Predicate::Id(IdPredicate::In(vec![MemberId::from_uuid(Uuid::nil())])));
         for filter in [
-            left_out(9),
+            excluded(9),
             times(9),
-            Filter::Not(Box::new(found(9))),
-            Filter::Any(vec![found(9), times(1)]),
-            Filter::All(vec![found(2), left_out(9)]),
+            Filter::Not(Box::new(listed(9))),
+            Filter::Any(vec![listed(9), times(1)]),
+            Filter::All(vec![listed(2), excluded(9)]),
         ] {
             assert!(needs_custom_plan(&filter), "{filter:?}");
         }
         for filter in [
-            found(1_000),
-            left_out(8),
+            listed(1_000),
+            excluded(8),
             times(8),
-            Filter::Not(Box::new(found(8))),
-            Filter::All(vec![id(), Filter::Any(vec![found(9), times(1)])]),
+            Filter::Not(Box::new(listed(8))),
+            Filter::All(vec![id(), Filter::Any(vec![listed(9), times(1)])]),
             Filter::default(),
         ] {
             assert!(!needs_custom_plan(&filter), "{filter:?}");

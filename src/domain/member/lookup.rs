@@ -1,4 +1,4 @@
-//! Look-ups of one member each: the commonest question, asked by many at the same time.
+//! Coalesced look-ups of single members by ref, the most frequent query: concurrent ones share a statement.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::{
     types::Id,
 };
 
-/// The member with this ref. What can't be a ref is nobody's, and a memberbase that does not exist has none.
+/// Finds a member by ref. Returns `None` for a text that is not a valid ref, and if the memberbase does not exist.
 pub async fn find_by_ref(app: &App, scope: Scope, reference: String) -> Result<Option<Member>, Error> {
     if ref_fault(&reference).is_some() {
         return Ok(None);
@@ -23,7 +23,7 @@ pub async fn find_by_ref(app: &App, scope: Scope, reference: String) -> Result<O
     Ok(app.members_by_ref.find(&app.db, key, load).await?.map(Member::from))
 }
 
-/// Those that are there, each within its memberbase.
+/// Loads the members that exist, by memberbase and ref.
 async fn load(db: Db, keys: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), Model>, DbErr> {
     let sql = "SELECT member.memberbase_id, member.id, member.ref, member.updated_at, \
         CAST(member.attributes AS text) AS attributes, member.source_updated_at \

@@ -1,4 +1,4 @@
-//! Where a member stands in an ordered list: what a cursor holds.
+//! Keyset positions in a list of members, and the cursors that encode them.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -9,19 +9,19 @@ use crate::{
     types::{Id, MemberId, Time},
 };
 
-/// What members are ordered by; each order ends in the id.
+/// The order of a list of members. Ties are broken by the id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Order {
-    /// The field.
+    /// The field to order by.
     pub field: OrderField,
-    /// From the last to the first.
+    /// Whether the order is descending.
     pub descending: bool,
 }
 
 /// A field that members can be ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrderField {
-    /// The order of ids.
+    /// The time of creation, which is in the id.
     #[default]
     CreatedAt,
     /// The time of the last change.
@@ -30,19 +30,19 @@ pub enum OrderField {
     Ref,
 }
 
-/// A member's place in an order.
+/// The sort key of a member in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// By creation.
+    /// The key of [`OrderField::CreatedAt`].
     CreatedAt(MemberId),
-    /// By the last change.
+    /// The key of [`OrderField::UpdatedAt`].
     UpdatedAt(Time, MemberId),
-    /// By the ref, of which there is one.
+    /// The key of [`OrderField::Ref`]; a ref is unique in its memberbase.
     Ref(String),
 }
 
 impl Position {
-    /// Where the member stands.
+    /// Returns the member's position in an order.
     pub fn of(member: MemberView<'_>, order: Order) -> Self {
         match order.field {
             OrderField::CreatedAt => Self::CreatedAt(member.id),
@@ -51,7 +51,7 @@ impl Position {
         }
     }
 
-    /// As a cursor: opaque to whoever holds it, and good for this memberbase and order alone.
+    /// Encodes a cursor, which is opaque to clients and valid for this memberbase and order only.
     pub fn cursor(&self, scope: Scope, order: Order) -> String {
         let mut bytes = vec![tag(order)];
         bytes.extend_from_slice(scope.memberbase().uuid().as_bytes());
@@ -66,20 +66,20 @@ impl Position {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a cursor; the message says why it is none of this memberbase and order.
+    /// Decodes a cursor. The error message says why it is not valid for this memberbase and order.
     pub fn parse(cursor: &str, scope: Scope, order: Order) -> Result<Self, &'static str> {
         const MALFORMED: &str = "the cursor is malformed";
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| MALFORMED)?;
-        let (&found, rest) = bytes.split_first().ok_or(MALFORMED)?;
+        let (&found_tag, rest) = bytes.split_first().ok_or(MALFORMED)?;
         let (memberbase, key) = rest.split_first_chunk::<16>().ok_or(MALFORMED)?;
-        if !(MEMBERS..MEMBERS + 6).contains(&found) {
-            return Err("the cursor is of another list");
+        if !(FIRST_TAG..FIRST_TAG + 6).contains(&found_tag) {
+            return Err("the cursor was made for another list");
         }
         if Uuid::from_bytes(*memberbase) != scope.memberbase().uuid() {
-            return Err("the cursor is of another memberbase");
+            return Err("the cursor was made for another memberbase");
         }
-        if found != tag(order) {
-            return Err("the cursor is of another order");
+        if found_tag != tag(order) {
+            return Err("the cursor was made for another order");
         }
         let id = |bytes: &[u8]| Uuid::from_slice(bytes).map(MemberId::from_uuid).map_err(|_| MALFORMED);
         match order.field {
@@ -98,9 +98,9 @@ impl Position {
     }
 }
 
-/// The first byte of a cursor of members; that of memberbases is lower.
-const MEMBERS: u8 = 16;
+/// The first of six tags, one per order. The tag is the first byte of a cursor; other lists use other tags.
+const FIRST_TAG: u8 = 16;
 
 fn tag(order: Order) -> u8 {
-    MEMBERS + 2 * order.field as u8 + u8::from(order.descending)
+    FIRST_TAG + 2 * order.field as u8 + u8::from(order.descending)
 }

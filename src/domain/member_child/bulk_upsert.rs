@@ -1,4 +1,4 @@
-//! Rows of what belongs to members: each names the member whose it is.
+//! Bulk upsert of members' children: each row names its member by id or ref.
 
 use uuid::Uuid;
 
@@ -16,61 +16,60 @@ use crate::{
     types::Id,
 };
 
-/// A row whose member is known.
+/// A row with its resolved member.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::domain) struct WithMember<Row> {
-    /// The member.
+    /// The member's id.
     pub member: Uuid,
-    /// The rest of the row.
+    /// The other fields.
     pub row: Row,
 }
 
-/// Stores rows of what belongs to members, as `read` reads them, in one transaction. The same call again changes nothing
-/// and answers the same ids.
-pub(in crate::domain) async fn bulk_upsert<'a, Given, Row, K>(
+/// Parses and stores rows in one transaction. Repeating the call changes nothing and returns the same ids.
+pub(in crate::domain) async fn bulk_upsert<'a, Input, Row, K>(
     app: &App,
     scope: Scope,
     kind: K,
-    given: &'a [Given],
+    input: &'a [Input],
     options: Options,
-    read: impl Fn(&'a Given) -> Read<'a, Row>,
+    parse: impl Fn(&'a Input) -> ParsedRow<'a, Row>,
 ) -> Result<Upserted<K::Id>, Error>
 where
     Row: Copy + Send + Sync,
     K: Upsertable<'a, Row = WithMember<Row>>,
 {
     let app = &app.dry_run_if(options.dry_run);
-    let read = read_all(app, given, read).await?;
+    let rows = parse_all(app, input, parse).await?;
     let lock = Lock::Shared(scope.memberbase().uuid());
-    let upsert = async |session: Session| upsert_in(&session, scope, &kind, &read, options).await;
+    let upsert = async |session: Session| upsert_in(&session, scope, &kind, &rows, options).await;
     let (upserted, members) = app.db.write(lock, upsert).await?;
     if !options.dry_run {
         upserted.count(app, K::ROWS);
-        change::updated(app, scope, touched_members(&upserted, &members));
+        change::updated(app, scope, changed_members(&upserted, &members));
     }
     Ok(upserted)
 }
 
-/// Reads all rows.
-pub(in crate::domain) async fn read_all<'a, Given, Row>(
+/// Parses all rows, and stops at the deadline.
+pub(in crate::domain) async fn parse_all<'a, Input, Row>(
     app: &App,
-    given: &'a [Given],
-    read: impl Fn(&'a Given) -> Read<'a, Row>,
-) -> Result<Vec<Read<'a, Row>>, Error> {
+    input: &'a [Input],
+    parse: impl Fn(&'a Input) -> ParsedRow<'a, Row>,
+) -> Result<Vec<ParsedRow<'a, Row>>, Error> {
     let mut steps = app.db.steps();
-    let mut rows = Vec::with_capacity(given.len());
-    for given in given {
+    let mut rows = Vec::with_capacity(input.len());
+    for row in input {
         steps.step().await?;
-        rows.push(read(given));
+        rows.push(parse(row));
     }
     Ok(rows)
 }
 
-/// A row that was read, with the name of its member.
-pub(in crate::domain) type Read<'a, Row> = Result<(MemberIdentifier<'a>, Row), RowError>;
+/// A parsed row with the identifier of its member, or the reason why it is invalid.
+pub(in crate::domain) type ParsedRow<'a, Row> = Result<(MemberIdentifier<'a>, Row), RowError>;
 
-/// The members of rows that changed something, given the member of each row.
-pub(in crate::domain) fn touched_members<Id>(
+/// Returns the members of the rows that were created or updated, given the member of each row.
+pub(in crate::domain) fn changed_members<Id>(
     upserted: &Upserted<Id>,
     members: &[Option<Uuid>],
 ) -> impl Iterator<Item = Uuid> {
@@ -78,12 +77,12 @@ pub(in crate::domain) fn touched_members<Id>(
     rows.filter(|(outcome, _)| matches!(outcome, Outcome::Created | Outcome::Updated)).filter_map(|(_, member)| *member)
 }
 
-/// Stores rows within a transaction that holds the lock of the memberbase. Answers also the member of each row.
+/// Stores rows within a transaction that holds the memberbase's lock. Also returns the member of each row.
 pub(in crate::domain) async fn upsert_in<'a, Row, K>(
     session: &Session,
     scope: Scope,
     kind: &K,
-    read: &[Read<'a, Row>],
+    parsed: &[ParsedRow<'a, Row>],
     options: Options,
 ) -> Result<(Upserted<K::Id>, Vec<Option<Uuid>>), Error>
 where
@@ -94,16 +93,16 @@ where
     if options.dry_run {
         session.set_rollback_only();
     }
-    let names: Vec<_> = read.iter().map(|read| read.as_ref().ok().map(|(member, _)| *member)).collect();
-    let members = member::resolve(session, scope, &names).await?;
+    let identifiers: Vec<_> = parsed.iter().map(|row| row.as_ref().ok().map(|(identifier, _)| *identifier)).collect();
+    let members = member::resolve(session, scope, &identifiers).await?;
     let mut failures = Failures::new();
-    let mut rows = Vec::with_capacity(read.len());
+    let mut rows = Vec::with_capacity(parsed.len());
     let mut steps = session.steps();
-    for (index, (read, member)) in read.iter().zip(&members).enumerate() {
+    for (index, (parsed, member)) in parsed.iter().zip(&members).enumerate() {
         steps.step().await?;
-        let row = match (read, *member) {
+        let row = match (parsed, *member) {
             (Ok((_, row)), Some(member)) => Ok(WithMember { member, row: *row }),
-            (Ok((name, _)), None) => Err(name.not_found_error()),
+            (Ok((identifier, _)), None) => Err(identifier.not_found_error()),
             (Err(error), _) => Err(error.clone()),
         };
         rows.push(row.map_err(|error| failures.insert(index, error)).ok());

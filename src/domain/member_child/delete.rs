@@ -1,4 +1,4 @@
-//! Deletion of what belongs to members: by its own ids, or with the members.
+//! Deletion of members' children: by their own ids, with their members, or with the memberbase.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,16 +13,16 @@ use crate::{
     types::{Id, RowOutcome},
 };
 
-/// What a deletion did; each list in the order of the input, nothing twice.
+/// The result of a deletion. Each list is in input order, without duplicates.
 #[derive(Debug)]
 pub struct DeleteOutcome<Id> {
-    /// What went.
+    /// The deleted ids.
     pub ids: Vec<Id>,
-    /// What named nothing in the memberbase.
+    /// Ids that do not exist in the memberbase.
     pub unknown_ids: Vec<Id>,
 }
 
-/// Deletes the things with these ids in one transaction. What names nothing is told, and is no error.
+/// Deletes children by id in one transaction. An unknown id is reported and is not an error.
 pub async fn delete<T: MemberChild>(
     app: &App,
     scope: Scope,
@@ -32,30 +32,31 @@ pub async fn delete<T: MemberChild>(
     ids.retain(|id| seen.insert(*id));
     drop(seen);
     let lock = Lock::Shared(scope.memberbase().uuid());
-    let gone = app.db.write(lock, async |session| delete_in::<T>(&session, scope, &ids).await).await?;
-    app.rows.add(T::ROWS, RowOutcome::Deleted, gone.len() as u64);
-    change::updated(app, scope, gone.values().copied());
-    let (ids, unknown_ids) = ids.into_iter().partition(|id| gone.contains_key(&id.uuid()));
+    let deleted = app.db.write(lock, async |session| delete_in::<T>(&session, scope, &ids).await).await?;
+    app.rows.add(T::ROWS, RowOutcome::Deleted, deleted.len() as u64);
+    change::updated(app, scope, deleted.values().copied());
+    let (ids, unknown_ids) = ids.into_iter().partition(|id| deleted.contains_key(&id.uuid()));
     Ok(DeleteOutcome { ids, unknown_ids })
 }
 
-/// Answers what went, each with its member.
+/// Returns the member of each deleted id.
 async fn delete_in<T: MemberChild>(
     session: &Session,
     scope: Scope,
     ids: &[T::Id],
 ) -> Result<HashMap<Uuid, Uuid>, Error> {
     memberbase::ensure_exists(session, scope).await?;
-    let mut gone = HashMap::with_capacity(ids.len());
+    let mut deleted = HashMap::with_capacity(ids.len());
     if ids.is_empty() {
-        return Ok(gone);
+        return Ok(deleted);
     }
     let scalars = [ScalarBind::Uuid(scope.memberbase().uuid())];
     let mut uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
     uuids.sort_unstable();
     let rows = ArrayTable::new([("id", ArrayColumn::Uuids(uuids))]);
-    let (table, key) = (T::TABLE, T::KEY);
-    // All that write these rows lock them in one order. SQLite has one writer.
+    let table = T::TABLE;
+    let key = T::KEY;
+    // All writers lock these rows in the same order, so that they don't deadlock. SQLite has one writer.
     if session.get_database_backend() != DbBackend::Sqlite {
         let sql = format!(
             "SELECT 1 FROM {{rows}} AS input JOIN {table} AS own ON own.memberbase_id = $1 AND own.id = input.id \
@@ -68,14 +69,14 @@ async fn delete_in<T: MemberChild>(
         RETURNING id, member_id"
     );
     let take = |row: QueryResult| {
-        gone.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        deleted.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         Ok(())
     };
     session.bulk_each(&sql, &scalars, &rows, take).await?;
-    Ok(gone)
+    Ok(deleted)
 }
 
-/// Deletes what belongs to these members, the column `id` of the rows. Answers how many.
+/// Deletes the rows of the members in the column `id`. Returns the number of deleted rows.
 pub(in crate::domain) async fn delete_of_members<T: MemberChild>(
     session: &Session,
     scope: Scope,
@@ -88,7 +89,7 @@ pub(in crate::domain) async fn delete_of_members<T: MemberChild>(
     Ok(session.bulk(&sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], members).await?)
 }
 
-/// Deletes all of a memberbase. Answers how many.
+/// Deletes all rows of a memberbase. Returns their number.
 pub(in crate::domain) async fn delete_all<T: MemberChild>(session: &Session, scope: Scope) -> Result<u64, Error> {
     let sql = format!("DELETE FROM {} WHERE memberbase_id = $1", T::TABLE);
     let memberbase = scope.memberbase().uuid().into();

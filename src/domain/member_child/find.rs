@@ -1,4 +1,4 @@
-//! What belongs to members, by its own ids.
+//! Look-ups of members' children by their own ids.
 
 use sea_orm::{DbErr, EntityTrait, FromQueryResult, QueryResult};
 
@@ -13,31 +13,31 @@ use crate::{
     types::Id,
 };
 
-/// The thing with this id, where it is within reach.
-pub async fn find<T: MemberChild>(app: &App, reach: Visibility, id: T::Id) -> Result<Option<T>, Error> {
-    Ok(find_many(app, reach, &[id]).await?.pop())
+/// Finds a visible child by id.
+pub async fn find<T: MemberChild>(app: &App, visibility: Visibility, id: T::Id) -> Result<Option<T>, Error> {
+    Ok(find_many(app, visibility, &[id]).await?.pop())
 }
 
-/// Those of these things that are there and within reach, in any order.
-pub async fn find_many<T: MemberChild>(app: &App, reach: Visibility, ids: &[T::Id]) -> Result<Vec<T>, Error> {
-    let bound = reach.memberbase().map(|memberbase| ScalarBind::Uuid(memberbase.uuid()));
+/// Finds the visible children with these ids, in any order.
+pub async fn find_many<T: MemberChild>(app: &App, visibility: Visibility, ids: &[T::Id]) -> Result<Vec<T>, Error> {
+    let bound = visibility.memberbase().map(|memberbase| ScalarBind::Uuid(memberbase.uuid()));
     let mut found = Vec::new();
     let condition = if bound.is_some() { "own.memberbase_id = $1" } else { "true" };
-    read(app, condition, bound.as_slice(), ids.iter().copied(), |_, thing| found.push(thing)).await?;
+    read(app, condition, bound.as_slice(), ids.iter().copied(), |_, child| found.push(child)).await?;
     Ok(found)
 }
 
-/// The things with these ids, in this order; none where there is none any more.
+/// Loads children in the order of `ids`; `None` for one that does not exist any more.
 pub async fn load<T: MemberChild>(app: &App, scope: Scope, ids: &[Option<T::Id>]) -> Result<Vec<Option<T>>, Error> {
     let mut loaded = vec![None; ids.len()];
-    let places: Vec<_> = ids.iter().enumerate().filter_map(|(place, id)| id.map(|_| place)).collect();
+    let indexes: Vec<_> = ids.iter().enumerate().filter_map(|(index, id)| id.map(|_| index)).collect();
     let scalars = [ScalarBind::Uuid(scope.memberbase().uuid())];
-    let put = |n: usize, thing| loaded[places[n]] = Some(thing);
+    let put = |n: usize, child| loaded[indexes[n]] = Some(child);
     read(app, "own.memberbase_id = $1", &scalars, ids.iter().flatten().copied(), put).await?;
     Ok(loaded)
 }
 
-/// Reads the things with these ids and gives each, with its place among them, to `put`.
+/// Reads children by id and passes each to `put`, with the index of its id.
 async fn read<T: MemberChild>(
     app: &App,
     condition: &str,
@@ -62,7 +62,7 @@ async fn read<T: MemberChild>(
     Ok(app.db.read().await?.bulk_each(&sql, scalars, &rows, take).await?)
 }
 
-/// The thing that a row with all columns of its table is.
+/// Decodes a row that has all columns of the table.
 pub(super) fn decode<T: MemberChild>(row: &QueryResult) -> Result<T, DbErr> {
     <T::Entity as EntityTrait>::Model::from_query_result(row, "").map(T::from)
 }

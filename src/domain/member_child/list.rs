@@ -1,4 +1,4 @@
-//! Pages of what belongs to members: those of all members of a page by one statement.
+//! Pages of members' children by keyset. One statement reads the same page for many members.
 
 use std::{
     cmp::Reverse,
@@ -18,59 +18,59 @@ use crate::{
 /// A member, with its memberbase.
 pub type MemberKey = (MemberbaseId, MemberId);
 
-/// The same page of each of these members; those of whom there is nothing, or who are out of reach, are left out. Of
-/// more than `most_rows` rows together no more than is needed to tell that they are more.
+/// Reads the same page for each of the members. Members without rows and members that are not visible are left out. If
+/// there are more than `max_rows` rows in total, it reads only as many as show that.
 pub async fn of_members<T: MemberChild>(
     app: &App,
-    reach: Visibility,
+    visibility: Visibility,
     members: &[MemberKey],
     page: &Page<Position>,
-    most_rows: u64,
+    max_rows: u64,
 ) -> Result<HashMap<MemberId, Slice<T>>, Error> {
-    let members = within(reach, members);
+    let members = visible(visibility, members);
     if members.is_empty() {
         return Ok(HashMap::new());
     }
     let session = app.db.read().await?;
-    let statements = PageStatements::new::<T>(app.db.backend(), page, members.len() as u64, most_rows);
+    let statements = PageStatements::new::<T>(app.db.backend(), page, members.len() as u64, max_rows);
     let rows = table(&members);
-    let mut behind = Vec::new();
-    if let Some(statement) = &statements.behind {
+    let mut with_opposite = HashSet::new();
+    if let Some(statement) = &statements.opposite {
         let take = |row: QueryResult| {
             if row.try_get_by_index::<Option<i32>>(1)?.is_some() {
-                behind.push(place(&row)?);
+                with_opposite.insert(members[member_index(&row)?].1);
             }
             Ok(())
         };
         session.bulk_each(statement, &statements.key, &rows, take).await?;
     }
-    let mut found: HashMap<MemberId, Vec<T>> = behind.into_iter().map(|place| (members[place].1, Vec::new())).collect();
-    let with_behind: HashSet<_> = found.keys().copied().collect();
+    // A member with rows on the opposite side only has an empty page.
+    let mut found: HashMap<MemberId, Vec<T>> = with_opposite.iter().map(|member| (*member, Vec::new())).collect();
     let take = |row: QueryResult| {
-        let thing: T = decode(&row)?;
-        found.entry(thing.member()).or_default().push(thing);
+        let child: T = decode(&row)?;
+        found.entry(child.member()).or_default().push(child);
         Ok(())
     };
     session.bulk_each(&statements.page, &statements.scalars, &rows, take).await?;
     let slice = |(member, mut rows): (MemberId, Vec<T>)| {
-        let key = |thing: &T| (thing.time(), thing.id());
+        let key = |child: &T| (child.time(), child.id());
         if statements.ascending {
             rows.sort_unstable_by_key(key);
         } else {
-            rows.sort_unstable_by_key(|thing| Reverse(key(thing)));
+            rows.sort_unstable_by_key(|child| Reverse(key(child)));
         }
-        (member, page.slice(rows, with_behind.contains(&member)))
+        (member, page.slice(rows, with_opposite.contains(&member)))
     };
     Ok(found.into_iter().map(slice).collect())
 }
 
-/// How many each of these members has; those who are out of reach are left out.
+/// Counts the rows of each member. Members that are not visible are left out.
 pub async fn count_of_members<T: MemberChild>(
     app: &App,
-    reach: Visibility,
+    visibility: Visibility,
     members: &[MemberKey],
 ) -> Result<HashMap<MemberId, u64>, Error> {
-    let members = within(reach, members);
+    let members = visible(visibility, members);
     let mut counts = HashMap::with_capacity(members.len());
     if members.is_empty() {
         return Ok(counts);
@@ -81,16 +81,16 @@ pub async fn count_of_members<T: MemberChild>(
         T::TABLE
     );
     let take = |row: QueryResult| {
-        counts.insert(members[place(&row)?].1, row.try_get_by_index::<i64>(1)?.cast_unsigned());
+        counts.insert(members[member_index(&row)?].1, row.try_get_by_index::<i64>(1)?.cast_unsigned());
         Ok(())
     };
     app.db.read().await?.bulk_each(&sql, &[], &table(&members), take).await?;
     Ok(counts)
 }
 
-fn within(reach: Visibility, members: &[MemberKey]) -> Vec<MemberKey> {
-    let seen = |(memberbase, _): &&MemberKey| reach.memberbase().is_none_or(|bound| bound == *memberbase);
-    members.iter().filter(seen).copied().collect()
+fn visible(visibility: Visibility, members: &[MemberKey]) -> Vec<MemberKey> {
+    let is_visible = |(memberbase, _): &&MemberKey| visibility.memberbase().is_none_or(|bound| bound == *memberbase);
+    members.iter().filter(is_visible).copied().collect()
 }
 
 fn table(members: &[MemberKey]) -> ArrayTable<'static> {
@@ -98,27 +98,30 @@ fn table(members: &[MemberKey]) -> ArrayTable<'static> {
     ArrayTable::new([("memberbase_id", ArrayColumn::Uuids(memberbases)), ("member_id", ArrayColumn::Uuids(members))])
 }
 
-fn place(row: &QueryResult) -> Result<usize, DbErr> {
+/// Reads the column `n` of the input row.
+fn member_index(row: &QueryResult) -> Result<usize, DbErr> {
     Ok(usize::try_from(row.try_get_by_index::<i64>(0)?).expect("rows count from 0"))
 }
 
-/// What reads a page of each of many members, the rows `memberbase_id` and `member_id`.
+/// The statements that read the same page for many members, given by the columns `memberbase_id` and `member_id`.
 #[derive(Debug)]
 pub struct PageStatements {
-    /// Their rows, and for each member one more than the page's size.
+    /// Selects the rows, for each member one more than the page size.
     pub page: String,
-    /// The place of each member, and a 1 where something is behind the start; where that is asked for.
-    pub behind: Option<String>,
-    /// What `page` binds.
+    /// Selects the index of each member, and 1 if it has rows on the opposite side of the cursor, else null. `None` if
+    /// the page does not ask for it.
+    pub opposite: Option<String>,
+    /// The binds of `page`.
     pub scalars: Vec<ScalarBind>,
-    /// What `behind` binds.
+    /// The binds of `opposite`: the cursor's key.
     pub key: Vec<ScalarBind>,
     ascending: bool,
 }
 
 impl PageStatements {
-    /// Each member costs a range of an index, and with a time as order no more of it than the page.
-    pub fn new<T: MemberChild>(backend: DbBackend, page: &Page<Position>, members: u64, most_rows: u64) -> Self {
+    /// Builds the statements. Each member costs a range scan of an index; if the list is ordered by a time, the scan
+    /// ends with the page.
+    pub fn new<T: MemberChild>(backend: DbBackend, page: &Page<Position>, members: u64, max_rows: u64) -> Self {
         let ascending = T::NEWEST_BY.is_some() != (page.direction == Direction::Forward);
         let int = |int: u64| ScalarBind::Int(i64::try_from(int).unwrap_or(i64::MAX));
         let key = match page.anchor {
@@ -129,50 +132,54 @@ impl PageStatements {
         };
         let scalars = key.iter().copied().chain([
             int(page.size.saturating_add(1)),
-            // Beyond what is allowed by one, and for each member one beyond its page.
-            int(most_rows.saturating_add(members).saturating_add(1)),
+            // One more than allowed, and one beyond the page of each member.
+            int(max_rows.saturating_add(members).saturating_add(1)),
         ]);
-        let own = own::<T>(backend);
+        let from_member = from_member::<T>(backend);
         let order = order::<T>(backend, ascending);
-        let each = key.len() + 1;
-        let beyond = |sign| if key.is_empty() { String::new() } else { beside::<T>(backend, sign) };
-        let ahead = beyond(if ascending { ">" } else { "<" });
-        let all = each + 1;
-        let skipped = if let Anchor::Offset(rows) = page.anchor { format!(" OFFSET {rows}") } else { String::new() };
+        let side = |operator| if key.is_empty() { String::new() } else { side_of_key::<T>(backend, operator) };
+        let ahead = side(if ascending { ">" } else { "<" });
+        let page_limit = key.len() + 1;
+        let total_limit = page_limit + 1;
+        let offset = if let Anchor::Offset(rows) = page.anchor { format!(" OFFSET {rows}") } else { String::new() };
         let table = T::TABLE;
         let statement = match backend {
-            // It has no LATERAL: the ids of each member's page are looked up, then their rows.
+            // SQLite has no LATERAL: a subquery finds the ids of each member's page, and the join reads their rows.
             DbBackend::Sqlite => format!(
                 "SELECT found.* FROM {{rows}} AS input CROSS JOIN {table} AS found \
                 WHERE found.memberbase_id = input.memberbase_id \
-                AND found.id IN (SELECT own.id {own}{ahead} ORDER BY {order} LIMIT ${each}{skipped}) LIMIT ${all}"
+                AND found.id IN (SELECT own.id {from_member}{ahead} ORDER BY {order} LIMIT ${page_limit}{offset}) \
+                LIMIT ${total_limit}"
             ),
             _ => format!(
                 "SELECT found.* FROM {{rows}} AS input \
-                CROSS JOIN LATERAL (SELECT own.* {own}{ahead} ORDER BY {order} LIMIT ${each}{skipped}) AS found LIMIT ${all}"
+                CROSS JOIN LATERAL (SELECT own.* {from_member}{ahead} ORDER BY {order} \
+                LIMIT ${page_limit}{offset}) AS found LIMIT ${total_limit}"
             ),
         };
-        let behind = (page.check_opposite && !key.is_empty()).then(|| {
-            let behind = beyond(if ascending { "<=" } else { ">=" });
-            format!("SELECT input.n, (SELECT 1 {own}{behind} LIMIT 1) FROM {{rows}} AS input")
+        let opposite = (page.check_opposite && !key.is_empty()).then(|| {
+            let opposite = side(if ascending { "<=" } else { ">=" });
+            format!("SELECT input.n, (SELECT 1 {from_member}{opposite} LIMIT 1) FROM {{rows}} AS input")
         });
-        Self { page: statement, behind, scalars: scalars.collect(), key, ascending }
+        Self { page: statement, opposite, scalars: scalars.collect(), key, ascending }
     }
 }
 
-/// All of the member `input`. Where no index has the order, PostgreSQL is kept from walking the memberbase in that order
-/// in search of the member's rows by the OFFSET, over which it moves no condition and no order.
-fn own<T: MemberChild>(backend: DbBackend) -> String {
-    let (table, of) = (T::TABLE, "memberbase_id = input.memberbase_id AND own.member_id = input.member_id");
+/// Returns the FROM clause with all rows `own` of the member `input`. If no index has the order of the list, PostgreSQL
+/// would scan the memberbase in that order in search of the member's rows. `OFFSET 0` prevents that: PostgreSQL moves
+/// no condition and no order into a subquery that has it.
+fn from_member<T: MemberChild>(backend: DbBackend) -> String {
+    let table = T::TABLE;
+    let condition = "own.memberbase_id = input.memberbase_id AND own.member_id = input.member_id";
     match (backend, T::NEWEST_BY) {
         (DbBackend::Postgres, None) => {
-            format!("FROM (SELECT * FROM {table} AS own WHERE own.{of} OFFSET 0) AS own WHERE true")
+            format!("FROM (SELECT * FROM {table} AS own WHERE {condition} OFFSET 0) AS own WHERE true")
         }
-        _ => format!("FROM {table} AS own WHERE own.{of}"),
+        _ => format!("FROM {table} AS own WHERE {condition}"),
     }
 }
 
-/// The same on SQLite does the plus.
+/// Returns the id as a sort key. On SQLite a unary plus prevents the scan that [`from_member`] prevents on PostgreSQL.
 fn id<T: MemberChild>(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Sqlite && T::NEWEST_BY.is_none() { "+own.id" } else { "own.id" }
 }
@@ -183,10 +190,10 @@ fn order<T: MemberChild>(backend: DbBackend, ascending: bool) -> String {
     format!("{time}{} {direction}", id::<T>(backend))
 }
 
-/// What stands on one side of the key, which is bound first.
-fn beside<T: MemberChild>(backend: DbBackend, sign: &str) -> String {
+/// Returns the condition for the rows on one side of the cursor's key, which is bound first.
+fn side_of_key<T: MemberChild>(backend: DbBackend, operator: &str) -> String {
     match T::NEWEST_BY {
-        Some(time) => format!(" AND (own.{time}, own.id) {sign} ($1, $2)"),
-        None => format!(" AND {} {sign} $1", id::<T>(backend)),
+        Some(time) => format!(" AND (own.{time}, own.id) {operator} ($1, $2)"),
+        None => format!(" AND {} {operator} $1", id::<T>(backend)),
     }
 }

@@ -1,4 +1,4 @@
-//! Where a thing stands in the list of its member: what a cursor holds.
+//! Keyset positions in a member's list, and the cursors that encode them.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -6,22 +6,22 @@ use uuid::Uuid;
 use super::MemberChild;
 use crate::types::{Id, MemberId, MemberbaseId, Time};
 
-/// A place in the list of one member.
+/// The sort key of a child in its member's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// The time, where the list is ordered by one.
+    /// The time, if the list is ordered by one.
     pub time: Option<Time>,
-    /// The id.
+    /// The id, which makes the key unique.
     pub id: Uuid,
 }
 
 impl Position {
-    /// Where the thing stands.
-    pub fn of<T: MemberChild>(thing: &T) -> Self {
-        Self { time: thing.time(), id: thing.id().uuid() }
+    /// Returns the child's position.
+    pub fn of<T: MemberChild>(child: &T) -> Self {
+        Self { time: child.time(), id: child.id().uuid() }
     }
 
-    /// As a cursor: opaque to whoever holds it, and good for this kind and member alone.
+    /// Encodes a cursor, which is opaque to clients and valid for this kind and member only.
     pub fn cursor<T: MemberChild>(self, memberbase: MemberbaseId, member: MemberId) -> String {
         let mut bytes = vec![T::TAG];
         bytes.extend_from_slice(memberbase.uuid().as_bytes());
@@ -33,7 +33,7 @@ impl Position {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a cursor; the message says why it is none of this kind and member.
+    /// Decodes a cursor. The error message says why it is not valid for this kind and member.
     pub fn parse<T: MemberChild>(
         cursor: &str,
         memberbase: MemberbaseId,
@@ -43,15 +43,15 @@ impl Position {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| MALFORMED)?;
         let (&tag, rest) = bytes.split_first().ok_or(MALFORMED)?;
         if tag != T::TAG {
-            return Err("the cursor is of another list");
+            return Err("the cursor was made for another list");
         }
-        let (of_memberbase, rest) = rest.split_first_chunk::<16>().ok_or(MALFORMED)?;
-        let (of_member, key) = rest.split_first_chunk::<16>().ok_or(MALFORMED)?;
-        if Uuid::from_bytes(*of_memberbase) != memberbase.uuid() {
-            return Err("the cursor is of another memberbase");
+        let (cursor_memberbase, rest) = rest.split_first_chunk::<16>().ok_or(MALFORMED)?;
+        let (cursor_member, key) = rest.split_first_chunk::<16>().ok_or(MALFORMED)?;
+        if Uuid::from_bytes(*cursor_memberbase) != memberbase.uuid() {
+            return Err("the cursor was made for another memberbase");
         }
-        if Uuid::from_bytes(*of_member) != member.uuid() {
-            return Err("the cursor is of another member");
+        if Uuid::from_bytes(*cursor_member) != member.uuid() {
+            return Err("the cursor was made for another member");
         }
         let (time, id) = match T::NEWEST_BY {
             None => (None, key),

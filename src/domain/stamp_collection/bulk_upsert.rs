@@ -1,4 +1,4 @@
-//! Stamp collections, any number of them in one call.
+//! Bulk upsert of stamp collections.
 
 use sea_orm::DbErr;
 use uuid::Uuid;
@@ -17,30 +17,28 @@ use crate::{
     types::{RowKind, StampCollectionId},
 };
 
-/// A row of the input: exactly one of `member_id` and `member_ref` names the member. Counts are numbers as JSON writes
-/// them; left out they start at 0 and then stay, null is 0.
+/// A row of the input: exactly one of `member_id` and `member_ref` names the member. Counts are JSON numbers; an
+/// omitted count starts at 0 and is then kept, null sets it to 0.
 #[derive(Clone, Debug)]
 pub struct NewStampCollection {
-    /// The member's id.
-    pub member_id: Option<String>,
-    /// The member's ref.
-    pub member_ref: Option<String>,
-    /// The loyalty program.
-    pub loyalty_program_id: String,
-    /// How many stamps are collected.
-    pub stamps: Undefinable<String>,
-    /// How many rewards were earned.
-    pub rewards_earned: Undefinable<String>,
+    /// The member's id, as text that is not validated yet.
+    pub(crate) member_id: Option<String>,
+    pub(crate) member_ref: Option<String>,
+    pub(crate) loyalty_program_id: String,
+    /// Number of collected stamps, from 0 to 2^31-1.
+    pub(crate) stamps: Undefinable<String>,
+    /// Number of earned rewards, from 0 to 2^31-1.
+    pub(crate) rewards_earned: Undefinable<String>,
 }
 
-/// Stores stamp collections. The same call again changes nothing and answers the same ids.
+/// Stores stamp collections. Repeating the call changes nothing and returns the same ids.
 pub async fn bulk_upsert(
     app: &App,
     scope: Scope,
     rows: &[NewStampCollection],
     options: Options,
 ) -> Result<Upserted<StampCollectionId>, Error> {
-    member_child::bulk_upsert(app, scope, StampCollections, rows, options, read).await
+    member_child::bulk_upsert(app, scope, StampCollections, rows, options, parse).await
 }
 
 #[derive(Clone, Copy)]
@@ -50,16 +48,16 @@ struct Row<'a> {
     rewards_earned: Option<i64>,
 }
 
-fn read(row: &NewStampCollection) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
+fn parse(row: &NewStampCollection) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
     let count = |field: &str, number: &str| field::parse_integer(field, number, 0, i64::from(i32::MAX));
-    let member = MemberIdentifier::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
-    let new = Row {
+    let member = MemberIdentifier::parse(row.member_id.as_deref(), row.member_ref.as_deref())?;
+    let parsed = Row {
         loyalty_program_id: field::key("loyaltyProgramId", &row.loyalty_program_id)?,
         stamps: field::parse_optional("stamps", &row.stamps, count)?.map(Option::unwrap_or_default),
         rewards_earned: field::parse_optional("rewardsEarned", &row.rewards_earned, count)?
             .map(Option::unwrap_or_default),
     };
-    Ok((member, new))
+    Ok((member, parsed))
 }
 
 struct StampCollections;
@@ -106,10 +104,10 @@ impl<'a> Upsertable<'a> for StampCollections {
         ]
     }
 
-    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State>, DbErr> {
-        let mut stamps = columns.cells(from)?;
-        let mut rewards = columns.cells(from + 1)?;
-        (0..rows).map(|_| Ok(State { stamps: stamps.take()?, rewards_earned: rewards.take()? })).collect()
+    fn states(&self, columns: &ColumnarRows, first_column: usize, count: usize) -> Result<Vec<State>, DbErr> {
+        let mut stamps = columns.cells(first_column)?;
+        let mut rewards = columns.cells(first_column + 1)?;
+        (0..count).map(|_| Ok(State { stamps: stamps.take()?, rewards_earned: rewards.take()? })).collect()
     }
 
     fn merge(&self, WithMember { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {

@@ -1,4 +1,4 @@
-//! Transactions, any number of them in one call.
+//! Bulk upsert of transactions.
 
 use std::borrow::Cow;
 
@@ -20,45 +20,38 @@ use crate::{
     types::{MAX_SAFE_INTEGER, RowKind, Time, TransactionId},
 };
 
-/// A row of the input: exactly one of `member_id` and `member_ref` names the member. Times are as RFC 3339 has them.
+/// A row of the input: exactly one of `member_id` and `member_ref` names the member. Times are RFC 3339 date-times.
 #[derive(Clone, Debug)]
 pub struct NewTransaction {
-    /// The member's id.
-    pub member_id: Option<String>,
-    /// The member's ref.
-    pub member_ref: Option<String>,
-    /// The owner's own key, unique in the memberbase.
-    pub external_id: String,
-    /// The code of its authorisation.
-    pub auth_code: String,
-    /// The network of the card.
-    pub network: CardNetwork,
-    /// 6 to 8 digits.
-    pub bin: String,
-    /// The merchant.
-    pub merchant_id: String,
-    /// What stands on the member's statement.
-    pub statement_descriptor: Undefinable<String>,
-    /// In minor units, a number as JSON writes it, within plus or minus 2^53-1.
-    pub amount: Undefinable<String>,
-    /// Three capital letters.
-    pub currency: Undefinable<String>,
-    /// When it was authorised.
-    pub authed_at: String,
-    /// When it was cleared.
-    pub cleared_at: Undefinable<String>,
-    /// When it was reverted.
-    pub reverted_at: Undefinable<String>,
+    /// The member's id, as text that is not validated yet.
+    pub(crate) member_id: Option<String>,
+    pub(crate) member_ref: Option<String>,
+    /// The owner's key for the transaction, unique in the memberbase.
+    pub(crate) external_id: String,
+    pub(crate) auth_code: String,
+    pub(crate) network: CardNetwork,
+    /// The first 6 to 8 digits of the card number.
+    pub(crate) bin: String,
+    pub(crate) merchant_id: String,
+    /// The text on the member's account statement.
+    pub(crate) statement_descriptor: Undefinable<String>,
+    /// The amount in minor units, a JSON number within plus or minus 2^53-1.
+    pub(crate) amount: Undefinable<String>,
+    /// The ISO 4217 currency code, three capital letters.
+    pub(crate) currency: Undefinable<String>,
+    pub(crate) authed_at: String,
+    pub(crate) cleared_at: Undefinable<String>,
+    pub(crate) reverted_at: Undefinable<String>,
 }
 
-/// Stores transactions. The same call again changes nothing and answers the same ids.
+/// Stores transactions. Repeating the call changes nothing and returns the same ids.
 pub async fn bulk_upsert(
     app: &App,
     scope: Scope,
     rows: &[NewTransaction],
     options: Options,
 ) -> Result<Upserted<TransactionId>, Error> {
-    member_child::bulk_upsert(app, scope, Transactions, rows, options, read).await
+    member_child::bulk_upsert(app, scope, Transactions, rows, options, parse).await
 }
 
 #[derive(Clone, Copy)]
@@ -76,33 +69,33 @@ pub(super) struct Row<'a> {
     reverted_at: Undefinable<Time>,
 }
 
-pub(super) fn read(row: &NewTransaction) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
-    let member = MemberIdentifier::read(row.member_id.as_deref(), row.member_ref.as_deref())?;
+pub(super) fn parse(row: &NewTransaction) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
+    let member = MemberIdentifier::parse(row.member_id.as_deref(), row.member_ref.as_deref())?;
     let amount = |field: &str, number: &str| field::parse_integer(field, number, -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER);
-    let new = Row {
+    let parsed = Row {
         external_id: field::key("externalId", &row.external_id)?,
         auth_code: field::text("authCode", &row.auth_code)?,
         network: row.network,
-        bin: read_bin(&row.bin)?,
+        bin: parse_bin(&row.bin)?,
         merchant_id: field::text("merchantId", &row.merchant_id)?,
         statement_descriptor: field::parse_optional("statementDescriptor", &row.statement_descriptor, field::text)?,
         amount: field::parse_optional("amount", &row.amount, amount)?,
-        currency: field::parse_optional("currency", &row.currency, read_currency)?,
+        currency: field::parse_optional("currency", &row.currency, parse_currency)?,
         authed_at: field::time("authedAt", &row.authed_at)?,
         cleared_at: field::parse_optional("clearedAt", &row.cleared_at, field::time)?,
         reverted_at: field::parse_optional("revertedAt", &row.reverted_at, field::time)?,
     };
-    Ok((member, new))
+    Ok((member, parsed))
 }
 
-fn read_bin(bin: &str) -> Result<&str, RowError> {
+fn parse_bin(bin: &str) -> Result<&str, RowError> {
     if (6..=8).contains(&bin.len()) && bin.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(bin);
     }
-    Err(RowError::invalid("bin", "bin: expected 6 to 8 digits, the first of the card's number"))
+    Err(RowError::invalid("bin", "bin: expected the first 6 to 8 digits of the card number"))
 }
 
-fn read_currency<'a>(field: &str, currency: &'a str) -> Result<&'a str, RowError> {
+fn parse_currency<'a>(field: &str, currency: &'a str) -> Result<&'a str, RowError> {
     if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Ok(currency);
     }
@@ -128,8 +121,8 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     fn of(WithMember { member, row }: &WithMember<Row<'a>>, stored: Option<&Self>) -> Self {
-        let text = |given: Undefinable<&'a str>| given.map(|text| text.map(Cow::from));
-        let time = |given: Undefinable<Time>| given.map(|time| time.map(Time::micros));
+        let text = |value: Undefinable<&'a str>| value.map(|text| text.map(Cow::from));
+        let time = |value: Undefinable<Time>| value.map(|time| time.map(Time::micros));
         Self {
             member: *member,
             auth_code: row.auth_code.into(),
@@ -205,18 +198,18 @@ impl<'a> Upsertable<'a> for Transactions {
         ]
     }
 
-    fn states(&self, columns: &ColumnarRows, from: usize, rows: usize) -> Result<Vec<State<'a>>, DbErr> {
-        let mut members = columns.cells(from)?;
-        let mut auth_codes = columns.cells(from + 1)?;
-        let mut networks = columns.cells(from + 2)?;
-        let mut bins = columns.cells(from + 3)?;
-        let mut merchants = columns.cells(from + 4)?;
-        let mut descriptors = columns.cells::<Option<String>>(from + 5)?;
-        let mut amounts = columns.cells(from + 6)?;
-        let mut currencies = columns.cells::<Option<String>>(from + 7)?;
-        let mut authed = columns.cells(from + 8)?;
-        let mut cleared = columns.cells(from + 9)?;
-        let mut reverted = columns.cells(from + 10)?;
+    fn states(&self, columns: &ColumnarRows, first_column: usize, count: usize) -> Result<Vec<State<'a>>, DbErr> {
+        let mut members = columns.cells(first_column)?;
+        let mut auth_codes = columns.cells(first_column + 1)?;
+        let mut networks = columns.cells(first_column + 2)?;
+        let mut bins = columns.cells(first_column + 3)?;
+        let mut merchants = columns.cells(first_column + 4)?;
+        let mut descriptors = columns.cells::<Option<String>>(first_column + 5)?;
+        let mut amounts = columns.cells(first_column + 6)?;
+        let mut currencies = columns.cells::<Option<String>>(first_column + 7)?;
+        let mut authed = columns.cells(first_column + 8)?;
+        let mut cleared = columns.cells(first_column + 9)?;
+        let mut reverted = columns.cells(first_column + 10)?;
         let state = |_| {
             Ok(State {
                 member: members.take()?,
@@ -232,7 +225,7 @@ impl<'a> Upsertable<'a> for Transactions {
                 reverted_at: reverted.take()?,
             })
         };
-        (0..rows).map(state).collect()
+        (0..count).map(state).collect()
     }
 
     fn merge(&self, row: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
