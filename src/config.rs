@@ -49,7 +49,7 @@ pub struct Database {
     #[arg(long, env = "MEMBERBASE_DATABASE_MAX_LIFETIME", default_value = "30m", value_name = "TIME", global = true)]
     pub database_max_lifetime: Span,
 
-    /// Whether connections to PostgreSQL pass a pooler in transaction mode (PgBouncer 1.21 or newer)
+    /// Set to true if connections to PostgreSQL pass a pooler in transaction mode (PgBouncer 1.21 or newer)
     #[arg(long, env = "MEMBERBASE_DATABASE_POOLER", default_value_t = false, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false", global = true)]
     pub database_pooler: bool,
@@ -79,12 +79,12 @@ pub struct Server {
     #[arg(long, env = "MEMBERBASE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
-    /// Whether the playground (GraphiQL), a page to try queries, is served at /
+    /// Serve the playground (GraphiQL), a page to try queries, at /
     #[arg(long, env = "MEMBERBASE_GRAPHIQL", default_value_t = true, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub graphiql: bool,
 
-    /// Whether the console, a page for working on members without GraphQL, is served at /console
+    /// Serve the console, a page for working on members without GraphQL, at /console
     #[arg(long, env = "MEMBERBASE_CONSOLE", default_value_t = true, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub console: bool,
@@ -281,7 +281,7 @@ pub struct DocumentSizes {
     #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_complexity: u64,
 
-    /// Whether introspection queries are permitted
+    /// Permit introspection queries
     #[arg(long, env = "MEMBERBASE_INTROSPECTION", default_value_t = true, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub introspection: bool,

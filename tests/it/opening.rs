@@ -179,7 +179,7 @@ async fn a_database_of_a_newer_version_is_refused_by_every_command(
     all.extend([vec!["migrate", "up"], vec!["serve", "--listen", "127.0.0.1:0"]]);
     for arguments in all {
         let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
-        let part = format!("which does not know its migrations {newer}: use the newer version, or restore a backup");
+        let part = format!("which does not know the migrations {newer}: use the newer version, or restore a backup");
         assert!(ran.code == Some(1) && ran.stderr.contains(&part), "{arguments:?}: {ran:?}");
         let is_status = arguments == ["migrate", "status"];
         assert_eq!(ran.stdout.contains(&format!("unknown  {newer}\n")), is_status, "{arguments:?}: {ran:?}");

@@ -1,4 +1,4 @@
-//! The memberbase that a command is about.
+//! Finds or creates the memberbase that a command works on.
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
@@ -16,7 +16,7 @@ const BY_NAME: &str = "query ($name: String!) { \
 const CREATE: &str = "mutation ($name: String!) { \
     createMemberbase(input: {name: $name}) { memberbase { id attributeSchema { key type } } } }";
 
-/// The memberbase that a command is about.
+/// The memberbase that a command works on.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::commands) struct Memberbase {
@@ -24,7 +24,7 @@ pub(in crate::commands) struct Memberbase {
     pub attribute_schema: Vec<Definition>,
 }
 
-/// An attribute that its members may have.
+/// An entry of the attribute schema.
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::commands) struct Definition {
     pub key: String,
@@ -36,11 +36,11 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
     let name = String::deserialize(deserializer)?;
     let kinds = [Kind::String, Kind::Number, Kind::Boolean, Kind::Date, Kind::StringList];
     let kind = kinds.into_iter().find(|kind| kind.name() == name);
-    kind.ok_or_else(|| de::Error::custom(format_args!("an attribute of the type {name}, which is newer")))
+    kind.ok_or_else(|| de::Error::custom(format_args!("the attribute type {name} is unknown to this version")))
 }
 
 impl Memberbase {
-    /// The one with this id or name; none where there is none. A name of several names none of them.
+    /// Returns the memberbase with this id or name; `None` if it does not exist. Fails if several have the name.
     pub(in crate::commands) async fn find(client: &Client, named: &str) -> Result<Option<Self>, Error> {
         #[derive(Deserialize)]
         struct ById {
@@ -59,18 +59,18 @@ impl Memberbase {
         }
         let mut found = client.call::<ByName>(BY_NAME, json!({"name": named})).await?.memberbases.nodes;
         if found.len() > 1 {
-            return Err(Error::Refused(format!("several memberbases are called {named:?}: name one by its id")));
+            return Err(Error::Refused(format!("several memberbases are called {named:?}: use the id")));
         }
         Ok(found.pop())
     }
 
-    /// As [`Memberbase::find`]; none is an error.
+    /// Like [`Memberbase::find`], but fails if the memberbase does not exist.
     pub(in crate::commands) async fn get(client: &Client, named: &str) -> Result<Self, Error> {
-        let missing = || Error::Refused(format!("there is no memberbase {named:?} that can be seen from here"));
+        let missing = || Error::Refused(format!("there is no memberbase {named:?} that this caller can see"));
         Self::find(client, named).await?.ok_or_else(missing)
     }
 
-    /// A new one. It is not tried again: that might make two.
+    /// Creates a memberbase. The call is not retried, because that could create two.
     pub(in crate::commands) async fn create(client: &Client, name: &str) -> Result<Self, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

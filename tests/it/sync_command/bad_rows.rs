@@ -107,7 +107,7 @@ async fn a_record_that_is_not_csv_deletes_nobody(
     let rejects = bench.path("rejects.csv");
     let ran = run(&["--on-error", "skip", "--rejects", rejects.to_str().unwrap()]);
     ran.told(1, &told);
-    ran.told(1, "1 row can't be attributed to a member, so nobody is deleted");
+    ran.told(1, "1 row can't be attributed to a member, so no member is deleted");
     assert_eq!((ran.counts(1)[3], ran.counts(1)[4]), (1, 0), "{ran:?}");
     assert_eq!(bench.refs().await, ["lena", "mara", "noor"]);
     let listed = std::fs::read_to_string(&rejects).unwrap();
@@ -138,7 +138,10 @@ async fn a_row_without_a_usable_ref_deletes_nobody(
     for more in [&["--on-error", "skip"][..], &["--on-error", "skip", "--dry-run"], &["--dry-run"]] {
         let ran = bench.sync(&file, &[&MIRROR[..], more].concat());
         ran.told(1, "ref");
-        ran.told(1, "1 row can't be attributed to a member, so nobody is deleted: correct such rows (--rejects FILE");
+        ran.told(
+            1,
+            "1 row can't be attributed to a member, so no member is deleted: correct such rows (--rejects FILE",
+        );
         assert_eq!(
             (ran.counts(1)[3], ran.counts(1)[4], &ran.summary(1)["rows"]),
             (1, 0, &json!(2)),

@@ -77,9 +77,9 @@ async fn an_older_row_of_the_source_is_stale(#[values(Database::Sqlite, Database
 async fn what_can_t_be_meant_is_refused_before_anything_is_sent() {
     let bench = Bench::with(Database::Sqlite, &["ann"]).await;
     let csv = bench.file("m.csv", "ref,colour\nben,red\n");
-    bench.sync(&csv, &[]).told(2, "\"colour\" is no attribute");
+    bench.sync(&csv, &[]).told(2, "\"colour\" is not an attribute");
     bench.sync(&csv, &["--map", "plan=color"]).told(2, "the header has no column \"color\"");
-    bench.sync(&csv, &["--map", "plna=colour"]).told(2, "\"plna\" is no attribute");
+    bench.sync(&csv, &["--map", "plna=colour"]).told(2, "\"plna\" is not an attribute");
     bench.sync(&bench.file("id.csv", "id\nben\n"), &["--ignore-unknown-columns"]).told(2, "--map ref=COLUMN");
     bench.sync(&bench.file("m.tsv", "ref\nben\n"), &[]).told(2, "--format");
     bench.sync(&bench.file("m.txt", "ben\n"), &["--map", "ref=a"]).told(2, "--map is for the columns of CSV");
@@ -102,7 +102,7 @@ async fn a_memberbase_is_found_by_its_name(#[values(Database::Sqlite, Database::
     assert_eq!(named("Readers", &[]).summary(0)["memberbaseId"], bench.base.as_str());
     named("readers", &[]).told(1, "there is no memberbase \"readers\"");
     named("mb_01h455vb4pex5vsknk084sn02q", &["--create"]).told(1, "");
-    named("Writers", &["--create", "--dry-run"]).told(1, "a dry run makes none");
+    named("Writers", &["--create", "--dry-run"]).told(1, "a dry run does not create it");
     let made = named("Writers", &["--create"]);
     assert_eq!(made.counts(0), [2, 0, 0, 0, 0]);
     let again = named("Writers", &["--create"]);

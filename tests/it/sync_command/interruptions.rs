@@ -28,7 +28,7 @@ async fn a_signal_abandons_the_sync(
     signal(&child, name);
     // Its stdin is still open: it does not wait for the end of that.
     let ran = ended(child);
-    ran.told(1, "interrupted: the sync is abandoned and nobody was deleted");
+    ran.told(1, "interrupted: the sync is abandoned and no member was deleted");
     assert_eq!((ran.counts(1), ran.summary(1)["complete"].as_bool()), ([1, 0, 0, 0, 0], Some(false)));
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["ABANDONED".to_owned()]));
 }
@@ -45,7 +45,7 @@ async fn what_a_killed_client_left_open_gives_way_when_it_is_told_to(
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["OPEN".to_owned()]));
     let text: String = (1..20).map(|number| format!("member-{number:04}\n")).collect();
     let file = bench.file("members.txt", text);
-    bench.sync(&file, &MIRROR[2..]).told(1, "--abandon-open takes its place");
+    bench.sync(&file, &MIRROR[2..]).told(1, "abandon it with --abandon-open");
     assert_eq!(bench.server.members().await, 21);
     let ran = bench.sync(&file, &[&MIRROR[2..], &["--abandon-open", "--json"]].concat());
     assert_eq!(ran.counts(0), [0, 0, 19, 0, 2]);
