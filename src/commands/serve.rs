@@ -54,13 +54,13 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
 fn api(app: &App, trusted: Option<&Path>) -> Result<Api, Error> {
     let api = graphql::api(&app.limits);
     let Some(path) = trusted else { return Ok(api) };
-    let refuse = |cause: String| Error::Refused(format!("the trusted documents {}: {cause}", path.display()));
-    let json = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let trusted = Trusted::from_json(&json).map_err(refuse)?;
+    let reject = |cause: String| Error::Refused(format!("the trusted documents {}: {cause}", path.display()));
+    let json = std::fs::read_to_string(path).map_err(|error| reject(error.to_string()))?;
+    let trusted = Trusted::from_json(&json).map_err(reject)?;
     for text in trusted.texts() {
         api.validate(text).map_err(|error| {
             let start: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
-            refuse(format!("{} in {start:?}", error.message()))
+            reject(format!("{} in {start:?}", error.message()))
         })?;
     }
     Ok(api.trusting(trusted))

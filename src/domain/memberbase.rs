@@ -20,7 +20,7 @@ use super::{
     filter::{Filter, IdPredicate, TextPredicate, ValueCount},
     id_pagination::{self, CursorKind},
     member::{DeletedCounts, delete_all},
-    sync::{self as syncs, Open},
+    sync::{self as syncs, OpenSync},
     updated_at,
 };
 use crate::{
@@ -188,7 +188,7 @@ pub(super) async fn get(session: &impl ConnectionTrait, scope: Scope) -> Result<
 pub(super) async fn get_with_open_sync(
     session: &impl ConnectionTrait,
     scope: Scope,
-) -> Result<(Memberbase, Option<Open>), Error> {
+) -> Result<(Memberbase, Option<OpenSync>), Error> {
     const ID: &str = "open_sync_id";
     const EXPIRES_AT: &str = "open_sync_expires_at";
     let id = scope.memberbase();
@@ -203,7 +203,7 @@ pub(super) async fn get_with_open_sync(
         .build(session.get_database_backend());
     let row = session.query_one_raw(statement).await?.ok_or_else(|| Error::memberbase_not_found(id))?;
     let open = Option::zip(row.try_get::<Option<_>>("", ID)?, row.try_get::<Option<_>>("", EXPIRES_AT)?);
-    let open = open.map(|(id, time)| Open { id: SyncId::from_uuid(id), expires_at: Time::from_micros(time) });
+    let open = open.map(|(id, time)| OpenSync { id: SyncId::from_uuid(id), expires_at: Time::from_micros(time) });
     Ok((memberbase::Model::from_query_result(&row, "")?.try_into()?, open))
 }
 

@@ -23,7 +23,7 @@ pub use count::{SyncCounts, counts};
 pub use end::{OnMissing, abandon, commit};
 pub(super) use end::{delete_all, expire};
 pub use list::{count, cursor, list, parse_cursor};
-pub(super) use mark::{Open, mark, require_open_sync, with_open_sync};
+pub(super) use mark::{OpenSync, mark, require_open_sync, with_open_sync};
 pub use start::start;
 
 use super::{Error, access::Visibility, filter::IdPredicate, member::DeletedCounts};

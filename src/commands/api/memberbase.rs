@@ -41,7 +41,7 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
 
 impl Memberbase {
     /// Returns the memberbase with this id or name; `None` if it does not exist. Fails if several have the name.
-    pub(in crate::commands) async fn find(client: &Client, named: &str) -> Result<Option<Self>, Error> {
+    pub(in crate::commands) async fn find(client: &Client, id_or_name: &str) -> Result<Option<Self>, Error> {
         #[derive(Deserialize)]
         struct ById {
             memberbase: Option<Memberbase>,
@@ -54,20 +54,20 @@ impl Memberbase {
         struct Nodes {
             nodes: Vec<Memberbase>,
         }
-        if MemberbaseId::parse(named).is_ok() {
-            return Ok(client.call::<ById>(BY_ID, json!({"id": named})).await?.memberbase);
+        if MemberbaseId::parse(id_or_name).is_ok() {
+            return Ok(client.call::<ById>(BY_ID, json!({"id": id_or_name})).await?.memberbase);
         }
-        let mut found = client.call::<ByName>(BY_NAME, json!({"name": named})).await?.memberbases.nodes;
+        let mut found = client.call::<ByName>(BY_NAME, json!({"name": id_or_name})).await?.memberbases.nodes;
         if found.len() > 1 {
-            return Err(Error::Refused(format!("several memberbases are called {named:?}: use the id")));
+            return Err(Error::Refused(format!("several memberbases are called {id_or_name:?}: use the id")));
         }
         Ok(found.pop())
     }
 
     /// Like [`Memberbase::find`], but fails if the memberbase does not exist.
-    pub(in crate::commands) async fn get(client: &Client, named: &str) -> Result<Self, Error> {
-        let missing = || Error::Refused(format!("there is no memberbase {named:?} that this caller can see"));
-        Self::find(client, named).await?.ok_or_else(missing)
+    pub(in crate::commands) async fn get(client: &Client, id_or_name: &str) -> Result<Self, Error> {
+        let missing = || Error::Refused(format!("there is no memberbase {id_or_name:?} that this caller can see"));
+        Self::find(client, id_or_name).await?.ok_or_else(missing)
     }
 
     /// Creates a memberbase. The call is not retried, because that could create two.

@@ -3,8 +3,8 @@
 //! Each condition is true or false, never null, so that `not` is plain negation. None raises an error for a value of
 //! another type, because another memberbase may store any type under the same key.
 //!
-//! On PostgreSQL a partial GIN index on the documents serves equality only; other operators read the documents. SQLite
-//! has no such index: a filter by attributes reads the whole memberbase.
+//! On PostgreSQL a partial GIN index on the documents serves `eq`, short `in` lists and `contains` only; any other
+//! operator reads the documents. SQLite has no such index: a filter by attributes reads the whole memberbase.
 
 use sea_orm::{
     DbBackend,

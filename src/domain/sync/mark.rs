@@ -19,7 +19,7 @@ use crate::{
 
 /// A sync that has not ended, but may have expired.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::domain) struct Open {
+pub(in crate::domain) struct OpenSync {
     pub id: SyncId,
     pub expires_at: Time,
 }
@@ -54,10 +54,10 @@ where
 pub(in crate::domain) async fn require_open_sync(
     session: &Session,
     scope: Scope,
-    named: Option<SyncId>,
+    requested: Option<SyncId>,
     open: Option<SyncId>,
 ) -> Result<(), Error> {
-    let Some(id) = named.filter(|id| Some(*id) != open) else { return Ok(()) };
+    let Some(id) = requested.filter(|id| Some(*id) != open) else { return Ok(()) };
     let found = sync::Entity::find_by_id(id.uuid())
         .filter(sync::Column::MemberbaseId.eq(scope.memberbase().uuid()))
         .one(session)
