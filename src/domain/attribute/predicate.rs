@@ -32,7 +32,7 @@ pub enum Operator<Operand> {
     In(Vec<Operand>),
     /// Equal to none of the operands.
     NotIn(Vec<Operand>),
-    /// Ordered so relative to the operand.
+    /// Greater or less than the operand, as the comparison says.
     Compare(Comparison, Operand),
     /// A text that begins with the operand.
     StartsWith(Operand),
