@@ -1,4 +1,4 @@
-//! The command line: clap's types, and nothing else.
+//! The command line, as clap's types. The doc comments are the text of `--help`.
 
 mod environment;
 mod export;
@@ -20,64 +20,64 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "memberbase", version, arg_required_else_help = true, subcommand_required = true)]
 pub struct Cli {
-    /// What is logged.
+    /// Settings of the log.
     #[command(flatten)]
     pub log: config::Log,
 
-    /// What is to be done.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What is to be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve the GraphQL API
+    /// Serve the API
     Serve(Box<Serve>),
-    /// Bring a memberbase up to date from a file: CSV, NDJSON or a ref a line
+    /// Update a memberbase from a file: CSV, NDJSON, or one ref per line
     Sync(Box<Sync>),
-    /// Write the members of a memberbase as NDJSON or CSV, which sync reads
+    /// Write the members of a memberbase as NDJSON or CSV, which sync can read
     Export(Box<Export>),
-    /// Look after the tables of the database
+    /// Manage the database schema
     Migrate(Migrate),
     /// Print the GraphQL schema; needs no database
     Schema,
-    /// Print the OpenAPI description of the plain HTTP face; needs no database
+    /// Print the OpenAPI description of the RPC API (publisher.v1); needs no database
     Openapi,
-    /// Make, list and revoke API tokens
+    /// Create, list and revoke API tokens
     Token(Token),
 }
 
-/// The format of a file of members.
+/// Format of a file of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A header, and a column an attribute
+    /// A header with ref, sourceUpdatedAt and one column per attribute
     Csv,
-    /// A JSON object a line: ref, attributes, sourceUpdatedAt
+    /// One JSON object per line: ref, attributes, sourceUpdatedAt
     Ndjson,
-    /// A ref a line
+    /// One ref per line
     Lines,
 }
 
 /// The settings of `serve`.
 #[derive(Args, Debug)]
 pub struct Serve {
-    /// Where it listens.
+    /// Settings of the server.
     #[command(flatten)]
     pub server: config::Server,
-    /// Where the data is.
+    /// Settings of the database.
     #[command(flatten)]
     pub database: config::Database,
-    /// How long a request may take.
+    /// Time limits.
     #[command(flatten)]
     pub times: config::Times,
-    /// How large a request may be.
+    /// Limits of requests.
     #[command(flatten)]
     pub request: config::RequestLimits,
-    /// How large a document may be.
+    /// Limits of documents.
     #[command(flatten)]
     pub document: config::DocumentSizes,
-    /// How much may be subscribed to.
+    /// Limits of subscriptions.
     #[command(flatten)]
     pub live: config::Live,
 }
@@ -86,24 +86,24 @@ pub struct Serve {
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
 pub struct Migrate {
-    /// Where the data is.
+    /// Settings of the database.
     #[command(flatten)]
     pub database: config::Database,
-    /// What is to be done.
+    /// The subcommand to run.
     #[command(subcommand)]
     pub action: MigrateAction,
 }
 
-/// What `migrate` does.
+/// The subcommands of `migrate`.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum MigrateAction {
-    /// Apply every migration that is pending, as serve does when it starts
+    /// Apply all pending migrations, as serve does when it starts
     Up,
     /// Print every migration and whether it is applied
     Status,
-    /// Take back the last migration, and its data with it
+    /// Revert the last migrations; this deletes the data that they added
     Down {
-        /// How many
+        /// Number of migrations to revert, at least 1
         #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
     },
@@ -113,44 +113,44 @@ pub enum MigrateAction {
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
 pub struct Token {
-    /// Where the data is.
+    /// Settings of the database.
     #[command(flatten)]
     pub database: config::Database,
-    /// What is to be done.
+    /// The subcommand to run.
     #[command(subcommand)]
     pub action: TokenAction,
 }
 
-/// What `token` does.
+/// The subcommands of `token`.
 #[derive(Debug, Subcommand)]
 pub enum TokenAction {
-    /// Make a token and print its secret, which is not kept and can't be printed again
+    /// Create a token and print its secret, which is not stored and can't be printed again
     Create {
-        /// How much it may do; each includes the ones after it
+        /// Level of access; each level includes the ones after it
         #[arg(long, value_parser = access())]
         access: Access,
-        /// The id of the one memberbase that it is for; without it, the token is for all of them
+        /// Id of the memberbase to bind the token to; without it, the token is valid for all memberbases
         #[arg(long, value_name = "ID", value_parser = MemberbaseId::parse)]
         memberbase: Option<MemberbaseId>,
-        /// When it stops to work, such as 2027-01-31T12:00:00Z; without it, never
+        /// Expiry time as an RFC 3339 date-time, such as 2027-01-31T12:00:00Z; without it, the token does not expire
         #[arg(long, value_name = "TIME", value_parser = Time::parse)]
         expires_at: Option<Time>,
-        /// What it is for
+        /// Purpose of the token, of at most 1,024 bytes
         #[arg(long, value_name = "TEXT")]
         description: String,
-        /// Print all of the token as JSON
+        /// Print the token and its secret as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print every token, the oldest first
+    /// Print all tokens, oldest first
     List {
-        /// Print an array of JSON
+        /// Print a JSON array
         #[arg(long)]
         json: bool,
     },
     /// Revoke a token
     Revoke {
-        /// The token's id
+        /// Id of the token
         #[arg(value_name = "ID", value_parser = ApiTokenId::parse)]
         id: ApiTokenId,
     },
@@ -171,12 +171,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_limits() {
+    fn defaults_equal_the_default_limits() {
         let cli = Cli::try_parse_from(["memberbase", "serve"]).expect("defaults");
         let Command::Serve(serve) = cli.command else { panic!("serve") };
         let limits = config::limits(&serve.times, &serve.request, &serve.document, &serve.live);
@@ -184,16 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_in_no_help_error_or_debug_text() {
+    fn errors_and_debug_output_do_not_contain_the_password() {
         let arguments = ["memberbase", "serve", "--database-url", "postgres://ann:s3cret@host/name"];
-        let cli = Cli::try_parse_from(arguments).expect("sound");
+        let cli = Cli::try_parse_from(arguments).expect("valid arguments");
         assert!(!format!("{cli:?}").contains("s3cret"));
         let error = Cli::try_parse_from(arguments.into_iter().chain(["--listen", "nowhere"])).expect_err("no address");
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
 
     #[test]
-    fn settings_stand_on_either_side_of_a_subcommand() {
+    fn settings_are_accepted_before_and_after_a_subcommand() {
         for arguments in [
             vec!["memberbase", "--log", "debug", "token", "--database-url", "sqlite://a.db", "list"],
             vec!["memberbase", "token", "list", "--database-url", "sqlite://a.db", "--log", "debug"],

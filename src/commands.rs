@@ -1,4 +1,4 @@
-//! The commands, a file each.
+//! The commands, one file each. `sync` and `export` are clients of the API, over HTTP or in process on the database.
 
 mod api;
 mod export;
@@ -24,50 +24,50 @@ use crate::{
     types::Limits,
 };
 
-/// Why a command failed; told in one line.
+/// The reason why a command failed, with a message of one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database can't be opened.
     #[error("{}", line(.0))]
     Open(OpenError),
-    /// The database does not do what is asked.
+    /// A statement on the database failed.
     #[error("the database {}: {}", .url.shown(), line(.cause))]
     Database {
-        /// Which.
+        /// URL of the database.
         url: SecretUrl,
-        /// Why.
+        /// Cause.
         cause: sea_orm::DbErr,
     },
     /// The server can't listen.
     #[error("can't listen on {address}: {}", line(.cause))]
     Listen {
-        /// Where.
+        /// Address to listen on.
         address: std::net::SocketAddr,
-        /// Why.
+        /// Cause.
         cause: io::Error,
     },
-    /// What was asked for is refused.
+    /// The command can't be carried out.
     #[error("{0}")]
     Refused(String),
-    /// The command is asked for in a way that makes no sense.
+    /// The arguments are invalid.
     #[error("{0}")]
     Usage(String),
     /// The output can't be written.
     #[error("can't write the output: {}", line(.0))]
     Output(io::Error),
-    /// The system gives no signals.
+    /// Signal handlers can't be installed.
     #[error("can't wait for signals: {}", line(.0))]
     Signals(io::Error),
 }
 
 impl Error {
-    /// What the process ends with: as clap's own where the usage is wrong.
+    /// Returns the exit code of the process: 2 for invalid arguments, like clap, and 1 otherwise.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(if matches!(self, Self::Usage(_)) { 2 } else { 1 })
     }
 }
 
-/// The API's message; a failure of the database with its cause, which an operator may see.
+/// Uses the message of the API, but includes the cause of a database failure, because an operator may see it.
 impl From<domain::Error> for Error {
     fn from(error: domain::Error) -> Self {
         Self::Refused(match error {
@@ -78,7 +78,7 @@ impl From<domain::Error> for Error {
     }
 }
 
-/// Runs a command, and answers what the process ends with.
+/// Runs a command and returns the exit code of the process.
 pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
         Command::Sync(settings) => return sync::run(*settings).await,
@@ -92,7 +92,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens a database that exists. No statement of a command may take longer than one of the server's.
+/// Opens an existing database, with the server's time limits for statements.
 async fn open(database: &Database, limits: &Limits) -> Result<Db, Error> {
     connect(database, &database.settings(&limits.time)).await
 }
@@ -104,22 +104,22 @@ async fn connect(database: &Database, settings: &db::Settings) -> Result<Db, Err
     })
 }
 
-/// Opens the database, which is created if there is none, and applies what is pending. Returns the names of what was applied.
+/// Opens the database, creates it if it does not exist, and applies pending migrations. Returns the names of those.
 async fn open_and_migrate(database: &Database, limits: &Limits) -> Result<(Db, Vec<String>), Error> {
     let db = connect(database, &db::Settings { create: true, ..database.settings(&limits.time) }).await?;
     let migrations = db.migrations().await.map_err(|cause| failed(database, cause))?;
-    refuse_unknown(database, &migrations)?;
+    reject_unknown_migrations(database, &migrations)?;
     let applied = db.migrate_up().await.map_err(|cause| failed(database, cause))?;
     Ok((db, applied))
 }
 
-/// Opens a database whose tables are those of this program. Only `serve` and `migrate` change them, because the operator
-/// decides when.
+/// Opens a database and fails unless its tables are current. Only `serve` and `migrate` apply migrations, because the
+/// operator decides when.
 async fn open_current(database: &Database, limits: &Limits) -> Result<Db, Error> {
     let db = open(database, limits).await?;
     let checked = db.migrations().await.map_err(|cause| failed(database, cause)).and_then(|migrations| {
-        refuse_unknown(database, &migrations)?;
-        refuse_pending(database, &migrations)
+        reject_unknown_migrations(database, &migrations)?;
+        reject_pending_migrations(database, &migrations)
     });
     match checked {
         Ok(()) => Ok(db),
@@ -130,24 +130,24 @@ async fn open_current(database: &Database, limits: &Limits) -> Result<Db, Error>
     }
 }
 
-/// Fails if a newer version has changed the tables.
-fn refuse_unknown(database: &Database, migrations: &[Migration]) -> Result<(), Error> {
+/// Fails if a newer version has migrated the tables.
+fn reject_unknown_migrations(database: &Database, migrations: &[Migration]) -> Result<(), Error> {
     let unknown = migrations.iter().filter(|migration| !migration.known);
     let unknown: Vec<_> = unknown.map(|migration| migration.name.as_str()).collect();
     if unknown.is_empty() {
         return Ok(());
     }
     Err(Error::Refused(format!(
-        "the database {} is of a newer version than {}, which does not know its migrations {}: use the newer version, or \
-        restore a backup from before it",
+        "the database {} was migrated by a newer version than {}, which does not know the migrations {}: use the newer \
+        version, or restore a backup from before its migrations",
         database.database_url.shown(),
         env!("CARGO_PKG_VERSION"),
         unknown.join(", ")
     )))
 }
 
-/// Fails if the tables are not there or not those of this version.
-fn refuse_pending(database: &Database, migrations: &[Migration]) -> Result<(), Error> {
+/// Fails if the tables do not exist or are not current.
+fn reject_pending_migrations(database: &Database, migrations: &[Migration]) -> Result<(), Error> {
     let pending = migrations.iter().filter(|migration| !migration.applied).count();
     let url = database.database_url.shown();
     match pending {
@@ -166,12 +166,12 @@ fn failed(database: &Database, cause: sea_orm::DbErr) -> Error {
     Error::Database { url: database.database_url.clone(), cause }
 }
 
-/// All that a command's domain functions reach.
+/// Creates the context that the domain functions need.
 fn app(db: Db, limits: Limits) -> App {
     App::new(db, limits)
 }
 
-/// Writes data to stdout. Whoever reads it may stop when they have enough.
+/// Writes data to stdout. A reader that closes the pipe early is not an error.
 fn print(text: impl std::fmt::Display) -> Result<(), Error> {
     let mut output = io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {
@@ -180,9 +180,9 @@ fn print(text: impl std::fmt::Display) -> Result<(), Error> {
     }
 }
 
-/// Tells something that is no data.
+/// Writes a message that is not data to stderr.
 fn print_notice(text: impl std::fmt::Display) {
-    // Where not even stderr can be written there is nobody to tell.
+    // There is no channel left to report that stderr can't be written.
     let _ = writeln!(io::stderr(), "{text}");
 }
 

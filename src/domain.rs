@@ -1,4 +1,4 @@
-//! What the business knows: the rules stand here once, and every door goes through them.
+//! The business rules. Each is defined here once, and every transport (GraphQL, RPC, the commands) calls it here.
 
 pub mod access;
 pub mod api_token;

@@ -1,4 +1,5 @@
-//! Variables of the environment that look like settings and are none: a slip in a name would be passed over in silence.
+//! Detects environment variables that look like settings and are not, because a typo in a name would be ignored
+//! silently.
 
 use clap::Command;
 
@@ -6,12 +7,13 @@ use crate::types::nearest;
 
 const PREFIX: &str = "MEMBERBASE_";
 
-/// Read by the commands `sync` and `export`; a token is never an argument.
+/// Variable of `sync` and `export` that is not a setting: a token is never an argument, because any user of a machine
+/// can see the arguments of its processes.
 const TOKEN: &str = "TOKEN";
 
-/// Returns the names of variables that begin as settings do and are none. Fails for one that is near to the name of a
-/// setting. Others are no error, for orchestrators make some of them: Kubernetes sets `MEMBERBASE_SERVICE_HOST` and
-/// `MEMBERBASE_PORT` for a service that is called memberbase.
+/// Returns the names of variables that have the prefix of settings and are not settings. Fails if one is similar to the
+/// name of a setting. Others are permitted, because orchestrators set some of them: Kubernetes sets
+/// `MEMBERBASE_SERVICE_HOST` and `MEMBERBASE_PORT` for a service called memberbase.
 pub fn unknown_variables(command: &Command, variables: impl Iterator<Item = String>) -> Result<Vec<String>, String> {
     let mut known = vec![TOKEN.to_owned()];
     collect(command, &mut known);
@@ -45,12 +47,12 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn judged(names: &[&str]) -> Result<Vec<String>, String> {
+    fn unknown(names: &[&str]) -> Result<Vec<String>, String> {
         unknown_variables(&Cli::command(), names.iter().map(|name| (*name).to_owned()))
     }
 
     #[test]
-    fn a_slip_in_a_name_is_rejected_with_the_nearest_setting() {
+    fn a_misspelt_name_is_rejected_with_the_nearest_setting() {
         for (name, near) in [
             ("MEMBERBASE_DATABSE_URL", "MEMBERBASE_DATABASE_URL"),
             ("MEMBERBASE_DATABASEURL", "MEMBERBASE_DATABASE_URL"),
@@ -58,14 +60,14 @@ mod tests {
             ("MEMBERBASE_TOKEN_FIEL", "MEMBERBASE_TOKEN_FILE"),
             ("MEMBERBASE_TOKENS", "MEMBERBASE_TOKEN"),
         ] {
-            assert_eq!(judged(&["PATH", name]), Err(format!("{name} is no setting: is it {near}?")));
+            assert_eq!(unknown(&["PATH", name]), Err(format!("{name} is no setting: is it {near}?")));
         }
     }
 
     #[test]
-    fn other_names_are_no_error() {
+    fn other_names_are_permitted() {
         let settings = ["MEMBERBASE_DATABASE_URL", "MEMBERBASE_TOKEN", "MEMBERBASE_LOG", "MEMBERBASE_URL"];
-        assert_eq!(judged(&settings), Ok(vec![]));
+        assert_eq!(unknown(&settings), Ok(vec![]));
         let others = [
             "MEMBERBASE_PORT",
             "MEMBERBASE_PORT_8080_TCP",
@@ -74,6 +76,6 @@ mod tests {
             "MEMBERBASE_SERVICE_PORT",
             "MEMBERBASE_SERVICE_PORT_HTTP",
         ];
-        assert_eq!(judged(&others), Ok(others.map(str::to_owned).to_vec()));
+        assert_eq!(unknown(&others), Ok(others.map(str::to_owned).to_vec()));
     }
 }

@@ -1,4 +1,4 @@
-//! What `export` takes.
+//! Arguments of `export`.
 
 use std::path::PathBuf;
 
@@ -10,36 +10,38 @@ use crate::config;
 /// The settings of `export`.
 #[derive(Args, Debug)]
 pub struct Export {
-    /// The memberbase: its id, or its name where no other has the same
+    /// Id of the memberbase, or its name if no other memberbase has the same name
     #[arg(long, value_name = "ID|NAME")]
     pub memberbase: String,
 
-    /// Write to this file, which is there once all of it is written; .gz or .zst at its end packs it. Without it, to stdout
+    /// File to write, which appears when it is complete; the extension .gz or .zst compresses it. Without it, members
+    /// are written to stdout
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// The format; left out it is that of the file's name, and NDJSON on stdout
+    /// Format of the output, csv or ndjson; by default that of the file's extension, and ndjson on stdout
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
 
-    /// Only members whose ref begins with this
+    /// Write only members whose ref begins with this text
     #[arg(long, value_name = "TEXT")]
     pub ref_prefix: Option<String>,
 
-    /// Only members that a MemberFilter of the API holds for, as JSON: {"attribute": {"key": "plan", "eq": "gold"}}
+    /// Write only members that match this MemberFilter of the API, as JSON: {"attribute": {"key": "plan", "eq":
+    /// "gold"}}
     #[arg(long, value_name = "JSON")]
     pub filter: Option<String>,
 
-    /// Members of one request
+    /// Number of members per request, up to 1,000,000 and to the server's maximum page size
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
     pub page_size: u32,
 
-    /// Which API.
+    /// Settings of the API to call.
     #[command(flatten)]
     pub api: config::Api,
 
-    /// Where the data is.
+    /// Settings of the database.
     #[command(flatten)]
     pub database: config::Database,
 }

@@ -1,4 +1,4 @@
-//! What `sync` takes.
+//! Arguments of `sync`.
 
 use std::path::PathBuf;
 
@@ -10,97 +10,97 @@ use crate::config;
 /// The settings of `sync`.
 #[derive(Args, Debug)]
 pub struct Sync {
-    /// The file, or - for stdin. Its format is that of its name (.csv, .ndjson, .jsonl, .txt or none; before that .gz or
-    /// .zst, which is unpacked)
+    /// File to read, or - for stdin. Its format is that of its extension (.csv; .ndjson or .jsonl; .txt or no extension
+    /// for lines), which .gz or .zst may follow
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// The memberbase: its id, or its name where no other has the same
+    /// Id of the memberbase, or its name if no other memberbase has the same name
     #[arg(long, value_name = "ID|NAME")]
     pub memberbase: String,
 
-    /// Make the memberbase where none has the name
+    /// Create the memberbase if none has the name
     #[arg(long)]
     pub create: bool,
 
-    /// What the file says and how.
+    /// Format and columns of the file.
     #[command(flatten)]
     pub input: Input,
 
-    /// What becomes of members and of bad rows.
+    /// Treatment of missing members and invalid rows.
     #[command(flatten)]
     pub rules: Rules,
 
-    /// How fast and how loud.
+    /// Size of requests, and output.
     #[command(flatten)]
     pub work: Work,
 
-    /// Which API.
+    /// Settings of the API to call.
     #[command(flatten)]
     pub api: config::Api,
 
-    /// Where the data is.
+    /// Settings of the database.
     #[command(flatten)]
     pub database: config::Database,
 }
 
-/// How the file is read.
+/// Format and columns of the file.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "File")]
 pub struct Input {
-    /// The format, whatever the file is called; stdin has no name and needs it
+    /// Format of the file, which takes precedence over its extension; required for stdin
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
 
-    /// Which column of a CSV file is what: ref=COLUMN, sourceUpdatedAt=COLUMN or KEY=COLUMN for an attribute; may be
-    /// repeated. A column that is not mapped is the attribute of its name
+    /// Map a column of a CSV file: ref=COLUMN, sourceUpdatedAt=COLUMN, or KEY=COLUMN for an attribute; can be repeated.
+    /// A column that is not mapped is the attribute of the same name
     #[arg(long, value_name = "KEY=COLUMN", value_parser = mapping)]
     pub map: Vec<(String, String)>,
 
-    /// Leave out columns that are no attribute of the memberbase, which otherwise refuse the file
+    /// Ignore columns that are not an attribute of the memberbase; without this, a file with such a column is rejected
     #[arg(long)]
     pub ignore_unknown_columns: bool,
 }
 
-/// What becomes of members that are not in the file, and of bad rows.
+/// Treatment of members that are not in the file, and of invalid rows.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Rules")]
 pub struct Rules {
-    /// Show what would be created, updated and deleted and which rows are bad, and change nothing
+    /// Show what would be created, updated and deleted and which rows are invalid, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Delete the members that are not in the file, once all of it is stored. Without this nothing is ever deleted
+    /// Delete the members that are not in the file, after all rows are stored. Without this no member is deleted
     #[arg(long)]
     pub delete_missing: bool,
 
-    /// Delete nobody where more than this share of the members would go
+    /// Maximum percentage of the members to delete, 0 to 100; if more would be deleted, no member is
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = percent, requires = "delete_missing")]
     pub max_deleted_percent: f64,
 
-    /// Take the place of a sync that is still open, such as that of a run that was killed
+    /// Abandon a sync that is still open, such as that of a run that was killed
     #[arg(long, requires = "delete_missing")]
     pub abandon_open: bool,
 
-    /// What a bad row does: reject ends the run, skip goes on with the others
+    /// Treatment of an invalid row
     #[arg(long, value_name = "WHAT", default_value = "reject")]
     pub on_error: OnError,
 
-    /// Write the bad rows here, as CSV: line, ref, field, code, message
+    /// Write the invalid rows to this file as CSV: line, ref, field, code, message
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
 }
 
-/// How the work is done and told.
+/// Size of requests, and output.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Work")]
 pub struct Work {
-    /// Rows of one request, at most
+    /// Maximum number of rows per request, up to 1,000,000
     #[arg(long, value_name = "NUMBER", default_value_t = 5000)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub batch_size: usize,
 
-    /// Requests in flight, at most
+    /// Maximum number of concurrent requests, up to 64
     #[arg(long, value_name = "NUMBER", default_value_t = 4)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     pub concurrency: usize,
@@ -109,24 +109,24 @@ pub struct Work {
     #[arg(long)]
     pub json: bool,
 
-    /// Show no progress and no summary; errors are told
+    /// Print errors only, without progress and summary
     #[arg(long)]
     pub quiet: bool,
 }
 
-/// What a bad row does.
+/// Treatment of an invalid row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnError {
-    /// It ends the run.
+    /// End the run
     Reject,
-    /// It is left out.
+    /// Leave the row out and store the others
     Skip,
 }
 
 fn mapping(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, column)) if !key.is_empty() && !column.is_empty() => Ok((key.to_owned(), column.to_owned())),
-        _ => Err("expected KEY=COLUMN, such as ref=customer_id".to_owned()),
+        _ => Err("expected KEY=COLUMN such as ref=customer_id".to_owned()),
     }
 }
 

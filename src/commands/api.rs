@@ -1,4 +1,4 @@
-//! The API as a command speaks to it: over HTTP, or in process on the database.
+//! A GraphQL client for commands, over HTTP or in process on the database. Transient failures are retried with backoff.
 
 mod http;
 mod in_process;
@@ -17,12 +17,12 @@ use self::{http::Http, in_process::InProcess, retry::Retries};
 use super::Error;
 use crate::config::{self, Database};
 
-/// Where things are told that are no data, such as that a request is sent again.
+/// A sink for messages to the user, such as that a request is retried.
 pub(super) type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Speaks GraphQL to a server, or to the same schema on the database.
+/// Sends operations to a server, or runs them on the same schema in process.
 pub(super) struct Client {
-    way: Transport,
+    transport: Transport,
     timeout: Duration,
     retry_for: Duration,
     notice: Notice,
@@ -33,48 +33,45 @@ enum Transport {
     InProcess(InProcess),
 }
 
-/// Why a call has no data.
+/// The reason why a call returned no data.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The same call may succeed later, perhaps not before this time.
+    /// A transient failure, with the delay that `Retry-After` asks for.
     Retryable(String, Option<Duration>),
-    /// The API refuses.
+    /// An error of the API.
     Refused(Refusal),
-    /// What answers is no API.
+    /// A response that is not GraphQL.
     Broken(String),
 }
 
-/// What the API refuses, and why.
+/// An error of the API.
 #[derive(Debug, Default)]
 pub(super) struct Refusal {
     /// `extensions.code`.
     pub code: String,
-    /// For people.
     pub message: String,
-    /// Which rows of a bulk call are bad, the first of them.
+    /// The first invalid rows of a bulk call.
     pub rows: Vec<BadRow>,
-    /// How many rows are bad.
+    /// Number of all invalid rows.
     pub count: u64,
 }
 
-/// A row that the API refuses.
+/// An invalid row of a bulk call.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct BadRow {
-    /// Its place in the call.
+    /// Index of the row in the call.
     pub index: usize,
-    /// Why.
     #[serde(flatten)]
     pub fault: RowFault,
 }
 
-/// Why a row is bad.
+/// The reason why a row is invalid.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct RowFault {
-    /// A code of the API's.
+    /// An error code of the API's rows.
     pub code: String,
-    /// For people.
     pub message: String,
-    /// The place in the row.
+    /// Path of fields in the row.
     #[serde(default)]
     pub path: Vec<String>,
 }
@@ -95,7 +92,7 @@ struct Request<'a, V> {
 }
 
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct Response<'a> {
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
     #[serde(default)]
@@ -119,23 +116,23 @@ struct Extensions {
 }
 
 impl Client {
-    /// Over HTTP where there is a URL, else on the database.
+    /// Opens an HTTP client if the settings have a URL, and the database otherwise.
     pub(super) async fn open(api: &config::Api, database: &Database, notice: Notice) -> Result<Self, Error> {
-        let way = match &api.url {
+        let transport = match &api.url {
             Some(url) => Transport::Http(Box::new(Http::new(url, api.token_file.as_deref())?)),
             None => Transport::InProcess(InProcess::open(database).await?),
         };
-        Ok(Self { way, timeout: api.request_timeout.0, retry_for: api.retry_for.0, notice })
+        Ok(Self { transport, timeout: api.request_timeout.0, retry_for: api.retry_for.0, notice })
     }
 
-    /// Waits for what runs, and closes the database.
+    /// Waits for running operations and closes the database.
     pub(super) async fn close(self) {
-        if let Transport::InProcess(database) = self.way {
+        if let Transport::InProcess(database) = self.transport {
             database.close().await;
         }
     }
 
-    /// Calls, and calls again where the failure passes. For what does no harm when it is done twice.
+    /// Runs an idempotent operation, and retries it after transient failures.
     pub(super) async fn call<T: DeserializeOwned>(&self, query: &str, variables: impl Serialize) -> Result<T, Failure> {
         let body = body(query, variables);
         let mut retries = Retries::new(self.retry_for);
@@ -151,7 +148,7 @@ impl Client {
         }
     }
 
-    /// Calls once, whatever happens.
+    /// Runs an operation without retries, for operations that are not idempotent.
     pub(super) async fn call_once<T: DeserializeOwned>(
         &self,
         query: &str,
@@ -161,20 +158,20 @@ impl Client {
     }
 
     async fn attempt<T: DeserializeOwned>(&self, body: Bytes) -> Result<T, Failure> {
-        let answer = async {
-            match &self.way {
+        let response = async {
+            match &self.transport {
                 Transport::Http(server) => server.send(body).await,
                 Transport::InProcess(database) => Ok(Sent { body: database.send(body).await?, retry_after: None }),
             }
         };
-        let Sent { body, retry_after } = timeout(self.timeout, answer).await.unwrap_or_else(|_| {
-            Err(Failure::Retryable(format!("there was no answer within {:?} (--request-timeout)", self.timeout), None))
+        let Sent { body, retry_after } = timeout(self.timeout, response).await.unwrap_or_else(|_| {
+            Err(Failure::Retryable(format!("no response within {:?} (--request-timeout)", self.timeout), None))
         })?;
         parse_response(&body, retry_after)
     }
 }
 
-/// An answer in GraphQL.
+/// A GraphQL response, unparsed.
 struct Sent {
     body: Bytes,
     retry_after: Option<Duration>,
@@ -185,18 +182,18 @@ fn body(query: &str, variables: impl Serialize) -> Bytes {
 }
 
 fn parse_response<T: DeserializeOwned>(body: &[u8], retry_after: Option<Duration>) -> Result<T, Failure> {
-    let broken = |error| Failure::Broken(format!("the answer is not what this command understands: {error}"));
-    let answer: Answer<'_> = serde_json::from_slice(body).map_err(broken)?;
-    let passes = answer.errors.iter().all(|error| error.extensions.retryable);
-    if let Some(error) = answer.errors.into_iter().find(|error| passes || !error.extensions.retryable) {
+    let broken = |error| Failure::Broken(format!("the response does not have the expected form: {error}"));
+    let response: Response<'_> = serde_json::from_slice(body).map_err(broken)?;
+    let is_transient = response.errors.iter().all(|error| error.extensions.retryable);
+    if let Some(error) = response.errors.into_iter().find(|error| is_transient || !error.extensions.retryable) {
         let WireError { message, extensions: Extensions { code, failures, failure_count, .. } } = error;
-        return Err(if passes {
+        return Err(if is_transient {
             Failure::Retryable(message, retry_after)
         } else {
             Failure::Refused(Refusal { code, message, rows: failures, count: failure_count })
         });
     }
-    serde_json::from_str(answer.data.map_or("null", RawValue::get)).map_err(broken)
+    serde_json::from_str(response.data.map_or("null", RawValue::get)).map_err(broken)
 }
 
 #[cfg(test)]
@@ -205,30 +202,30 @@ mod tests {
 
     use super::*;
 
-    fn judged(answer: &Value) -> Result<Value, Failure> {
-        parse_response(answer.to_string().as_bytes(), Some(Duration::from_secs(7)))
+    fn parsed(response: &Value) -> Result<Value, Failure> {
+        parse_response(response.to_string().as_bytes(), Some(Duration::from_secs(7)))
     }
 
     #[test]
-    fn only_what_passes_altogether_is_tried_again() {
+    fn a_response_is_retryable_only_if_all_its_errors_are() {
         let error =
             |code: &str, retryable| json!({"message": code, "extensions": {"code": code, "retryable": retryable}});
         let (busy, bad) = (error("SERVICE_UNAVAILABLE", true), error("BAD_USER_INPUT", false));
-        let answered = judged(&json!({"data": {"a": null}, "errors": [busy]}));
-        assert!(matches!(answered, Err(Failure::Retryable(_, Some(after))) if after.as_secs() == 7));
+        let failed = parsed(&json!({"data": {"a": null}, "errors": [busy]}));
+        assert!(matches!(failed, Err(Failure::Retryable(_, Some(after))) if after.as_secs() == 7));
         for errors in [json!([bad]), json!([busy, bad]), json!([{"message": "BAD_USER_INPUT"}])] {
-            let Err(Failure::Refused(refusal)) = judged(&json!({"errors": errors})) else { panic!("{errors}") };
+            let Err(Failure::Refused(refusal)) = parsed(&json!({"errors": errors})) else { panic!("{errors}") };
             assert_eq!(refusal.message, "BAD_USER_INPUT");
         }
-        assert_eq!(judged(&json!({"data": {"a": 1}})).expect("data"), json!({"a": 1}));
+        assert_eq!(parsed(&json!({"data": {"a": 1}})).expect("data"), json!({"a": 1}));
         assert!(matches!(parse_response::<Value>(b"<html>", None), Err(Failure::Broken(_))));
     }
 
     #[test]
-    fn bad_rows_are_read() {
+    fn invalid_rows_are_parsed() {
         let row = json!({"index": 3, "code": "INVALID_VALUE", "message": "no", "path": ["attributes", "age"]});
         let extensions = json!({"code": "BAD_USER_INPUT", "failures": [row], "failureCount": 8});
-        let Err(Failure::Refused(refusal)) = judged(&json!({"errors": [{"message": "m", "extensions": extensions}]}))
+        let Err(Failure::Refused(refusal)) = parsed(&json!({"errors": [{"message": "m", "extensions": extensions}]}))
         else {
             panic!("refused")
         };

@@ -1,4 +1,4 @@
-//! `memberbase export`: the members of a memberbase, in a form that `sync` reads.
+//! `memberbase export`: writes the members of a memberbase as NDJSON or CSV that `sync` can read.
 
 mod output;
 
@@ -26,7 +26,7 @@ const PAGE: &str = "query ($id: ID!, $filter: MemberFilter, $first: Int!, $after
     nodes { ref attributes sourceUpdatedAt } pageInfo { hasNextPage endCursor } } }";
 
 #[derive(Deserialize)]
-struct Answer {
+struct Response {
     members: Page,
 }
 
@@ -44,7 +44,7 @@ struct PageInfo {
     end_cursor: Option<String>,
 }
 
-/// A member, as the API has it and as a line of NDJSON.
+/// A member, as the API returns it and as a line of NDJSON.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Member {
@@ -56,12 +56,14 @@ struct Member {
 }
 
 pub(super) async fn run(settings: Export) -> Result<(), Error> {
-    let (packing, named) =
-        settings.output.as_deref().map_or((Packing::None, Some(Format::Ndjson)), members_file::named);
-    let format = match settings.format.or(named.filter(|format| *format != Format::Lines)) {
-        Some(Format::Lines) => return Err(Error::Usage("members are written as csv or as ndjson".to_owned())),
+    let (packing, from_name) =
+        settings.output.as_deref().map_or((Packing::None, Some(Format::Ndjson)), members_file::packing_and_format);
+    let format = match settings.format.or(from_name.filter(|format| *format != Format::Lines)) {
+        Some(Format::Lines) => return Err(Error::Usage("members are exported as csv or as ndjson".to_owned())),
         Some(format) => format,
-        None => return Err(Error::Usage("the format does not show in the file's name: say it by --format".to_owned())),
+        None => {
+            return Err(Error::Usage("can't infer the format from the file's extension: set --format".to_owned()));
+        }
     };
     let filter = filter(&settings)?;
     let client = Client::open(&settings.api, &settings.database, Arc::new(|text: &str| print_notice(text))).await?;
@@ -70,7 +72,7 @@ pub(super) async fn run(settings: Export) -> Result<(), Error> {
     outcome
 }
 
-/// The filter of both options.
+/// Returns the filter that combines `--ref-prefix` and `--filter`.
 fn filter(settings: &Export) -> Result<Value, Error> {
     let mut all = Vec::new();
     if let Some(prefix) = &settings.ref_prefix {
@@ -78,7 +80,7 @@ fn filter(settings: &Export) -> Result<Value, Error> {
     }
     if let Some(text) = &settings.filter {
         let filter: serde_json::Map<String, Value> = serde_json::from_str(text)
-            .map_err(|error| Error::Usage(format!("--filter has to be an object of JSON: {error}")))?;
+            .map_err(|error| Error::Usage(format!("--filter has to be an object in JSON: {error}")))?;
         all.push(filter.into());
     }
     Ok(json!({"and": all}))
@@ -93,14 +95,15 @@ async fn write(
 ) -> Result<(), Error> {
     let memberbase = Memberbase::get(client, &settings.memberbase).await?;
     let output = Output::open(settings.output.as_deref(), packing).map_err(|error| failed(settings, error))?;
-    let (id, first) = (&memberbase.id, settings.page_size);
+    let id = &memberbase.id;
+    let first = settings.page_size;
     let mut writer = Writer::new(format, output, memberbase.attribute_schema);
     let mut after: Option<String> = None;
     loop {
         let variables = json!({"id": id, "filter": filter, "first": first, "after": after});
-        let Page { nodes, page_info } = client.call::<Answer>(PAGE, variables).await?.members;
+        let Page { nodes, page_info } = client.call::<Response>(PAGE, variables).await?.members;
         match nodes.iter().try_for_each(|member| writer.member(member)) {
-            // Whoever reads has enough.
+            // The reader of stdout has closed the pipe, which is not an error.
             Err(error) if settings.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => written.map_err(|error| failed(settings, error))?,
         }
@@ -125,13 +128,13 @@ fn failed(settings: &Export, error: io::Error) -> Error {
 /// Writes members in one of the formats.
 enum Writer {
     Ndjson(Output),
-    Csv { writer: Box<csv::Writer<Output>>, schema: Vec<Definition>, begun: bool },
+    Csv { writer: Box<csv::Writer<Output>>, schema: Vec<Definition>, has_header: bool },
 }
 
 impl Writer {
     fn new(format: Format, output: Output, schema: Vec<Definition>) -> Self {
         if format == Format::Csv {
-            Self::Csv { writer: Box::new(csv::Writer::from_writer(output)), schema, begun: false }
+            Self::Csv { writer: Box::new(csv::Writer::from_writer(output)), schema, has_header: false }
         } else {
             Self::Ndjson(output)
         }
@@ -160,13 +163,13 @@ impl Writer {
     }
 
     fn header(&mut self) -> io::Result<()> {
-        let Self::Csv { writer, schema, begun } = self else { return Ok(()) };
-        if std::mem::replace(begun, true) {
+        let Self::Csv { writer, schema, has_header } = self else { return Ok(()) };
+        if std::mem::replace(has_header, true) {
             return Ok(());
         }
         writer.write_field(REF)?;
         for Definition { key, .. } in schema {
-            // A key that would be read as something else has a prefix.
+            // The prefix marks a key that `sync` would read as another column.
             let plain = key != REF && key != SOURCE_UPDATED_AT && !key.starts_with(ATTRIBUTE_PREFIX);
             writer.write_field(if plain { key.clone() } else { format!("{ATTRIBUTE_PREFIX}{key}") })?;
         }

@@ -1,5 +1,4 @@
-//! Files of members: their formats, their packing and their cells, for the command that reads them and for the one that
-//! writes them.
+//! Member files: their formats, compression and CSV cells, for `sync` and `export`.
 
 pub(super) mod cell;
 pub(super) mod content;
@@ -8,7 +7,7 @@ use std::path::Path;
 
 use crate::cli::Format;
 
-/// How a file is packed.
+/// Compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
     None,
@@ -16,15 +15,15 @@ pub(super) enum Packing {
     Zstd,
 }
 
-/// What a column is that is no attribute's.
+/// Names of the CSV columns that are not attributes.
 pub(super) const REF: &str = "ref";
 pub(super) const SOURCE_UPDATED_AT: &str = "sourceUpdatedAt";
 
-/// Before an attribute's key in a header, where the key alone would mean something else.
+/// Prefix of an attribute's key in a header, for keys that would otherwise be read as another column.
 pub(super) const ATTRIBUTE_PREFIX: &str = "attributes.";
 
-/// How a file of this name is packed, and its format where the name tells.
-pub(super) fn named(file: &Path) -> (Packing, Option<Format>) {
+/// Returns the compression of a file with this name, and its format if the extension is known.
+pub(super) fn packing_and_format(file: &Path) -> (Packing, Option<Format>) {
     let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_ascii_lowercase());
     let (packing, name) = match name.rsplit_once('.') {
         Some((name, "gz" | "gzip")) => (Packing::Gzip, name),
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_tells_packing_and_format() {
+    fn packing_and_format_follow_from_the_name() {
         for (name, packing, format) in [
             ("members.csv", Packing::None, Some(Format::Csv)),
             ("a.b/members.CSV.GZ", Packing::Gzip, Some(Format::Csv)),
@@ -59,7 +58,7 @@ mod tests {
             ("members.2026-11-24", Packing::None, None),
             ("-", Packing::None, None),
         ] {
-            assert_eq!(named(Path::new(name)), (packing, format), "{name}");
+            assert_eq!(packing_and_format(Path::new(name)), (packing, format), "{name}");
         }
     }
 }

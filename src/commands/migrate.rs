@@ -1,6 +1,6 @@
-//! `memberbase migrate`: the tables of the database.
+//! `memberbase migrate`: applies, reverts and lists migrations.
 
-use super::{Error, failed, open, open_and_migrate, print, print_notice, refuse_unknown};
+use super::{Error, failed, open, open_and_migrate, print, print_notice, reject_unknown_migrations};
 use crate::{
     cli::{Migrate, MigrateAction},
     config::Database,
@@ -15,7 +15,7 @@ pub(super) async fn run(settings: Migrate) -> Result<(), Error> {
         for name in applied {
             print_notice(format_args!("applied  {name}"));
         }
-        print_notice("every migration is applied");
+        print_notice("all migrations are applied");
         db.close().await;
         return Ok(());
     }
@@ -28,9 +28,9 @@ pub(super) async fn run(settings: Migrate) -> Result<(), Error> {
 async fn act(db: &Db, database: &Database, action: MigrateAction) -> Result<(), Error> {
     let migrations = db.migrations().await.map_err(|cause| failed(database, cause))?;
     if let MigrateAction::Down { steps } = action {
-        refuse_unknown(database, &migrations)?;
+        reject_unknown_migrations(database, &migrations)?;
         for name in db.migrate_down(steps).await.map_err(|cause| failed(database, cause))? {
-            print_notice(format_args!("taken back  {name}"));
+            print_notice(format_args!("reverted  {name}"));
         }
         return Ok(());
     }
@@ -42,5 +42,5 @@ async fn act(db: &Db, database: &Database, action: MigrateAction) -> Result<(), 
         };
         print(format_args!("{state}  {}", migration.name))?;
     }
-    refuse_unknown(database, &migrations)
+    reject_unknown_migrations(database, &migrations)
 }

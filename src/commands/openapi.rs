@@ -1,4 +1,4 @@
-//! `memberbase openapi`: the description of the plain HTTP face.
+//! `memberbase openapi`: prints the OpenAPI description of the RPC API (`publisher.v1`).
 
 use super::{Error, print};
 use crate::rpc;

@@ -1,4 +1,4 @@
-//! `memberbase schema`: the schema in its own language.
+//! `memberbase schema`: prints the GraphQL schema in the schema definition language.
 
 use super::{Error, print};
 use crate::graphql;

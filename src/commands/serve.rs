@@ -1,4 +1,4 @@
-//! `memberbase serve`: the server, from its first connection to its last.
+//! `memberbase serve`: starts the server and shuts it down gracefully.
 
 use std::{future::Future, io, net::SocketAddr, path::Path, time::Duration};
 
@@ -20,23 +20,26 @@ use crate::{
     http,
 };
 
-/// What runs when the server is told to stop has this long to finish; the rest of ten seconds is the database's.
+/// Time for running requests to finish after a stop signal. A shutdown takes at most ten seconds in all, with
+/// [`RELAY_TIMEOUT`] and [`CLOSE_TIMEOUT`].
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(9);
 
-/// How long the database may take to close, and before that to tell other servers of the last changes.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Time for notifying other servers of the last changes.
 const RELAY_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Time for closing the database.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let limits = config::limits(&settings.times, &settings.request, &settings.document, &settings.live);
     let (db, migrations) = open_and_migrate(&settings.database, &limits).await?;
     for migration in migrations {
-        tracing::info!(migration, "applied a migration");
+        tracing::info!(migration, "migration applied");
     }
     let app = app(db, limits);
     let api = api(&app, settings.server.trusted_documents.as_deref())?;
-    // Signals are caught and the port is taken before the token is made: a secret is printed once, and is not to be
-    // lost to a port in use.
+    // Signal handlers and the port come before the first token: its secret is printed only once, and would be lost if
+    // the port were in use.
     let stop = stop_signal().map_err(Error::Signals)?;
     let address = settings.server.listen;
     let listener = TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })?;
@@ -47,54 +50,57 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     Ok(())
 }
 
-/// The schema, with trusted documents alone where a file holds some. Each of them has to be valid.
+/// Creates the GraphQL API, limited to the trusted documents if there is a manifest. Fails if one of them is invalid.
 fn api(app: &App, trusted: Option<&Path>) -> Result<Api, Error> {
     let api = graphql::api(&app.limits);
     let Some(path) = trusted else { return Ok(api) };
-    let refuse = |cause: String| Error::Refused(format!("the trusted documents {}: {cause}", path.display()));
-    let json = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let trusted = Trusted::from_json(&json).map_err(refuse)?;
+    let reject = |cause: String| Error::Refused(format!("the trusted documents {}: {cause}", path.display()));
+    let json = std::fs::read_to_string(path).map_err(|error| reject(error.to_string()))?;
+    let trusted = Trusted::from_json(&json).map_err(reject)?;
     for text in trusted.texts() {
         api.validate(text).map_err(|error| {
             let start: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
-            refuse(format!("{} in {start:?}", error.message()))
+            reject(format!("{} in {start:?}", error.message()))
         })?;
     }
     Ok(api.trusting(trusted))
 }
 
-/// Serves until `stop`, and then finishes.
+/// Serves until `stop`, then drains running requests, notifies other servers of the last changes and closes the
+/// database.
 async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Server, stop: impl Future<Output = ()>) {
     let config::Server { graphiql, console, cors_origins, max_head, .. } = settings;
     let options = http::Options { graphiql, console, cors_origins };
     let service = http::Service::new(app.clone(), api, options);
-    let (tasks, stopping) = (service.tasks.clone(), service.stopping.clone());
-    let heard = tokio::spawn(app.clone().relay_inbound(stopping.clone()));
+    let tasks = service.tasks.clone();
+    let stopping = service.stopping.clone();
+    let inbound = tokio::spawn(app.clone().relay_inbound(stopping.clone()));
     let drained = CancellationToken::new();
-    let told = tokio::spawn(app.clone().relay_outbound(drained.clone()));
+    let outbound = tokio::spawn(app.clone().relay_outbound(drained.clone()));
     let serving = http::serve(listener, http::router(service), max_head.0, stopping.clone(), tasks.clone());
     tokio::join!(serving, async {
         stop.await;
-        tracing::info!("stopping; another signal ends it at once");
+        tracing::info!("stopping; another signal ends the process at once");
         stopping.cancel();
     });
     tasks.close();
     if timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
         tracing::warn!(left = tasks.len(), "some requests did not finish in time");
     }
-    // What the last writes did is still to be told.
+    // The last writes have ended; the relay can finish.
     drained.cancel();
-    if timeout(RELAY_TIMEOUT, future::join(told, heard)).await.is_err() {
-        tracing::warn!("other servers were not told of the last changes in time");
+    if timeout(RELAY_TIMEOUT, future::join(outbound, inbound)).await.is_err() {
+        tracing::warn!("other servers were not notified of the last changes in time");
     }
     if timeout(CLOSE_TIMEOUT, app.db.close()).await.is_err() {
         tracing::warn!("the database did not close in time");
     }
 }
 
-/// Ends with the first SIGTERM or SIGINT. From then on the next one ends the process.
+/// Returns a future that completes with the first SIGTERM or SIGINT. The second signal ends the process at once.
 pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
     tokio::spawn(async move {
@@ -112,18 +118,18 @@ pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(stopped)
 }
 
-/// Says where the server is, and gives the first token to whoever started it.
+/// Prints the URL of the server and, on an empty database, the first token.
 async fn greet(app: &App, address: SocketAddr, settings: &config::Server) -> Result<(), Error> {
     let url = url(address);
     if let Some((_, secret)) = api_token::first(app).await? {
         print(welcome(&url, &secret))?;
     }
     print(format_args!("listening on {url}"))?;
-    let pages = [(settings.graphiql, "try queries", "/"), (settings.console, "work on members", "/console")];
+    let pages = [(settings.graphiql, "playground", "/"), (settings.console, "console", "/console")];
     let pages: String = pages
         .into_iter()
         .filter(|(is_served, ..)| *is_served)
-        .map(|(_, what, path)| format!("; {what} at {url}{path}"))
+        .map(|(_, name, path)| format!("; {name} at {url}{path}"))
         .collect();
     tracing::info!(%address, "listening{pages}");
     Ok(())
@@ -133,11 +139,11 @@ fn welcome(url: &str, secret: &Secret) -> String {
     let secret = secret.expose();
     format!(
         r#"
-The database has no API token yet. This is the first one. It may do everything, and it is not shown again:
+The database has no API token yet, so a first one was created. It has ADMIN access, and its secret is not shown again:
 
   {secret}
 
-Create a memberbase with it:
+To create a memberbase with it:
 
   curl {url}/graphql \
     --header 'Authorization: Bearer {secret}' \
@@ -147,7 +153,7 @@ Create a memberbase with it:
     )
 }
 
-/// Where the server can be reached from this machine.
+/// Returns a URL of the server that works on this machine.
 fn url(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("http://localhost:{}", address.port())
@@ -161,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_url_can_be_opened() {
+    fn the_url_works_on_this_machine() {
         for (address, expected) in [
             ("127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("0.0.0.0:80", "http://localhost:80"),

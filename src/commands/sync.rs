@@ -1,7 +1,8 @@
-//! `memberbase sync`: brings a memberbase up to date from a file.
+//! `memberbase sync`: updates a memberbase from a file.
 //!
-//! A thread reads the rows; lanes send them in batches; where members that are not in the file are to go, all of it stands
-//! within a sync of the API, which is committed only once the file was read to its proper end and every row is stored.
+//! A thread reads the rows, and lanes send them in batches. If missing members are to be deleted, the upload runs
+//! within a sync of the API, which is committed only after the file was read to its proper end and every row was
+//! stored.
 
 mod columns;
 mod lanes;
@@ -91,19 +92,19 @@ pub(super) async fn run(settings: Sync) -> Result<ExitCode, Error> {
 
 /// How the file is packed, and its format.
 fn kind(settings: &Sync) -> Result<(members_file::Packing, Format), Error> {
-    let (packing, named) = members_file::named(&settings.file);
+    let (packing, named) = members_file::packing_and_format(&settings.file);
     let format = settings.input.format.or(named).ok_or_else(|| {
         let file = settings.file.display();
-        Error::Usage(format!("the format of {file} does not show in its name: say it by --format"))
+        Error::Usage(format!("can't infer the format of {file} from its extension: set --format"))
     })?;
     if format != Format::Csv && !settings.input.map.is_empty() {
-        return Err(Error::Usage("--map is for the columns of CSV".to_owned()));
+        return Err(Error::Usage("--map is for the columns of CSV files".to_owned()));
     }
     Ok((packing, format))
 }
 
 fn interrupted(opened: bool) -> Error {
-    let what = if opened { "interrupted: the sync is abandoned and nobody was deleted" } else { "interrupted" };
+    let what = if opened { "interrupted: the sync is abandoned and no member was deleted" } else { "interrupted" };
     Error::Refused(what.to_owned())
 }
 
@@ -151,13 +152,14 @@ impl Run {
             (0, _) => Ok(ExitCode::SUCCESS),
             (_, OnError::Skip) => Ok(ExitCode::from(DONE_WITH_REJECTS)),
             (_, OnError::Reject) => {
-                let message = "there are bad rows: without --on-error skip the run would end at the first of them";
+                let message = "there are invalid rows: without --on-error skip the run would end at the first of them";
                 Err(Error::Refused(message.to_owned()))
             }
         }
     }
 
-    /// Finds the memberbase, and begins to read the file: what is wrong with its header shows before anything is changed.
+    /// Finds the memberbase, and begins to read the file: what is wrong with its header shows before anything is
+    /// changed.
     async fn prepare(
         &self,
         client: &Client,
@@ -173,7 +175,7 @@ impl Run {
             Some(Memberbase::get(client, named).await?)
         };
         if found.is_none() && rules.dry_run {
-            return Err(Error::Refused(format!("there is no memberbase {named:?} yet, and a dry run makes none")));
+            return Err(Error::Refused(format!("there is no memberbase {named:?}, and a dry run does not create it")));
         }
         let mut reading = reader::read(Job {
             file: file.clone(),
@@ -276,14 +278,14 @@ impl Run {
         summary: &mut Summary,
     ) -> Result<(), Error> {
         if rows == 0 {
-            return Err(Error::Refused("the file has no rows, and so nobody is deleted".to_owned()));
+            return Err(Error::Refused("the file has no rows, so no member is deleted".to_owned()));
         }
         let unattributed = self.rejects.unattributed();
         if unattributed > 0 {
             let rows = if unattributed == 1 { "1 row".to_owned() } else { format!("{unattributed} rows") };
             let message = format!(
-                "{rows} can't be attributed to a member, so nobody is deleted: correct such rows (--rejects FILE lists \
-                them) and run the sync again"
+                "{rows} can't be attributed to a member, so no member is deleted: correct such rows (--rejects FILE \
+                lists them) and run the command again"
             );
             return Err(Error::Refused(message));
         }
@@ -334,5 +336,5 @@ impl Run {
 }
 
 fn stopped_reading() -> Error {
-    Error::Refused("the file is not read any more".to_owned())
+    Error::Refused("reading the file has stopped unexpectedly".to_owned())
 }

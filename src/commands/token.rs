@@ -1,4 +1,4 @@
-//! `memberbase token`: API tokens, for whoever runs commands on the server's own database.
+//! `memberbase token`: creates, lists and revokes API tokens, as the operator of the server's own database.
 
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ async fn all(app: &App, operator: &Caller) -> Result<Vec<ApiToken>, Error> {
     }
 }
 
-/// A token as the API shows it.
+/// A token with the field names of the API.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Json<'a> {
@@ -95,18 +95,18 @@ fn in_json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("texts are JSON")
 }
 
-/// A line to read: id, access, memberbase, whether it works, what it is for.
+/// Returns the line of a token: id, access, memberbase, state, description.
 fn row(token: &ApiToken) -> String {
     let ApiToken { id, access, description, .. } = token;
-    let reach = token.memberbase.map_or_else(|| "every memberbase".to_owned(), |id| id.to_string());
+    let memberbase = token.memberbase.map_or_else(|| "every memberbase".to_owned(), |id| id.to_string());
     let state = match (token.revoked_at, token.expires_at) {
         (Some(time), _) => format!("revoked {time}"),
         (None, Some(time)) => format!("expires {time}"),
         (None, None) => "never expires".to_owned(),
     };
-    // A description is any text; a line stays a line.
+    // A description may contain line breaks.
     let description = description.replace(char::is_control, " ");
-    format!("{id}  {access:<5}  {reach:<29}  {state:<32}  {description}", access = name(*access))
+    format!("{id}  {access:<5}  {memberbase:<29}  {state:<32}  {description}", access = name(*access))
 }
 
 fn name(access: Access) -> &'static str {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_as_the_api_has_it() {
+    fn json_has_the_field_names_of_the_api() {
         let text = in_json(&Json::new(&token(), None));
         for part in ["\"access\": \"WRITE\"", "\"memberbaseId\": null", "\"expiresAt\": \"2027-01-31T12:00:00.000Z\""] {
             assert!(text.contains(part), "{text}");

@@ -1,4 +1,4 @@
-//! Which API a command speaks to.
+//! Settings of the API that a client command (`sync`, `export`) calls.
 
 use std::path::PathBuf;
 
@@ -6,24 +6,24 @@ use clap::Args;
 
 use super::Span;
 
-/// Which API a command speaks to: that of a server, or its own on the database.
+/// The API that a client command calls: a server's, or an API in process on the database.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
 pub struct Api {
-    /// The server, such as `https://members.example.com`; its token is in MEMBERBASE_TOKEN or in --token-file. Without a
-    /// server the command opens the database itself
+    /// URL of the server, such as `https://members.example.com`; its token is read from MEMBERBASE_TOKEN or
+    /// --token-file. Without a URL the command opens the database itself
     #[arg(long, env = "MEMBERBASE_URL", value_name = "URL")]
     pub url: Option<String>,
 
-    /// A file that holds the token and nothing else; it goes before MEMBERBASE_TOKEN
+    /// File with the token and nothing else; takes precedence over MEMBERBASE_TOKEN
     #[arg(long, env = "MEMBERBASE_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// How long one request may take before it is given up and sent again
+    /// Maximum duration of one request, after which it is sent again, 1ms to 24h
     #[arg(long, default_value = "6m", value_name = "TIME")]
     pub request_timeout: Span,
 
-    /// For how long a request is sent again that failed for a reason that passes
+    /// Maximum time for retrying a request that failed with a transient error, 1ms to 24h
     #[arg(long, default_value = "2m", value_name = "TIME")]
     pub retry_for: Span,
 }

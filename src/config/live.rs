@@ -1,53 +1,55 @@
-//! The limits of subscriptions.
+//! Settings of subscriptions.
 
 use clap::{Args, builder::RangedU64ValueParser};
 
 use super::{Bytes, Span, at_least_one};
 use crate::types::LiveLimits;
 
-/// How much may be subscribed to.
+/// Limits of subscriptions and of the connections that carry them.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Subscriptions")]
 pub struct Live {
-    /// How many connections carry subscriptions at once, at most: WebSockets and streams of events together
+    /// Maximum number of concurrent connections for subscriptions (WebSockets and event streams together), up to
+    /// 1,000,000
     #[arg(long, env = "MEMBERBASE_MAX_LIVE_CONNECTIONS", default_value_t = LiveLimits::default().connections)]
     #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
     pub max_live_connections: usize,
 
-    /// How many of them may be of one token, at most
+    /// Maximum number of concurrent connections for subscriptions per token, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_LIVE_CONNECTIONS_PER_TOKEN")]
     #[arg(default_value_t = LiveLimits::default().connections_per_token)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
     pub max_live_connections_per_token: usize,
 
-    /// How many subscriptions a connection has at once, at most
+    /// Maximum number of concurrent subscriptions per connection, up to 10,000
     #[arg(long, env = "MEMBERBASE_MAX_SUBSCRIPTIONS", default_value_t = LiveLimits::default().subscriptions)]
     #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub max_subscriptions: usize,
 
-    /// The size of a message that a client sends over a WebSocket, at most
+    /// Maximum size of a WebSocket message from a client
     #[arg(long, env = "MEMBERBASE_MAX_LIVE_MESSAGE", value_name = "SIZE")]
     #[arg(default_value_t = Bytes(LiveLimits::default().message))]
     pub max_live_message: Bytes,
 
-    /// How long a WebSocket may take to say who it is
+    /// Maximum time until a WebSocket has sent connection_init, 1ms to 24h
     #[arg(long, env = "MEMBERBASE_LIVE_INIT_TIMEOUT", value_name = "TIME")]
     #[arg(default_value_t = Span(LiveLimits::default().init))]
     pub live_init_timeout: Span,
 
-    /// How long a connection is silent before it is asked whether it is still there, and how long it has to answer
+    /// Idle time before the server sends a ping or a comment on a connection, and the time that the client has to
+    /// respond, 1ms to 24h
     #[arg(long, env = "MEMBERBASE_LIVE_KEEP_ALIVE", value_name = "TIME")]
     #[arg(default_value_t = Span(LiveLimits::default().keep_alive))]
     pub live_keep_alive: Span,
 
-    /// How many events of a memberbase are kept for subscribers who are slow, at most
+    /// Maximum number of events per memberbase that are buffered for slow subscribers, up to 65,536
     #[arg(long, env = "MEMBERBASE_LIVE_BUFFER", default_value_t = LiveLimits::default().buffer)]
     #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536))]
     pub live_buffer: usize,
 }
 
 impl Live {
-    /// The limits that the settings make.
+    /// Returns the limits that the settings define.
     pub(super) fn limits(&self) -> LiveLimits {
         LiveLimits {
             connections: self.max_live_connections,

@@ -1,5 +1,5 @@
-//! The filter of the log. A word that is no level names a target to `EnvFilter`, so that a misspelt level would turn the log
-//! off; and so would a target that nothing logs under.
+//! Validates the log filter. `EnvFilter` reads a word that is not a level as a target, so that a misspelt level, or a
+//! target under which nothing is logged, would silently turn the log off.
 
 use std::str::FromStr;
 
@@ -10,15 +10,15 @@ use crate::types::nearest;
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
-/// The packages that the program is built from: each logs under its name.
-const LOCK: &str = include_str!("../../Cargo.lock");
+/// Lists the packages that are built into the program: each logs under its name.
+const CARGO_LOCK: &str = include_str!("../../Cargo.lock");
 
-/// Reads a filter. An `EnvFilter` is no `Clone`, as clap's values have to be: the text is checked here and read again when
-/// the log starts.
+/// Parses a filter and returns its text, which is parsed again when the log starts: clap needs values that implement
+/// `Clone`, and `EnvFilter` does not.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     let directives: Vec<_> = text.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
     if directives.is_empty() {
-        return Err(format!("it is empty: use {}", forms()));
+        return Err(format!("the filter is empty: use {}", forms()));
     }
     directives.iter().try_for_each(|directive| check(directive))?;
     let text = directives.join(",");
@@ -34,10 +34,10 @@ fn list() -> String {
     format!("{} or {last}", all.join(", "))
 }
 
-/// A directive is a level, a target, or `TARGET[SPAN]=LEVEL`, of which the target and the span may be missing.
+/// Checks a directive: a level, a target, or `TARGET[SPAN]=LEVEL` in which the target or the span may be missing.
 fn check(directive: &str) -> Result<(), String> {
     let (scope, level) = match directive.rsplit_once('=') {
-        // A value in a span's fields.
+        // The `=` is in the fields of a span.
         Some((_, value)) if value.ends_with(']') => (directive, None),
         Some((scope, level)) => (scope, Some(level)),
         None if LevelFilter::from_str(directive).is_ok() => return Ok(()),
@@ -46,7 +46,7 @@ fn check(directive: &str) -> Result<(), String> {
     if let Some(level) = level
         && (level.is_empty() || LevelFilter::from_str(level).is_err())
     {
-        return Err(no_level(level));
+        return Err(unknown_level(level));
     }
     let target = scope.split('[').next().unwrap_or_default();
     let package = target.split("::").next().unwrap_or_default();
@@ -55,14 +55,14 @@ fn check(directive: &str) -> Result<(), String> {
         return Ok(());
     }
     if level.is_none() {
-        return Err(no_level(target));
+        return Err(unknown_level(target));
     }
     let meant = nearest(package, packages.iter().map(String::as_str));
     let meant = meant.map_or_else(|| "use one such as memberbase or sqlx".to_owned(), |name| format!("is it {name}?"));
     Err(format!("nothing is logged under {:?}: {meant}", cut(package)))
 }
 
-fn no_level(text: &str) -> String {
+fn unknown_level(text: &str) -> String {
     let lower = text.to_lowercase();
     let alike = |level: &&str| lower.len() >= 3 && (lower.starts_with(&level[..3]) || level.starts_with(&lower));
     let meant = LEVELS.into_iter().find(alike).or_else(|| nearest(&lower, LEVELS));
@@ -74,9 +74,9 @@ fn cut(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
-/// The names of the packages as targets have them.
+/// Returns the names of the packages in the form that targets have.
 fn packages() -> impl Iterator<Item = String> {
-    let names = LOCK.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let names = CARGO_LOCK.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     names.map(|name| name.replace('-', "_"))
 }
 
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_that_selects_something_is_taken() {
+    fn a_valid_filter_is_accepted() {
         for text in [
             "info",
             "WARN",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_level_is_rejected_with_the_nearest_one() {
+    fn an_unknown_level_is_rejected_with_the_nearest_one() {
         let forms = "use error, warn, info, debug, trace or off, or TARGET=LEVEL";
         for (text, message) in [
             ("warning", "\"warning\" is no log level (is it warn?)"),
@@ -118,15 +118,15 @@ mod tests {
             ("info,memberbse", "\"memberbse\" is no log level"),
             ("memberbase=warning", "\"warning\" is no log level (is it warn?)"),
             ("memberbase=", "\"\" is no log level"),
-            ("", "it is empty"),
-            (" , ", "it is empty"),
+            ("", "the filter is empty"),
+            (" , ", "the filter is empty"),
         ] {
             assert_eq!(log_filter(text), Err(format!("{message}: {forms}")), "{text}");
         }
     }
 
     #[test]
-    fn a_target_that_nothing_is_logged_under_is_rejected() {
+    fn a_target_without_logs_is_rejected() {
         let message = "nothing is logged under \"memberbse\": is it memberbase?";
         assert_eq!(log_filter("info,memberbse::http=debug"), Err(message.to_owned()));
         let message = "nothing is logged under \"level\": use one such as memberbase or sqlx";

@@ -1,16 +1,17 @@
-//! An origin of pages that may call the API.
+//! Validates origins for CORS.
 
 use axum::http::{HeaderValue, Uri, uri::Scheme};
 
-/// Reads an origin as browsers send it (RFC 6454, section 6.2), or it would never be equal to one: scheme, host in lower
-/// case, the port unless it is the scheme's own, and nothing after them.
+/// Parses an origin. It has to be in the form that browsers send (RFC 6454, section 6.2), because it is compared as
+/// text: scheme, host in lower case, the port unless it is the scheme's default, and nothing else.
 pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
     let expected = || "expected an origin such as https://admin.example.com".to_owned();
     let uri: Uri = text.parse().map_err(|_| expected())?;
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return Err(expected()) };
-    let usual = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    let default_port = if *scheme == Scheme::HTTPS { 443 } else { 80 };
     let host = authority.host().to_ascii_lowercase();
-    let port = authority.port_u16().filter(|port| *port != usual).map_or_else(String::new, |port| format!(":{port}"));
+    let port =
+        authority.port_u16().filter(|port| *port != default_port).map_or_else(String::new, |port| format!(":{port}"));
     let sent = format!("{scheme}://{host}{port}");
     let is_web = *scheme == Scheme::HTTPS || *scheme == Scheme::HTTP;
     let is_plain = !authority.as_str().contains(['@', '*']) && !host.is_empty();
@@ -28,14 +29,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_that_browsers_send_is_taken() {
+    fn an_origin_in_the_form_of_browsers_is_accepted() {
         for text in ["https://admin.example.com", "http://localhost:5173", "http://[::1]:8080", "https://a.b:80"] {
             assert_eq!(origin(text).expect(text), text);
         }
     }
 
     #[test]
-    fn an_origin_that_no_browser_sends_is_rejected() {
+    fn an_origin_in_another_form_is_rejected() {
         for (text, sent) in [
             ("https://Admin.example.com", "https://admin.example.com"),
             ("https://admin.example.com:443", "https://admin.example.com"),

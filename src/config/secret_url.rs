@@ -1,18 +1,18 @@
-//! The URL of a database, whose password is never shown.
+//! The URL of a database, with its password redacted when shown.
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
-/// The URL of a database. It is shown without its password, and without what follows a `?` where a password may stand too.
+/// The URL of a database. It is shown without its password, and without its query, which may contain a password too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(String);
 
 impl SecretUrl {
-    /// The whole of it.
+    /// Returns the whole URL with its password.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Returns the URL without secrets; of a SQLite database the absolute path.
+    /// Returns the URL without secrets, or the absolute path of a SQLite database.
     pub fn shown(&self) -> String {
         let file = self.0.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
         let path = file.map(|file| file.split('?').next().unwrap_or_default());
@@ -23,7 +23,8 @@ impl SecretUrl {
     }
 }
 
-/// Any text will do: clap would print one that is refused here, password and all. Opening the database judges it.
+/// Accepts any text, because clap prints a rejected value, including its password. Opening the database validates the
+/// URL.
 impl FromStr for SecretUrl {
     type Err = Infallible;
 
@@ -40,7 +41,7 @@ impl fmt::Display for SecretUrl {
         if scheme == "sqlite" {
             return formatter.write_str(&self.0);
         }
-        // The last @ of all, so that a password with an unescaped @, / or ? in it is hidden whole.
+        // The last @, so that a password that contains an unescaped @, / or ? is hidden completely.
         let (user, address) = match rest.rsplit_once('@') {
             Some((credentials, address)) => (Some(credentials.split(':').next().unwrap_or_default()), address),
             None => (None, rest),

@@ -1,4 +1,4 @@
-//! Sizes and times as people write them.
+//! Sizes and durations with units.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -8,23 +8,23 @@ use jiff::SignedDuration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub usize);
 
-/// A time that something may take: `30s`, `500ms`, `1h 30m`.
+/// A duration: `30s`, `500ms`, `1h 30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-/// A text that is no size.
+/// The error for a text that is not a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a size of at least a byte such as 256MiB, 64KiB or 1000")]
+#[error("expected a size of at least 1 byte, such as 256MiB, 64KiB or 1000")]
 pub struct MalformedBytes;
 
-/// A text that is no time to take.
+/// The error for a text that is not a duration of 1ms to 24h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a time between 1ms and 24h such as 30s, 500ms or 5m")]
+#[error("expected a duration of 1ms to 24h, such as 30s, 500ms or 5m")]
 pub struct MalformedSpan;
 
-/// A text that is no time that something may last.
+/// The error for a text that is not a duration of 1s to 30d.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a time between 1s and 30 days such as 30m, 24h or 3d")]
+#[error("expected a duration of 1s to 30d, such as 30m, 24h or 3d")]
 pub struct MalformedLongSpan;
 
 const UNITS: [(&str, usize); 7] = [
@@ -51,14 +51,14 @@ impl FromStr for Bytes {
             .parse::<usize>()
             .ok()
             .and_then(|number| number.checked_mul(factor))
-            // An allocation of more is impossible.
+            // No allocation can be larger than `isize::MAX` bytes.
             .filter(|&bytes| bytes > 0 && isize::try_from(bytes).is_ok())
             .map(Self)
             .ok_or(MalformedBytes)
     }
 }
 
-/// In the largest binary unit that has no remainder.
+/// Writes the largest binary unit that divides the size.
 impl fmt::Display for Bytes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = UNITS[..3].iter().find(|(_, factor)| self.0 > 0 && self.0.is_multiple_of(*factor));
@@ -83,21 +83,21 @@ impl FromStr for Span {
 }
 
 impl Span {
-    /// Reads the time of what lasts longer than a request.
+    /// Parses a duration of 1s to 30d, for things that last longer than a request.
     pub fn long(text: &str) -> Result<Self, MalformedLongSpan> {
-        const DAYS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
-        // A day is a calendar's unit to jiff.
+        const RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
+        // jiff rejects days in a `SignedDuration`, because the length of a calendar day varies.
         let text = match text.strip_suffix('d').map(str::parse::<u32>) {
             Some(Ok(days)) => format!("{}h", u64::from(days) * 24),
             _ => text.to_owned(),
         };
         let duration: SignedDuration = text.parse().map_err(|_| MalformedLongSpan)?;
         let duration = Duration::try_from(duration).map_err(|_| MalformedLongSpan)?;
-        if DAYS.contains(&duration) { Ok(Self(duration)) } else { Err(MalformedLongSpan) }
+        if RANGE.contains(&duration) { Ok(Self(duration)) } else { Err(MalformedLongSpan) }
     }
 }
 
-/// Whole hours as such.
+/// Writes whole hours as `24h`, anything else like the `Debug` output of a `Duration`.
 impl fmt::Display for Span {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hour = Duration::from_hours(1).as_nanos();
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_as_people_write_them() {
+    fn sizes_are_parsed_with_units() {
         for (text, bytes) in [
             ("1000", 1000),
             ("1B", 1),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_as_people_write_them() {
+    fn durations_are_parsed_with_units() {
         for (text, millis) in
             [("30s", 30_000), ("500ms", 500), ("5m", 300_000), ("1m 30s", 90_000), ("24h", 86_400_000)]
         {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_longer_is_read_in_hours_and_days() {
+    fn long_durations_are_parsed_in_hours_and_days() {
         for (text, hours) in [("24h", 24), ("3d", 72), ("30d", 720), ("1h", 1)] {
             assert_eq!(Span::long(text), Ok(Span(Duration::from_hours(hours))), "{text}");
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_as_the_same() {
+    fn parsing_is_the_inverse_of_printing() {
         for bytes in [1, 1000, 1024, 1 << 20, (1 << 20) + 1, 3 << 30] {
             assert_eq!(Bytes(bytes).to_string().parse(), Ok(Bytes(bytes)));
         }

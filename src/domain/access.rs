@@ -1,67 +1,70 @@
-//! Who asks, and what that allows. No query is made without one of the proofs of this module.
+//! Authorization: callers, and the proofs of access that every finder of the domain takes.
+//!
+//! Creating a proof never reads the database, so access is checked before existence, and a rejection reveals nothing
+//! about what exists. The first statement of the function that takes the proof finds out whether the memberbase exists.
 
 use super::Error;
 use crate::types::{ApiTokenId, MemberbaseId};
 
-/// How much a token may do; each includes the ones before it.
+/// Level of access of a token; each level includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
-    /// Asks.
+    /// Permits queries.
     Read,
-    /// Also changes members and what belongs to them, and runs syncs.
+    /// Also permits changes of members and what belongs to them, and syncs.
     Write,
-    /// Also manages memberbases, attribute schemas and tokens.
+    /// Also permits managing memberbases, attribute schemas and tokens.
     Admin,
 }
 
-/// Whoever makes a request.
+/// The authenticated sender of a request.
 #[derive(Clone, Debug)]
 pub struct Caller {
     token: Option<ApiTokenId>,
     access: Access,
-    /// The one memberbase that the token is bound to; none: all of them.
+    /// The memberbase that the token is bound to; `None` if it is not bound.
     memberbase: Option<MemberbaseId>,
 }
 
-/// Proof that something may be done in one memberbase. Whether that memberbase exists is for the first statement to find.
+/// Proof of access to one memberbase, which may not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
     memberbase: MemberbaseId,
 }
 
-/// Proof that something may be done in all that a token sees.
+/// Proof of access to everything that a token can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visibility {
     memberbase: Option<MemberbaseId>,
 }
 
-/// Proof that something may be done that concerns no single memberbase.
+/// Proof of access to the whole server, for actions that concern no single memberbase.
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalScope(());
 
 impl Caller {
-    /// The caller that a valid token makes. For `api_token::authenticate` alone.
+    /// Returns the caller of a valid token. Only `api_token::authenticate` calls this.
     pub(super) fn with_token(token: ApiTokenId, access: Access, memberbase: Option<MemberbaseId>) -> Self {
         Self { token: Some(token), access, memberbase }
     }
 
-    /// Whoever can run commands on the server's own database may do everything.
+    /// Returns the operator, who can run commands on the server's own database and has ADMIN access.
     pub fn operator() -> Self {
         Self { token: None, access: Access::Admin, memberbase: None }
     }
 
-    /// The token; none for an operator.
+    /// Returns the id of the token; `None` for the operator.
     pub fn token(&self) -> Option<ApiTokenId> {
         self.token
     }
 
-    /// What the token allows.
+    /// Returns the level of access.
     pub fn access(&self) -> Access {
         self.access
     }
 
-    /// Permits something in one memberbase. Access is judged first, so that it tells nothing of what exists; a
-    /// memberbase outside the token is as one that never was.
+    /// Authorizes access to one memberbase. The level is checked first, so that a rejection reveals nothing about what
+    /// exists; a memberbase that the token is not bound to is reported like one that does not exist.
     pub fn authorize(&self, memberbase: MemberbaseId, access: Access) -> Result<Scope, Error> {
         self.require(access)?;
         match self.memberbase {
@@ -70,13 +73,13 @@ impl Caller {
         }
     }
 
-    /// Permits something in all that the token sees, for what is listed or named by id alone.
+    /// Authorizes access to everything that the token can see, for lists and for things that are named by id only.
     pub fn authorize_visible(&self, access: Access) -> Result<Visibility, Error> {
         self.require(access)?;
         Ok(Visibility { memberbase: self.memberbase })
     }
 
-    /// Permits something that concerns no single memberbase, which a bound token may not.
+    /// Authorizes access to the whole server, which a bound token never has.
     pub fn authorize_global(&self, access: Access) -> Result<GlobalScope, Error> {
         self.require(access)?;
         match self.memberbase {
@@ -99,19 +102,19 @@ impl Caller {
 }
 
 impl Scope {
-    /// The memberbase.
+    /// Returns the id of the memberbase.
     pub fn memberbase(self) -> MemberbaseId {
         self.memberbase
     }
 }
 
 impl Visibility {
-    /// The same for a memberbase alone; none where it can't be seen.
+    /// Narrows this proof to one memberbase; `None` if the token can't see it.
     pub(super) fn within(self, memberbase: MemberbaseId) -> Option<Scope> {
         self.memberbase.is_none_or(|bound| bound == memberbase).then_some(Scope { memberbase })
     }
 
-    /// The one memberbase that can be seen; none: all of them.
+    /// Returns the only memberbase that the token can see; `None` if it can see all of them.
     pub fn memberbase(self) -> Option<MemberbaseId> {
         self.memberbase
     }

@@ -1,4 +1,5 @@
-//! API tokens: who may ask for what. Only a hash of a secret is stored.
+//! API tokens: bearer tokens with a level of access, optionally bound to one memberbase. Only the SHA-256 hash of a
+//! secret is stored. A plain hash is enough, because a secret is 256 random bits, which can't be guessed.
 
 use std::fmt;
 
@@ -25,58 +26,58 @@ use crate::{
     types::{ApiTokenId, Id, MemberbaseId, Page, Slice, Time},
 };
 
-/// What every secret begins with, so that one that got where it should not be is found by its look.
-const PREFIX: &str = "mbs_";
+/// Prefix of every secret, by which secret scanners can find one that was leaked.
+const SECRET_PREFIX: &str = "mbs_";
 
-/// How many microseconds lie between two notes that a token was used.
+/// Minimum time between two updates of a token's `last_used_at`.
 const LAST_USED_RESOLUTION_MICROS: i64 = 60_000_000;
 
 /// A token without its secret.
 #[derive(Clone, Debug)]
 pub struct ApiToken {
-    /// Its id.
+    /// Id, which holds the time of creation.
     pub id: ApiTokenId,
-    /// What it is for.
+    /// Purpose of the token, in the words of its creator.
     pub description: String,
-    /// How much it may do.
+    /// Level of access.
     pub access: Access,
-    /// The one memberbase where; none: all of them.
+    /// The memberbase that it is bound to; `None` if it is not bound.
     pub memberbase: Option<MemberbaseId>,
-    /// Until when; none: for ever.
+    /// Expiry time; `None` if it does not expire.
     pub expires_at: Option<Time>,
-    /// When it was last used.
+    /// Time of the last use, updated at most once a minute.
     pub last_used_at: Option<Time>,
-    /// When it was revoked.
+    /// Time of the first revocation.
     pub revoked_at: Option<Time>,
 }
 
-/// A token to be made.
+/// A token to create.
 #[derive(Clone, Debug)]
 pub struct NewApiToken {
-    /// What it is for.
+    /// Purpose of the token.
     pub description: String,
-    /// How much it may do.
+    /// Level of access.
     pub access: Access,
-    /// The one memberbase where; none: as the caller's own token, and all of them where that is not bound.
+    /// The memberbase to bind it to; `None` to bind it like the caller's own token.
     pub memberbase: Option<MemberbaseId>,
-    /// Until when; none: for ever.
+    /// Expiry time; `None` if it does not expire.
     pub expires_at: Option<Time>,
 }
 
-/// The secret of a token. It never prints by accident.
+/// The secret of a token. Its `Debug` output is redacted, and it has no `Display`.
 pub struct Secret(String);
 
 impl Secret {
-    /// As it is sent.
+    /// Returns the text that a client sends as its bearer token.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// 256 bits from the system's generator.
+    /// Generates 256 bits with the system's random number generator.
     fn generate() -> Result<Self, Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.into()))?;
-        Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
+        Ok(Self(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
     }
 }
 
@@ -86,29 +87,30 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a secret proves.
+/// The result of a successful authentication.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// The caller that it makes.
+    /// The authenticated caller.
     pub caller: Caller,
-    /// Until when; none: for ever.
+    /// Expiry time of the token; `None` if it does not expire.
     pub expires_at: Option<Time>,
-    /// When the token was last used, as far as it was noted.
+    /// The stored time of the token's last use, which lags by up to a minute.
     pub last_used_at: Option<Time>,
 }
 
-/// The hash by which a secret is known.
+/// The SHA-256 hash of a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// Of a secret.
+    /// Hashes a secret.
     pub fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret).into())
     }
 }
 
-/// What the secret with this hash proves; [`Error::Unauthenticated`] where it is none, was revoked or is past its time.
+/// Authenticates the secret with this hash. Fails with [`Error::Unauthenticated`] if no token has it, or if the token
+/// is revoked or expired.
 pub async fn authenticate(app: &App, secret: SecretHash) -> Result<Proof, Error> {
     let session = app.db.read().await?;
     let found = api_token::Entity::find()
@@ -125,12 +127,12 @@ pub async fn authenticate(app: &App, secret: SecretHash) -> Result<Proof, Error>
     Ok(Proof { caller, expires_at: token.expires_at, last_used_at: token.last_used_at })
 }
 
-/// Makes a token. A bound caller makes tokens that are bound to the same memberbase.
+/// Creates a token. The tokens of a bound caller are bound to the same memberbase.
 pub async fn create(app: &App, caller: &Caller, new: NewApiToken) -> Result<(ApiToken, Secret), Error> {
-    let reach = caller.authorize_visible(Access::Admin)?;
+    let visibility = caller.authorize_visible(Access::Admin)?;
     let memberbase = match new.memberbase {
         Some(memberbase) => Some(caller.authorize(memberbase, Access::Admin)?.memberbase()),
-        None => reach.memberbase(),
+        None => visibility.memberbase(),
     };
     text::check("description", &new.description)?;
     let secret = Secret::generate()?;
@@ -143,7 +145,8 @@ pub async fn create(app: &App, caller: &Caller, new: NewApiToken) -> Result<(Api
         last_used_at: None,
         revoked_at: None,
     };
-    let (row, lock) = (token.row(&secret), memberbase.map_or(Lock::None, |id| Lock::Shared(id.uuid())));
+    let row = token.row(&secret);
+    let lock = memberbase.map_or(Lock::None, |id| Lock::Shared(id.uuid()));
     app.db
         .write(lock, async |session| {
             if let Some(memberbase) = memberbase
@@ -157,12 +160,12 @@ pub async fn create(app: &App, caller: &Caller, new: NewApiToken) -> Result<(Api
     Ok((token, secret))
 }
 
-/// Makes the first ADMIN token where the database has no token at all, not even a revoked one.
+/// Creates the first ADMIN token if the database has no token at all, not even a revoked one.
 pub async fn first(app: &App) -> Result<Option<(ApiToken, Secret)>, Error> {
     let secret = Secret::generate()?;
     let token = ApiToken {
         id: ApiTokenId::from_uuid(Uuid::now_v7()),
-        description: "made at the first start".to_owned(),
+        description: "created at the first start".to_owned(),
         access: Access::Admin,
         memberbase: None,
         expires_at: None,
@@ -170,8 +173,8 @@ pub async fn first(app: &App) -> Result<Option<(ApiToken, Secret)>, Error> {
         revoked_at: None,
     };
     let row = token.row(&secret);
-    // No memberbase has the nil id: servers that start together wait for each other here.
-    let made = app
+    // No memberbase has the nil id, so this lock serializes only servers that start at the same time.
+    let created = app
         .db
         .write(Lock::Exclusive(Uuid::nil()), async |session| {
             if api_token::Entity::find().limit(1).one(&session).await?.is_some() {
@@ -181,60 +184,60 @@ pub async fn first(app: &App) -> Result<Option<(ApiToken, Secret)>, Error> {
             Ok(true)
         })
         .await?;
-    Ok(made.then_some((token, secret)))
+    Ok(created.then_some((token, secret)))
 }
 
-/// The tokens that the caller manages, the oldest first.
+/// Returns a page of the tokens that the caller manages, oldest first.
 pub async fn list(app: &App, caller: &Caller, page: &Page<ApiTokenId>) -> Result<Slice<ApiToken>, Error> {
-    let reach = caller.authorize_visible(Access::Admin)?;
-    let found = api_token::Entity::find().filter(within(reach));
+    let visibility = caller.authorize_visible(Access::Admin)?;
+    let found = api_token::Entity::find().filter(within(visibility));
     id_pagination::page(&app.db.read().await?, found, api_token::Column::Id, Order::Asc, page).await
 }
 
-/// How many tokens the caller manages.
+/// Counts the tokens that the caller manages.
 pub async fn count(app: &App, caller: &Caller) -> Result<u64, Error> {
     let found = api_token::Entity::find().filter(within(caller.authorize_visible(Access::Admin)?));
     Ok(found.count(&app.db.read().await?).await?)
 }
 
-/// Those of these tokens that are there and that the caller manages, in any order.
+/// Returns those of these tokens that exist and that the caller manages, in any order.
 pub async fn find_many(app: &App, caller: &Caller, ids: &[ApiTokenId]) -> Result<Vec<ApiToken>, Error> {
     let found = api_token::Entity::find().filter(within(caller.authorize_visible(Access::Admin)?));
-    let asked = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), Expr::col(api_token::Column::Id));
-    let rows = found.filter(asked).all(&app.db.read().await?).await?;
+    let requested = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), Expr::col(api_token::Column::Id));
+    let rows = found.filter(requested).all(&app.db.read().await?).await?;
     rows.into_iter().map(ApiToken::try_from).collect()
 }
 
-/// The token of the caller; none for an operator.
+/// Returns the caller's own token; `None` for the operator.
 pub async fn current(app: &App, caller: &Caller) -> Result<Option<ApiToken>, Error> {
     let Some(id) = caller.token() else { return Ok(None) };
     let found = api_token::Entity::find_by_id(id.uuid()).one(&app.db.read().await?).await?;
     found.map(ApiToken::try_from).transpose()
 }
 
-/// Where a token stands in their list, as a cursor: opaque to whoever holds it.
+/// Returns the opaque cursor of a token in the list of tokens.
 pub fn cursor(id: ApiTokenId) -> String {
     id_pagination::encode(CursorKind::ApiTokens, id)
 }
 
-/// Reads a cursor; the message says why it is none of this list.
+/// Parses a cursor of the list of tokens. The error is a message for the client.
 pub fn parse_cursor(cursor: &str) -> Result<ApiTokenId, &'static str> {
     id_pagination::decode(CursorKind::ApiTokens, cursor)
 }
 
-/// Revokes a token; again is no error, and leaves the first time.
+/// Revokes a token. Revoking it again succeeds and keeps the time of the first revocation.
 pub async fn revoke(app: &App, caller: &Caller, id: ApiTokenId) -> Result<ApiToken, Error> {
-    let reach = caller.authorize_visible(Access::Admin)?;
+    let visibility = caller.authorize_visible(Access::Admin)?;
     let revoke = async |session: Session| {
         api_token::Entity::update_many()
             .col_expr(api_token::Column::RevokedAt, Expr::value(Time::now().micros()))
-            .filter(within(reach))
+            .filter(within(visibility))
             .filter(api_token::Column::Id.eq(id.uuid()))
             .filter(api_token::Column::RevokedAt.is_null())
             .exec(&session)
             .await?;
         api_token::Entity::find_by_id(id.uuid())
-            .filter(within(reach))
+            .filter(within(visibility))
             .one(&session)
             .await?
             .ok_or_else(|| Error::NotFound(format!("API token {id} does not exist")))?
@@ -245,18 +248,18 @@ pub async fn revoke(app: &App, caller: &Caller, id: ApiTokenId) -> Result<ApiTok
     revoked
 }
 
-/// Whether the use of a token is to be noted now, which was last noted then.
-pub fn needs_last_used_update(noted: Option<Time>, now: Time) -> bool {
-    noted.is_none_or(|noted| now.micros() - noted.micros() >= LAST_USED_RESOLUTION_MICROS)
+/// Returns whether the stored time of a token's last use is a minute old or more.
+pub fn needs_last_used_update(stored: Option<Time>, now: Time) -> bool {
+    stored.is_none_or(|stored| now.micros() - stored.micros() >= LAST_USED_RESOLUTION_MICROS)
 }
 
-/// Notes that a token is used now, unless that was noted a short time ago.
+/// Sets the time of a token's last use to now, unless the stored time is less than a minute old.
 pub async fn update_last_used(app: &App, id: ApiTokenId) -> Result<(), Error> {
     let now = Time::now().micros();
     let stale = Condition::any()
         .add(api_token::Column::LastUsedAt.is_null())
         .add(api_token::Column::LastUsedAt.lte(now - LAST_USED_RESOLUTION_MICROS));
-    let note = async |session: Session| {
+    let update = async |session: Session| {
         api_token::Entity::update_many()
             .col_expr(api_token::Column::LastUsedAt, Expr::value(now))
             .filter(api_token::Column::Id.eq(id.uuid()))
@@ -265,11 +268,11 @@ pub async fn update_last_used(app: &App, id: ApiTokenId) -> Result<(), Error> {
             .await?;
         Ok(())
     };
-    app.db.write(Lock::None, note).await
+    app.db.write(Lock::None, update).await
 }
 
-fn within(reach: Visibility) -> Condition {
-    Condition::all().add_option(reach.memberbase().map(|id| api_token::Column::MemberbaseId.eq(id.uuid())))
+fn within(visibility: Visibility) -> Condition {
+    Condition::all().add_option(visibility.memberbase().map(|id| api_token::Column::MemberbaseId.eq(id.uuid())))
 }
 
 async fn insert(session: &impl ConnectionTrait, row: api_token::Model) -> Result<(), Error> {

@@ -1,4 +1,5 @@
-//! Attributes: what a company keeps of its members beside their refs, as the schema of its memberbase declares it.
+//! Attributes: typed values of a member besides its ref. The attribute schema of the memberbase declares their keys and
+//! types; without a schema no attribute is accepted.
 
 mod condition;
 mod document;
@@ -15,22 +16,20 @@ pub use value::{Kind, Value};
 
 use super::{Error, Step};
 
-/// The most bytes of a key.
-const MAX_KEY: usize = 128;
+const MAX_KEY_BYTES: usize = 128;
 
-/// The most keys of a schema.
 const MAX_KEYS: usize = 1000;
 
 /// A key with the type of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
-    /// 1 to 128 bytes.
+    /// Key, of 1 to 128 bytes without NUL.
     pub key: String,
-    /// The type.
+    /// Type of the values.
     pub kind: Kind,
 }
 
-/// Which attributes the members of a memberbase may have; none by default.
+/// The attributes that the members of a memberbase may have; empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
     definitions: Vec<Definition>,
@@ -38,55 +37,55 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A schema of these keys, each given once, in this order.
+    /// Creates a schema with these keys in this order. Rejects more than 1,000 keys, invalid keys and duplicates.
     pub fn new(definitions: Vec<Definition>) -> Result<Self, Error> {
         if definitions.len() > MAX_KEYS {
             let message = format!("attributes has {} keys, at most {MAX_KEYS} are allowed", definitions.len());
             return Err(Error::LimitExceeded(message));
         }
         let mut kinds = HashMap::new();
-        for (place, Definition { key, kind }) in definitions.iter().enumerate() {
-            let fault = if !(1..=MAX_KEY).contains(&key.len()) {
-                Some(format!("key has {} bytes, 1 to {MAX_KEY} are allowed", key.len()))
+        for (index, Definition { key, kind }) in definitions.iter().enumerate() {
+            let fault = if !(1..=MAX_KEY_BYTES).contains(&key.len()) {
+                Some(format!("key has {} bytes, 1 to {MAX_KEY_BYTES} are allowed", key.len()))
             } else if key.contains('\0') {
                 Some("key holds a NUL character".to_owned())
             } else if kinds.insert(key.clone(), *kind).is_some() {
-                Some(format!("key {key:?} is there twice"))
+                Some(format!("key {key:?} is given twice"))
             } else {
                 None
             };
             if let Some(message) = fault {
-                let path = ["attributes", "key"].map(|field| Step::Field(field.to_owned()));
-                let [attributes, key] = path;
-                return Err(Error::BadInput { message, path: vec![attributes, Step::Index(place), key] });
+                let attributes = Step::Field("attributes".to_owned());
+                let key = Step::Field("key".to_owned());
+                return Err(Error::BadInput { message, path: vec![attributes, Step::Index(index), key] });
             }
         }
         Ok(Self { definitions, kinds })
     }
 
-    /// The keys, in the order in which they were declared.
+    /// Returns the keys with their types, in the order of declaration.
     pub fn definitions(&self) -> &[Definition] {
         &self.definitions
     }
 
-    /// The type of a key; none where it is not declared.
+    /// Returns the type of a key; `None` if it is not declared.
     pub fn kind(&self, key: &str) -> Option<Kind> {
         self.kinds.get(key).copied()
     }
 
-    /// Reads what [`Schema::to_stored`] wrote.
+    /// Parses the output of [`Schema::to_stored`].
     pub(super) fn from_stored(text: &str) -> Result<Self, Error> {
         let pairs: Vec<(String, String)> = serde_json::from_str(text).map_err(|error| Error::Internal(error.into()))?;
         let definition = |(key, name): (String, String)| {
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-            let kind = kind.ok_or_else(|| Error::Internal(format!("no type of attributes is called {name}").into()))?;
+            let kind = kind.ok_or_else(|| Error::Internal(format!("unknown attribute type {name}").into()))?;
             Ok(Definition { key, kind })
         };
         let schema = Self::new(pairs.into_iter().map(definition).collect::<Result<_, Error>>()?);
-        schema.map_err(|_| Error::Internal("a stored attribute schema is none".into()))
+        schema.map_err(|_| Error::Internal("a stored attribute schema is invalid".into()))
     }
 
-    /// A JSON list of pairs of key and type.
+    /// Returns the schema as a JSON array of `[key, type]` pairs.
     pub(super) fn to_stored(&self) -> String {
         let pair = |definition: &Definition| serde_json::json!([definition.key, definition.kind.name()]);
         serde_json::Value::from_iter(self.definitions.iter().map(pair)).to_string()
@@ -102,16 +101,16 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_is_stored_and_read_in_its_order() {
+    fn a_schema_keeps_its_order_when_stored() {
         let schema = Schema::new(vec![definition("z \"", Kind::Number), definition("a", Kind::StringList)]);
-        let schema = schema.expect("a good one");
+        let schema = schema.expect("a valid schema");
         assert_eq!(schema.to_stored(), r#"[["z \"","NUMBER"],["a","STRING_LIST"]]"#);
-        assert_eq!(Schema::from_stored(&schema.to_stored()).expect("the same"), schema);
+        assert_eq!(Schema::from_stored(&schema.to_stored()).expect("a schema"), schema);
         assert_eq!((schema.kind("a"), schema.kind("b")), (Some(Kind::StringList), None));
     }
 
     #[test]
-    fn bad_keys_are_refused() {
+    fn invalid_keys_are_rejected() {
         for keys in [&[""][..], &["a\0"], &["a", "b", "a"], &[&"é".repeat(65)]] {
             let definitions = keys.iter().map(|key| definition(key, Kind::String)).collect();
             assert!(matches!(Schema::new(definitions), Err(Error::BadInput { .. })), "{keys:?}");

@@ -1,91 +1,91 @@
-//! What can go wrong, grouped by what the caller can do about it.
+//! Errors of the domain, grouped by what the caller can do about them. One table in `graphql` maps them to codes.
 
 use std::fmt;
 
 use crate::db::DbErrorKind;
 
-/// Why an operation of the domain did not happen. Nothing of it was stored.
+/// The reason why an operation failed. A failed operation has stored nothing.
 #[derive(Debug)]
 pub enum Error {
-    /// The caller asked for something that makes no sense; asked differently it works.
+    /// Invalid input; a corrected call can succeed.
     BadInput {
-        /// What was wrong and what was expected.
+        /// States what was wrong and what was expected.
         message: String,
-        /// Where in the operation's input, from its top; empty where it is about no single place.
+        /// Path from the top of the operation's input; empty if the error concerns no single position.
         path: InputPath,
     },
-    /// Rows of a bulk call are bad, and the call wanted all or nothing.
+    /// Invalid rows in a bulk call that stores all rows or none.
     BadRows {
-        /// The first of them, each with its place in the input.
+        /// The first failed rows, each with its index in the input.
         failures: Vec<(usize, RowError)>,
-        /// How many there are.
+        /// Number of all failed rows.
         count: usize,
     },
-    /// No token, or none that is valid.
+    /// The request has no token, or an invalid one.
     Unauthenticated,
-    /// The token does not reach so far.
+    /// The token lacks the access.
     Forbidden(String),
-    /// What is to be worked on does not exist, or not for this token.
+    /// The thing does not exist, or the token can't see it.
     NotFound(String),
-    /// The state stands against it.
+    /// The present state does not permit the operation.
     Conflict(String),
-    /// A guard that the caller set, or a limit of the server, stands against it.
+    /// A limit of the server, or a guard that the caller set, is exceeded.
     LimitExceeded(String),
-    /// The request's time ran out.
+    /// The deadline of the request has passed.
     Timeout,
-    /// The database can't be reached or has no room; later it may work.
+    /// The database is unreachable, contended or full; the same call may succeed later.
     Unavailable(sea_orm::DbErr),
-    /// A fault of ours.
+    /// A defect of the server.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A place in an input.
+/// A position in an input, as the steps that lead to it.
 pub type InputPath = Vec<Step>;
 
-/// A step down into an input.
+/// One step of an [`InputPath`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Into a field.
+    /// A field of an object.
     Field(String),
-    /// Into a list.
+    /// An item of a list.
     Index(usize),
 }
 
-/// Why one row of a bulk call failed.
+/// The reason why one row of a bulk call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowError {
-    /// The kind.
+    /// Kind of the failure.
     pub code: RowErrorCode,
-    /// What was wrong and what was expected.
+    /// States what was wrong and what was expected.
     pub message: String,
-    /// Where in the row.
+    /// Path of fields in the row.
     pub path: Vec<String>,
 }
 
-/// The kinds of failure that a row can have.
+/// The kinds of failure of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowErrorCode {
-    /// A ref that can't exist: empty, too long or with NUL.
+    /// The ref is empty, too long or contains NUL.
     InvalidRef,
-    /// A value that its field can't hold.
+    /// The field can't have this value.
     InvalidValue,
-    /// An attribute that the schema of the memberbase does not declare.
+    /// The attribute schema does not declare the key.
     UnknownAttribute,
-    /// A value that is not of the type that its attribute is declared with.
+    /// The value is not of the attribute's declared type.
     InvalidAttributeType,
-    /// A member that is not in the memberbase.
+    /// The memberbase has no such member.
     UnknownMember,
-    /// A member other than the one to whom the thing belongs for good.
+    /// The stored transaction belongs to another member, which can't change.
     MemberMismatch,
 }
 
 impl Error {
-    /// Bad input at a field of the operation's input.
+    /// Returns an error about a field of the operation's input.
     pub fn bad_input(field: &str, message: impl fmt::Display) -> Self {
         Self::BadInput { message: message.to_string(), path: vec![Step::Field(field.to_owned())] }
     }
 
-    /// The same error, of an entry of the list at its place.
+    /// Appends a list index to the path of a [`Error::BadInput`].
     #[must_use]
     pub fn at(self, index: usize) -> Self {
         match self {
@@ -97,7 +97,7 @@ impl Error {
         }
     }
 
-    /// The same error, deeper: its path continues that of `field`.
+    /// Prepends a field to the path of a [`Error::BadInput`].
     #[must_use]
     pub fn within(self, field: &str) -> Self {
         match self {
@@ -110,7 +110,7 @@ impl Error {
     }
 }
 
-/// A failed statement is the caller's concern only as far as time and reachability go.
+/// Reports timeouts and unavailability to the caller; any other database error is internal.
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         match DbErrorKind::of(&error) {

@@ -1,4 +1,5 @@
-//! Filters: tests of single fields, combined. Written as conditions that mean the same on both databases.
+//! Filters: predicates on single fields, combined by and, or and not, and their conversion to SQL conditions that mean
+//! the same on both databases.
 
 mod regex;
 
@@ -16,144 +17,144 @@ use crate::{
     types::{FilterLimits, Id, Time},
 };
 
-/// How many tests a filter may hold in all: SQLite refuses expressions that nest a thousand deep, as a chain of ANDs
-/// does.
+/// Maximum number of predicates in a filter. A chain of ANDs nests by one level each, and SQLite rejects expressions
+/// that nest more than 1,000 deep (<https://sqlite.org/limits.html#max_expr_depth>).
 const MAX_PREDICATES: usize = 400;
 
-/// Tests of type `Test`, combined.
+/// A combination of predicates of type `P`.
 #[derive(Clone, Debug)]
-pub enum Filter<Test> {
-    /// All of these hold; with none it holds for everything.
+pub enum Filter<P> {
+    /// True if all of these are; if empty, always true.
     All(Vec<Self>),
-    /// One of these holds; with none it holds for nothing.
+    /// True if at least one of these is; if empty, always false.
     Any(Vec<Self>),
     /// Plain negation.
     Not(Box<Self>),
-    /// One test.
-    Predicate(Test),
+    /// A single predicate.
+    Predicate(P),
 }
 
-impl<Test> Default for Filter<Test> {
+impl<P> Default for Filter<P> {
     fn default() -> Self {
         Self::All(Vec::new())
     }
 }
 
-/// A test of an id.
+/// A predicate on an id.
 #[derive(Clone, Debug)]
 pub enum IdPredicate<T> {
-    /// One of these.
+    /// Equal to one of these.
     In(Vec<T>),
-    /// None of these.
+    /// Equal to none of these.
     NotIn(Vec<T>),
 }
 
-/// A test of a text, byte for byte.
+/// A predicate on a text, compared byte for byte.
 #[derive(Clone, Debug)]
 pub enum TextPredicate {
-    /// One of these.
+    /// Equal to one of these.
     In(Vec<String>),
-    /// None of these.
+    /// Equal to none of these.
     NotIn(Vec<String>),
-    /// Begins with this, taken literally.
+    /// Begins with this literal prefix.
     StartsWith(String),
-    /// Holds a match.
+    /// Contains a match of the pattern.
     Matches(Pattern),
 }
 
-/// A test of a time.
+/// A predicate on a time.
 #[derive(Clone, Debug)]
 pub enum TimePredicate {
-    /// One of these.
+    /// Equal to one of these.
     In(Vec<Time>),
-    /// None of these.
+    /// Equal to none of these.
     NotIn(Vec<Time>),
-    /// After.
+    /// Later.
     After(Time),
-    /// At or after.
+    /// Equal or later.
     From(Time),
-    /// Before.
+    /// Earlier.
     Before(Time),
-    /// At or before.
+    /// Equal or earlier.
     Until(Time),
 }
 
-/// How many values a test holds.
+/// A predicate that has a number of values, which a limit bounds.
 pub trait ValueCount {
-    /// How many.
+    /// Returns the number of values.
     fn values(&self) -> usize;
 }
 
-impl<Test> Filter<Test> {
-    /// Whether a test that has to hold is one of these.
-    pub fn requires(&self, test: &impl Fn(&Test) -> bool) -> bool {
+impl<P> Filter<P> {
+    /// Returns whether a predicate that matches `test` has to be true for the filter to be true.
+    pub fn requires(&self, test: &impl Fn(&P) -> bool) -> bool {
         match self {
             Self::All(filters) => filters.iter().any(|filter| filter.requires(test)),
-            Self::Predicate(leaf) => test(leaf),
+            Self::Predicate(predicate) => test(predicate),
             Self::Any(_) | Self::Not(_) => false,
         }
     }
 
-    /// Whether any test is one of these.
-    pub fn contains(&self, test: &impl Fn(&Test) -> bool) -> bool {
+    /// Returns whether any predicate matches `test`.
+    pub fn contains(&self, test: &impl Fn(&P) -> bool) -> bool {
         match self {
             Self::All(filters) | Self::Any(filters) => filters.iter().any(|filter| filter.contains(test)),
             Self::Not(filter) => filter.contains(test),
-            Self::Predicate(leaf) => test(leaf),
+            Self::Predicate(predicate) => test(predicate),
         }
     }
 
-    /// The same of other tests, each made by `map`.
-    pub fn try_map<Other, E>(self, map: &impl Fn(Test) -> Result<Other, E>) -> Result<Filter<Other>, E> {
+    /// Converts every predicate with `map`, and stops at the first error.
+    pub fn try_map<Other, E>(self, map: &impl Fn(P) -> Result<Other, E>) -> Result<Filter<Other>, E> {
         let list =
             |filters: Vec<Self>| filters.into_iter().map(|filter| filter.try_map(map)).collect::<Result<Vec<_>, E>>();
         Ok(match self {
             Self::All(filters) => Filter::All(list(filters)?),
             Self::Any(filters) => Filter::Any(list(filters)?),
             Self::Not(filter) => Filter::Not(Box::new(filter.try_map(map)?)),
-            Self::Predicate(leaf) => Filter::Predicate(map(leaf)?),
+            Self::Predicate(predicate) => Filter::Predicate(map(predicate)?),
         })
     }
 }
 
-impl<Test: ValueCount> Filter<Test> {
-    /// Refuses a filter that is over a limit.
+impl<P: ValueCount> Filter<P> {
+    /// Rejects a filter that exceeds a limit: its depth, its number of predicates, or the values of one list.
     pub fn check(&self, limits: &FilterLimits) -> Result<(), Error> {
-        let mut tests = 0;
-        self.check_below(limits, 0, &mut tests)?;
-        if tests > MAX_PREDICATES {
+        let mut predicates = 0;
+        self.check_nested(limits, 0, &mut predicates)?;
+        if predicates > MAX_PREDICATES {
             return Err(Error::LimitExceeded(format!(
-                "the filter has {tests} tests, at most {MAX_PREDICATES} are allowed"
+                "the filter has {predicates} predicates, at most {MAX_PREDICATES} are allowed"
             )));
         }
         Ok(())
     }
 
-    fn check_below(&self, limits: &FilterLimits, depth: usize, tests: &mut usize) -> Result<(), Error> {
+    fn check_nested(&self, limits: &FilterLimits, depth: usize, predicates: &mut usize) -> Result<(), Error> {
         if depth > limits.depth {
             let most = limits.depth;
-            let message = format!("the filter nests deeper than {most} (MEMBERBASE_MAX_FILTER_DEPTH)");
+            let message = format!("the filter nests deeper than {most} levels (MEMBERBASE_MAX_FILTER_DEPTH)");
             return Err(Error::LimitExceeded(message));
         }
         match self {
             Self::All(filters) | Self::Any(filters) => {
-                // What one object of the filter says at once is no nesting of its own.
-                *tests += usize::from(filters.is_empty());
+                *predicates += usize::from(filters.is_empty());
                 filters.iter().try_for_each(|filter| {
+                    // The predicates of one filter object are on the level of that object.
                     let deeper = usize::from(!matches!(filter, Self::Predicate(_)));
-                    filter.check_below(limits, depth + deeper, tests)
+                    filter.check_nested(limits, depth + deeper, predicates)
                 })
             }
-            Self::Not(filter) => filter.check_below(limits, depth + 1, tests),
-            Self::Predicate(test) => {
-                *tests += 1;
-                check_values("a list of the filter", test.values(), limits)
+            Self::Not(filter) => filter.check_nested(limits, depth + 1, predicates),
+            Self::Predicate(predicate) => {
+                *predicates += 1;
+                check_values("a list of the filter", predicate.values(), limits)
             }
         }
     }
 }
 
-/// Refuses a list that is over the limit.
+/// Rejects a list with more values than the limit; `what` names the list in the message.
 pub fn check_values(what: &str, values: usize, limits: &FilterLimits) -> Result<(), Error> {
     if values > limits.values {
         let most = limits.values;
@@ -163,20 +164,20 @@ pub fn check_values(what: &str, values: usize, limits: &FilterLimits) -> Result<
     Ok(())
 }
 
-impl<Test> Filter<Test> {
-    /// The condition that this is, each test written by `test`.
-    pub fn condition(&self, test: &impl Fn(&Test) -> SimpleExpr) -> SimpleExpr {
+impl<P> Filter<P> {
+    /// Returns the filter as an SQL condition; `predicate` converts each predicate.
+    pub fn condition(&self, predicate: &impl Fn(&P) -> SimpleExpr) -> SimpleExpr {
         match self {
             Self::All(filters) => {
-                let all = filters.iter().map(|filter| filter.condition(test));
-                all.reduce(ExprTrait::and).unwrap_or_else(|| constant(true))
+                let conditions = filters.iter().map(|filter| filter.condition(predicate));
+                conditions.reduce(ExprTrait::and).unwrap_or_else(|| constant(true))
             }
             Self::Any(filters) => {
-                let all = filters.iter().map(|filter| filter.condition(test));
-                all.reduce(ExprTrait::or).unwrap_or_else(|| constant(false))
+                let conditions = filters.iter().map(|filter| filter.condition(predicate));
+                conditions.reduce(ExprTrait::or).unwrap_or_else(|| constant(false))
             }
-            Self::Not(filter) => filter.condition(test).not(),
-            Self::Predicate(leaf) => test(leaf),
+            Self::Not(filter) => filter.condition(predicate).not(),
+            Self::Predicate(leaf) => predicate(leaf),
         }
     }
 }
@@ -208,7 +209,7 @@ impl ValueCount for TimePredicate {
 }
 
 impl<T: Id> IdPredicate<T> {
-    /// As a condition of a column.
+    /// Returns a condition on a column of UUIDs.
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         match self {
             Self::In(ids) => one_of(backend, column, ids),
@@ -229,7 +230,7 @@ fn one_of<T: Id>(backend: DbBackend, column: SimpleExpr, ids: &[T]) -> SimpleExp
 }
 
 impl TextPredicate {
-    /// As a condition of a column, whose collation is that of bytes.
+    /// Returns a condition on a column with a binary collation.
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         match self {
             Self::In(texts) => text_in(backend, column, texts),
@@ -247,7 +248,7 @@ impl TextPredicate {
 }
 
 fn text_in(backend: DbBackend, column: SimpleExpr, texts: &[String]) -> SimpleExpr {
-    // No row holds a NUL, and PostgreSQL can't even be asked for one.
+    // No row has a text with NUL, and PostgreSQL rejects such a bind value.
     let texts: Vec<_> = texts.iter().map(String::as_str).filter(|text| !text.contains('\0')).collect();
     match texts[..] {
         [] => constant(false),
@@ -256,7 +257,7 @@ fn text_in(backend: DbBackend, column: SimpleExpr, texts: &[String]) -> SimpleEx
     }
 }
 
-/// As a range, which an index serves, whatever `%` or `_` the prefix holds.
+/// Returns the condition for a prefix as a range, which an index serves and in which `%` and `_` are literal.
 pub(super) fn starts_with(column: SimpleExpr, prefix: &str) -> SimpleExpr {
     if prefix.contains('\0') {
         return constant(false);
@@ -265,17 +266,18 @@ pub(super) fn starts_with(column: SimpleExpr, prefix: &str) -> SimpleExpr {
         return constant(true);
     }
     let from = column.clone().gte(prefix);
-    match after_all_with(prefix) {
+    match prefix_end(prefix) {
         Some(end) => from.and(column.lt(end)),
         None => from,
     }
 }
 
-/// The first text behind all that begin with `prefix`: the order of UTF-8's bytes is that of code points.
-fn after_all_with(prefix: &str) -> Option<String> {
+/// Returns the first text after all texts that begin with `prefix`; `None` if there is none. UTF-8 sorts byte for byte
+/// in the order of code points.
+fn prefix_end(prefix: &str) -> Option<String> {
     let mut characters: Vec<char> = prefix.chars().collect();
     while let Some(last) = characters.pop() {
-        // The range steps over the surrogates.
+        // A range of `char` skips the surrogates.
         if let Some(next) = (last..=char::MAX).nth(1) {
             characters.push(next);
             return Some(characters.into_iter().collect());
@@ -285,7 +287,7 @@ fn after_all_with(prefix: &str) -> Option<String> {
 }
 
 impl TimePredicate {
-    /// As a condition of a column of microseconds.
+    /// Returns a condition on a column of microseconds.
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let micros = |times: &[Time]| times.iter().map(|time| time.micros()).collect::<Vec<_>>();
         match self {
@@ -298,7 +300,8 @@ impl TimePredicate {
         }
     }
 
-    /// As a condition of a column of UUIDv7s, of the milliseconds in them: a range of ids, which an index serves.
+    /// Returns a condition on the milliseconds in a column of UUIDv7s (RFC 9562, section 5.7). Comparisons are ranges
+    /// of ids, which an index serves.
     pub fn condition_of_id(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let floor = |time: &Time| time.micros().div_euclid(1000);
         let ceiling = |time: &Time| -((-time.micros()).div_euclid(1000));
@@ -313,7 +316,7 @@ impl TimePredicate {
     }
 }
 
-/// The ids made in this millisecond or later.
+/// Returns the condition for ids created in this millisecond or later.
 fn from_millis(column: SimpleExpr, millis: i64) -> SimpleExpr {
     match u128::try_from(millis) {
         Err(_) => constant(true),
@@ -323,23 +326,23 @@ fn from_millis(column: SimpleExpr, millis: i64) -> SimpleExpr {
 }
 
 fn millis_in(backend: DbBackend, column: SimpleExpr, times: &[Time]) -> SimpleExpr {
-    // The first six bytes of an id are its milliseconds; a time between two milliseconds is that of no id.
-    let heads: Vec<String> = times
+    // The first six bytes of an id are its milliseconds. A time with microseconds equals the time of no id.
+    let prefixes: Vec<String> = times
         .iter()
         .filter(|time| time.micros() % 1000 == 0 && time.micros() >= 0)
         .map(|time| format!("{:012x}", time.micros() / 1000))
         .collect();
-    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
-    let head = match backend {
+    let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+    let id_prefix = match backend {
         DbBackend::Sqlite => Expr::cust_with_expr("lower(hex(substr(?, 1, 6)))", column),
         _ => Expr::cust_with_expr("encode(substring(uuid_send($1) FROM 1 FOR 6), 'hex')", column),
     };
-    list(backend, head, ArrayColumn::Texts(heads))
+    list(backend, id_prefix, ArrayColumn::Texts(prefixes))
 }
 
-/// What holds for every row, or for none.
-pub(super) fn constant(holds: bool) -> SimpleExpr {
-    Expr::val(Value::Int(Some(1))).eq(i32::from(holds))
+/// Returns a condition that is true for every row, or for none.
+pub(super) fn constant(is_true: bool) -> SimpleExpr {
+    Expr::val(Value::Int(Some(1))).eq(i32::from(is_true))
 }
 
 #[cfg(test)]
@@ -356,7 +359,7 @@ mod tests {
             ("a\u{10ffff}", Some("b")),
             ("\u{10ffff}", None),
         ] {
-            assert_eq!(after_all_with(prefix).as_deref(), end, "{prefix:?}");
+            assert_eq!(prefix_end(prefix).as_deref(), end, "{prefix:?}");
         }
     }
 }

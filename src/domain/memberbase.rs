@@ -1,4 +1,4 @@
-//! Memberbases: each holds its own members.
+//! Memberbases: lists of members that are independent of each other.
 
 mod attribute_schema;
 
@@ -20,7 +20,7 @@ use super::{
     filter::{Filter, IdPredicate, TextPredicate, ValueCount},
     id_pagination::{self, CursorKind},
     member::{DeletedCounts, delete_all},
-    sync::{self as syncs, Open},
+    sync::{self as syncs, OpenSync},
     updated_at,
 };
 use crate::{
@@ -30,41 +30,40 @@ use crate::{
     types::{Id, MAX_REPORTED_IDS, MemberbaseId, Page, Slice, SyncId, Time},
 };
 
-/// The most characters of a name.
-const MAX_NAME: usize = 256;
+const MAX_NAME_CHARACTERS: usize = 256;
 
 /// A memberbase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memberbase {
-    /// Its id.
+    /// Id, which holds the time of creation.
     pub id: MemberbaseId,
-    /// What people call it; names may repeat.
+    /// Name, which need not be unique.
     pub name: String,
-    /// When it was created or last changed.
+    /// Time of the creation or the last change.
     pub updated_at: Time,
-    /// Which attributes its members may have.
+    /// Attributes that its members may have.
     pub attribute_schema: Schema,
 }
 
-/// A test of one field of a memberbase.
+/// A predicate on one field of a memberbase.
 #[derive(Clone, Debug)]
 pub enum Predicate {
-    /// Of its id.
+    /// A predicate on the id.
     Id(IdPredicate<MemberbaseId>),
-    /// Of its name.
+    /// A predicate on the name.
     Name(TextPredicate),
 }
 
-/// Makes a memberbase.
+/// Creates a memberbase with an empty attribute schema.
 pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberbase, Error> {
     caller.authorize_global(Access::Admin)?;
     check_name(&name)?;
     let id = MemberbaseId::from_uuid(Uuid::now_v7());
-    let made = Memberbase { id, name, updated_at: id.created_at(), attribute_schema: Schema::default() };
+    let created = Memberbase { id, name, updated_at: id.created_at(), attribute_schema: Schema::default() };
     let row = memberbase::ActiveModel {
         id: Set(id.uuid()),
-        name: Set(made.name.clone()),
-        updated_at: Set(made.updated_at.micros()),
+        name: Set(created.name.clone()),
+        updated_at: Set(created.updated_at.micros()),
         ..Default::default()
     };
     app.db
@@ -73,10 +72,10 @@ pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberba
             Ok::<_, Error>(())
         })
         .await?;
-    Ok(made)
+    Ok(created)
 }
 
-/// Gives a memberbase another name. The name that it has changes nothing.
+/// Renames a memberbase. The present name changes nothing, not even `updated_at`.
 pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase, Error> {
     check_name(&name)?;
     let id = scope.memberbase();
@@ -95,8 +94,9 @@ pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase,
         .await
 }
 
-/// Deletes a memberbase with its members, all that belongs to them, its syncs and the tokens bound to it. Where it holds
-/// more members than `at_most`, nothing. A dry run answers the same and deletes nothing.
+/// Deletes a memberbase with its members, everything that belongs to them, its syncs and the tokens bound to it. Fails
+/// without deleting anything if it has more members than `at_most`. A dry run returns the same counts and deletes
+/// nothing.
 pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<DeletedCounts, Error> {
     let app = &app.dry_run_if(dry_run);
     let id = scope.memberbase();
@@ -132,49 +132,49 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
     Ok(deleted)
 }
 
-/// The memberbase with this id, where it is within reach.
-pub async fn find(app: &App, reach: Visibility, id: MemberbaseId) -> Result<Option<Memberbase>, Error> {
-    Ok(find_many(app, reach, &[id]).await?.pop())
+/// Returns the memberbase with this id; `None` if it does not exist or is not visible.
+pub async fn find(app: &App, visibility: Visibility, id: MemberbaseId) -> Result<Option<Memberbase>, Error> {
+    Ok(find_many(app, visibility, &[id]).await?.pop())
 }
 
-/// Those of these memberbases that are there and within reach, in any order.
-pub async fn find_many(app: &App, reach: Visibility, ids: &[MemberbaseId]) -> Result<Vec<Memberbase>, Error> {
-    let asked = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), column(memberbase::Column::Id));
-    let rows = within(reach).filter(asked).all(&app.db.read().await?).await?;
+/// Returns those of these memberbases that exist and are visible, in any order.
+pub async fn find_many(app: &App, visibility: Visibility, ids: &[MemberbaseId]) -> Result<Vec<Memberbase>, Error> {
+    let requested = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), column(memberbase::Column::Id));
+    let rows = within(visibility).filter(requested).all(&app.db.read().await?).await?;
     rows.into_iter().map(Memberbase::try_from).collect()
 }
 
-/// A page of the memberbases within reach, in the order of their creation.
+/// Returns a page of the visible memberbases, oldest first.
 pub async fn list(
     app: &App,
-    reach: Visibility,
+    visibility: Visibility,
     filter: &Filter<Predicate>,
     page: &Page<MemberbaseId>,
 ) -> Result<Slice<Memberbase>, Error> {
     filter.check(&app.limits.filter)?;
     let session = app.db.read().await?;
-    let found = within(reach).filter(condition(app.db.backend(), filter));
+    let found = within(visibility).filter(condition(app.db.backend(), filter));
     id_pagination::page(&session, found, memberbase::Column::Id, Order::Asc, page).await
 }
 
-/// How many memberbases within reach the filter holds for.
-pub async fn count(app: &App, reach: Visibility, filter: &Filter<Predicate>) -> Result<u64, Error> {
+/// Counts the visible memberbases that match the filter.
+pub async fn count(app: &App, visibility: Visibility, filter: &Filter<Predicate>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
-    let found = within(reach).filter(condition(app.db.backend(), filter));
+    let found = within(visibility).filter(condition(app.db.backend(), filter));
     Ok(found.count(&app.db.read().await?).await?)
 }
 
-/// Where a memberbase stands in their list, as a cursor: opaque to whoever holds it.
+/// Returns the opaque cursor of a memberbase in the list of memberbases.
 pub fn cursor(id: MemberbaseId) -> String {
     id_pagination::encode(CursorKind::Memberbases, id)
 }
 
-/// Reads a cursor; the message says why it is none of this list.
+/// Parses a cursor of the list of memberbases. The error is a message for the client.
 pub fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
     id_pagination::decode(CursorKind::Memberbases, cursor)
 }
 
-/// The memberbase; fails where it does not exist.
+/// Returns the memberbase. Fails if it does not exist.
 pub(super) async fn get(session: &impl ConnectionTrait, scope: Scope) -> Result<Memberbase, Error> {
     let id = scope.memberbase();
     match memberbase::Entity::find_by_id(id.uuid()).one(session).await? {
@@ -183,11 +183,12 @@ pub(super) async fn get(session: &impl ConnectionTrait, scope: Scope) -> Result<
     }
 }
 
-/// The memberbase with its sync that has not ended, by one statement; fails where it does not exist.
+/// Returns the memberbase with its open sync. Fails if it does not exist. Both are read by one statement, so that an
+/// upsert without a sync pays no further round trip.
 pub(super) async fn get_with_open_sync(
     session: &impl ConnectionTrait,
     scope: Scope,
-) -> Result<(Memberbase, Option<Open>), Error> {
+) -> Result<(Memberbase, Option<OpenSync>), Error> {
     const ID: &str = "open_sync_id";
     const EXPIRES_AT: &str = "open_sync_expires_at";
     let id = scope.memberbase();
@@ -202,24 +203,24 @@ pub(super) async fn get_with_open_sync(
         .build(session.get_database_backend());
     let row = session.query_one_raw(statement).await?.ok_or_else(|| Error::memberbase_not_found(id))?;
     let open = Option::zip(row.try_get::<Option<_>>("", ID)?, row.try_get::<Option<_>>("", EXPIRES_AT)?);
-    let open = open.map(|(id, time)| Open { id: SyncId::from_uuid(id), expires_at: Time::from_micros(time) });
+    let open = open.map(|(id, time)| OpenSync { id: SyncId::from_uuid(id), expires_at: Time::from_micros(time) });
     Ok((memberbase::Model::from_query_result(&row, "")?.try_into()?, open))
 }
 
-/// Fails where the memberbase does not exist.
+/// Fails if the memberbase does not exist.
 pub(super) async fn ensure_exists(session: &impl ConnectionTrait, scope: Scope) -> Result<(), Error> {
     get(session, scope).await.map(drop)
 }
 
-fn within(reach: Visibility) -> Select<memberbase::Entity> {
-    let bound = reach.memberbase().map(|id| memberbase::Column::Id.eq(id.uuid()));
+fn within(visibility: Visibility) -> Select<memberbase::Entity> {
+    let bound = visibility.memberbase().map(|id| memberbase::Column::Id.eq(id.uuid()));
     memberbase::Entity::find().filter(Condition::all().add_option(bound))
 }
 
 fn condition(backend: DbBackend, filter: &Filter<Predicate>) -> SimpleExpr {
-    filter.condition(&|test| match test {
-        Predicate::Id(test) => test.condition(backend, column(memberbase::Column::Id)),
-        Predicate::Name(test) => test.condition(backend, column(memberbase::Column::Name)),
+    filter.condition(&|predicate| match predicate {
+        Predicate::Id(predicate) => predicate.condition(backend, column(memberbase::Column::Id)),
+        Predicate::Name(predicate) => predicate.condition(backend, column(memberbase::Column::Name)),
     })
 }
 
@@ -229,8 +230,9 @@ fn column(column: memberbase::Column) -> SimpleExpr {
 
 fn check_name(name: &str) -> Result<(), Error> {
     let length = name.chars().count();
-    if !(1..=MAX_NAME).contains(&length) {
-        return Err(Error::bad_input("name", format!("name has {length} characters, 1 to {MAX_NAME} are allowed")));
+    if !(1..=MAX_NAME_CHARACTERS).contains(&length) {
+        let message = format!("name has {length} characters, 1 to {MAX_NAME_CHARACTERS} are allowed");
+        return Err(Error::bad_input("name", message));
     }
     super::text::check("name", name)
 }
@@ -238,8 +240,8 @@ fn check_name(name: &str) -> Result<(), Error> {
 impl ValueCount for Predicate {
     fn values(&self) -> usize {
         match self {
-            Self::Id(test) => test.values(),
-            Self::Name(test) => test.values(),
+            Self::Id(predicate) => predicate.values(),
+            Self::Name(predicate) => predicate.values(),
         }
     }
 }

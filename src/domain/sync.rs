@@ -1,8 +1,15 @@
-//! Syncs: a memberbase is made to mirror its source.
+//! Syncs: make a memberbase mirror its source.
 //!
-//! While a sync is open, every upsert of members in its memberbase marks those that it names. A commit may then delete
-//! whoever has no mark. Starts and ends hold the memberbase's lock exclusively, and so wait for upserts in flight:
-//! whoever upserts after the start sees the sync, and whoever has no mark was there before it.
+//! While a sync is open, every upsert of members in its memberbase marks the members that its rows name. A commit can
+//! then delete the members without a mark.
+//!
+//! Starting and ending a sync take the memberbase's lock exclusively, and so wait for upserts in progress. An upsert
+//! after the start therefore sees the sync, a member without a mark existed before it, and no clocks are compared.
+//!
+//! - A partial unique index permits one open sync per memberbase.
+//! - One statement reads the memberbase with its open sync, so that an upsert without a sync pays nothing.
+//! - Setting the attributes of a member over RPC (`member.attributes/set`) is not an upsert and does not mark.
+//! - Statements that join members with marks are planned for their values each time (custom plans).
 
 mod count;
 mod end;
@@ -16,7 +23,7 @@ pub use count::{SyncCounts, counts};
 pub use end::{OnMissing, abandon, commit};
 pub(super) use end::{delete_all, expire};
 pub use list::{count, cursor, list, parse_cursor};
-pub(super) use mark::{Open, mark, require_open_sync, with_open_sync};
+pub(super) use mark::{OpenSync, mark, require_open_sync, with_open_sync};
 pub use start::start;
 
 use super::{Error, access::Visibility, filter::IdPredicate, member::DeletedCounts};
@@ -29,53 +36,54 @@ use crate::{
 /// A sync.
 #[derive(Clone, Debug)]
 pub struct Sync {
-    /// Its id.
+    /// Id, which holds the time of the start.
     pub id: SyncId,
-    /// The memberbase that is to mirror the source.
+    /// The memberbase that mirrors the source.
     pub memberbase: MemberbaseId,
-    /// How it stands.
+    /// State.
     pub state: State,
-    /// When it ended; none while it is open.
+    /// Time of the end; `None` while the sync is open.
     pub ended_at: Option<Time>,
-    /// What it had seen at its end; none where that is still to be counted.
+    /// Counts at the end; `None` if they are not stored, as while the sync is open.
     pub counts: Option<SyncCounts>,
-    /// What its commit deleted; none where it was not committed.
+    /// Rows that the commit deleted; `None` if the sync was not committed.
     pub deleted: Option<DeletedCounts>,
 }
 
-/// How a sync stands.
+/// State of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Upserts mark.
+    /// Upserts mark members.
     Open = 0,
     /// Ended by a commit.
     Committed = 1,
-    /// Ended without one.
+    /// Ended without a commit.
     Abandoned = 2,
-    /// Ended by its age.
+    /// Ended by its expiry.
     Expired = 3,
 }
 
-/// The sync with this id, where it is within reach.
-pub async fn find(app: &App, reach: Visibility, id: SyncId) -> Result<Option<Sync>, Error> {
-    Ok(find_many(app, reach, &[id]).await?.pop())
+/// Returns the sync with this id; `None` if it does not exist or is not visible.
+pub async fn find(app: &App, visibility: Visibility, id: SyncId) -> Result<Option<Sync>, Error> {
+    Ok(find_many(app, visibility, &[id]).await?.pop())
 }
 
-/// Those of these syncs that are there and within reach, in any order.
-pub async fn find_many(app: &App, reach: Visibility, ids: &[SyncId]) -> Result<Vec<Sync>, Error> {
-    let asked = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), Expr::col((sync::Entity, sync::Column::Id)));
-    let rows = within(reach).filter(asked).all(&app.db.read().await?).await?;
+/// Returns those of these syncs that exist and are visible, in any order.
+pub async fn find_many(app: &App, visibility: Visibility, ids: &[SyncId]) -> Result<Vec<Sync>, Error> {
+    let column = Expr::col((sync::Entity, sync::Column::Id));
+    let requested = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), column);
+    let rows = within(visibility).filter(requested).all(&app.db.read().await?).await?;
     rows.into_iter().map(Sync::try_from).collect()
 }
 
-/// The sync with this id; fails where it is not there or out of reach.
-async fn get(session: &impl ConnectionTrait, reach: Visibility, id: SyncId) -> Result<Sync, Error> {
-    let found = within(reach).filter(sync::Column::Id.eq(id.uuid())).one(session).await?;
+/// Returns the sync with this id. Fails if it does not exist or is not visible.
+async fn get(session: &impl ConnectionTrait, visibility: Visibility, id: SyncId) -> Result<Sync, Error> {
+    let found = within(visibility).filter(sync::Column::Id.eq(id.uuid())).one(session).await?;
     found.ok_or_else(|| not_found(id))?.try_into()
 }
 
-fn within(reach: Visibility) -> Select<sync::Entity> {
-    let bound = reach.memberbase().map(|id| sync::Column::MemberbaseId.eq(id.uuid()));
+fn within(visibility: Visibility) -> Select<sync::Entity> {
+    let bound = visibility.memberbase().map(|id| sync::Column::MemberbaseId.eq(id.uuid()));
     sync::Entity::find().filter(Condition::all().add_option(bound))
 }
 
@@ -84,15 +92,15 @@ fn not_found(id: SyncId) -> Error {
 }
 
 impl Sync {
-    /// That it has ended.
+    /// Returns the error for a sync that has ended.
     fn not_open(&self) -> Error {
-        let how = match self.state {
+        let state = match self.state {
             State::Open => "is open",
             State::Committed => "was committed",
             State::Abandoned => "was abandoned",
             State::Expired => "has expired",
         };
-        Error::Conflict(format!("sync {} is not open any more: it {how}", self.id))
+        Error::Conflict(format!("sync {} is no longer open: it {state}", self.id))
     }
 }
 
@@ -110,7 +118,7 @@ impl TryFrom<sync::Model> for Sync {
             other => return Err(Error::Internal(format!("state {other} of a sync is unknown").into())),
         };
         let rows = |count: Option<i64>| count.map(i64::cast_unsigned);
-        let figures = rows(row.seen).zip(rows(row.missing)).map(|(seen, missing)| SyncCounts { seen, missing });
+        let counts = rows(row.seen).zip(rows(row.missing)).map(|(seen, missing)| SyncCounts { seen, missing });
         let deleted = rows(row.deleted_members).map(|members| DeletedCounts {
             members,
             attributes: rows(row.deleted_attributes).unwrap_or_default(),
@@ -118,7 +126,8 @@ impl TryFrom<sync::Model> for Sync {
             stamp_collections: rows(row.deleted_stamp_collections).unwrap_or_default(),
             transactions: rows(row.deleted_transactions).unwrap_or_default(),
         });
-        let (id, memberbase) = (SyncId::from_uuid(row.id), MemberbaseId::from_uuid(row.memberbase_id));
-        Ok(Self { id, memberbase, state, ended_at, counts: figures, deleted })
+        let id = SyncId::from_uuid(row.id);
+        let memberbase = MemberbaseId::from_uuid(row.memberbase_id);
+        Ok(Self { id, memberbase, state, ended_at, counts, deleted })
     }
 }

@@ -180,9 +180,9 @@ async fn database_of_a_newer_version_is_rejected_by_every_command(
     let mut all = commands(&members);
     all.extend([vec!["migrate", "up"], vec!["serve", "--listen", "127.0.0.1:0"]]);
     for arguments in all {
-        let output = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
-        let part = format!("which does not know its migrations {newer}: use the newer version, or restore a backup");
-        assert!(output.code == Some(1) && output.stderr.contains(&part), "{arguments:?}: {output:?}");
+        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
+        let part = format!("which does not know the migrations {newer}: use the newer version, or restore a backup");
+        assert!(ran.code == Some(1) && ran.stderr.contains(&part), "{arguments:?}: {ran:?}");
         let is_status = arguments == ["migrate", "status"];
         assert_eq!(output.stdout.contains(&format!("unknown  {newer}\n")), is_status, "{arguments:?}: {output:?}");
     }

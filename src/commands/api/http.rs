@@ -1,4 +1,4 @@
-//! The API of a server.
+//! The HTTP transport: operations of GraphQL over HTTP on a server.
 
 use std::{env, error::Error as _, fs, path::Path, time::Duration};
 
@@ -20,13 +20,11 @@ use crate::commands::{Error, line};
 
 const TOKEN: &str = "MEMBERBASE_TOKEN";
 
-/// How long it may take to reach the server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most bytes of an answer.
 const MAX_RESPONSE_BYTES: usize = 256 << 20;
 
-/// A server, and the token for it.
+/// A client of one server, with its token.
 pub(super) struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     uri: Uri,
@@ -34,24 +32,25 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// The server at this URL, for whoever has the token of the file or of the environment.
+    /// Creates a client for the server at this URL, with the token from the file or the environment.
     pub(super) fn new(url: &str, token_file: Option<&Path>) -> Result<Self, Error> {
         let uri = endpoint(url).ok_or_else(|| {
-            Error::Usage("--url has to be http:// or https:// and a host, without a user or a query".to_owned())
+            Error::Usage("--url has to be an http:// or https:// URL with a host, without user and query".to_owned())
         })?;
         let authorization = authorization(&token(token_file)?)?;
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        // The system's certificates know a company's own; where there are none, those of the web are in the binary.
+        // The system's certificates include those of a company's own authority. A system without certificates falls
+        // back to the Mozilla roots in the binary.
         let builder = HttpsConnectorBuilder::new().with_native_roots();
         let builder = builder.unwrap_or_else(|_| HttpsConnectorBuilder::new().with_webpki_roots());
         let connector = builder.https_or_http().enable_http1().wrap_connector(connector);
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), uri, authorization })
     }
 
-    /// Sends an operation. What is no answer in GraphQL is a failure.
+    /// Sends an operation. A response that is not JSON is a failure.
     pub(super) async fn send(&self, body: Bytes) -> Result<Sent, Failure> {
         let mut request = Request::post(self.uri.clone()).body(Full::new(body)).expect("a URI of an endpoint");
         request.headers_mut().extend([
@@ -60,10 +59,10 @@ impl Http {
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (USER_AGENT, HeaderValue::from_static(concat!("memberbase/", env!("CARGO_PKG_VERSION")))),
         ]);
-        let lost = |cause: String| Failure::Retryable(format!("the server at {} is lost: {cause}", self.uri), None);
+        let lost = |cause: String| Failure::Retryable(format!("the connection to {} is lost: {cause}", self.uri), None);
         let response = self.client.request(request).await.map_err(|error| lost(reason(&error)))?;
         let (head, body) = response.into_parts();
-        let body = whole(body).await.map_err(lost)?;
+        let body = read_body(body).await.map_err(lost)?;
         let retry_after = retry_after(&head.headers);
         let is_json = head.headers.get(CONTENT_TYPE).is_some_and(|value| {
             value.to_str().is_ok_and(|text| text.split(';').next().unwrap_or_default().trim().ends_with("json"))
@@ -71,7 +70,7 @@ impl Http {
         if is_json {
             return Ok(Sent { body, retry_after });
         }
-        let message = format!("{} answers {} instead of GraphQL", self.uri, head.status);
+        let message = format!("{} returned HTTP status {} instead of a GraphQL response", self.uri, head.status);
         Err(match head.status {
             StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_MANY_REQUESTS
@@ -83,12 +82,12 @@ impl Http {
     }
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, String> {
-    let whole = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
-    whole.map(|body| body.to_bytes()).map_err(|error| line(&error))
+async fn read_body(body: Incoming) -> Result<Bytes, String> {
+    let collected = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
+    collected.map(|body| body.to_bytes()).map_err(|error| line(&error))
 }
 
-/// The innermost cause says most.
+/// Returns the message of the innermost cause, which is the most specific one.
 fn reason(error: &hyper_util::client::legacy::Error) -> String {
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(std::error::Error::source) {
@@ -97,12 +96,13 @@ fn reason(error: &hyper_util::client::legacy::Error) -> String {
     cause.map_or_else(|| line(error), |cause| line(&cause))
 }
 
-/// Seconds; a date is not worth a clock that may differ.
+/// Returns the delay of `Retry-After` in seconds. A date (RFC 9110, section 10.2.3) is ignored, because the clocks may
+/// differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// `/graphql` of the server, whose address may end in that already.
+/// Returns the URL of the GraphQL endpoint; the given URL may end in `/graphql` already.
 fn endpoint(url: &str) -> Option<Uri> {
     let url = url.trim_end_matches('/');
     let url = if url.ends_with("/graphql") { url.to_owned() } else { format!("{url}/graphql") };
@@ -117,7 +117,9 @@ fn token(file: Option<&Path>) -> Result<String, Error> {
         Some(file) => fs::read_to_string(file)
             .map_err(|cause| Error::Refused(format!("can't read the token in {}: {cause}", file.display())))?,
         None => env::var(TOKEN).map_err(|_| {
-            Error::Usage(format!("a server needs a token: set {TOKEN}, or name a file that holds it by --token-file"))
+            Error::Usage(format!(
+                "a server requires a token: set {TOKEN}, or name a file that has the token with --token-file"
+            ))
         })?,
     };
     Ok(token.trim().to_owned())
@@ -125,8 +127,9 @@ fn token(file: Option<&Path>) -> Result<String, Error> {
 
 fn authorization(token: &str) -> Result<HeaderValue, Error> {
     let header = HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| !token.is_empty());
-    // The text itself is not told: it may be a secret with a slip in it.
-    let mut header = header.ok_or_else(|| Error::Usage("the token is empty or no token".to_owned()))?;
+    // The message does not repeat the text, because it may be a secret with a typo.
+    let message = "the token is empty or has characters that no token has";
+    let mut header = header.ok_or_else(|| Error::Usage(message.to_owned()))?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -136,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_endpoint_is_that_of_the_server() {
+    fn the_endpoint_is_derived_from_the_url() {
         for (url, expected) in [
             ("http://127.0.0.1:8080", Some("http://127.0.0.1:8080/graphql")),
             ("https://members.example.com/", Some("https://members.example.com/graphql")),

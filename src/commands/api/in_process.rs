@@ -1,4 +1,4 @@
-//! The API on the database itself, for whoever may open that: the same operations, without a server between.
+//! The in-process transport: runs the same operations on the database, as the operator, without a server.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,33 +16,35 @@ use crate::{
     types::Limits,
 };
 
-/// Stands for the trace id of a request.
+/// Replaces the trace id of a request.
 const TRACE: &str = "command";
 
-/// The API on the database.
+/// The GraphQL schema on an open database.
 pub(super) struct InProcess {
     app: App,
     executor: Arc<Api>,
     tasks: TaskTracker,
     drained: CancellationToken,
-    told: JoinHandle<()>,
+    relay: JoinHandle<()>,
 }
 
 impl InProcess {
-    /// Opens the database, whose tables have to be current.
+    /// Opens the database. Fails if its tables are not current.
     pub(super) async fn open(database: &Database) -> Result<Self, Error> {
         let limits = Limits::default();
         let db = open_current(database, &limits).await?;
         let executor = Arc::new(graphql::api(&limits));
-        let (app, drained) = (app(db, limits), CancellationToken::new());
-        let told = tokio::spawn(app.clone().relay_outbound(drained.clone()));
-        Ok(Self { app, executor, tasks: TaskTracker::new(), drained, told })
+        let app = app(db, limits);
+        let drained = CancellationToken::new();
+        let relay = tokio::spawn(app.clone().relay_outbound(drained.clone()));
+        Ok(Self { app, executor, tasks: TaskTracker::new(), drained, relay })
     }
 
-    /// Runs an operation, in a task that goes on where nobody waits for it: what was begun in the database is ended.
+    /// Runs an operation in a task of its own, which completes its transaction even if the caller stops waiting.
     pub(super) async fn send(&self, body: Bytes) -> Result<Bytes, Failure> {
-        let (app, executor) = (self.app.clone(), Arc::clone(&self.executor));
-        let answer = self.tasks.spawn(async move {
+        let app = self.app.clone();
+        let executor = Arc::clone(&self.executor);
+        let response = self.tasks.spawn(async move {
             let operation = match execute::Request::from_json(&body) {
                 Ok(request) => executor.prepare(request),
                 Err(error) => Err(vec![error]),
@@ -56,17 +58,17 @@ impl InProcess {
                 Err(errors) => execute::refusal(&errors, TRACE),
             }
         });
-        let answer = answer.await.map_err(|_| Failure::Broken("the request panicked".to_owned()))?;
-        Ok(answer.body.into())
+        let response = response.await.map_err(|_| Failure::Broken("the request panicked".to_owned()))?;
+        Ok(response.body.into())
     }
 
-    /// Waits for what runs, and closes the database.
+    /// Waits for running operations and closes the database.
     pub(super) async fn close(self) {
         self.tasks.close();
         self.tasks.wait().await;
         self.drained.cancel();
-        // Servers that run on the database hear of what was done.
-        let _ = self.told.await;
+        // The relay notifies servers on the same database of the last changes.
+        let _ = self.relay.await;
         self.app.db.close().await;
     }
 }

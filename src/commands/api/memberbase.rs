@@ -1,4 +1,4 @@
-//! The memberbase that a command is about.
+//! Finds or creates the memberbase that a command works on.
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
@@ -16,7 +16,7 @@ const BY_NAME: &str = "query ($name: String!) { \
 const CREATE: &str = "mutation ($name: String!) { \
     createMemberbase(input: {name: $name}) { memberbase { id attributeSchema { key type } } } }";
 
-/// The memberbase that a command is about.
+/// The memberbase that a command works on.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::commands) struct Memberbase {
@@ -24,7 +24,7 @@ pub(in crate::commands) struct Memberbase {
     pub attribute_schema: Vec<Definition>,
 }
 
-/// An attribute that its members may have.
+/// An entry of the attribute schema.
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::commands) struct Definition {
     pub key: String,
@@ -36,12 +36,12 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
     let name = String::deserialize(deserializer)?;
     let kinds = [Kind::String, Kind::Number, Kind::Boolean, Kind::Date, Kind::StringList];
     let kind = kinds.into_iter().find(|kind| kind.name() == name);
-    kind.ok_or_else(|| de::Error::custom(format_args!("an attribute of the type {name}, which is newer")))
+    kind.ok_or_else(|| de::Error::custom(format_args!("the attribute type {name} is unknown to this version")))
 }
 
 impl Memberbase {
-    /// The one with this id or name; none where there is none. A name of several names none of them.
-    pub(in crate::commands) async fn find(client: &Client, named: &str) -> Result<Option<Self>, Error> {
+    /// Returns the memberbase with this id or name; `None` if it does not exist. Fails if several have the name.
+    pub(in crate::commands) async fn find(client: &Client, id_or_name: &str) -> Result<Option<Self>, Error> {
         #[derive(Deserialize)]
         struct ById {
             memberbase: Option<Memberbase>,
@@ -54,23 +54,23 @@ impl Memberbase {
         struct Nodes {
             nodes: Vec<Memberbase>,
         }
-        if MemberbaseId::parse(named).is_ok() {
-            return Ok(client.call::<ById>(BY_ID, json!({"id": named})).await?.memberbase);
+        if MemberbaseId::parse(id_or_name).is_ok() {
+            return Ok(client.call::<ById>(BY_ID, json!({"id": id_or_name})).await?.memberbase);
         }
-        let mut found = client.call::<ByName>(BY_NAME, json!({"name": named})).await?.memberbases.nodes;
+        let mut found = client.call::<ByName>(BY_NAME, json!({"name": id_or_name})).await?.memberbases.nodes;
         if found.len() > 1 {
-            return Err(Error::Refused(format!("several memberbases are called {named:?}: name one by its id")));
+            return Err(Error::Refused(format!("several memberbases are called {id_or_name:?}: use the id")));
         }
         Ok(found.pop())
     }
 
-    /// As [`Memberbase::find`]; none is an error.
-    pub(in crate::commands) async fn get(client: &Client, named: &str) -> Result<Self, Error> {
-        let missing = || Error::Refused(format!("there is no memberbase {named:?} that can be seen from here"));
-        Self::find(client, named).await?.ok_or_else(missing)
+    /// Like [`Memberbase::find`], but fails if the memberbase does not exist.
+    pub(in crate::commands) async fn get(client: &Client, id_or_name: &str) -> Result<Self, Error> {
+        let missing = || Error::Refused(format!("there is no memberbase {id_or_name:?} that this caller can see"));
+        Self::find(client, id_or_name).await?.ok_or_else(missing)
     }
 
-    /// A new one. It is not tried again: that might make two.
+    /// Creates a memberbase. The call is not retried, because that could create two.
     pub(in crate::commands) async fn create(client: &Client, name: &str) -> Result<Self, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

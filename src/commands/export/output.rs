@@ -1,4 +1,4 @@
-//! Where members are written to: stdout, or a file that is there once all of it is written.
+//! The output of an export: stdout, or a file that appears under its name when it is complete.
 
 use std::{
     fs::{self, File},
@@ -10,14 +10,14 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::{commands::members_file::Packing, types::private_file};
 
-/// Something to write to, which may be packed.
+/// An output stream, compressed or not.
 pub(super) struct Output {
-    packed: Packed,
-    /// Under which name the file is written, and under which it is kept.
-    names: Option<(PathBuf, PathBuf)>,
+    encoder: Encoder,
+    /// Temporary and final path of the file.
+    paths: Option<(PathBuf, PathBuf)>,
 }
 
-enum Packed {
+enum Encoder {
     None(Sink),
     Gzip(GzEncoder<Sink>),
     Zstd(zstd::stream::write::Encoder<'static, Sink>),
@@ -28,9 +28,9 @@ type Sink = BufWriter<Box<dyn Write>>;
 impl Output {
     /// Opens a file, or stdout.
     pub(super) fn open(file: Option<&Path>, packing: Packing) -> io::Result<Self> {
-        let (output, names): (Box<dyn Write>, _) = match file {
+        let (output, paths): (Box<dyn Write>, _) = match file {
             None => (Box::new(io::stdout()), None),
-            // A pipe or a device is written to as it is.
+            // A pipe or a device can't be replaced by renaming.
             Some(file) if file.metadata().is_ok_and(|metadata| !metadata.is_file()) => {
                 (Box::new(File::options().write(true).open(file)?), None)
             }
@@ -38,7 +38,7 @@ impl Output {
                 let mut part = file.as_os_str().to_owned();
                 part.push(".part");
                 let part = PathBuf::from(part);
-                // A run that was killed left this file, perhaps with another mode.
+                // A run that was killed may have left this file, perhaps with another mode.
                 match fs::remove_file(&part) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}
@@ -47,28 +47,28 @@ impl Output {
             }
         };
         let sink = BufWriter::with_capacity(128 << 10, output);
-        let packed = match packing {
-            Packing::None => Packed::None(sink),
-            Packing::Gzip => Packed::Gzip(GzEncoder::new(sink, Compression::default())),
-            Packing::Zstd => Packed::Zstd(zstd::stream::write::Encoder::new(sink, zstd::DEFAULT_COMPRESSION_LEVEL)?),
+        let encoder = match packing {
+            Packing::None => Encoder::None(sink),
+            Packing::Gzip => Encoder::Gzip(GzEncoder::new(sink, Compression::default())),
+            Packing::Zstd => Encoder::Zstd(zstd::stream::write::Encoder::new(sink, zstd::DEFAULT_COMPRESSION_LEVEL)?),
         };
-        Ok(Self { packed, names })
+        Ok(Self { encoder, paths })
     }
 
-    /// Ends the file, and gives it its name.
+    /// Completes the file and renames it to its final path.
     pub(super) fn finish(mut self) -> io::Result<()> {
-        match &mut self.packed {
-            Packed::None(sink) => sink.flush()?,
-            Packed::Gzip(encoder) => {
+        match &mut self.encoder {
+            Encoder::None(sink) => sink.flush()?,
+            Encoder::Gzip(encoder) => {
                 encoder.try_finish()?;
                 encoder.get_mut().flush()?;
             }
-            Packed::Zstd(encoder) => {
+            Encoder::Zstd(encoder) => {
                 encoder.do_finish()?;
                 encoder.get_mut().flush()?;
             }
         }
-        match self.names.take() {
+        match self.paths.take() {
             Some((part, file)) => fs::rename(part, file),
             None => Ok(()),
         }
@@ -77,26 +77,26 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.packed {
-            Packed::None(sink) => sink.write(bytes),
-            Packed::Gzip(encoder) => encoder.write(bytes),
-            Packed::Zstd(encoder) => encoder.write(bytes),
+        match &mut self.encoder {
+            Encoder::None(sink) => sink.write(bytes),
+            Encoder::Gzip(encoder) => encoder.write(bytes),
+            Encoder::Zstd(encoder) => encoder.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.packed {
-            Packed::None(sink) => sink.flush(),
-            Packed::Gzip(encoder) => encoder.flush(),
-            Packed::Zstd(encoder) => encoder.flush(),
+        match &mut self.encoder {
+            Encoder::None(sink) => sink.flush(),
+            Encoder::Gzip(encoder) => encoder.flush(),
+            Encoder::Zstd(encoder) => encoder.flush(),
         }
     }
 }
 
-/// What was not finished is no file of members.
+/// Deletes the temporary file of an output that was not finished.
 impl Drop for Output {
     fn drop(&mut self) {
-        if let Some((part, _)) = &self.names {
+        if let Some((part, _)) = &self.paths {
             let _ = fs::remove_file(part);
         }
     }

@@ -1,6 +1,7 @@
-//! Cells of CSV: what a text between two commas says, by the type of its attribute.
+//! Conversion between CSV cells and JSON values, by the type of the attribute.
 //!
-//! `\N` is no value. A text that is itself made of backslashes and an N has one backslash more: `\\N` is the text `\N`.
+//! `\N` means that there is no value. A text that consists of backslashes and an N is written with one more backslash:
+//! the cell `\\N` is the text `\N`.
 
 use std::borrow::Cow;
 
@@ -8,10 +9,10 @@ use serde_json::value::RawValue;
 
 use crate::domain::attribute::Kind;
 
-/// No value.
+/// The cell of a missing value.
 pub(in crate::commands) const NONE: &str = r"\N";
 
-/// The text of a cell; none where it says that there is no value.
+/// Returns the text of a cell; `None` for [`NONE`].
 pub(in crate::commands) fn read(cell: &str) -> Option<&str> {
     match backslashes(cell) {
         Some(1) => None,
@@ -20,19 +21,19 @@ pub(in crate::commands) fn read(cell: &str) -> Option<&str> {
     }
 }
 
-/// The cell of a text.
+/// Returns the cell for a text.
 pub(in crate::commands) fn write(text: &str) -> Cow<'_, str> {
     if backslashes(text).is_some() { format!("\\{text}").into() } else { text.into() }
 }
 
-/// How many there are before the N, where a text is nothing else.
+/// Returns the number of backslashes of a text that consists of backslashes and an N.
 fn backslashes(text: &str) -> Option<usize> {
     let before = text.strip_suffix('N')?;
     (!before.is_empty() && before.bytes().all(|byte| byte == b'\\')).then_some(before.len())
 }
 
-/// Writes the JSON of an attribute's cell. What does not fit the type is written as a string: the API judges it, as it
-/// judges every value, and so its row fails there, where it is also known whom it is about.
+/// Appends the JSON of an attribute's cell. A cell that does not fit the type is appended as a string: the API
+/// validates every value, so the row is rejected there and still counts as naming its member.
 pub(in crate::commands) fn to_json(kind: Kind, cell: &str, json: &mut Vec<u8>) {
     let Some(text) = read(cell) else { return json.extend_from_slice(b"null") };
     if text.is_empty() && kind != Kind::String {
@@ -50,17 +51,17 @@ pub(in crate::commands) fn to_json(kind: Kind, cell: &str, json: &mut Vec<u8>) {
     }
 }
 
-/// Writes a JSON string.
+/// Appends a JSON string.
 pub(in crate::commands) fn string(text: &str, json: &mut Vec<u8>) {
-    serde_json::to_writer(json, text).expect("a vector takes everything");
+    serde_json::to_writer(json, text).expect("writing to a vector does not fail");
 }
 
-/// Whether a text is JSON that begins so, without space around it.
+/// Returns whether a text is JSON without surrounding space whose first character matches.
 fn is_json(text: &str, first: fn(char) -> bool) -> bool {
     text.starts_with(first) && !text.ends_with(char::is_whitespace) && serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// As JSON, spreadsheets and databases write them.
+/// Parses the forms of a boolean that JSON, spreadsheets and databases write.
 fn boolean(text: &str) -> Option<&'static str> {
     let is = |names: [&str; 3]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
     if is(["true", "t", "1"]) {
@@ -72,7 +73,7 @@ fn boolean(text: &str) -> Option<&'static str> {
     }
 }
 
-/// The cell of an attribute's JSON, or of none.
+/// Returns the cell for an attribute's JSON value; [`NONE`] for null or no value.
 pub(in crate::commands) fn from_json(json: Option<&RawValue>) -> Result<Cow<'_, str>, serde_json::Error> {
     let Some(json) = json.map(RawValue::get).filter(|json| *json != "null") else { return Ok(NONE.into()) };
     if !json.starts_with('"') {
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_read_by_the_type() {
+    fn cells_are_parsed_by_type() {
         use Kind::{Boolean, Date, Number, String, StringList};
         for (kind, cell, expected) in [
             (String, "", r#""""#),
@@ -132,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_as_the_same(text in prop_oneof![".*", r"\\{0,4}N?"]) {
+        fn parsing_is_the_inverse_of_writing(text in prop_oneof![".*", r"\\{0,4}N?"]) {
             let value = serde_json::value::to_raw_value(&text).expect("JSON");
             let cell = from_json(Some(&value)).expect("a string");
             let again: String = serde_json::from_str(&json(Kind::String, &cell)).expect("a string");

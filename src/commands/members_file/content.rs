@@ -1,8 +1,8 @@
-//! Recognizes files that hold no members, by how they begin, after unpacking.
+//! Recognizes files that are not member files by their first bytes, after decompression.
 //!
-//! The console has the same table (`web/console/import/content.ts`); `tests/members_files.json` holds both to it.
+//! The console has the same table (`web/console/import/content.ts`); `tests/members_files.json` tests both.
 
-/// The first bytes of files of other kinds, and what such a file is.
+/// First bytes of other kinds of files, with a description for the user.
 const SIGNATURES: [(&[u8], &str); 25] = [
     (b"PK\x03\x04", "a workbook (.xlsx, .ods) or another zip file: save it as CSV"),
     (b"PK\x05\x06", "an empty zip file: save it as CSV"),
@@ -36,16 +36,18 @@ const SNIFFED_LINES: usize = 100;
 
 const UTF_16: &str = "UTF-16 text: save it as UTF-8";
 
-/// Returns what a file that begins so is, and what to do with it, unless it may hold members.
+/// Returns a message about a file with these first bytes if it can't be a member file.
 pub(in crate::commands) fn foreign(begin: &[u8]) -> Option<String> {
     let signature = SIGNATURES.iter().find(|(bytes, _)| begin.starts_with(bytes)).map(|(_, what)| *what);
-    // Without a byte order mark, ASCII letters in UTF-16 show by their other halves.
-    let halves = |place: usize| begin.len() >= 4 && begin[place] == 0 && begin[place + 2] == 0 && begin[1 - place] != 0;
-    let what = signature.or_else(|| (halves(0) || halves(1)).then_some(UTF_16))?;
+    // UTF-16 without a byte order mark is recognized by the zero bytes of ASCII letters.
+    let has_zeros =
+        |offset: usize| begin.len() >= 4 && begin[offset] == 0 && begin[offset + 2] == 0 && begin[1 - offset] != 0;
+    let what = signature.or_else(|| (has_zeros(0) || has_zeros(1)).then_some(UTF_16))?;
     Some(format!("the file is {what}"))
 }
 
-/// Returns what a file that begins so seems to be, and how to read it, unless it may be one ref per line.
+/// Returns the likely format of a file with these first bytes and advice how to read it; `None` if it may have one ref
+/// per line.
 pub(in crate::commands) fn other_than_lines(begin: &[u8]) -> Option<(&'static str, &'static str)> {
     let text = begin.trim_ascii_start();
     let opens = |bracket: &[u8], next: &[u8]| {
@@ -89,7 +91,7 @@ mod tests {
         contents: Vec<Content>,
     }
 
-    /// A file that begins so: bytes below 256, as characters.
+    /// The first bytes of a file, as characters below 256.
     #[derive(Deserialize)]
     struct Content {
         begin: String,

@@ -1,4 +1,5 @@
-//! What the columns of a CSV file are, by its header, the mapping and the attributes of the memberbase.
+//! Assigns the columns of a CSV file to ref, `sourceUpdatedAt` and attributes, by its header, the options `--map` and
+//! the attribute schema of the memberbase.
 
 use std::collections::HashSet;
 
@@ -74,7 +75,7 @@ impl Mapping {
             let column = column.ok_or_else(|| format!("--map {key}={name}: the header has no column {name:?}"))?;
             let target = self.target(key);
             let target =
-                target.ok_or_else(|| format!("--map {key}={name}: {key:?} is no attribute of the memberbase"))?;
+                target.ok_or_else(|| format!("--map {key}={name}: {key:?} is not an attribute of the memberbase"))?;
             if targets.iter().any(|(_, other)| *other == target) {
                 return Err(format!("--map {key}={name}: {key:?} is mapped twice"));
             }
@@ -89,8 +90,8 @@ impl Mapping {
                 None if self.ignore_unknown => {}
                 None => {
                     return Err(format!(
-                        "the column {name:?} is no attribute of the memberbase: map it by --map, \
-                        or leave such columns out by --ignore-unknown-columns"
+                        "the column {name:?} is not an attribute of the memberbase: map it with --map, \
+                        or ignore such columns with --ignore-unknown-columns"
                     ));
                 }
             }
@@ -107,7 +108,7 @@ impl Mapping {
         Ok(Columns {
             width: header.len(),
             reference: reference
-                .ok_or("the header has no column \"ref\": --map ref=COLUMN says which one has the refs")?,
+                .ok_or("the header has no column \"ref\": name the column of the refs with --map ref=COLUMN")?,
             source_updated_at: at(Target::SourceUpdatedAt),
             attributes: attributes.collect(),
         })
@@ -162,14 +163,14 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_told_by_its_name() {
         for (map, header, part) in [
-            (&[][..], &["id"][..], "\"id\" is no attribute"),
+            (&[][..], &["id"][..], "\"id\" is not an attribute"),
             (&[], &["plan"], "no column \"ref\""),
             (&[], &[], "no column \"ref\""),
             (&[], &["ref", "plan", "plan"], "\"plan\" twice"),
             (&[("ref", "id")], &["ref"], "no column \"id\""),
-            (&[("plna", "ref")], &["ref"], "\"plna\" is no attribute"),
+            (&[("plna", "ref")], &["ref"], "\"plna\" is not an attribute"),
             (&[("plan", "a"), ("plan", "b")], &["ref", "a", "b"], "\"plan\" is mapped twice"),
-            (&[("plan", "tier")], &["ref", "plan", "tier"], "\"plan\" is no attribute"),
+            (&[("plan", "tier")], &["ref", "plan", "tier"], "\"plan\" is not an attribute"),
         ] {
             let error = told(&mapping(map, false), header).expect_err("does not fit");
             assert!(error.contains(part), "{error}");

@@ -1,5 +1,5 @@
-//! The way of rows to the requests in flight. Rows of one ref always take the same lane, and a lane sends one batch after
-//! the other: however many are in flight, what a file says later of a member is stored later.
+//! Partitions rows into lanes by the hash of their ref. A lane sends one batch at a time, so rows with the same ref are
+//! stored in file order, however many requests run concurrently.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,4 +1,4 @@
-//! The sync of the API that a run opens where members that are not in the file are to go.
+//! The sync of the API that a run with `--delete-missing` opens, commits and abandons.
 
 use std::time::Duration;
 
@@ -91,8 +91,7 @@ impl Mirror {
         match client.call::<Started>(START, json!({"input": input})).await {
             Ok(started) => Ok(Self { id: started.start_sync.sync.id }),
             Err(Failure::Refused(refusal)) if refusal.code == "CONFLICT" => {
-                let message =
-                    format!("{}: if nobody is at it any more, --abandon-open takes its place", refusal.message);
+                let message = format!("{}: if no other run uses it, abandon it with --abandon-open", refusal.message);
                 Err(Error::Refused(message))
             }
             Err(failure) => Err(failure.into()),
@@ -105,10 +104,10 @@ impl Mirror {
         match client.call::<Committed>(COMMIT, json!({"input": input})).await {
             Ok(committed) => Ok(committed.commit_sync.sync.deleted.map_or(0, |deleted| deleted.members)),
             Err(Failure::Refused(refusal)) if refusal.code == "LIMIT_EXCEEDED" => {
-                Err(Error::Refused(format!("{}: --max-deleted-percent allows more", refusal.message)))
+                Err(Error::Refused(format!("{}: to allow it, increase --max-deleted-percent", refusal.message)))
             }
             Err(Failure::Retryable(message, _)) => {
-                let message = format!("{message}; whether members were deleted is not known: a second run tells");
+                let message = format!("{message}; members may have been deleted or not: run the command again");
                 Err(Error::Refused(message))
             }
             Err(failure) => Err(failure.into()),
@@ -118,7 +117,8 @@ impl Mirror {
     /// What a commit would do now.
     pub(super) async fn look(&self, client: &Client, memberbase: &Memberbase) -> Result<Prospect, Error> {
         let seen: Seen = client.call(LOOK, json!({"sync": self.id, "memberbase": memberbase.id})).await?;
-        let missing = seen.sync.ok_or_else(|| Error::Refused(format!("the sync {} is gone", self.id)))?.missing;
+        let missing =
+            seen.sync.ok_or_else(|| Error::Refused(format!("sync {} does not exist any more", self.id)))?.missing;
         Ok(Prospect { missing, members: seen.members.total_count })
     }
 
@@ -128,10 +128,10 @@ impl Mirror {
         let failure = match timeout(FAREWELL, abandoned).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(failure)) => Error::from(failure).to_string(),
-            Err(_) => "there was no answer".to_owned(),
+            Err(_) => "there was no response".to_owned(),
         };
         Err(format!(
-            "the sync {} could not be abandoned: {failure}; it deletes nobody, and --abandon-open takes its place",
+            "the sync {} could not be abandoned: {failure}; it deletes no members, and --abandon-open abandons it",
             self.id
         ))
     }
@@ -146,8 +146,8 @@ impl Prospect {
         let share = if members == 0 { 0.0 } else { 100.0 * missing as f64 / members as f64 };
         (share > max_deleted_percent).then(|| {
             format!(
-                "{missing} of {members} members would go, which is {share:.1} %: more than --max-deleted-percent \
-                {max_deleted_percent} allows"
+                "{missing} of {members} members would be deleted, which is {share:.1} %: more than \
+                --max-deleted-percent {max_deleted_percent} allows"
             )
         })
     }
@@ -161,7 +161,7 @@ mod tests {
     fn what_would_be_refused_is_told() {
         let prospect = Prospect { missing: 11, members: 100 };
         let refusal = prospect.refusal(0, 10.0).expect("too many");
-        assert!(refusal.starts_with("11 of 100 members would go, which is 11.0 %"), "{refusal}");
+        assert!(refusal.starts_with("11 of 100 members would be deleted, which is 11.0 %"), "{refusal}");
         assert!(prospect.refusal(10, 10.0).is_none());
         assert!(Prospect { missing: 0, members: 0 }.refusal(0, 0.0).is_none());
     }

@@ -1,4 +1,4 @@
-//! How far the work is: a bar on a terminal, and a line every ten seconds elsewhere.
+//! Progress: a bar on a terminal, and a line every ten seconds elsewhere.
 
 use std::{
     io::{self, IsTerminal},

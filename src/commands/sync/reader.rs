@@ -1,4 +1,4 @@
-//! Reads the file on a thread of its own: stdin may keep it waiting for good, and nothing of the rest.
+//! Reads the file on a separate thread, because a read of stdin may block forever.
 
 use std::{
     io::BufRead,

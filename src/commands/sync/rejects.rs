@@ -1,4 +1,5 @@
-//! The bad rows: counted, the first of them remembered, and all of them written to a file where there is one.
+//! Collects invalid rows: counts them, keeps the first ones for the summary, and writes all of them to the file of
+//! `--rejects`.
 
 use std::{
     fs::File,

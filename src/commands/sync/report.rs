@@ -1,4 +1,4 @@
-//! What became of it: a table to read, or JSON.
+//! The summary of a run, as a table or as JSON.
 
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ impl Summary {
         ];
         let title = match (self.dry_run, self.complete) {
             (true, _) => "dry run: nothing was changed",
-            (false, true) => "done",
-            (false, false) => "not done",
+            (false, true) => "completed",
+            (false, false) => "not completed",
         };
         let mut table = format!("{title}\n");
         for (name, count) in counts {
@@ -114,7 +114,7 @@ mod tests {
         let summary = Summary { outcomes, rows: 1203, rejected: 3, seconds: 0.5, ..Summary::default() };
         assert_eq!(
             summary.table(),
-            "not done\n  created              1,200\n  updated                  0\n  unchanged                0\n  \
+            "not completed\n  created              1,200\n  updated                  0\n  unchanged                0\n  \
             stale                    0\n  rejected                 3\n  deleted                  0\n  \
             rows                 1,203  in 0.5 s, 2,406/s"
         );

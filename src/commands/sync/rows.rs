@@ -1,8 +1,8 @@
-//! The rows of a file, one after the other, each as the JSON that the API takes.
+//! Reads the rows of a file one by one, each as the JSON of a `MemberInput`.
 //!
-//! Whether a row is good is for the API to judge. Here it is only read: a row that says whom it is about is always sent,
-//! also one that can't be right, so that the member counts as seen and is not deleted for a slip in its attributes. A row
-//! whose ref can't exist is never sent: which member it was meant for is not known.
+//! The API validates rows. A row with a ref is always sent, even if it is known to be invalid, so that its member
+//! counts as seen and is not deleted because of an invalid attribute. A row whose ref can't exist is never sent,
+//! because it can't be attributed to a member.
 
 mod csv;
 mod lines;
@@ -139,7 +139,8 @@ fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
     RowFault { code: code.to_owned(), message: message.into(), path }
 }
 
-/// What the rows of a text are, for tests: the JSON of good ones, `line: message` of bad ones, and the error at the end.
+/// What the rows of a text are, for tests: the JSON of good ones, `line: message` of bad ones, and the error at the
+/// end.
 #[cfg(test)]
 fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
     let (file, path) = tempfile::NamedTempFile::new().expect("a file").into_parts();

@@ -1,4 +1,4 @@
-//! Sends the batches of a lane, one after the other.
+//! Sends the batches of a lane, one at a time, and collects outcomes and invalid rows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,7 +88,7 @@ impl Upload<'_> {
             Ok(answer) => answer.bulk_upsert_members,
             Err(Failure::Refused(refusal)) if refusal.count > 0 => return Err(self.rejected(&refusal, &places)),
             Err(Failure::Refused(refusal)) if refusal.code == "PAYLOAD_TOO_LARGE" => {
-                let message = format!("{}: a smaller --batch-size makes smaller requests", refusal.message);
+                let message = format!("{}: reduce --batch-size", refusal.message);
                 return Err(Error::Refused(message));
             }
             Err(failure) => return Err(failure.into()),
@@ -110,13 +110,17 @@ impl Upload<'_> {
             }
         }
         let first = self.rejects.told().into_iter().next().unwrap_or_default();
-        let rows =
-            if refusal.count == 1 { "a row is bad".to_owned() } else { format!("{} rows are bad", refusal.count) };
-        Error::Refused(format!("{rows}, {first}; --on-error skip goes on with the others"))
+        let rows = if refusal.count == 1 {
+            "1 row is invalid".to_owned()
+        } else {
+            format!("{} rows are invalid", refusal.count)
+        };
+        Error::Refused(format!("{rows}, {first}; --on-error skip stores the others"))
     }
 
     fn reject(&self, index: usize, fault: &RowFault, places: &[Place]) -> Result<(), Error> {
-        let place = places.get(index).ok_or_else(|| Error::Refused("the answer is about a row too many".to_owned()))?;
+        let place =
+            places.get(index).ok_or_else(|| Error::Refused("the response names a row that was not sent".to_owned()))?;
         // What shows without the API says more than what the API finds in its place.
         let fault = place.fault.as_ref().unwrap_or(fault);
         self.rejects.add(place.line, Some(&place.reference), fault).map_err(Error::Output)

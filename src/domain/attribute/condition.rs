@@ -1,5 +1,10 @@
-//! Tests of attributes as conditions of the column of documents. Each is true or false, never null, so that `not` is
-//! plain negation; and none raises, whatever another memberbase keeps under the same key.
+//! Attribute predicates as SQL conditions on the column of attribute documents.
+//!
+//! Each condition is true or false, never null, so that `not` is plain negation. None raises an error for a value of
+//! another type, because another memberbase may store any type under the same key.
+//!
+//! On PostgreSQL a partial GIN index on the documents serves `eq`, short `in` lists and `contains` only; any other
+//! operator reads the documents. SQLite has no such index: a filter by attributes reads the whole memberbase.
 
 use sea_orm::{
     DbBackend,
@@ -13,15 +18,16 @@ use super::{
 };
 use crate::domain::filter::{constant, starts_with};
 
-/// How many values the index on documents is asked for one by one.
-const MAX_LOOKED_UP: usize = 16;
+/// Maximum number of values that are looked up in the index on documents, with one condition each. Longer lists are
+/// compared as an array.
+const MAX_INDEXED_VALUES: usize = 16;
 
-/// A date-time in the order of time: to the microsecond, a day as its midnight.
+/// SQL that makes stored dates sort by time: a date-time with six digits of the second, a full-date as its midnight.
 const INSTANT: &str =
     "(CASE length(?) WHEN 10 THEN ? || 'T00:00:00.000000Z' WHEN 24 THEN substr(?, 1, 23) || '000Z' ELSE ? END)";
 
 impl Predicate {
-    /// As a condition of a column of documents.
+    /// Returns this predicate as a condition on a column of documents.
     pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let field = Field { backend, column, key: &self.key, kind: self.kind };
         match &self.operator {
@@ -30,7 +36,7 @@ impl Predicate {
             Operator::NotIn(values) => field.one_of(values).not(),
             Operator::Compare(comparison, value) => field.compare(*comparison, value),
             Operator::StartsWith(prefix) => {
-                field.there(starts_with(field.text(), prefix.as_text().unwrap_or_default()))
+                field.is_present_and(starts_with(field.text(), prefix.as_text().unwrap_or_default()))
             }
             Operator::Contains(item) => field.contains(item),
             Operator::Exists(true) => field.value().is_not_null(),
@@ -39,7 +45,7 @@ impl Predicate {
     }
 }
 
-/// An attribute in the column of documents.
+/// One attribute in a column of documents.
 struct Field<'a> {
     backend: DbBackend,
     column: SimpleExpr,
@@ -48,10 +54,10 @@ struct Field<'a> {
 }
 
 impl Field<'_> {
-    /// Its value, or null: `jsonb` on PostgreSQL, what the JSON stands for on SQLite.
+    /// Returns the expression of the value, or null: `jsonb` on PostgreSQL, the SQL value on SQLite.
     fn value(&self) -> SimpleExpr {
         let inner = match self.backend {
-            // Of other keys SQLite would make a path.
+            // SQLite would read other keys as a path or as an array index.
             DbBackend::Sqlite if !is_plain(self.key) => "(SELECT value FROM json_each(?) WHERE key = ?)",
             DbBackend::Sqlite => "(? ->> ?)",
             _ => "(? -> ?)",
@@ -59,7 +65,7 @@ impl Field<'_> {
         self.sql(inner, [self.column.clone(), Expr::val(self.key)])
     }
 
-    /// Its value as text in the order of bytes, or of time.
+    /// Returns the expression of the value as text that sorts byte for byte, and of a date by time.
     fn text(&self) -> SimpleExpr {
         let text = match self.backend {
             DbBackend::Sqlite => self.value(),
@@ -72,8 +78,8 @@ impl Field<'_> {
         }
     }
 
-    /// Where there is a value, for which `condition` holds.
-    fn there(&self, condition: SimpleExpr) -> SimpleExpr {
+    /// Requires a value and `condition`, so that the result is false instead of null if there is no value.
+    fn is_present_and(&self, condition: SimpleExpr) -> SimpleExpr {
         self.value().is_not_null().and(condition)
     }
 
@@ -83,34 +89,34 @@ impl Field<'_> {
                 let list: Vec<_> = values.iter().map(|value| self.comparable(value)).collect();
                 let value = if self.kind == Kind::Date { self.text() } else { self.value() };
                 let list = Expr::val(serde_json::Value::from(list).to_string());
-                self.there(self.sql("(? IN (SELECT value FROM json_each(?)))", [value, list]))
+                self.is_present_and(self.sql("(? IN (SELECT value FROM json_each(?)))", [value, list]))
             }
-            _ if values.len() > MAX_LOOKED_UP => self.in_array(values),
+            _ if values.len() > MAX_INDEXED_VALUES => self.in_array(values),
             _ => {
-                let found = values.iter().map(|value| self.found(value)).reduce(ExprTrait::or);
-                self.column.clone().is_not_null().and(found.unwrap_or_else(|| constant(false)))
+                let equal = values.iter().map(|value| self.equals_indexed(value)).reduce(ExprTrait::or);
+                self.column.clone().is_not_null().and(equal.unwrap_or_else(|| constant(false)))
             }
         }
     }
 
-    /// PostgreSQL's test that the index on documents serves.
-    fn found(&self, value: &Value) -> SimpleExpr {
-        let held = |value: serde_json::Value| self.holds(&value);
+    /// Returns PostgreSQL's condition for equality that the index on documents serves.
+    fn equals_indexed(&self, value: &Value) -> SimpleExpr {
         match (self.kind, value) {
             (Kind::Date, Value::Text(date)) => {
-                let forms = forms(date).into_iter().map(|form| held(form.into()));
+                let forms = stored_forms(date).into_iter().map(|form| self.contains_json(&json!(form)));
                 forms.reduce(ExprTrait::or).unwrap_or_else(|| constant(false))
             }
-            // A list holds every list of some of its items.
+            // `@>` is also true for a list that contains all these items and others.
             (Kind::StringList, list) => {
                 let same = self.sql("(? = CAST(? AS jsonb))", [self.value(), Expr::val(json!(list).to_string())]);
-                held(json!(list)).and(self.there(same))
+                self.contains_json(&json!(list)).and(self.is_present_and(same))
             }
-            (_, value) => held(json!(value)),
+            (_, value) => self.contains_json(&json!(value)),
         }
     }
 
-    fn holds(&self, value: &serde_json::Value) -> SimpleExpr {
+    /// Returns PostgreSQL's condition that the document contains this value at the key.
+    fn contains_json(&self, value: &serde_json::Value) -> SimpleExpr {
         let document = json!({self.key: value}).to_string();
         self.sql("(? @> CAST(? AS jsonb))", [self.column.clone(), Expr::val(document)])
     }
@@ -122,7 +128,7 @@ impl Field<'_> {
         });
         let array = sea_orm::Value::Array(ArrayType::String, Some(Box::new(texts.map(Into::into).collect())));
         let array = Expr::val(array);
-        self.there(match self.kind {
+        self.is_present_and(match self.kind {
             Kind::Date => self.sql("(? = ANY(?))", [self.text(), array]),
             _ => self.sql("(? = ANY(CAST(? AS jsonb[])))", [self.value(), array]),
         })
@@ -131,13 +137,13 @@ impl Field<'_> {
     fn compare(&self, comparison: Comparison, value: &Value) -> SimpleExpr {
         let (left, right) = match self.comparable(value) {
             serde_json::Value::String(text) => (self.text(), Expr::val(text)),
-            // Read by the database as it reads the documents, to the last bit of a fraction.
+            // The database parses the number in the same way as those in the documents, to the last bit of a fraction.
             json => {
                 let read = if self.backend == DbBackend::Sqlite { "json_extract(?, '$')" } else { "CAST(? AS jsonb)" };
                 (self.value(), self.sql(read, [Expr::val(json.to_string())]))
             }
         };
-        self.there(left.binary(BinOper::from(comparison), right))
+        self.is_present_and(left.binary(BinOper::from(comparison), right))
     }
 
     fn contains(&self, item: &Value) -> SimpleExpr {
@@ -149,11 +155,11 @@ impl Field<'_> {
                 let item = Expr::val(item.as_text().unwrap_or_default());
                 self.sql(ITEMS, [self.column.clone(), Expr::val(self.key), item])
             }
-            _ => self.column.clone().is_not_null().and(self.holds(&json!([item]))),
+            _ => self.column.clone().is_not_null().and(self.contains_json(&json!([item]))),
         }
     }
 
-    /// A value as those of the column compare to it.
+    /// Returns the form of a value that the expressions for the column compare to: a date in the form of [`INSTANT`].
     fn comparable(&self, value: &Value) -> serde_json::Value {
         match (self.kind, value) {
             (Kind::Date, Value::Text(date)) => instant(date).into(),
@@ -161,7 +167,7 @@ impl Field<'_> {
         }
     }
 
-    /// SQL whose question marks stand for these.
+    /// Returns custom SQL whose question marks are replaced by these expressions, in order.
     fn sql(&self, sql: &str, expressions: impl IntoIterator<Item = SimpleExpr>) -> SimpleExpr {
         match self.backend {
             DbBackend::Sqlite => Expr::cust_with_exprs(sql.to_owned(), expressions),
@@ -190,13 +196,14 @@ impl From<Comparison> for BinOper {
     }
 }
 
-/// Whether SQLite takes a key for a label, not for a path or a place.
+/// Returns whether SQLite's `->>` reads a key as an object label, not as a path or an array index
+/// (<https://sqlite.org/json1.html#jptr>).
 fn is_plain(key: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte);
     key.bytes().all(plain) && key.bytes().any(|byte| !byte.is_ascii_digit())
 }
 
-/// What the column's dates are brought to by [`INSTANT`].
+/// Converts a date in the same way as [`INSTANT`] does.
 fn instant(date: &str) -> String {
     match date.len() {
         10 => format!("{date}T00:00:00.000000Z"),
@@ -205,8 +212,8 @@ fn instant(date: &str) -> String {
     }
 }
 
-/// The ways in which an instant is kept.
-fn forms(date: &str) -> Vec<String> {
+/// Returns all forms in which the same instant can be stored.
+fn stored_forms(date: &str) -> Vec<String> {
     let instant = instant(date);
     match (instant.strip_suffix("T00:00:00.000000Z"), instant.strip_suffix("000Z")) {
         (Some(day), Some(millis)) => vec![day.to_owned(), format!("{millis}Z")],
@@ -220,14 +227,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_is_looked_for_in_every_form() {
+    fn an_instant_is_found_in_every_stored_form() {
         for (date, expected) in [
             ("2026-01-31", &["2026-01-31", "2026-01-31T00:00:00.000Z"][..]),
             ("2026-01-31T00:00:00.000Z", &["2026-01-31", "2026-01-31T00:00:00.000Z"]),
             ("2026-01-31T00:00:00.001Z", &["2026-01-31T00:00:00.001Z"]),
             ("2026-01-31T12:00:00.000001Z", &["2026-01-31T12:00:00.000001Z"]),
         ] {
-            assert_eq!(forms(date), expected, "{date}");
+            assert_eq!(stored_forms(date), expected, "{date}");
         }
     }
 }

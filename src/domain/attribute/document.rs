@@ -1,4 +1,4 @@
-//! All attributes of a member, and the JSON document in which they are stored.
+//! All attributes of a member, and the JSON document that stores them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::Value;
 use crate::domain::Error;
 
-/// A document as the database gives it: read only by those who look into it.
+/// A stored document, unparsed: it is parsed only if its content is needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Document(Option<Box<str>>);
 
@@ -16,7 +16,7 @@ pub struct Document(Option<Box<str>>);
 pub struct Attributes(BTreeMap<String, Value>);
 
 impl Document {
-    /// As it is stored; nothing where there are no attributes.
+    /// Returns the stored text; `None` if there are no attributes.
     pub(in crate::domain) fn stored(&self) -> Option<&str> {
         self.0.as_deref()
     }
@@ -25,46 +25,47 @@ impl Document {
         Self(stored.map(String::into_boxed_str))
     }
 
-    /// A JSON object.
+    /// Returns a JSON object, which is empty if there are no attributes.
     pub fn json(&self) -> &str {
         self.stored().unwrap_or("{}")
     }
 
-    /// What is in it.
+    /// Parses the document.
     pub fn read(&self) -> Result<Attributes, Error> {
         Attributes::read(self.0.as_deref())
     }
 }
 
 impl Attributes {
-    /// Reads a stored document, in the form of either database; none is no attributes.
+    /// Parses a stored document as either database returns it; `None` means no attributes.
     pub(in crate::domain) fn read(document: Option<&str>) -> Result<Self, Error> {
         let Some(document) = document else { return Ok(Self::default()) };
         let values: BTreeMap<String, serde_json::Value> = serde_json::from_str(document).map_err(internal)?;
-        values.into_iter().map(|(key, value)| Ok((key, stored(value)?))).collect::<Result<_, _>>().map(Self)
+        values.into_iter().map(|(key, value)| Ok((key, from_stored(value)?))).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The document to store: keys in the order of their bytes, numbers in their shortest form. None for no attributes.
+    /// Returns the document to store: keys sorted byte for byte, numbers in their shortest form. `None` if there are no
+    /// attributes.
     pub(in crate::domain) fn document(&self) -> Option<String> {
         (!self.0.is_empty()).then(|| serde_json::to_string(&self.0).expect("texts and finite numbers are JSON"))
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }
 
-    /// The values as JSON, in the order of their keys.
+    /// Returns the keys with their values as JSON, sorted by key.
     pub fn into_json(self) -> impl Iterator<Item = (String, serde_json::Value)> {
         self.0.into_iter().map(|(key, value)| (key, value.to_json()))
     }
 
-    /// Takes the value of a key away. Answers whether there was one.
+    /// Removes a key. Returns whether it had a value.
     pub fn remove(&mut self, key: &str) -> bool {
         self.0.remove(key).is_some()
     }
 
-    /// Gives a key a value, or none.
+    /// Sets the value of a key; `None` removes the key.
     pub(super) fn set(&mut self, key: &str, value: Option<Value>) {
         match value {
             Some(value) => self.0.insert(key.to_owned(), value),
@@ -77,13 +78,13 @@ fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error
     Error::Internal(error.into())
 }
 
-/// A value of a stored document.
-fn stored(value: serde_json::Value) -> Result<Value, Error> {
+/// Converts a value of a stored document.
+fn from_stored(value: serde_json::Value) -> Result<Value, Error> {
     Ok(match value {
         serde_json::Value::String(text) => Value::Text(text),
         serde_json::Value::Bool(boolean) => Value::Boolean(boolean),
         serde_json::Value::Number(number) => {
-            Value::Number(number.as_f64().ok_or_else(|| internal("a stored attribute is no double"))?)
+            Value::Number(number.as_f64().ok_or_else(|| internal("a stored attribute is not a double"))?)
         }
         list @ serde_json::Value::Array(_) => Value::Texts(serde_json::from_value(list).map_err(internal)?),
         _ => return Err(internal("a stored attribute is null or an object")),
@@ -91,13 +92,13 @@ fn stored(value: serde_json::Value) -> Result<Value, Error> {
 }
 
 impl Value {
-    /// As JSON; a whole number without a fraction.
+    /// Returns the value as JSON; a whole number is written without a fraction.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).expect("texts and finite numbers are JSON")
     }
 }
 
-/// As JSON; a whole number without a fraction.
+/// Writes a whole number without a fraction.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -122,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn equality_is_of_values() {
+    fn documents_are_equal_if_their_values_are() {
         let ours = read(r#"{"a":2,"b":[],"c":"x"}"#);
-        // As PostgreSQL writes it.
+        // The form in which PostgreSQL returns it.
         assert_eq!(ours, read(r#"{"c": "x", "b": [], "a": 2.0}"#));
         assert_eq!(ours.document().as_deref(), Some(r#"{"a":2,"b":[],"c":"x"}"#));
         assert_ne!(ours, read(r#"{"a":"2","b":[],"c":"x"}"#));
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_document_is_a_fault_of_ours() {
+    fn a_malformed_document_is_an_internal_error() {
         for document in ["", "[]", r#"{"a": null}"#, r#"{"a": {}}"#, r#"{"a": [1]}"#] {
             assert!(matches!(Attributes::read(Some(document)), Err(Error::Internal(_))), "{document}");
         }

@@ -1,4 +1,4 @@
-//! What a row changes of a member's attributes.
+//! The attributes of an upsert row: changes that are merged into the stored attributes of the member.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,36 +11,36 @@ use serde_json::value::RawValue;
 use super::{Attributes, Schema, Value};
 use crate::domain::{RowError, RowErrorCode};
 
-/// Keys with their new values; none removes a key. Keys that are not here stay.
+/// Keys with their new values; `None` removes a key. Other keys stay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Patch(Vec<(String, Option<Value>)>);
 
 impl Schema {
-    /// Reads a JSON object from key to value, by this schema. Null removes a key; of a key that repeats the last value
-    /// counts.
+    /// Parses a JSON object from key to value, with the types of this schema. Null removes a key; if a key is repeated,
+    /// its last value counts.
     pub fn read_patch(&self, json: &str) -> Result<Patch, RowError> {
         let Ok(Fields(fields)) = serde_json::from_str(json) else {
             return Err(RowError::invalid("attributes", "attributes: expected a JSON object of Unicode text"));
         };
         let read = |(key, value): (Cow<'_, str>, &RawValue)| {
-            let fault =
-                |code, message| RowError { code, message, path: vec!["attributes".to_owned(), key.to_string()] };
             let kind = self.kind(&key).ok_or_else(|| RowError::unknown_attribute(&key))?;
             if value.get() == "null" {
                 return Ok((key.clone().into_owned(), None));
             }
             let mistyped = |expected| {
                 let message = format!("attribute {key:?} is of type {}: {expected}", kind.name());
-                fault(RowErrorCode::InvalidAttributeType, message)
+                let path = vec!["attributes".to_owned(), key.to_string()];
+                RowError { code: RowErrorCode::InvalidAttributeType, message, path }
             };
-            Ok((key.clone().into_owned(), Some(kind.read(value.get()).map_err(mistyped)?)))
+            let value = kind.read(value.get()).map_err(mistyped)?;
+            Ok((key.clone().into_owned(), Some(value)))
         };
         fields.into_iter().map(read).collect::<Result<_, _>>().map(Patch)
     }
 }
 
 impl Patch {
-    /// Changes attributes as this says.
+    /// Applies the changes to a member's attributes.
     pub fn apply(self, attributes: &mut Attributes) {
         for (key, value) in self.0 {
             attributes.set(&key, value);
@@ -48,7 +48,7 @@ impl Patch {
     }
 }
 
-/// The fields of a JSON object, their values unread.
+/// The fields of a JSON object, with unparsed values.
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_left_out_stays_and_null_removes_one() {
+    fn an_omitted_key_stays_and_null_removes_a_key() {
         let stored = r#"{"age":1,"plan":"a"}"#;
         assert_eq!(after(stored, "{}").as_deref(), Some(stored));
         assert_eq!(after(stored, r#"{"age": null}"#).as_deref(), Some(r#"{"plan":"a"}"#));
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn odd_keys_are_keys_like_others() {
+    fn keys_may_contain_any_character() {
         let json = r#"{"$.\"\\ [0]é":["x"]}"#;
         assert_eq!(after("{}", json).as_deref(), Some(json));
         assert_eq!(after("{}", r#"{"$.\u0022\\ [0]\u00e9": ["x"]}"#).as_deref(), Some(json));
     }
 
     #[test]
-    fn a_fault_names_its_key() {
+    fn an_error_names_its_key() {
         for (json, code, path) in [
             (r#"{"aeg": 1}"#, RowErrorCode::UnknownAttribute, vec!["attributes", "aeg"]),
             (r#"{"aeg": null}"#, RowErrorCode::UnknownAttribute, vec!["attributes", "aeg"]),

@@ -1,20 +1,20 @@
-//! Tests of one attribute, which mean what the type of the attribute makes of them.
+//! Predicates on one attribute. The type of the attribute decides which operators apply and how values compare.
 
 use std::fmt;
 
 use super::{Kind, Schema, Value};
 use crate::domain::{Error, filter::ValueCount};
 
-/// A test as it is asked for: its values are JSON that nobody has judged.
+/// A predicate as the client sent it: its values are JSON that is not checked yet.
 #[derive(Clone, Debug)]
 pub struct UntypedPredicate {
-    /// Of which attribute.
+    /// Key of the attribute.
     pub key: String,
-    /// What is asked of its value.
+    /// Operator, with unparsed JSON as its operands.
     pub operator: Operator<String>,
 }
 
-/// A test of an attribute of a known type, whose operator and values fit it.
+/// A predicate whose operator and values fit the type of its attribute.
 #[derive(Clone, Debug)]
 pub struct Predicate {
     pub(super) key: String,
@@ -22,58 +22,60 @@ pub struct Predicate {
     pub(super) operator: Operator<Value>,
 }
 
-/// What is asked of a value. Of no value, only [`Operator::NotIn`] and `Exists(false)` hold.
+/// A comparison of an attribute's value with operands. If there is no value, only [`Operator::NotIn`] and
+/// `Exists(false)` are true.
 #[derive(Clone, Debug)]
 pub enum Operator<Operand> {
-    /// It is this one.
+    /// Equal to the operand.
     Eq(Operand),
-    /// It is one of these.
+    /// Equal to one of the operands.
     In(Vec<Operand>),
-    /// It is none of these.
+    /// Equal to none of the operands.
     NotIn(Vec<Operand>),
-    /// It stands so to this one.
+    /// Greater or less than the operand, as the comparison says.
     Compare(Comparison, Operand),
-    /// It begins with this.
+    /// A text that begins with the operand.
     StartsWith(Operand),
-    /// This is in the list.
+    /// A list that contains the operand.
     Contains(Operand),
-    /// Whether it is there at all.
+    /// Present (`true`) or absent (`false`).
     Exists(bool),
 }
 
-/// How a value stands to another.
+/// An order relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// After it.
+    /// Greater.
     Gt,
-    /// After it or the same.
+    /// Greater or equal.
     Gte,
-    /// Before it.
+    /// Less.
     Lt,
-    /// Before it or the same.
+    /// Less or equal.
     Lte,
 }
 
 impl UntypedPredicate {
-    /// The test by the schema of the memberbase.
+    /// Resolves the type of the attribute in the schema and parses the values by it. Rejects an unknown key, an
+    /// operator that the type does not have, and values of another type.
     pub fn resolve_type(self, schema: &Schema) -> Result<Predicate, Error> {
         let Self { key, operator } = self;
         let Some(kind) = schema.kind(&key) else {
             return Err(bad("key", format!("attribute {key:?} is not in the schema")));
         };
         let name = operator.name();
-        let refuse = |expected: &dyn fmt::Display| {
+        let reject = |expected: &dyn fmt::Display| {
             bad(name, format!("attribute {key:?} is of type {}: {expected}", kind.name()))
         };
         let known = operators(kind);
         if !known.contains(&name) {
-            return Err(refuse(&format_args!("expected one of {}, not {name}", known.join(", "))));
+            return Err(reject(&format_args!("expected one of {}, not {name}", known.join(", "))));
         }
-        let read = |json: String| kind.read(&json).map_err(|expected| refuse(&expected));
-        let text = |json: String| Kind::String.read(&json).map_err(|expected| refuse(&expected));
+        let read = |json: String| kind.read(&json).map_err(|expected| reject(&expected));
+        let text = |json: String| Kind::String.read(&json).map_err(|expected| reject(&expected));
         let list = |list: Vec<String>| {
-            let read = |(place, json)| read(json).map_err(|error| error.at(place));
-            list.into_iter().enumerate().map(read).collect::<Result<Vec<_>, Error>>()
+            let read_at = |(index, json)| read(json).map_err(|error| error.at(index));
+            list.into_iter().enumerate().map(read_at).collect::<Result<Vec<_>, Error>>()
         };
         let operator = match operator {
             Operator::Eq(value) => Operator::Eq(read(value)?),
@@ -82,13 +84,13 @@ impl UntypedPredicate {
             Operator::Compare(comparison, value) => Operator::Compare(comparison, read(value)?),
             Operator::StartsWith(prefix) => Operator::StartsWith(text(prefix)?),
             Operator::Contains(item) => Operator::Contains(text(item)?),
-            Operator::Exists(there) => Operator::Exists(there),
+            Operator::Exists(present) => Operator::Exists(present),
         };
         Ok(Predicate { key, kind, operator })
     }
 }
 
-/// What can be asked of a value of a type.
+/// Returns the API names of the operators that a type has.
 fn operators(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::String => &["eq", "in", "nin", "gt", "gte", "lt", "lte", "startsWith", "exists"],
@@ -103,7 +105,7 @@ fn bad(field: &str, message: String) -> Error {
 }
 
 impl<Operand> Operator<Operand> {
-    /// As the API names it.
+    /// Returns the API name.
     fn name(&self) -> &'static str {
         match self {
             Self::Eq(_) => "eq",

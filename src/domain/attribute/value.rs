@@ -1,44 +1,44 @@
-//! Single values, by their types.
+//! Attribute types, and parsing of single values by type.
 
 use std::borrow::Cow;
 
 use crate::types::{MAX_SAFE_INTEGER, Time};
 
-/// The most bytes of a text.
-const MAX_TEXT: usize = 16 << 10;
+/// Maximum size of a STRING and of an item of a STRING_LIST.
+const MAX_TEXT_BYTES: usize = 16 << 10;
 
 /// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A text.
+    /// Text of at most 16 KiB.
     String,
-    /// A finite double.
+    /// A finite double within plus or minus 2^53-1.
     Number,
     /// True or false.
     Boolean,
-    /// A day, or a point in time.
+    /// An RFC 3339 full-date or date-time.
     Date,
-    /// Texts in their order.
+    /// An ordered list of texts of at most 16 KiB each.
     StringList,
 }
 
-/// A value. A date is its text: a day as `YYYY-MM-DD`, a time in UTC to the microsecond.
+/// A value. A date is stored as text: a full-date as `YYYY-MM-DD`, a date-time in UTC to the microsecond.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// A text or a date.
+    /// A STRING or a DATE.
     Text(String),
-    /// A number.
+    /// A NUMBER.
     Number(f64),
-    /// True or false.
+    /// A BOOLEAN.
     Boolean(bool),
-    /// Texts in their order.
+    /// A STRING_LIST.
     Texts(Vec<String>),
 }
 
 impl Kind {
     pub(super) const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Date, Self::StringList];
 
-    /// As it is stored, and as the API names it.
+    /// Returns the name of the type in the API and in stored schemas.
     pub fn name(self) -> &'static str {
         match self {
             Self::String => "STRING",
@@ -49,7 +49,7 @@ impl Kind {
         }
     }
 
-    /// Reads the JSON of one value. The error says what was expected.
+    /// Parses the JSON of one value. The error states what was expected.
     pub fn read(self, json: &str) -> Result<Value, &'static str> {
         let first = json.bytes().next();
         match self {
@@ -62,7 +62,7 @@ impl Kind {
                 _ => Err("expected true or false"),
             },
             Self::Date if first == Some(b'"') => date(&string(json)?).map(Value::Text),
-            Self::Date => Err("expected a date or a date-time as RFC 3339 has them, in a string"),
+            Self::Date => Err("expected a date (RFC 3339 full-date or date-time) in a string"),
             Self::StringList if first == Some(b'[') => texts(json).map(Value::Texts),
             Self::StringList => Err("expected a list of strings"),
         }
@@ -70,11 +70,11 @@ impl Kind {
 }
 
 fn string(json: &str) -> Result<Cow<'_, str>, &'static str> {
-    serde_json::from_str(json).map_err(|_| "expected a string of Unicode")
+    serde_json::from_str(json).map_err(|_| "expected a string of valid Unicode")
 }
 
 fn text(text: &str) -> Result<String, &'static str> {
-    if text.len() > MAX_TEXT {
+    if text.len() > MAX_TEXT_BYTES {
         return Err("expected at most 16 KiB of text");
     }
     if text.contains('\0') {
@@ -83,7 +83,7 @@ fn text(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// A list of strings alone: whatever else is in it ends the reading, so that nothing nests.
+/// Parses a list of strings. Any other item ends parsing at once, so that deep nesting is never read.
 fn texts(json: &str) -> Result<Vec<String>, &'static str> {
     let texts: Vec<String> = serde_json::from_str(json).map_err(|_| "expected a list of strings")?;
     texts.iter().map(|item| text(item)).collect()
@@ -98,15 +98,15 @@ fn number(json: &str, first: Option<u8>) -> Result<f64, &'static str> {
     if number.abs() > MAX_SAFE_INTEGER as f64 {
         return Err("expected a number within plus or minus 2^53-1");
     }
-    // There is no negative zero.
+    // Turns -0 into 0.
     Ok(number + 0.0)
 }
 
-/// A full-date or a date-time of RFC 3339 (section 5.6) in the form in which it is kept.
+/// Parses a full-date or date-time (RFC 3339, section 5.6) and returns it in its stored form.
 fn date(text: &str) -> Result<String, &'static str> {
-    const EXPECTED: &str = "expected a date or a date-time as RFC 3339 has them";
+    const EXPECTED: &str = "expected a date (RFC 3339 full-date or date-time)";
     if text.len() == 10 {
-        // A day is what a date-time of it is a date-time of.
+        // A full-date is valid if a date-time of that day is.
         let midnight = Time::parse(&format!("{text}T00:00:00Z")).map_err(|_| EXPECTED)?;
         return Ok(midnight.to_string().split('T').next().unwrap_or_default().to_owned());
     }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_by_their_type_alone() {
+    fn values_are_parsed_by_type() {
         use Kind::{Boolean, Date, Number, String, StringList};
         for (kind, json, value) in [
             (String, r#""é\n""#, text("é\n")),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_type_is_refused() {
+    fn values_of_another_type_are_rejected() {
         let deep = "[".repeat(100_000);
         let long = format!("\"{}\"", "a".repeat(16 * 1024 + 1));
         let long_item = format!("[{long}]");

@@ -1,27 +1,26 @@
-//! One regex dialect for both databases: parsed here, and written anew in the form of each. No pattern reaches a
-//! database, or a log, as it came.
+//! One regex dialect for both databases. A pattern is parsed here and written again in the dialect of each database, so
+//! that it means the same on both. No pattern reaches a database or a log in the form that a client sent.
 //!
-//! The dialect is that of `RegexFilter` in schema.graphql: literals, `.` for any character, classes, groups, `|`,
-//! `* + ? {m,n}`, `^ $`, and ASCII `\d \w \s`. A backslash before punctuation takes it literally.
+//! The dialect is described at `RegexFilter` in schema.graphql: literals, `.` for any character, classes, groups, `|`,
+//! `* + ? {m,n}`, `^ $`, and ASCII `\d \w \s`. A backslash before punctuation makes it literal.
 
 use std::{fmt::Write, iter::Peekable, str::Chars};
 
 use crate::domain::{Error, text::MAX_BYTES};
 
-/// The largest count in `{m,n}`: PostgreSQL's.
-const MAX_COUNT: u32 = 255;
+/// Maximum count in `{m,n}`, which is PostgreSQL's limit.
+const MAX_REPEAT: u32 = 255;
 
-/// The most characters and classes that a pattern may come to, counts multiplied out, so that neither database
-/// builds a machine without end from it.
-const MAX_SIZE: u64 = 1_000;
+/// Maximum number of characters and class ranges in a pattern with its repetitions expanded, which bounds the automaton
+/// that either database builds from it.
+const MAX_EXPANDED_SIZE: u64 = 1_000;
 
-/// The most bytes that the machine of a pattern may have; the database's own limit is above it.
-const MAX_MACHINE: usize = 1 << 20;
+/// Maximum size of the automaton that the `regex` crate builds; the limit of the function that SQLite calls is higher.
+const MAX_AUTOMATON_BYTES: usize = 1 << 20;
 
-/// How deep groups nest.
-const MAX_DEPTH: usize = 20;
+const MAX_GROUP_DEPTH: usize = 20;
 
-/// A pattern that was checked.
+/// A valid pattern.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     root: Node,
@@ -41,48 +40,50 @@ enum Node {
 
 #[derive(Clone, Copy)]
 enum Dialect {
-    /// Of the crate `regex`, which SQLite calls.
+    /// The syntax of the crate `regex`, which implements `regexp` for SQLite.
     Rust,
-    /// Advanced regular expressions (PostgreSQL's manual, 9.7.3).
+    /// PostgreSQL's advanced regular expressions
+    /// (<https://www.postgresql.org/docs/current/functions-matching.html#FUNCTIONS-POSIX-REGEXP>).
     Postgres,
 }
 
 impl Pattern {
-    /// Reads a pattern; `fold` makes no difference between `a` and `A`, of ASCII letters alone.
+    /// Parses a pattern. `fold` ignores the case of ASCII letters.
     pub fn parse(pattern: &str, fold: bool) -> Result<Self, Error> {
-        let refuse = |message: String| Error::bad_input("pattern", message);
+        let reject = |message: String| Error::bad_input("pattern", message);
         if pattern.len() > MAX_BYTES {
-            return Err(refuse(format!("the pattern has {} bytes, at most {MAX_BYTES} are allowed", pattern.len())));
+            return Err(reject(format!("the pattern has {} bytes, at most {MAX_BYTES} are allowed", pattern.len())));
         }
         let mut parser = Parser { rest: pattern.chars().peekable(), depth: 0 };
-        let root = parser.choice().map_err(|reason| refuse(format!("the pattern {reason}")))?;
+        let root = parser.choice().map_err(|reason| reject(format!("the pattern {reason}")))?;
         if parser.rest.peek().is_some() {
-            return Err(refuse("the pattern has a ) without its (".to_owned()));
+            return Err(reject("the pattern has a ) without its (".to_owned()));
         }
-        let size = root.size();
-        if size > MAX_SIZE {
-            let message =
-                format!("the pattern comes to {size} characters with its counts, at most {MAX_SIZE} are allowed");
-            return Err(refuse(message));
+        let size = root.expanded_size();
+        if size > MAX_EXPANDED_SIZE {
+            let message = format!(
+                "the pattern has {size} characters with its repetitions expanded, at most {MAX_EXPANDED_SIZE} are allowed"
+            );
+            return Err(reject(message));
         }
         let pattern = Self { root, fold };
-        match regex::RegexBuilder::new(&pattern.for_sqlite()).size_limit(MAX_MACHINE).build() {
+        match regex::RegexBuilder::new(&pattern.for_sqlite()).size_limit(MAX_AUTOMATON_BYTES).build() {
             Ok(_) => Ok(pattern),
-            Err(_) => Err(refuse("the pattern is too large with its classes and counts".to_owned())),
+            Err(_) => Err(reject("the pattern is too large with its classes and repetitions expanded".to_owned())),
         }
     }
 
-    /// In the form of the function `regexp`.
+    /// Returns the pattern for the function `regexp`.
     pub fn for_sqlite(&self) -> String {
-        self.written(Dialect::Rust)
+        self.to_text(Dialect::Rust)
     }
 
-    /// In the form of the operator `~`.
+    /// Returns the pattern for the operator `~`.
     pub fn for_postgres(&self) -> String {
-        self.written(Dialect::Postgres)
+        self.to_text(Dialect::Postgres)
     }
 
-    fn written(&self, dialect: Dialect) -> String {
+    fn to_text(&self, dialect: Dialect) -> String {
         let mut text = String::new();
         self.root.write(&mut text, dialect, self.fold);
         text
@@ -125,8 +126,10 @@ impl Parser<'_> {
             '(' => self.group(),
             '[' => self.class(),
             '\\' => Ok(Node::Set { negated: false, ranges: self.escape()? }),
-            '*' | '+' | '?' | '{' => Err("repeats nothing: write \\* \\+ \\? \\{ for the characters themselves"),
-            ']' | '}' => Err("has a ] or } without its partner: write \\] or \\}"),
+            '*' | '+' | '?' | '{' => {
+                Err("has a repetition of nothing: write \\*, \\+, \\? or \\{ for the character itself")
+            }
+            ']' | '}' => Err("has a ] or } without its [ or {: write \\] or \\} for the character itself"),
             '\0' => Err("holds a NUL character"),
             character => Ok(Node::Set { negated: false, ranges: vec![(character, character)] }),
         }
@@ -137,8 +140,8 @@ impl Parser<'_> {
             return Err("has a group that begins with (? and is not (?:");
         }
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err("nests groups deeper than 20");
+        if self.depth > MAX_GROUP_DEPTH {
+            return Err("nests groups deeper than 20 levels");
         }
         let node = self.choice()?;
         self.depth -= 1;
@@ -152,7 +155,7 @@ impl Parser<'_> {
             Some('w') => Ok(vec![('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')]),
             Some('s') => Ok(vec![('\t', '\r'), (' ', ' ')]),
             Some(character) if character.is_ascii_punctuation() => Ok(vec![(character, character)]),
-            Some(_) => Err("has an escape other than \\d, \\w, \\s and that of punctuation"),
+            Some(_) => Err("has an escape other than \\d, \\w, \\s or a backslash before punctuation"),
             None => Err("ends in a backslash"),
         }
     }
@@ -178,7 +181,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The rest of a range; a hyphen before the end of the class stands for itself.
+    /// Parses the rest of a range. A hyphen at the end of the class is literal.
     fn range(&mut self, first: char) -> Parsed<(char, char)> {
         let mut ahead = self.rest.clone();
         if ahead.next() != Some('-') || matches!(ahead.peek(), None | Some(']')) {
@@ -193,7 +196,7 @@ impl Parser<'_> {
             Some('[') | Some('\0') | None => return Err("has a range without an end"),
             Some(character) => character,
         };
-        if first <= last { Ok((first, last)) } else { Err("has a range that runs backwards") }
+        if first <= last { Ok((first, last)) } else { Err("has a range whose end is before its start") }
     }
 
     fn repeated(&mut self, node: Node) -> Parsed<Node> {
@@ -214,26 +217,26 @@ impl Parser<'_> {
 
     fn repeat(&mut self, node: Node, (least, most): (u32, Option<u32>)) -> Parsed<Node> {
         if matches!(node, Node::Start | Node::End) {
-            return Err("repeats ^ or $");
+            return Err("has a repetition of ^ or $");
         }
         if matches!(self.rest.peek(), Some('*' | '+' | '?' | '{')) {
-            return Err("repeats a repetition: put it into a group");
+            return Err("has a repetition of a repetition: put the inner one into a group");
         }
         Ok(Node::Repeat { node: Box::new(node), least, most })
     }
 
     fn counts(&mut self) -> Parsed<(u32, Option<u32>)> {
-        const FORM: &str = "has a { that is no {m}, {m,} or {m,n}: write \\{ for the character itself";
-        let least = self.number().ok_or(FORM)?;
+        const EXPECTED: &str = "has a { that is not {m}, {m,} or {m,n}: write \\{ for the character itself";
+        let least = self.number().ok_or(EXPECTED)?;
         let most = match self.rest.next_if_eq(&',') {
             Some(_) if self.rest.peek() == Some(&'}') => None,
-            Some(_) => Some(self.number().ok_or(FORM)?),
+            Some(_) => Some(self.number().ok_or(EXPECTED)?),
             None => Some(least),
         };
-        self.rest.next_if_eq(&'}').ok_or(FORM)?;
+        self.rest.next_if_eq(&'}').ok_or(EXPECTED)?;
         match most {
-            Some(most) if most < least => Err("has counts that run backwards"),
-            _ if least.max(most.unwrap_or(0)) > MAX_COUNT => Err("has a count over 255"),
+            Some(most) if most < least => Err("has a {m,n} whose n is less than m"),
+            _ if least.max(most.unwrap_or(0)) > MAX_REPEAT => Err("has a count over 255"),
             most => Ok((least, most)),
         }
     }
@@ -249,12 +252,17 @@ impl Parser<'_> {
 }
 
 impl Node {
-    fn size(&self) -> u64 {
+    /// Returns the number of characters and ranges with repetitions expanded.
+    fn expanded_size(&self) -> u64 {
         match self {
             Self::Any | Self::Start | Self::End => 1,
             Self::Set { ranges, .. } => ranges.len() as u64,
-            Self::Sequence(nodes) | Self::Choice(nodes) => nodes.iter().map(Self::size).fold(1, u64::saturating_add),
-            Self::Repeat { node, least, most } => node.size().saturating_mul(u64::from(most.unwrap_or(*least).max(1))),
+            Self::Sequence(nodes) | Self::Choice(nodes) => {
+                nodes.iter().map(Self::expanded_size).fold(1, u64::saturating_add)
+            }
+            Self::Repeat { node, least, most } => {
+                node.expanded_size().saturating_mul(u64::from(most.unwrap_or(*least).max(1)))
+            }
         }
     }
 
@@ -278,8 +286,8 @@ impl Node {
             }
             Self::Sequence(nodes) => nodes.iter().for_each(|node| node.write_grouped(text, dialect, fold)),
             Self::Choice(nodes) => {
-                for (place, node) in nodes.iter().enumerate() {
-                    text.push_str(if place == 0 { "" } else { "|" });
+                for (index, node) in nodes.iter().enumerate() {
+                    text.push_str(if index == 0 { "" } else { "|" });
                     node.write_grouped(text, dialect, fold);
                 }
             }
@@ -304,7 +312,7 @@ impl Node {
     }
 }
 
-/// The same letters in the other case.
+/// Returns the ASCII letters of a range in the other case.
 fn folded((first, last): (char, char)) -> impl Iterator<Item = (char, char)> {
     let part = move |low: char, high: char| {
         let (first, last) = (first.max(low), last.min(high));
@@ -346,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_dialect_is_refused() {
+    fn patterns_outside_the_dialect_are_rejected() {
         for pattern in [
             "*a",
             "a**",

@@ -1,4 +1,4 @@
-//! The attribute schema of a memberbase, replaced as a whole.
+//! Replacement of the attribute schema of a memberbase.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult,
@@ -13,17 +13,17 @@ use crate::{
     types::{Id, Time},
 };
 
-/// Replaces the schema. A key that members have values for can be neither removed nor given another type. The schema
-/// that is there changes nothing.
+/// Replaces the whole schema. A key for which members have values can neither be removed nor change its type. A schema
+/// equal to the stored one changes nothing.
 pub async fn set_attribute_schema(app: &App, scope: Scope, schema: Schema) -> Result<Memberbase, Error> {
     let id = scope.memberbase().uuid();
-    // No upsert that goes by the old schema may be under way.
+    // The lock is exclusive, so that no upsert with the old schema is in progress.
     let set = async |session: Session| {
         let mut found = get(&session, scope).await?;
         if found.attribute_schema == schema {
             return Ok(found);
         }
-        refuse_keys_in_use(&session, scope, &found.attribute_schema, &schema).await?;
+        reject_keys_in_use(&session, scope, &found.attribute_schema, &schema).await?;
         found.updated_at = updated_at::next(Time::now(), found.updated_at);
         memberbase::Entity::update_many()
             .col_expr(memberbase::Column::AttributeSchema, json(session.get_database_backend(), schema.to_stored()))
@@ -44,8 +44,8 @@ fn json(backend: DbBackend, text: String) -> SimpleExpr {
     }
 }
 
-/// Fails where members have values for keys that go or get another type.
-async fn refuse_keys_in_use(session: &Session, scope: Scope, old: &Schema, new: &Schema) -> Result<(), Error> {
+/// Fails if members have values for keys that are removed or change their type.
+async fn reject_keys_in_use(session: &Session, scope: Scope, old: &Schema, new: &Schema) -> Result<(), Error> {
     let changed = |key: &&str| new.kind(key) != old.kind(key);
     let keys: Vec<&str> = old.definitions().iter().map(|definition| definition.key.as_str()).filter(changed).collect();
     if keys.is_empty() {
@@ -56,18 +56,19 @@ async fn refuse_keys_in_use(session: &Session, scope: Scope, old: &Schema, new: 
         "SELECT input.n, count(*) FROM member CROSS JOIN {has} JOIN {{rows}} AS input ON input.key = has.key \
         WHERE member.memberbase_id = $1 GROUP BY input.n ORDER BY input.n"
     );
-    let mut used = Vec::new();
+    let mut in_use = Vec::new();
     let take = |row: QueryResult| {
         let (n, members): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        used.push((keys[usize::try_from(n).expect("rows count from 0")], members));
+        in_use.push((keys[usize::try_from(n).expect("rows count from 0")], members));
         Ok(())
     };
     let rows = ArrayTable::new([("key", ArrayColumn::Texts(keys.clone()))]);
     session.bulk_each(&sql, &[ScalarBind::Uuid(scope.memberbase().uuid())], &rows, take).await?;
-    if used.is_empty() {
+    if in_use.is_empty() {
         return Ok(());
     }
-    let told: Vec<_> = used.iter().map(|(key, members)| format!("{key:?} ({members} members)")).collect();
-    let message = format!("members have values for attributes that would go or change their type: {}", told.join(", "));
+    let in_use: Vec<_> = in_use.iter().map(|(key, members)| format!("{key:?} ({members} members)")).collect();
+    let in_use = in_use.join(", ");
+    let message = format!("members have values for attributes that would be removed or change their type: {in_use}");
     Err(Error::Conflict(message))
 }

@@ -1,4 +1,4 @@
-//! Who was seen, and who was not.
+//! Counts of the members with and without a mark of a sync.
 
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use uuid::Uuid;
@@ -11,8 +11,7 @@ use crate::{
     types::Id,
 };
 
-/// A mark may be of a member who is gone, or who never came to be because the call was refused: members are counted, not
-/// marks.
+/// Counts members, not marks: a marked member may have been deleted since, or never created because its call failed.
 const COUNT: &str = "SELECT count(seen.member_id), count(*) - count(seen.member_id) FROM member \
     LEFT JOIN sync_seen AS seen ON seen.sync_id = $1 AND seen.member_id = member.id \
     WHERE member.memberbase_id = $2 AND EXISTS (SELECT 1 FROM sync WHERE id = $1 AND ended_at IS NULL)";
@@ -20,45 +19,45 @@ const COUNT: &str = "SELECT count(seen.member_id), count(*) - count(seen.member_
 const MISSING: &str = "SELECT member.id FROM member WHERE member.memberbase_id = $2 AND NOT EXISTS \
     (SELECT 1 FROM sync_seen AS seen WHERE seen.sync_id = $1 AND seen.member_id = member.id) ORDER BY member.id";
 
-/// How many members a sync has seen.
+/// Numbers of members in the memberbase of a sync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncCounts {
     /// Members with a mark.
     pub seen: u64,
-    /// Members without one.
+    /// Members without a mark.
     pub missing: u64,
 }
 
 impl SyncCounts {
-    /// All members.
+    /// Returns the number of all members.
     pub fn members(self) -> u64 {
         self.seen + self.missing
     }
 }
 
-/// How many members the sync has seen until now, or had until its end.
-pub async fn counts(app: &App, reach: Visibility, sync: &Sync) -> Result<SyncCounts, Error> {
-    if let Some(figures) = sync.counts {
-        return Ok(figures);
+/// Returns the present counts of an open sync, or the counts at the end of one that has ended.
+pub async fn counts(app: &App, visibility: Visibility, sync: &Sync) -> Result<SyncCounts, Error> {
+    if let Some(counts) = sync.counts {
+        return Ok(counts);
     }
     let counted: SyncCounts = app.db.read_with_custom_plan(async |session| count(&session, sync).await).await?;
     if counted.members() > 0 {
         return Ok(counted);
     }
-    // Nobody is there, or the sync has ended since it was read.
-    let now = find(app, reach, sync.id).await?;
+    // The memberbase has no members, or the sync has ended since it was read.
+    let now = find(app, visibility, sync.id).await?;
     Ok(now.and_then(|sync| sync.counts).unwrap_or(counted))
 }
 
-/// Counts the members of the sync's memberbase, with and without its mark; none at all where it has ended by now, and its
-/// marks are gone.
+/// Counts the members of the sync's memberbase with and without its mark. Both counts are 0 if the sync has ended,
+/// because its marks are deleted then.
 pub(super) async fn count(session: &Session, sync: &Sync) -> Result<SyncCounts, Error> {
-    let counts = session.query_one_raw(statement(session, COUNT, sync)).await?;
-    let counts = counts.map_or(Ok((0, 0)), |row| read(&row))?;
-    Ok(SyncCounts { seen: counts.0.cast_unsigned(), missing: counts.1.cast_unsigned() })
+    let row = session.query_one_raw(statement(session, COUNT, sync)).await?;
+    let (seen, missing) = row.map_or(Ok((0, 0)), |row| read(&row))?;
+    Ok(SyncCounts { seen: seen.cast_unsigned(), missing: missing.cast_unsigned() })
 }
 
-/// The members of the sync's memberbase without its mark.
+/// Returns the ids of the members of the sync's memberbase without its mark.
 pub(super) async fn missing(session: &Session, sync: &Sync) -> Result<Vec<Uuid>, Error> {
     let mut missing = Vec::new();
     let take = |row: QueryResult| {
@@ -84,7 +83,7 @@ mod tests {
     use crate::db::{Db, Settings};
 
     #[tokio::test]
-    async fn sqlite_looks_the_mark_of_each_member_up() {
+    async fn sqlite_looks_up_the_mark_of_each_member() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = Settings::small(format!("sqlite://{}/test.db", folder.path().display()));
         let db = Db::connect(&settings).await.expect("a database");

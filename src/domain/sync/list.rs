@@ -1,4 +1,4 @@
-//! The syncs of a memberbase, the newest first.
+//! The list of the syncs of a memberbase.
 
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Select, sea_query::Order};
 
@@ -14,26 +14,26 @@ use crate::{
     types::{Id, Page, Slice, SyncId},
 };
 
-/// A page of the syncs of a memberbase, the newest first. A memberbase that does not exist has none.
+/// Returns a page of the syncs of a memberbase, newest first; an empty page if the memberbase does not exist.
 pub async fn list(app: &App, scope: Scope, page: &Page<SyncId>) -> Result<Slice<Sync>, Error> {
-    id_pagination::page(&app.db.read().await?, of(scope), sync::Column::Id, Order::Desc, page).await
+    id_pagination::page(&app.db.read().await?, syncs_of(scope), sync::Column::Id, Order::Desc, page).await
 }
 
-/// How many syncs the memberbase has.
+/// Counts the syncs of a memberbase.
 pub async fn count(app: &App, scope: Scope) -> Result<u64, Error> {
-    Ok(of(scope).count(&app.db.read().await?).await?)
+    Ok(syncs_of(scope).count(&app.db.read().await?).await?)
 }
 
-/// Where a sync stands in the list of its memberbase, as a cursor: opaque to whoever holds it.
+/// Returns the opaque cursor of a sync in the list of its memberbase.
 pub fn cursor(scope: Scope, id: SyncId) -> String {
     id_pagination::encode_within(CursorKind::Syncs, scope, id)
 }
 
-/// Reads a cursor; the message says why it is none of this list.
+/// Parses a cursor of the list of a memberbase's syncs. The error is a message for the client.
 pub fn parse_cursor(scope: Scope, cursor: &str) -> Result<SyncId, &'static str> {
     id_pagination::decode_within(CursorKind::Syncs, scope, cursor)
 }
 
-fn of(scope: Scope) -> Select<sync::Entity> {
+fn syncs_of(scope: Scope) -> Select<sync::Entity> {
     sync::Entity::find().filter(sync::Column::MemberbaseId.eq(scope.memberbase().uuid()))
 }

@@ -1,4 +1,4 @@
-//! Marks: whom an open sync has seen.
+//! Marks: rows that record which members an open sync has seen.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
 use uuid::Uuid;
@@ -17,17 +17,15 @@ use crate::{
     types::{Id, SyncId, Time},
 };
 
-/// The sync of a memberbase that has not ended.
+/// A sync that has not ended, but may have expired.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::domain) struct Open {
-    /// Its id.
+pub(in crate::domain) struct OpenSync {
     pub id: SyncId,
-    /// From when on it is forgotten.
     pub expires_at: Time,
 }
 
-/// Does `work` in one transaction in a memberbase in which others may write meanwhile, with the sync that is open there.
-/// One that is past its time is ended before, so that its figures stay as they were.
+/// Runs `work` in a transaction with a shared lock of the memberbase, and passes it the memberbase and its open sync.
+/// An expired sync is ended first, so that the writes of `work` do not change its counts.
 pub(in crate::domain) async fn with_open_sync<T, Work>(
     app: &App,
     scope: Scope,
@@ -52,14 +50,14 @@ where
     }
 }
 
-/// Fails where the sync that a call names is not the one that is open.
+/// Fails if the call names a sync that is not the open one.
 pub(in crate::domain) async fn require_open_sync(
     session: &Session,
     scope: Scope,
-    named: Option<SyncId>,
+    requested: Option<SyncId>,
     open: Option<SyncId>,
 ) -> Result<(), Error> {
-    let Some(id) = named.filter(|id| Some(*id) != open) else { return Ok(()) };
+    let Some(id) = requested.filter(|id| Some(*id) != open) else { return Ok(()) };
     let found = sync::Entity::find_by_id(id.uuid())
         .filter(sync::Column::MemberbaseId.eq(scope.memberbase().uuid()))
         .one(session)
@@ -68,10 +66,10 @@ pub(in crate::domain) async fn require_open_sync(
     Err(Sync::try_from(found)?.not_open())
 }
 
-/// Marks members as seen by an open sync; again is no error. To be the last that a transaction does: it waits for others
-/// that mark the same members.
+/// Marks members as seen by an open sync; a member may be marked already. Marking waits for other transactions that
+/// mark the same members, and so should be the last statement of a transaction.
 pub(in crate::domain) async fn mark(session: &Session, sync: SyncId, mut members: Vec<Uuid>) -> Result<(), Error> {
-    // All mark in one order, and so nobody waits for one that waits for them.
+    // All transactions mark in the same order, and so do not deadlock.
     members.sort_unstable();
     let order = if session.get_database_backend() == DbBackend::Sqlite { "" } else { "ORDER BY input.i" };
     let sql = format!(

@@ -1,4 +1,4 @@
-//! The start of a sync.
+//! Starts a sync.
 
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
@@ -12,13 +12,13 @@ use crate::{
     types::{Id, SyncId, Time},
 };
 
-/// Starts a sync, once no upsert is in flight. One that is open is abandoned where `abandon_open` says so, else it stands
-/// in the way; one past its time does not.
+/// Starts a sync after the upserts in progress. Fails if another sync is open, unless `abandon_open` abandons that one.
+/// An expired sync is ended and is no obstacle.
 pub async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result<Sync, Error> {
     let start = async |session: Session| {
         memberbase::ensure_exists(&session, scope).await?;
         let ended = end_open(&session, scope, |open| match open.state {
-            State::Open if !abandon_open => Err(in_the_way(open)),
+            State::Open if !abandon_open => Err(already_open(open)),
             State::Open => Ok(State::Abandoned),
             _ => Ok(State::Expired),
         });
@@ -45,9 +45,10 @@ pub async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result<Sync, 
     app.db.write(Lock::Exclusive(scope.memberbase().uuid()), start).await
 }
 
-fn in_the_way(open: &Sync) -> Error {
-    let (id, memberbase, time) = (open.id, open.memberbase, open.id.created_at());
+fn already_open(open: &Sync) -> Error {
+    let Sync { id, memberbase, .. } = open;
+    let time = open.id.created_at();
     Error::Conflict(format!(
-        "sync {id} is open in memberbase {memberbase} since {time}: commit or abandon it first, or start with abandonOpen"
+        "sync {id} has been open in memberbase {memberbase} since {time}: commit or abandon it, or start with abandonOpen"
     ))
 }

@@ -1,4 +1,4 @@
-//! CSV with a header.
+//! Reads CSV with a header (RFC 4180).
 
 mod records;
 

@@ -1,4 +1,4 @@
-//! A ref a line. The return before a line's end is no part of it, and an empty line is no row.
+//! Reads one ref per line. A carriage return before the line feed is not part of the ref, and an empty line is skipped.
 
 use super::{Next, ReadError, Row, Source, TextLines, fault};
 use crate::commands::{members_file::cell, sync::rejects::INVALID_REF};

@@ -1,4 +1,4 @@
-//! A JSON object a line: `ref`, and if it likes `attributes` and `sourceUpdatedAt`.
+//! Reads one JSON object per line: `ref`, and optionally `attributes` and `sourceUpdatedAt`.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
-//! Reads the records of CSV as RFC 4180 defines them, from any `\n`, `\r\n` or `\r` to the next.
+//! Parses the records of CSV (RFC 4180), which end with `\n`, `\r\n` or `\r`.
 //!
-//! A cell is either quoted as a whole, or holds no quote. Other readers disagree about anything else (some open a quoted
+//! A cell is either quoted as a whole, or has no quote. Other readers disagree about anything else (some open a quoted
 //! section in the middle of a cell, some take a backslash as an escape), so a guess could merge two rows into one.
 
 use std::io::BufRead;
@@ -21,7 +21,8 @@ pub(super) struct Records {
 #[derive(Debug)]
 pub(super) enum Parsed<'a> {
     Record(Record<'a>),
-    /// A record that RFC 4180 does not allow, with the line of the offending quote. The next record begins after that line.
+    /// A record that RFC 4180 does not allow, with the line of the offending quote. The next record begins after that
+    /// line.
     Malformed {
         line: u64,
         message: &'static str,
