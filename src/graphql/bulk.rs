@@ -27,45 +27,45 @@ use crate::{
     types::{Id, RowOutcome},
 };
 
-/// What is to happen where some rows are bad.
+/// Handling of a bulk upsert in which rows fail.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnRowError {
-    /// Nothing is stored, and the call is answered with an error that tells the bad rows.
+    /// Stores nothing if any row fails. The call fails with BAD_USER_INPUT, which lists the first 100 failed rows.
     RejectBatch,
-    /// The good rows are stored, and the bad ones are FAILED in the results.
+    /// Stores the valid rows. The others have the outcome FAILED in the results.
     SkipFailed,
 }
 
-/// Which rows are to be stored.
+/// Rows to store by whether the member exists.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpsertMode {
-    /// All: created where they are not there, updated where they are different.
+    /// All rows: missing members are created, changed ones updated.
     Upsert,
-    /// Those that are not there yet; the others are SKIPPED, with their id.
+    /// Only rows of missing members. The others are SKIPPED, and their results have an id.
     InsertOnly,
-    /// Those that are there already; the others are SKIPPED, without an id.
+    /// Only rows of existing members. The others are SKIPPED, and their results have no id.
     UpdateOnly,
 }
 
-/// What became of a row.
+/// Outcome of a row.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "Outcome")]
 pub enum UpsertOutcome {
-    /// It was not there.
+    /// The record was created.
     Created,
-    /// It was there and is different now.
+    /// The record existed and was changed.
     Updated,
-    /// It was there just so; nothing was written.
+    /// The record existed with the same values. Nothing was written.
     Unchanged,
-    /// It is older than what is there; nothing was written.
+    /// The row's sourceUpdatedAt is older than the stored one. Nothing was written.
     Stale,
-    /// The mode left it out.
+    /// The row was excluded by the mode. Nothing was written.
     Skipped,
-    /// It is bad.
+    /// The row is invalid. Nothing of it was written.
     Failed,
 }
 
-/// How many rows came to what.
+/// Number of rows by outcome.
 #[derive(SimpleObject, Debug)]
 pub struct UpsertSummary {
     /// Rows that were CREATED.
@@ -97,14 +97,14 @@ impl UpsertSummary {
     }
 }
 
-/// Why a row failed.
+/// Reason of a row's failure.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct RowError {
-    /// The kind; it may get more values.
+    /// Kind of failure. More values may be added.
     code: RowErrorCode,
-    /// What was wrong and what was expected.
+    /// Description of the failure: the value that was rejected and what is expected.
     message: String,
-    /// Where in the row, e.g. ["ref"].
+    /// Path to the rejected value in the row, such as ["ref"].
     path: Vec<String>,
 }
 
@@ -114,21 +114,21 @@ impl From<&domain::RowError> for RowError {
     }
 }
 
-/// The kinds of failure that a row can have; there may be more.
+/// Kind of a row's failure. More values may be added.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "domain::RowErrorCode")]
 pub enum RowErrorCode {
-    /// The ref is empty, longer than 1,024 bytes, or holds NUL.
+    /// The ref is empty, longer than 1,024 bytes, or contains NUL.
     InvalidRef,
-    /// A value that its field can't hold.
+    /// A value is out of the range or format of its field.
     InvalidValue,
-    /// The attribute schema of the memberbase has no such key.
+    /// The memberbase's attribute schema does not declare the key.
     UnknownAttribute,
-    /// The value is not of the type that its attribute is declared with.
+    /// The value does not have the declared type of its attribute.
     InvalidAttributeType,
-    /// The memberbase has no such member.
+    /// The member does not exist in the memberbase.
     UnknownMember,
-    /// The transaction belongs to another member, and a transaction never changes its member.
+    /// The transaction belongs to another member. The member of a transaction can't be changed.
     MemberMismatch,
 }
 

@@ -88,7 +88,7 @@ impl ParentBatch {
     }
 }
 
-/// A part of a list of what belongs to a member.
+/// A page of records that belong to one member.
 #[derive(Debug)]
 pub struct Connection<T> {
     member: Member,
@@ -113,7 +113,7 @@ impl<T: BatchedChild> Connection<T> {
     }
 }
 
-/// A part of a list of what belongs to a member.
+/// A page of records that belong to one member.
 #[Object(
     concrete(name = "ClipConnection", params(Clip)),
     concrete(name = "StampCollectionConnection", params(StampCollection)),
@@ -124,7 +124,7 @@ where
     Child<T>: OutputType,
     Edge<T>: OutputType,
 {
-    /// The things with their cursors.
+    /// The records of the page with their cursors.
     async fn edges(&self) -> Vec<Edge<T>> {
         let edge = |row: &Arc<T>| Edge {
             cursor: Position::of(&**row).cursor::<T>(row.memberbase(), row.member()),
@@ -133,23 +133,23 @@ where
         self.rows.iter().map(edge).collect()
     }
 
-    /// The things.
+    /// The records of the page.
     async fn nodes(&self) -> Vec<Child<T>> {
         self.rows.iter().map(|row| self.node(row)).collect()
     }
 
-    /// What lies around this part.
+    /// Page info: the first and last cursors of the page, and whether more entries exist.
     async fn page_info(&self) -> &PageInfo {
         &self.info
     }
 
-    /// Of the whole list, whatever the page; counted only when asked for.
+    /// Number of entries in the whole list, independent of the page. Computed only if selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Count, Error> {
         Ok(Count(self.member.1.count::<T>(ctx, self.member.0.id).await?))
     }
 }
 
-/// A thing in the list of a member.
+/// A record of a member and its cursor.
 #[derive(SimpleObject, Debug)]
 #[graphql(
     concrete(name = "ClipEdge", params(Clip)),
@@ -160,8 +160,8 @@ pub struct Edge<T: BatchedChild>
 where
     Child<T>: OutputType,
 {
-    /// Where it stands in the list: good for this member and list.
+    /// Opaque cursor of this entry, for `after` and `before`. Valid for the same list of the same member.
     cursor: String,
-    /// The thing.
+    /// The record.
     node: Child<T>,
 }

@@ -9,26 +9,26 @@ use crate::{
     types::{Anchor, Direction, Page, PageLimits, Slice},
 };
 
-/// The direction of an order.
+/// Direction of an order.
 #[derive(async_graphql::Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrderDirection {
-    /// From the first to the last.
+    /// Ascending.
     #[default]
     Asc,
-    /// From the last to the first.
+    /// Descending.
     Desc,
 }
 
-/// Exact in both directions.
+/// Information about a page, exact in both directions.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct PageInfo {
-    /// Whether there is an edge after the last of these.
+    /// True if an entry follows the last entry of this page.
     has_next_page: bool,
-    /// Whether there is an edge before the first of these.
+    /// True if an entry precedes the first entry of this page.
     has_previous_page: bool,
-    /// The cursor of the first edge; null where there is none.
+    /// Cursor of the first entry of this page; null if the page is empty.
     start_cursor: Option<String>,
-    /// The cursor of the last edge; null where there is none.
+    /// Cursor of the last entry of this page; null if the page is empty.
     end_cursor: Option<String>,
 }
 
@@ -47,13 +47,13 @@ impl PageInfo {
 /// The four arguments of a connection.
 #[derive(Debug)]
 pub(super) struct Paging {
-    /// How many from the start.
+    /// Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`.
     pub first: Option<i32>,
-    /// Only those after this cursor.
+    /// Only entries after this cursor; goes with `first`, not `before`.
     pub after: Option<String>,
-    /// How many from the end.
+    /// Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`.
     pub last: Option<i32>,
-    /// Only those before this cursor.
+    /// Only entries before this cursor; goes with `last`, not `after`.
     pub before: Option<String>,
 }
 

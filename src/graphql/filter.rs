@@ -20,62 +20,62 @@ use crate::{
     types::Id,
 };
 
-/// Tests an id. All that is given must hold.
+/// Filters by an id. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
 #[graphql(name = "IDFilter")]
 pub struct IdFilter {
-    /// It is this one.
+    /// Is this id.
     eq: Option<ID>,
-    /// It is one of these; of none, where there are none.
+    /// Is one of these ids, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
     one_of: Option<Vec<ID>>,
-    /// It is none of these.
+    /// Is none of these ids, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES).
     nin: Option<Vec<ID>>,
 }
 
-/// Tests a text, byte for byte. All that is given must hold.
+/// Filters by a string, compared byte for byte. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
 pub struct StringFilter {
-    /// It is this text.
+    /// Equals this string.
     eq: Option<String>,
-    /// It is one of these; of none, where there are none.
+    /// Equals one of these strings, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
     one_of: Option<Vec<String>>,
-    /// It is none of these.
+    /// Equals none of these strings, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES).
     nin: Option<Vec<String>>,
-    /// It begins with this, taken literally.
+    /// Begins with this string, which is taken literally.
     starts_with: Option<String>,
-    /// It holds a match of this.
+    /// Contains a match of this regular expression.
     regex: Option<RegexFilter>,
 }
 
-/// Unanchored. Literals, `.` (any character), classes, groups, `|`, `* + ? {m,n}`, `^ $`, and ASCII `\d \w \s`; case folding of ASCII letters alone.
+/// A regular expression, not anchored. Supports literals, `.` (any character), classes, groups, `|`, `* + ? {m,n}`, `^ $` and ASCII `\d \w \s`.
 #[derive(InputObject, Debug)]
 pub struct RegexFilter {
-    /// The pattern.
+    /// The pattern, at most 1,024 bytes.
     pattern: String,
-    /// Whether `a` and `A` are the same.
+    /// If true, upper- and lower-case ASCII letters are equal. Default false.
     #[graphql(default = false)]
     case_insensitive: bool,
 }
 
-/// Tests a time. All that is given must hold.
+/// Filters by a time. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
 pub struct DateTimeFilter {
-    /// It is this time.
+    /// Is this time.
     eq: Option<DateTime>,
-    /// It is one of these; of none, where there are none.
+    /// Is one of these times, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
     one_of: Option<Vec<DateTime>>,
-    /// It is none of these.
+    /// Is none of these times, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES).
     nin: Option<Vec<DateTime>>,
-    /// It is after this time.
+    /// Is after this time.
     gt: Option<DateTime>,
-    /// It is this time or after it.
+    /// Is this time or after it.
     gte: Option<DateTime>,
-    /// It is before this time.
+    /// Is before this time.
     lt: Option<DateTime>,
-    /// It is this time or before it.
+    /// Is this time or before it.
     lte: Option<DateTime>,
 }
 

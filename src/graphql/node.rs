@@ -25,9 +25,9 @@ use crate::{
     types::{AnyId, ApiTokenId, ClipId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId},
 };
 
-/// Anything with an id of its own. The id's prefix (mb_, m_, clip_, sc_, txn_, atok_, sync_) says which type it is.
+/// An object with a global id. The prefix of the id (mb_, m_, clip_, sc_, txn_, atok_, sync_) determines the type.
 #[derive(Interface, Clone, Debug)]
-#[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
+#[graphql(field(name = "id", ty = "ID", desc = "Global id of the object."))]
 pub enum Node {
     /// A memberbase.
     Memberbase(Memberbase),
@@ -51,21 +51,24 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Whatever has this id; null where there is nothing that the token sees.
+    /// The object with this id; null if it does not exist or the token has no access to it.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An id of any kind.")] id: ID,
+        #[graphql(desc = "Id of an object of any type.")] id: ID,
     ) -> Result<Option<Node>, Error> {
         let id = any_id("id", &id)?;
         Ok(load(ctx, std::iter::once(&id)).await?.remove(&id))
     }
 
-    /// One entry for each id, in order. A malformed id is an error at its place.
+    /// The object for each id, in the order of `ids`; null if it does not exist or the token has no access to it. A malformed id is an error at its entry only.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Ids of any kind, 100,000 at most.")] ids: Vec<ID>,
+        #[graphql(
+            desc = "Ids of objects of any type, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES); LIMIT_EXCEEDED if there are more."
+        )]
+        ids: Vec<ID>,
     ) -> Result<Option<Vec<Entry>>, Error> {
         check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
         let parsed: Vec<_> = ids.iter().map(|id| any_id("ids", id)).collect();

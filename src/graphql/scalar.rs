@@ -31,11 +31,11 @@ pub fn judge_in_row(scalar: &str, value: &Value) -> Result<(), String> {
     }
 }
 
-/// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
+/// An RFC 3339 date-time. Output: in UTC, ending in Z, with 3 or more fraction digits. Input: any offset, 0 to 9 fraction digits, stored with microseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct DateTime(pub Time);
 
-/// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
+/// An RFC 3339 date-time. Output: in UTC, ending in Z, with 3 or more fraction digits. Input: any offset, 0 to 9 fraction digits, stored with microseconds.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -54,11 +54,11 @@ impl DateTime {
     }
 }
 
-/// A whole number of rows, 0 to 2^53-1, as a JSON number.
+/// A count: a whole number from 0 to 2^53-1, as a JSON number.
 #[derive(Clone, Copy, Debug)]
 pub struct Count(pub u64);
 
-/// A whole number of rows, 0 to 2^53-1, as a JSON number.
+/// A count: a whole number from 0 to 2^53-1, as a JSON number.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for Count {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -83,11 +83,11 @@ fn whole(value: &Value) -> Option<i64> {
     types::parse_safe_integer(&number.to_string())
 }
 
-/// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.
+/// An amount of money in minor units (such as cents): a whole number from -(2^53-1) to 2^53-1, as a JSON number.
 #[derive(Clone, Copy, Debug)]
 pub struct MinorUnits(pub i64);
 
-/// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.
+/// An amount of money in minor units (such as cents): a whole number from -(2^53-1) to 2^53-1, as a JSON number.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for MinorUnits {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -105,11 +105,11 @@ impl MinorUnits {
     }
 }
 
-/// A JSON object from attribute key to value: string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
+/// Attribute values by key, as a JSON object. Each value is a string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[derive(Clone, Debug)]
 pub struct Attributes(pub Box<str>);
 
-/// A JSON object from attribute key to value: string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
+/// Attribute values by key, as a JSON object. Each value is a string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-4")]
 impl ScalarType for Attributes {
     /// From a literal, or from the variables the text itself.
@@ -154,11 +154,11 @@ impl<'de> Deserialize<'de> for Attributes {
     }
 }
 
-/// One attribute value: string, number, boolean, or list of strings (a date is its RFC 3339 string).
+/// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string.
 #[derive(Clone, Debug)]
 pub struct AttributeValue(pub serde_json::Value);
 
-/// One attribute value: string, number, boolean, or list of strings (a date is its RFC 3339 string).
+/// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-3")]
 impl ScalarType for AttributeValue {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -12,23 +12,23 @@ use crate::{
     types::{Id, MemberId},
 };
 
-/// What became of one row.
+/// Outcome of one input row.
 #[derive(SimpleObject, Debug)]
 pub struct UpsertResult {
-    /// Its place in the input, from 0.
+    /// The row's index in the input, from 0.
     index: i32,
-    /// The id of what it is about; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
+    /// Id of the stored record; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
     id: Option<ID>,
-    /// What became of it.
+    /// The row's outcome.
     outcome: UpsertOutcome,
-    /// Why it FAILED.
+    /// Reason of the failure; null unless the row FAILED.
     error: Option<RowError>,
 }
 
-/// What became of one row.
+/// Outcome of one input row.
 #[derive(SimpleObject, Debug)]
 pub struct MemberUpsertResult {
-    /// Its ref, as it was given.
+    /// The row's ref.
     #[graphql(name = "ref")]
     reference: String,
     /// The rest.
