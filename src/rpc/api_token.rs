@@ -17,7 +17,8 @@ use crate::{
     types::{Id, Time},
 };
 
-/// What a token may do.
+/// Access level of a token: `read` for queries; `write` for queries and all changes, including memberbases,
+/// attribute schemas and tokens.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ApiTokenAccess)]
@@ -35,14 +36,14 @@ pub struct Token {
     description: String,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it stops working; null: never.
+    /// Expiry time; null if the token does not expire.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
     #[schema(format = DateTime)]
     last_used_at: Option<String>,
     #[schema(format = DateTime)]
     revoked_at: Option<String>,
-    /// The secret, of a token that was just made.
+    /// The token's secret. Returned only when the token is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
@@ -66,9 +67,9 @@ impl From<ApiToken> for Token {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Create {
     access: Allowed,
-    /// What it is for.
+    /// Purpose of the token: at most 1,024 bytes.
     description: String,
-    /// When it stops working; never without.
+    /// Expiry time. Default: the token does not expire.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }

@@ -18,7 +18,7 @@ use crate::{
     types::Id,
 };
 
-/// The type of an attribute.
+/// Type of an attribute's values. `array` is a list of strings.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = AttributeType)]
@@ -30,7 +30,7 @@ enum Type {
     Array,
 }
 
-/// What is declared of an attribute.
+/// The declaration of an attribute.
 #[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[schema(as = AttributeDefinition)]
 struct Attribute {
@@ -38,13 +38,13 @@ struct Attribute {
     kind: Type,
 }
 
-/// Which attributes the members of a memberbase may have.
+/// The attributes that the members of a memberbase can have.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct AttributeSchema {
-    /// The memberbase's.
+    /// The memberbase's id.
     id: MemberBaseIdText,
     member_base_id: MemberBaseIdText,
-    /// By key.
+    /// The declared attributes by key.
     schema: IndexMap<String, Attribute>,
     #[schema(format = DateTime)]
     created_at: String,
@@ -77,7 +77,8 @@ impl From<Memberbase> for AttributeSchema {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Set {
     member_base_id: MemberBaseIdText,
-    /// All of them, by key; 1,000 at most. Those that members have values for can be neither left out nor given another type.
+    /// All attributes of the new schema by key, at most 1,000. Keys have 1 to 128 bytes. Omitting a key or changing its
+    /// type is `invalid_schema_modification` if a member has a value for it.
     schema: IndexMap<String, Attribute>,
 }
 

@@ -79,7 +79,7 @@ impl Endpoint {
             let running: Running = Box::pin(async move { write(&answer.await?) });
             Ok(running)
         };
-        let (told, shapes) = ("What was asked for.", Shapes::of::<Given, Told>);
+        let (told, shapes) = ("The requested data.", Shapes::of::<Given, Told>);
         Self { path, summary, told, changes: false, run: Box::new(run), shapes }
     }
 
@@ -94,7 +94,7 @@ impl Endpoint {
         Told: Serialize + ToSchema,
         Answer: Future<Output = Result<Told, Error>> + Send + 'static,
     {
-        Self { changes: true, told: "It is done.", ..Self::asks(path, summary, handle) }
+        Self { changes: true, told: "The change is stored.", ..Self::asks(path, summary, handle) }
     }
 
     /// The same endpoint, with words of its own for its answer.

@@ -15,7 +15,7 @@ pub struct Error {
     data: Map<String, Value>,
 }
 
-/// What every failed call is answered with.
+/// The response body of every failed call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(super) struct Envelope<'a> {
@@ -24,14 +24,14 @@ pub(super) struct Envelope<'a> {
 
 #[derive(Serialize, ToSchema)]
 struct Failure<'a> {
-    /// One of those that the status comes with.
+    /// Error code: one of the codes of the response's status.
     code: &'a str,
-    /// For people.
+    /// Description of the error for people. Not for programs: it can change.
     message: &'a str,
-    /// Of a bulk call with bad rows: `failures`, the first 100 of them, each with `index`, `code`, `message` and `path`,
-    /// and `failure_count`.
+    /// For a bulk call with invalid rows: `failures`, the first 100 of them, each with `index`, `code`, `message` and
+    /// `path`, and `failure_count`. Otherwise empty.
     data: &'a Map<String, Value>,
-    /// Names the request in the server's log.
+    /// Trace id of the request, as in the server's log: 32 hexadecimal digits.
     trace_id: &'a str,
 }
 
@@ -106,21 +106,23 @@ impl Code {
     /// What it means.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::BadRequest => "the request is not as it has to be",
-            Self::InvalidAttributeKey => "an attribute is not in the schema of its memberbase",
-            Self::InvalidSchemaModification => "members have values for an attribute that would go or change its type",
-            Self::AuthenticationError => "a valid token is needed",
-            Self::AuthorizationError => "the token may not do this",
-            Self::NotFound => "it does not exist, or not for this token",
-            Self::MethodNotAllowed => "the method has to be POST",
-            Self::Conflict => "the state stands against it",
-            Self::PayloadTooLarge => "the body is over its limit",
-            Self::UnsupportedMediaType => "the content type has to be application/json",
-            Self::RateLimited => "too many requests",
-            Self::ServiceUnavailable => {
-                "the server is too busy or can't reach its database, or the call's time ran out; try again"
+            Self::BadRequest => "the request is malformed or a value is invalid",
+            Self::InvalidAttributeKey => "an attribute key is not declared in the schema of the memberbase",
+            Self::InvalidSchemaModification => {
+                "members have values for an attribute that the new schema removes or gives another type"
             }
-            Self::InternalError => "a fault of the server's",
+            Self::AuthenticationError => "the request has no valid API token",
+            Self::AuthorizationError => "the token's access level does not permit the call",
+            Self::NotFound => "the object does not exist, or the token has no access to it",
+            Self::MethodNotAllowed => "the method is not POST",
+            Self::Conflict => "the current state does not permit the call",
+            Self::PayloadTooLarge => "the body exceeds the size limit",
+            Self::UnsupportedMediaType => "the content type is not application/json",
+            Self::RateLimited => "too many requests; retry after the time in `Retry-After`",
+            Self::ServiceUnavailable => {
+                "the server is overloaded, its database is unavailable, or the call has exceeded its time limit; retry"
+            }
+            Self::InternalError => "a fault in the server; the log has details by trace id",
         }
     }
 

@@ -29,16 +29,16 @@ use crate::{
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Member {
     id: MemberIdText,
-    /// The memberbase where it is a member.
+    /// Id of the member's memberbase.
     member_base_id: MemberBaseIdText,
-    /// The owner's own key of the member.
+    /// The owner's key for the member, unique in the memberbase.
     #[serde(rename = "ref")]
     reference: String,
     #[schema(value_type = AttributeMap)]
     attributes: Box<RawValue>,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was created or last changed.
+    /// Time of creation or of the last change to the attributes.
     #[schema(format = DateTime)]
     updated_at: String,
 }
@@ -65,19 +65,19 @@ pub(super) struct BulkUpsert {
     members: Vec<NewMember>,
 }
 
-/// A member to be stored.
+/// A member to create or update.
 #[derive(Deserialize, ToSchema)]
 struct NewMember {
-    /// Your own key of the member: 1 to 1,024 bytes without NUL. A member is created for a ref that is new.
+    /// Your key for the member: 1 to 1,024 bytes of UTF-8 without NUL. A new ref creates a member.
     #[serde(rename = "ref")]
     #[schema(min_length = 1, max_length = 1024)]
     reference: String,
-    /// A key left out stays as it is, null removes its value; null for all removes all.
+    /// Attribute values by key. An omitted key keeps its value; a null value removes it.
     #[schema(value_type = Option<AttributeMap>)]
     attributes: Option<Box<RawValue>>,
 }
 
-/// Ids, in the order of the rows.
+/// Ids of the members, in the order of the rows.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(transparent)]
 pub struct Ids(Vec<MemberIdText>);
@@ -92,7 +92,7 @@ pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Ids, Er
     upserted.ids.into_iter().map(|id| id.map(Written).ok_or_else(missing)).collect::<Result<_, _>>().map(Ids)
 }
 
-/// Which member: by `id`, or by `member_base_id` and `ref`.
+/// Selects a member by `id`, or by `member_base_id` and `ref`.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Get {
     id: Option<MemberIdText>,
@@ -123,12 +123,12 @@ pub(super) struct List {
     pagination: Option<Pagination>,
     #[schema(inline)]
     filters: Option<MemberFilters>,
-    /// One at most; the order of creation without.
+    /// Sort order: at most one entry. Default: order of creation.
     #[schema(max_items = 1)]
     sorts: Option<Vec<Sort>>,
 }
 
-/// An order; members that are equal in it are in the order of their creation.
+/// A sort key and a direction. Members with equal keys are in order of creation.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = MemberSort)]
 struct Sort {
@@ -210,11 +210,11 @@ impl Filterable for Members {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct BulkDelete {
     member_base_id: MemberBaseIdText,
-    /// An id that names nobody is no error.
+    /// Ids of members. Ids of members that do not exist are ignored.
     member_ids: Vec<MemberIdText>,
 }
 
-/// How many went.
+/// The number of removed records.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Deleted {
     deleted: u64,

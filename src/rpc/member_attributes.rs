@@ -19,17 +19,17 @@ use crate::domain::{
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Set {
     member_base_id: MemberBaseIdText,
-    /// Of one that is there twice the last counts.
+    /// The values to set. If a member and key occur more than once, the last value is stored.
     attributes: Vec<NewAttributeValue>,
 }
 
-/// A value to be set.
+/// An attribute value to set.
 #[derive(Deserialize, ToSchema)]
 struct NewAttributeValue {
     #[schema(value_type = MemberIdText)]
     member_id: String,
     attribute_key: String,
-    /// Null removes the value that is there.
+    /// The new value; null removes the stored value.
     #[schema(value_type = AttributeValue)]
     value: Box<RawValue>,
 }
@@ -43,14 +43,14 @@ pub(super) async fn set(call: Call, given: Set) -> Result<Done, Error> {
     Ok(Done {})
 }
 
-/// Which values: of some members, of some keys, or both, or else all.
+/// Selects the values to remove: by `member_ids`, `attribute_keys` or both, or all values with `delete_all`.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Delete {
     member_base_id: MemberBaseIdText,
-    /// An id that names nobody is no error.
+    /// Ids of members. Ids of members that do not exist are ignored.
     member_ids: Option<Vec<MemberIdText>>,
     attribute_keys: Option<Vec<String>>,
-    /// All values of all members; not together with the others.
+    /// Removes all values of all members; excludes `member_ids` and `attribute_keys`. Default false.
     #[serde(default)]
     delete_all: bool,
 }
@@ -72,7 +72,7 @@ pub(super) struct List {
     member_id: MemberIdText,
 }
 
-/// One attribute of a member.
+/// One attribute value of a member.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct MemberAttribute {
     attribute_key: String,

@@ -25,7 +25,7 @@ pub struct MemberBase {
     name: String,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was created or last changed.
+    /// Time of creation or of the last change.
     #[schema(format = DateTime)]
     updated_at: String,
 }
@@ -43,7 +43,7 @@ impl From<memberbase::Memberbase> for MemberBase {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Create {
-    /// 1 to 256 characters; need not be unique.
+    /// Name of the memberbase: 1 to 256 characters. Names need not be unique.
     #[schema(min_length = 1, max_length = 256)]
     name: String,
 }
@@ -64,7 +64,7 @@ pub(super) async fn get(call: Call, given: Named) -> Result<MemberBase, Error> {
     Ok(found.ok_or_else(missing)?.into())
 }
 
-/// Nothing to tell.
+/// An empty object: the call succeeded.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Done {}
 

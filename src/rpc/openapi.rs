@@ -27,11 +27,11 @@ pub fn openapi() -> String {
         paths = paths.path(path, PathItem::new(HttpMethod::Post, operation(endpoint)));
     }
     let info = InfoBuilder::new()
-        .title("Memberbase, the plain HTTP face")
+        .title("Memberbase RPC API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "For clients of the original API. Each call is a POST with a JSON body; unknown fields of it are ignored. \
-            An API token goes into the Authorization header.",
+            "API for clients of the original `publisher.v1`. Each call is a POST with a JSON body, in which unknown fields are \
+            ignored. An API token is sent as `Authorization: Bearer <secret>`.",
         ))
         .license(Some(License::new(env!("CARGO_PKG_LICENSE"))))
         .build();
@@ -64,7 +64,7 @@ fn operation(endpoint: &Endpoint) -> Operation {
 }
 
 fn components(endpoints: &[Endpoint]) -> Components {
-    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token.")).build();
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token's secret.")).build();
     let mut failed = vec![(Envelope::name().into_owned(), Envelope::schema())];
     Envelope::schemas(&mut failed);
     let components = ComponentsBuilder::new()
@@ -97,12 +97,16 @@ fn failure(codes: &[Code]) -> Response {
     match codes[0] {
         Code::AuthenticationError => response.header("WWW-Authenticate", header("`Bearer`.")),
         Code::MethodNotAllowed => response.header("Allow", header("`POST`.")),
-        Code::RateLimited | Code::ServiceUnavailable => response.header("Retry-After", header("In seconds.")),
+        Code::RateLimited | Code::ServiceUnavailable => {
+            response.header("Retry-After", header("Seconds to wait before the next attempt."))
+        }
         _ => response,
     }
     .build()
 }
 
 fn trace_id() -> utoipa::openapi::Header {
-    HeaderBuilder::new().description(Some("Names the request in the server's log.")).build()
+    HeaderBuilder::new()
+        .description(Some("Trace id of the request, as in the server's log: 32 hexadecimal digits."))
+        .build()
 }

@@ -14,16 +14,17 @@ use crate::types::{Anchor, Direction, Page, PageLimits, Slice};
 /// How many a page has that does not say.
 const DEFAULT: u64 = 500;
 
-/// Which part of a list is asked for.
+/// Selects a page of a list. `cursor` and `skip` exclude each other.
 #[derive(Deserialize, ToSchema, Debug, Default)]
 pub struct Pagination {
-    /// The most entries of the page: 500 without, and never more than the server's own limit.
+    /// Maximum number of entries on the page. Default 500. Reduced to the server's maximum, 5,000 by default
+    /// (MEMBERBASE_MAX_PAGE_SIZE).
     #[schema(minimum = 1)]
     limit: Option<u64>,
-    /// That of the page before; null for the first page.
+    /// `page.cursor` of the preceding page. Default: the first page.
     cursor: Option<String>,
-    /// How many entries to leave out from the first on, instead of a cursor. Discouraged: entries that come or go between
-    /// two pages shift the others.
+    /// Number of entries to skip from the start of the list. Discouraged: entries that are created or deleted between
+    /// two calls shift the others.
     #[schema(minimum = 1)]
     skip: Option<u64>,
 }
@@ -35,14 +36,14 @@ pub struct Listed<T> {
     page: PageInfo,
 }
 
-/// Where the page stands in its list.
+/// Information about a page.
 #[derive(Serialize, ToSchema, Debug)]
 struct PageInfo {
-    /// How many entries a full page has.
+    /// Number of entries on a full page.
     page_size: u64,
-    /// Of the next page; null where there is none.
+    /// Cursor of the next page; null if this is the last page.
     cursor: Option<String>,
-    /// Whether there is a next page.
+    /// True if another page follows.
     more: bool,
 }
 

@@ -9,24 +9,24 @@ use crate::domain::transaction::{CardNetwork, bulk_upsert::NewTransaction, inges
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Ingest {
-    /// Of members of any memberbases.
+    /// The transactions to store. Their members can belong to different memberbases.
     events: Vec<Event>,
 }
 
-/// A card payment. Of an optional field that is left out what is stored stays, null removes it.
+/// A card payment. An omitted optional field keeps its stored value; null clears it.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TransactionEvent)]
 struct Event {
     #[schema(value_type = MemberIdText)]
     member_id: String,
-    /// Your own key of it within the memberbase.
+    /// Your key for the transaction, unique in the memberbase: 1 to 1,024 bytes.
     #[schema(min_length = 1)]
     external_id: String,
     auth_code: String,
     #[serde(deserialize_with = "network")]
     #[schema(inline, value_type = Network)]
     network: CardNetwork,
-    /// The first 6 to 8 digits of the card's number.
+    /// The first 6 to 8 digits of the card number.
     #[schema(pattern = "^[0-9]{6,8}$")]
     bin: String,
     merchant_id: String,
@@ -35,11 +35,11 @@ struct Event {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     statement_descriptor: Option<Option<String>>,
-    /// In the smallest unit of the currency, within plus or minus 2^53-1.
+    /// Amount in minor units of `currency` (such as cents), from -(2^53-1) to 2^53-1.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i64>, minimum = -9_007_199_254_740_991i64, maximum = 9_007_199_254_740_991i64)]
     amount: Option<Option<Number>>,
-    /// As in ISO 4217.
+    /// ISO 4217 code of the currency: three capital letters, such as GBP.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     currency: Option<Option<String>>,
@@ -51,7 +51,7 @@ struct Event {
     reverted_at: Option<Option<String>>,
 }
 
-/// In upper or lower case.
+/// Card network. Accepted in upper or lower case.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only describes what `network` reads")]
@@ -110,7 +110,7 @@ impl From<Event> for NewTransaction {
     }
 }
 
-/// All is stored.
+/// All transactions are stored.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Ingested {
     status: &'static str,

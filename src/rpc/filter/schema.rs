@@ -13,7 +13,7 @@ use crate::rpc::id;
 
 impl<T: Filterable> PartialSchema for Filters<T> {
     fn schema() -> RefOr<Schema> {
-        entries::<T>().description(Some("All of them have to hold.")).into()
+        entries::<T>().description(Some("Filters that must all match.")).into()
     }
 }
 
@@ -31,7 +31,7 @@ fn entry<T: Filterable>() -> Schema {
     let list = |name: &str| closed().property(name, entries::<T>()).required(name).build();
     let key = |(key, values): &(&str, Values)| test(key, *values);
     let entries = [list("and"), list("or")].into_iter().chain(T::KEYS.iter().map(key));
-    let text = "A test of one key by exactly one operator, or `and` or `or` with a list of filters.";
+    let text = "A condition on one key with exactly one operator, or `and` or `or` with a list of filters.";
     let of = |schemas: OneOfBuilder, entry: Object| schemas.item(entry);
     entries.fold(OneOfBuilder::new(), of).description(Some(text)).into()
 }
