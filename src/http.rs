@@ -1,4 +1,4 @@
-//! The HTTP door: the router and what all of its answers have in common.
+//! The HTTP layer: the router, and what all responses have in common.
 
 mod admission;
 mod answer;
@@ -147,7 +147,7 @@ async fn not_found(Extension(trace): Extension<TraceId>, request: Request) -> Re
 
 /// All paths with methods of their own are to be read only.
 async fn method_not_allowed(Extension(trace): Extension<TraceId>, request: Request) -> Response {
-    Refusal::method("GET, HEAD", "the method has to be GET or HEAD")
+    Refusal::method("GET, HEAD", "the method must be GET or HEAD")
         .unread(!request.body().is_end_stream())
         .respond(MediaType::Json, &trace)
 }

@@ -76,7 +76,7 @@ impl<T: MemberChild> Child<T> {
         };
         let found = owners.found.get_or_init(|| owners.load(ctx)).await.as_ref().map_err(Clone::clone)?;
         let id = self.row.member();
-        let missing = || domain::Error::NotFound(format!("member {id} does not exist any more"));
+        let missing = || domain::Error::NotFound(format!("member {id} no longer exists"));
         Ok(found.get(&id).cloned().ok_or_else(missing)?)
     }
 }

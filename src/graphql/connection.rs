@@ -80,7 +80,7 @@ impl Paging {
                 let most = limits.max;
                 return refuse(
                     argument,
-                    format!("{argument} is {size}, at most {most} are allowed (MEMBERBASE_MAX_PAGE_SIZE)"),
+                    format!("{argument} is {size}, at most {most} is allowed (MEMBERBASE_MAX_PAGE_SIZE)"),
                 );
             }
             Some(Ok(size)) => size,

@@ -136,7 +136,7 @@ impl RowBudget {
 
     fn exceeded(&self) -> Error {
         let most = self.limit;
-        let message = format!("the pages of the request have more than {most} rows (MEMBERBASE_MAX_ROWS) together");
+        let message = format!("the pages of the request have more than {most} rows in total (MEMBERBASE_MAX_ROWS)");
         domain::Error::LimitExceeded(message).into()
     }
 }

@@ -165,15 +165,15 @@ impl From<domain::Error> for Error {
         match error {
             Domain::BadInput { message, path } => Self::bad_input(&path, message),
             Domain::BadRows { failures, count } => bad_rows(&failures, count),
-            Domain::Unauthenticated => Self::new(Code::Unauthenticated, "a valid API token is needed"),
+            Domain::Unauthenticated => Self::new(Code::Unauthenticated, "a valid API token is required"),
             Domain::Forbidden(message) => Self::new(Code::Forbidden, message),
             Domain::NotFound(message) => Self::new(Code::NotFound, message),
             Domain::Conflict(message) => Self::new(Code::Conflict, message),
             Domain::LimitExceeded(message) => Self::new(Code::LimitExceeded, message),
-            Domain::Timeout => Self::new(Code::Timeout, "the request took longer than it may"),
+            Domain::Timeout => Self::new(Code::Timeout, "the request exceeded its time limit"),
             Domain::Unavailable(cause) => {
-                tracing::warn!(%cause, "the database is not available");
-                Self::new(Code::ServiceUnavailable, "the database is not available, try again")
+                tracing::warn!(%cause, "the database is unavailable");
+                Self::new(Code::ServiceUnavailable, "the database is unavailable, try again later")
             }
             Domain::Internal(cause) => {
                 tracing::error!(%cause, "internal error");
@@ -185,7 +185,7 @@ impl From<domain::Error> for Error {
 
 fn bad_rows(failures: &[(usize, domain::RowError)], count: usize) -> Error {
     let rows = if count == 1 { "1 row is".to_owned() } else { format!("{count} rows are") };
-    let mut error = Error::new(Code::BadUserInput, format!("{rows} bad, and so nothing was stored"));
+    let mut error = Error::new(Code::BadUserInput, format!("{rows} invalid, so nothing was stored"));
     error.details.insert("failureCount", Value::from(count));
     error.details.insert("failures", failures.iter().map(failure).collect());
     error

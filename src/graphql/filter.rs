@@ -127,7 +127,7 @@ fn all<Given, Test>(
 ) -> Result<Filter<Test>, Error> {
     let tests: Vec<_> = tests.into_iter().flatten().map(|given| Filter::Predicate(test(given))).collect();
     if tests.is_empty() {
-        let message = "a filter of a field needs an operator; leave the field out to filter by others alone";
+        let message = "a condition needs at least one operator; omit the field to filter by other fields only";
         return Err(domain::Error::BadInput { message: message.to_owned(), path: Vec::new() }.into());
     }
     Ok(Filter::All(tests))

@@ -72,7 +72,7 @@ impl Member {
     async fn memberbase(&self, ctx: &Context<'_>) -> Result<Memberbase, Error> {
         let id = self.0.memberbase;
         let found = ctx.memberbases().load_one(id).await?;
-        let missing = || domain::Error::NotFound(format!("memberbase {id} does not exist any more"));
+        let missing = || domain::Error::NotFound(format!("memberbase {id} no longer exists"));
         Ok(found.map(Memberbase).ok_or_else(missing)?)
     }
 

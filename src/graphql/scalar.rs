@@ -17,7 +17,7 @@ pub fn judge(scalar: &str, value: &Value) -> Result<(), String> {
         "AttributeValue" => AttributeValue::check(value).map_err(str::to_owned),
         "Int" => {
             let parsed = <i32 as ScalarType>::parse(value.clone());
-            parsed.map(drop).map_err(|_| "expected a whole number of 32 bits".to_owned())
+            parsed.map(drop).map_err(|_| "expected a 32-bit integer".to_owned())
         }
         _ => Ok(()),
     }
@@ -101,7 +101,7 @@ impl ScalarType for MinorUnits {
 
 impl MinorUnits {
     fn read(value: &Value) -> Result<Self, &'static str> {
-        whole(value).map(Self).ok_or("expected a whole number within plus or minus 9007199254740991")
+        whole(value).map(Self).ok_or("expected a whole number from -9007199254740991 to 9007199254740991")
     }
 }
 
@@ -131,7 +131,7 @@ impl Attributes {
     fn check(value: &Value) -> Result<(), &'static str> {
         match value {
             Value::Object(fields) if fields.values().all(is_json) => Ok(()),
-            Value::Object(_) => Err("expected JSON alone in the object, got the name of an enum"),
+            Value::Object(_) => Err("expected only JSON values in the object, got an enum value"),
             _ => Err("expected an object"),
         }
     }

@@ -79,7 +79,7 @@ impl Sync {
     async fn memberbase(&self, ctx: &Context<'_>) -> Result<Memberbase, Error> {
         let id = self.row.memberbase;
         let found = ctx.memberbases().load_one(id).await?;
-        let missing = || domain::Error::NotFound(format!("memberbase {id} does not exist any more"));
+        let missing = || domain::Error::NotFound(format!("memberbase {id} no longer exists"));
         Ok(found.map(Memberbase).ok_or_else(missing)?)
     }
 

@@ -169,14 +169,14 @@ impl From<domain::Error> for Error {
         match error {
             Domain::BadInput { message, .. } | Domain::LimitExceeded(message) => Self::new(Code::BadRequest, message),
             Domain::BadRows { failures, count } => bad_rows(&failures, count),
-            Domain::Unauthenticated => Self::new(Code::AuthenticationError, "a valid API token is needed"),
+            Domain::Unauthenticated => Self::new(Code::AuthenticationError, "a valid API token is required"),
             Domain::Forbidden(message) => Self::new(Code::AuthorizationError, message),
             Domain::NotFound(message) => Self::new(Code::NotFound, message),
             Domain::Conflict(message) => Self::new(Code::Conflict, message),
-            Domain::Timeout => Self::new(Code::ServiceUnavailable, "the request took longer than it may"),
+            Domain::Timeout => Self::new(Code::ServiceUnavailable, "the request exceeded its time limit"),
             Domain::Unavailable(cause) => {
-                tracing::warn!(%cause, "the database is not available");
-                Self::new(Code::ServiceUnavailable, "the database is not available, try again")
+                tracing::warn!(%cause, "the database is unavailable");
+                Self::new(Code::ServiceUnavailable, "the database is unavailable, try again later")
             }
             Domain::Internal(cause) => {
                 tracing::error!(%cause, "internal error");
@@ -198,7 +198,7 @@ fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
         [(_, RowError { code: RowErrorCode::UnknownAttribute, .. }), ..] => Code::InvalidAttributeKey,
         _ => Code::BadRequest,
     };
-    Error { code, message: format!("{rows} bad, and so nothing was stored"), data: data.into_iter().collect() }
+    Error { code, message: format!("{rows} invalid, so nothing was stored"), data: data.into_iter().collect() }
 }
 
 /// The place of a failure in its row, and its message: fields have other names here. Below them are keys of attributes.

@@ -78,16 +78,16 @@ impl<T: Filterable> Filters<T> {
 
 fn all<T: Filterable>(entries: &[Value], depth: usize) -> Result<Vec<Filter<T::Test>>, Error> {
     if depth > MAX_DEPTH {
-        return Err(bad("filters nest too deep"));
+        return Err(bad("filters are nested too deep"));
     }
     entries.iter().map(|entry| read::<T>(entry, depth)).collect()
 }
 
 fn read<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Test>, Error> {
-    let fields = entry.as_object().ok_or_else(|| bad("a filter is an object"))?;
+    let fields = entry.as_object().ok_or_else(|| bad("a filter must be an object"))?;
     let only = |name: &str| {
         let list = fields.get(name).and_then(Value::as_array).filter(|_| fields.len() == 1);
-        list.ok_or_else(|| bad(&format!("a filter with {name} has a list of filters, and nothing else")))
+        list.ok_or_else(|| bad(&format!("a filter with {name} must have a list of filters and no other field")))
     };
     if fields.contains_key("and") {
         return all::<T>(only("and")?, depth + 1).map(Filter::All);
@@ -95,10 +95,10 @@ fn read<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Test>, E
     if fields.contains_key("or") {
         return all::<T>(only("or")?, depth + 1).map(Filter::Any);
     }
-    let key = fields.get("key").and_then(Value::as_str).ok_or_else(|| bad("a filter has a key, or and, or or"))?;
+    let key = fields.get("key").and_then(Value::as_str).ok_or_else(|| bad("a filter must have key, and, or or"))?;
     if !T::KEYS.iter().any(|(known, _)| *known == key) {
         let known: Vec<_> = T::KEYS.iter().map(|(known, _)| *known).collect();
-        return Err(bad(&format!("there is no filter by {key:?}; the keys are {}", known.join(", "))));
+        return Err(bad(&format!("unknown filter key {key:?}, expected one of {}", known.join(", "))));
     }
     T::test(key, operator(key, fields)?)
 }
@@ -106,18 +106,18 @@ fn read<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Test>, E
 fn operator(key: &str, fields: &Map<String, Value>) -> Result<Operator, Error> {
     let mut others = fields.iter().filter(|(name, _)| *name != "key");
     let (Some((name, value)), None) = (others.next(), others.next()) else {
-        return Err(bad(&format!("the filter of {key} needs exactly one of eq, in, nin, exists and regex")));
+        return Err(bad(&format!("the filter on {key} needs exactly one of eq, in, nin, exists and regex")));
     };
-    let list = || value.as_array().cloned().ok_or_else(|| bad(&format!("{name} of {key} takes a list")));
+    let list = || value.as_array().cloned().ok_or_else(|| bad(&format!("{name} on {key} needs a list")));
     Ok(match name.as_str() {
         "eq" => Operator::In(vec![value.clone()]),
         "in" => Operator::In(list()?),
         "nin" => Operator::NotIn(list()?),
         "exists" => {
-            Operator::Exists(value.as_bool().ok_or_else(|| bad(&format!("exists of {key} takes true or false")))?)
+            Operator::Exists(value.as_bool().ok_or_else(|| bad(&format!("exists on {key} needs true or false")))?)
         }
         "regex" => regex(key, value)?,
-        _ => return Err(bad(&format!("the filter of {key} has no operator {name}"))),
+        _ => return Err(bad(&format!("the filter on {key} has an unknown operator {name}"))),
     })
 }
 
@@ -130,7 +130,7 @@ fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
         case_insensitive: bool,
     }
     let Regex { pattern, case_insensitive } = Regex::deserialize(value)
-        .map_err(|error| bad(&format!("regex of {key} takes a pattern and case_insensitive: {error}")))?;
+        .map_err(|error| bad(&format!("regex on {key} needs pattern, and optionally case_insensitive: {error}")))?;
     Ok(Operator::Regex { pattern, case_insensitive })
 }
 
@@ -138,7 +138,7 @@ impl Operator {
     /// As a test of an id.
     pub fn of_id<T: Id, Test>(self, key: &str, test: impl Fn(IdPredicate<T>) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| {
-            let text = value.as_str().ok_or_else(|| bad(&format!("{key} takes ids")))?;
+            let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs ids")))?;
             T::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
         };
         match self {
@@ -151,7 +151,7 @@ impl Operator {
     /// As a test of a time.
     pub fn of_time<Test>(self, key: &str, test: impl Fn(TimePredicate) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| {
-            let text = value.as_str().ok_or_else(|| bad(&format!("{key} takes times")))?;
+            let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs times")))?;
             Time::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
         };
         match self {
@@ -165,7 +165,7 @@ impl Operator {
     pub fn of_text<Test>(self, key: &str, test: impl Fn(TextPredicate) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| match value {
             Value::String(text) => Ok(text),
-            _ => Err(bad(&format!("{key} takes strings"))),
+            _ => Err(bad(&format!("{key} needs strings"))),
         };
         match self {
             Self::In(values) => Ok(Filter::Predicate(test(TextPredicate::In(list(values, read)?)))),
@@ -182,7 +182,7 @@ impl Operator {
         match self {
             Self::Exists(true) => Ok(Filter::All(Vec::new())),
             Self::Exists(false) => Ok(Filter::Any(Vec::new())),
-            _ => Err(bad(&format!("{key} takes no regex"))),
+            _ => Err(bad(&format!("{key} does not support regex"))),
         }
     }
 }

@@ -177,7 +177,7 @@ fn order(sorts: Vec<Sort>) -> Result<Order, Error> {
             };
             Ok(Order { field, descending: matches!(direction, Direction::Desc) })
         }
-        (Some(_), Some(_)) => Err(Error::new(Code::BadRequest, "sorts: expected one at most")),
+        (Some(_), Some(_)) => Err(Error::new(Code::BadRequest, "sorts: expected at most one entry")),
     }
 }
 

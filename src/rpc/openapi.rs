@@ -30,8 +30,8 @@ pub fn openapi() -> String {
         .title("Memberbase RPC API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "API for clients of the original `publisher.v1`. Each call is a POST with a JSON body, in which unknown fields are \
-            ignored. An API token is sent as `Authorization: Bearer <secret>`.",
+            "For clients of the original API (`publisher.v1`). Each call is a POST with a JSON body, in which unknown fields \
+            are ignored. An API token is sent as `Authorization: Bearer <secret>`.",
         ))
         .license(Some(License::new(env!("CARGO_PKG_LICENSE"))))
         .build();

@@ -63,7 +63,7 @@ impl Pagination {
             (Some(_), Some(_)) => return bad("pagination: cursor and skip exclude each other"),
             (None, Some(0)) => return bad("pagination.skip: expected 1 or more"),
             (None, Some(rows)) if i64::try_from(rows).is_err() => {
-                return bad(&format!("pagination.skip: expected {} at most", i64::MAX));
+                return bad(&format!("pagination.skip: expected at most {}", i64::MAX));
             }
             (None, Some(rows)) => Anchor::Offset(rows),
             (Some(cursor), None) => match parse(&cursor) {

@@ -62,7 +62,7 @@ impl Said {
     /// The last line, which has to be of an answer.
     fn answered(&self) -> Value {
         let line = self.lines().pop().unwrap();
-        assert_eq!(line["message"], "answered", "{line}");
+        assert_eq!(line["message"], "request completed", "{line}");
         line
     }
 }
@@ -123,7 +123,10 @@ async fn a_client_that_hangs_up_has_its_line() {
     let (said, _listening) = Said::listen(LogFormat::Json);
     assert!(writer.ask("{ __typename }", json!({})).now_or_never().is_none());
     let lines = said.lines();
-    assert_eq!((&lines[0]["message"], &lines[0]["code"]), (&json!("the client hung up"), &json!("CLIENT_CLOSED")));
+    assert_eq!(
+        (&lines[0]["message"], &lines[0]["code"]),
+        (&json!("request aborted by the client"), &json!("CLIENT_CLOSED"))
+    );
 }
 
 #[tokio::test]
@@ -135,9 +138,12 @@ async fn a_line_is_for_people_too() {
     writer.ask(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": "a"}]}})).await.data();
     let text = said.text();
     assert_eq!(text.lines().count(), 1);
-    for part in
-        [" INFO request{trace_id=", "operation=\"Import\"", "answered status=200", "code=\"OK\" rows=1 created=1\n"]
-    {
+    for part in [
+        " INFO request{trace_id=",
+        "operation=\"Import\"",
+        "request completed status=200",
+        "code=\"OK\" rows=1 created=1\n",
+    ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }
@@ -204,7 +210,7 @@ async fn no_line_tells_a_ref_an_attribute_a_variable_or_a_secret(
 
     let lines = said.lines();
     assert!(lines.iter().any(|line| line["level"] == "ERROR"), "{lines:#?}");
-    assert_eq!(lines.iter().filter(|line| line["message"] == "answered").count(), 19, "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| line["message"] == "request completed").count(), 19, "{lines:#?}");
     let text = said.text();
     assert!(!text.contains("needle"), "{text}");
     assert!(!text.contains(secret.expose()), "{text}");

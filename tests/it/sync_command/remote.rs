@@ -88,7 +88,7 @@ async fn who_may_not_is_refused_and_the_token_is_not_told() {
     let sync = ["sync", file.to_str().unwrap(), "--memberbase", &bench.base, "--url", &process.url];
     run(&sync, &[]).told(2, "MEMBERBASE_TOKEN");
     let wrong = run(&sync, &[("MEMBERBASE_TOKEN", "mbs_wrong")]);
-    wrong.told(1, "a valid API token is needed");
+    wrong.told(1, "a valid API token is required");
     untold(&wrong, "mbs_wrong");
     let ran = run(&sync, &[("MEMBERBASE_TOKEN", &reader)]);
     assert_eq!(ran.code, Some(1), "{ran:?}");

@@ -1,6 +1,6 @@
-//! Literals in the document against the schema, with variables in them or without: async-graphql judges those alone
-//! that have none. On the way it is noted where variables are used. What depends on the values of variables is judged
-//! once they are known, before anything runs.
+//! Validates literals of the document against the schema, with or without variables in them; async-graphql validates
+//! only literals without variables. Also records where variables are used. Rules that depend on the values of variables
+//! are checked once these are known, before any resolver runs.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -321,7 +321,7 @@ impl<'a> Check<'a> {
     }
 
     fn mismatch(&self, ty: &str) -> String {
-        format!("{} has to be of type {ty}", self.place())
+        format!("{} must be of type {ty}", self.place())
     }
 
     /// The path, for messages.

@@ -1,4 +1,5 @@
-//! Values of variables: each read as its type in the schema has it.
+//! Coerces the values of variables by their types in the schema
+//! (<https://spec.graphql.org/draft/#sec-Coercing-Variable-Values>).
 
 use std::{cell::RefCell, fmt};
 
