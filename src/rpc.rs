@@ -1,5 +1,5 @@
-//! The plain HTTP face, `POST /publisher.v1/<resource>/<action>` with a JSON body, for clients of the original API. A
-//! second door to the domain's functions: no rule lives here.
+//! The RPC API (`publisher.v1`): `POST /publisher.v1/<resource>/<action>` with a JSON body, for clients of the original API.
+//! Calls the same functions of the domain as the GraphQL API, and has no rules of its own.
 
 mod api_token;
 mod attribute_schema;
@@ -21,10 +21,10 @@ pub use openapi::openapi;
 
 use self::attribute_value::{AttributeMap, AttributeValue};
 
-/// What all paths begin with.
+/// Prefix of all paths.
 pub const PREFIX: &str = "/publisher.v1/";
 
-/// All that can be called.
+/// Returns all endpoints.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::changes("member/bulk-upsert", "Create or update members by ref, all or none", member::bulk_upsert)

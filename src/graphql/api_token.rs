@@ -1,4 +1,4 @@
-//! API tokens: who may ask for what.
+//! API tokens: their types, queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
@@ -171,7 +171,6 @@ pub struct RevokeApiTokenPayload {
     api_token: ApiToken,
 }
 
-/// Queries for tokens.
 #[derive(Clone, Default)]
 pub struct ApiTokenQuery;
 
@@ -206,7 +205,6 @@ impl ApiTokenQuery {
     }
 }
 
-/// Mutations of tokens.
 #[derive(Clone, Default)]
 pub struct ApiTokenMutation;
 

@@ -1,4 +1,4 @@
-//! Attribute schemas.
+//! Attribute schemas of memberbases, and `setAttributeSchema`.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
@@ -67,7 +67,6 @@ pub struct SetAttributeSchemaPayload {
     memberbase: Memberbase,
 }
 
-/// Mutations of attribute schemas.
 #[derive(Clone, Default)]
 pub struct AttributeMutation;
 

@@ -1,4 +1,4 @@
-//! What all bulk upserts have in common.
+//! Input and result types that all bulk upserts share.
 
 mod boxed_undefined;
 mod results;
@@ -132,12 +132,12 @@ pub enum RowErrorCode {
     MemberMismatch,
 }
 
-/// How rows of what belongs to members are stored.
+/// Returns the options of a bulk upsert of clips, stamp collections or transactions, which has no mode.
 pub(super) fn options(on_error: OnRowError, dry_run: bool) -> Options {
     Options { on_error: on_error.into(), mode: Mode::Upsert, dry_run }
 }
 
-/// What an optional field of a row says.
+/// Converts an optional field of a row, keeping the difference between an omitted field and null.
 pub(super) fn given<T, R>(field: MaybeUndefined<T>, read: impl FnOnce(T) -> R) -> Undefinable<R> {
     Option::<Option<T>>::from(field).map(|value| value.map(read))
 }
@@ -161,7 +161,7 @@ impl From<UpsertMode> for Mode {
     }
 }
 
-/// Ids in a list, null where there is none: written as JSON at once, for there may be a million of them.
+/// A list of nullable ids, written as JSON directly: a tree of values for a million ids would be slow.
 #[derive(Debug)]
 pub struct Ids(Value);
 

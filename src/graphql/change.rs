@@ -1,4 +1,4 @@
-//! Changes as they happen.
+//! `memberbaseChanged`: a subscription to the committed changes of a memberbase.
 
 use std::sync::Arc;
 

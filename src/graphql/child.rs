@@ -1,4 +1,4 @@
-//! What belongs to a member, whichever kind it is, and lists of it.
+//! Child records of members (clips, stamp collections, transactions) and connections of them.
 
 mod loader;
 
@@ -29,13 +29,13 @@ use crate::{
     types::MemberId,
 };
 
-/// A kind of what belongs to members.
+/// A type of child record that is loaded for a batch of members at once.
 pub trait BatchedChild: MemberChild {
-    /// What members that were read together have of it.
+    /// Returns the batch's loader for this type.
     fn loader(siblings: &MemberBatch) -> &ChildLoader<Self>;
 }
 
-/// A thing, and the way to the member whose it is.
+/// A child record, from which its member can be loaded.
 #[derive(Clone, Debug)]
 pub struct Child<T> {
     pub(super) row: Arc<T>,
@@ -44,13 +44,13 @@ pub struct Child<T> {
 
 #[derive(Clone, Debug)]
 enum Parent {
-    /// The member below which it was read.
+    /// The member through whose field the record was read.
     Known(Member),
-    /// One of the members of all that were read together.
+    /// One of the members of a batch of records.
     Among(Arc<ParentBatch>),
 }
 
-/// The members of things that were read together: loaded together, once one of them is asked for.
+/// The members of a batch of records, loaded by one statement when the first of them is selected.
 #[derive(Debug)]
 struct ParentBatch {
     ids: Vec<MemberId>,
@@ -58,7 +58,7 @@ struct ParentBatch {
 }
 
 impl<T: MemberChild> Child<T> {
-    /// Things that were read together, each at its place.
+    /// Wraps a batch of records, keeping their positions.
     pub fn from_batch(rows: Vec<Option<T>>) -> Vec<Option<Self>> {
         let mut ids: Vec<_> = rows.iter().flatten().map(MemberChild::member).collect();
         ids.sort_unstable();
@@ -68,7 +68,7 @@ impl<T: MemberChild> Child<T> {
         rows.into_iter().map(|row| row.map(thing)).collect()
     }
 
-    /// The member whose it is.
+    /// Returns the record's member.
     pub(super) async fn parent(&self, ctx: &Context<'_>) -> Result<Member, Error> {
         let owners = match &self.parent {
             Parent::Known(member) => return Ok(member.clone()),
@@ -97,7 +97,7 @@ pub struct Connection<T> {
 }
 
 impl<T: BatchedChild> Connection<T> {
-    /// The page that is asked for, together with that of the member's siblings.
+    /// Loads the requested page, and the same page of the other members of the batch.
     pub(super) async fn load(ctx: &Context<'_>, member: &Member, paging: Paging) -> Result<Self, Error> {
         let (memberbase, id) = (member.0.memberbase, member.0.id);
         let parse = |cursor: &str| Position::parse::<T>(cursor, memberbase, id);

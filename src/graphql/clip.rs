@@ -1,4 +1,4 @@
-//! Clips: the deals that members saved.
+//! Clips: deals that members saved.
 
 mod bulk_upsert;
 
@@ -105,6 +105,5 @@ impl DeleteClipsMutation {
     }
 }
 
-/// Mutations of clips.
 #[derive(MergedObject, Clone, Default)]
 pub struct ClipMutation(bulk_upsert::BulkUpsertClipsMutation, DeleteClipsMutation);

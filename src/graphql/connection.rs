@@ -1,5 +1,5 @@
-//! Connections as the Relay specification has them (<https://relay.dev/graphql/connections.htm>): the four arguments
-//! become a page once, here.
+//! Connections of the Relay specification (<https://relay.dev/graphql/connections.htm>): page info, and the conversion of the
+//! four arguments to a page.
 
 use async_graphql::{Context, SimpleObject};
 
@@ -33,7 +33,7 @@ pub struct PageInfo {
 }
 
 impl PageInfo {
-    /// Of a slice whose rows have these cursors.
+    /// Returns the page info of a slice. `cursor` returns the cursor of a row.
     pub(super) fn new<Row>(slice: &Slice<Row>, cursor: impl Fn(&Row) -> String) -> Self {
         Self {
             has_next_page: slice.has_next,
@@ -44,7 +44,7 @@ impl PageInfo {
     }
 }
 
-/// The four arguments of a connection.
+/// The four paging arguments of a connection.
 #[derive(Debug)]
 pub(super) struct Paging {
     /// Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`.
@@ -58,7 +58,7 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// The page that is asked for, with cursors read by `parse`.
+    /// Returns the requested page. `parse` parses a cursor.
     pub(super) fn page<Key>(
         self,
         ctx: &Context<'_>,
@@ -69,7 +69,7 @@ impl Paging {
         let (argument, size, direction) = match (self.first, self.last) {
             (Some(_), Some(_)) => return refuse("last", "first and last exclude each other".to_owned()),
             (None, Some(size)) => ("last", Some(size), Direction::Backward),
-            // A page before a cursor is the one next to it.
+            // With `before` alone, the page is the one that ends at the cursor.
             (None, None) if self.before.is_some() => ("last", None, Direction::Backward),
             (size, None) => ("first", size, Direction::Forward),
         };

@@ -1,5 +1,5 @@
-//! Filters as they are written in a request, and what they mean to the domain. All that one object says must hold;
-//! null is the same as left out; an operator object without an operator is refused.
+//! Filter inputs and their conversion to filters of the domain. All conditions of an object must match; null is the same as
+//! an omitted condition; a condition without an operator is rejected.
 
 mod attribute;
 
@@ -120,7 +120,7 @@ impl DateTimeFilter {
     }
 }
 
-/// All the tests that are there, of which there is one at least.
+/// Combines the given operators of a condition, of which at least one is required.
 fn all<Given, Test>(
     tests: impl IntoIterator<Item = Option<Given>>,
     test: impl Fn(Given) -> Test,
@@ -133,7 +133,7 @@ fn all<Given, Test>(
     Ok(Filter::All(tests))
 }
 
-/// The combinations that every filter has.
+/// The logical operators that every filter has.
 pub(super) struct Combination<F> {
     pub(super) and: Option<Vec<F>>,
     pub(super) or: Option<Vec<F>>,
@@ -141,7 +141,7 @@ pub(super) struct Combination<F> {
 }
 
 impl<F> Combination<F> {
-    /// All of it, with the tests of fields.
+    /// Combines the logical operators with the conditions on fields.
     pub(super) fn with<Test>(
         self,
         fields: impl IntoIterator<Item = Result<Option<Filter<Test>>, Error>>,

@@ -1,4 +1,4 @@
-//! Members.
+//! Members: their type, queries and mutations.
 
 mod bulk_upsert;
 mod delete;
@@ -30,19 +30,19 @@ use crate::{
 pub struct Member(pub(super) Arc<member::Member>, pub(super) Arc<MemberBatch>);
 
 impl Member {
-    /// A member that was read alone.
+    /// Wraps a member that was read alone.
     pub(super) fn single(row: member::Member) -> Self {
         let siblings = MemberBatch::new(std::iter::once(&row));
         Self(Arc::new(row), Arc::new(siblings))
     }
 
-    /// Members that were read together.
+    /// Wraps members that were read together.
     pub(super) fn all(rows: Vec<member::Member>) -> Vec<Self> {
         let siblings = Arc::new(MemberBatch::new(rows.iter()));
         rows.into_iter().map(|row| Self(Arc::new(row), siblings.clone())).collect()
     }
 
-    /// Members that were read together, each at its place.
+    /// Wraps members that were read together, keeping their positions.
     pub(super) fn from_batch(rows: Vec<Option<member::Member>>) -> Vec<Option<Self>> {
         let siblings = Arc::new(MemberBatch::new(rows.iter().flatten()));
         rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), siblings.clone()))).collect()
@@ -179,7 +179,6 @@ pub struct MemberRef {
     reference: String,
 }
 
-/// Queries for members.
 #[derive(Clone, Default)]
 pub struct MemberQuery;
 
@@ -249,6 +248,5 @@ impl MemberQuery {
     }
 }
 
-/// Mutations of members.
 #[derive(MergedObject, Clone, Default)]
 pub struct MemberMutation(bulk_upsert::BulkUpsertMembersMutation, delete::DeleteMutation);

@@ -1,4 +1,4 @@
-//! Memberbases.
+//! Memberbases: their types, queries and mutations.
 
 use std::sync::Arc;
 
@@ -221,7 +221,6 @@ pub struct DeleteMemberbasePayload {
     deleted: DeletedRows,
 }
 
-/// Queries for memberbases.
 #[derive(Clone, Default)]
 pub struct MemberbaseQuery;
 
@@ -265,7 +264,6 @@ impl MemberbaseQuery {
     }
 }
 
-/// Mutations of memberbases.
 #[derive(Clone, Default)]
 pub struct MemberbaseMutation;
 

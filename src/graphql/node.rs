@@ -1,4 +1,4 @@
-//! Whatever has an id of its own.
+//! Global object identification (<https://relay.dev/graphql/objectidentification.htm>): `node` and `nodes`.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -29,23 +29,15 @@ use crate::{
 #[derive(Interface, Clone, Debug)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id of the object."))]
 pub enum Node {
-    /// A memberbase.
     Memberbase(Memberbase),
-    /// A member.
     Member(Member),
-    /// A clip.
     Clip(Clip),
-    /// A stamp collection.
     StampCollection(StampCollection),
-    /// A transaction.
     Transaction(Transaction),
-    /// An API token.
     ApiToken(ApiToken),
-    /// A sync.
     Sync(Sync),
 }
 
-/// Queries for whatever has an id.
 #[derive(Clone, Default)]
 pub struct NodeQuery;
 
@@ -80,7 +72,7 @@ impl NodeQuery {
     }
 }
 
-/// What these ids name, each kind by one statement.
+/// Loads the objects with these ids by one statement per type.
 async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<HashMap<AnyId, Node>, domain::Error> {
     let mut asked = Asked::default();
     for id in ids {
@@ -111,7 +103,7 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
     found.extend(stamps.map(|row: StampCollection| (AnyId::StampCollectionId(row.row.id), Node::StampCollection(row))));
     let transactions = belongings(app, reach, &asked.transactions).await?;
     found.extend(transactions.map(|row: Transaction| (AnyId::TransactionId(row.row.id), Node::Transaction(row))));
-    // To whom may not manage tokens there are none.
+    // A caller that can't manage tokens sees none.
     if !asked.api_tokens.is_empty() && ctx.caller().access() >= Access::Admin {
         for row in api_token::find_many(app, ctx.caller(), &asked.api_tokens).await? {
             found.insert(AnyId::ApiTokenId(row.id), Node::ApiToken(ApiToken(row)));
@@ -125,7 +117,7 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
     Ok(found)
 }
 
-/// Ids by their kind.
+/// Requested ids by type.
 #[derive(Default)]
 struct Asked {
     memberbases: Vec<MemberbaseId>,
@@ -150,7 +142,7 @@ fn any_id(argument: &str, text: &str) -> Result<AnyId, domain::Error> {
     AnyId::parse(text).map_err(|error| domain::Error::bad_input(argument, format!("{argument}: {error}")))
 }
 
-/// An entry of `nodes`: an error takes its own place, and not that of the whole list.
+/// An entry of `nodes`. An error makes this entry null and not the whole list.
 #[derive(Debug)]
 pub struct Entry(Result<Option<Node>, Error>);
 

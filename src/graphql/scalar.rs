@@ -1,4 +1,4 @@
-//! Scalars of the schema's own.
+//! Custom scalars of the schema.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use serde::{Deserialize, Deserializer, de};
@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::types::{self, MalformedTime, Time};
 
-/// Judges a value by the type of its scalar alone, before anything runs. Resolvers read it with the same functions, and
-/// so accept whatever was accepted here.
+/// Checks a value against its scalar type before any resolver runs. Resolvers parse it with the same functions, and so accept
+/// every value that was accepted here.
 pub fn judge(scalar: &str, value: &Value) -> Result<(), String> {
     match scalar {
         "DateTime" => DateTime::read(value).map(drop).map_err(|error| error.to_string()),
@@ -23,7 +23,7 @@ pub fn judge(scalar: &str, value: &Value) -> Result<(), String> {
     }
 }
 
-/// Judges a value in a bulk row: only its kind of JSON, because a value that its field can't hold fails its row alone.
+/// Checks only the JSON type of a value in a bulk row, because a value that is out of range fails its row alone.
 pub fn judge_in_row(scalar: &str, value: &Value) -> Result<(), String> {
     match (scalar, value) {
         ("DateTime", Value::String(_)) | ("Int" | "Count" | "MinorUnits", Value::Number(_)) => Ok(()),
@@ -77,7 +77,7 @@ impl Count {
     }
 }
 
-/// The whole number that a value is, within plus or minus 2^53-1.
+/// Returns the value as an integer from -(2^53-1) to 2^53-1.
 fn whole(value: &Value) -> Option<i64> {
     let Value::Number(number) = value else { return None };
     types::parse_safe_integer(&number.to_string())
@@ -112,7 +112,7 @@ pub struct Attributes(pub Box<str>);
 /// Attribute values by key, as a JSON object. Each value is a string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-4")]
 impl ScalarType for Attributes {
-    /// From a literal, or from the variables the text itself.
+    /// Parses a literal; a value from variables arrives as its JSON text.
     fn parse(value: Value) -> InputValueResult<Self> {
         if let Value::Binary(json) = &value {
             return Ok(Self(String::from_utf8_lossy(json).into()));
@@ -137,7 +137,7 @@ impl Attributes {
     }
 }
 
-/// Whether a literal is as JSON has it.
+/// Returns true if the literal is also a JSON value.
 fn is_json(value: &Value) -> bool {
     match value {
         Value::Enum(_) | Value::Binary(_) => false,
@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    /// A value that each scalar of the schema rejects.
+    /// Returns a value that the scalar rejects.
     fn misfit(scalar: &str) -> Value {
         match scalar {
             "Boolean" | "Float" | "ID" | "String" => Value::Null,
@@ -206,7 +206,7 @@ mod tests {
         let scalars = api.registry().types.iter().filter(|(_, ty)| matches!(ty, MetaType::Scalar { .. }));
         for (name, _) in scalars {
             let misfit = misfit(name);
-            // The coercion of variables and async-graphql's validation check the kind of the other scalars.
+            // The other scalars are checked by the coercion of variables and by async-graphql's validation.
             assert_eq!(judge(name, &misfit).is_err(), misfit != Value::Null, "{name}");
         }
     }

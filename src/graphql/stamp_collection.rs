@@ -1,4 +1,4 @@
-//! Stamp collections: how far members are in loyalty programs.
+//! Stamp collections: progress of members in loyalty programs.
 
 mod bulk_upsert;
 
@@ -100,6 +100,5 @@ impl DeleteStampCollectionsMutation {
     }
 }
 
-/// Mutations of stamp collections.
 #[derive(MergedObject, Clone, Default)]
 pub struct StampCollectionMutation(bulk_upsert::BulkUpsertStampCollectionsMutation, DeleteStampCollectionsMutation);

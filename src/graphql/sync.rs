@@ -1,4 +1,4 @@
-//! Syncs: a memberbase is made to mirror its source.
+//! Syncs: runs that make a memberbase mirror its source.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ impl From<sync::Sync> for Sync {
 }
 
 impl Sync {
-    /// Counted once, whichever of them is asked for.
+    /// Returns the counts, which are computed once for all fields that need them.
     async fn figures(&self, ctx: &Context<'_>) -> Result<SyncCounts, Error> {
         let count = async || Ok(sync::counts(ctx.app(), ctx.authorize_visible(Access::Read)?, &self.row).await?);
         self.figures.get_or_init(count).await.clone()
@@ -123,7 +123,7 @@ pub struct SyncConnection {
 }
 
 impl SyncConnection {
-    /// The page that is asked for.
+    /// Loads the requested page.
     pub(super) async fn load(ctx: &Context<'_>, scope: Scope, paging: Paging) -> Result<Self, Error> {
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| sync::parse_cursor(scope, cursor))?;
         let read = Box::pin(sync::list(ctx.app(), scope, &page));
@@ -218,7 +218,6 @@ pub struct AbandonSyncPayload {
     sync: Sync,
 }
 
-/// Queries for syncs.
 #[derive(Clone, Default)]
 pub struct SyncQuery;
 
@@ -235,7 +234,6 @@ impl SyncQuery {
     }
 }
 
-/// Mutations of syncs.
 #[derive(Clone, Default)]
 pub struct SyncMutation;
 

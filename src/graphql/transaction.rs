@@ -1,4 +1,4 @@
-//! Transactions: the card payments of members.
+//! Transactions: card payments of members.
 
 mod bulk_upsert;
 
@@ -156,6 +156,5 @@ impl DeleteTransactionsMutation {
     }
 }
 
-/// Mutations of transactions.
 #[derive(MergedObject, Clone, Default)]
 pub struct TransactionMutation(bulk_upsert::BulkUpsertTransactionsMutation, DeleteTransactionsMutation);

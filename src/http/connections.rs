@@ -1,5 +1,5 @@
-//! HTTP/1.1 connections over TCP. Handles slow clients, and clients that send before they are read, which `axum::serve`
-//! does not.
+//! HTTP/1.1 connections over TCP. Limits the time for a request head, and keeps a connection open while a rejected client
+//! still sends (RFC 9112, section 9.6); `axum::serve` does neither.
 
 use std::{
     io,

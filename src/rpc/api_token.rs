@@ -1,4 +1,4 @@
-//! `api-token/...`. The original knows two accesses, and its `write` covers memberbases, schemas and tokens too.
+//! `api-token/...`. The original API has two access levels; its `write` includes memberbases, attribute schemas and tokens.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! How values of attributes are described; they are read and written as they are.
+//! OpenAPI schemas of attribute values. The values themselves are passed through as JSON.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -8,10 +8,8 @@ use utoipa::{
     },
 };
 
-/// The value of an attribute.
 pub struct AttributeValue;
 
-/// Attributes by key.
 pub struct AttributeMap;
 
 impl PartialSchema for AttributeValue {

@@ -1,4 +1,4 @@
-//! An endpoint: from a body to what is answered.
+//! An endpoint: deserializes the request body, calls the handler and serializes the response.
 
 use std::{fmt, pin::Pin};
 
@@ -11,12 +11,12 @@ use utoipa::{
 use super::{Code, Error};
 use crate::{app::App, domain::access::Caller, types::Strict};
 
-/// Who calls, and what the call may reach.
+/// The context of a call.
 #[derive(Clone)]
 pub struct Call {
-    /// What it may reach, within its time.
+    /// The app, limited by the deadline of the call.
     pub app: App,
-    /// Who calls.
+    /// The authenticated caller.
     pub caller: Caller,
 }
 
@@ -24,27 +24,27 @@ type Running = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send>>;
 
 type Run = dyn Fn(Call, &[u8]) -> Result<Running, Error> + Send + Sync;
 
-/// One of all that can be called.
+/// An endpoint with its handler and its OpenAPI description.
 pub struct Endpoint {
-    /// Its path below [`super::PREFIX`].
+    /// Path after [`super::PREFIX`].
     pub path: &'static str,
-    /// What it does, in a few words.
+    /// OpenAPI summary.
     pub summary: &'static str,
-    /// What its answer is, in a sentence.
+    /// OpenAPI description of the response.
     pub told: &'static str,
-    /// Whether it changes anything.
+    /// True if the endpoint changes data.
     pub changes: bool,
     run: Box<Run>,
     shapes: fn() -> Shapes,
 }
 
-/// The shapes of a request and its answer.
+/// The schemas of a request and its response.
 pub struct Shapes {
-    /// Of the body.
+    /// Schema of the request body.
     pub given: RefOr<Schema>,
-    /// Of the answer.
+    /// Schema of the response body.
     pub told: RefOr<Schema>,
-    /// Those that they refer to, by name.
+    /// Named schemas that the two refer to.
     pub named: Vec<(String, RefOr<Schema>)>,
 }
 
@@ -63,7 +63,7 @@ impl Shapes {
 }
 
 impl Endpoint {
-    /// One that changes nothing.
+    /// Creates an endpoint that only reads.
     pub(super) fn asks<Given, Told, Answer>(
         path: &'static str,
         summary: &'static str,
@@ -83,7 +83,7 @@ impl Endpoint {
         Self { path, summary, told, changes: false, run: Box::new(run), shapes }
     }
 
-    /// One that changes something.
+    /// Creates an endpoint that changes data.
     pub(super) fn changes<Given, Told, Answer>(
         path: &'static str,
         summary: &'static str,
@@ -97,17 +97,17 @@ impl Endpoint {
         Self { changes: true, told: "The change is stored.", ..Self::asks(path, summary, handle) }
     }
 
-    /// The same endpoint, with words of its own for its answer.
+    /// Replaces the description of the response.
     pub(super) fn told_as(self, told: &'static str) -> Self {
         Self { told, ..self }
     }
 
-    /// What is sent and answered.
+    /// Returns the schemas of the request and the response.
     pub fn shapes(&self) -> Shapes {
         (self.shapes)()
     }
 
-    /// Reads the body, and gives what is to be awaited for the answer.
+    /// Deserializes the body, and returns the future of the response body.
     pub fn call(
         &self,
         call: Call,
@@ -123,7 +123,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Unknown fields are ignored; what is missing or of another type is named.
+/// Deserializes the body. Unknown fields are ignored. The error names the field that is missing or has the wrong type.
 fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let given = Given::deserialize(Strict(&mut json)).and_then(|given| json.end().map(|()| given));
@@ -131,7 +131,7 @@ fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
         Ok(given) => return Ok(given),
         Err(cause) => cause,
     };
-    // Once more, slowly, to find the place.
+    // Deserializes again, with the slower deserializer that records the path of the error.
     let mut json = serde_json::Deserializer::from_slice(body);
     let (path, cause) = match serde_path_to_error::deserialize::<_, Given>(Strict(&mut json)) {
         Ok(_) => (".".to_owned(), cause),
@@ -139,7 +139,7 @@ fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
     };
     let cause = cause.to_string();
     let (cause, _) = cause.split_once(" at line").unwrap_or((&cause, ""));
-    // The structs have names that mean nothing to those who send JSON.
+    // Names of Rust structs mean nothing to clients.
     let cause = match cause.split_once("expected struct ") {
         Some((before, _)) => format!("{before}expected an object"),
         None => cause.to_owned(),

@@ -1,4 +1,4 @@
-//! From what went wrong to what a client of the original API is told.
+//! RPC errors: the mapping from domain errors to codes, HTTP statuses and messages.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::domain::{self, RowError, RowErrorCode};
 
-/// Why a call failed.
+/// A failed call: its code, message and data.
 #[derive(Debug)]
 pub struct Error {
     code: Code,
@@ -35,39 +35,39 @@ struct Failure<'a> {
     trace_id: &'a str,
 }
 
-/// The codes of the original API.
+/// Error codes of the original API. [`Code::meaning`] describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The request.
+    /// The request is invalid.
     BadRequest,
-    /// The key of an attribute that the schema does not have.
+    /// An attribute key is not declared in the schema.
     InvalidAttributeKey,
-    /// A key of the schema that is in use.
+    /// A key of the schema that is in use can't be changed.
     InvalidSchemaModification,
-    /// No valid token.
+    /// The request has no valid token.
     AuthenticationError,
-    /// The token does not reach so far.
+    /// The token's access level does not permit the call.
     AuthorizationError,
-    /// What is to be worked on does not exist.
+    /// The object does not exist or is not visible to the token.
     NotFound,
-    /// Another method than POST.
+    /// The method is not POST.
     MethodNotAllowed,
-    /// The state stands against it.
+    /// The current state does not permit the call.
     Conflict,
-    /// The body is over its limit.
+    /// The body exceeds the size limit.
     PayloadTooLarge,
-    /// A body that is not JSON.
+    /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// Too many requests.
+    /// The token sends too many requests.
     RateLimited,
-    /// Load, or the database.
+    /// The server is overloaded, or the database is unavailable.
     ServiceUnavailable,
-    /// A fault of ours.
+    /// A fault in the server.
     InternalError,
 }
 
 impl Code {
-    /// All of them.
+    /// All codes.
     pub const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::InvalidAttributeKey,
@@ -84,7 +84,7 @@ impl Code {
         Self::InternalError,
     ];
 
-    /// As it is written.
+    /// Returns the published form of the code.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
@@ -103,7 +103,7 @@ impl Code {
         }
     }
 
-    /// What it means.
+    /// Returns the description for the OpenAPI document.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::BadRequest => "the request is malformed or a value is invalid",
@@ -126,7 +126,7 @@ impl Code {
         }
     }
 
-    /// Its status.
+    /// Returns the HTTP status.
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest | Self::InvalidAttributeKey | Self::InvalidSchemaModification => StatusCode::BAD_REQUEST,
@@ -145,17 +145,17 @@ impl Code {
 }
 
 impl Error {
-    /// An error without data.
+    /// Creates an error without data.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), data: Map::new() }
     }
 
-    /// The code.
+    /// Returns the code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The envelope that every failed call is answered with.
+    /// Returns the response body of the failed call.
     pub fn envelope(&self, trace_id: &str) -> Vec<u8> {
         let Self { code, message, data } = self;
         let error = Failure { code: code.as_str(), message, data, trace_id };
@@ -201,7 +201,8 @@ fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
     Error { code, message: format!("{rows} invalid, so nothing was stored"), data: data.into_iter().collect() }
 }
 
-/// The place of a failure in its row, and its message: fields have other names here. Below them are keys of attributes.
+/// Returns the path and message of a row's failure with the field names of this API, which are in snake case. Path entries
+/// after the first are attribute keys and stay unchanged.
 fn place(error: &RowError) -> (Vec<String>, String) {
     let (mut path, mut message) = (error.path.clone(), error.message.clone());
     if let Some(field) = path.first_mut() {

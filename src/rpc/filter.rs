@@ -1,5 +1,5 @@
-//! The filter language of the original API: a list of entries that must all hold, each a test of a field, or `and` or
-//! `or` with a list of entries.
+//! The filter language of the original API: a list of entries that must all match. An entry is a condition on one key, or
+//! `and` or `or` with a list of entries.
 
 mod schema;
 
@@ -14,36 +14,36 @@ use crate::{
     types::{Id, Time},
 };
 
-/// How deep entries nest, whatever the limit is set to: what is read recurses.
+/// Maximum nesting of entries, independent of the configured limit, because the conversion recurses.
 const MAX_DEPTH: usize = 60;
 
-/// What can be filtered.
+/// A type of record that can be filtered.
 pub trait Filterable {
-    /// A test of a field.
+    /// The domain's predicate of this type.
     type Test;
 
-    /// The name of an entry in the description.
+    /// Name of the entry's schema in OpenAPI.
     const NAME: &'static str;
 
-    /// The keys, each with what its values are.
+    /// The keys with the types of their values.
     const KEYS: &'static [(&'static str, Values)];
 
-    /// The test of one of these keys.
+    /// Converts a condition on one of the keys.
     fn test(key: &str, operator: Operator) -> Result<Filter<Self::Test>, Error>;
 }
 
-/// What the values of a key are.
+/// Type of the values of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
     /// Ids with this prefix.
     Ids(&'static str),
-    /// Points in time.
+    /// RFC 3339 date-times.
     Times,
-    /// Texts, which also take a regex.
+    /// Strings, which also support regex.
     Texts,
 }
 
-/// A list of entries.
+/// A list of entries that must all match.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub struct Filters<T> {
@@ -52,25 +52,25 @@ pub struct Filters<T> {
     of: PhantomData<T>,
 }
 
-/// What an entry asks of its field.
+/// The operator of a condition.
 pub enum Operator {
-    /// It is one of these.
+    /// Equals one of these values.
     In(Vec<Value>),
-    /// It is none of these.
+    /// Equals none of these values.
     NotIn(Vec<Value>),
-    /// Whether it is there; the fields of this API always are.
+    /// Has a value (true) or none (false); the fields of this API always have one.
     Exists(bool),
-    /// It holds a match.
+    /// Contains a match of a regular expression.
     Regex {
-        /// Of this pattern.
+        /// The pattern.
         pattern: String,
-        /// Whether `a` and `A` are the same.
+        /// True if upper- and lower-case ASCII letters are equal.
         case_insensitive: bool,
     },
 }
 
 impl<T: Filterable> Filters<T> {
-    /// As a filter of the domain's.
+    /// Converts the entries to a filter of the domain.
     pub fn read(&self) -> Result<Filter<T::Test>, Error> {
         all::<T>(&self.entries, 0).map(Filter::All)
     }
@@ -135,7 +135,7 @@ fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
 }
 
 impl Operator {
-    /// As a test of an id.
+    /// Converts to a predicate of an id.
     pub fn of_id<T: Id, Test>(self, key: &str, test: impl Fn(IdPredicate<T>) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs ids")))?;
@@ -148,7 +148,7 @@ impl Operator {
         }
     }
 
-    /// As a test of a time.
+    /// Converts to a predicate of a time.
     pub fn of_time<Test>(self, key: &str, test: impl Fn(TimePredicate) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs times")))?;
@@ -161,7 +161,7 @@ impl Operator {
         }
     }
 
-    /// As a test of a text.
+    /// Converts to a predicate of a string.
     pub fn of_text<Test>(self, key: &str, test: impl Fn(TextPredicate) -> Test) -> Result<Filter<Test>, Error> {
         let read = |value: Value| match value {
             Value::String(text) => Ok(text),
@@ -177,7 +177,7 @@ impl Operator {
         }
     }
 
-    /// What can be asked of every field.
+    /// Converts the operators that every key supports.
     fn of_any<Test>(self, key: &str) -> Result<Filter<Test>, Error> {
         match self {
             Self::Exists(true) => Ok(Filter::All(Vec::new())),

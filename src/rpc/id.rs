@@ -1,4 +1,4 @@
-//! Ids in requests and answers.
+//! Ids in requests and responses.
 
 use std::{borrow::Cow, fmt};
 
@@ -10,16 +10,16 @@ use utoipa::{
 
 use crate::types::{ApiTokenId, Id, MemberId, MemberbaseId};
 
-/// The id of a memberbase, as it is written.
+/// The id of a memberbase in its text form.
 pub type MemberBaseIdText = Written<MemberbaseId>;
 
-/// The id of a member, as it is written.
+/// The id of a member in its text form.
 pub type MemberIdText = Written<MemberId>;
 
-/// The id of an API token, as it is written.
+/// The id of an API token in its text form.
 pub type ApiTokenIdText = Written<ApiTokenId>;
 
-/// An id as it is written.
+/// An id that is serialized and deserialized in its text form.
 #[derive(Clone, Copy)]
 pub struct Written<T>(pub T);
 
@@ -48,14 +48,14 @@ impl<T: Id> PartialSchema for Written<T> {
 }
 
 impl<T: Id> ToSchema for Written<T> {
-    /// That of the type of id.
+    /// Returns the name of the id's type.
     fn name() -> Cow<'static, str> {
         let name = std::any::type_name::<T>();
         Cow::Borrowed(name.rsplit("::").next().unwrap_or(name))
     }
 }
 
-/// The description of an id with this prefix.
+/// Returns the OpenAPI schema of an id with this prefix.
 pub(super) fn schema(prefix: &str) -> ObjectBuilder {
     let pattern = format!("^{prefix}[0-7][0-9a-hjkmnp-tv-z]{{25}}$");
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern))

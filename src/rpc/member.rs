@@ -183,7 +183,7 @@ fn order(sorts: Vec<Sort>) -> Result<Order, Error> {
 
 type MemberFilters = Filters<Members>;
 
-/// Members, as they are filtered.
+/// Filter keys of members.
 pub(super) struct Members;
 
 impl Filterable for Members {

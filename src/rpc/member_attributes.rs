@@ -80,7 +80,7 @@ pub struct MemberAttribute {
     value: serde_json::Value,
 }
 
-/// All of them: a member has no more than fit on a page.
+/// Lists all attributes of a member on one page; their number is limited by the attribute schema.
 pub(super) async fn list(call: Call, given: List) -> Result<Listed<MemberAttribute>, Error> {
     let id = given.member_id.0;
     let found = member::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;

@@ -91,7 +91,7 @@ pub(super) async fn list(call: Call, given: List) -> Result<Listed<MemberBase>, 
 
 type MemberBaseFilters = Filters<MemberBases>;
 
-/// Memberbases, as they are filtered.
+/// Filter keys of memberbases.
 pub(super) struct MemberBases;
 
 impl Filterable for MemberBases {

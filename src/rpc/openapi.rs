@@ -1,4 +1,4 @@
-//! The description of it all, as OpenAPI 3.1 has it (<https://spec.openapis.org/oas/v3.1.0>).
+//! The OpenAPI 3.1 document of the RPC API (<https://spec.openapis.org/oas/v3.1.0>).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::{Code, Endpoint, PREFIX, endpoints, error::Envelope};
 const JSON: &str = "application/json";
 const TOKEN: &str = "token";
 
-/// The description, as JSON.
+/// Returns the OpenAPI document as JSON.
 pub fn openapi() -> String {
     let endpoints = endpoints();
     let mut paths = PathsBuilder::new();
@@ -77,7 +77,7 @@ fn components(endpoints: &[Endpoint]) -> Components {
         .build()
 }
 
-/// The codes, by the status that they come with.
+/// Returns the codes by HTTP status.
 fn by_status() -> BTreeMap<u16, Vec<Code>> {
     let mut by_status = BTreeMap::<_, Vec<_>>::new();
     for code in Code::ALL {

@@ -1,4 +1,4 @@
-//! Pages as the original API has them.
+//! Paging of the original API.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use utoipa::{
 use super::{Code, Error};
 use crate::types::{Anchor, Direction, Page, PageLimits, Slice};
 
-/// How many a page has that does not say.
+/// Page size if the request has no limit.
 const DEFAULT: u64 = 500;
 
 /// Selects a page of a list. `cursor` and `skip` exclude each other.
@@ -29,7 +29,7 @@ pub struct Pagination {
     skip: Option<u64>,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Serialize, Debug)]
 pub struct Listed<T> {
     data: Vec<T>,
@@ -48,7 +48,7 @@ struct PageInfo {
 }
 
 impl Pagination {
-    /// The page, with its cursor read by `parse`. A limit above the server's own is cut to that.
+    /// Returns the requested page. `parse` parses a cursor. A limit above the server's maximum is reduced to the maximum.
     pub fn page<Key>(
         self,
         limits: PageLimits,
@@ -98,13 +98,13 @@ impl<T: ToSchema> ToSchema for Listed<T> {
 }
 
 impl<T> Listed<T> {
-    /// All that there is, on one page.
+    /// Returns a complete list as one page.
     pub fn whole(data: Vec<T>) -> Self {
         let page = PageInfo { page_size: data.len() as u64, cursor: None, more: false };
         Self { data, page }
     }
 
-    /// What a page holds, each row told by `tell`.
+    /// Returns a page of a slice. `convert` converts a row to its published form.
     pub fn new<Key, Row>(
         page: &Page<Key>,
         slice: Slice<Row>,

@@ -62,7 +62,7 @@ enum Network {
     Other,
 }
 
-/// A number as it was sent.
+/// A number that is kept as its JSON text.
 struct Number(String);
 
 impl<'de> Deserialize<'de> for Number {
@@ -75,7 +75,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A field that is there, null or not.
+/// Deserializes a field that is present, so that null differs from an omitted field.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

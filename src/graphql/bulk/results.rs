@@ -1,5 +1,5 @@
-//! The results of a bulk upsert in two forms: as objects, and as JSON made at once, for there may be a million of them.
-//! A test holds the two equal.
+//! The results of a bulk upsert in two forms: as objects, and as JSON written directly, because there can be a million of
+//! them. A property test compares the two forms.
 
 use std::io::Write;
 
@@ -31,21 +31,21 @@ pub struct MemberUpsertResult {
     /// The row's ref.
     #[graphql(name = "ref")]
     reference: String,
-    /// The rest.
+    /// The fields that all results have.
     #[graphql(flatten)]
     result: UpsertResult,
 }
 
-/// The results of a call, in the order of its rows.
+/// The results of a call, in input order.
 pub type UpsertResults<'a, I> = RawListField<Results<'a, I>>;
 
-/// The results of a call that is about members, with the refs of its rows.
+/// The results of `bulkUpsertMembers`, in input order, with the refs of the rows.
 pub type MemberUpsertResults<'a> = RawListField<MemberResults<'a>>;
 
-/// What [`UpsertResults`] are made of.
+/// The source of [`UpsertResults`].
 pub struct Results<'a, I>(&'a Upserted<I>);
 
-/// What [`MemberUpsertResults`] are made of.
+/// The source of [`MemberUpsertResults`].
 pub struct MemberResults<'a>(&'a Upserted<MemberId>, &'a [Row]);
 
 impl<'a, I> UpsertResults<'a, I> {
@@ -97,7 +97,7 @@ fn object<I: Id>(upserted: &Upserted<I>, index: usize) -> UpsertResult {
     }
 }
 
-/// What differs from result to result.
+/// The parts of a result that differ from row to row.
 enum Slot<'a> {
     Index,
     Ref(&'a [Row]),
@@ -106,7 +106,7 @@ enum Slot<'a> {
     Error(JsonTemplate<ErrorSlot>),
 }
 
-/// What differs from error to error.
+/// The parts of a row error that differ from row to row.
 enum ErrorSlot {
     Code,
     Message,
@@ -228,7 +228,8 @@ mod tests {
         Query(upserted, rows.to_vec())
     }
 
-    /// Fields of a type, some of them again under other keys, in any order: flat, as an operation is that was planned.
+    /// Generates fields of a type in any order, some of them repeated with aliases, without fragments: the form of an operation
+    /// after field collection.
     fn fields(names: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
         let keyed =
             names.iter().flat_map(|&name| [name.to_owned(), format!("x_{name}: {name}"), format!("y{name}: {name}")]);
@@ -237,7 +238,7 @@ mod tests {
         subsequence(keyed, 1..=most).prop_shuffle()
     }
 
-    /// A selection of a result.
+    /// Generates a selection of a result.
     fn selection(names: &'static [&'static str]) -> impl Strategy<Value = String> {
         let errors = vec(fields(&["__typename", "code", "message", "path"]), 0..3);
         (fields(names), errors, any::<Index>()).prop_map(|(mut fields, errors, place)| {
@@ -249,7 +250,7 @@ mod tests {
         })
     }
 
-    /// Both forms of a selection, as text, and whether the first was made as JSON.
+    /// Returns both forms of a selection as text, and whether the first was written as JSON directly.
     fn both(written: &str, objects: &str, selection: &str) -> (String, String, bool) {
         let schema = Schema::new(query(), EmptyMutation, EmptySubscription);
         let of = |field: &str| {

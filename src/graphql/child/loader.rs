@@ -1,5 +1,5 @@
-//! Members that were read together know each other: what belongs to them is read together too, by one statement for
-//! each list that is asked for, whichever of them asks first.
+//! Batch loading of child records. Members that were read together form a batch; the first of them whose list is selected
+//! loads that list for all of them by one statement. This avoids a statement per member (the N+1 problem).
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ use crate::{
     types::{Anchor, MemberId, Page, Slice},
 };
 
-/// Members that one resolver answered together.
+/// Members that one resolver returned together, with loaders for their child records.
 #[derive(Debug)]
 pub struct MemberBatch {
     members: Vec<member_child::MemberKey>,
@@ -32,20 +32,21 @@ pub struct MemberBatch {
     transactions: ChildLoader<Transaction>,
 }
 
-/// What of one kind siblings have, as far as it was asked for. What failed stays so: they don't all try again.
+/// Loaded pages and counts of one type of child record for a batch of members. A failure is kept, so that a failed statement
+/// is not repeated for each member.
 #[derive(Debug)]
 pub struct ChildLoader<T> {
     pages: Mutex<HashMap<PageKey, Arc<OnceCell<Pages<T>>>>>,
     counts: OnceCell<Result<HashMap<MemberId, u64>, Error>>,
 }
 
-/// The same page of all siblings; or one beside a cursor, which is of a single member.
+/// A page of all members of the batch (`None`), or a page next to a cursor, which belongs to a single member.
 type PageKey = (Option<MemberId>, Page<Position>);
 
 type Pages<T> = Result<HashMap<MemberId, Slice<Arc<T>>>, Error>;
 
 impl MemberBatch {
-    /// Of these members; who is there twice is read once.
+    /// Creates a batch of these members. A member that occurs twice is read once.
     pub fn new<'a>(members: impl Iterator<Item = &'a Member>) -> Self {
         let mut members: Vec<_> = members.map(|member| (member.memberbase, member.id)).collect();
         members.sort_unstable();
@@ -58,7 +59,7 @@ impl MemberBatch {
         }
     }
 
-    /// A page of one of them.
+    /// Returns a page of one member.
     pub(super) async fn page<T: BatchedChild>(
         &self,
         ctx: &Context<'_>,
@@ -73,7 +74,7 @@ impl MemberBatch {
         Ok(pages.get(&member.1).cloned().unwrap_or_else(nothing))
     }
 
-    /// How many one of them has.
+    /// Returns the number of child records of one member.
     pub(super) async fn count<T: BatchedChild>(&self, ctx: &Context<'_>, member: MemberId) -> Result<u64, Error> {
         let count = || async {
             let reach = ctx.authorize_visible(Access::Read)?;

@@ -1,4 +1,4 @@
-//! The filter of one attribute.
+//! The condition on one attribute.
 
 use async_graphql::InputObject;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Lists of members: filter, order, page.
+//! The connection of members, with its filter and order.
 
 mod raw_list;
 
@@ -34,17 +34,17 @@ pub struct MemberConnection {
     info: PageInfo,
 }
 
-/// Members of a page.
+/// The members of a page.
 #[derive(Debug)]
 enum Rows {
-    /// With all that can be asked of them.
+    /// Complete members, for selections that need resolvers.
     Members(Vec<Member>),
-    /// With the fields that the selection is of.
+    /// Only the selected columns, for selections that are written as JSON directly.
     Picked(MemberPage),
 }
 
 impl MemberConnection {
-    /// The page that is asked for.
+    /// Loads the requested page.
     pub(in crate::graphql) async fn load(
         ctx: &Context<'_>,
         scope: Scope,

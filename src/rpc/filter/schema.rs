@@ -1,4 +1,4 @@
-//! How filters are described.
+//! OpenAPI schemas of filters.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -36,7 +36,7 @@ fn entry<T: Filterable>() -> Schema {
     entries.fold(OneOfBuilder::new(), of).description(Some(text)).into()
 }
 
-/// Two properties: the key, and one of the operators.
+/// Returns the schema of a condition: an object of the key and exactly one operator.
 fn test(key: &str, values: Values) -> Object {
     let list = || ArrayBuilder::new().items(value(values));
     let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([key]));

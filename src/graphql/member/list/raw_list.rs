@@ -1,4 +1,4 @@
-//! Pages of members as JSON, where all that is selected of them are fields of their own.
+//! Writes a page of members as JSON directly, if only columns of the members are selected.
 
 use async_graphql::{
     Value,
@@ -12,15 +12,13 @@ use crate::{
     types::{Id, Time},
 };
 
-/// The nodes of a connection.
 #[derive(Debug)]
 pub struct Nodes<'a>(pub(super) &'a MemberConnection);
 
-/// The edges of a connection.
 #[derive(Debug)]
 pub struct Edges<'a>(pub(super) &'a MemberConnection);
 
-/// What differs from member to member.
+/// The parts of an entry that differ from member to member.
 #[derive(Debug)]
 enum Slot {
     Id,
@@ -33,7 +31,7 @@ enum Slot {
     Cursor,
 }
 
-/// What the selection of a connection asks of its members; none where it asks for more than fields of their own.
+/// Returns the columns that the selection of a connection needs; `None` if it selects fields that need resolvers.
 pub(super) fn fields(selection: &SelectionSet) -> Option<MemberColumns> {
     let mut fields = MemberColumns::default();
     for item in &selection.items {
@@ -77,7 +75,7 @@ fn node(template: &mut JsonTemplate<Slot>, name: &str, _: &SelectionSet) -> Opti
 }
 
 impl Slot {
-    /// What has to be known beside the id and what the order is by.
+    /// Returns the column that the slot needs in addition to the id and the sort key.
     fn field(&self) -> MemberColumns {
         match self {
             Self::Id | Self::MemberbaseId | Self::CreatedAt | Self::Cursor => MemberColumns::default(),
