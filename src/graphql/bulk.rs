@@ -138,8 +138,8 @@ pub(super) fn options(on_error: OnRowError, dry_run: bool) -> Options {
 }
 
 /// Converts an optional field of a row, keeping the difference between an omitted field and null.
-pub(super) fn given<T, R>(field: MaybeUndefined<T>, read: impl FnOnce(T) -> R) -> Undefinable<R> {
-    Option::<Option<T>>::from(field).map(|value| value.map(read))
+pub(super) fn undefinable<T, R>(field: MaybeUndefined<T>, convert: impl FnOnce(T) -> R) -> Undefinable<R> {
+    Option::<Option<T>>::from(field).map(|value| value.map(convert))
 }
 
 impl From<OnRowError> for OnError {
@@ -169,8 +169,8 @@ impl Ids {
     pub(super) fn new<T: Id>(ids: &[Option<T>]) -> Self {
         let mut json = Vec::with_capacity(ids.len() * 33 + 2);
         json.push(b'[');
-        for (place, id) in ids.iter().enumerate() {
-            if place > 0 {
+        for (index, id) in ids.iter().enumerate() {
+            if index > 0 {
                 json.push(b',');
             }
             match id {

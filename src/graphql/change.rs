@@ -28,11 +28,11 @@ impl Subscription {
         memberbase_id: ID,
     ) -> Result<impl Stream<Item = MemberbaseChange> + use<>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
-        let heard = change::subscribe(ctx.app(), scope).await?;
+        let receiver = change::subscribe(ctx.app(), scope).await?;
         ctx.data_unchecked::<Begun>().begin();
-        Ok(stream::unfold(heard, |mut heard| async {
-            let (change, missed) = heard.next().await?;
-            Some((MemberbaseChange { change, missed }, heard))
+        Ok(stream::unfold(receiver, |mut receiver| async {
+            let (change, missed) = receiver.next().await?;
+            Some((MemberbaseChange { change, missed }, receiver))
         }))
     }
 }

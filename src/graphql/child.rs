@@ -32,7 +32,7 @@ use crate::{
 /// A type of child record that is loaded for a batch of members at once.
 pub trait BatchedChild: MemberChild {
     /// Returns the batch's loader for this type.
-    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self>;
+    fn loader(batch: &MemberBatch) -> &ChildLoader<Self>;
 }
 
 /// A child record, from which its member can be loaded.
@@ -63,18 +63,18 @@ impl<T: MemberChild> Child<T> {
         let mut ids: Vec<_> = rows.iter().flatten().map(MemberChild::member).collect();
         ids.sort_unstable();
         ids.dedup();
-        let owners = Arc::new(ParentBatch { ids, found: OnceCell::new() });
-        let thing = |row| Self { row: Arc::new(row), parent: Parent::Among(owners.clone()) };
-        rows.into_iter().map(|row| row.map(thing)).collect()
+        let batch = Arc::new(ParentBatch { ids, found: OnceCell::new() });
+        let child = |row| Self { row: Arc::new(row), parent: Parent::Among(batch.clone()) };
+        rows.into_iter().map(|row| row.map(child)).collect()
     }
 
     /// Returns the record's member.
     pub(super) async fn parent(&self, ctx: &Context<'_>) -> Result<Member, Error> {
-        let owners = match &self.parent {
+        let batch = match &self.parent {
             Parent::Known(member) => return Ok(member.clone()),
-            Parent::Among(owners) => owners,
+            Parent::Among(batch) => batch,
         };
-        let found = owners.found.get_or_init(|| owners.load(ctx)).await.as_ref().map_err(Clone::clone)?;
+        let found = batch.found.get_or_init(|| batch.load(ctx)).await.as_ref().map_err(Clone::clone)?;
         let id = self.row.member();
         let missing = || domain::Error::NotFound(format!("member {id} no longer exists"));
         Ok(found.get(&id).cloned().ok_or_else(missing)?)

@@ -95,12 +95,12 @@ impl DeleteClipsMutation {
         #[graphql(desc = "The clips to delete.")] input: DeleteClipsInput,
     ) -> Result<Option<DeleteClipsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let doomed: Vec<ClipId> = ids("clipIds", &input.clip_ids)?;
-        let deletion = member_child::delete::<clip::Clip>(ctx.app(), scope, doomed).await?;
+        let requested: Vec<ClipId> = ids("clipIds", &input.clip_ids)?;
+        let outcome = member_child::delete::<clip::Clip>(ctx.app(), scope, requested).await?;
         let texts = |ids: Vec<ClipId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteClipsPayload {
-            deleted_clip_ids: texts(deletion.ids),
-            not_found_clip_ids: texts(deletion.unknown_ids),
+            deleted_clip_ids: texts(outcome.ids),
+            not_found_clip_ids: texts(outcome.unknown_ids),
         }))
     }
 }

@@ -80,12 +80,12 @@ impl Paging {
                 let most = limits.max;
                 return refuse(
                     argument,
-                    format!("{argument} is {size}, at most {most} is allowed (MEMBERBASE_MAX_PAGE_SIZE)"),
+                    format!("{argument} is {size}, at most {most} are allowed (MEMBERBASE_MAX_PAGE_SIZE)"),
                 );
             }
             Some(Ok(size)) => size,
         };
-        let (argument, cursor, behind) = match (self.after, self.before, direction) {
+        let (argument, cursor, opposite) = match (self.after, self.before, direction) {
             (Some(_), Some(_), _) => return refuse("before", "after and before exclude each other".to_owned()),
             (Some(cursor), None, Direction::Forward) => ("after", Some(cursor), "hasPreviousPage"),
             (None, Some(cursor), Direction::Backward) => ("before", Some(cursor), "hasNextPage"),
@@ -97,12 +97,12 @@ impl Paging {
             }
             (None, None, _) => ("", None, ""),
         };
-        let start = match cursor.as_deref().map(parse) {
+        let anchor = match cursor.as_deref().map(parse) {
             None => Anchor::Start,
             Some(Ok(key)) => Anchor::Cursor(key),
             Some(Err(message)) => return refuse(argument, message.to_owned()),
         };
-        let behind = !behind.is_empty() && ctx.look_ahead().field("pageInfo").field(behind).exists();
-        Ok(Page { size, direction, anchor: start, check_opposite: behind })
+        let opposite = !opposite.is_empty() && ctx.look_ahead().field("pageInfo").field(opposite).exists();
+        Ok(Page { size, direction, anchor, check_opposite: opposite })
     }
 }

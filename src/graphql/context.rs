@@ -102,7 +102,7 @@ impl RowBudget {
         read: BoxFuture<'_, Result<Page, domain::Error>>,
         rows: impl FnOnce(&Page) -> usize,
     ) -> Result<Page, Error> {
-        let _turn = self.page_permits.acquire().await;
+        let _permit = self.page_permits.acquire().await;
         self.charge(size)?;
         let page = read.await?;
         self.rows.fetch_add(size - rows(&page) as u64, Ordering::Relaxed);
@@ -119,7 +119,7 @@ impl RowBudget {
     where
         Read: Future<Output = Result<HashMap<Key, Slice<Row>>, domain::Error>>,
     {
-        let _turn = self.page_permits.acquire().await;
+        let _permit = self.page_permits.acquire().await;
         let left = self.rows.load(Ordering::Relaxed);
         let slices = read(left).await?;
         let rows: u64 = slices.values().map(|slice| slice.rows.len() as u64).sum();
@@ -146,8 +146,8 @@ pub(super) fn id<T: Id>(argument: &str, text: &str) -> Result<T, Error> {
 
 /// Parses an argument that is a list of ids. An error has the index of the id in its path.
 pub(super) fn ids<T: Id>(argument: &str, texts: &[ID]) -> Result<Vec<T>, Error> {
-    let parse = |(place, text): (usize, &ID)| {
-        let refuse = |error| domain::Error::bad_input(argument, format!("{argument}: {error}")).at(place).into();
+    let parse = |(index, text): (usize, &ID)| {
+        let refuse = |error| domain::Error::bad_input(argument, format!("{argument}: {error}")).at(index).into();
         T::parse(text).map_err(refuse)
     };
     texts.iter().enumerate().map(parse).collect()
@@ -185,8 +185,8 @@ impl Loader<MemberbaseId> for Memberbases {
         let mut found = self.found.lock().await;
         let missing: Vec<_> = keys.iter().filter(|key| !found.contains_key(key)).copied().collect();
         if !missing.is_empty() {
-            let reach = self.caller.authorize_visible(Access::Read)?;
-            let loaded = memberbase::find_many(&self.app, reach, &missing).await?;
+            let visibility = self.caller.authorize_visible(Access::Read)?;
+            let loaded = memberbase::find_many(&self.app, visibility, &missing).await?;
             found.extend(loaded.into_iter().map(|loaded| (loaded.id, Arc::new(loaded))));
         }
         Ok(keys.iter().filter_map(|key| Some((*key, found.get(key)?.clone()))).collect())

@@ -80,34 +80,34 @@ pub struct DateTimeFilter {
 }
 
 impl IdFilter {
-    pub(super) fn read<T: Id, Test>(self, test: impl Fn(IdPredicate<T>) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn parse<T: Id, P>(self, predicate: impl Fn(IdPredicate<T>) -> P) -> Result<Filter<P>, Error> {
         let eq = self.eq.map(|text| id("eq", &text)).transpose()?;
         let one_of = self.one_of.map(|list| ids("in", &list)).transpose()?;
         let none_of = self.nin.map(|list| ids("nin", &list)).transpose()?;
-        let tests =
+        let operators =
             [eq.map(|id| IdPredicate::In(vec![id])), one_of.map(IdPredicate::In), none_of.map(IdPredicate::NotIn)];
-        all(tests, test)
+        all(operators, predicate)
     }
 }
 
 impl StringFilter {
-    pub(super) fn read<Test>(self, test: impl Fn(TextPredicate) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn parse<P>(self, predicate: impl Fn(TextPredicate) -> P) -> Result<Filter<P>, Error> {
         let regex = self.regex.map(|regex| Pattern::parse(&regex.pattern, regex.case_insensitive)).transpose();
-        let tests = [
+        let operators = [
             self.eq.map(|text| TextPredicate::In(vec![text])),
             self.one_of.map(TextPredicate::In),
             self.nin.map(TextPredicate::NotIn),
             self.starts_with.map(TextPredicate::StartsWith),
             regex.map_err(|error| error.within("regex"))?.map(TextPredicate::Matches),
         ];
-        all(tests, test)
+        all(operators, predicate)
     }
 }
 
 impl DateTimeFilter {
-    pub(super) fn read<Test>(self, test: impl Fn(TimePredicate) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn parse<P>(self, predicate: impl Fn(TimePredicate) -> P) -> Result<Filter<P>, Error> {
         let times = |list: Vec<DateTime>| list.into_iter().map(|time| time.0).collect();
-        let tests = [
+        let operators = [
             self.eq.map(|time| TimePredicate::In(vec![time.0])),
             self.one_of.map(|list| TimePredicate::In(times(list))),
             self.nin.map(|list| TimePredicate::NotIn(times(list))),
@@ -116,21 +116,19 @@ impl DateTimeFilter {
             self.lt.map(|time| TimePredicate::Before(time.0)),
             self.lte.map(|time| TimePredicate::Until(time.0)),
         ];
-        all(tests, test)
+        all(operators, predicate)
     }
 }
 
 /// Combines the given operators of a condition, of which at least one is required.
-fn all<Given, Test>(
-    tests: impl IntoIterator<Item = Option<Given>>,
-    test: impl Fn(Given) -> Test,
-) -> Result<Filter<Test>, Error> {
-    let tests: Vec<_> = tests.into_iter().flatten().map(|given| Filter::Predicate(test(given))).collect();
-    if tests.is_empty() {
+fn all<O, P>(operators: impl IntoIterator<Item = Option<O>>, predicate: impl Fn(O) -> P) -> Result<Filter<P>, Error> {
+    let operators: Vec<_> =
+        operators.into_iter().flatten().map(|operator| Filter::Predicate(predicate(operator))).collect();
+    if operators.is_empty() {
         let message = "a condition needs at least one operator; omit the field to filter by other fields only";
         return Err(domain::Error::BadInput { message: message.to_owned(), path: Vec::new() }.into());
     }
-    Ok(Filter::All(tests))
+    Ok(Filter::All(operators))
 }
 
 /// The logical operators that every filter has.
@@ -142,16 +140,16 @@ pub(super) struct Combination<F> {
 
 impl<F> Combination<F> {
     /// Combines the logical operators with the conditions on fields.
-    pub(super) fn with<Test>(
+    pub(super) fn with<P>(
         self,
-        fields: impl IntoIterator<Item = Result<Option<Filter<Test>>, Error>>,
-        read: impl Fn(F) -> Result<Filter<Test>, Error>,
-    ) -> Result<Filter<Test>, Error> {
+        fields: impl IntoIterator<Item = Result<Option<Filter<P>>, Error>>,
+        parse: impl Fn(F) -> Result<Filter<P>, Error>,
+    ) -> Result<Filter<P>, Error> {
         let mut all: Vec<_> = fields.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        let list = |filters: Vec<F>| filters.into_iter().map(&read).collect::<Result<Vec<_>, _>>();
+        let list = |filters: Vec<F>| filters.into_iter().map(&parse).collect::<Result<Vec<_>, _>>();
         all.extend(self.and.map(list).transpose()?.map(Filter::All));
         all.extend(self.or.map(list).transpose()?.map(Filter::Any));
-        all.extend(self.not.map(|filter| read(*filter)).transpose()?.map(|filter| Filter::Not(Box::new(filter))));
+        all.extend(self.not.map(|filter| parse(*filter)).transpose()?.map(|filter| Filter::Not(Box::new(filter))));
         Ok(match <[_; 1]>::try_from(all) {
             Ok([only]) => only,
             Err(all) => Filter::All(all),

@@ -32,20 +32,20 @@ pub struct Member(pub(super) Arc<member::Member>, pub(super) Arc<MemberBatch>);
 impl Member {
     /// Wraps a member that was read alone.
     pub(super) fn single(row: member::Member) -> Self {
-        let siblings = MemberBatch::new(std::iter::once(&row));
-        Self(Arc::new(row), Arc::new(siblings))
+        let batch = MemberBatch::new(std::iter::once(&row));
+        Self(Arc::new(row), Arc::new(batch))
     }
 
     /// Wraps members that were read together.
     pub(super) fn all(rows: Vec<member::Member>) -> Vec<Self> {
-        let siblings = Arc::new(MemberBatch::new(rows.iter()));
-        rows.into_iter().map(|row| Self(Arc::new(row), siblings.clone())).collect()
+        let batch = Arc::new(MemberBatch::new(rows.iter()));
+        rows.into_iter().map(|row| Self(Arc::new(row), batch.clone())).collect()
     }
 
     /// Wraps members that were read together, keeping their positions.
     pub(super) fn from_batch(rows: Vec<Option<member::Member>>) -> Vec<Option<Self>> {
-        let siblings = Arc::new(MemberBatch::new(rows.iter().flatten()));
-        rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), siblings.clone()))).collect()
+        let batch = Arc::new(MemberBatch::new(rows.iter().flatten()));
+        rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), batch.clone()))).collect()
     }
 }
 

@@ -106,7 +106,7 @@ impl Memberbase {
 /// A page of memberbases.
 #[derive(Debug)]
 pub struct MemberbaseConnection {
-    reach: Visibility,
+    visibility: Visibility,
     filter: Filter<Predicate>,
     rows: Vec<Memberbase>,
     info: PageInfo,
@@ -132,7 +132,7 @@ impl MemberbaseConnection {
 
     /// Number of entries that match the filter, independent of the page. Computed only if selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Count, Error> {
-        Ok(Count(memberbase::count(ctx.app(), self.reach, &self.filter).await?))
+        Ok(Count(memberbase::count(ctx.app(), self.visibility, &self.filter).await?))
     }
 }
 
@@ -161,12 +161,12 @@ pub struct MemberbaseFilter {
 }
 
 impl MemberbaseFilter {
-    fn read(self) -> Result<Filter<Predicate>, Error> {
+    fn parse(self) -> Result<Filter<Predicate>, Error> {
         let fields = [
-            self.id.map(|filter| filter.read(Predicate::Id)).transpose(),
-            self.name.map(|filter| filter.read(Predicate::Name)).transpose(),
+            self.id.map(|filter| filter.parse(Predicate::Id)).transpose(),
+            self.name.map(|filter| filter.parse(Predicate::Name)).transpose(),
         ];
-        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::read)
+        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::parse)
     }
 }
 
@@ -233,8 +233,8 @@ impl MemberbaseQuery {
         #[graphql(desc = "The memberbase's id (mb_...).")] id: ID,
     ) -> Result<Option<Memberbase>, Error> {
         let id = super::context::id("id", &id)?;
-        let reach = ctx.authorize_visible(Access::Read)?;
-        Ok(null_if_not_found(memberbase::find(ctx.app(), reach, id).await)?.map(Memberbase::from))
+        let visibility = ctx.authorize_visible(Access::Read)?;
+        Ok(null_if_not_found(memberbase::find(ctx.app(), visibility, id).await)?.map(Memberbase::from))
     }
 
     /// The memberbases that the token has access to, in order of creation.
@@ -253,14 +253,19 @@ impl MemberbaseQuery {
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<Option<MemberbaseConnection>, Error> {
-        let reach = ctx.authorize_visible(Access::Read)?;
-        let filter = filter.map(MemberbaseFilter::read).transpose()?.unwrap_or_default();
+        let visibility = ctx.authorize_visible(Access::Read)?;
+        let filter = filter.map(MemberbaseFilter::parse).transpose()?.unwrap_or_default();
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, memberbase::parse_cursor)?;
-        let read = Box::pin(memberbase::list(ctx.app(), reach, &filter, &page));
+        let read = Box::pin(memberbase::list(ctx.app(), visibility, &filter, &page));
         let slice = ctx.row_budget().page(page.size, read, Slice::size).await?;
         let info = PageInfo::new(&slice, |row| memberbase::cursor(row.id));
         let Slice { rows, .. } = slice;
-        Ok(Some(MemberbaseConnection { reach, filter, rows: rows.into_iter().map(Memberbase::from).collect(), info }))
+        Ok(Some(MemberbaseConnection {
+            visibility,
+            filter,
+            rows: rows.into_iter().map(Memberbase::from).collect(),
+            info,
+        }))
     }
 }
 
@@ -275,8 +280,8 @@ impl MemberbaseMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Properties of the new memberbase.")] input: CreateMemberbaseInput,
     ) -> Result<Option<CreateMemberbasePayload>, Error> {
-        let made = memberbase::create(ctx.app(), ctx.caller(), input.name).await?;
-        Ok(Some(CreateMemberbasePayload { memberbase: made.into() }))
+        let created = memberbase::create(ctx.app(), ctx.caller(), input.name).await?;
+        Ok(Some(CreateMemberbasePayload { memberbase: created.into() }))
     }
 
     /// Renames a memberbase. Requires an ADMIN token.

@@ -65,8 +65,8 @@ impl NodeQuery {
         check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
         let parsed: Vec<_> = ids.iter().map(|id| any_id("ids", id)).collect();
         let found = load(ctx, parsed.iter().flatten()).await?;
-        let entry = |(place, id): (usize, Result<AnyId, domain::Error>)| {
-            Entry(id.map(|id| found.get(&id).cloned()).map_err(|error| error.at(place).into()))
+        let entry = |(index, id): (usize, Result<AnyId, domain::Error>)| {
+            Entry(id.map(|id| found.get(&id).cloned()).map_err(|error| error.at(index).into()))
         };
         Ok(Some(parsed.into_iter().enumerate().map(entry).collect()))
     }
@@ -74,43 +74,43 @@ impl NodeQuery {
 
 /// Loads the objects with these ids by one statement per type.
 async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<HashMap<AnyId, Node>, domain::Error> {
-    let mut asked = Asked::default();
+    let mut by_type = IdsByType::default();
     for id in ids {
         match *id {
-            AnyId::MemberbaseId(id) => asked.memberbases.push(id),
-            AnyId::MemberId(id) => asked.members.push(id),
-            AnyId::ClipId(id) => asked.clips.push(id),
-            AnyId::StampCollectionId(id) => asked.stamp_collections.push(id),
-            AnyId::TransactionId(id) => asked.transactions.push(id),
-            AnyId::ApiTokenId(id) => asked.api_tokens.push(id),
-            AnyId::SyncId(id) => asked.syncs.push(id),
+            AnyId::MemberbaseId(id) => by_type.memberbases.push(id),
+            AnyId::MemberId(id) => by_type.members.push(id),
+            AnyId::ClipId(id) => by_type.clips.push(id),
+            AnyId::StampCollectionId(id) => by_type.stamp_collections.push(id),
+            AnyId::TransactionId(id) => by_type.transactions.push(id),
+            AnyId::ApiTokenId(id) => by_type.api_tokens.push(id),
+            AnyId::SyncId(id) => by_type.syncs.push(id),
         }
     }
-    let (app, reach) = (ctx.app(), ctx.caller().authorize_visible(Access::Read)?);
+    let (app, visibility) = (ctx.app(), ctx.caller().authorize_visible(Access::Read)?);
     let mut found = HashMap::new();
-    if !asked.memberbases.is_empty() {
-        for row in memberbase::find_many(app, reach, &asked.memberbases).await? {
+    if !by_type.memberbases.is_empty() {
+        for row in memberbase::find_many(app, visibility, &by_type.memberbases).await? {
             found.insert(AnyId::MemberbaseId(row.id), Node::Memberbase(row.into()));
         }
     }
-    if !asked.members.is_empty() {
-        let members = Member::all(member::find_many(app, reach, &asked.members).await?);
+    if !by_type.members.is_empty() {
+        let members = Member::all(member::find_many(app, visibility, &by_type.members).await?);
         found.extend(members.into_iter().map(|row| (AnyId::MemberId(row.0.id), Node::Member(row))));
     }
-    let clips = belongings(app, reach, &asked.clips).await?;
+    let clips = find_children(app, visibility, &by_type.clips).await?;
     found.extend(clips.map(|row: Clip| (AnyId::ClipId(row.row.id), Node::Clip(row))));
-    let stamps = belongings(app, reach, &asked.stamp_collections).await?;
+    let stamps = find_children(app, visibility, &by_type.stamp_collections).await?;
     found.extend(stamps.map(|row: StampCollection| (AnyId::StampCollectionId(row.row.id), Node::StampCollection(row))));
-    let transactions = belongings(app, reach, &asked.transactions).await?;
+    let transactions = find_children(app, visibility, &by_type.transactions).await?;
     found.extend(transactions.map(|row: Transaction| (AnyId::TransactionId(row.row.id), Node::Transaction(row))));
     // A caller that can't manage tokens sees none.
-    if !asked.api_tokens.is_empty() && ctx.caller().access() >= Access::Admin {
-        for row in api_token::find_many(app, ctx.caller(), &asked.api_tokens).await? {
+    if !by_type.api_tokens.is_empty() && ctx.caller().access() >= Access::Admin {
+        for row in api_token::find_many(app, ctx.caller(), &by_type.api_tokens).await? {
             found.insert(AnyId::ApiTokenId(row.id), Node::ApiToken(ApiToken(row)));
         }
     }
-    if !asked.syncs.is_empty() {
-        for row in sync::find_many(app, reach, &asked.syncs).await? {
+    if !by_type.syncs.is_empty() {
+        for row in sync::find_many(app, visibility, &by_type.syncs).await? {
             found.insert(AnyId::SyncId(row.id), Node::Sync(row.into()));
         }
     }
@@ -119,7 +119,7 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
 
 /// Requested ids by type.
 #[derive(Default)]
-struct Asked {
+struct IdsByType {
     memberbases: Vec<MemberbaseId>,
     members: Vec<MemberId>,
     clips: Vec<ClipId>,
@@ -129,12 +129,12 @@ struct Asked {
     syncs: Vec<SyncId>,
 }
 
-async fn belongings<T: MemberChild>(
+async fn find_children<T: MemberChild>(
     app: &App,
-    reach: Visibility,
+    visibility: Visibility,
     ids: &[T::Id],
 ) -> Result<impl Iterator<Item = Child<T>> + use<T>, domain::Error> {
-    let found = member_child::find_many::<T>(app, reach, ids).await?;
+    let found = member_child::find_many::<T>(app, visibility, ids).await?;
     Ok(Child::from_batch(found.into_iter().map(Some).collect()).into_iter().flatten())
 }
 

@@ -8,7 +8,7 @@ use crate::types::{self, MalformedTime, Time};
 
 /// Checks a value against its scalar type before any resolver runs. Resolvers parse it with the same functions, and so accept
 /// every value that was accepted here.
-pub fn judge(scalar: &str, value: &Value) -> Result<(), String> {
+pub fn check(scalar: &str, value: &Value) -> Result<(), String> {
     match scalar {
         "DateTime" => DateTime::read(value).map(drop).map_err(|error| error.to_string()),
         "Count" => Count::read(value).map(drop).map_err(str::to_owned),
@@ -24,10 +24,10 @@ pub fn judge(scalar: &str, value: &Value) -> Result<(), String> {
 }
 
 /// Checks only the JSON type of a value in a bulk row, because a value that is out of range fails its row alone.
-pub fn judge_in_row(scalar: &str, value: &Value) -> Result<(), String> {
+pub fn check_in_row(scalar: &str, value: &Value) -> Result<(), String> {
     match (scalar, value) {
         ("DateTime", Value::String(_)) | ("Int" | "Count" | "MinorUnits", Value::Number(_)) => Ok(()),
-        _ => judge(scalar, value),
+        _ => check(scalar, value),
     }
 }
 
@@ -196,28 +196,28 @@ mod tests {
             "Count" | "MinorUnits" => Value::from(1_u64 << 53),
             "Attributes" | "DateTime" => Value::from("nope"),
             "AttributeValue" => Value::List(vec![Value::from(1)]),
-            unknown => panic!("{unknown} is a new scalar: judge its values, and add one here"),
+            unknown => panic!("{unknown} is a new scalar: check its values, and add one here"),
         }
     }
 
     #[test]
-    fn every_scalar_of_the_schema_is_judged() {
+    fn every_scalar_of_the_schema_is_checked() {
         let api = crate::graphql::api(&types::Limits::default());
         let scalars = api.registry().types.iter().filter(|(_, ty)| matches!(ty, MetaType::Scalar { .. }));
         for (name, _) in scalars {
             let misfit = misfit(name);
             // The other scalars are checked by the coercion of variables and by async-graphql's validation.
-            assert_eq!(judge(name, &misfit).is_err(), misfit != Value::Null, "{name}");
+            assert_eq!(check(name, &misfit).is_err(), misfit != Value::Null, "{name}");
         }
     }
 
     #[test]
-    fn in_rows_only_the_kind_is_judged() {
-        assert!(judge_in_row("DateTime", &Value::from("nope")).is_ok());
-        assert!(judge_in_row("MinorUnits", &Value::from(0.5)).is_ok());
-        assert!(judge_in_row("Int", &Value::from(1_u64 << 31)).is_ok());
+    fn in_rows_only_the_json_type_is_checked() {
+        assert!(check_in_row("DateTime", &Value::from("nope")).is_ok());
+        assert!(check_in_row("MinorUnits", &Value::from(0.5)).is_ok());
+        assert!(check_in_row("Int", &Value::from(1_u64 << 31)).is_ok());
         for scalar in ["DateTime", "MinorUnits", "Int", "Attributes"] {
-            assert!(judge_in_row(scalar, &Value::Boolean(true)).is_err(), "{scalar}");
+            assert!(check_in_row(scalar, &Value::Boolean(true)).is_err(), "{scalar}");
         }
     }
 }

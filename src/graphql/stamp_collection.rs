@@ -90,12 +90,12 @@ impl DeleteStampCollectionsMutation {
         #[graphql(desc = "The stamp collections to delete.")] input: DeleteStampCollectionsInput,
     ) -> Result<Option<DeleteStampCollectionsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let doomed: Vec<StampCollectionId> = ids("stampCollectionIds", &input.stamp_collection_ids)?;
-        let deletion = member_child::delete::<stamp_collection::StampCollection>(ctx.app(), scope, doomed).await?;
+        let requested: Vec<StampCollectionId> = ids("stampCollectionIds", &input.stamp_collection_ids)?;
+        let outcome = member_child::delete::<stamp_collection::StampCollection>(ctx.app(), scope, requested).await?;
         let texts = |ids: Vec<StampCollectionId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteStampCollectionsPayload {
-            deleted_stamp_collection_ids: texts(deletion.ids),
-            not_found_stamp_collection_ids: texts(deletion.unknown_ids),
+            deleted_stamp_collection_ids: texts(outcome.ids),
+            not_found_stamp_collection_ids: texts(outcome.unknown_ids),
         }))
     }
 }

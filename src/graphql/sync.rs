@@ -50,20 +50,20 @@ pub enum OnMissing {
 #[derive(Clone, Debug)]
 pub struct Sync {
     row: Arc<sync::Sync>,
-    figures: Arc<OnceCell<Result<SyncCounts, Error>>>,
+    counts: Arc<OnceCell<Result<SyncCounts, Error>>>,
 }
 
 impl From<sync::Sync> for Sync {
     fn from(found: sync::Sync) -> Self {
-        Self { row: Arc::new(found), figures: Arc::default() }
+        Self { row: Arc::new(found), counts: Arc::default() }
     }
 }
 
 impl Sync {
     /// Returns the counts, which are computed once for all fields that need them.
-    async fn figures(&self, ctx: &Context<'_>) -> Result<SyncCounts, Error> {
+    async fn counts(&self, ctx: &Context<'_>) -> Result<SyncCounts, Error> {
         let count = async || Ok(sync::counts(ctx.app(), ctx.authorize_visible(Access::Read)?, &self.row).await?);
-        self.figures.get_or_init(count).await.clone()
+        self.counts.get_or_init(count).await.clone()
     }
 }
 
@@ -100,12 +100,12 @@ impl Sync {
 
     /// Number of existing members that were seen while the sync was open. While it is open, computed only if selected.
     async fn seen(&self, ctx: &Context<'_>) -> Result<Count, Error> {
-        Ok(Count(self.figures(ctx).await?.seen))
+        Ok(Count(self.counts(ctx).await?.seen))
     }
 
     /// Number of members that a commit with `onMissing: DELETE` would delete: created before the sync started and not seen since. While it is open, computed only if selected.
     async fn missing(&self, ctx: &Context<'_>) -> Result<Count, Error> {
-        Ok(Count(self.figures(ctx).await?.missing))
+        Ok(Count(self.counts(ctx).await?.missing))
     }
 
     /// Number of rows that the commit deleted by type, all 0 if it kept missing members; null if the sync is not committed.
@@ -257,8 +257,8 @@ impl SyncMutation {
         #[graphql(desc = "The sync and the options of the call.")] input: CommitSyncInput,
     ) -> Result<Option<CommitSyncPayload>, Error> {
         let id = id::<SyncId>("syncId", &input.sync_id)?;
-        let (reach, on_missing) = (ctx.authorize_visible(Access::Write)?, input.on_missing.into());
-        let committed = sync::commit(ctx.app(), reach, id, on_missing, input.max_deleted_percent).await?;
+        let (visibility, on_missing) = (ctx.authorize_visible(Access::Write)?, input.on_missing.into());
+        let committed = sync::commit(ctx.app(), visibility, id, on_missing, input.max_deleted_percent).await?;
         Ok(Some(CommitSyncPayload { sync: committed.into() }))
     }
 

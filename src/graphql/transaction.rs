@@ -146,12 +146,12 @@ impl DeleteTransactionsMutation {
         #[graphql(desc = "The transactions to delete.")] input: DeleteTransactionsInput,
     ) -> Result<Option<DeleteTransactionsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let doomed: Vec<TransactionId> = ids("transactionIds", &input.transaction_ids)?;
-        let deletion = member_child::delete::<transaction::Transaction>(ctx.app(), scope, doomed).await?;
+        let requested: Vec<TransactionId> = ids("transactionIds", &input.transaction_ids)?;
+        let outcome = member_child::delete::<transaction::Transaction>(ctx.app(), scope, requested).await?;
         let texts = |ids: Vec<TransactionId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteTransactionsPayload {
-            deleted_transaction_ids: texts(deletion.ids),
-            not_found_transaction_ids: texts(deletion.unknown_ids),
+            deleted_transaction_ids: texts(outcome.ids),
+            not_found_transaction_ids: texts(outcome.unknown_ids),
         }))
     }
 }

@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 use super::{
     Call, Code, Error,
-    id::{ApiTokenIdText, Written},
+    id::{ApiTokenIdText, IdText},
     member_base::Done,
-    page::{Listed, Pagination},
+    page::{ListPage, Pagination},
 };
 use crate::{
     domain::{
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ApiTokenAccess)]
-enum Allowed {
+enum TokenAccess {
     Read,
     Write,
 }
@@ -32,7 +32,7 @@ enum Allowed {
 #[schema(as = ApiToken)]
 pub struct Token {
     id: ApiTokenIdText,
-    access: Allowed,
+    access: TokenAccess,
     description: String,
     #[schema(format = DateTime)]
     created_at: String,
@@ -52,8 +52,8 @@ impl From<ApiToken> for Token {
     fn from(found: ApiToken) -> Self {
         let text = |time: Time| time.to_string();
         Self {
-            id: Written(found.id),
-            access: if found.access == Access::Read { Allowed::Read } else { Allowed::Write },
+            id: IdText(found.id),
+            access: if found.access == Access::Read { TokenAccess::Read } else { TokenAccess::Write },
             description: found.description,
             created_at: found.id.created_at().to_string(),
             expires_at: found.expires_at.map(text),
@@ -66,7 +66,7 @@ impl From<ApiToken> for Token {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Create {
-    access: Allowed,
+    access: TokenAccess,
     /// Purpose of the token: at most 1,024 bytes.
     description: String,
     /// Expiry time. Default: the token does not expire.
@@ -74,17 +74,17 @@ pub(super) struct Create {
     expires_at: Option<String>,
 }
 
-pub(super) async fn create(call: Call, given: Create) -> Result<Token, Error> {
+pub(super) async fn create(call: Call, request: Create) -> Result<Token, Error> {
     let time =
         |text: String| Time::parse(&text).map_err(|error| Error::new(Code::BadRequest, format!("expires_at: {error}")));
-    let access = match given.access {
-        Allowed::Read => Access::Read,
-        Allowed::Write => Access::Admin,
+    let access = match request.access {
+        TokenAccess::Read => Access::Read,
+        TokenAccess::Write => Access::Admin,
     };
-    let expires_at = given.expires_at.map(time).transpose()?;
-    let new = NewApiToken { description: given.description, access, memberbase: None, expires_at };
-    let (made, secret) = api_token::create(&call.app, &call.caller, new).await?;
-    Ok(Token { token: Some(secret.expose().to_owned()), ..made.into() })
+    let expires_at = request.expires_at.map(time).transpose()?;
+    let new = NewApiToken { description: request.description, access, memberbase: None, expires_at };
+    let (created, secret) = api_token::create(&call.app, &call.caller, new).await?;
+    Ok(Token { token: Some(secret.expose().to_owned()), ..created.into() })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -92,10 +92,10 @@ pub(super) struct List {
     pagination: Option<Pagination>,
 }
 
-pub(super) async fn list(call: Call, given: List) -> Result<Listed<Token>, Error> {
-    let page = given.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
+pub(super) async fn list(call: Call, request: List) -> Result<ListPage<Token>, Error> {
+    let page = request.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
     let slice = api_token::list(&call.app, &call.caller, &page).await?;
-    Listed::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
+    ListPage::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -103,7 +103,7 @@ pub(super) struct Revoke {
     id: ApiTokenIdText,
 }
 
-pub(super) async fn revoke(call: Call, given: Revoke) -> Result<Done, Error> {
-    api_token::revoke(&call.app, &call.caller, given.id.0).await?;
+pub(super) async fn revoke(call: Call, request: Revoke) -> Result<Done, Error> {
+    api_token::revoke(&call.app, &call.caller, request.id.0).await?;
     Ok(Done {})
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     Call, Code, Error,
-    id::{MemberBaseIdText, Written},
+    id::{IdText, MemberBaseIdText},
 };
 use crate::{
     domain::{
@@ -65,8 +65,8 @@ impl From<Memberbase> for AttributeSchema {
             (definition.key.clone(), Attribute { kind })
         };
         Self {
-            id: Written(found.id),
-            member_base_id: Written(found.id),
+            id: IdText(found.id),
+            member_base_id: IdText(found.id),
             schema: found.attribute_schema.definitions().iter().map(attribute).collect(),
             created_at: found.id.created_at().to_string(),
             updated_at: found.updated_at.to_string(),
@@ -82,8 +82,8 @@ pub(super) struct Set {
     schema: IndexMap<String, Attribute>,
 }
 
-pub(super) async fn set(call: Call, given: Set) -> Result<AttributeSchema, Error> {
-    let scope = call.caller.authorize(given.member_base_id.0, Access::Admin)?;
+pub(super) async fn set(call: Call, request: Set) -> Result<AttributeSchema, Error> {
+    let scope = call.caller.authorize(request.member_base_id.0, Access::Admin)?;
     let definition = |(key, Attribute { kind })| {
         let kind = match kind {
             Type::String => Kind::String,
@@ -94,7 +94,7 @@ pub(super) async fn set(call: Call, given: Set) -> Result<AttributeSchema, Error
         };
         Definition { key, kind }
     };
-    let schema = Schema::new(given.schema.into_iter().map(definition).collect())?;
+    let schema = Schema::new(request.schema.into_iter().map(definition).collect())?;
     match memberbase::set_attribute_schema(&call.app, scope, schema).await {
         Err(domain::Error::Conflict(message)) => Err(Error::new(Code::InvalidSchemaModification, message)),
         outcome => Ok(outcome?.into()),
@@ -106,8 +106,8 @@ pub(super) struct Get {
     member_base_id: MemberBaseIdText,
 }
 
-pub(super) async fn get(call: Call, given: Get) -> Result<AttributeSchema, Error> {
-    let id = given.member_base_id.0;
+pub(super) async fn get(call: Call, request: Get) -> Result<AttributeSchema, Error> {
+    let id = request.member_base_id.0;
     let found = memberbase::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
     Ok(found.ok_or_else(|| Error::new(Code::NotFound, format!("memberbase {id} does not exist")))?.into())
 }

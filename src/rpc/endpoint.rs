@@ -31,7 +31,7 @@ pub struct Endpoint {
     /// OpenAPI summary.
     pub summary: &'static str,
     /// OpenAPI description of the response.
-    pub told: &'static str,
+    pub response_description: &'static str,
     /// True if the endpoint changes data.
     pub changes: bool,
     run: Box<Run>,
@@ -41,65 +41,65 @@ pub struct Endpoint {
 /// The schemas of a request and its response.
 pub struct Shapes {
     /// Schema of the request body.
-    pub given: RefOr<Schema>,
+    pub request: RefOr<Schema>,
     /// Schema of the response body.
-    pub told: RefOr<Schema>,
+    pub response: RefOr<Schema>,
     /// Named schemas that the two refer to.
-    pub named: Vec<(String, RefOr<Schema>)>,
+    pub components: Vec<(String, RefOr<Schema>)>,
 }
 
 impl Shapes {
-    fn of<Given: ToSchema, Told: ToSchema>() -> Self {
-        let mut named = Vec::new();
-        Given::schemas(&mut named);
-        Told::schemas(&mut named);
-        let mut told = Told::schema();
-        if matches!(told, RefOr::T(Schema::Object(_))) {
-            let name = Told::name().into_owned();
-            named.push((name.clone(), std::mem::replace(&mut told, Ref::from_schema_name(name).into())));
+    fn of<Request: ToSchema, Response: ToSchema>() -> Self {
+        let mut components = Vec::new();
+        Request::schemas(&mut components);
+        Response::schemas(&mut components);
+        let mut response = Response::schema();
+        if matches!(response, RefOr::T(Schema::Object(_))) {
+            let name = Response::name().into_owned();
+            components.push((name.clone(), std::mem::replace(&mut response, Ref::from_schema_name(name).into())));
         }
-        Self { given: Given::schema(), told, named }
+        Self { request: Request::schema(), response, components }
     }
 }
 
 impl Endpoint {
     /// Creates an endpoint that only reads.
-    pub(super) fn asks<Given, Told, Answer>(
+    pub(super) fn query<Request, Response, Handled>(
         path: &'static str,
         summary: &'static str,
-        handle: fn(Call, Given) -> Answer,
+        handle: fn(Call, Request) -> Handled,
     ) -> Self
     where
-        Given: DeserializeOwned + ToSchema + 'static,
-        Told: Serialize + ToSchema,
-        Answer: Future<Output = Result<Told, Error>> + Send + 'static,
+        Request: DeserializeOwned + ToSchema + 'static,
+        Response: Serialize + ToSchema,
+        Handled: Future<Output = Result<Response, Error>> + Send + 'static,
     {
         let run = move |call, body: &[u8]| {
-            let answer = handle(call, read(body)?);
-            let running: Running = Box::pin(async move { write(&answer.await?) });
+            let response = handle(call, read(body)?);
+            let running: Running = Box::pin(async move { write(&response.await?) });
             Ok(running)
         };
-        let (told, shapes) = ("The requested data.", Shapes::of::<Given, Told>);
-        Self { path, summary, told, changes: false, run: Box::new(run), shapes }
+        let shapes = Shapes::of::<Request, Response>;
+        Self { path, summary, response_description: "The requested data.", changes: false, run: Box::new(run), shapes }
     }
 
     /// Creates an endpoint that changes data.
-    pub(super) fn changes<Given, Told, Answer>(
+    pub(super) fn mutation<Request, Response, Handled>(
         path: &'static str,
         summary: &'static str,
-        handle: fn(Call, Given) -> Answer,
+        handle: fn(Call, Request) -> Handled,
     ) -> Self
     where
-        Given: DeserializeOwned + ToSchema + 'static,
-        Told: Serialize + ToSchema,
-        Answer: Future<Output = Result<Told, Error>> + Send + 'static,
+        Request: DeserializeOwned + ToSchema + 'static,
+        Response: Serialize + ToSchema,
+        Handled: Future<Output = Result<Response, Error>> + Send + 'static,
     {
-        Self { changes: true, told: "The change is stored.", ..Self::asks(path, summary, handle) }
+        Self { changes: true, response_description: "The change is stored.", ..Self::query(path, summary, handle) }
     }
 
     /// Replaces the description of the response.
-    pub(super) fn told_as(self, told: &'static str) -> Self {
-        Self { told, ..self }
+    pub(super) fn described_as(self, response_description: &'static str) -> Self {
+        Self { response_description, ..self }
     }
 
     /// Returns the schemas of the request and the response.
@@ -124,16 +124,16 @@ impl fmt::Debug for Endpoint {
 }
 
 /// Deserializes the body. Unknown fields are ignored. The error names the field that is missing or has the wrong type.
-fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
+fn read<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let given = Given::deserialize(Strict(&mut json)).and_then(|given| json.end().map(|()| given));
-    let cause = match given {
-        Ok(given) => return Ok(given),
+    let request = Request::deserialize(Strict(&mut json)).and_then(|request| json.end().map(|()| request));
+    let cause = match request {
+        Ok(request) => return Ok(request),
         Err(cause) => cause,
     };
     // Deserializes again, with the slower deserializer that records the path of the error.
     let mut json = serde_json::Deserializer::from_slice(body);
-    let (path, cause) = match serde_path_to_error::deserialize::<_, Given>(Strict(&mut json)) {
+    let (path, cause) = match serde_path_to_error::deserialize::<_, Request>(Strict(&mut json)) {
         Ok(_) => (".".to_owned(), cause),
         Err(error) => (error.path().to_string(), error.into_inner()),
     };
@@ -148,6 +148,6 @@ fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
     Err(Error::new(Code::BadRequest, message))
 }
 
-fn write(told: &impl Serialize) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(told).map_err(|error| crate::domain::Error::Internal(error.into()).into())
+fn write(response: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(response).map_err(|error| crate::domain::Error::Internal(error.into()).into())
 }

@@ -189,11 +189,11 @@ impl From<domain::Error> for Error {
 fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
     let rows = if count == 1 { "1 row is".to_owned() } else { format!("{count} rows are") };
     let failure = |(index, error): &(usize, RowError)| {
-        let (path, message) = place(error);
+        let (path, message) = published_path(error);
         json!({"index": index, "code": row_code(error.code), "message": message, "path": path})
     };
-    let told: Vec<_> = failures.iter().map(failure).collect();
-    let data = [("failures".to_owned(), json!(told)), ("failure_count".to_owned(), json!(count))];
+    let listed: Vec<_> = failures.iter().map(failure).collect();
+    let data = [("failures".to_owned(), json!(listed)), ("failure_count".to_owned(), json!(count))];
     let code = match failures {
         [(_, RowError { code: RowErrorCode::UnknownAttribute, .. }), ..] => Code::InvalidAttributeKey,
         _ => Code::BadRequest,
@@ -203,7 +203,7 @@ fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
 
 /// Returns the path and message of a row's failure with the field names of this API, which are in snake case. Path entries
 /// after the first are attribute keys and stay unchanged.
-fn place(error: &RowError) -> (Vec<String>, String) {
+fn published_path(error: &RowError) -> (Vec<String>, String) {
     let (mut path, mut message) = (error.path.clone(), error.message.clone());
     if let Some(field) = path.first_mut() {
         let name = snake_case(field);

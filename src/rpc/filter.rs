@@ -20,27 +20,27 @@ const MAX_DEPTH: usize = 60;
 /// A type of record that can be filtered.
 pub trait Filterable {
     /// The domain's predicate of this type.
-    type Test;
+    type Predicate;
 
     /// Name of the entry's schema in OpenAPI.
     const NAME: &'static str;
 
     /// The keys with the types of their values.
-    const KEYS: &'static [(&'static str, Values)];
+    const KEYS: &'static [(&'static str, ValueType)];
 
     /// Converts a condition on one of the keys.
-    fn test(key: &str, operator: Operator) -> Result<Filter<Self::Test>, Error>;
+    fn predicate(key: &str, operator: Operator) -> Result<Filter<Self::Predicate>, Error>;
 }
 
 /// Type of the values of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Values {
+pub enum ValueType {
     /// Ids with this prefix.
     Ids(&'static str),
     /// RFC 3339 date-times.
     Times,
     /// Strings, which also support regex.
-    Texts,
+    Strings,
 }
 
 /// A list of entries that must all match.
@@ -49,7 +49,7 @@ pub enum Values {
 pub struct Filters<T> {
     entries: Vec<Value>,
     #[serde(skip)]
-    of: PhantomData<T>,
+    marker: PhantomData<T>,
 }
 
 /// The operator of a condition.
@@ -71,19 +71,19 @@ pub enum Operator {
 
 impl<T: Filterable> Filters<T> {
     /// Converts the entries to a filter of the domain.
-    pub fn read(&self) -> Result<Filter<T::Test>, Error> {
+    pub fn parse(&self) -> Result<Filter<T::Predicate>, Error> {
         all::<T>(&self.entries, 0).map(Filter::All)
     }
 }
 
-fn all<T: Filterable>(entries: &[Value], depth: usize) -> Result<Vec<Filter<T::Test>>, Error> {
+fn all<T: Filterable>(entries: &[Value], depth: usize) -> Result<Vec<Filter<T::Predicate>>, Error> {
     if depth > MAX_DEPTH {
-        return Err(bad("filters are nested too deep"));
+        return Err(bad(&format!("filters are nested deeper than {MAX_DEPTH}")));
     }
-    entries.iter().map(|entry| read::<T>(entry, depth)).collect()
+    entries.iter().map(|entry| parse::<T>(entry, depth)).collect()
 }
 
-fn read<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Test>, Error> {
+fn parse<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Predicate>, Error> {
     let fields = entry.as_object().ok_or_else(|| bad("a filter must be an object"))?;
     let only = |name: &str| {
         let list = fields.get(name).and_then(Value::as_array).filter(|_| fields.len() == 1);
@@ -100,7 +100,7 @@ fn read<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Test>, E
         let known: Vec<_> = T::KEYS.iter().map(|(known, _)| *known).collect();
         return Err(bad(&format!("unknown filter key {key:?}, expected one of {}", known.join(", "))));
     }
-    T::test(key, operator(key, fields)?)
+    T::predicate(key, operator(key, fields)?)
 }
 
 fn operator(key: &str, fields: &Map<String, Value>) -> Result<Operator, Error> {
@@ -136,49 +136,49 @@ fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
 
 impl Operator {
     /// Converts to a predicate of an id.
-    pub fn of_id<T: Id, Test>(self, key: &str, test: impl Fn(IdPredicate<T>) -> Test) -> Result<Filter<Test>, Error> {
-        let read = |value: Value| {
+    pub fn id_filter<T: Id, P>(self, key: &str, predicate: impl Fn(IdPredicate<T>) -> P) -> Result<Filter<P>, Error> {
+        let parse = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs ids")))?;
             T::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
         };
         match self {
-            Self::In(values) => Ok(Filter::Predicate(test(IdPredicate::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Predicate(test(IdPredicate::NotIn(list(values, read)?)))),
-            other => other.of_any(key),
+            Self::In(values) => Ok(Filter::Predicate(predicate(IdPredicate::In(list(values, parse)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(predicate(IdPredicate::NotIn(list(values, parse)?)))),
+            other => other.common_filter(key),
         }
     }
 
     /// Converts to a predicate of a time.
-    pub fn of_time<Test>(self, key: &str, test: impl Fn(TimePredicate) -> Test) -> Result<Filter<Test>, Error> {
-        let read = |value: Value| {
+    pub fn time_filter<P>(self, key: &str, predicate: impl Fn(TimePredicate) -> P) -> Result<Filter<P>, Error> {
+        let parse = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs times")))?;
             Time::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
         };
         match self {
-            Self::In(values) => Ok(Filter::Predicate(test(TimePredicate::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Predicate(test(TimePredicate::NotIn(list(values, read)?)))),
-            other => other.of_any(key),
+            Self::In(values) => Ok(Filter::Predicate(predicate(TimePredicate::In(list(values, parse)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(predicate(TimePredicate::NotIn(list(values, parse)?)))),
+            other => other.common_filter(key),
         }
     }
 
     /// Converts to a predicate of a string.
-    pub fn of_text<Test>(self, key: &str, test: impl Fn(TextPredicate) -> Test) -> Result<Filter<Test>, Error> {
-        let read = |value: Value| match value {
+    pub fn string_filter<P>(self, key: &str, predicate: impl Fn(TextPredicate) -> P) -> Result<Filter<P>, Error> {
+        let parse = |value: Value| match value {
             Value::String(text) => Ok(text),
             _ => Err(bad(&format!("{key} needs strings"))),
         };
         match self {
-            Self::In(values) => Ok(Filter::Predicate(test(TextPredicate::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Predicate(test(TextPredicate::NotIn(list(values, read)?)))),
+            Self::In(values) => Ok(Filter::Predicate(predicate(TextPredicate::In(list(values, parse)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(predicate(TextPredicate::NotIn(list(values, parse)?)))),
             Self::Regex { pattern, case_insensitive } => {
-                Ok(Filter::Predicate(test(TextPredicate::Matches(Pattern::parse(&pattern, case_insensitive)?))))
+                Ok(Filter::Predicate(predicate(TextPredicate::Matches(Pattern::parse(&pattern, case_insensitive)?))))
             }
-            other => other.of_any(key),
+            other => other.common_filter(key),
         }
     }
 
     /// Converts the operators that every key supports.
-    fn of_any<Test>(self, key: &str) -> Result<Filter<Test>, Error> {
+    fn common_filter<P>(self, key: &str) -> Result<Filter<P>, Error> {
         match self {
             Self::Exists(true) => Ok(Filter::All(Vec::new())),
             Self::Exists(false) => Ok(Filter::Any(Vec::new())),
@@ -187,8 +187,8 @@ impl Operator {
     }
 }
 
-fn list<T>(values: Vec<Value>, read: impl Fn(Value) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-    values.into_iter().map(read).collect()
+fn list<T>(values: Vec<Value>, parse: impl Fn(Value) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    values.into_iter().map(parse).collect()
 }
 
 fn bad(message: &str) -> Error {

@@ -9,7 +9,7 @@ use super::{
     id::{MemberBaseIdText, MemberIdText},
     member::Deleted,
     member_base::Done,
-    page::Listed,
+    page::ListPage,
 };
 use crate::domain::{
     access::Access,
@@ -34,11 +34,11 @@ struct NewAttributeValue {
     value: Box<RawValue>,
 }
 
-pub(super) async fn set(call: Call, given: Set) -> Result<Done, Error> {
-    let scope = call.caller.authorize(given.member_base_id.0, Access::Write)?;
+pub(super) async fn set(call: Call, request: Set) -> Result<Done, Error> {
+    let scope = call.caller.authorize(request.member_base_id.0, Access::Write)?;
     let value =
         |new: NewAttributeValue| NewValue { member_id: new.member_id, key: new.attribute_key, value: new.value.into() };
-    let values: Vec<_> = given.attributes.into_iter().map(value).collect();
+    let values: Vec<_> = request.attributes.into_iter().map(value).collect();
     member::set_attributes(&call.app, scope, &values).await?;
     Ok(Done {})
 }
@@ -55,15 +55,15 @@ pub(super) struct Delete {
     delete_all: bool,
 }
 
-pub(super) async fn delete(call: Call, given: Delete) -> Result<Deleted, Error> {
-    let scope = call.caller.authorize(given.member_base_id.0, Access::Write)?;
-    let selected = given.member_ids.is_some() || given.attribute_keys.is_some();
-    if selected == given.delete_all {
+pub(super) async fn delete(call: Call, request: Delete) -> Result<Deleted, Error> {
+    let scope = call.caller.authorize(request.member_base_id.0, Access::Write)?;
+    let selected = request.member_ids.is_some() || request.attribute_keys.is_some();
+    if selected == request.delete_all {
         let message = "expected member_ids or attribute_keys or both, or delete_all: true without them";
         return Err(Error::new(Code::BadRequest, message));
     }
-    let members = given.member_ids.map(|ids| ids.into_iter().map(|id| id.0).collect());
-    let removal = Removal { members, keys: given.attribute_keys };
+    let members = request.member_ids.map(|ids| ids.into_iter().map(|id| id.0).collect());
+    let removal = Removal { members, keys: request.attribute_keys };
     Ok(Deleted::new(member::remove_attributes(&call.app, scope, &removal).await?))
 }
 
@@ -81,10 +81,10 @@ pub struct MemberAttribute {
 }
 
 /// Lists all attributes of a member on one page; their number is limited by the attribute schema.
-pub(super) async fn list(call: Call, given: List) -> Result<Listed<MemberAttribute>, Error> {
-    let id = given.member_id.0;
+pub(super) async fn list(call: Call, request: List) -> Result<ListPage<MemberAttribute>, Error> {
+    let id = request.member_id.0;
     let found = member::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
     let found = found.ok_or_else(|| Error::new(Code::NotFound, format!("member {id} does not exist")))?;
     let attribute = |(key, value): (String, _)| MemberAttribute { attribute_key: key, value };
-    Ok(Listed::whole(found.attributes.read()?.into_json().map(attribute).collect()))
+    Ok(ListPage::complete(found.attributes.read()?.into_json().map(attribute).collect()))
 }

@@ -42,11 +42,11 @@ pub fn openapi() -> String {
 fn operation(endpoint: &Endpoint) -> Operation {
     let shapes = endpoint.shapes();
     let body = RequestBodyBuilder::new()
-        .content(JSON, ContentBuilder::new().schema(Some(shapes.given)).build())
+        .content(JSON, ContentBuilder::new().schema(Some(shapes.request)).build())
         .required(Some(utoipa::openapi::Required::True));
-    let told = ResponseBuilder::new()
-        .description(endpoint.told)
-        .content(JSON, ContentBuilder::new().schema(Some(shapes.told)).build())
+    let success = ResponseBuilder::new()
+        .description(endpoint.response_description)
+        .content(JSON, ContentBuilder::new().schema(Some(shapes.response)).build())
         .header("X-Trace-Id", trace_id());
     let (tag, _) = endpoint.path.split_once('/').expect("a path is resource/action");
     let operation = OperationBuilder::new()
@@ -55,11 +55,11 @@ fn operation(endpoint: &Endpoint) -> Operation {
         .tag(tag)
         .security(SecurityRequirement::new(TOKEN, Vec::<String>::new()))
         .request_body(Some(body.build()))
-        .response("200", told);
-    let named = |code: &[Code]| RefOr::<Response>::Ref(Ref::from_response_name(code[0].as_str()));
+        .response("200", success);
+    let failure = |codes: &[Code]| RefOr::<Response>::Ref(Ref::from_response_name(codes[0].as_str()));
     by_status()
         .into_iter()
-        .fold(operation, |operation, (status, codes)| operation.response(status.to_string(), named(&codes)))
+        .fold(operation, |operation, (status, codes)| operation.response(status.to_string(), failure(&codes)))
         .build()
 }
 
@@ -69,7 +69,7 @@ fn components(endpoints: &[Endpoint]) -> Components {
     Envelope::schemas(&mut failed);
     let components = ComponentsBuilder::new()
         .security_scheme(TOKEN, SecurityScheme::Http(scheme))
-        .schemas_from_iter(endpoints.iter().flat_map(|endpoint| endpoint.shapes().named))
+        .schemas_from_iter(endpoints.iter().flat_map(|endpoint| endpoint.shapes().components))
         .schemas_from_iter(failed);
     by_status()
         .into_values()

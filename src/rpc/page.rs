@@ -12,7 +12,7 @@ use super::{Code, Error};
 use crate::types::{Anchor, Direction, Page, PageLimits, Slice};
 
 /// Page size if the request has no limit.
-const DEFAULT: u64 = 500;
+const DEFAULT_PAGE_SIZE: u64 = 500;
 
 /// Selects a page of a list. `cursor` and `skip` exclude each other.
 #[derive(Deserialize, ToSchema, Debug, Default)]
@@ -31,7 +31,7 @@ pub struct Pagination {
 
 /// A page of a list.
 #[derive(Serialize, Debug)]
-pub struct Listed<T> {
+pub struct ListPage<T> {
     data: Vec<T>,
     page: PageInfo,
 }
@@ -57,9 +57,9 @@ impl Pagination {
         let bad = |message: &str| Err(Error::new(Code::BadRequest, message));
         let size = match self.limit {
             Some(0) => return bad("pagination.limit: expected 1 or more"),
-            limit => limit.unwrap_or(DEFAULT).min(limits.max),
+            limit => limit.unwrap_or(DEFAULT_PAGE_SIZE).min(limits.max),
         };
-        let start = match (self.cursor, self.skip) {
+        let anchor = match (self.cursor, self.skip) {
             (Some(_), Some(_)) => return bad("pagination: cursor and skip exclude each other"),
             (None, Some(0)) => return bad("pagination.skip: expected 1 or more"),
             (None, Some(rows)) if i64::try_from(rows).is_err() => {
@@ -72,11 +72,11 @@ impl Pagination {
             },
             (None, None) => Anchor::Start,
         };
-        Ok(Page { size, direction: Direction::Forward, anchor: start, check_opposite: false })
+        Ok(Page { size, direction: Direction::Forward, anchor, check_opposite: false })
     }
 }
 
-impl<T: ToSchema> PartialSchema for Listed<T> {
+impl<T: ToSchema> PartialSchema for ListPage<T> {
     fn schema() -> RefOr<Schema> {
         let data = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
         let list = ObjectBuilder::new().property("data", data).required("data");
@@ -84,7 +84,7 @@ impl<T: ToSchema> PartialSchema for Listed<T> {
     }
 }
 
-impl<T: ToSchema> ToSchema for Listed<T> {
+impl<T: ToSchema> ToSchema for ListPage<T> {
     fn name() -> Cow<'static, str> {
         Cow::Owned(format!("{}List", T::name()))
     }
@@ -97,9 +97,9 @@ impl<T: ToSchema> ToSchema for Listed<T> {
     }
 }
 
-impl<T> Listed<T> {
+impl<T> ListPage<T> {
     /// Returns a complete list as one page.
-    pub fn whole(data: Vec<T>) -> Self {
+    pub fn complete(data: Vec<T>) -> Self {
         let page = PageInfo { page_size: data.len() as u64, cursor: None, more: false };
         Self { data, page }
     }
@@ -109,11 +109,11 @@ impl<T> Listed<T> {
         page: &Page<Key>,
         slice: Slice<Row>,
         cursor: impl Fn(&Row) -> String,
-        tell: impl Fn(Row) -> Result<T, Error>,
+        convert: impl Fn(Row) -> Result<T, Error>,
     ) -> Result<Self, Error> {
         let more = slice.has_next;
         let cursor = slice.rows.last().filter(|_| more).map(cursor);
-        let data = slice.rows.into_iter().map(tell).collect::<Result<_, _>>()?;
+        let data = slice.rows.into_iter().map(convert).collect::<Result<_, _>>()?;
         Ok(Self { data, page: PageInfo { page_size: page.size, cursor, more } })
     }
 }

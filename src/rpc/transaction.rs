@@ -32,21 +32,21 @@ struct Event {
     merchant_id: String,
     #[schema(format = DateTime)]
     authed_at: String,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     statement_descriptor: Option<Option<String>>,
     /// Amount in minor units of `currency` (such as cents), from -(2^53-1) to 2^53-1.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i64>, minimum = -9_007_199_254_740_991i64, maximum = 9_007_199_254_740_991i64)]
     amount: Option<Option<Number>>,
     /// ISO 4217 code of the currency: three capital letters, such as GBP.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     currency: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = DateTime)]
     cleared_at: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = DateTime)]
     reverted_at: Option<Option<String>>,
 }
@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 /// Deserializes a field that is present, so that null differs from an omitted field.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -116,8 +116,8 @@ pub struct Ingested {
     status: &'static str,
 }
 
-pub(super) async fn ingest(call: Call, given: Ingest) -> Result<Ingested, Error> {
-    let rows: Vec<_> = given.events.into_iter().map(NewTransaction::from).collect();
+pub(super) async fn ingest(call: Call, request: Ingest) -> Result<Ingested, Error> {
+    let rows: Vec<_> = request.events.into_iter().map(NewTransaction::from).collect();
     transactions::ingest(&call.app, &call.caller, &rows).await?;
     Ok(Ingested { status: "ok" })
 }

@@ -13,8 +13,8 @@ pub struct BoxedUndefined<T>(Option<Box<Option<T>>>);
 
 impl<T> BoxedUndefined<T> {
     /// Converts the value, keeping the difference between an omitted field and null.
-    pub fn given<R>(self, read: impl FnOnce(T) -> R) -> Undefinable<R> {
-        self.0.map(|value| value.map(read))
+    pub fn map<R>(self, convert: impl FnOnce(T) -> R) -> Undefinable<R> {
+        self.0.map(|value| value.map(convert))
     }
 }
 

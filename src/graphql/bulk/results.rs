@@ -128,13 +128,13 @@ fn json<I: Id>(
         "error" => template.slot(Slot::Error(error(selection)?)),
         _ => None,
     })?;
-    Some(template.list(0..upserted.ids.len(), |index, gap, json| match gap {
-        Slot::Index => write!(json, "{index}").expect("memory takes whatever is written"),
+    Some(template.list(0..upserted.ids.len(), |index, slot, json| match slot {
+        Slot::Index => write!(json, "{index}").expect("writing to memory does not fail"),
         Slot::Ref(rows) => text(json, &rows[*index].reference),
         Slot::Id => nullable(json, upserted.ids[*index].map(I::ascii), quoted),
         Slot::Outcome => enum_value(json, UpsertOutcome::from(upserted.outcomes[*index])),
         Slot::Error(template) => nullable(json, upserted.failures.get(index), |json, error| {
-            template.item(json, |gap, json| write_error(error, gap, json));
+            template.item(json, |slot, json| write_error(error, slot, json));
         }),
     }))
 }
@@ -149,11 +149,11 @@ fn error(selection: &SelectionSet) -> Option<JsonTemplate<ErrorSlot>> {
     })
 }
 
-fn write_error(error: &domain::RowError, gap: &ErrorSlot, json: &mut Vec<u8>) {
-    match gap {
+fn write_error(error: &domain::RowError, slot: &ErrorSlot, json: &mut Vec<u8>) {
+    match slot {
         ErrorSlot::Code => enum_value(json, RowErrorCode::from(error.code)),
         ErrorSlot::Message => text(json, &error.message),
-        ErrorSlot::Path => serde_json::to_writer(json, &error.path).expect("memory takes whatever is written"),
+        ErrorSlot::Path => serde_json::to_writer(json, &error.path).expect("writing to memory does not fail"),
     }
 }
 
@@ -241,10 +241,10 @@ mod tests {
     /// Generates a selection of a result.
     fn selection(names: &'static [&'static str]) -> impl Strategy<Value = String> {
         let errors = vec(fields(&["__typename", "code", "message", "path"]), 0..3);
-        (fields(names), errors, any::<Index>()).prop_map(|(mut fields, errors, place)| {
+        (fields(names), errors, any::<Index>()).prop_map(|(mut fields, errors, position)| {
             for (number, error) in errors.iter().enumerate() {
-                let place = place.index(fields.len() + 1);
-                fields.insert(place, format!("e{number}: error {{ {} }}", error.join(" ")));
+                let position = position.index(fields.len() + 1);
+                fields.insert(position, format!("e{number}: error {{ {} }}", error.join(" ")));
             }
             fields.join(" ")
         })
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_flat_is_not_made_as_json() {
+    fn selections_with_fragments_are_not_written_as_json() {
         for selection in ["id error { ... on RowError { code } }", "id ... on MemberUpsertResult { index }"] {
             let (made, objects, as_json) = both("written", "objects", selection);
             assert!(!as_json, "{selection}");

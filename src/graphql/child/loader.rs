@@ -66,19 +66,19 @@ impl MemberBatch {
         member: member_child::MemberKey,
         page: Page<Position>,
     ) -> Result<Slice<Arc<T>>, Error> {
-        let alone = matches!(page.anchor, Anchor::Cursor(_)).then_some(member);
-        let members = alone.as_ref().map_or(&self.members[..], std::slice::from_ref);
-        let batch = T::loader(self).batch((alone.map(|(_, id)| id), page.clone()));
+        let single = matches!(page.anchor, Anchor::Cursor(_)).then_some(member);
+        let members = single.as_ref().map_or(&self.members[..], std::slice::from_ref);
+        let batch = T::loader(self).batch((single.map(|(_, id)| id), page.clone()));
         let pages = batch.get_or_init(|| load(ctx, members, &page)).await.as_ref().map_err(Clone::clone)?;
-        let nothing = || Slice { rows: Vec::new(), has_next: false, has_previous: false };
-        Ok(pages.get(&member.1).cloned().unwrap_or_else(nothing))
+        let empty = || Slice { rows: Vec::new(), has_next: false, has_previous: false };
+        Ok(pages.get(&member.1).cloned().unwrap_or_else(empty))
     }
 
     /// Returns the number of child records of one member.
     pub(super) async fn count<T: BatchedChild>(&self, ctx: &Context<'_>, member: MemberId) -> Result<u64, Error> {
         let count = || async {
-            let reach = ctx.authorize_visible(Access::Read)?;
-            Ok(member_child::count_of_members::<T>(ctx.app(), reach, &self.members).await?)
+            let visibility = ctx.authorize_visible(Access::Read)?;
+            Ok(member_child::count_of_members::<T>(ctx.app(), visibility, &self.members).await?)
         };
         let counts = T::loader(self).counts.get_or_init(count).await.as_ref().map_err(Clone::clone)?;
         Ok(counts.get(&member).copied().unwrap_or_default())
@@ -90,8 +90,8 @@ async fn load<T: BatchedChild>(
     members: &[member_child::MemberKey],
     page: &Page<Position>,
 ) -> Pages<T> {
-    let reach = ctx.authorize_visible(Access::Read)?;
-    let read = |most_rows| member_child::of_members::<T>(ctx.app(), reach, members, page, most_rows);
+    let visibility = ctx.authorize_visible(Access::Read)?;
+    let read = |most_rows| member_child::of_members::<T>(ctx.app(), visibility, members, page, most_rows);
     let shared = |(member, slice): (MemberId, Slice<T>)| {
         let Slice { rows, has_next, has_previous } = slice;
         (member, Slice { rows: rows.into_iter().map(Arc::new).collect(), has_next, has_previous })
@@ -100,8 +100,8 @@ async fn load<T: BatchedChild>(
 }
 
 impl<T> ChildLoader<T> {
-    fn batch(&self, asked: PageKey) -> Arc<OnceCell<Pages<T>>> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).entry(asked).or_default().clone()
+    fn batch(&self, key: PageKey) -> Arc<OnceCell<Pages<T>>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
     }
 }
 
@@ -112,19 +112,19 @@ impl<T> Default for ChildLoader<T> {
 }
 
 impl BatchedChild for Clip {
-    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self> {
-        &siblings.clips
+    fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
+        &batch.clips
     }
 }
 
 impl BatchedChild for StampCollection {
-    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self> {
-        &siblings.stamp_collections
+    fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
+        &batch.stamp_collections
     }
 }
 
 impl BatchedChild for Transaction {
-    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self> {
-        &siblings.transactions
+    fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
+        &batch.transactions
     }
 }

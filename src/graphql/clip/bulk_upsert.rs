@@ -13,7 +13,7 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
         scalar::DateTime,
@@ -63,8 +63,8 @@ impl From<ClipInput> for NewClip {
             member_ref: input.member_ref,
             deal_id: input.deal_id,
             creative_id: input.creative_id,
-            variant_id: given(input.variant_id, |text| text),
-            redeemed_at: given(input.redeemed_at, Unparsed::text),
+            variant_id: undefinable(input.variant_id, |text| text),
+            redeemed_at: undefinable(input.redeemed_at, Unparsed::text),
         }
     }
 }

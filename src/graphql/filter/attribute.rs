@@ -41,7 +41,7 @@ pub struct AttributeFilter {
 }
 
 impl AttributeFilter {
-    pub(in crate::graphql) fn read<Test>(self, test: impl Fn(UntypedPredicate) -> Test) -> Result<Filter<Test>, Error> {
+    pub(in crate::graphql) fn parse<P>(self, predicate: impl Fn(UntypedPredicate) -> P) -> Result<Filter<P>, Error> {
         let json = |value: AttributeValue| value.0.to_string();
         let list = |list: Vec<AttributeValue>| list.into_iter().map(json).collect();
         let text = |text: String| Value::from(text).to_string();
@@ -59,6 +59,6 @@ impl AttributeFilter {
             self.exists.map(Operator::Exists),
         ];
         let key = self.key;
-        all(operators, |operator| test(UntypedPredicate { key: key.clone(), operator }))
+        all(operators, |operator| predicate(UntypedPredicate { key: key.clone(), operator }))
     }
 }

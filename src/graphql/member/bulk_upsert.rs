@@ -58,8 +58,8 @@ pub struct MemberInput {
 
 impl From<MemberInput> for Row {
     fn from(input: MemberInput) -> Self {
-        let attributes = input.attributes.given(|attributes| attributes.0);
-        Self::new(input.reference, attributes, input.source_updated_at.given(Unparsed::text))
+        let attributes = input.attributes.map(|attributes| attributes.0);
+        Self::new(input.reference, attributes, input.source_updated_at.map(Unparsed::text))
     }
 }
 

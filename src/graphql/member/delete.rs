@@ -85,19 +85,19 @@ impl DeleteMutation {
         #[graphql(desc = "The members to delete and the options of the call.")] input: DeleteMembersInput,
     ) -> Result<Option<DeleteMembersPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let doomed = DeleteRequest {
+        let request = DeleteRequest {
             ids: ids("memberIds", &input.member_ids)?,
             refs: input.refs,
             at_most: input.at_most.map(|count| count.0),
             dry_run: input.dry_run,
         };
-        let deletion = member::delete(ctx.app(), scope, doomed).await?;
+        let outcome = member::delete(ctx.app(), scope, request).await?;
         let texts = |ids: Vec<MemberId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteMembersPayload {
-            deleted_member_ids: texts(deletion.ids),
-            not_found_member_ids: texts(deletion.unknown_ids),
-            not_found_refs: deletion.unknown_refs,
-            deleted: deletion.deleted.into(),
+            deleted_member_ids: texts(outcome.ids),
+            not_found_member_ids: texts(outcome.unknown_ids),
+            not_found_refs: outcome.unknown_refs,
+            deleted: outcome.deleted.into(),
         }))
     }
 }

@@ -40,7 +40,7 @@ enum Rows {
     /// Complete members, for selections that need resolvers.
     Members(Vec<Member>),
     /// Only the selected columns, for selections that are written as JSON directly.
-    Picked(MemberPage),
+    Columns(MemberPage),
 }
 
 impl MemberConnection {
@@ -52,16 +52,16 @@ impl MemberConnection {
         order: Option<MemberOrder>,
         paging: Paging,
     ) -> Result<Self, Error> {
-        let filter = filter.map(MemberFilter::read).transpose()?.unwrap_or_default();
+        let filter = filter.map(MemberFilter::parse).transpose()?.unwrap_or_default();
         let order = order.map(Order::from).unwrap_or_default();
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
         let filter = member::resolve_types(ctx.app(), scope, filter).await?;
-        let picked = raw_list::fields(&ctx.item.node.selection_set.node);
-        let read = member::list_columns(ctx.app(), scope, &filter, order, &page, picked.unwrap_or(MemberColumns::ALL));
+        let columns = raw_list::columns(&ctx.item.node.selection_set.node);
+        let read = member::list_columns(ctx.app(), scope, &filter, order, &page, columns.unwrap_or(MemberColumns::ALL));
         let read = ctx.row_budget().page(page.size, Box::pin(read), |page| page.slice.size()).await?;
-        let info = PageInfo::new(&read.slice, |&place| Position::of(read.member(place), order).cursor(scope, order));
-        let rows = match picked {
-            Some(_) => Rows::Picked(read),
+        let info = PageInfo::new(&read.slice, |&index| Position::of(read.member(index), order).cursor(scope, order));
+        let rows = match columns {
+            Some(_) => Rows::Columns(read),
             None => Rows::Members(Member::all(read.members().map(member::Member::from).collect())),
         };
         Ok(Self { scope, filter, order, rows, info })
@@ -128,15 +128,15 @@ pub struct MemberFilter {
 }
 
 impl MemberFilter {
-    fn read(self) -> Result<Filter<UntypedPredicate>, Error> {
+    fn parse(self) -> Result<Filter<UntypedPredicate>, Error> {
         let fields = [
-            self.id.map(|filter| filter.read(Predicate::Id)).transpose(),
-            self.reference.map(|filter| filter.read(Predicate::Ref)).transpose(),
-            self.created_at.map(|filter| filter.read(Predicate::CreatedAt)).transpose(),
-            self.updated_at.map(|filter| filter.read(Predicate::UpdatedAt)).transpose(),
-            self.attribute.map(|filter| filter.read(Predicate::Attribute)).transpose(),
+            self.id.map(|filter| filter.parse(Predicate::Id)).transpose(),
+            self.reference.map(|filter| filter.parse(Predicate::Ref)).transpose(),
+            self.created_at.map(|filter| filter.parse(Predicate::CreatedAt)).transpose(),
+            self.updated_at.map(|filter| filter.parse(Predicate::UpdatedAt)).transpose(),
+            self.attribute.map(|filter| filter.parse(Predicate::Attribute)).transpose(),
         ];
-        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::read)
+        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::parse)
     }
 }
 

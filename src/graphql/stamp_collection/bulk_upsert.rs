@@ -13,7 +13,7 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
     },
@@ -59,8 +59,8 @@ impl From<StampCollectionInput> for NewStampCollection {
             member_id: input.member_id.map(Unparsed::text),
             member_ref: input.member_ref,
             loyalty_program_id: input.loyalty_program_id,
-            stamps: given(input.stamps, Unparsed::text),
-            rewards_earned: given(input.rewards_earned, Unparsed::text),
+            stamps: undefinable(input.stamps, Unparsed::text),
+            rewards_earned: undefinable(input.rewards_earned, Unparsed::text),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
         scalar::{DateTime, MinorUnits},
@@ -83,12 +83,12 @@ impl From<TransactionInput> for NewTransaction {
             network: input.network.into(),
             bin: input.bin,
             merchant_id: input.merchant_id,
-            statement_descriptor: given(input.statement_descriptor, |text| text),
-            amount: given(input.amount, Unparsed::text),
-            currency: given(input.currency, |text| text),
+            statement_descriptor: undefinable(input.statement_descriptor, |text| text),
+            amount: undefinable(input.amount, Unparsed::text),
+            currency: undefinable(input.currency, |text| text),
             authed_at: input.authed_at.text(),
-            cleared_at: given(input.cleared_at, Unparsed::text),
-            reverted_at: given(input.reverted_at, Unparsed::text),
+            cleared_at: undefinable(input.cleared_at, Unparsed::text),
+            reverted_at: undefinable(input.reverted_at, Unparsed::text),
         }
     }
 }

@@ -272,7 +272,7 @@ impl<'a> Check<'a> {
                 if is_valid.as_ref().is_some_and(|is_valid| !is_valid(&value)) {
                     return Err(self.mismatch(name));
                 }
-                let judge = if self.in_row { scalar::judge_in_row } else { scalar::judge };
+                let judge = if self.in_row { scalar::check_in_row } else { scalar::check };
                 judge(name, &value).map_err(|message| format!("{}: {message}", self.place()))
             }
             (Some(MetaType::InputObject { input_fields, oneof, .. }), Value::Object(given)) => {

@@ -179,7 +179,7 @@ impl Seed<'_> {
         if !self.bulk {
             return Ok(value);
         }
-        scalar::judge(self.name(), &value).map(|()| value).map_err(|message| self.fail(message))
+        scalar::check(self.name(), &value).map(|()| value).map_err(|message| self.fail(message))
     }
 
     /// A number of any kind; `whole` where it is one of at most 64 bits.
