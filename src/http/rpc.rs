@@ -159,7 +159,7 @@ fn panicked() -> Error {
     Error::new(Code::InternalError, "internal error")
 }
 
-/// A refusal of what both doors judge alike.
+/// Converts a rejection by a check that both APIs share.
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let (code, message) = refusal.told();

@@ -15,8 +15,8 @@ pub struct AttributeMap;
 impl PartialSchema for AttributeValue {
     fn schema() -> RefOr<Schema> {
         let types = vec![Type::String, Type::Number, Type::Boolean, Type::Array, Type::Null];
-        let text = "A string, number, boolean, date (`YYYY-MM-DD` or an RFC 3339 date-time) or list of strings, as declared in the \
-            attribute schema of the memberbase.";
+        let text = "A string, number, boolean, date (`YYYY-MM-DD` or an RFC 3339 date-time) or list of strings, as declared in \
+            the attribute schema of the memberbase.";
         let string = ObjectBuilder::new().schema_type(Type::String);
         ArrayBuilder::new().schema_type(SchemaType::Array(types)).items(string).description(Some(text)).into()
     }

@@ -72,7 +72,8 @@ struct NewMember {
     #[serde(rename = "ref")]
     #[schema(min_length = 1, max_length = 1024)]
     reference: String,
-    /// Attribute values by key. An omitted key keeps its value; a null value removes it.
+    /// Attribute values by key. An omitted key keeps its value; a null value removes it. If the field is omitted or null,
+    /// all values are kept.
     #[schema(value_type = Option<AttributeMap>)]
     attributes: Option<Box<RawValue>>,
 }
