@@ -99,7 +99,8 @@ pub struct Connection<T> {
 impl<T: BatchedChild> Connection<T> {
     /// Loads the requested page, and the same page of the other members of the batch.
     pub(super) async fn load(ctx: &Context<'_>, member: &Member, paging: Paging) -> Result<Self, Error> {
-        let (memberbase, id) = (member.0.memberbase, member.0.id);
+        let memberbase = member.0.memberbase;
+        let id = member.0.id;
         let parse = |cursor: &str| Position::parse::<T>(cursor, memberbase, id);
         let page = paging.page(ctx, ctx.app().limits.page, parse)?;
         let slice = member.1.page::<T>(ctx, (memberbase, id), page).await?;

@@ -86,7 +86,8 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
             AnyId::SyncId(id) => by_type.syncs.push(id),
         }
     }
-    let (app, visibility) = (ctx.app(), ctx.caller().authorize_visible(Access::Read)?);
+    let app = ctx.app();
+    let visibility = ctx.caller().authorize_visible(Access::Read)?;
     let mut found = HashMap::new();
     if !by_type.memberbases.is_empty() {
         for row in memberbase::find_many(app, visibility, &by_type.memberbases).await? {

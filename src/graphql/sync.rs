@@ -257,7 +257,8 @@ impl SyncMutation {
         #[graphql(desc = "The sync and the options of the call.")] input: CommitSyncInput,
     ) -> Result<Option<CommitSyncPayload>, Error> {
         let id = id::<SyncId>("syncId", &input.sync_id)?;
-        let (visibility, on_missing) = (ctx.authorize_visible(Access::Write)?, input.on_missing.into());
+        let visibility = ctx.authorize_visible(Access::Write)?;
+        let on_missing = input.on_missing.into();
         let committed = sync::commit(ctx.app(), visibility, id, on_missing, input.max_deleted_percent).await?;
         Ok(Some(CommitSyncPayload { sync: committed.into() }))
     }

@@ -204,7 +204,8 @@ fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
 /// Returns the path and message of a row's failure with the field names of this API, which are in snake case. Path entries
 /// after the first are attribute keys and stay unchanged.
 fn published_path(error: &RowError) -> (Vec<String>, String) {
-    let (mut path, mut message) = (error.path.clone(), error.message.clone());
+    let mut path = error.path.clone();
+    let mut message = error.message.clone();
     if let Some(field) = path.first_mut() {
         let name = snake_case(field);
         if let Some(rest) = message.strip_prefix(field.as_str()).filter(|rest| rest.starts_with(':')) {

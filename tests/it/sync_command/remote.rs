@@ -97,7 +97,8 @@ async fn who_may_not_is_refused_and_the_token_is_not_told() {
     ran.told(2, "no token");
     run(&[&sync[..5], &["ftp://127.0.0.1"]].concat(), &[("MEMBERBASE_TOKEN", &reader)]).told(2, "--url has to be");
     let elsewhere = format!("{}/nowhere", process.url);
-    run(&[&sync[..5], &[&elsewhere]].concat(), &[("MEMBERBASE_TOKEN", &reader)]).told(1, "there is nothing here");
+    run(&[&sync[..5], &[&elsewhere]].concat(), &[("MEMBERBASE_TOKEN", &reader)])
+        .told(1, "not found; the GraphQL API is at /graphql");
     assert_eq!(bench.server.members().await, 3);
 }
 
