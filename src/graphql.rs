@@ -1,4 +1,6 @@
-//! The GraphQL door: a file a concept, and the way of a request in `execute`.
+//! The GraphQL API: resolvers and types, one file per concept. `execute` parses, validates and runs requests.
+//!
+//! A resolver authorizes the caller, parses the arguments, calls the domain and wraps the result in a GraphQL type.
 
 mod api_token;
 mod attribute;
@@ -26,10 +28,10 @@ pub use error::{Code, Error};
 
 use crate::types::Limits;
 
-/// What serves the schema.
+/// The executor of the published schema.
 pub type Api = execute::Executor<Query, Mutation, Subscription>;
 
-/// The schema with its limits.
+/// Builds the executor of the published schema with these limits.
 pub fn api(limits: &Limits) -> Api {
     let readers = execute::RowReaders::default()
         .with::<member::MemberInput>()
@@ -39,12 +41,12 @@ pub fn api(limits: &Limits) -> Api {
     execute::Executor::new(Query::default(), Mutation::default(), Subscription, readers, limits)
 }
 
-/// The schema in its own language; needs no database.
+/// Returns the schema in the schema definition language. Needs no database.
 pub fn sdl() -> String {
     api(&Limits::default()).sdl()
 }
 
-/// What can be asked.
+/// Root type of all queries.
 #[derive(MergedObject, Clone, Default)]
 pub struct Query(
     node::NodeQuery,
@@ -54,7 +56,7 @@ pub struct Query(
     sync::SyncQuery,
 );
 
-/// What can be changed.
+/// Root type of all mutations.
 #[derive(MergedObject, Clone, Default)]
 pub struct Mutation(
     memberbase::MemberbaseMutation,

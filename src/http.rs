@@ -1,4 +1,4 @@
-//! The HTTP door: the router and what all of its answers have in common.
+//! The HTTP layer: the router, and what all responses have in common.
 
 mod admission;
 mod answer;
@@ -58,9 +58,9 @@ pub struct Service<Q, M, S> {
     app: App,
     /// The schema.
     executor: Arc<Executor<Q, M, S>>,
-    /// Mutations run here, beyond the connection that they came by: wait for them before the database is closed.
+    /// Runs mutations, which outlive their connections. Wait for them before the database is closed.
     pub tasks: TaskTracker,
-    /// Cancelled when the server is to stop: then subscriptions end.
+    /// Cancelled when the server stops, which ends subscriptions.
     pub stopping: CancellationToken,
     tokens: Tokens,
     admission: Admission,
@@ -69,12 +69,12 @@ pub struct Service<Q, M, S> {
     options: Options,
 }
 
-/// What of the door is the operator's choice.
+/// The settings of the HTTP layer.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Whether the page to try queries on is served.
+    /// True if the playground (GraphiQL) is served.
     pub graphiql: bool,
-    /// Whether the page to work on members is served.
+    /// True if the console is served.
     pub console: bool,
     /// The origins whose pages may call the API.
     pub cors_origins: Vec<HeaderValue>,
@@ -87,7 +87,7 @@ impl Default for Options {
 }
 
 impl<Q, M, S> Service<Q, M, S> {
-    /// What serves a schema and the plain HTTP face.
+    /// Creates the service of a GraphQL schema and the RPC API.
     pub fn new(app: App, executor: Executor<Q, M, S>, options: Options) -> Self {
         Self {
             executor: Arc::new(executor),
@@ -140,14 +140,14 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
 }
 
 async fn not_found(Extension(trace): Extension<TraceId>, request: Request) -> Response {
-    Refusal::with_status(StatusCode::NOT_FOUND, Code::NotFound, "there is nothing here; the API is at /graphql")
+    Refusal::with_status(StatusCode::NOT_FOUND, Code::NotFound, "not found; the GraphQL API is at /graphql")
         .unread(!request.body().is_end_stream())
         .respond(MediaType::Json, &trace)
 }
 
 /// All paths with methods of their own are to be read only.
 async fn method_not_allowed(Extension(trace): Extension<TraceId>, request: Request) -> Response {
-    Refusal::method("GET, HEAD", "the method has to be GET or HEAD")
+    Refusal::method("GET, HEAD", "the method must be GET or HEAD")
         .unread(!request.body().is_end_stream())
         .respond(MediaType::Json, &trace)
 }

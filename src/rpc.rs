@@ -1,5 +1,5 @@
-//! The plain HTTP face, `POST /publisher.v1/<resource>/<action>` with a JSON body, for clients of the original API. A
-//! second door to the domain's functions: no rule lives here.
+//! The RPC API (`publisher.v1`): `POST /publisher.v1/<resource>/<action>` with a JSON body, for clients of the original API.
+//! Calls the same functions of the domain as the GraphQL API, and has no rules of its own.
 
 mod api_token;
 mod attribute_schema;
@@ -21,30 +21,42 @@ pub use openapi::openapi;
 
 use self::attribute_value::{AttributeMap, AttributeValue};
 
-/// What all paths begin with.
+/// Prefix of all paths.
 pub const PREFIX: &str = "/publisher.v1/";
 
-/// All that can be called.
+/// Returns all endpoints.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::changes("member/bulk-upsert", "Store members, known by their refs", member::bulk_upsert)
-            .told_as("The ids, in the order of the request; equal refs have equal ids."),
-        Endpoint::asks("member/get", "Get a member by id, or by ref", member::get),
-        Endpoint::asks("member/list", "List members", member::list),
-        Endpoint::changes("member/bulk-delete", "Delete members with all that belongs to them", member::bulk_delete),
-        Endpoint::changes("member-base/create", "Create a memberbase", member_base::create),
-        Endpoint::asks("member-base/get", "Get a memberbase", member_base::get),
-        Endpoint::changes("member-base/delete", "Delete a memberbase with all that is in it", member_base::delete),
-        Endpoint::asks("member-base/list", "List memberbases", member_base::list),
-        Endpoint::changes("attribute.schema/set", "Declare which attributes members may have", attribute_schema::set),
-        Endpoint::asks("attribute.schema/get", "Get the declared attributes", attribute_schema::get),
-        Endpoint::changes("member.attributes/set", "Set attributes, all or none", member_attributes::set),
-        Endpoint::changes("member.attributes/delete", "Remove values of attributes", member_attributes::delete),
-        Endpoint::asks("member.attributes/list", "List the attributes of a member", member_attributes::list),
-        Endpoint::changes("transaction/ingest", "Store transactions, all or none", transaction::ingest),
-        Endpoint::changes("api-token/create", "Create an API token", api_token::create)
-            .told_as("The token; `token` holds the secret, which is not told again."),
-        Endpoint::asks("api-token/list", "List API tokens", api_token::list),
-        Endpoint::changes("api-token/revoke", "Revoke an API token", api_token::revoke),
+        Endpoint::mutation("member/bulk-upsert", "Create or update members by ref, all or none", member::bulk_upsert)
+            .described_as("The members' ids, in the order of the request. Equal refs have equal ids."),
+        Endpoint::query("member/get", "Get a member by id or by ref", member::get),
+        Endpoint::query("member/list", "List members", member::list),
+        Endpoint::mutation(
+            "member/bulk-delete",
+            "Delete members with their attributes, clips, stamp collections and transactions",
+            member::bulk_delete,
+        ),
+        Endpoint::mutation("member-base/create", "Create a memberbase", member_base::create),
+        Endpoint::query("member-base/get", "Get a memberbase", member_base::get),
+        Endpoint::mutation("member-base/delete", "Delete a memberbase with everything in it", member_base::delete),
+        Endpoint::query("member-base/list", "List memberbases", member_base::list),
+        Endpoint::mutation(
+            "attribute.schema/set",
+            "Replace the attribute schema of a memberbase",
+            attribute_schema::set,
+        ),
+        Endpoint::query("attribute.schema/get", "Get the attribute schema of a memberbase", attribute_schema::get),
+        Endpoint::mutation(
+            "member.attributes/set",
+            "Set attribute values of members, all or none",
+            member_attributes::set,
+        ),
+        Endpoint::mutation("member.attributes/delete", "Remove attribute values of members", member_attributes::delete),
+        Endpoint::query("member.attributes/list", "List the attribute values of a member", member_attributes::list),
+        Endpoint::mutation("transaction/ingest", "Create or update transactions, all or none", transaction::ingest),
+        Endpoint::mutation("api-token/create", "Create an API token", api_token::create)
+            .described_as("The token. `token` holds the secret, which can't be read again."),
+        Endpoint::query("api-token/list", "List API tokens", api_token::list),
+        Endpoint::mutation("api-token/revoke", "Revoke an API token", api_token::revoke),
     ]
 }

@@ -1,4 +1,4 @@
-//! API tokens: who may ask for what.
+//! API tokens: their types, queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
@@ -16,14 +16,14 @@ use crate::{
     types::{ApiTokenId, Id, MemberbaseId, Slice},
 };
 
-/// How much a token may do; each includes the ones before it.
+/// Access level of an API token. Each level includes the levels before it.
 #[derive(async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Asks.
+    /// Queries and subscriptions.
     Read,
-    /// Also changes members and what belongs to them, and runs syncs.
+    /// READ, and changes to members and their attributes, clips, stamp collections and transactions, and syncs.
     Write,
-    /// Also manages memberbases, attribute schemas and tokens.
+    /// WRITE, and management of memberbases, attribute schemas and API tokens.
     Admin,
 }
 
@@ -47,149 +47,154 @@ impl From<Access> for access::Access {
     }
 }
 
-/// Lets whoever carries its secret in: Authorization: Bearer <secret>.
+/// A bearer token for the API. Its secret is sent as `Authorization: Bearer <secret>`.
 #[derive(Clone, Debug)]
 pub struct ApiToken(pub(super) api_token::ApiToken);
 
-/// Lets whoever carries its secret in: Authorization: Bearer <secret>.
+/// A bearer token for the API. Its secret is sent as `Authorization: Bearer <secret>`.
 #[Object]
 impl ApiToken {
-    /// Its id, which begins with atok_. It is no secret.
+    /// The token's id (atok_...). The id is not secret.
     pub async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
-    /// What it is for.
+    /// Purpose of the token, as stated at its creation.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// How much it may do.
+    /// Access level.
     async fn access(&self) -> Access {
         self.0.access.into()
     }
 
-    /// The one memberbase that it is bound to; null: every memberbase.
+    /// The memberbase that the token is bound to; null if it is valid for all memberbases.
     async fn memberbase_id(&self) -> Option<ID> {
         self.0.memberbase.map(|id| id.to_string().into())
     }
 
-    /// The time in its id.
+    /// Creation time, which is the time in the id (whole milliseconds).
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.id.created_at())
     }
 
-    /// From when on it lets nobody in; null: it works for ever.
+    /// Expiry time; null if the token does not expire.
     async fn expires_at(&self) -> Option<DateTime> {
         self.0.expires_at.map(DateTime)
     }
 
-    /// When it was last used, to a minute; null: never.
+    /// Time of the last use, accurate to a minute; null if the token was never used.
     async fn last_used_at(&self) -> Option<DateTime> {
         self.0.last_used_at.map(DateTime)
     }
 
-    /// When it was revoked; null: it was not.
+    /// Time of the revocation; null if the token is not revoked.
     async fn revoked_at(&self) -> Option<DateTime> {
         self.0.revoked_at.map(DateTime)
     }
 }
 
-/// A part of the list of tokens.
+/// A page of API tokens.
 #[derive(Debug)]
 pub struct ApiTokenConnection {
     rows: Vec<ApiToken>,
     info: PageInfo,
 }
 
-/// A part of the list of tokens.
+/// A page of API tokens.
 #[Object]
 impl ApiTokenConnection {
-    /// The tokens with their cursors.
+    /// The tokens of the page with their cursors.
     async fn edges(&self) -> Vec<ApiTokenEdge> {
         self.rows.iter().map(|row| ApiTokenEdge { cursor: api_token::cursor(row.0.id), node: row.clone() }).collect()
     }
 
-    /// The tokens.
+    /// The tokens of the page.
     async fn nodes(&self) -> &[ApiToken] {
         &self.rows
     }
 
-    /// What lies around this part.
+    /// Page info: the first and last cursors of the page, and whether more entries exist.
     async fn page_info(&self) -> &PageInfo {
         &self.info
     }
 
-    /// Of the whole list, whatever the page; counted only when asked for.
+    /// Number of entries in the whole list, independent of the page. Computed only if selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Count, Error> {
         Ok(Count(api_token::count(ctx.app(), ctx.caller()).await?))
     }
 }
 
-/// A token in the list.
+/// An API token and its cursor.
 #[derive(SimpleObject, Debug)]
 pub struct ApiTokenEdge {
-    /// Where it stands in the list.
+    /// Opaque cursor of this entry, for `after` and `before`.
     cursor: String,
-    /// The token.
+    /// The API token.
     node: ApiToken,
 }
 
-/// What a new token is to be. memberbaseId left out: as the token that asks (a bound one makes bound ones alone).
+/// Input of createApiToken.
 #[derive(InputObject, Debug)]
 pub struct CreateApiTokenInput {
-    /// What it is for; 1,024 bytes at most.
+    /// Purpose of the token: at most 1,024 bytes.
     description: String,
-    /// How much it may do.
+    /// Access level of the new token.
     access: Access,
-    /// The one memberbase that it is to be bound to.
+    /// The memberbase to bind the token to (mb_...). Default: the memberbase that the caller's token is bound to, otherwise none. A bound token can create only tokens bound to the same memberbase.
     memberbase_id: Option<ID>,
-    /// From when on it lets nobody in; left out: it works for ever.
+    /// Expiry time. Default: the token does not expire.
     expires_at: Option<DateTime>,
 }
 
-/// What was made.
+/// Result of createApiToken.
 #[derive(SimpleObject, Debug)]
 pub struct CreateApiTokenPayload {
     /// The new token.
     api_token: ApiToken,
-    /// Shown this once; only its hash is stored.
+    /// The token's secret. It is returned only here, because the server stores only its hash.
     secret: String,
 }
 
-/// Which token is to let nobody in any more.
+/// Input of revokeApiToken.
 #[derive(InputObject, Debug)]
 pub struct RevokeApiTokenInput {
-    /// An id that begins with atok_.
+    /// The token's id (atok_...).
     api_token_id: ID,
 }
 
-/// What was revoked.
+/// Result of revokeApiToken.
 #[derive(SimpleObject, Debug)]
 pub struct RevokeApiTokenPayload {
-    /// The token as it is now.
+    /// The revoked token.
     api_token: ApiToken,
 }
 
-/// Queries for tokens.
 #[derive(Clone, Default)]
 pub struct ApiTokenQuery;
 
 #[Object]
 impl ApiTokenQuery {
-    /// The token that this request carries.
+    /// The API token of this request.
     async fn current_api_token(&self, ctx: &Context<'_>) -> Result<Option<ApiToken>, Error> {
         Ok(api_token::current(ctx.app(), ctx.caller()).await?.map(ApiToken))
     }
 
-    /// The tokens that this one manages, in the order of their creation; revoked and expired ones too. Needs an ADMIN token.
+    /// The API tokens that the caller's token can manage, in order of creation, including revoked and expired ones. Requires an ADMIN token.
     async fn api_tokens(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<Option<ApiTokenConnection>, Error> {
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, api_token::parse_cursor)?;
         let read = Box::pin(api_token::list(ctx.app(), ctx.caller(), &page));
@@ -200,17 +205,16 @@ impl ApiTokenQuery {
     }
 }
 
-/// Mutations of tokens.
 #[derive(Clone, Default)]
 pub struct ApiTokenMutation;
 
 #[Object]
 impl ApiTokenMutation {
-    /// Makes a token, and shows its secret this once. Needs an ADMIN token.
+    /// Creates an API token and returns its secret, which can't be read again. Requires an ADMIN token.
     async fn create_api_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What it is to be.")] input: CreateApiTokenInput,
+        #[graphql(desc = "Properties of the new token.")] input: CreateApiTokenInput,
     ) -> Result<Option<CreateApiTokenPayload>, Error> {
         let memberbase = input.memberbase_id.map(|text| id::<MemberbaseId>("memberbaseId", &text)).transpose()?;
         let new = NewApiToken {
@@ -223,11 +227,11 @@ impl ApiTokenMutation {
         Ok(Some(CreateApiTokenPayload { api_token: ApiToken(made), secret: secret.expose().to_owned() }))
     }
 
-    /// Ends a token at once; again is no error. Needs an ADMIN token.
+    /// Revokes an API token. Takes effect at once on this server and within one second on others. Revoking again is not an error. Requires an ADMIN token.
     async fn revoke_api_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which token.")] input: RevokeApiTokenInput,
+        #[graphql(desc = "The token to revoke.")] input: RevokeApiTokenInput,
     ) -> Result<Option<RevokeApiTokenPayload>, Error> {
         let id = id::<ApiTokenId>("apiTokenId", &input.api_token_id)?;
         let revoked = api_token::revoke(ctx.app(), ctx.caller(), id).await?;

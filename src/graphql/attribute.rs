@@ -1,4 +1,4 @@
-//! Attribute schemas.
+//! Attribute schemas of memberbases, and `setAttributeSchema`.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
@@ -9,28 +9,28 @@ use crate::domain::{
     memberbase,
 };
 
-/// The type of an attribute's values.
+/// Type of an attribute's values.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "Kind")]
 pub enum AttributeType {
-    /// A text of at most 16 KiB, without NUL.
+    /// A string of at most 16 KiB without NUL.
     String,
-    /// A finite double, within plus or minus 2^53-1.
+    /// A finite double from -(2^53-1) to 2^53-1.
     Number,
-    /// True or false.
+    /// A boolean.
     Boolean,
-    /// A day (RFC 3339 full-date), or a point in time (date-time, kept in UTC to the microsecond).
+    /// An RFC 3339 full-date, or an RFC 3339 date-time, which is stored in UTC with microseconds.
     Date,
-    /// Texts in their order, each of at most 16 KiB, without NUL.
+    /// A list of strings in the given order, each of at most 16 KiB without NUL.
     StringList,
 }
 
-/// An attribute that the members of a memberbase may have.
+/// An attribute that the memberbase's attribute schema declares.
 #[derive(SimpleObject, Debug)]
 pub struct AttributeDefinition {
-    /// Its key.
+    /// The attribute's key: 1 to 128 bytes.
     key: String,
-    /// The type of its values.
+    /// Type of the attribute's values.
     #[graphql(name = "type")]
     kind: AttributeType,
 }
@@ -41,43 +41,42 @@ impl From<&Definition> for AttributeDefinition {
     }
 }
 
-/// An attribute that the members of a memberbase may have from now on.
+/// An attribute to declare in an attribute schema.
 #[derive(InputObject, Debug)]
 pub struct AttributeDefinitionInput {
-    /// 1 to 128 bytes.
+    /// The attribute's key: 1 to 128 bytes, unique in the schema.
     key: String,
-    /// The type of its values.
+    /// Type of the attribute's values.
     #[graphql(name = "type")]
     kind: AttributeType,
 }
 
-/// Replaces the whole schema. A key that some member has a value for can be neither removed nor given another type (CONFLICT).
+/// Input of setAttributeSchema.
 #[derive(InputObject, Debug)]
 pub struct SetAttributeSchemaInput {
-    /// Which memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// All attributes that members may have, 1,000 at most.
+    /// All attributes of the new schema, at most 1,000. Removing a key or changing its type is CONFLICT if a member has a value for it.
     attributes: Vec<AttributeDefinitionInput>,
 }
 
-/// What was set.
+/// Result of setAttributeSchema.
 #[derive(SimpleObject, Debug)]
 pub struct SetAttributeSchemaPayload {
-    /// The memberbase as it is now.
+    /// The changed memberbase.
     memberbase: Memberbase,
 }
 
-/// Mutations of attribute schemas.
 #[derive(Clone, Default)]
 pub struct AttributeMutation;
 
 #[Object]
 impl AttributeMutation {
-    /// Replaces the attribute schema of a memberbase. The schema that is there changes nothing. Needs an ADMIN token.
+    /// Replaces the attribute schema of a memberbase. Setting the current schema again changes nothing. Requires an ADMIN token.
     async fn set_attribute_schema(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which memberbase, and the schema.")] input: SetAttributeSchemaInput,
+        #[graphql(desc = "The memberbase and its new attribute schema.")] input: SetAttributeSchemaInput,
     ) -> Result<Option<SetAttributeSchemaPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Admin)?;
         let definition = |input: AttributeDefinitionInput| Definition { key: input.key, kind: input.kind.into() };

@@ -1,4 +1,4 @@
-//! What all bulk upserts have in common.
+//! Input and result types that all bulk upserts share.
 
 mod boxed_undefined;
 mod results;
@@ -27,45 +27,45 @@ use crate::{
     types::{Id, RowOutcome},
 };
 
-/// What is to happen where some rows are bad.
+/// Handling of a bulk upsert in which rows fail.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnRowError {
-    /// Nothing is stored, and the call is answered with an error that tells the bad rows.
+    /// Stores nothing if any row fails. The call fails with BAD_USER_INPUT, which lists the first 100 failed rows.
     RejectBatch,
-    /// The good rows are stored, and the bad ones are FAILED in the results.
+    /// Stores the valid rows. The others have the outcome FAILED in the results.
     SkipFailed,
 }
 
-/// Which rows are to be stored.
+/// Rows to store by whether the member exists.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpsertMode {
-    /// All: created where they are not there, updated where they are different.
+    /// All rows: missing members are created, changed ones updated.
     Upsert,
-    /// Those that are not there yet; the others are SKIPPED, with their id.
+    /// Only rows of missing members. The others are SKIPPED, and their results have an id.
     InsertOnly,
-    /// Those that are there already; the others are SKIPPED, without an id.
+    /// Only rows of existing members. The others are SKIPPED, and their results have no id.
     UpdateOnly,
 }
 
-/// What became of a row.
+/// Outcome of a row.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "Outcome")]
 pub enum UpsertOutcome {
-    /// It was not there.
+    /// The record was created.
     Created,
-    /// It was there and is different now.
+    /// The record existed and was changed.
     Updated,
-    /// It was there just so; nothing was written.
+    /// The record existed with the same values. Nothing was written.
     Unchanged,
-    /// It is older than what is there; nothing was written.
+    /// The row's sourceUpdatedAt is older than the stored one. Nothing was written.
     Stale,
-    /// The mode left it out.
+    /// The row was excluded by the mode. Nothing was written.
     Skipped,
-    /// It is bad.
+    /// The row is invalid. Nothing of it was written.
     Failed,
 }
 
-/// How many rows came to what.
+/// Number of rows by outcome.
 #[derive(SimpleObject, Debug)]
 pub struct UpsertSummary {
     /// Rows that were CREATED.
@@ -97,14 +97,14 @@ impl UpsertSummary {
     }
 }
 
-/// Why a row failed.
+/// Reason of a row's failure.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct RowError {
-    /// The kind; it may get more values.
+    /// Kind of failure. More values may be added.
     code: RowErrorCode,
-    /// What was wrong and what was expected.
+    /// Description of the failure: the value that was rejected and what is expected.
     message: String,
-    /// Where in the row, e.g. ["ref"].
+    /// Path to the rejected value in the row, such as ["ref"].
     path: Vec<String>,
 }
 
@@ -114,32 +114,32 @@ impl From<&domain::RowError> for RowError {
     }
 }
 
-/// The kinds of failure that a row can have; there may be more.
+/// Kind of a row's failure. More values may be added.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "domain::RowErrorCode")]
 pub enum RowErrorCode {
-    /// The ref is empty, longer than 1,024 bytes, or holds NUL.
+    /// The ref is empty, longer than 1,024 bytes, or contains NUL.
     InvalidRef,
-    /// A value that its field can't hold.
+    /// A value is out of the range or format of its field.
     InvalidValue,
-    /// The attribute schema of the memberbase has no such key.
+    /// The memberbase's attribute schema does not declare the key.
     UnknownAttribute,
-    /// The value is not of the type that its attribute is declared with.
+    /// The value does not have the declared type of its attribute.
     InvalidAttributeType,
-    /// The memberbase has no such member.
+    /// The member does not exist in the memberbase.
     UnknownMember,
-    /// The transaction belongs to another member, and a transaction never changes its member.
+    /// The transaction belongs to another member. The member of a transaction can't be changed.
     MemberMismatch,
 }
 
-/// How rows of what belongs to members are stored.
+/// Returns the options of a bulk upsert of clips, stamp collections or transactions, which has no mode.
 pub(super) fn options(on_error: OnRowError, dry_run: bool) -> Options {
     Options { on_error: on_error.into(), mode: Mode::Upsert, dry_run }
 }
 
-/// What an optional field of a row says.
-pub(super) fn given<T, R>(field: MaybeUndefined<T>, read: impl FnOnce(T) -> R) -> Undefinable<R> {
-    Option::<Option<T>>::from(field).map(|value| value.map(read))
+/// Converts an optional field of a row, keeping the difference between an omitted field and null.
+pub(super) fn undefinable<T, R>(field: MaybeUndefined<T>, convert: impl FnOnce(T) -> R) -> Undefinable<R> {
+    Option::<Option<T>>::from(field).map(|value| value.map(convert))
 }
 
 impl From<OnRowError> for OnError {
@@ -161,7 +161,7 @@ impl From<UpsertMode> for Mode {
     }
 }
 
-/// Ids in a list, null where there is none: written as JSON at once, for there may be a million of them.
+/// A list of nullable ids, written as JSON directly: a tree of values for a million ids would be slow.
 #[derive(Debug)]
 pub struct Ids(Value);
 
@@ -169,8 +169,8 @@ impl Ids {
     pub(super) fn new<T: Id>(ids: &[Option<T>]) -> Self {
         let mut json = Vec::with_capacity(ids.len() * 33 + 2);
         json.push(b'[');
-        for (place, id) in ids.iter().enumerate() {
-            if place > 0 {
+        for (index, id) in ids.iter().enumerate() {
+            if index > 0 {
                 json.push(b',');
             }
             match id {

@@ -1,4 +1,4 @@
-//! Changes as they happen.
+//! `memberbaseChanged`: a subscription to the committed changes of a memberbase.
 
 use std::sync::Arc;
 
@@ -11,80 +11,83 @@ use crate::{
     types::{Change, MemberId, Touched},
 };
 
-/// What can be listened to: over a WebSocket (graphql-transport-ws), or as server-sent events (graphql-sse, distinct connections mode).
+/// Root type of all subscriptions. Transports: WebSocket (graphql-transport-ws), and server-sent events (graphql-sse, distinct connections mode).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subscription;
 
-/// What can be listened to: over a WebSocket (graphql-transport-ws), or as server-sent events (graphql-sse, distinct connections mode).
+/// Root type of all subscriptions. Transports: WebSocket (graphql-transport-ws), and server-sent events (graphql-sse, distinct connections mode).
 #[Subscription]
 impl Subscription {
-    /// An event after each committed write in the memberbase: of its members, of their attributes, and of their clips, stamp collections and transactions. None for a call that changes nothing, is refused, or is a dry run. An event is a hint to load what is shown anew, and may get lost; where the server knows that, the next one says so (missed). It ends with the deletion of the memberbase, after an event for its members.
+    /// Sends an event after each committed write to the memberbase's members, their attributes, clips, stamp collections and transactions. A call that changes nothing, fails or is a dry run sends none. An event is a hint to reload. Events can be lost; if the server knows about it, the next event has `missed: true`. The subscription ends when the memberbase is deleted, after an event for its members.
     async fn memberbase_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The memberbase to listen to.")] memberbase_id: ID,
+        #[graphql(
+            desc = "The memberbase's id (mb_...); NOT_FOUND if it does not exist or the token has no access to it."
+        )]
+        memberbase_id: ID,
     ) -> Result<impl Stream<Item = MemberbaseChange> + use<>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
-        let heard = change::subscribe(ctx.app(), scope).await?;
+        let receiver = change::subscribe(ctx.app(), scope).await?;
         ctx.data_unchecked::<Begun>().begin();
-        Ok(stream::unfold(heard, |mut heard| async {
-            let (change, missed) = heard.next().await?;
-            Some((MemberbaseChange { change, missed }, heard))
+        Ok(stream::unfold(receiver, |mut receiver| async {
+            let (change, missed) = receiver.next().await?;
+            Some((MemberbaseChange { change, missed }, receiver))
         }))
     }
 }
 
-/// What one committed write did to the members of a memberbase.
+/// Changes of one committed write to the members of a memberbase.
 #[derive(Clone, Debug)]
 pub struct MemberbaseChange {
     change: Arc<Change>,
     missed: bool,
 }
 
-/// What one committed write did to the members of a memberbase.
+/// Changes of one committed write to the members of a memberbase.
 #[Object]
 impl MemberbaseChange {
-    /// The memberbase.
+    /// The memberbase's id.
     async fn memberbase_id(&self) -> ID {
         self.change.memberbase.to_string().into()
     }
 
-    /// How many members are new.
+    /// Number of created members.
     async fn created(&self) -> Count {
         Count(self.change.created.count)
     }
 
-    /// How many members have other attributes now, or another clip, stamp collection or transaction: one that is new, changed or deleted.
+    /// Number of updated members: their attributes changed, or a clip, stamp collection or transaction of theirs was created, changed or deleted.
     async fn updated(&self) -> Count {
         Count(self.change.updated.count)
     }
 
-    /// How many members are deleted.
+    /// Number of deleted members.
     async fn deleted(&self) -> Count {
         Count(self.change.deleted.count)
     }
 
-    /// Who is new. Empty where created, updated and deleted are more than 1,000 together (then truncated is true), as are the other lists.
+    /// Ids of the created members. All three lists of ids are empty if `truncated` is true.
     async fn created_member_ids(&self) -> Vec<ID> {
         ids(&self.change.created)
     }
 
-    /// Who is updated.
+    /// Ids of the updated members.
     async fn updated_member_ids(&self) -> Vec<ID> {
         ids(&self.change.updated)
     }
 
-    /// Who is deleted.
+    /// Ids of the deleted members.
     async fn deleted_member_ids(&self) -> Vec<ID> {
         ids(&self.change.deleted)
     }
 
-    /// Whether the members are more than 1,000, so that their ids are left out.
+    /// True if the event covers more than 1,000 members in total, so that their ids are omitted.
     async fn truncated(&self) -> bool {
         self.change.is_truncated()
     }
 
-    /// Events before this one were lost: reload. All counts may be 0 then.
+    /// True if earlier events were lost, so that the client has to reload. All counts can be 0 then.
     async fn missed(&self) -> bool {
         self.missed
     }

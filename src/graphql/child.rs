@@ -1,4 +1,4 @@
-//! What belongs to a member, whichever kind it is, and lists of it.
+//! Child records of members (clips, stamp collections, transactions) and connections of them.
 
 mod loader;
 
@@ -29,13 +29,13 @@ use crate::{
     types::MemberId,
 };
 
-/// A kind of what belongs to members.
+/// A type of child record that is loaded for a batch of members at once.
 pub trait BatchedChild: MemberChild {
-    /// What members that were read together have of it.
-    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self>;
+    /// Returns the batch's loader for this type.
+    fn loader(batch: &MemberBatch) -> &ChildLoader<Self>;
 }
 
-/// A thing, and the way to the member whose it is.
+/// A child record, from which its member can be loaded.
 #[derive(Clone, Debug)]
 pub struct Child<T> {
     pub(super) row: Arc<T>,
@@ -44,13 +44,13 @@ pub struct Child<T> {
 
 #[derive(Clone, Debug)]
 enum Parent {
-    /// The member below which it was read.
+    /// The member through whose field the record was read.
     Known(Member),
-    /// One of the members of all that were read together.
+    /// One of the members of a batch of records.
     Among(Arc<ParentBatch>),
 }
 
-/// The members of things that were read together: loaded together, once one of them is asked for.
+/// The members of a batch of records, loaded by one statement when the first of them is selected.
 #[derive(Debug)]
 struct ParentBatch {
     ids: Vec<MemberId>,
@@ -58,25 +58,25 @@ struct ParentBatch {
 }
 
 impl<T: MemberChild> Child<T> {
-    /// Things that were read together, each at its place.
+    /// Wraps a batch of records, keeping their positions.
     pub fn from_batch(rows: Vec<Option<T>>) -> Vec<Option<Self>> {
         let mut ids: Vec<_> = rows.iter().flatten().map(MemberChild::member).collect();
         ids.sort_unstable();
         ids.dedup();
-        let owners = Arc::new(ParentBatch { ids, found: OnceCell::new() });
-        let thing = |row| Self { row: Arc::new(row), parent: Parent::Among(owners.clone()) };
-        rows.into_iter().map(|row| row.map(thing)).collect()
+        let batch = Arc::new(ParentBatch { ids, found: OnceCell::new() });
+        let child = |row| Self { row: Arc::new(row), parent: Parent::Among(batch.clone()) };
+        rows.into_iter().map(|row| row.map(child)).collect()
     }
 
-    /// The member whose it is.
+    /// Returns the record's member.
     pub(super) async fn parent(&self, ctx: &Context<'_>) -> Result<Member, Error> {
-        let owners = match &self.parent {
+        let batch = match &self.parent {
             Parent::Known(member) => return Ok(member.clone()),
-            Parent::Among(owners) => owners,
+            Parent::Among(batch) => batch,
         };
-        let found = owners.found.get_or_init(|| owners.load(ctx)).await.as_ref().map_err(Clone::clone)?;
+        let found = batch.found.get_or_init(|| batch.load(ctx)).await.as_ref().map_err(Clone::clone)?;
         let id = self.row.member();
-        let missing = || domain::Error::NotFound(format!("member {id} does not exist any more"));
+        let missing = || domain::Error::NotFound(format!("member {id} no longer exists"));
         Ok(found.get(&id).cloned().ok_or_else(missing)?)
     }
 }
@@ -88,7 +88,7 @@ impl ParentBatch {
     }
 }
 
-/// A part of a list of what belongs to a member.
+/// A page of records that belong to one member.
 #[derive(Debug)]
 pub struct Connection<T> {
     member: Member,
@@ -97,9 +97,10 @@ pub struct Connection<T> {
 }
 
 impl<T: BatchedChild> Connection<T> {
-    /// The page that is asked for, together with that of the member's siblings.
+    /// Loads the requested page, and the same page of the other members of the batch.
     pub(super) async fn load(ctx: &Context<'_>, member: &Member, paging: Paging) -> Result<Self, Error> {
-        let (memberbase, id) = (member.0.memberbase, member.0.id);
+        let memberbase = member.0.memberbase;
+        let id = member.0.id;
         let parse = |cursor: &str| Position::parse::<T>(cursor, memberbase, id);
         let page = paging.page(ctx, ctx.app().limits.page, parse)?;
         let slice = member.1.page::<T>(ctx, (memberbase, id), page).await?;
@@ -113,7 +114,7 @@ impl<T: BatchedChild> Connection<T> {
     }
 }
 
-/// A part of a list of what belongs to a member.
+/// A page of records that belong to one member.
 #[Object(
     concrete(name = "ClipConnection", params(Clip)),
     concrete(name = "StampCollectionConnection", params(StampCollection)),
@@ -124,7 +125,7 @@ where
     Child<T>: OutputType,
     Edge<T>: OutputType,
 {
-    /// The things with their cursors.
+    /// The records of the page with their cursors.
     async fn edges(&self) -> Vec<Edge<T>> {
         let edge = |row: &Arc<T>| Edge {
             cursor: Position::of(&**row).cursor::<T>(row.memberbase(), row.member()),
@@ -133,23 +134,23 @@ where
         self.rows.iter().map(edge).collect()
     }
 
-    /// The things.
+    /// The records of the page.
     async fn nodes(&self) -> Vec<Child<T>> {
         self.rows.iter().map(|row| self.node(row)).collect()
     }
 
-    /// What lies around this part.
+    /// Page info: the first and last cursors of the page, and whether more entries exist.
     async fn page_info(&self) -> &PageInfo {
         &self.info
     }
 
-    /// Of the whole list, whatever the page; counted only when asked for.
+    /// Number of entries in the whole list, independent of the page. Computed only if selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Count, Error> {
         Ok(Count(self.member.1.count::<T>(ctx, self.member.0.id).await?))
     }
 }
 
-/// A thing in the list of a member.
+/// A record of a member and its cursor.
 #[derive(SimpleObject, Debug)]
 #[graphql(
     concrete(name = "ClipEdge", params(Clip)),
@@ -160,8 +161,8 @@ pub struct Edge<T: BatchedChild>
 where
     Child<T>: OutputType,
 {
-    /// Where it stands in the list: good for this member and list.
+    /// Opaque cursor of this entry, for `after` and `before`. Valid for the same list of the same member.
     cursor: String,
-    /// The thing.
+    /// The record.
     node: Child<T>,
 }

@@ -1,4 +1,4 @@
-//! Clips: the deals that members saved.
+//! Clips: deals that members saved.
 
 mod bulk_upsert;
 
@@ -18,68 +18,68 @@ use crate::{
     types::{ClipId, Id},
 };
 
-/// A deal that a member saved. A member has at most one clip of a deal.
+/// A deal that a member saved. A member has at most one clip per deal.
 pub type Clip = Child<clip::Clip>;
 
-/// A deal that a member saved. A member has at most one clip of a deal.
+/// A deal that a member saved. A member has at most one clip per deal.
 #[Object(name = "Clip")]
 impl Child<clip::Clip> {
-    /// Its id, which begins with clip_.
+    /// The clip's id (clip_...).
     pub async fn id(&self) -> ID {
         self.row.id.to_string().into()
     }
 
-    /// The member whose it is.
+    /// The member that saved the deal.
     async fn member(&self, ctx: &Context<'_>) -> Result<Member, Error> {
         self.parent(ctx).await
     }
 
-    /// The deal.
+    /// The deal's id, as the owner of the memberbase knows it.
     async fn deal_id(&self) -> &str {
         &self.row.deal_id
     }
 
-    /// The creative by which the deal was shown.
+    /// The creative that showed the deal: at most 1,024 bytes.
     async fn creative_id(&self) -> &str {
         &self.row.creative_id
     }
 
-    /// The variant of the creative.
+    /// The variant of the creative; null if none is stored.
     async fn variant_id(&self) -> Option<&str> {
         self.row.variant_id.as_deref()
     }
 
-    /// When the deal was redeemed; null: not yet.
+    /// Time of redemption; null if the deal is not redeemed.
     async fn redeemed_at(&self) -> Option<DateTime> {
         self.row.redeemed_at.map(DateTime)
     }
 
-    /// The time in its id.
+    /// Creation time, which is the time in the id (whole milliseconds).
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.id.created_at())
     }
 
-    /// When it was created or last changed. An upsert that changes nothing leaves it.
+    /// Time of creation or of the last change. An upsert that changes nothing does not set it.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.row.updated_at)
     }
 }
 
-/// Ids that name no clip of this memberbase are reported, not an error: a retry succeeds.
+/// Input of deleteClips.
 #[derive(InputObject, Debug)]
 pub struct DeleteClipsInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// The clips.
+    /// Ids of the clips to delete (clip_...). Ids of clips that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
     clip_ids: Vec<ID>,
 }
 
-/// What was deleted, and what was not there.
+/// Result of deleteClips.
 #[derive(SimpleObject, Debug)]
 pub struct DeleteClipsPayload {
-    /// The clips that went, in the order of the input, each once.
+    /// Ids of the deleted clips, each once, in input order.
     deleted_clip_ids: Vec<ID>,
-    /// Ids that named no clip of this memberbase.
+    /// Requested ids of clips that do not exist in this memberbase.
     not_found_clip_ids: Vec<ID>,
 }
 
@@ -88,23 +88,22 @@ pub struct DeleteClipsMutation;
 
 #[Object]
 impl DeleteClipsMutation {
-    /// Deletes clips by id, in one transaction. Needs a WRITE token.
+    /// Deletes clips by id, in one transaction. Requires a WRITE token.
     async fn delete_clips(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: DeleteClipsInput,
+        #[graphql(desc = "The clips to delete.")] input: DeleteClipsInput,
     ) -> Result<Option<DeleteClipsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let doomed: Vec<ClipId> = ids("clipIds", &input.clip_ids)?;
-        let deletion = member_child::delete::<clip::Clip>(ctx.app(), scope, doomed).await?;
+        let requested: Vec<ClipId> = ids("clipIds", &input.clip_ids)?;
+        let outcome = member_child::delete::<clip::Clip>(ctx.app(), scope, requested).await?;
         let texts = |ids: Vec<ClipId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteClipsPayload {
-            deleted_clip_ids: texts(deletion.ids),
-            not_found_clip_ids: texts(deletion.unknown_ids),
+            deleted_clip_ids: texts(outcome.ids),
+            not_found_clip_ids: texts(outcome.unknown_ids),
         }))
     }
 }
 
-/// Mutations of clips.
 #[derive(MergedObject, Clone, Default)]
 pub struct ClipMutation(bulk_upsert::BulkUpsertClipsMutation, DeleteClipsMutation);

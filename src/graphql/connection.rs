@@ -1,5 +1,5 @@
-//! Connections as the Relay specification has them (<https://relay.dev/graphql/connections.htm>): the four arguments
-//! become a page once, here.
+//! Connections of the Relay specification (<https://relay.dev/graphql/connections.htm>): page info, and the conversion of the
+//! four arguments to a page.
 
 use async_graphql::{Context, SimpleObject};
 
@@ -9,31 +9,31 @@ use crate::{
     types::{Anchor, Direction, Page, PageLimits, Slice},
 };
 
-/// The direction of an order.
+/// Direction of an order.
 #[derive(async_graphql::Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrderDirection {
-    /// From the first to the last.
+    /// Ascending.
     #[default]
     Asc,
-    /// From the last to the first.
+    /// Descending.
     Desc,
 }
 
-/// Exact in both directions.
+/// Information about a page, exact in both directions.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct PageInfo {
-    /// Whether there is an edge after the last of these.
+    /// True if an entry follows the last entry of this page.
     has_next_page: bool,
-    /// Whether there is an edge before the first of these.
+    /// True if an entry precedes the first entry of this page.
     has_previous_page: bool,
-    /// The cursor of the first edge; null where there is none.
+    /// Cursor of the first entry of this page; null if the page is empty.
     start_cursor: Option<String>,
-    /// The cursor of the last edge; null where there is none.
+    /// Cursor of the last entry of this page; null if the page is empty.
     end_cursor: Option<String>,
 }
 
 impl PageInfo {
-    /// Of a slice whose rows have these cursors.
+    /// Returns the page info of a slice. `cursor` returns the cursor of a row.
     pub(super) fn new<Row>(slice: &Slice<Row>, cursor: impl Fn(&Row) -> String) -> Self {
         Self {
             has_next_page: slice.has_next,
@@ -44,21 +44,21 @@ impl PageInfo {
     }
 }
 
-/// The four arguments of a connection.
+/// The four paging arguments of a connection.
 #[derive(Debug)]
 pub(super) struct Paging {
-    /// How many from the start.
+    /// Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`.
     pub first: Option<i32>,
-    /// Only those after this cursor.
+    /// Only entries after this cursor; goes with `first`, not `before`.
     pub after: Option<String>,
-    /// How many from the end.
+    /// Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`.
     pub last: Option<i32>,
-    /// Only those before this cursor.
+    /// Only entries before this cursor; goes with `last`, not `after`.
     pub before: Option<String>,
 }
 
 impl Paging {
-    /// The page that is asked for, with cursors read by `parse`.
+    /// Returns the requested page. `parse` parses a cursor.
     pub(super) fn page<Key>(
         self,
         ctx: &Context<'_>,
@@ -69,7 +69,7 @@ impl Paging {
         let (argument, size, direction) = match (self.first, self.last) {
             (Some(_), Some(_)) => return refuse("last", "first and last exclude each other".to_owned()),
             (None, Some(size)) => ("last", Some(size), Direction::Backward),
-            // A page before a cursor is the one next to it.
+            // With `before` alone, the page is the one that ends at the cursor.
             (None, None) if self.before.is_some() => ("last", None, Direction::Backward),
             (size, None) => ("first", size, Direction::Forward),
         };
@@ -85,7 +85,7 @@ impl Paging {
             }
             Some(Ok(size)) => size,
         };
-        let (argument, cursor, behind) = match (self.after, self.before, direction) {
+        let (argument, cursor, opposite) = match (self.after, self.before, direction) {
             (Some(_), Some(_), _) => return refuse("before", "after and before exclude each other".to_owned()),
             (Some(cursor), None, Direction::Forward) => ("after", Some(cursor), "hasPreviousPage"),
             (None, Some(cursor), Direction::Backward) => ("before", Some(cursor), "hasNextPage"),
@@ -97,12 +97,12 @@ impl Paging {
             }
             (None, None, _) => ("", None, ""),
         };
-        let start = match cursor.as_deref().map(parse) {
+        let anchor = match cursor.as_deref().map(parse) {
             None => Anchor::Start,
             Some(Ok(key)) => Anchor::Cursor(key),
             Some(Err(message)) => return refuse(argument, message.to_owned()),
         };
-        let behind = !behind.is_empty() && ctx.look_ahead().field("pageInfo").field(behind).exists();
-        Ok(Page { size, direction, anchor: start, check_opposite: behind })
+        let opposite = !opposite.is_empty() && ctx.look_ahead().field("pageInfo").field(opposite).exists();
+        Ok(Page { size, direction, anchor, check_opposite: opposite })
     }
 }

@@ -1,4 +1,4 @@
-//! What a resolver finds in its context.
+//! Data that resolvers find in their context: the app, the caller, the row budget and a loader of memberbases.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ use crate::{
     types::{Id, MemberbaseId, Slice},
 };
 
-/// What the resolvers of one request find in their context.
+/// Returns the context data of one request.
 pub fn data(app: App, caller: Caller) -> Data {
     let mut data = Data::default();
     let memberbases = Memberbases { app: app.clone(), caller: caller.clone(), found: Mutex::default() };
@@ -41,26 +41,24 @@ pub fn data(app: App, caller: Caller) -> Data {
     data
 }
 
-/// Short ways to what [`data`] put there.
+/// Accessors for the [`data`] of the request.
 pub(super) trait ContextExt<'a> {
-    /// What the request may reach.
+    /// Returns the app, limited by the deadline of the request.
     fn app(&self) -> &'a App;
 
-    /// Who asks.
     fn caller(&self) -> &'a Caller;
 
-    /// Memberbases by id, those asked for at the same time by one statement.
+    /// Returns the loader of memberbases, which combines concurrent look-ups into one statement.
     fn memberbases(&self) -> &'a DataLoader<Memberbases>;
 
-    /// What the request may take of the server.
     fn row_budget(&self) -> &'a RowBudget;
 
-    /// Permits something in one memberbase.
+    /// Authorizes an access level in one memberbase.
     fn authorize(&self, memberbase: &ID, access: Access) -> Result<Scope, Error> {
         Ok(self.caller().authorize(id("memberbaseId", memberbase)?, access)?)
     }
 
-    /// Permits something in all that the token sees.
+    /// Authorizes an access level in all memberbases that are visible to the token.
     fn authorize_visible(&self, access: Access) -> Result<Visibility, Error> {
         Ok(self.caller().authorize_visible(access)?)
     }
@@ -84,10 +82,10 @@ impl<'a> ContextExt<'a> for Context<'a> {
     }
 }
 
-/// How many pages of one request are read at the same time; its other lists wait, and other requests do not.
+/// Maximum number of pages that one request reads concurrently. Further lists of the request wait; other requests do not.
 const MAX_CONCURRENT_PAGES: usize = 2;
 
-/// What one request may take of the server, for lists in lists multiply.
+/// Limits the rows of one request, because the sizes of nested lists multiply.
 pub(super) struct RowBudget {
     rows: AtomicU64,
     limit: u64,
@@ -95,25 +93,25 @@ pub(super) struct RowBudget {
 }
 
 impl RowBudget {
-    /// Reads a page of at most `size` rows when its turn comes, unless the request has read too many by then; `rows` tells
-    /// how many there are. What reads is on the heap: each field of a type has a future that is as large as the largest of
-    /// them.
+    /// Reads a page of at most `size` rows as soon as a permit is free, unless the budget is exhausted by then. `rows` returns
+    /// the number of rows read. `read` is boxed, because the future of every field of a type is as large as the future of the
+    /// type's largest field.
     pub(super) async fn page<Page>(
         &self,
         size: u64,
         read: BoxFuture<'_, Result<Page, domain::Error>>,
         rows: impl FnOnce(&Page) -> usize,
     ) -> Result<Page, Error> {
-        let _turn = self.page_permits.acquire().await;
+        let _permit = self.page_permits.acquire().await;
         self.charge(size)?;
         let page = read.await?;
         self.rows.fetch_add(size - rows(&page) as u64, Ordering::Relaxed);
         Ok(page)
     }
 
-    /// Reads the pages of many members together when their turn comes, of no more rows than the request may still have and
-    /// what it takes to tell that they are more. `read` is given that number. They count once each is taken
-    /// ([`Share::take`]), as often as it is.
+    /// Reads the pages of a batch of members as soon as a permit is free. `read` is given the number of rows left in the budget;
+    /// if it reads more, the budget is exceeded. The rows are not charged here: each page is charged when it is used
+    /// ([`RowBudget::charge`]), as often as it is used.
     pub(super) async fn pages<Key, Row, Read>(
         &self,
         read: impl FnOnce(u64) -> Read,
@@ -121,14 +119,14 @@ impl RowBudget {
     where
         Read: Future<Output = Result<HashMap<Key, Slice<Row>>, domain::Error>>,
     {
-        let _turn = self.page_permits.acquire().await;
+        let _permit = self.page_permits.acquire().await;
         let left = self.rows.load(Ordering::Relaxed);
         let slices = read(left).await?;
         let rows: u64 = slices.values().map(|slice| slice.rows.len() as u64).sum();
         if rows > left { Err(self.exceeded()) } else { Ok(slices) }
     }
 
-    /// Counts rows of an answer: also those that were read before and are there once more, for they multiply too.
+    /// Charges rows of the response, including rows that were read once and occur several times in the response.
     pub(super) fn charge(&self, rows: u64) -> Result<(), Error> {
         let left = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(rows));
         left.map(drop).map_err(|_| self.exceeded())
@@ -136,26 +134,27 @@ impl RowBudget {
 
     fn exceeded(&self) -> Error {
         let most = self.limit;
-        let message = format!("the pages of the request have more than {most} rows (MEMBERBASE_MAX_ROWS) together");
+        let message = format!("the pages of the request have more than {most} rows in total (MEMBERBASE_MAX_ROWS)");
         domain::Error::LimitExceeded(message).into()
     }
 }
 
-/// Reads an id of the kind that the argument takes.
+/// Parses an argument that is an id.
 pub(super) fn id<T: Id>(argument: &str, text: &str) -> Result<T, Error> {
     T::parse(text).map_err(|error| domain::Error::bad_input(argument, format!("{argument}: {error}")).into())
 }
 
-/// Reads a list of ids, each at its place.
+/// Parses an argument that is a list of ids. An error has the index of the id in its path.
 pub(super) fn ids<T: Id>(argument: &str, texts: &[ID]) -> Result<Vec<T>, Error> {
-    let parse = |(place, text): (usize, &ID)| {
-        let refuse = |error| domain::Error::bad_input(argument, format!("{argument}: {error}")).at(place).into();
+    let parse = |(index, text): (usize, &ID)| {
+        let refuse = |error| domain::Error::bad_input(argument, format!("{argument}: {error}")).at(index).into();
         T::parse(text).map_err(refuse)
     };
     texts.iter().enumerate().map(parse).collect()
 }
 
-/// A look-up of a single thing: what does not exist, or not for this token, is null and no error.
+/// Turns `NOT_FOUND` and `FORBIDDEN` of a look-up into `None`: an object that does not exist or is not visible to the token is
+/// null and not an error.
 pub(super) fn null_if_not_found<T>(outcome: Result<Option<T>, domain::Error>) -> Result<Option<T>, Error> {
     match outcome {
         Err(domain::Error::NotFound(_) | domain::Error::Forbidden(_)) => Ok(None),
@@ -163,16 +162,16 @@ pub(super) fn null_if_not_found<T>(outcome: Result<Option<T>, domain::Error>) ->
     }
 }
 
-/// Loads memberbases, each once a request.
+/// Loads memberbases by id, each once per request.
 pub(super) struct Memberbases {
     app: App,
     caller: Caller,
-    /// Held while a statement runs: who asks for the same meanwhile finds it here.
+    /// Locked while a statement runs, so that a concurrent look-up of the same memberbase finds it here.
     found: Mutex<HashMap<MemberbaseId, Arc<memberbase::Memberbase>>>,
 }
 
 impl Memberbases {
-    /// Forgets all, once one of them may have changed.
+    /// Clears the cache after a change to a memberbase.
     pub(super) async fn forget(&self) {
         self.found.lock().await.clear();
     }
@@ -186,8 +185,8 @@ impl Loader<MemberbaseId> for Memberbases {
         let mut found = self.found.lock().await;
         let missing: Vec<_> = keys.iter().filter(|key| !found.contains_key(key)).copied().collect();
         if !missing.is_empty() {
-            let reach = self.caller.authorize_visible(Access::Read)?;
-            let loaded = memberbase::find_many(&self.app, reach, &missing).await?;
+            let visibility = self.caller.authorize_visible(Access::Read)?;
+            let loaded = memberbase::find_many(&self.app, visibility, &missing).await?;
             found.extend(loaded.into_iter().map(|loaded| (loaded.id, Arc::new(loaded))));
         }
         Ok(keys.iter().filter_map(|key| Some((*key, found.get(key)?.clone()))).collect())

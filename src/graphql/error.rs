@@ -1,47 +1,47 @@
-//! The one table from what went wrong to what a client is told.
+//! GraphQL errors: the mapping from domain errors to codes and messages.
 
 use async_graphql::{ErrorExtensionValues, Pos, Value, indexmap::IndexMap, resolver_utils::enum_value};
 
 use super::bulk;
 use crate::domain::{self, InputPath, Step};
 
-/// What a client branches on: `extensions.code`. `docs/errors.md` says of each what to do.
+/// The value of `extensions.code`, which clients branch on. `docs/errors.md` describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// The document is no GraphQL.
+    /// The document is not valid GraphQL syntax.
     GraphqlParseFailed,
-    /// The document does not fit the schema.
+    /// The document is not valid against the schema or the validation rules.
     GraphqlValidationFailed,
-    /// Variables, arguments, ids, cursors, filters, rows.
+    /// A variable, argument, id, cursor, filter or row is invalid.
     BadUserInput,
-    /// No valid token.
+    /// The request has no valid token.
     Unauthenticated,
-    /// The token does not reach so far.
+    /// The token's access level does not permit the operation.
     Forbidden,
-    /// What is to be worked on does not exist.
+    /// The object does not exist or is not visible to the token.
     NotFound,
-    /// The state stands against it.
+    /// The current state does not permit the operation.
     Conflict,
-    /// A document or list over a limit, or a guard of the caller's.
+    /// A document, list or budget exceeds its limit, or a maximum that the caller set.
     LimitExceeded,
-    /// Not GraphQL over HTTP.
+    /// The request does not conform to GraphQL over HTTP.
     BadRequest,
-    /// The body is over its limit.
+    /// The body exceeds the size limit.
     PayloadTooLarge,
-    /// Too many requests.
+    /// The token sends too many requests.
     RateLimited,
-    /// The database can't be reached, or the server is too busy.
+    /// The database is unavailable, or the server is overloaded.
     ServiceUnavailable,
-    /// The request's time ran out.
+    /// The request exceeded its time limit.
     Timeout,
-    /// An automatic persisted query that the server does not have.
+    /// The server does not have the automatic persisted query.
     PersistedQueryNotFound,
-    /// A fault of ours.
+    /// A fault in the server.
     InternalServerError,
 }
 
 impl Code {
-    /// Every code, in the order of the documentation.
+    /// All codes, in the order of the documentation.
     pub const ALL: [Self; 15] = [
         Self::GraphqlParseFailed,
         Self::GraphqlValidationFailed,
@@ -60,7 +60,7 @@ impl Code {
         Self::InternalServerError,
     ];
 
-    /// As it stands in `extensions.code`.
+    /// Returns the value of `extensions.code`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
@@ -81,35 +81,35 @@ impl Code {
         }
     }
 
-    /// Whether the same request may succeed later.
+    /// Returns true if the same request can succeed later.
     pub fn retryable(self) -> bool {
         matches!(self, Self::RateLimited | Self::ServiceUnavailable | Self::Timeout)
     }
 }
 
-/// An error as a client sees it. It has no `Display`: async-graphql turns whatever has one into a public message, and
-/// so a bare `?` on a `DbErr` in a resolver does not compile.
+/// An error in its published form. It has no `Display`: async-graphql would turn every error with one into a public message.
+/// Therefore `?` on a `DbErr` in a resolver does not compile.
 #[derive(Clone, Debug)]
 pub struct Error {
     code: Code,
     message: String,
     details: IndexMap<&'static str, Value>,
-    /// A box and no vector: errors are moved about in results.
+    /// A boxed slice is smaller than a vector, which matters for results that are moved often.
     locations: Box<[Pos]>,
 }
 
 impl Error {
-    /// An error with a code and a message: lower case, no full stop.
+    /// Creates an error. The message is in lower case, without a full stop.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: IndexMap::new(), locations: Box::default() }
     }
 
-    /// Bad input at a place in the variables or arguments.
+    /// Creates a `BAD_USER_INPUT` error with a path in the variables or arguments.
     pub fn bad_input(path: &InputPath, message: impl Into<String>) -> Self {
         Self::new(Code::BadUserInput, message).within(path)
     }
 
-    /// Adds a place in the variables or arguments.
+    /// Adds a path in the variables or arguments.
     #[must_use]
     pub fn within(mut self, path: &InputPath) -> Self {
         if !path.is_empty() {
@@ -118,29 +118,29 @@ impl Error {
         self
     }
 
-    /// The same, at a place in the document: both count from one. An error may have several.
+    /// Adds a location in the document; line and column count from 1.
     #[must_use]
     pub fn at(mut self, line: usize, column: usize) -> Self {
         self.locations = self.locations.iter().copied().chain([Pos { line, column }]).collect();
         self
     }
 
-    /// Its places in the document.
+    /// Returns the locations in the document.
     pub fn locations(&self) -> &[Pos] {
         &self.locations
     }
 
-    /// The code.
+    /// Returns the code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What `extensions` hold: `code`, `retryable` and the details.
+    /// Returns the `extensions`: `code`, `retryable` and the details.
     pub fn extensions(&self) -> ErrorExtensionValues {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", self.code.as_str());
@@ -165,15 +165,15 @@ impl From<domain::Error> for Error {
         match error {
             Domain::BadInput { message, path } => Self::bad_input(&path, message),
             Domain::BadRows { failures, count } => bad_rows(&failures, count),
-            Domain::Unauthenticated => Self::new(Code::Unauthenticated, "a valid API token is needed"),
+            Domain::Unauthenticated => Self::new(Code::Unauthenticated, "a valid API token is required"),
             Domain::Forbidden(message) => Self::new(Code::Forbidden, message),
             Domain::NotFound(message) => Self::new(Code::NotFound, message),
             Domain::Conflict(message) => Self::new(Code::Conflict, message),
             Domain::LimitExceeded(message) => Self::new(Code::LimitExceeded, message),
-            Domain::Timeout => Self::new(Code::Timeout, "the request took longer than it may"),
+            Domain::Timeout => Self::new(Code::Timeout, "the request exceeded its time limit"),
             Domain::Unavailable(cause) => {
-                tracing::warn!(%cause, "the database is not available");
-                Self::new(Code::ServiceUnavailable, "the database is not available, try again")
+                tracing::warn!(%cause, "the database is unavailable");
+                Self::new(Code::ServiceUnavailable, "the database is unavailable, try again later")
             }
             Domain::Internal(cause) => {
                 tracing::error!(%cause, "internal error");
@@ -185,7 +185,7 @@ impl From<domain::Error> for Error {
 
 fn bad_rows(failures: &[(usize, domain::RowError)], count: usize) -> Error {
     let rows = if count == 1 { "1 row is".to_owned() } else { format!("{count} rows are") };
-    let mut error = Error::new(Code::BadUserInput, format!("{rows} bad, and so nothing was stored"));
+    let mut error = Error::new(Code::BadUserInput, format!("{rows} invalid, so nothing was stored"));
     error.details.insert("failureCount", Value::from(count));
     error.details.insert("failures", failures.iter().map(failure).collect());
     error

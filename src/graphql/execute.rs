@@ -1,4 +1,5 @@
-//! The way of a request through async-graphql: read, parsed, bounded and validated before anything runs.
+//! Runs requests with async-graphql. Every request is read, parsed, checked against the limits and validated before any
+//! resolver runs.
 
 mod complete;
 mod cost;
@@ -177,7 +178,7 @@ where
         let most = self.limits.complexity;
         if cost > most {
             let message =
-                format!("the answer may have {cost} fields, and {most} are allowed (MEMBERBASE_MAX_COMPLEXITY)");
+                format!("the response can have {cost} fields, at most {most} are allowed (MEMBERBASE_MAX_COMPLEXITY)");
             return Err(vec![Error::new(Code::LimitExceeded, message)]);
         }
         Ok(Operation { kind, name, document, variables, rows, cost, tells_cost: false })
@@ -203,7 +204,7 @@ where
                 answer
             }
             Err(_) => {
-                tracing::error!(trace_id, "a resolver panicked");
+                tracing::error!(trace_id, "resolver panicked");
                 refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id)
             }
         }
@@ -220,7 +221,7 @@ where
         let registry = self.registry();
         let operation = document.operation(name).map_err(|error| vec![error])?.1;
         let mut flat = plan::flatten(registry, &document.parsed, operation, variables).ok_or_else(|| {
-            let message = "the operation selects too much once its fragments are merged";
+            let message = "the operation has too many selections after its fragments are merged";
             vec![Error::new(Code::LimitExceeded, message)]
         })?;
         let plan = Plan::new(registry, &document.parsed, &operation.node, variables);
@@ -241,7 +242,7 @@ fn answer(plan: &Plan, response: Response, limits: &DocumentLimits, trace_id: &s
     let completed = complete::complete(plan, response.data, &response.errors);
     let mut failed = response.errors;
     if let Some(fault) = completed.fault {
-        tracing::error!(fault, trace_id, "the answer does not fit the schema");
+        tracing::error!(fault, trace_id, "response does not match the schema");
         return refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id);
     }
     failed.sort_by(|a, b| a.locations.cmp(&b.locations));

@@ -1,5 +1,5 @@
-//! Filters as they are written in a request, and what they mean to the domain. All that one object says must hold;
-//! null is the same as left out; an operator object without an operator is refused.
+//! Filter inputs and their conversion to filters of the domain. All conditions of an object must match; null is the same as
+//! an omitted condition; a condition without an operator is rejected.
 
 mod attribute;
 
@@ -20,94 +20,94 @@ use crate::{
     types::Id,
 };
 
-/// Tests an id. All that is given must hold.
+/// Filters by an id. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
 #[graphql(name = "IDFilter")]
 pub struct IdFilter {
-    /// It is this one.
+    /// Is this id.
     eq: Option<ID>,
-    /// It is one of these; of none, where there are none.
+    /// Is one of these ids, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
     one_of: Option<Vec<ID>>,
-    /// It is none of these.
+    /// Is none of these ids, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES).
     nin: Option<Vec<ID>>,
 }
 
-/// Tests a text, byte for byte. All that is given must hold.
+/// Filters by a string, compared byte for byte. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
 pub struct StringFilter {
-    /// It is this text.
+    /// Equals this string.
     eq: Option<String>,
-    /// It is one of these; of none, where there are none.
+    /// Equals one of these strings, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
     one_of: Option<Vec<String>>,
-    /// It is none of these.
+    /// Equals none of these strings, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES).
     nin: Option<Vec<String>>,
-    /// It begins with this, taken literally.
+    /// Begins with this string, which is taken literally.
     starts_with: Option<String>,
-    /// It holds a match of this.
+    /// Contains a match of this regular expression.
     regex: Option<RegexFilter>,
 }
 
-/// Unanchored. Literals, `.` (any character), classes, groups, `|`, `* + ? {m,n}`, `^ $`, and ASCII `\d \w \s`; case folding of ASCII letters alone.
+/// A regular expression, not anchored. Supports literals, `.` (any character), classes, groups, `|`, `* + ? {m,n}`, `^ $` and ASCII `\d \w \s`.
 #[derive(InputObject, Debug)]
 pub struct RegexFilter {
-    /// The pattern.
+    /// The pattern, at most 1,024 bytes.
     pattern: String,
-    /// Whether `a` and `A` are the same.
+    /// If true, upper- and lower-case ASCII letters are equal. Default false.
     #[graphql(default = false)]
     case_insensitive: bool,
 }
 
-/// Tests a time. All that is given must hold.
+/// Filters by a time. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
 pub struct DateTimeFilter {
-    /// It is this time.
+    /// Is this time.
     eq: Option<DateTime>,
-    /// It is one of these; of none, where there are none.
+    /// Is one of these times, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
     one_of: Option<Vec<DateTime>>,
-    /// It is none of these.
+    /// Is none of these times, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES).
     nin: Option<Vec<DateTime>>,
-    /// It is after this time.
+    /// Is after this time.
     gt: Option<DateTime>,
-    /// It is this time or after it.
+    /// Is this time or after it.
     gte: Option<DateTime>,
-    /// It is before this time.
+    /// Is before this time.
     lt: Option<DateTime>,
-    /// It is this time or before it.
+    /// Is this time or before it.
     lte: Option<DateTime>,
 }
 
 impl IdFilter {
-    pub(super) fn read<T: Id, Test>(self, test: impl Fn(IdPredicate<T>) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn parse<T: Id, P>(self, predicate: impl Fn(IdPredicate<T>) -> P) -> Result<Filter<P>, Error> {
         let eq = self.eq.map(|text| id("eq", &text)).transpose()?;
         let one_of = self.one_of.map(|list| ids("in", &list)).transpose()?;
         let none_of = self.nin.map(|list| ids("nin", &list)).transpose()?;
-        let tests =
+        let operators =
             [eq.map(|id| IdPredicate::In(vec![id])), one_of.map(IdPredicate::In), none_of.map(IdPredicate::NotIn)];
-        all(tests, test)
+        all(operators, predicate)
     }
 }
 
 impl StringFilter {
-    pub(super) fn read<Test>(self, test: impl Fn(TextPredicate) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn parse<P>(self, predicate: impl Fn(TextPredicate) -> P) -> Result<Filter<P>, Error> {
         let regex = self.regex.map(|regex| Pattern::parse(&regex.pattern, regex.case_insensitive)).transpose();
-        let tests = [
+        let operators = [
             self.eq.map(|text| TextPredicate::In(vec![text])),
             self.one_of.map(TextPredicate::In),
             self.nin.map(TextPredicate::NotIn),
             self.starts_with.map(TextPredicate::StartsWith),
             regex.map_err(|error| error.within("regex"))?.map(TextPredicate::Matches),
         ];
-        all(tests, test)
+        all(operators, predicate)
     }
 }
 
 impl DateTimeFilter {
-    pub(super) fn read<Test>(self, test: impl Fn(TimePredicate) -> Test) -> Result<Filter<Test>, Error> {
+    pub(super) fn parse<P>(self, predicate: impl Fn(TimePredicate) -> P) -> Result<Filter<P>, Error> {
         let times = |list: Vec<DateTime>| list.into_iter().map(|time| time.0).collect();
-        let tests = [
+        let operators = [
             self.eq.map(|time| TimePredicate::In(vec![time.0])),
             self.one_of.map(|list| TimePredicate::In(times(list))),
             self.nin.map(|list| TimePredicate::NotIn(times(list))),
@@ -116,24 +116,22 @@ impl DateTimeFilter {
             self.lt.map(|time| TimePredicate::Before(time.0)),
             self.lte.map(|time| TimePredicate::Until(time.0)),
         ];
-        all(tests, test)
+        all(operators, predicate)
     }
 }
 
-/// All the tests that are there, of which there is one at least.
-fn all<Given, Test>(
-    tests: impl IntoIterator<Item = Option<Given>>,
-    test: impl Fn(Given) -> Test,
-) -> Result<Filter<Test>, Error> {
-    let tests: Vec<_> = tests.into_iter().flatten().map(|given| Filter::Predicate(test(given))).collect();
-    if tests.is_empty() {
-        let message = "a filter of a field needs an operator; leave the field out to filter by others alone";
+/// Combines the given operators of a condition, of which at least one is required.
+fn all<O, P>(operators: impl IntoIterator<Item = Option<O>>, predicate: impl Fn(O) -> P) -> Result<Filter<P>, Error> {
+    let operators: Vec<_> =
+        operators.into_iter().flatten().map(|operator| Filter::Predicate(predicate(operator))).collect();
+    if operators.is_empty() {
+        let message = "a condition needs at least one operator; omit the field to filter by other fields only";
         return Err(domain::Error::BadInput { message: message.to_owned(), path: Vec::new() }.into());
     }
-    Ok(Filter::All(tests))
+    Ok(Filter::All(operators))
 }
 
-/// The combinations that every filter has.
+/// The logical operators that every filter has.
 pub(super) struct Combination<F> {
     pub(super) and: Option<Vec<F>>,
     pub(super) or: Option<Vec<F>>,
@@ -141,17 +139,17 @@ pub(super) struct Combination<F> {
 }
 
 impl<F> Combination<F> {
-    /// All of it, with the tests of fields.
-    pub(super) fn with<Test>(
+    /// Combines the logical operators with the conditions on fields.
+    pub(super) fn with<P>(
         self,
-        fields: impl IntoIterator<Item = Result<Option<Filter<Test>>, Error>>,
-        read: impl Fn(F) -> Result<Filter<Test>, Error>,
-    ) -> Result<Filter<Test>, Error> {
+        fields: impl IntoIterator<Item = Result<Option<Filter<P>>, Error>>,
+        parse: impl Fn(F) -> Result<Filter<P>, Error>,
+    ) -> Result<Filter<P>, Error> {
         let mut all: Vec<_> = fields.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        let list = |filters: Vec<F>| filters.into_iter().map(&read).collect::<Result<Vec<_>, _>>();
+        let list = |filters: Vec<F>| filters.into_iter().map(&parse).collect::<Result<Vec<_>, _>>();
         all.extend(self.and.map(list).transpose()?.map(Filter::All));
         all.extend(self.or.map(list).transpose()?.map(Filter::Any));
-        all.extend(self.not.map(|filter| read(*filter)).transpose()?.map(|filter| Filter::Not(Box::new(filter))));
+        all.extend(self.not.map(|filter| parse(*filter)).transpose()?.map(|filter| Filter::Not(Box::new(filter))));
         Ok(match <[_; 1]>::try_from(all) {
             Ok([only]) => only,
             Err(all) => Filter::All(all),

@@ -1,4 +1,4 @@
-//! Members.
+//! Members: their type, queries and mutations.
 
 mod bulk_upsert;
 mod delete;
@@ -25,153 +25,170 @@ use crate::{
     types::Id,
 };
 
-/// An individual user within a memberbase, known by the owner's own ref.
+/// A member of a memberbase, identified by the ref that the owner of the memberbase gave it.
 #[derive(Clone, Debug)]
 pub struct Member(pub(super) Arc<member::Member>, pub(super) Arc<MemberBatch>);
 
 impl Member {
-    /// A member that was read alone.
+    /// Wraps a member that was read alone.
     pub(super) fn single(row: member::Member) -> Self {
-        let siblings = MemberBatch::new(std::iter::once(&row));
-        Self(Arc::new(row), Arc::new(siblings))
+        let batch = MemberBatch::new(std::iter::once(&row));
+        Self(Arc::new(row), Arc::new(batch))
     }
 
-    /// Members that were read together.
+    /// Wraps members that were read together.
     pub(super) fn all(rows: Vec<member::Member>) -> Vec<Self> {
-        let siblings = Arc::new(MemberBatch::new(rows.iter()));
-        rows.into_iter().map(|row| Self(Arc::new(row), siblings.clone())).collect()
+        let batch = Arc::new(MemberBatch::new(rows.iter()));
+        rows.into_iter().map(|row| Self(Arc::new(row), batch.clone())).collect()
     }
 
-    /// Members that were read together, each at its place.
+    /// Wraps members that were read together, keeping their positions.
     pub(super) fn from_batch(rows: Vec<Option<member::Member>>) -> Vec<Option<Self>> {
-        let siblings = Arc::new(MemberBatch::new(rows.iter().flatten()));
-        rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), siblings.clone()))).collect()
+        let batch = Arc::new(MemberBatch::new(rows.iter().flatten()));
+        rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), batch.clone()))).collect()
     }
 }
 
-/// An individual user within a memberbase, known by the owner's own ref.
+/// A member of a memberbase, identified by the ref that the owner of the memberbase gave it.
 #[Object]
 impl Member {
-    /// Its id, which begins with m_. A member that is deleted and upserted again has another.
+    /// The member's id (m_...). A member that is deleted and upserted again gets a new id.
     pub async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
-    /// The owner's own key for the member, unique in the memberbase.
+    /// The owner's key for the member: 1 to 1,024 bytes, unique in the memberbase.
     #[graphql(name = "ref")]
     async fn reference(&self) -> &str {
         &self.0.reference
     }
 
-    /// The id of the memberbase.
+    /// Id of the member's memberbase (mb_...).
     async fn memberbase_id(&self) -> ID {
         self.0.memberbase.to_string().into()
     }
 
-    /// The memberbase.
+    /// The member's memberbase.
     async fn memberbase(&self, ctx: &Context<'_>) -> Result<Memberbase, Error> {
         let id = self.0.memberbase;
         let found = ctx.memberbases().load_one(id).await?;
-        let missing = || domain::Error::NotFound(format!("memberbase {id} does not exist any more"));
+        let missing = || domain::Error::NotFound(format!("memberbase {id} no longer exists"));
         Ok(found.map(Memberbase).ok_or_else(missing)?)
     }
 
-    /// What the owner keeps of the member, by key.
+    /// The member's attribute values by key. Attributes without a value are absent.
     async fn attributes(&self) -> Attributes {
         Attributes(self.0.attributes.json().into())
     }
 
-    /// The value of one attribute; null where the member has no value, or the schema no such key.
+    /// The value of one attribute; null if the member has no value for it or the attribute schema does not declare it.
     async fn attribute(
         &self,
-        #[graphql(desc = "The key, as the attribute schema has it.")] key: String,
+        #[graphql(desc = "The attribute's key.")] key: String,
     ) -> Result<Option<AttributeValue>, Error> {
         let attributes = self.0.attributes.read()?;
         Ok(attributes.get(&key).map(|value| AttributeValue(value.to_json())))
     }
 
-    /// The time in its id.
+    /// Creation time, which is the time in the id (whole milliseconds).
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.id.created_at())
     }
 
-    /// When the member was created or its attributes last changed. An upsert that changes nothing leaves it; clips, stamp collections and transactions have their own.
+    /// Time of creation or of the last change to the attributes. An upsert that changes nothing does not set it, nor do changes to clips, stamp collections and transactions.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 
-    /// When the owner last changed the member, as an upsert told; null where none did.
+    /// Time of the owner's last change to the member, as given by an upsert; null if none is stored.
     async fn source_updated_at(&self) -> Option<DateTime> {
         self.0.source_updated_at.map(DateTime)
     }
 
-    /// The deals that the member saved, in the order of their ids.
+    /// The member's clips, in order of creation.
     async fn clips(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<Connection<clip::Clip>, Error> {
         Connection::load(ctx, self, Paging { first, after, last, before }).await
     }
 
-    /// The member's progress in loyalty programs, in the order of their ids.
+    /// The member's stamp collections, in order of creation.
     async fn stamp_collections(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<Connection<stamp_collection::StampCollection>, Error> {
         Connection::load(ctx, self, Paging { first, after, last, before }).await
     }
 
-    /// The member's card payments, newest first, by authedAt.
+    /// The member's transactions, newest `authedAt` first.
     async fn transactions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<Connection<transaction::Transaction>, Error> {
         Connection::load(ctx, self, Paging { first, after, last, before }).await
     }
 }
 
-/// Names a member in one of two ways.
+/// Identifies a member by exactly one of its id and its ref.
 #[derive(OneofObject, Debug)]
 pub enum MemberBy {
-    /// By its id, which begins with m_.
+    /// The member's id (m_...).
     Id(ID),
-    /// By its memberbase and ref.
+    /// The member's memberbase and ref.
     Ref(MemberRef),
 }
 
-/// Names a member by its memberbase and the owner's own key.
+/// Identifies a member by its memberbase and ref.
 #[derive(InputObject, Debug)]
 pub struct MemberRef {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// The owner's own key for the member.
+    /// The owner's key for the member.
     #[graphql(name = "ref")]
     reference: String,
 }
 
-/// Queries for members.
 #[derive(Clone, Default)]
 pub struct MemberQuery;
 
 #[Object]
 impl MemberQuery {
-    /// One member, by id or by ref; null where there is none that the token sees.
+    /// The member with this id or ref; null if it does not exist or the token has no access to it.
     async fn member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which member.")] by: MemberBy,
+        #[graphql(desc = "The member's id, or its memberbase and ref.")] by: MemberBy,
     ) -> Result<Option<Member>, Error> {
         let found = match by {
             MemberBy::Id(text) => member::find(ctx.app(), ctx.authorize_visible(Access::Read)?, id("id", &text)?).await,
@@ -190,25 +207,40 @@ impl MemberQuery {
     async fn members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The memberbase; NOT_FOUND where there is none that the token sees.")] memberbase_id: ID,
-        #[graphql(desc = "Which members; left out: all.")] filter: Option<MemberFilter>,
-        #[graphql(desc = "In which order; left out: that of their creation.")] order_by: Option<MemberOrder>,
-        #[graphql(desc = "How many from the start.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "The memberbase's id (mb_...); NOT_FOUND if it does not exist or the token has no access to it."
+        )]
+        memberbase_id: ID,
+        #[graphql(desc = "Condition on the members. Default: all members.")] filter: Option<MemberFilter>,
+        #[graphql(desc = "Order of the members. Default: creation time, ascending.")] order_by: Option<MemberOrder>,
+        #[graphql(
+            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<Option<MemberConnection>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let paging = Paging { first, after, last, before };
         MemberConnection::load(ctx, scope, filter, order_by, paging).await.map(Some)
     }
 
-    /// One entry for each ref, in the order given; null where there is no such member.
+    /// The member for each ref, in the order of `refs`; null if it does not exist.
     async fn members_by_ref(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The memberbase; NOT_FOUND where there is none that the token sees.")] memberbase_id: ID,
-        #[graphql(desc = "The refs, 100,000 at most.")] refs: Vec<String>,
+        #[graphql(
+            desc = "The memberbase's id (mb_...); NOT_FOUND if it does not exist or the token has no access to it."
+        )]
+        memberbase_id: ID,
+        #[graphql(
+            desc = "Refs of members, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES); LIMIT_EXCEEDED if there are more."
+        )]
+        refs: Vec<String>,
     ) -> Result<Option<Vec<Option<Member>>>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let found = member::in_order_of_refs(ctx.app(), scope, &refs).await?;
@@ -216,6 +248,5 @@ impl MemberQuery {
     }
 }
 
-/// Mutations of members.
 #[derive(MergedObject, Clone, Default)]
 pub struct MemberMutation(bulk_upsert::BulkUpsertMembersMutation, delete::DeleteMutation);

@@ -1,4 +1,4 @@
-//! Memberbases.
+//! Memberbases: their types, queries and mutations.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     types::{Id, Slice},
 };
 
-/// Holds the members of one owner.
+/// A collection of members that belongs to one owner, with its attribute schema.
 #[derive(Clone, Debug)]
 pub struct Memberbase(pub(super) Arc<memberbase::Memberbase>);
 
@@ -33,241 +33,262 @@ impl From<memberbase::Memberbase> for Memberbase {
     }
 }
 
-/// Holds the members of one owner.
+/// A collection of members that belongs to one owner, with its attribute schema.
 #[Object]
 impl Memberbase {
-    /// Its id, which begins with mb_.
+    /// The memberbase's id (mb_...).
     pub async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
-    /// What people call it; names may repeat.
+    /// Name of the memberbase. Names need not be unique.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The time in its id.
+    /// Creation time, which is the time in the id (whole milliseconds).
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.id.created_at())
     }
 
-    /// When it was created, or its name or attribute schema last changed.
+    /// Time of creation or of the last change to the name or the attribute schema.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 
-    /// Which attributes its members may have, in the order in which they were declared.
+    /// The attributes that members can have, in the order of their declaration.
     async fn attribute_schema(&self) -> Vec<AttributeDefinition> {
         self.0.attribute_schema.definitions().iter().map(AttributeDefinition::from).collect()
     }
 
-    /// Its members.
+    /// The memberbase's members.
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of the schema")]
     async fn members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which members; left out: all.")] filter: Option<MemberFilter>,
-        #[graphql(desc = "In which order; left out: that of their creation.")] order_by: Option<MemberOrder>,
-        #[graphql(desc = "How many from the start.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Condition on the members. Default: all members.")] filter: Option<MemberFilter>,
+        #[graphql(desc = "Order of the members. Default: creation time, ascending.")] order_by: Option<MemberOrder>,
+        #[graphql(
+            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<MemberConnection, Error> {
         let scope = ctx.caller().authorize(self.0.id, Access::Read)?;
         MemberConnection::load(ctx, scope, filter, order_by, Paging { first, after, last, before }).await
     }
 
-    /// Its syncs, newest first.
+    /// The memberbase's syncs, newest first.
     async fn syncs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<SyncConnection, Error> {
         let scope = ctx.caller().authorize(self.0.id, Access::Read)?;
         SyncConnection::load(ctx, scope, Paging { first, after, last, before }).await
     }
 }
 
-/// A part of a list of memberbases.
+/// A page of memberbases.
 #[derive(Debug)]
 pub struct MemberbaseConnection {
-    reach: Visibility,
+    visibility: Visibility,
     filter: Filter<Predicate>,
     rows: Vec<Memberbase>,
     info: PageInfo,
 }
 
-/// A part of a list of memberbases.
+/// A page of memberbases.
 #[Object]
 impl MemberbaseConnection {
-    /// The memberbases with their cursors.
+    /// The memberbases of the page with their cursors.
     async fn edges(&self) -> Vec<MemberbaseEdge> {
         self.rows.iter().map(|row| MemberbaseEdge { cursor: memberbase::cursor(row.0.id), node: row.clone() }).collect()
     }
 
-    /// The memberbases.
+    /// The memberbases of the page.
     async fn nodes(&self) -> &[Memberbase] {
         &self.rows
     }
 
-    /// What lies around this part.
+    /// Page info: the first and last cursors of the page, and whether more entries exist.
     async fn page_info(&self) -> &PageInfo {
         &self.info
     }
 
-    /// Of the whole filter, whatever the page; counted only when asked for.
+    /// Number of entries that match the filter, independent of the page. Computed only if selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Count, Error> {
-        Ok(Count(memberbase::count(ctx.app(), self.reach, &self.filter).await?))
+        Ok(Count(memberbase::count(ctx.app(), self.visibility, &self.filter).await?))
     }
 }
 
-/// A memberbase in a list.
+/// A memberbase and its cursor.
 #[derive(SimpleObject, Debug)]
 pub struct MemberbaseEdge {
-    /// Where it stands in the list.
+    /// Opaque cursor of this entry, for `after` and `before`.
     cursor: String,
     /// The memberbase.
     node: Memberbase,
 }
 
-/// All that is given must hold. An empty filter and `and: []` hold for every memberbase, `or: []` and `in: []` for none; `not` is plain negation. Null is the same as left out.
+/// Filters memberbases. All given conditions must match. An empty filter and `and: []` match every memberbase, `or: []` and `in: []` match none; `not` is plain negation. Null is the same as an omitted condition. A condition without an operator is BAD_USER_INPUT. At most 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) and 400 operators; LIMIT_EXCEEDED beyond.
 #[derive(InputObject, Debug)]
 pub struct MemberbaseFilter {
-    /// All of these hold.
+    /// All of these filters match.
     and: Option<Vec<Self>>,
-    /// One of these holds.
+    /// At least one of these filters matches.
     or: Option<Vec<Self>>,
-    /// This does not hold.
+    /// This filter does not match.
     not: Option<Box<Self>>,
-    /// By its id.
+    /// Condition on the id.
     id: Option<IdFilter>,
-    /// By its name.
+    /// Condition on the name, compared byte for byte.
     name: Option<StringFilter>,
 }
 
 impl MemberbaseFilter {
-    fn read(self) -> Result<Filter<Predicate>, Error> {
+    fn parse(self) -> Result<Filter<Predicate>, Error> {
         let fields = [
-            self.id.map(|filter| filter.read(Predicate::Id)).transpose(),
-            self.name.map(|filter| filter.read(Predicate::Name)).transpose(),
+            self.id.map(|filter| filter.parse(Predicate::Id)).transpose(),
+            self.name.map(|filter| filter.parse(Predicate::Name)).transpose(),
         ];
-        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::read)
+        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::parse)
     }
 }
 
-/// What a new memberbase is to be.
+/// Input of createMemberbase.
 #[derive(InputObject, Debug)]
 pub struct CreateMemberbaseInput {
-    /// 1 to 256 characters; names need not be unique.
+    /// Name of the memberbase: 1 to 256 characters. Names need not be unique.
     name: String,
 }
 
-/// What was made.
+/// Result of createMemberbase.
 #[derive(SimpleObject, Debug)]
 pub struct CreateMemberbasePayload {
     /// The new memberbase.
     memberbase: Memberbase,
 }
 
-/// What is to change.
+/// Input of updateMemberbase.
 #[derive(InputObject, Debug)]
 pub struct UpdateMemberbaseInput {
-    /// Which memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// 1 to 256 characters; names need not be unique.
+    /// Name of the memberbase: 1 to 256 characters. Names need not be unique.
     name: String,
 }
 
-/// What was changed.
+/// Result of updateMemberbase.
 #[derive(SimpleObject, Debug)]
 pub struct UpdateMemberbasePayload {
-    /// The memberbase as it is now.
+    /// The changed memberbase.
     memberbase: Memberbase,
 }
 
-/// Deletes the memberbase with its members, all that belongs to them, its syncs and the tokens bound to it; final.
+/// Input of deleteMemberbase.
 #[derive(InputObject, Debug)]
 pub struct DeleteMemberbaseInput {
-    /// Which memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// Where it holds more members than this, nothing is deleted (LIMIT_EXCEEDED).
+    /// Maximum number of members that the memberbase may have; LIMIT_EXCEEDED if it has more, and nothing is deleted. Default: no maximum.
     at_most_members: Option<Count>,
-    /// Answers as the real call would, and deletes nothing.
+    /// If true, nothing is deleted, and the result is that of the real call. Default false.
     #[graphql(default = false)]
     dry_run: bool,
 }
 
-/// What was deleted.
+/// Result of deleteMemberbase.
 #[derive(SimpleObject, Debug)]
 pub struct DeleteMemberbasePayload {
-    /// The id of the memberbase.
+    /// Id of the deleted memberbase.
     deleted_memberbase_id: ID,
-    /// How many rows went.
+    /// Number of deleted rows by type.
     deleted: DeletedRows,
 }
 
-/// Queries for memberbases.
 #[derive(Clone, Default)]
 pub struct MemberbaseQuery;
 
 #[Object]
 impl MemberbaseQuery {
-    /// The memberbase with this id; null where there is none that the token sees.
+    /// The memberbase with this id; null if it does not exist or the token has no access to it.
     async fn memberbase(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An id that begins with mb_.")] id: ID,
+        #[graphql(desc = "The memberbase's id (mb_...).")] id: ID,
     ) -> Result<Option<Memberbase>, Error> {
         let id = super::context::id("id", &id)?;
-        let reach = ctx.authorize_visible(Access::Read)?;
-        Ok(null_if_not_found(memberbase::find(ctx.app(), reach, id).await)?.map(Memberbase::from))
+        let visibility = ctx.authorize_visible(Access::Read)?;
+        Ok(null_if_not_found(memberbase::find(ctx.app(), visibility, id).await)?.map(Memberbase::from))
     }
 
-    /// The memberbases that the token sees, in the order of their creation.
+    /// The memberbases that the token has access to, in order of creation.
     async fn memberbases(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which memberbases; left out: all.")] filter: Option<MemberbaseFilter>,
-        #[graphql(desc = "How many from the start.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Condition on the memberbases. Default: all memberbases.")] filter: Option<MemberbaseFilter>,
+        #[graphql(
+            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(
+            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
     ) -> Result<Option<MemberbaseConnection>, Error> {
-        let reach = ctx.authorize_visible(Access::Read)?;
-        let filter = filter.map(MemberbaseFilter::read).transpose()?.unwrap_or_default();
+        let visibility = ctx.authorize_visible(Access::Read)?;
+        let filter = filter.map(MemberbaseFilter::parse).transpose()?.unwrap_or_default();
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, memberbase::parse_cursor)?;
-        let read = Box::pin(memberbase::list(ctx.app(), reach, &filter, &page));
+        let read = Box::pin(memberbase::list(ctx.app(), visibility, &filter, &page));
         let slice = ctx.row_budget().page(page.size, read, Slice::size).await?;
         let info = PageInfo::new(&slice, |row| memberbase::cursor(row.id));
         let Slice { rows, .. } = slice;
-        Ok(Some(MemberbaseConnection { reach, filter, rows: rows.into_iter().map(Memberbase::from).collect(), info }))
+        Ok(Some(MemberbaseConnection {
+            visibility,
+            filter,
+            rows: rows.into_iter().map(Memberbase::from).collect(),
+            info,
+        }))
     }
 }
 
-/// Mutations of memberbases.
 #[derive(Clone, Default)]
 pub struct MemberbaseMutation;
 
 #[Object]
 impl MemberbaseMutation {
-    /// Makes a memberbase. Needs an ADMIN token that is not bound to one.
+    /// Creates a memberbase. Requires an ADMIN token that is not bound to a memberbase.
     async fn create_memberbase(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What it is to be.")] input: CreateMemberbaseInput,
+        #[graphql(desc = "Properties of the new memberbase.")] input: CreateMemberbaseInput,
     ) -> Result<Option<CreateMemberbasePayload>, Error> {
-        let made = memberbase::create(ctx.app(), ctx.caller(), input.name).await?;
-        Ok(Some(CreateMemberbasePayload { memberbase: made.into() }))
+        let created = memberbase::create(ctx.app(), ctx.caller(), input.name).await?;
+        Ok(Some(CreateMemberbasePayload { memberbase: created.into() }))
     }
 
-    /// Gives a memberbase another name. Needs an ADMIN token.
+    /// Renames a memberbase. Requires an ADMIN token.
     async fn update_memberbase(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What is to change.")] input: UpdateMemberbaseInput,
+        #[graphql(desc = "The memberbase and its new name.")] input: UpdateMemberbaseInput,
     ) -> Result<Option<UpdateMemberbasePayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Admin)?;
         let changed = memberbase::rename(ctx.app(), scope, input.name).await?;
@@ -275,11 +296,11 @@ impl MemberbaseMutation {
         Ok(Some(UpdateMemberbasePayload { memberbase: changed.into() }))
     }
 
-    /// Deletes a memberbase with all that it holds; final. Needs an ADMIN token.
+    /// Deletes a memberbase with its members, their attributes, clips, stamp collections and transactions, its syncs, and the tokens bound to it. Can't be undone. Requires an ADMIN token.
     async fn delete_memberbase(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which, and how.")] input: DeleteMemberbaseInput,
+        #[graphql(desc = "The memberbase to delete and the options of the call.")] input: DeleteMemberbaseInput,
     ) -> Result<Option<DeleteMemberbasePayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Admin)?;
         let at_most = input.at_most_members.map(|count| count.0);

@@ -1,4 +1,4 @@
-//! Whatever has an id of its own.
+//! Global object identification (<https://relay.dev/graphql/objectidentification.htm>): `node` and `nodes`.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -25,106 +25,102 @@ use crate::{
     types::{AnyId, ApiTokenId, ClipId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId},
 };
 
-/// Anything with an id of its own. The id's prefix (mb_, m_, clip_, sc_, txn_, atok_, sync_) says which type it is.
+/// An object with a global id. The prefix of the id (mb_, m_, clip_, sc_, txn_, atok_, sync_) determines the type.
 #[derive(Interface, Clone, Debug)]
-#[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
+#[graphql(field(name = "id", ty = "ID", desc = "Global id of the object."))]
 pub enum Node {
-    /// A memberbase.
     Memberbase(Memberbase),
-    /// A member.
     Member(Member),
-    /// A clip.
     Clip(Clip),
-    /// A stamp collection.
     StampCollection(StampCollection),
-    /// A transaction.
     Transaction(Transaction),
-    /// An API token.
     ApiToken(ApiToken),
-    /// A sync.
     Sync(Sync),
 }
 
-/// Queries for whatever has an id.
 #[derive(Clone, Default)]
 pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Whatever has this id; null where there is nothing that the token sees.
+    /// The object with this id; null if it does not exist or the token has no access to it.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An id of any kind.")] id: ID,
+        #[graphql(desc = "Id of an object of any type.")] id: ID,
     ) -> Result<Option<Node>, Error> {
         let id = any_id("id", &id)?;
         Ok(load(ctx, std::iter::once(&id)).await?.remove(&id))
     }
 
-    /// One entry for each id, in order. A malformed id is an error at its place.
+    /// The object for each id, in the order of `ids`; null if it does not exist or the token has no access to it. A malformed id is an error at its entry only.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Ids of any kind, 100,000 at most.")] ids: Vec<ID>,
+        #[graphql(
+            desc = "Ids of objects of any type, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES); LIMIT_EXCEEDED if there are more."
+        )]
+        ids: Vec<ID>,
     ) -> Result<Option<Vec<Entry>>, Error> {
         check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
         let parsed: Vec<_> = ids.iter().map(|id| any_id("ids", id)).collect();
         let found = load(ctx, parsed.iter().flatten()).await?;
-        let entry = |(place, id): (usize, Result<AnyId, domain::Error>)| {
-            Entry(id.map(|id| found.get(&id).cloned()).map_err(|error| error.at(place).into()))
+        let entry = |(index, id): (usize, Result<AnyId, domain::Error>)| {
+            Entry(id.map(|id| found.get(&id).cloned()).map_err(|error| error.at(index).into()))
         };
         Ok(Some(parsed.into_iter().enumerate().map(entry).collect()))
     }
 }
 
-/// What these ids name, each kind by one statement.
+/// Loads the objects with these ids by one statement per type.
 async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<HashMap<AnyId, Node>, domain::Error> {
-    let mut asked = Asked::default();
+    let mut by_type = IdsByType::default();
     for id in ids {
         match *id {
-            AnyId::MemberbaseId(id) => asked.memberbases.push(id),
-            AnyId::MemberId(id) => asked.members.push(id),
-            AnyId::ClipId(id) => asked.clips.push(id),
-            AnyId::StampCollectionId(id) => asked.stamp_collections.push(id),
-            AnyId::TransactionId(id) => asked.transactions.push(id),
-            AnyId::ApiTokenId(id) => asked.api_tokens.push(id),
-            AnyId::SyncId(id) => asked.syncs.push(id),
+            AnyId::MemberbaseId(id) => by_type.memberbases.push(id),
+            AnyId::MemberId(id) => by_type.members.push(id),
+            AnyId::ClipId(id) => by_type.clips.push(id),
+            AnyId::StampCollectionId(id) => by_type.stamp_collections.push(id),
+            AnyId::TransactionId(id) => by_type.transactions.push(id),
+            AnyId::ApiTokenId(id) => by_type.api_tokens.push(id),
+            AnyId::SyncId(id) => by_type.syncs.push(id),
         }
     }
-    let (app, reach) = (ctx.app(), ctx.caller().authorize_visible(Access::Read)?);
+    let app = ctx.app();
+    let visibility = ctx.caller().authorize_visible(Access::Read)?;
     let mut found = HashMap::new();
-    if !asked.memberbases.is_empty() {
-        for row in memberbase::find_many(app, reach, &asked.memberbases).await? {
+    if !by_type.memberbases.is_empty() {
+        for row in memberbase::find_many(app, visibility, &by_type.memberbases).await? {
             found.insert(AnyId::MemberbaseId(row.id), Node::Memberbase(row.into()));
         }
     }
-    if !asked.members.is_empty() {
-        let members = Member::all(member::find_many(app, reach, &asked.members).await?);
+    if !by_type.members.is_empty() {
+        let members = Member::all(member::find_many(app, visibility, &by_type.members).await?);
         found.extend(members.into_iter().map(|row| (AnyId::MemberId(row.0.id), Node::Member(row))));
     }
-    let clips = belongings(app, reach, &asked.clips).await?;
+    let clips = find_children(app, visibility, &by_type.clips).await?;
     found.extend(clips.map(|row: Clip| (AnyId::ClipId(row.row.id), Node::Clip(row))));
-    let stamps = belongings(app, reach, &asked.stamp_collections).await?;
+    let stamps = find_children(app, visibility, &by_type.stamp_collections).await?;
     found.extend(stamps.map(|row: StampCollection| (AnyId::StampCollectionId(row.row.id), Node::StampCollection(row))));
-    let transactions = belongings(app, reach, &asked.transactions).await?;
+    let transactions = find_children(app, visibility, &by_type.transactions).await?;
     found.extend(transactions.map(|row: Transaction| (AnyId::TransactionId(row.row.id), Node::Transaction(row))));
-    // To whom may not manage tokens there are none.
-    if !asked.api_tokens.is_empty() && ctx.caller().access() >= Access::Admin {
-        for row in api_token::find_many(app, ctx.caller(), &asked.api_tokens).await? {
+    // A caller that can't manage tokens sees none.
+    if !by_type.api_tokens.is_empty() && ctx.caller().access() >= Access::Admin {
+        for row in api_token::find_many(app, ctx.caller(), &by_type.api_tokens).await? {
             found.insert(AnyId::ApiTokenId(row.id), Node::ApiToken(ApiToken(row)));
         }
     }
-    if !asked.syncs.is_empty() {
-        for row in sync::find_many(app, reach, &asked.syncs).await? {
+    if !by_type.syncs.is_empty() {
+        for row in sync::find_many(app, visibility, &by_type.syncs).await? {
             found.insert(AnyId::SyncId(row.id), Node::Sync(row.into()));
         }
     }
     Ok(found)
 }
 
-/// Ids by their kind.
+/// Requested ids by type.
 #[derive(Default)]
-struct Asked {
+struct IdsByType {
     memberbases: Vec<MemberbaseId>,
     members: Vec<MemberId>,
     clips: Vec<ClipId>,
@@ -134,12 +130,12 @@ struct Asked {
     syncs: Vec<SyncId>,
 }
 
-async fn belongings<T: MemberChild>(
+async fn find_children<T: MemberChild>(
     app: &App,
-    reach: Visibility,
+    visibility: Visibility,
     ids: &[T::Id],
 ) -> Result<impl Iterator<Item = Child<T>> + use<T>, domain::Error> {
-    let found = member_child::find_many::<T>(app, reach, ids).await?;
+    let found = member_child::find_many::<T>(app, visibility, ids).await?;
     Ok(Child::from_batch(found.into_iter().map(Some).collect()).into_iter().flatten())
 }
 
@@ -147,7 +143,7 @@ fn any_id(argument: &str, text: &str) -> Result<AnyId, domain::Error> {
     AnyId::parse(text).map_err(|error| domain::Error::bad_input(argument, format!("{argument}: {error}")))
 }
 
-/// An entry of `nodes`: an error takes its own place, and not that of the whole list.
+/// An entry of `nodes`. An error makes this entry null and not the whole list.
 #[derive(Debug)]
 pub struct Entry(Result<Option<Node>, Error>);
 

@@ -1,4 +1,4 @@
-//! Scalars of the schema's own.
+//! Custom scalars of the schema.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use serde::{Deserialize, Deserializer, de};
@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 use crate::types::{self, MalformedTime, Time};
 
-/// Judges a value by the type of its scalar alone, before anything runs. Resolvers read it with the same functions, and
-/// so accept whatever was accepted here.
-pub fn judge(scalar: &str, value: &Value) -> Result<(), String> {
+/// Checks a value against its scalar type before any resolver runs. Resolvers parse it with the same functions, and so accept
+/// every value that was accepted here.
+pub fn check(scalar: &str, value: &Value) -> Result<(), String> {
     match scalar {
         "DateTime" => DateTime::read(value).map(drop).map_err(|error| error.to_string()),
         "Count" => Count::read(value).map(drop).map_err(str::to_owned),
@@ -17,25 +17,25 @@ pub fn judge(scalar: &str, value: &Value) -> Result<(), String> {
         "AttributeValue" => AttributeValue::check(value).map_err(str::to_owned),
         "Int" => {
             let parsed = <i32 as ScalarType>::parse(value.clone());
-            parsed.map(drop).map_err(|_| "expected a whole number of 32 bits".to_owned())
+            parsed.map(drop).map_err(|_| "expected a 32-bit integer".to_owned())
         }
         _ => Ok(()),
     }
 }
 
-/// Judges a value in a bulk row: only its kind of JSON, because a value that its field can't hold fails its row alone.
-pub fn judge_in_row(scalar: &str, value: &Value) -> Result<(), String> {
+/// Checks only the JSON type of a value in a bulk row, because a value that is out of range fails its row alone.
+pub fn check_in_row(scalar: &str, value: &Value) -> Result<(), String> {
     match (scalar, value) {
         ("DateTime", Value::String(_)) | ("Int" | "Count" | "MinorUnits", Value::Number(_)) => Ok(()),
-        _ => judge(scalar, value),
+        _ => check(scalar, value),
     }
 }
 
-/// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
+/// An RFC 3339 date-time. Output: in UTC, ending in Z, with 3 or more fraction digits. Input: any offset, 0 to 9 fraction digits, stored with microseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct DateTime(pub Time);
 
-/// RFC 3339 date-time. Out: UTC with milliseconds or finer, ending in Z. In: any offset, 0 to 9 fraction digits, kept to the microsecond.
+/// An RFC 3339 date-time. Output: in UTC, ending in Z, with 3 or more fraction digits. Input: any offset, 0 to 9 fraction digits, stored with microseconds.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -54,11 +54,11 @@ impl DateTime {
     }
 }
 
-/// A whole number of rows, 0 to 2^53-1, as a JSON number.
+/// A count: a whole number from 0 to 2^53-1, as a JSON number.
 #[derive(Clone, Copy, Debug)]
 pub struct Count(pub u64);
 
-/// A whole number of rows, 0 to 2^53-1, as a JSON number.
+/// A count: a whole number from 0 to 2^53-1, as a JSON number.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for Count {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -77,17 +77,17 @@ impl Count {
     }
 }
 
-/// The whole number that a value is, within plus or minus 2^53-1.
+/// Returns the value as an integer from -(2^53-1) to 2^53-1.
 fn whole(value: &Value) -> Option<i64> {
     let Value::Number(number) = value else { return None };
     types::parse_safe_integer(&number.to_string())
 }
 
-/// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.
+/// An amount of money in minor units (such as cents): a whole number from -(2^53-1) to 2^53-1, as a JSON number.
 #[derive(Clone, Copy, Debug)]
 pub struct MinorUnits(pub i64);
 
-/// An amount of money in minor units (cents): a whole number within plus or minus 2^53-1, as a JSON number.
+/// An amount of money in minor units (such as cents): a whole number from -(2^53-1) to 2^53-1, as a JSON number.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for MinorUnits {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -101,18 +101,18 @@ impl ScalarType for MinorUnits {
 
 impl MinorUnits {
     fn read(value: &Value) -> Result<Self, &'static str> {
-        whole(value).map(Self).ok_or("expected a whole number within plus or minus 9007199254740991")
+        whole(value).map(Self).ok_or("expected a whole number from -9007199254740991 to 9007199254740991")
     }
 }
 
-/// A JSON object from attribute key to value: string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
+/// Attribute values by key, as a JSON object. Each value is a string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[derive(Clone, Debug)]
 pub struct Attributes(pub Box<str>);
 
-/// A JSON object from attribute key to value: string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
+/// Attribute values by key, as a JSON object. Each value is a string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-4")]
 impl ScalarType for Attributes {
-    /// From a literal, or from the variables the text itself.
+    /// Parses a literal; a value from variables arrives as its JSON text.
     fn parse(value: Value) -> InputValueResult<Self> {
         if let Value::Binary(json) = &value {
             return Ok(Self(String::from_utf8_lossy(json).into()));
@@ -131,13 +131,13 @@ impl Attributes {
     fn check(value: &Value) -> Result<(), &'static str> {
         match value {
             Value::Object(fields) if fields.values().all(is_json) => Ok(()),
-            Value::Object(_) => Err("expected JSON alone in the object, got the name of an enum"),
+            Value::Object(_) => Err("expected only JSON values in the object, got an enum value"),
             _ => Err("expected an object"),
         }
     }
 }
 
-/// Whether a literal is as JSON has it.
+/// Returns true if the literal is also a JSON value.
 fn is_json(value: &Value) -> bool {
     match value {
         Value::Enum(_) | Value::Binary(_) => false,
@@ -154,11 +154,11 @@ impl<'de> Deserialize<'de> for Attributes {
     }
 }
 
-/// One attribute value: string, number, boolean, or list of strings (a date is its RFC 3339 string).
+/// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string.
 #[derive(Clone, Debug)]
 pub struct AttributeValue(pub serde_json::Value);
 
-/// One attribute value: string, number, boolean, or list of strings (a date is its RFC 3339 string).
+/// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-3")]
 impl ScalarType for AttributeValue {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    /// A value that each scalar of the schema rejects.
+    /// Returns a value that the scalar rejects.
     fn misfit(scalar: &str) -> Value {
         match scalar {
             "Boolean" | "Float" | "ID" | "String" => Value::Null,
@@ -196,28 +196,28 @@ mod tests {
             "Count" | "MinorUnits" => Value::from(1_u64 << 53),
             "Attributes" | "DateTime" => Value::from("nope"),
             "AttributeValue" => Value::List(vec![Value::from(1)]),
-            unknown => panic!("{unknown} is a new scalar: judge its values, and add one here"),
+            unknown => panic!("{unknown} is a new scalar: check its values, and add one here"),
         }
     }
 
     #[test]
-    fn every_scalar_of_the_schema_is_judged() {
+    fn every_scalar_of_the_schema_is_checked() {
         let api = crate::graphql::api(&types::Limits::default());
         let scalars = api.registry().types.iter().filter(|(_, ty)| matches!(ty, MetaType::Scalar { .. }));
         for (name, _) in scalars {
             let misfit = misfit(name);
-            // The coercion of variables and async-graphql's validation check the kind of the other scalars.
-            assert_eq!(judge(name, &misfit).is_err(), misfit != Value::Null, "{name}");
+            // The other scalars are checked by the coercion of variables and by async-graphql's validation.
+            assert_eq!(check(name, &misfit).is_err(), misfit != Value::Null, "{name}");
         }
     }
 
     #[test]
-    fn in_rows_only_the_kind_is_judged() {
-        assert!(judge_in_row("DateTime", &Value::from("nope")).is_ok());
-        assert!(judge_in_row("MinorUnits", &Value::from(0.5)).is_ok());
-        assert!(judge_in_row("Int", &Value::from(1_u64 << 31)).is_ok());
+    fn in_rows_only_the_json_type_is_checked() {
+        assert!(check_in_row("DateTime", &Value::from("nope")).is_ok());
+        assert!(check_in_row("MinorUnits", &Value::from(0.5)).is_ok());
+        assert!(check_in_row("Int", &Value::from(1_u64 << 31)).is_ok());
         for scalar in ["DateTime", "MinorUnits", "Int", "Attributes"] {
-            assert!(judge_in_row(scalar, &Value::Boolean(true)).is_err(), "{scalar}");
+            assert!(check_in_row(scalar, &Value::Boolean(true)).is_err(), "{scalar}");
         }
     }
 }

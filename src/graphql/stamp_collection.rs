@@ -1,4 +1,4 @@
-//! Stamp collections: how far members are in loyalty programs.
+//! Stamp collections: progress of members in loyalty programs.
 
 mod bulk_upsert;
 
@@ -18,63 +18,63 @@ use crate::{
     types::{Id, StampCollectionId},
 };
 
-/// A member's progress in a loyalty program. A member has at most one stamp collection in it.
+/// A member's progress in a loyalty program. A member has at most one stamp collection per loyalty program.
 pub type StampCollection = Child<stamp_collection::StampCollection>;
 
-/// A member's progress in a loyalty program. A member has at most one stamp collection in it.
+/// A member's progress in a loyalty program. A member has at most one stamp collection per loyalty program.
 #[Object(name = "StampCollection")]
 impl Child<stamp_collection::StampCollection> {
-    /// Its id, which begins with sc_.
+    /// The stamp collection's id (sc_...).
     pub async fn id(&self) -> ID {
         self.row.id.to_string().into()
     }
 
-    /// The member whose it is.
+    /// The member that collects the stamps.
     async fn member(&self, ctx: &Context<'_>) -> Result<Member, Error> {
         self.parent(ctx).await
     }
 
-    /// The loyalty program.
+    /// The loyalty program's id, as the owner of the memberbase knows it.
     async fn loyalty_program_id(&self) -> &str {
         &self.row.loyalty_program_id
     }
 
-    /// How many stamps are collected.
+    /// Number of collected stamps.
     async fn stamps(&self) -> i32 {
         self.row.stamps
     }
 
-    /// How many rewards were earned.
+    /// Number of earned rewards.
     async fn rewards_earned(&self) -> i32 {
         self.row.rewards_earned
     }
 
-    /// The time in its id.
+    /// Creation time, which is the time in the id (whole milliseconds).
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.id.created_at())
     }
 
-    /// When it was created or last changed. An upsert that changes nothing leaves it.
+    /// Time of creation or of the last change. An upsert that changes nothing does not set it.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.row.updated_at)
     }
 }
 
-/// Ids that name no stamp collection of this memberbase are reported, not an error: a retry succeeds.
+/// Input of deleteStampCollections.
 #[derive(InputObject, Debug)]
 pub struct DeleteStampCollectionsInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// The stamp collections.
+    /// Ids of the stamp collections to delete (sc_...). Ids of stamp collections that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
     stamp_collection_ids: Vec<ID>,
 }
 
-/// What was deleted, and what was not there.
+/// Result of deleteStampCollections.
 #[derive(SimpleObject, Debug)]
 pub struct DeleteStampCollectionsPayload {
-    /// The stamp collections that went, in the order of the input, each once.
+    /// Ids of the deleted stamp collections, each once, in input order.
     deleted_stamp_collection_ids: Vec<ID>,
-    /// Ids that named no stamp collection of this memberbase.
+    /// Requested ids of stamp collections that do not exist in this memberbase.
     not_found_stamp_collection_ids: Vec<ID>,
 }
 
@@ -83,23 +83,22 @@ pub struct DeleteStampCollectionsMutation;
 
 #[Object]
 impl DeleteStampCollectionsMutation {
-    /// Deletes stamp collections by id, in one transaction. Needs a WRITE token.
+    /// Deletes stamp collections by id, in one transaction. Requires a WRITE token.
     async fn delete_stamp_collections(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: DeleteStampCollectionsInput,
+        #[graphql(desc = "The stamp collections to delete.")] input: DeleteStampCollectionsInput,
     ) -> Result<Option<DeleteStampCollectionsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let doomed: Vec<StampCollectionId> = ids("stampCollectionIds", &input.stamp_collection_ids)?;
-        let deletion = member_child::delete::<stamp_collection::StampCollection>(ctx.app(), scope, doomed).await?;
+        let requested: Vec<StampCollectionId> = ids("stampCollectionIds", &input.stamp_collection_ids)?;
+        let outcome = member_child::delete::<stamp_collection::StampCollection>(ctx.app(), scope, requested).await?;
         let texts = |ids: Vec<StampCollectionId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteStampCollectionsPayload {
-            deleted_stamp_collection_ids: texts(deletion.ids),
-            not_found_stamp_collection_ids: texts(deletion.unknown_ids),
+            deleted_stamp_collection_ids: texts(outcome.ids),
+            not_found_stamp_collection_ids: texts(outcome.unknown_ids),
         }))
     }
 }
 
-/// Mutations of stamp collections.
 #[derive(MergedObject, Clone, Default)]
 pub struct StampCollectionMutation(bulk_upsert::BulkUpsertStampCollectionsMutation, DeleteStampCollectionsMutation);

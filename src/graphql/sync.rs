@@ -1,4 +1,4 @@
-//! Syncs: a memberbase is made to mirror its source.
+//! Syncs: runs that make a memberbase mirror its source.
 
 use std::sync::Arc;
 
@@ -22,99 +22,99 @@ use crate::{
     types::{Id, Slice, SyncId},
 };
 
-/// How a sync stands.
+/// State of a sync.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "sync::State")]
 pub enum SyncState {
-    /// Every upsert in the memberbase marks the members that it names.
+    /// Open: every upsert of members in the memberbase marks the members that it names as seen.
     Open,
     /// Ended by commitSync.
     Committed,
-    /// Ended by abandonSync, or by startSync with abandonOpen; it deleted nobody.
+    /// Ended by abandonSync, or by startSync with `abandonOpen: true`. No member was deleted.
     Abandoned,
-    /// Forgotten after its time (24 hours, unless the server is set otherwise); it deleted nobody and stands in nobody's way.
+    /// Left open for longer than the time limit, 24 hours by default (MEMBERBASE_SYNC_EXPIRY). No member was deleted, and a new sync can be started.
     Expired,
 }
 
-/// What a commit does with members who were not seen while the sync was open.
+/// Handling of members that were not seen while the sync was open, at its commit.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "sync::OnMissing")]
 pub enum OnMissing {
-    /// They stay.
+    /// Keeps them.
     Keep,
-    /// They go, with all that belongs to them.
+    /// Deletes them with their attributes, clips, stamp collections and transactions.
     Delete,
 }
 
-/// A run that makes a memberbase mirror its source. While it is open, every upsert of members in the memberbase marks those that its rows name as seen: with or without syncId, members new, changed or unchanged, and also where a row FAILED, was STALE or was SKIPPED. A commit may then delete whoever was not seen. After its end, seen, missing and deleted stay as they were at that moment.
+/// A run that makes a memberbase mirror its source. While it is open, every bulkUpsertMembers call in the memberbase, with or without `syncId`, marks each member that its rows name as seen, whatever the outcome of the row (including FAILED, STALE and SKIPPED). A commit can then delete the members that were not seen. After the sync has ended, `seen`, `missing` and `deleted` keep their values.
 #[derive(Clone, Debug)]
 pub struct Sync {
     row: Arc<sync::Sync>,
-    figures: Arc<OnceCell<Result<SyncCounts, Error>>>,
+    counts: Arc<OnceCell<Result<SyncCounts, Error>>>,
 }
 
 impl From<sync::Sync> for Sync {
     fn from(found: sync::Sync) -> Self {
-        Self { row: Arc::new(found), figures: Arc::default() }
+        Self { row: Arc::new(found), counts: Arc::default() }
     }
 }
 
 impl Sync {
-    /// Counted once, whichever of them is asked for.
-    async fn figures(&self, ctx: &Context<'_>) -> Result<SyncCounts, Error> {
+    /// Returns the counts, which are computed once for all fields that need them.
+    async fn counts(&self, ctx: &Context<'_>) -> Result<SyncCounts, Error> {
         let count = async || Ok(sync::counts(ctx.app(), ctx.authorize_visible(Access::Read)?, &self.row).await?);
-        self.figures.get_or_init(count).await.clone()
+        self.counts.get_or_init(count).await.clone()
     }
 }
 
-/// A run that makes a memberbase mirror its source. While it is open, every upsert of members in the memberbase marks those that its rows name as seen: with or without syncId, members new, changed or unchanged, and also where a row FAILED, was STALE or was SKIPPED. A commit may then delete whoever was not seen. After its end, seen, missing and deleted stay as they were at that moment.
+/// A run that makes a memberbase mirror its source. While it is open, every bulkUpsertMembers call in the memberbase, with or without `syncId`, marks each member that its rows name as seen, whatever the outcome of the row (including FAILED, STALE and SKIPPED). A commit can then delete the members that were not seen. After the sync has ended, `seen`, `missing` and `deleted` keep their values.
 #[Object]
 impl Sync {
-    /// Its id, which begins with sync_.
+    /// The sync's id (sync_...).
     pub async fn id(&self) -> ID {
         self.row.id.to_string().into()
     }
 
-    /// The memberbase that is to mirror the source.
+    /// The memberbase that mirrors the source.
     async fn memberbase(&self, ctx: &Context<'_>) -> Result<Memberbase, Error> {
         let id = self.row.memberbase;
         let found = ctx.memberbases().load_one(id).await?;
-        let missing = || domain::Error::NotFound(format!("memberbase {id} does not exist any more"));
+        let missing = || domain::Error::NotFound(format!("memberbase {id} no longer exists"));
         Ok(found.map(Memberbase).ok_or_else(missing)?)
     }
 
-    /// How it stands.
+    /// State of the sync.
     async fn state(&self) -> SyncState {
         self.row.state.into()
     }
 
-    /// The time in its id.
+    /// Start time, which is the time in the id (whole milliseconds).
     async fn started_at(&self) -> DateTime {
         DateTime(self.row.id.created_at())
     }
 
-    /// When it was committed or abandoned, or has expired; null while it is open.
+    /// Time of the commit, abandonment or expiry; null while the sync is open.
     async fn ended_at(&self) -> Option<DateTime> {
         self.row.ended_at.map(DateTime)
     }
 
-    /// Members that were seen while this sync was open, and are there. While it is open, they are counted when asked for.
+    /// Number of existing members that were seen while the sync was open. While it is open, computed only if selected.
     async fn seen(&self, ctx: &Context<'_>) -> Result<Count, Error> {
-        Ok(Count(self.figures(ctx).await?.seen))
+        Ok(Count(self.counts(ctx).await?.seen))
     }
 
-    /// Members that a commit with onMissing DELETE would delete now: not seen while this sync was open, and created before it started. While it is open, they are counted when asked for.
+    /// Number of members that a commit with `onMissing: DELETE` would delete: created before the sync started and not seen since. While it is open, computed only if selected.
     async fn missing(&self, ctx: &Context<'_>) -> Result<Count, Error> {
-        Ok(Count(self.figures(ctx).await?.missing))
+        Ok(Count(self.counts(ctx).await?.missing))
     }
 
-    /// How many rows went with its commit, all 0 where that kept who was missing; null where it was not committed.
+    /// Number of rows that the commit deleted by type, all 0 if it kept missing members; null if the sync is not committed.
     async fn deleted(&self) -> Option<DeletedRows> {
         self.row.deleted.map(DeletedRows::from)
     }
 }
 
-/// A part of the list of a memberbase's syncs.
+/// A page of a memberbase's syncs.
 #[derive(Debug)]
 pub struct SyncConnection {
     scope: Scope,
@@ -123,7 +123,7 @@ pub struct SyncConnection {
 }
 
 impl SyncConnection {
-    /// The page that is asked for.
+    /// Loads the requested page.
     pub(super) async fn load(ctx: &Context<'_>, scope: Scope, paging: Paging) -> Result<Self, Error> {
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| sync::parse_cursor(scope, cursor))?;
         let read = Box::pin(sync::list(ctx.app(), scope, &page));
@@ -133,142 +133,141 @@ impl SyncConnection {
     }
 }
 
-/// A part of the list of a memberbase's syncs.
+/// A page of a memberbase's syncs.
 #[Object]
 impl SyncConnection {
-    /// The syncs with their cursors.
+    /// The syncs of the page with their cursors.
     async fn edges(&self) -> Vec<SyncEdge> {
         let edge = |row: &Sync| SyncEdge { cursor: sync::cursor(self.scope, row.row.id), node: row.clone() };
         self.rows.iter().map(edge).collect()
     }
 
-    /// The syncs.
+    /// The syncs of the page.
     async fn nodes(&self) -> &[Sync] {
         &self.rows
     }
 
-    /// What lies around this part.
+    /// Page info: the first and last cursors of the page, and whether more entries exist.
     async fn page_info(&self) -> &PageInfo {
         &self.info
     }
 
-    /// Of the whole list, whatever the page; counted only when asked for.
+    /// Number of entries in the whole list, independent of the page. Computed only if selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Count, Error> {
         Ok(Count(sync::count(ctx.app(), self.scope).await?))
     }
 }
 
-/// A sync in the list.
+/// A sync and its cursor.
 #[derive(SimpleObject, Debug)]
 pub struct SyncEdge {
-    /// Where it stands in the list: good for this memberbase.
+    /// Opaque cursor of this entry, for `after` and `before`. Valid for the same memberbase.
     cursor: String,
     /// The sync.
     node: Sync,
 }
 
-/// Which memberbase is to mirror its source.
+/// Input of startSync.
 #[derive(InputObject, Debug)]
 pub struct StartSyncInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// Abandons one that is still open, in place of CONFLICT.
+    /// If true, abandons a sync that is still open instead of failing with CONFLICT. Default false.
     #[graphql(default = false)]
     abandon_open: bool,
 }
 
-/// What was started.
+/// Result of startSync.
 #[derive(SimpleObject, Debug)]
 pub struct StartSyncPayload {
     /// The new sync.
     sync: Sync,
 }
 
-/// Which sync is to be committed, and what becomes of members who were not seen.
+/// Input of commitSync.
 #[derive(InputObject, Debug)]
 pub struct CommitSyncInput {
-    /// An id that begins with sync_.
+    /// The sync's id (sync_...).
     sync_id: ID,
-    /// What becomes of members who were not seen. DELETE where nobody was seen at all is CONFLICT.
+    /// Handling of members that were not seen. Default KEEP. DELETE is CONFLICT if the sync has seen no member at all.
     #[graphql(default_with = "OnMissing::Keep")]
     on_missing: OnMissing,
-    /// Refuses (LIMIT_EXCEEDED, nothing deleted, sync still open) where more than this share of the memberbase's members would go. 0 to 100.
+    /// Maximum share of the memberbase's members that DELETE may delete, in percent: 0 to 100, default 10. If more would be deleted, the call fails with LIMIT_EXCEEDED, nothing is deleted and the sync stays open.
     #[graphql(default = 10.0)]
     max_deleted_percent: f64,
 }
 
-/// What was committed.
+/// Result of commitSync.
 #[derive(SimpleObject, Debug)]
 pub struct CommitSyncPayload {
-    /// The sync, as it ended.
+    /// The sync after it ended.
     sync: Sync,
 }
 
-/// Which sync is to be abandoned.
+/// Input of abandonSync.
 #[derive(InputObject, Debug)]
 pub struct AbandonSyncInput {
-    /// An id that begins with sync_.
+    /// The sync's id (sync_...).
     sync_id: ID,
 }
 
-/// What was abandoned.
+/// Result of abandonSync.
 #[derive(SimpleObject, Debug)]
 pub struct AbandonSyncPayload {
-    /// The sync, as it ended.
+    /// The sync after it ended.
     sync: Sync,
 }
 
-/// Queries for syncs.
 #[derive(Clone, Default)]
 pub struct SyncQuery;
 
 #[Object]
 impl SyncQuery {
-    /// The sync with this id; null where there is none that the token sees.
+    /// The sync with this id; null if it does not exist or the token has no access to it.
     async fn sync(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An id that begins with sync_.")] id: ID,
+        #[graphql(desc = "The sync's id (sync_...).")] id: ID,
     ) -> Result<Option<Sync>, Error> {
         let id = super::context::id("id", &id)?;
         Ok(null_if_not_found(sync::find(ctx.app(), ctx.authorize_visible(Access::Read)?, id).await)?.map(Sync::from))
     }
 }
 
-/// Mutations of syncs.
 #[derive(Clone, Default)]
 pub struct SyncMutation;
 
 #[Object]
 impl SyncMutation {
-    /// Opens a sync of a memberbase, once no upsert is in flight there. There is one open sync a memberbase: a second is CONFLICT and names the first. Needs a WRITE token.
+    /// Opens a sync of a memberbase, after the memberbase's running upserts have finished. A memberbase has at most one open sync: a second is CONFLICT, and the error names the first. Requires a WRITE token.
     async fn start_sync(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of which memberbase, and how.")] input: StartSyncInput,
+        #[graphql(desc = "The memberbase and the options of the call.")] input: StartSyncInput,
     ) -> Result<Option<StartSyncPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let started = sync::start(ctx.app(), scope, input.abandon_open).await?;
         Ok(Some(StartSyncPayload { sync: started.into() }))
     }
 
-    /// Ends a sync, once no upsert is in flight, and deletes whoever was not seen if onMissing says so, with all that belongs to them, in one transaction. Again, with whatever arguments, it deletes nobody more and answers the same. One that was abandoned or has expired is CONFLICT. Needs a WRITE token.
+    /// Commits a sync, after the memberbase's running upserts have finished. With `onMissing: DELETE`, deletes the members that were not seen, with their attributes, clips, stamp collections and transactions, in one transaction. Idempotent: committing again, with any arguments, deletes nothing and returns the same result. A sync that was abandoned or has expired is CONFLICT. Requires a WRITE token.
     async fn commit_sync(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which sync, and how.")] input: CommitSyncInput,
+        #[graphql(desc = "The sync and the options of the call.")] input: CommitSyncInput,
     ) -> Result<Option<CommitSyncPayload>, Error> {
         let id = id::<SyncId>("syncId", &input.sync_id)?;
-        let (reach, on_missing) = (ctx.authorize_visible(Access::Write)?, input.on_missing.into());
-        let committed = sync::commit(ctx.app(), reach, id, on_missing, input.max_deleted_percent).await?;
+        let visibility = ctx.authorize_visible(Access::Write)?;
+        let on_missing = input.on_missing.into();
+        let committed = sync::commit(ctx.app(), visibility, id, on_missing, input.max_deleted_percent).await?;
         Ok(Some(CommitSyncPayload { sync: committed.into() }))
     }
 
-    /// Ends a sync without deleting anybody. Again, it answers the same; one that has expired is answered as it is. One that was committed is CONFLICT. Needs a WRITE token.
+    /// Ends a sync without deleting members. Idempotent: abandoning again returns the same result, and an expired sync is returned unchanged. A committed sync is CONFLICT. Requires a WRITE token.
     async fn abandon_sync(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which sync.")] input: AbandonSyncInput,
+        #[graphql(desc = "The sync to abandon.")] input: AbandonSyncInput,
     ) -> Result<Option<AbandonSyncPayload>, Error> {
         let id = id::<SyncId>("syncId", &input.sync_id)?;
         let abandoned = sync::abandon(ctx.app(), ctx.authorize_visible(Access::Write)?, id).await?;

@@ -1,4 +1,4 @@
-//! Transactions: the card payments of members.
+//! Transactions: card payments of members.
 
 mod bulk_upsert;
 
@@ -25,83 +25,83 @@ pub type Transaction = Child<transaction::Transaction>;
 /// A card payment of a member.
 #[Object(name = "Transaction")]
 impl Child<transaction::Transaction> {
-    /// Its id, which begins with txn_.
+    /// The transaction's id (txn_...).
     pub async fn id(&self) -> ID {
         self.row.id.to_string().into()
     }
 
-    /// The member whose it is, which never changes.
+    /// The member that paid. It never changes.
     async fn member(&self, ctx: &Context<'_>) -> Result<Member, Error> {
         self.parent(ctx).await
     }
 
-    /// The owner's own key, unique in the memberbase.
+    /// The owner's key for the transaction, unique in the memberbase.
     async fn external_id(&self) -> &str {
         &self.row.external_id
     }
 
-    /// The code of its authorisation.
+    /// Authorisation code.
     async fn auth_code(&self) -> &str {
         &self.row.auth_code
     }
 
-    /// The network of the card.
+    /// The card's network.
     async fn network(&self) -> CardNetwork {
         self.row.network.into()
     }
 
-    /// First 6 to 8 digits of the card number.
+    /// The first 6 to 8 digits of the card number.
     async fn bin(&self) -> &str {
         &self.row.bin
     }
 
-    /// The merchant.
+    /// The merchant's id, as the owner of the memberbase knows it.
     async fn merchant_id(&self) -> &str {
         &self.row.merchant_id
     }
 
-    /// What stands on the member's statement.
+    /// Text of the payment on the member's statement; null if none is stored.
     async fn statement_descriptor(&self) -> Option<&str> {
         self.row.statement_descriptor.as_deref()
     }
 
-    /// How much was paid.
+    /// Amount in minor units of `currency` (such as cents); null if none is stored.
     async fn amount(&self) -> Option<MinorUnits> {
         self.row.amount.map(MinorUnits)
     }
 
-    /// ISO 4217, e.g. GBP.
+    /// ISO 4217 code of the currency, such as GBP; null if none is stored.
     async fn currency(&self) -> Option<&str> {
         self.row.currency.as_deref()
     }
 
-    /// When it was authorised.
+    /// Time of the authorisation.
     async fn authed_at(&self) -> DateTime {
         DateTime(self.row.authed_at)
     }
 
-    /// When it was cleared; null: not yet.
+    /// Time of the clearing; null if the payment is not cleared.
     async fn cleared_at(&self) -> Option<DateTime> {
         self.row.cleared_at.map(DateTime)
     }
 
-    /// When it was reverted; null: not so.
+    /// Time of the reversal; null if the payment is not reverted.
     async fn reverted_at(&self) -> Option<DateTime> {
         self.row.reverted_at.map(DateTime)
     }
 
-    /// The time in its id.
+    /// Creation time, which is the time in the id (whole milliseconds).
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.id.created_at())
     }
 
-    /// When it was created or last changed. An upsert that changes nothing leaves it.
+    /// Time of creation or of the last change. An upsert that changes nothing does not set it.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.row.updated_at)
     }
 }
 
-/// The network of a card.
+/// A card network.
 #[derive(Enum, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[graphql(remote = "transaction::CardNetwork")]
@@ -112,25 +112,25 @@ pub enum CardNetwork {
     Mastercard,
     /// American Express.
     Amex,
-    /// Any other.
+    /// Any other network.
     Other,
 }
 
-/// Ids that name no transaction of this memberbase are reported, not an error: a retry succeeds.
+/// Input of deleteTransactions.
 #[derive(InputObject, Debug)]
 pub struct DeleteTransactionsInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// The transactions.
+    /// Ids of the transactions to delete (txn_...). Ids of transactions that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
     transaction_ids: Vec<ID>,
 }
 
-/// What was deleted, and what was not there.
+/// Result of deleteTransactions.
 #[derive(SimpleObject, Debug)]
 pub struct DeleteTransactionsPayload {
-    /// The transactions that went, in the order of the input, each once.
+    /// Ids of the deleted transactions, each once, in input order.
     deleted_transaction_ids: Vec<ID>,
-    /// Ids that named no transaction of this memberbase.
+    /// Requested ids of transactions that do not exist in this memberbase.
     not_found_transaction_ids: Vec<ID>,
 }
 
@@ -139,23 +139,22 @@ pub struct DeleteTransactionsMutation;
 
 #[Object]
 impl DeleteTransactionsMutation {
-    /// Deletes transactions by id, in one transaction. Needs a WRITE token.
+    /// Deletes transactions by id, in one database transaction. Requires a WRITE token.
     async fn delete_transactions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: DeleteTransactionsInput,
+        #[graphql(desc = "The transactions to delete.")] input: DeleteTransactionsInput,
     ) -> Result<Option<DeleteTransactionsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let doomed: Vec<TransactionId> = ids("transactionIds", &input.transaction_ids)?;
-        let deletion = member_child::delete::<transaction::Transaction>(ctx.app(), scope, doomed).await?;
+        let requested: Vec<TransactionId> = ids("transactionIds", &input.transaction_ids)?;
+        let outcome = member_child::delete::<transaction::Transaction>(ctx.app(), scope, requested).await?;
         let texts = |ids: Vec<TransactionId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteTransactionsPayload {
-            deleted_transaction_ids: texts(deletion.ids),
-            not_found_transaction_ids: texts(deletion.unknown_ids),
+            deleted_transaction_ids: texts(outcome.ids),
+            not_found_transaction_ids: texts(outcome.unknown_ids),
         }))
     }
 }
 
-/// Mutations of transactions.
 #[derive(MergedObject, Clone, Default)]
 pub struct TransactionMutation(bulk_upsert::BulkUpsertTransactionsMutation, DeleteTransactionsMutation);

@@ -1,5 +1,5 @@
-//! How many requests are let in: at a time in all, at a time and a second by token. Nothing queues: who comes too much
-//! is told to come again.
+//! Admission control: the maximum number of concurrent requests in total and per token, and the request rate per token
+//! (GCRA). Requests over a limit are rejected at once and not queued.
 
 use std::{
     collections::HashMap,
@@ -84,8 +84,10 @@ impl Admission {
     pub(super) fn enter(&self) -> Result<Place, Error> {
         let place = Arc::clone(&self.all).try_acquire_owned();
         place.map(Place).map_err(|_| {
-            let message =
-                format!("the server has {} requests under way (MEMBERBASE_MAX_REQUESTS)", self.limits.requests);
+            let message = format!(
+                "the server handles its maximum of {} requests (MEMBERBASE_MAX_REQUESTS)",
+                self.limits.requests
+            );
             Error::new(Code::ServiceUnavailable, message)
         })
     }
@@ -100,14 +102,15 @@ impl Admission {
         let traffic = tokens.entry(token).or_insert(Traffic { running: 0, paced: now });
         let most = self.limits.requests_per_token;
         if traffic.running >= most {
-            let message = format!("this token has {most} requests under way (MEMBERBASE_MAX_REQUESTS_PER_TOKEN)");
+            let message =
+                format!("this token has its maximum of {most} running requests (MEMBERBASE_MAX_REQUESTS_PER_TOKEN)");
             return Err(Error::new(Code::ServiceUnavailable, message));
         }
         if let Some(most) = self.limits.requests_per_second {
             let paced = traffic.paced.max(now) + Duration::from_secs(1) / most.get();
             if paced > now + BURST {
                 let message =
-                    format!("this token has sent {most} requests a second (MEMBERBASE_MAX_REQUESTS_PER_SECOND)");
+                    format!("this token exceeds {most} requests per second (MEMBERBASE_MAX_REQUESTS_PER_SECOND)");
                 return Err(Error::new(Code::RateLimited, message));
             }
             traffic.paced = paced;

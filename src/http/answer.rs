@@ -1,4 +1,4 @@
-//! From what came of a request to a status, headers and a body.
+//! Turns the result of a request into an HTTP status, headers and a body.
 
 use std::collections::HashMap;
 

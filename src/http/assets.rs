@@ -1,4 +1,4 @@
-//! The files of the pages, which the binary carries: built by Vite, compressed beforehand, listed by `build.rs`.
+//! The static files of the pages, which the binary contains: built by Vite, compressed at build time, listed by `build.rs`.
 
 use axum::{
     body::Body,

@@ -1,4 +1,4 @@
-//! The body of a request, of which never more is read than is allowed.
+//! Reads request bodies, never more than the limit allows.
 
 use axum::{body::Body, http::StatusCode};
 use http_body_util::BodyExt;
@@ -59,7 +59,7 @@ pub(super) async fn read(mut body: Body, limit: Limit) -> Result<Vec<u8>, Refusa
     limit.allow(declared)?;
     let mut text = Vec::with_capacity(declared);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::from(Error::new(Code::BadRequest, "the body did not arrive whole")))?;
+        let frame = frame.map_err(|_| Refusal::from(Error::new(Code::BadRequest, "the body is incomplete")))?;
         if let Ok(data) = frame.into_data() {
             limit.allow(text.len().saturating_add(data.len()))?;
             text.extend_from_slice(&data);
@@ -70,7 +70,11 @@ pub(super) async fn read(mut body: Body, limit: Limit) -> Result<Vec<u8>, Refusa
 
 /// The body did not arrive in the request's time.
 pub(super) fn stalled() -> Refusal {
-    Refusal::with_status(StatusCode::REQUEST_TIMEOUT, Code::Timeout, "the body did not arrive in the request's time")
+    Refusal::with_status(
+        StatusCode::REQUEST_TIMEOUT,
+        Code::Timeout,
+        "the body was not received within the request's time limit",
+    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Connections: HTTP/1.1 over TCP, with the care for slow and early clients that `axum::serve` does not take.
+//! HTTP/1.1 connections over TCP. Limits the time for a request head, and keeps a connection open while a rejected client
+//! still sends (RFC 9112, section 9.6); `axum::serve` does neither.
 
 use std::{
     io,
@@ -55,7 +56,7 @@ pub async fn serve(
             Ok((stream, _)) => drop(tasks.spawn(connection(stream, router.clone(), max_head, stop.clone()))),
             Err(error) if is_of_one_connection(&error) => {}
             Err(cause) => {
-                tracing::error!(%cause, "a connection can't be accepted");
+                tracing::error!(%cause, "accepting a connection failed");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -88,7 +89,7 @@ impl HangUp {
 
 async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: CancellationToken) {
     if let Err(cause) = stream.set_nodelay(true) {
-        tracing::debug!(%cause, "small answers may be slow");
+        tracing::debug!(%cause, "setting TCP_NODELAY failed, small responses can be slow");
     }
     let stream = Lingering::new(stream, stop.clone());
     let (hang_up, router) = (HangUp::default(), TowerToHyperService::new(router));
@@ -116,7 +117,7 @@ async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: Ca
         }
     };
     if let Err(cause) = ended {
-        tracing::debug!(%cause, "a connection ended early");
+        tracing::debug!(%cause, "connection failed");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/graphql`: GraphQL over HTTP (<https://graphql.github.io/graphql-over-http/draft/>).
 //!
-//! What costs least is judged first, and nothing of a body is read for a caller who is not known.
+//! The cheapest checks come first, and no body is read before the caller is authenticated.
 
 use std::{
     mem,
@@ -192,10 +192,9 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
             Kind::Mutation if method == Method::POST => {
                 self.change(operation, caller, started, trace, ticket, watch).await
             }
-            Kind::Mutation => Err(Refusal::method("POST", "a mutation has to be sent by POST")),
+            Kind::Mutation => Err(Refusal::method("POST", "a mutation must be sent by POST")),
             Kind::Subscription => {
-                let message =
-                    "a subscription is answered as text/event-stream, or over a WebSocket, and not in a batch";
+                let message = "a subscription needs text/event-stream or a WebSocket, and is not allowed in a batch";
                 Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
             }
         }
@@ -296,7 +295,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
             Ok(Err(_)) => Err(panicked()),
             Err(_) => {
                 let message = format!(
-                    "the mutation took longer than {time:?} (MEMBERBASE_MUTATION_TIMEOUT); it may have been carried out"
+                    "the mutation took longer than {time:?} (MEMBERBASE_MUTATION_TIMEOUT); it may have been committed"
                 );
                 Err(Error::new(Code::Timeout, message).into())
             }
@@ -310,13 +309,14 @@ fn judge(head: &request::Parts, accepted: Accepted) -> Result<(), Refusal> {
         Method::GET | Method::HEAD => {}
         Method::POST if negotiate::is_json(&head.headers) => {}
         Method::POST => {
-            let message = "the content type has to be application/json, in UTF-8 and without a content encoding";
+            let message = "the content type must be application/json in UTF-8, without a content encoding";
             return Err(Refusal::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message));
         }
-        _ => return Err(Refusal::method(METHODS, format!("the method has to be one of {METHODS}"))),
+        _ => return Err(Refusal::method(METHODS, format!("the method must be one of {METHODS}"))),
     }
     if !accepted.any() {
-        let message = "only application/graphql-response+json, application/json and text/event-stream can be answered";
+        let message =
+            "the response can only be application/graphql-response+json, application/json or text/event-stream";
         return Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
     }
     Ok(())
@@ -355,6 +355,6 @@ where
 }
 
 fn panicked() -> Refusal {
-    tracing::error!("the request panicked");
+    tracing::error!("request handler panicked");
     Error::new(Code::InternalServerError, "internal error").into()
 }

@@ -1,4 +1,4 @@
-//! Whether the server lives, and whether it is ready: for whoever starts it and sends it requests.
+//! Liveness and readiness probes, for process supervisors and load balancers.
 
 use std::{
     sync::Arc,
@@ -29,10 +29,10 @@ pub(super) async fn ready<Q, M, S>(
         Ok(Ok(None)) => return text("text/plain; charset=utf-8", "ok"),
         Ok(Ok(Some(problem))) => problem,
         Ok(Err(cause)) => {
-            tracing::warn!(%cause, "the database is not available");
-            "the database is not available"
+            tracing::warn!(%cause, "the database is unavailable");
+            "the database is unavailable"
         }
-        Err(_) => "the database does not answer",
+        Err(_) => "the database does not respond",
     };
     Refusal::from(Error::new(Code::ServiceUnavailable, problem)).respond(MediaType::Json, &trace)
 }

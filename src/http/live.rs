@@ -1,4 +1,4 @@
-//! Subscriptions: what a connection that goes on has, whichever its protocol.
+//! Subscriptions: what both transports (WebSocket and server-sent events) have in common.
 
 pub(super) mod events;
 mod message;
@@ -51,7 +51,7 @@ where
         let data = context::data(self.app.until(started + time), caller);
         let subscribed = self.executor.subscribe(operation, data, trace.as_str());
         let answers = timeout_at((started + time).into(), subscribed).await.map_err(|_| {
-            let message = format!("the subscription took longer than {time:?} to begin (MEMBERBASE_QUERY_TIMEOUT)");
+            let message = format!("the subscription took longer than {time:?} to start (MEMBERBASE_QUERY_TIMEOUT)");
             Failed::Refused(Error::new(Code::Timeout, message).into())
         })?;
         let answers = answers.map_err(Failed::Answered)?;
@@ -77,6 +77,6 @@ impl Drop for Line {
     fn drop(&mut self) {
         let Self { begun, events, span } = self;
         let (events, seconds) = (events.load(Relaxed), begun.elapsed().as_secs());
-        span.in_scope(|| tracing::info!(events, seconds, "the subscription ended"));
+        span.in_scope(|| tracing::info!(events, seconds, "subscription ended"));
     }
 }

@@ -1,4 +1,4 @@
-//! What Prometheus reads.
+//! `GET /metrics`, in the text format of Prometheus.
 
 use std::{sync::Arc, time::Instant};
 

@@ -1,5 +1,5 @@
-//! Media types: which one an answer has (`Accept`), and whether a body has the one that is taken (`Content-Type`). Codings:
-//! which one a file comes in (`Accept-Encoding`).
+//! Content negotiation (RFC 9110, section 12): the media type of the response (`Accept`), the media type of the request body
+//! (`Content-Type`), and the content coding of static files (`Accept-Encoding`).
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue,

@@ -1,4 +1,4 @@
-//! The pages, `GET /` and `GET /console`, and their files. `web/` is where they are made.
+//! The pages `GET /` and `GET /console` and their files. Their sources are in `web/`.
 
 use axum::{
     Router,

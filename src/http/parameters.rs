@@ -1,4 +1,4 @@
-//! The parameters of a GET request, made into the body that a POST would have had: the same rules hold for both.
+//! Turns the query string of a GET request into the body of the equivalent POST, so that the same rules apply to both.
 
 use std::borrow::Cow;
 
@@ -49,13 +49,13 @@ pub(super) fn body(query: &str) -> Result<Vec<u8>, Refusal> {
 fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Refusal> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(refuse(format!("the parameter {name} stands there more than once"))),
+        Some(_) => Err(refuse(format!("the parameter {name} is given more than once"))),
     }
 }
 
 fn json(name: &str, text: Cow<'_, str>) -> Result<Box<RawValue>, Refusal> {
     RawValue::from_string(text.into_owned())
-        .map_err(|error| refuse(format!("the parameter {name} is no JSON: {error}")))
+        .map_err(|error| refuse(format!("the parameter {name} is not valid JSON: {error}")))
 }
 
 fn malformed(name: &str) -> Refusal {

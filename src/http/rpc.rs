@@ -1,5 +1,5 @@
-//! `/publisher.v1/...`: the plain HTTP face over HTTP. What costs least is judged first, and nothing of a body is read for
-//! a caller who is not known.
+//! `/publisher.v1/...`: the RPC API over HTTP. The cheapest checks come first, and no body is read before the caller is
+//! authenticated.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -85,7 +85,7 @@ pub(super) async fn description() -> Response {
 
 /// The description, by another method.
 pub(super) async fn description_only(Extension(trace): Extension<TraceId>, request: Request) -> Response {
-    let error = Error::new(Code::MethodNotAllowed, "the method has to be GET or HEAD");
+    let error = Error::new(Code::MethodNotAllowed, "the method must be GET or HEAD");
     respond(Err(error), "GET, HEAD", &trace, !request.body().is_end_stream())
 }
 
@@ -93,15 +93,15 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
     async fn call(self: &Arc<Self>, path: &str, request: Request, watch: &Watch) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
         let place = self.endpoints.iter().position(|endpoint| endpoint.path == path);
-        let place = place.ok_or_else(|| Error::new(Code::NotFound, "there is no such endpoint"))?;
+        let place = place.ok_or_else(|| Error::new(Code::NotFound, "the endpoint does not exist"))?;
         let changes = self.endpoints[place].changes;
         watch.asks(if changes { Type::Mutation } else { Type::Query }, path);
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
-            return Err(Error::new(Code::MethodNotAllowed, "the method has to be POST"));
+            return Err(Error::new(Code::MethodNotAllowed, "the method must be POST"));
         }
         if !negotiate::is_json(&head.headers) {
-            let message = "the content type has to be application/json, in UTF-8 and without a content encoding";
+            let message = "the content type must be application/json in UTF-8, without a content encoding";
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
         let limits = &self.app.limits;
@@ -137,7 +137,7 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
             let task = tokio::task::spawn_blocking(move || service.endpoints[place].call(call, &body));
             task.await.unwrap_or_else(|_| Err(panicked()))?
         };
-        let late = || Error::new(Code::ServiceUnavailable, "the request took longer than it may");
+        let late = || Error::new(Code::ServiceUnavailable, "the request exceeded its time limit");
         if !endpoint.changes {
             return timeout_at(deadline.into(), running).await.map_err(|_| late())?;
         }
@@ -155,11 +155,11 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'st
 }
 
 fn panicked() -> Error {
-    tracing::error!("the request panicked");
+    tracing::error!("request handler panicked");
     Error::new(Code::InternalError, "internal error")
 }
 
-/// A refusal of what both doors judge alike.
+/// Converts a rejection by a check that both APIs share.
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let (code, message) = refusal.told();

@@ -1,4 +1,5 @@
-//! The door as clients find it: a schema that sleeps and panics behind the real router, in process and over sockets.
+//! Tests of the HTTP layer from a client's view: a schema that sleeps and panics behind the real router, in process and over
+//! sockets.
 
 mod over_sockets;
 
@@ -52,7 +53,7 @@ impl Query {
     }
 
     async fn unavailable(&self) -> async_graphql::Result<Option<bool>> {
-        Err(graphql::Error::new(Code::ServiceUnavailable, "the database is not available, try again").into())
+        Err(graphql::Error::new(Code::ServiceUnavailable, "the database is unavailable, try again later").into())
     }
 
     async fn length(&self, list: Vec<String>) -> usize {

@@ -1,4 +1,4 @@
-//! Every request has a trace id and one line in the log.
+//! Assigns a trace id to every request and logs one line per request.
 
 use std::{borrow::Cow, fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -86,7 +86,7 @@ pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Requ
         request.extensions_mut().insert(watch.clone());
         let line = Line::begin(watch);
         let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!("the request panicked");
+            tracing::error!("request handler panicked");
             let error = Error::new(Code::InternalServerError, "internal error");
             Refusal::from(error).respond(MediaType::Json, &trace)
         });
@@ -149,9 +149,9 @@ impl Drop for Line {
                 skipped = rows(RowOutcome::Skipped),
                 failed = rows(RowOutcome::Failed),
                 deleted = rows(RowOutcome::Deleted),
-                "answered"
+                "request completed"
             ),
-            None => tracing::info!(milliseconds, code, "the client hung up"),
+            None => tracing::info!(milliseconds, code, "request aborted by the client"),
         }
         if let Some(code) = code {
             self.watch.ends(code, time);

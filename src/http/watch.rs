@@ -1,4 +1,4 @@
-//! What becomes known of a request on its way, for its line in the log and for the metrics.
+//! Collects facts about a request while it runs, for its log line and for the metrics.
 
 use std::{
     sync::{Arc, OnceLock},

@@ -1,13 +1,13 @@
-//! `api-token/...`. The original knows two accesses, and its `write` covers memberbases, schemas and tokens too.
+//! `api-token/...`. The original API has two access levels; its `write` includes memberbases, attribute schemas and tokens.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     Call, Code, Error,
-    id::{ApiTokenIdText, Written},
+    id::{ApiTokenIdText, IdText},
     member_base::Done,
-    page::{Listed, Pagination},
+    page::{ListPage, Pagination},
 };
 use crate::{
     domain::{
@@ -17,11 +17,12 @@ use crate::{
     types::{Id, Time},
 };
 
-/// What a token may do.
+/// Access level of a token: `read` for queries; `write` for queries and all changes, including memberbases,
+/// attribute schemas and tokens.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ApiTokenAccess)]
-enum Allowed {
+enum TokenAccess {
     Read,
     Write,
 }
@@ -31,18 +32,18 @@ enum Allowed {
 #[schema(as = ApiToken)]
 pub struct Token {
     id: ApiTokenIdText,
-    access: Allowed,
+    access: TokenAccess,
     description: String,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it stops working; null: never.
+    /// Expiry time; null if the token does not expire.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
     #[schema(format = DateTime)]
     last_used_at: Option<String>,
     #[schema(format = DateTime)]
     revoked_at: Option<String>,
-    /// The secret, of a token that was just made.
+    /// The token's secret. Returned only when the token is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
@@ -51,8 +52,8 @@ impl From<ApiToken> for Token {
     fn from(found: ApiToken) -> Self {
         let text = |time: Time| time.to_string();
         Self {
-            id: Written(found.id),
-            access: if found.access == Access::Read { Allowed::Read } else { Allowed::Write },
+            id: IdText(found.id),
+            access: if found.access == Access::Read { TokenAccess::Read } else { TokenAccess::Write },
             description: found.description,
             created_at: found.id.created_at().to_string(),
             expires_at: found.expires_at.map(text),
@@ -65,25 +66,25 @@ impl From<ApiToken> for Token {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Create {
-    access: Allowed,
-    /// What it is for.
+    access: TokenAccess,
+    /// Purpose of the token: at most 1,024 bytes.
     description: String,
-    /// When it stops working; never without.
+    /// Expiry time. Default: the token does not expire.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
-pub(super) async fn create(call: Call, given: Create) -> Result<Token, Error> {
+pub(super) async fn create(call: Call, request: Create) -> Result<Token, Error> {
     let time =
         |text: String| Time::parse(&text).map_err(|error| Error::new(Code::BadRequest, format!("expires_at: {error}")));
-    let access = match given.access {
-        Allowed::Read => Access::Read,
-        Allowed::Write => Access::Admin,
+    let access = match request.access {
+        TokenAccess::Read => Access::Read,
+        TokenAccess::Write => Access::Admin,
     };
-    let expires_at = given.expires_at.map(time).transpose()?;
-    let new = NewApiToken { description: given.description, access, memberbase: None, expires_at };
-    let (made, secret) = api_token::create(&call.app, &call.caller, new).await?;
-    Ok(Token { token: Some(secret.expose().to_owned()), ..made.into() })
+    let expires_at = request.expires_at.map(time).transpose()?;
+    let new = NewApiToken { description: request.description, access, memberbase: None, expires_at };
+    let (created, secret) = api_token::create(&call.app, &call.caller, new).await?;
+    Ok(Token { token: Some(secret.expose().to_owned()), ..created.into() })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -91,10 +92,10 @@ pub(super) struct List {
     pagination: Option<Pagination>,
 }
 
-pub(super) async fn list(call: Call, given: List) -> Result<Listed<Token>, Error> {
-    let page = given.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
+pub(super) async fn list(call: Call, request: List) -> Result<ListPage<Token>, Error> {
+    let page = request.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
     let slice = api_token::list(&call.app, &call.caller, &page).await?;
-    Listed::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
+    ListPage::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -102,7 +103,7 @@ pub(super) struct Revoke {
     id: ApiTokenIdText,
 }
 
-pub(super) async fn revoke(call: Call, given: Revoke) -> Result<Done, Error> {
-    api_token::revoke(&call.app, &call.caller, given.id.0).await?;
+pub(super) async fn revoke(call: Call, request: Revoke) -> Result<Done, Error> {
+    api_token::revoke(&call.app, &call.caller, request.id.0).await?;
     Ok(Done {})
 }

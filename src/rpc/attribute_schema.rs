@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     Call, Code, Error,
-    id::{MemberBaseIdText, Written},
+    id::{IdText, MemberBaseIdText},
 };
 use crate::{
     domain::{
@@ -18,7 +18,7 @@ use crate::{
     types::Id,
 };
 
-/// The type of an attribute.
+/// Type of an attribute's values. `array` is a list of strings.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Debug)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = AttributeType)]
@@ -30,7 +30,7 @@ enum Type {
     Array,
 }
 
-/// What is declared of an attribute.
+/// The declaration of an attribute.
 #[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[schema(as = AttributeDefinition)]
 struct Attribute {
@@ -38,13 +38,13 @@ struct Attribute {
     kind: Type,
 }
 
-/// Which attributes the members of a memberbase may have.
+/// The attributes that the members of a memberbase can have.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct AttributeSchema {
-    /// The memberbase's.
+    /// The memberbase's id.
     id: MemberBaseIdText,
     member_base_id: MemberBaseIdText,
-    /// By key.
+    /// The declared attributes by key.
     schema: IndexMap<String, Attribute>,
     #[schema(format = DateTime)]
     created_at: String,
@@ -65,8 +65,8 @@ impl From<Memberbase> for AttributeSchema {
             (definition.key.clone(), Attribute { kind })
         };
         Self {
-            id: Written(found.id),
-            member_base_id: Written(found.id),
+            id: IdText(found.id),
+            member_base_id: IdText(found.id),
             schema: found.attribute_schema.definitions().iter().map(attribute).collect(),
             created_at: found.id.created_at().to_string(),
             updated_at: found.updated_at.to_string(),
@@ -77,12 +77,13 @@ impl From<Memberbase> for AttributeSchema {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Set {
     member_base_id: MemberBaseIdText,
-    /// All of them, by key; 1,000 at most. Those that members have values for can be neither left out nor given another type.
+    /// All attributes of the new schema by key, at most 1,000. Keys have 1 to 128 bytes. Omitting a key or changing its
+    /// type is `invalid_schema_modification` if a member has a value for it.
     schema: IndexMap<String, Attribute>,
 }
 
-pub(super) async fn set(call: Call, given: Set) -> Result<AttributeSchema, Error> {
-    let scope = call.caller.authorize(given.member_base_id.0, Access::Admin)?;
+pub(super) async fn set(call: Call, request: Set) -> Result<AttributeSchema, Error> {
+    let scope = call.caller.authorize(request.member_base_id.0, Access::Admin)?;
     let definition = |(key, Attribute { kind })| {
         let kind = match kind {
             Type::String => Kind::String,
@@ -93,7 +94,7 @@ pub(super) async fn set(call: Call, given: Set) -> Result<AttributeSchema, Error
         };
         Definition { key, kind }
     };
-    let schema = Schema::new(given.schema.into_iter().map(definition).collect())?;
+    let schema = Schema::new(request.schema.into_iter().map(definition).collect())?;
     match memberbase::set_attribute_schema(&call.app, scope, schema).await {
         Err(domain::Error::Conflict(message)) => Err(Error::new(Code::InvalidSchemaModification, message)),
         outcome => Ok(outcome?.into()),
@@ -105,8 +106,8 @@ pub(super) struct Get {
     member_base_id: MemberBaseIdText,
 }
 
-pub(super) async fn get(call: Call, given: Get) -> Result<AttributeSchema, Error> {
-    let id = given.member_base_id.0;
+pub(super) async fn get(call: Call, request: Get) -> Result<AttributeSchema, Error> {
+    let id = request.member_base_id.0;
     let found = memberbase::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
     Ok(found.ok_or_else(|| Error::new(Code::NotFound, format!("memberbase {id} does not exist")))?.into())
 }

@@ -1,4 +1,4 @@
-//! How values of attributes are described; they are read and written as they are.
+//! OpenAPI schemas of attribute values. The values themselves are passed through as JSON.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -8,17 +8,15 @@ use utoipa::{
     },
 };
 
-/// The value of an attribute.
 pub struct AttributeValue;
 
-/// Attributes by key.
 pub struct AttributeMap;
 
 impl PartialSchema for AttributeValue {
     fn schema() -> RefOr<Schema> {
         let types = vec![Type::String, Type::Number, Type::Boolean, Type::Array, Type::Null];
-        let text = "A string, a number, true or false, a date (`YYYY-MM-DD`, or a date-time as in RFC 3339), or a list of \
-            strings, as the schema of the memberbase declares it.";
+        let text = "A string, number, boolean, date (`YYYY-MM-DD` or an RFC 3339 date-time) or list of strings, as declared in \
+            the attribute schema of the memberbase.";
         let string = ObjectBuilder::new().schema_type(Type::String);
         ArrayBuilder::new().schema_type(SchemaType::Array(types)).items(string).description(Some(text)).into()
     }

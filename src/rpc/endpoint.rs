@@ -1,4 +1,4 @@
-//! An endpoint: from a body to what is answered.
+//! An endpoint: deserializes the request body, calls the handler and serializes the response.
 
 use std::{fmt, pin::Pin};
 
@@ -11,12 +11,12 @@ use utoipa::{
 use super::{Code, Error};
 use crate::{app::App, domain::access::Caller, types::Strict};
 
-/// Who calls, and what the call may reach.
+/// The context of a call.
 #[derive(Clone)]
 pub struct Call {
-    /// What it may reach, within its time.
+    /// The app, limited by the deadline of the call.
     pub app: App,
-    /// Who calls.
+    /// The authenticated caller.
     pub caller: Caller,
 }
 
@@ -24,90 +24,90 @@ type Running = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send>>;
 
 type Run = dyn Fn(Call, &[u8]) -> Result<Running, Error> + Send + Sync;
 
-/// One of all that can be called.
+/// An endpoint with its handler and its OpenAPI description.
 pub struct Endpoint {
-    /// Its path below [`super::PREFIX`].
+    /// Path after [`super::PREFIX`].
     pub path: &'static str,
-    /// What it does, in a few words.
+    /// OpenAPI summary.
     pub summary: &'static str,
-    /// What its answer is, in a sentence.
-    pub told: &'static str,
-    /// Whether it changes anything.
+    /// OpenAPI description of the response.
+    pub response_description: &'static str,
+    /// True if the endpoint changes data.
     pub changes: bool,
     run: Box<Run>,
     shapes: fn() -> Shapes,
 }
 
-/// The shapes of a request and its answer.
+/// The schemas of a request and its response.
 pub struct Shapes {
-    /// Of the body.
-    pub given: RefOr<Schema>,
-    /// Of the answer.
-    pub told: RefOr<Schema>,
-    /// Those that they refer to, by name.
-    pub named: Vec<(String, RefOr<Schema>)>,
+    /// Schema of the request body.
+    pub request: RefOr<Schema>,
+    /// Schema of the response body.
+    pub response: RefOr<Schema>,
+    /// Named schemas that the two refer to.
+    pub components: Vec<(String, RefOr<Schema>)>,
 }
 
 impl Shapes {
-    fn of<Given: ToSchema, Told: ToSchema>() -> Self {
-        let mut named = Vec::new();
-        Given::schemas(&mut named);
-        Told::schemas(&mut named);
-        let mut told = Told::schema();
-        if matches!(told, RefOr::T(Schema::Object(_))) {
-            let name = Told::name().into_owned();
-            named.push((name.clone(), std::mem::replace(&mut told, Ref::from_schema_name(name).into())));
+    fn of<Request: ToSchema, Response: ToSchema>() -> Self {
+        let mut components = Vec::new();
+        Request::schemas(&mut components);
+        Response::schemas(&mut components);
+        let mut response = Response::schema();
+        if matches!(response, RefOr::T(Schema::Object(_))) {
+            let name = Response::name().into_owned();
+            components.push((name.clone(), std::mem::replace(&mut response, Ref::from_schema_name(name).into())));
         }
-        Self { given: Given::schema(), told, named }
+        Self { request: Request::schema(), response, components }
     }
 }
 
 impl Endpoint {
-    /// One that changes nothing.
-    pub(super) fn asks<Given, Told, Answer>(
+    /// Creates an endpoint that only reads.
+    pub(super) fn query<Request, Response, Handled>(
         path: &'static str,
         summary: &'static str,
-        handle: fn(Call, Given) -> Answer,
+        handle: fn(Call, Request) -> Handled,
     ) -> Self
     where
-        Given: DeserializeOwned + ToSchema + 'static,
-        Told: Serialize + ToSchema,
-        Answer: Future<Output = Result<Told, Error>> + Send + 'static,
+        Request: DeserializeOwned + ToSchema + 'static,
+        Response: Serialize + ToSchema,
+        Handled: Future<Output = Result<Response, Error>> + Send + 'static,
     {
         let run = move |call, body: &[u8]| {
-            let answer = handle(call, read(body)?);
-            let running: Running = Box::pin(async move { write(&answer.await?) });
+            let response = handle(call, read(body)?);
+            let running: Running = Box::pin(async move { write(&response.await?) });
             Ok(running)
         };
-        let (told, shapes) = ("What was asked for.", Shapes::of::<Given, Told>);
-        Self { path, summary, told, changes: false, run: Box::new(run), shapes }
+        let shapes = Shapes::of::<Request, Response>;
+        Self { path, summary, response_description: "The requested data.", changes: false, run: Box::new(run), shapes }
     }
 
-    /// One that changes something.
-    pub(super) fn changes<Given, Told, Answer>(
+    /// Creates an endpoint that changes data.
+    pub(super) fn mutation<Request, Response, Handled>(
         path: &'static str,
         summary: &'static str,
-        handle: fn(Call, Given) -> Answer,
+        handle: fn(Call, Request) -> Handled,
     ) -> Self
     where
-        Given: DeserializeOwned + ToSchema + 'static,
-        Told: Serialize + ToSchema,
-        Answer: Future<Output = Result<Told, Error>> + Send + 'static,
+        Request: DeserializeOwned + ToSchema + 'static,
+        Response: Serialize + ToSchema,
+        Handled: Future<Output = Result<Response, Error>> + Send + 'static,
     {
-        Self { changes: true, told: "It is done.", ..Self::asks(path, summary, handle) }
+        Self { changes: true, response_description: "The change is stored.", ..Self::query(path, summary, handle) }
     }
 
-    /// The same endpoint, with words of its own for its answer.
-    pub(super) fn told_as(self, told: &'static str) -> Self {
-        Self { told, ..self }
+    /// Replaces the description of the response.
+    pub(super) fn described_as(self, response_description: &'static str) -> Self {
+        Self { response_description, ..self }
     }
 
-    /// What is sent and answered.
+    /// Returns the schemas of the request and the response.
     pub fn shapes(&self) -> Shapes {
         (self.shapes)()
     }
 
-    /// Reads the body, and gives what is to be awaited for the answer.
+    /// Deserializes the body, and returns the future of the response body.
     pub fn call(
         &self,
         call: Call,
@@ -123,23 +123,23 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Unknown fields are ignored; what is missing or of another type is named.
-fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
+/// Deserializes the body. Unknown fields are ignored. The error names the field that is missing or has the wrong type.
+fn read<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let given = Given::deserialize(Strict(&mut json)).and_then(|given| json.end().map(|()| given));
-    let cause = match given {
-        Ok(given) => return Ok(given),
+    let request = Request::deserialize(Strict(&mut json)).and_then(|request| json.end().map(|()| request));
+    let cause = match request {
+        Ok(request) => return Ok(request),
         Err(cause) => cause,
     };
-    // Once more, slowly, to find the place.
+    // Deserializes again, with the slower deserializer that records the path of the error.
     let mut json = serde_json::Deserializer::from_slice(body);
-    let (path, cause) = match serde_path_to_error::deserialize::<_, Given>(Strict(&mut json)) {
+    let (path, cause) = match serde_path_to_error::deserialize::<_, Request>(Strict(&mut json)) {
         Ok(_) => (".".to_owned(), cause),
         Err(error) => (error.path().to_string(), error.into_inner()),
     };
     let cause = cause.to_string();
     let (cause, _) = cause.split_once(" at line").unwrap_or((&cause, ""));
-    // The structs have names that mean nothing to those who send JSON.
+    // Names of Rust structs mean nothing to clients.
     let cause = match cause.split_once("expected struct ") {
         Some((before, _)) => format!("{before}expected an object"),
         None => cause.to_owned(),
@@ -148,6 +148,6 @@ fn read<Given: DeserializeOwned>(body: &[u8]) -> Result<Given, Error> {
     Err(Error::new(Code::BadRequest, message))
 }
 
-fn write(told: &impl Serialize) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(told).map_err(|error| crate::domain::Error::Internal(error.into()).into())
+fn write(response: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(response).map_err(|error| crate::domain::Error::Internal(error.into()).into())
 }

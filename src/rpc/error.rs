@@ -1,4 +1,4 @@
-//! From what went wrong to what a client of the original API is told.
+//! RPC errors: the mapping from domain errors to codes, HTTP statuses and messages.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::domain::{self, RowError, RowErrorCode};
 
-/// Why a call failed.
+/// A failed call: its code, message and data.
 #[derive(Debug)]
 pub struct Error {
     code: Code,
@@ -15,7 +15,7 @@ pub struct Error {
     data: Map<String, Value>,
 }
 
-/// What every failed call is answered with.
+/// The response body of every failed call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(super) struct Envelope<'a> {
@@ -24,50 +24,50 @@ pub(super) struct Envelope<'a> {
 
 #[derive(Serialize, ToSchema)]
 struct Failure<'a> {
-    /// One of those that the status comes with.
+    /// Error code: one of the codes of the response's status.
     code: &'a str,
-    /// For people.
+    /// Description of the error for people. Not for programs: it can change.
     message: &'a str,
-    /// Of a bulk call with bad rows: `failures`, the first 100 of them, each with `index`, `code`, `message` and `path`,
-    /// and `failure_count`.
+    /// For a bulk call with invalid rows: `failures`, the first 100 of them, each with `index`, `code`, `message` and
+    /// `path`, and `failure_count`. Otherwise empty.
     data: &'a Map<String, Value>,
-    /// Names the request in the server's log.
+    /// Trace id of the request, as in the server's log: 32 hexadecimal digits.
     trace_id: &'a str,
 }
 
-/// The codes of the original API.
+/// Error codes of the original API. [`Code::meaning`] describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The request.
+    /// The request is invalid.
     BadRequest,
-    /// The key of an attribute that the schema does not have.
+    /// An attribute key is not declared in the schema.
     InvalidAttributeKey,
-    /// A key of the schema that is in use.
+    /// A key of the schema that is in use can't be changed.
     InvalidSchemaModification,
-    /// No valid token.
+    /// The request has no valid token.
     AuthenticationError,
-    /// The token does not reach so far.
+    /// The token's access level does not permit the call.
     AuthorizationError,
-    /// What is to be worked on does not exist.
+    /// The object does not exist or is not visible to the token.
     NotFound,
-    /// Another method than POST.
+    /// The method is not POST.
     MethodNotAllowed,
-    /// The state stands against it.
+    /// The current state does not permit the call.
     Conflict,
-    /// The body is over its limit.
+    /// The body exceeds the size limit.
     PayloadTooLarge,
-    /// A body that is not JSON.
+    /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// Too many requests.
+    /// The token sends too many requests.
     RateLimited,
-    /// Load, or the database.
+    /// The server is overloaded, or the database is unavailable.
     ServiceUnavailable,
-    /// A fault of ours.
+    /// A fault in the server.
     InternalError,
 }
 
 impl Code {
-    /// All of them.
+    /// All codes.
     pub const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::InvalidAttributeKey,
@@ -84,7 +84,7 @@ impl Code {
         Self::InternalError,
     ];
 
-    /// As it is written.
+    /// Returns the published form of the code.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
@@ -103,28 +103,30 @@ impl Code {
         }
     }
 
-    /// What it means.
+    /// Returns the description for the OpenAPI document.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::BadRequest => "the request is not as it has to be",
-            Self::InvalidAttributeKey => "an attribute is not in the schema of its memberbase",
-            Self::InvalidSchemaModification => "members have values for an attribute that would go or change its type",
-            Self::AuthenticationError => "a valid token is needed",
-            Self::AuthorizationError => "the token may not do this",
-            Self::NotFound => "it does not exist, or not for this token",
-            Self::MethodNotAllowed => "the method has to be POST",
-            Self::Conflict => "the state stands against it",
-            Self::PayloadTooLarge => "the body is over its limit",
-            Self::UnsupportedMediaType => "the content type has to be application/json",
-            Self::RateLimited => "too many requests",
-            Self::ServiceUnavailable => {
-                "the server is too busy or can't reach its database, or the call's time ran out; try again"
+            Self::BadRequest => "the request is malformed or a value is invalid",
+            Self::InvalidAttributeKey => "an attribute key is not declared in the schema of the memberbase",
+            Self::InvalidSchemaModification => {
+                "members have values for an attribute that the new schema removes or gives another type"
             }
-            Self::InternalError => "a fault of the server's",
+            Self::AuthenticationError => "the request has no valid API token",
+            Self::AuthorizationError => "the token's access level does not permit the call",
+            Self::NotFound => "the object does not exist, or the token has no access to it",
+            Self::MethodNotAllowed => "the method is not POST",
+            Self::Conflict => "the current state does not permit the call",
+            Self::PayloadTooLarge => "the body exceeds the size limit",
+            Self::UnsupportedMediaType => "the content type is not application/json",
+            Self::RateLimited => "too many requests; retry after the time in `Retry-After`",
+            Self::ServiceUnavailable => {
+                "the server is overloaded, its database is unavailable, or the call has exceeded its time limit; retry"
+            }
+            Self::InternalError => "a fault in the server; the log has details by trace id",
         }
     }
 
-    /// Its status.
+    /// Returns the HTTP status.
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest | Self::InvalidAttributeKey | Self::InvalidSchemaModification => StatusCode::BAD_REQUEST,
@@ -143,17 +145,17 @@ impl Code {
 }
 
 impl Error {
-    /// An error without data.
+    /// Creates an error without data.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), data: Map::new() }
     }
 
-    /// The code.
+    /// Returns the code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The envelope that every failed call is answered with.
+    /// Returns the response body of the failed call.
     pub fn envelope(&self, trace_id: &str) -> Vec<u8> {
         let Self { code, message, data } = self;
         let error = Failure { code: code.as_str(), message, data, trace_id };
@@ -167,14 +169,14 @@ impl From<domain::Error> for Error {
         match error {
             Domain::BadInput { message, .. } | Domain::LimitExceeded(message) => Self::new(Code::BadRequest, message),
             Domain::BadRows { failures, count } => bad_rows(&failures, count),
-            Domain::Unauthenticated => Self::new(Code::AuthenticationError, "a valid API token is needed"),
+            Domain::Unauthenticated => Self::new(Code::AuthenticationError, "a valid API token is required"),
             Domain::Forbidden(message) => Self::new(Code::AuthorizationError, message),
             Domain::NotFound(message) => Self::new(Code::NotFound, message),
             Domain::Conflict(message) => Self::new(Code::Conflict, message),
-            Domain::Timeout => Self::new(Code::ServiceUnavailable, "the request took longer than it may"),
+            Domain::Timeout => Self::new(Code::ServiceUnavailable, "the request exceeded its time limit"),
             Domain::Unavailable(cause) => {
-                tracing::warn!(%cause, "the database is not available");
-                Self::new(Code::ServiceUnavailable, "the database is not available, try again")
+                tracing::warn!(%cause, "the database is unavailable");
+                Self::new(Code::ServiceUnavailable, "the database is unavailable, try again later")
             }
             Domain::Internal(cause) => {
                 tracing::error!(%cause, "internal error");
@@ -187,21 +189,23 @@ impl From<domain::Error> for Error {
 fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
     let rows = if count == 1 { "1 row is".to_owned() } else { format!("{count} rows are") };
     let failure = |(index, error): &(usize, RowError)| {
-        let (path, message) = place(error);
+        let (path, message) = published_path(error);
         json!({"index": index, "code": row_code(error.code), "message": message, "path": path})
     };
-    let told: Vec<_> = failures.iter().map(failure).collect();
-    let data = [("failures".to_owned(), json!(told)), ("failure_count".to_owned(), json!(count))];
+    let listed: Vec<_> = failures.iter().map(failure).collect();
+    let data = [("failures".to_owned(), json!(listed)), ("failure_count".to_owned(), json!(count))];
     let code = match failures {
         [(_, RowError { code: RowErrorCode::UnknownAttribute, .. }), ..] => Code::InvalidAttributeKey,
         _ => Code::BadRequest,
     };
-    Error { code, message: format!("{rows} bad, and so nothing was stored"), data: data.into_iter().collect() }
+    Error { code, message: format!("{rows} invalid, so nothing was stored"), data: data.into_iter().collect() }
 }
 
-/// The place of a failure in its row, and its message: fields have other names here. Below them are keys of attributes.
-fn place(error: &RowError) -> (Vec<String>, String) {
-    let (mut path, mut message) = (error.path.clone(), error.message.clone());
+/// Returns the path and message of a row's failure with the field names of this API, which are in snake case. Path entries
+/// after the first are attribute keys and stay unchanged.
+fn published_path(error: &RowError) -> (Vec<String>, String) {
+    let mut path = error.path.clone();
+    let mut message = error.message.clone();
     if let Some(field) = path.first_mut() {
         let name = snake_case(field);
         if let Some(rest) = message.strip_prefix(field.as_str()).filter(|rest| rest.starts_with(':')) {

@@ -1,5 +1,5 @@
-//! The filter language of the original API: a list of entries that must all hold, each a test of a field, or `and` or
-//! `or` with a list of entries.
+//! The filter language of the original API: a list of entries that must all match. An entry is a condition on one key, or
+//! `and` or `or` with a list of entries.
 
 mod schema;
 
@@ -14,80 +14,80 @@ use crate::{
     types::{Id, Time},
 };
 
-/// How deep entries nest, whatever the limit is set to: what is read recurses.
+/// Maximum nesting of entries, independent of the configured limit, because the conversion recurses.
 const MAX_DEPTH: usize = 60;
 
-/// What can be filtered.
+/// A type of record that can be filtered.
 pub trait Filterable {
-    /// A test of a field.
-    type Test;
+    /// The domain's predicate of this type.
+    type Predicate;
 
-    /// The name of an entry in the description.
+    /// Name of the entry's schema in OpenAPI.
     const NAME: &'static str;
 
-    /// The keys, each with what its values are.
-    const KEYS: &'static [(&'static str, Values)];
+    /// The keys with the types of their values.
+    const KEYS: &'static [(&'static str, ValueType)];
 
-    /// The test of one of these keys.
-    fn test(key: &str, operator: Operator) -> Result<Filter<Self::Test>, Error>;
+    /// Converts a condition on one of the keys.
+    fn predicate(key: &str, operator: Operator) -> Result<Filter<Self::Predicate>, Error>;
 }
 
-/// What the values of a key are.
+/// Type of the values of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Values {
+pub enum ValueType {
     /// Ids with this prefix.
     Ids(&'static str),
-    /// Points in time.
+    /// RFC 3339 date-times.
     Times,
-    /// Texts, which also take a regex.
-    Texts,
+    /// Strings, which also support regex.
+    Strings,
 }
 
-/// A list of entries.
+/// A list of entries that must all match.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub struct Filters<T> {
     entries: Vec<Value>,
     #[serde(skip)]
-    of: PhantomData<T>,
+    marker: PhantomData<T>,
 }
 
-/// What an entry asks of its field.
+/// The operator of a condition.
 pub enum Operator {
-    /// It is one of these.
+    /// Equals one of these values.
     In(Vec<Value>),
-    /// It is none of these.
+    /// Equals none of these values.
     NotIn(Vec<Value>),
-    /// Whether it is there; the fields of this API always are.
+    /// Has a value (true) or none (false); the fields of this API always have one.
     Exists(bool),
-    /// It holds a match.
+    /// Contains a match of a regular expression.
     Regex {
-        /// Of this pattern.
+        /// The pattern.
         pattern: String,
-        /// Whether `a` and `A` are the same.
+        /// True if upper- and lower-case ASCII letters are equal.
         case_insensitive: bool,
     },
 }
 
 impl<T: Filterable> Filters<T> {
-    /// As a filter of the domain's.
-    pub fn read(&self) -> Result<Filter<T::Test>, Error> {
+    /// Converts the entries to a filter of the domain.
+    pub fn parse(&self) -> Result<Filter<T::Predicate>, Error> {
         all::<T>(&self.entries, 0).map(Filter::All)
     }
 }
 
-fn all<T: Filterable>(entries: &[Value], depth: usize) -> Result<Vec<Filter<T::Test>>, Error> {
+fn all<T: Filterable>(entries: &[Value], depth: usize) -> Result<Vec<Filter<T::Predicate>>, Error> {
     if depth > MAX_DEPTH {
-        return Err(bad("filters nest too deep"));
+        return Err(bad(&format!("filters are nested deeper than {MAX_DEPTH}")));
     }
-    entries.iter().map(|entry| read::<T>(entry, depth)).collect()
+    entries.iter().map(|entry| parse::<T>(entry, depth)).collect()
 }
 
-fn read<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Test>, Error> {
-    let fields = entry.as_object().ok_or_else(|| bad("a filter is an object"))?;
+fn parse<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Predicate>, Error> {
+    let fields = entry.as_object().ok_or_else(|| bad("a filter must be an object"))?;
     let only = |name: &str| {
         let list = fields.get(name).and_then(Value::as_array).filter(|_| fields.len() == 1);
-        list.ok_or_else(|| bad(&format!("a filter with {name} has a list of filters, and nothing else")))
+        list.ok_or_else(|| bad(&format!("a filter with {name} must have a list of filters and no other field")))
     };
     if fields.contains_key("and") {
         return all::<T>(only("and")?, depth + 1).map(Filter::All);
@@ -95,29 +95,29 @@ fn read<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Test>, E
     if fields.contains_key("or") {
         return all::<T>(only("or")?, depth + 1).map(Filter::Any);
     }
-    let key = fields.get("key").and_then(Value::as_str).ok_or_else(|| bad("a filter has a key, or and, or or"))?;
+    let key = fields.get("key").and_then(Value::as_str).ok_or_else(|| bad("a filter must have key, and, or or"))?;
     if !T::KEYS.iter().any(|(known, _)| *known == key) {
         let known: Vec<_> = T::KEYS.iter().map(|(known, _)| *known).collect();
-        return Err(bad(&format!("there is no filter by {key:?}; the keys are {}", known.join(", "))));
+        return Err(bad(&format!("unknown filter key {key:?}, expected one of {}", known.join(", "))));
     }
-    T::test(key, operator(key, fields)?)
+    T::predicate(key, operator(key, fields)?)
 }
 
 fn operator(key: &str, fields: &Map<String, Value>) -> Result<Operator, Error> {
     let mut others = fields.iter().filter(|(name, _)| *name != "key");
     let (Some((name, value)), None) = (others.next(), others.next()) else {
-        return Err(bad(&format!("the filter of {key} needs exactly one of eq, in, nin, exists and regex")));
+        return Err(bad(&format!("the filter on {key} needs exactly one of eq, in, nin, exists and regex")));
     };
-    let list = || value.as_array().cloned().ok_or_else(|| bad(&format!("{name} of {key} takes a list")));
+    let list = || value.as_array().cloned().ok_or_else(|| bad(&format!("{name} on {key} needs a list")));
     Ok(match name.as_str() {
         "eq" => Operator::In(vec![value.clone()]),
         "in" => Operator::In(list()?),
         "nin" => Operator::NotIn(list()?),
         "exists" => {
-            Operator::Exists(value.as_bool().ok_or_else(|| bad(&format!("exists of {key} takes true or false")))?)
+            Operator::Exists(value.as_bool().ok_or_else(|| bad(&format!("exists on {key} needs true or false")))?)
         }
         "regex" => regex(key, value)?,
-        _ => return Err(bad(&format!("the filter of {key} has no operator {name}"))),
+        _ => return Err(bad(&format!("the filter on {key} has an unknown operator {name}"))),
     })
 }
 
@@ -130,65 +130,65 @@ fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
         case_insensitive: bool,
     }
     let Regex { pattern, case_insensitive } = Regex::deserialize(value)
-        .map_err(|error| bad(&format!("regex of {key} takes a pattern and case_insensitive: {error}")))?;
+        .map_err(|error| bad(&format!("regex on {key} needs pattern, and optionally case_insensitive: {error}")))?;
     Ok(Operator::Regex { pattern, case_insensitive })
 }
 
 impl Operator {
-    /// As a test of an id.
-    pub fn of_id<T: Id, Test>(self, key: &str, test: impl Fn(IdPredicate<T>) -> Test) -> Result<Filter<Test>, Error> {
-        let read = |value: Value| {
-            let text = value.as_str().ok_or_else(|| bad(&format!("{key} takes ids")))?;
+    /// Converts to a predicate of an id.
+    pub fn id_filter<T: Id, P>(self, key: &str, predicate: impl Fn(IdPredicate<T>) -> P) -> Result<Filter<P>, Error> {
+        let parse = |value: Value| {
+            let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs ids")))?;
             T::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
         };
         match self {
-            Self::In(values) => Ok(Filter::Predicate(test(IdPredicate::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Predicate(test(IdPredicate::NotIn(list(values, read)?)))),
-            other => other.of_any(key),
+            Self::In(values) => Ok(Filter::Predicate(predicate(IdPredicate::In(list(values, parse)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(predicate(IdPredicate::NotIn(list(values, parse)?)))),
+            other => other.common_filter(key),
         }
     }
 
-    /// As a test of a time.
-    pub fn of_time<Test>(self, key: &str, test: impl Fn(TimePredicate) -> Test) -> Result<Filter<Test>, Error> {
-        let read = |value: Value| {
-            let text = value.as_str().ok_or_else(|| bad(&format!("{key} takes times")))?;
+    /// Converts to a predicate of a time.
+    pub fn time_filter<P>(self, key: &str, predicate: impl Fn(TimePredicate) -> P) -> Result<Filter<P>, Error> {
+        let parse = |value: Value| {
+            let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs times")))?;
             Time::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
         };
         match self {
-            Self::In(values) => Ok(Filter::Predicate(test(TimePredicate::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Predicate(test(TimePredicate::NotIn(list(values, read)?)))),
-            other => other.of_any(key),
+            Self::In(values) => Ok(Filter::Predicate(predicate(TimePredicate::In(list(values, parse)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(predicate(TimePredicate::NotIn(list(values, parse)?)))),
+            other => other.common_filter(key),
         }
     }
 
-    /// As a test of a text.
-    pub fn of_text<Test>(self, key: &str, test: impl Fn(TextPredicate) -> Test) -> Result<Filter<Test>, Error> {
-        let read = |value: Value| match value {
+    /// Converts to a predicate of a string.
+    pub fn string_filter<P>(self, key: &str, predicate: impl Fn(TextPredicate) -> P) -> Result<Filter<P>, Error> {
+        let parse = |value: Value| match value {
             Value::String(text) => Ok(text),
-            _ => Err(bad(&format!("{key} takes strings"))),
+            _ => Err(bad(&format!("{key} needs strings"))),
         };
         match self {
-            Self::In(values) => Ok(Filter::Predicate(test(TextPredicate::In(list(values, read)?)))),
-            Self::NotIn(values) => Ok(Filter::Predicate(test(TextPredicate::NotIn(list(values, read)?)))),
+            Self::In(values) => Ok(Filter::Predicate(predicate(TextPredicate::In(list(values, parse)?)))),
+            Self::NotIn(values) => Ok(Filter::Predicate(predicate(TextPredicate::NotIn(list(values, parse)?)))),
             Self::Regex { pattern, case_insensitive } => {
-                Ok(Filter::Predicate(test(TextPredicate::Matches(Pattern::parse(&pattern, case_insensitive)?))))
+                Ok(Filter::Predicate(predicate(TextPredicate::Matches(Pattern::parse(&pattern, case_insensitive)?))))
             }
-            other => other.of_any(key),
+            other => other.common_filter(key),
         }
     }
 
-    /// What can be asked of every field.
-    fn of_any<Test>(self, key: &str) -> Result<Filter<Test>, Error> {
+    /// Converts the operators that every key supports.
+    fn common_filter<P>(self, key: &str) -> Result<Filter<P>, Error> {
         match self {
             Self::Exists(true) => Ok(Filter::All(Vec::new())),
             Self::Exists(false) => Ok(Filter::Any(Vec::new())),
-            _ => Err(bad(&format!("{key} takes no regex"))),
+            _ => Err(bad(&format!("{key} does not support regex"))),
         }
     }
 }
 
-fn list<T>(values: Vec<Value>, read: impl Fn(Value) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-    values.into_iter().map(read).collect()
+fn list<T>(values: Vec<Value>, parse: impl Fn(Value) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    values.into_iter().map(parse).collect()
 }
 
 fn bad(message: &str) -> Error {

@@ -1,4 +1,4 @@
-//! Ids in requests and answers.
+//! Ids in requests and responses.
 
 use std::{borrow::Cow, fmt};
 
@@ -10,52 +10,52 @@ use utoipa::{
 
 use crate::types::{ApiTokenId, Id, MemberId, MemberbaseId};
 
-/// The id of a memberbase, as it is written.
-pub type MemberBaseIdText = Written<MemberbaseId>;
+/// The id of a memberbase in its text form.
+pub type MemberBaseIdText = IdText<MemberbaseId>;
 
-/// The id of a member, as it is written.
-pub type MemberIdText = Written<MemberId>;
+/// The id of a member in its text form.
+pub type MemberIdText = IdText<MemberId>;
 
-/// The id of an API token, as it is written.
-pub type ApiTokenIdText = Written<ApiTokenId>;
+/// The id of an API token in its text form.
+pub type ApiTokenIdText = IdText<ApiTokenId>;
 
-/// An id as it is written.
+/// An id that is serialized and deserialized in its text form.
 #[derive(Clone, Copy)]
-pub struct Written<T>(pub T);
+pub struct IdText<T>(pub T);
 
-impl<'de, T: Id> Deserialize<'de> for Written<T> {
+impl<'de, T: Id> Deserialize<'de> for IdText<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::parse(&Cow::<str>::deserialize(deserializer)?).map(Self).map_err(de::Error::custom)
     }
 }
 
-impl<T: Id> Serialize for Written<T> {
+impl<T: Id> Serialize for IdText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
 }
 
-impl<T: Id> fmt::Debug for Written<T> {
+impl<T: Id> fmt::Debug for IdText<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, formatter)
     }
 }
 
-impl<T: Id> PartialSchema for Written<T> {
+impl<T: Id> PartialSchema for IdText<T> {
     fn schema() -> RefOr<Schema> {
         schema(T::PREFIX).into()
     }
 }
 
-impl<T: Id> ToSchema for Written<T> {
-    /// That of the type of id.
+impl<T: Id> ToSchema for IdText<T> {
+    /// Returns the name of the id's type.
     fn name() -> Cow<'static, str> {
         let name = std::any::type_name::<T>();
         Cow::Borrowed(name.rsplit("::").next().unwrap_or(name))
     }
 }
 
-/// The description of an id with this prefix.
+/// Returns the OpenAPI schema of an id with this prefix.
 pub(super) fn schema(prefix: &str) -> ObjectBuilder {
     let pattern = format!("^{prefix}[0-7][0-9a-hjkmnp-tv-z]{{25}}$");
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern))

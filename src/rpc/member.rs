@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 
 use super::{
     AttributeMap, Call, Code, Error,
-    filter::{Filterable, Filters, Operator, Values},
-    id::{MemberBaseIdText, MemberIdText, Written},
-    page::{Listed, Pagination},
+    filter::{Filterable, Filters, Operator, ValueType},
+    id::{IdText, MemberBaseIdText, MemberIdText},
+    page::{ListPage, Pagination},
 };
 use crate::{
     domain::{
@@ -29,16 +29,16 @@ use crate::{
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Member {
     id: MemberIdText,
-    /// The memberbase where it is a member.
+    /// Id of the member's memberbase.
     member_base_id: MemberBaseIdText,
-    /// The owner's own key of the member.
+    /// The owner's key for the member, unique in the memberbase.
     #[serde(rename = "ref")]
     reference: String,
     #[schema(value_type = AttributeMap)]
     attributes: Box<RawValue>,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was created or last changed.
+    /// Time of creation or of the last change to the attributes.
     #[schema(format = DateTime)]
     updated_at: String,
 }
@@ -49,8 +49,8 @@ impl TryFrom<member::Member> for Member {
     fn try_from(found: member::Member) -> Result<Self, Error> {
         let attributes = RawValue::from_string(found.attributes.json().to_owned());
         Ok(Self {
-            id: Written(found.id),
-            member_base_id: Written(found.memberbase),
+            id: IdText(found.id),
+            member_base_id: IdText(found.memberbase),
             reference: found.reference,
             attributes: attributes.map_err(|error| domain::Error::Internal(error.into()))?,
             created_at: found.id.created_at().to_string(),
@@ -65,34 +65,35 @@ pub(super) struct BulkUpsert {
     members: Vec<NewMember>,
 }
 
-/// A member to be stored.
+/// A member to create or update.
 #[derive(Deserialize, ToSchema)]
 struct NewMember {
-    /// Your own key of the member: 1 to 1,024 bytes without NUL. A member is created for a ref that is new.
+    /// Your key for the member: 1 to 1,024 bytes of UTF-8 without NUL. A new ref creates a member.
     #[serde(rename = "ref")]
     #[schema(min_length = 1, max_length = 1024)]
     reference: String,
-    /// A key left out stays as it is, null removes its value; null for all removes all.
+    /// Attribute values by key. An omitted key keeps its value; a null value removes it. If the field is omitted or null,
+    /// all values are kept.
     #[schema(value_type = Option<AttributeMap>)]
     attributes: Option<Box<RawValue>>,
 }
 
-/// Ids, in the order of the rows.
+/// Ids of the members, in the order of the rows.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(transparent)]
 pub struct Ids(Vec<MemberIdText>);
 
-pub(super) async fn bulk_upsert(call: Call, given: BulkUpsert) -> Result<Ids, Error> {
-    let scope = call.caller.authorize(given.member_base_id.0, Access::Write)?;
+pub(super) async fn bulk_upsert(call: Call, request: BulkUpsert) -> Result<Ids, Error> {
+    let scope = call.caller.authorize(request.member_base_id.0, Access::Write)?;
     let row = |row: NewMember| Row::new(row.reference, row.attributes.map(|json| Some(json.into())), None);
-    let rows: Vec<_> = given.members.into_iter().map(row).collect();
+    let rows: Vec<_> = request.members.into_iter().map(row).collect();
     let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
     let upserted = bulk_upsert::bulk_upsert(&call.app, scope, &rows, options, None).await?;
     let missing = || domain::Error::Internal("a stored row has no id".into()).into();
-    upserted.ids.into_iter().map(|id| id.map(Written).ok_or_else(missing)).collect::<Result<_, _>>().map(Ids)
+    upserted.ids.into_iter().map(|id| id.map(IdText).ok_or_else(missing)).collect::<Result<_, _>>().map(Ids)
 }
 
-/// Which member: by `id`, or by `member_base_id` and `ref`.
+/// Selects a member by `id`, or by `member_base_id` and `ref`.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Get {
     id: Option<MemberIdText>,
@@ -101,13 +102,13 @@ pub(super) struct Get {
     reference: Option<String>,
 }
 
-pub(super) async fn get(call: Call, given: Get) -> Result<Member, Error> {
-    let found = match given {
-        Get { id: Some(Written(id)), reference: None, .. } => {
+pub(super) async fn get(call: Call, request: Get) -> Result<Member, Error> {
+    let found = match request {
+        Get { id: Some(IdText(id)), reference: None, .. } => {
             let found = member::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
             found.ok_or_else(|| Error::new(Code::NotFound, format!("member {id} does not exist")))?
         }
-        Get { id: None, member_base_id: Some(Written(base)), reference: Some(reference) } => {
+        Get { id: None, member_base_id: Some(IdText(base)), reference: Some(reference) } => {
             let scope = call.caller.authorize(base, Access::Read)?;
             let found = member::in_order_of_refs(&call.app, scope, &[reference]).await?.pop().flatten();
             found.ok_or_else(|| Error::new(Code::NotFound, "no member of this memberbase has this ref"))?
@@ -123,12 +124,12 @@ pub(super) struct List {
     pagination: Option<Pagination>,
     #[schema(inline)]
     filters: Option<MemberFilters>,
-    /// One at most; the order of creation without.
+    /// Sort order: at most one entry. Default: order of creation.
     #[schema(max_items = 1)]
     sorts: Option<Vec<Sort>>,
 }
 
-/// An order; members that are equal in it are in the order of their creation.
+/// A sort key and a direction. Members with equal keys are in order of creation.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = MemberSort)]
 struct Sort {
@@ -154,15 +155,15 @@ enum Direction {
     Desc,
 }
 
-pub(super) async fn list(call: Call, given: List) -> Result<Listed<Member>, Error> {
-    let scope = call.caller.authorize(given.member_base_id.0, Access::Read)?;
-    let order = order(given.sorts.unwrap_or_default())?;
-    let filter = given.filters.map(|filters| filters.read()).transpose()?.unwrap_or_default();
+pub(super) async fn list(call: Call, request: List) -> Result<ListPage<Member>, Error> {
+    let scope = call.caller.authorize(request.member_base_id.0, Access::Read)?;
+    let order = order(request.sorts.unwrap_or_default())?;
+    let filter = request.filters.map(|filters| filters.parse()).transpose()?.unwrap_or_default();
     let limits = call.app.limits.page;
-    let page = given.pagination.unwrap_or_default().page(limits, |cursor| Position::parse(cursor, scope, order))?;
+    let page = request.pagination.unwrap_or_default().page(limits, |cursor| Position::parse(cursor, scope, order))?;
     let filter = resolve_types(&call.app, scope, filter).await?;
     let slice = member::list(&call.app, scope, &filter, order, &page).await?;
-    Listed::new(&page, slice, |row| Position::of(row.view(), order).cursor(scope, order), Member::try_from)
+    ListPage::new(&page, slice, |row| Position::of(row.view(), order).cursor(scope, order), Member::try_from)
 }
 
 fn order(sorts: Vec<Sort>) -> Result<Order, Error> {
@@ -177,32 +178,32 @@ fn order(sorts: Vec<Sort>) -> Result<Order, Error> {
             };
             Ok(Order { field, descending: matches!(direction, Direction::Desc) })
         }
-        (Some(_), Some(_)) => Err(Error::new(Code::BadRequest, "sorts: expected one at most")),
+        (Some(_), Some(_)) => Err(Error::new(Code::BadRequest, "sorts: expected at most one entry")),
     }
 }
 
 type MemberFilters = Filters<Members>;
 
-/// Members, as they are filtered.
+/// Filter keys of members.
 pub(super) struct Members;
 
 impl Filterable for Members {
-    type Test = UntypedPredicate;
+    type Predicate = UntypedPredicate;
 
     const NAME: &'static str = "MemberFilter";
-    const KEYS: &'static [(&'static str, Values)] = &[
-        ("id", Values::Ids(MemberId::PREFIX)),
-        ("ref", Values::Texts),
-        ("created_at", Values::Times),
-        ("updated_at", Values::Times),
+    const KEYS: &'static [(&'static str, ValueType)] = &[
+        ("id", ValueType::Ids(MemberId::PREFIX)),
+        ("ref", ValueType::Strings),
+        ("created_at", ValueType::Times),
+        ("updated_at", ValueType::Times),
     ];
 
-    fn test(key: &str, operator: Operator) -> Result<Filter<UntypedPredicate>, Error> {
+    fn predicate(key: &str, operator: Operator) -> Result<Filter<UntypedPredicate>, Error> {
         match key {
-            "id" => operator.of_id(key, Predicate::Id),
-            "ref" => operator.of_text(key, Predicate::Ref),
-            "created_at" => operator.of_time(key, Predicate::CreatedAt),
-            _ => operator.of_time(key, Predicate::UpdatedAt),
+            "id" => operator.id_filter(key, Predicate::Id),
+            "ref" => operator.string_filter(key, Predicate::Ref),
+            "created_at" => operator.time_filter(key, Predicate::CreatedAt),
+            _ => operator.time_filter(key, Predicate::UpdatedAt),
         }
     }
 }
@@ -210,11 +211,11 @@ impl Filterable for Members {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct BulkDelete {
     member_base_id: MemberBaseIdText,
-    /// An id that names nobody is no error.
+    /// Ids of members. Ids of members that do not exist are ignored.
     member_ids: Vec<MemberIdText>,
 }
 
-/// How many went.
+/// The number of removed records.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Deleted {
     deleted: u64,
@@ -226,9 +227,9 @@ impl Deleted {
     }
 }
 
-pub(super) async fn bulk_delete(call: Call, given: BulkDelete) -> Result<Deleted, Error> {
-    let scope = call.caller.authorize(given.member_base_id.0, Access::Write)?;
-    let ids = given.member_ids.into_iter().map(|id| id.0).collect();
+pub(super) async fn bulk_delete(call: Call, request: BulkDelete) -> Result<Deleted, Error> {
+    let scope = call.caller.authorize(request.member_base_id.0, Access::Write)?;
+    let ids = request.member_ids.into_iter().map(|id| id.0).collect();
     let deletion = member::delete(&call.app, scope, DeleteRequest { ids, ..DeleteRequest::default() }).await?;
     Ok(Deleted::new(deletion.deleted.members))
 }

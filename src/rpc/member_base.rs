@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 use super::{
     Call, Code, Error,
-    filter::{Filterable, Filters, Operator, Values},
-    id::{MemberBaseIdText, Written},
-    page::{Listed, Pagination},
+    filter::{Filterable, Filters, Operator, ValueType},
+    id::{IdText, MemberBaseIdText},
+    page::{ListPage, Pagination},
 };
 use crate::{
     domain::{
@@ -25,7 +25,7 @@ pub struct MemberBase {
     name: String,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was created or last changed.
+    /// Time of creation or of the last change.
     #[schema(format = DateTime)]
     updated_at: String,
 }
@@ -33,7 +33,7 @@ pub struct MemberBase {
 impl From<memberbase::Memberbase> for MemberBase {
     fn from(found: memberbase::Memberbase) -> Self {
         Self {
-            id: Written(found.id),
+            id: IdText(found.id),
             name: found.name,
             created_at: found.id.created_at().to_string(),
             updated_at: found.updated_at.to_string(),
@@ -43,33 +43,33 @@ impl From<memberbase::Memberbase> for MemberBase {
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Create {
-    /// 1 to 256 characters; need not be unique.
+    /// Name of the memberbase: 1 to 256 characters. Names need not be unique.
     #[schema(min_length = 1, max_length = 256)]
     name: String,
 }
 
-pub(super) async fn create(call: Call, given: Create) -> Result<MemberBase, Error> {
-    Ok(memberbase::create(&call.app, &call.caller, given.name).await?.into())
+pub(super) async fn create(call: Call, request: Create) -> Result<MemberBase, Error> {
+    Ok(memberbase::create(&call.app, &call.caller, request.name).await?.into())
 }
 
 #[derive(Deserialize, ToSchema)]
-pub(super) struct Named {
+pub(super) struct ById {
     id: MemberBaseIdText,
 }
 
-pub(super) async fn get(call: Call, given: Named) -> Result<MemberBase, Error> {
-    let id = given.id.0;
+pub(super) async fn get(call: Call, request: ById) -> Result<MemberBase, Error> {
+    let id = request.id.0;
     let found = memberbase::find(&call.app, call.caller.authorize_visible(Access::Read)?, id).await?;
     let missing = || Error::new(Code::NotFound, format!("memberbase {id} does not exist"));
     Ok(found.ok_or_else(missing)?.into())
 }
 
-/// Nothing to tell.
+/// An empty object: the call succeeded.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Done {}
 
-pub(super) async fn delete(call: Call, given: Named) -> Result<Done, Error> {
-    let scope = call.caller.authorize(given.id.0, Access::Admin)?;
+pub(super) async fn delete(call: Call, request: ById) -> Result<Done, Error> {
+    let scope = call.caller.authorize(request.id.0, Access::Admin)?;
     memberbase::delete(&call.app, scope, None, false).await?;
     Ok(Done {})
 }
@@ -81,30 +81,30 @@ pub(super) struct List {
     filters: Option<MemberBaseFilters>,
 }
 
-pub(super) async fn list(call: Call, given: List) -> Result<Listed<MemberBase>, Error> {
+pub(super) async fn list(call: Call, request: List) -> Result<ListPage<MemberBase>, Error> {
     let reach = call.caller.authorize_visible(Access::Read)?;
-    let filter = given.filters.map(|filters| filters.read()).transpose()?.unwrap_or_default();
-    let page = given.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
+    let filter = request.filters.map(|filters| filters.parse()).transpose()?.unwrap_or_default();
+    let page = request.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
     let slice = memberbase::list(&call.app, reach, &filter, &page).await?;
-    Listed::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
+    ListPage::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))
 }
 
 type MemberBaseFilters = Filters<MemberBases>;
 
-/// Memberbases, as they are filtered.
+/// Filter keys of memberbases.
 pub(super) struct MemberBases;
 
 impl Filterable for MemberBases {
-    type Test = Predicate;
+    type Predicate = Predicate;
 
     const NAME: &'static str = "MemberBaseFilter";
-    const KEYS: &'static [(&'static str, Values)] =
-        &[("id", Values::Ids(MemberbaseId::PREFIX)), ("name", Values::Texts)];
+    const KEYS: &'static [(&'static str, ValueType)] =
+        &[("id", ValueType::Ids(MemberbaseId::PREFIX)), ("name", ValueType::Strings)];
 
-    fn test(key: &str, operator: Operator) -> Result<Filter<Predicate>, Error> {
+    fn predicate(key: &str, operator: Operator) -> Result<Filter<Predicate>, Error> {
         match key {
-            "id" => operator.of_id(key, Predicate::Id),
-            _ => operator.of_text(key, Predicate::Name),
+            "id" => operator.id_filter(key, Predicate::Id),
+            _ => operator.string_filter(key, Predicate::Name),
         }
     }
 }

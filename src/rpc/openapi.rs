@@ -1,4 +1,4 @@
-//! The description of it all, as OpenAPI 3.1 has it (<https://spec.openapis.org/oas/v3.1.0>).
+//! The OpenAPI 3.1 document of the RPC API (<https://spec.openapis.org/oas/v3.1.0>).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::{Code, Endpoint, PREFIX, endpoints, error::Envelope};
 const JSON: &str = "application/json";
 const TOKEN: &str = "token";
 
-/// The description, as JSON.
+/// Returns the OpenAPI document as JSON.
 pub fn openapi() -> String {
     let endpoints = endpoints();
     let mut paths = PathsBuilder::new();
@@ -27,11 +27,11 @@ pub fn openapi() -> String {
         paths = paths.path(path, PathItem::new(HttpMethod::Post, operation(endpoint)));
     }
     let info = InfoBuilder::new()
-        .title("Memberbase, the plain HTTP face")
+        .title("Memberbase RPC API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "For clients of the original API. Each call is a POST with a JSON body; unknown fields of it are ignored. \
-            An API token goes into the Authorization header.",
+            "For clients of the original API (`publisher.v1`). Each call is a POST with a JSON body, in which unknown fields \
+            are ignored. An API token is sent as `Authorization: Bearer <secret>`.",
         ))
         .license(Some(License::new(env!("CARGO_PKG_LICENSE"))))
         .build();
@@ -42,11 +42,11 @@ pub fn openapi() -> String {
 fn operation(endpoint: &Endpoint) -> Operation {
     let shapes = endpoint.shapes();
     let body = RequestBodyBuilder::new()
-        .content(JSON, ContentBuilder::new().schema(Some(shapes.given)).build())
+        .content(JSON, ContentBuilder::new().schema(Some(shapes.request)).build())
         .required(Some(utoipa::openapi::Required::True));
-    let told = ResponseBuilder::new()
-        .description(endpoint.told)
-        .content(JSON, ContentBuilder::new().schema(Some(shapes.told)).build())
+    let success = ResponseBuilder::new()
+        .description(endpoint.response_description)
+        .content(JSON, ContentBuilder::new().schema(Some(shapes.response)).build())
         .header("X-Trace-Id", trace_id());
     let (tag, _) = endpoint.path.split_once('/').expect("a path is resource/action");
     let operation = OperationBuilder::new()
@@ -55,21 +55,21 @@ fn operation(endpoint: &Endpoint) -> Operation {
         .tag(tag)
         .security(SecurityRequirement::new(TOKEN, Vec::<String>::new()))
         .request_body(Some(body.build()))
-        .response("200", told);
-    let named = |code: &[Code]| RefOr::<Response>::Ref(Ref::from_response_name(code[0].as_str()));
+        .response("200", success);
+    let failure = |codes: &[Code]| RefOr::<Response>::Ref(Ref::from_response_name(codes[0].as_str()));
     by_status()
         .into_iter()
-        .fold(operation, |operation, (status, codes)| operation.response(status.to_string(), named(&codes)))
+        .fold(operation, |operation, (status, codes)| operation.response(status.to_string(), failure(&codes)))
         .build()
 }
 
 fn components(endpoints: &[Endpoint]) -> Components {
-    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token.")).build();
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token's secret.")).build();
     let mut failed = vec![(Envelope::name().into_owned(), Envelope::schema())];
     Envelope::schemas(&mut failed);
     let components = ComponentsBuilder::new()
         .security_scheme(TOKEN, SecurityScheme::Http(scheme))
-        .schemas_from_iter(endpoints.iter().flat_map(|endpoint| endpoint.shapes().named))
+        .schemas_from_iter(endpoints.iter().flat_map(|endpoint| endpoint.shapes().components))
         .schemas_from_iter(failed);
     by_status()
         .into_values()
@@ -77,7 +77,7 @@ fn components(endpoints: &[Endpoint]) -> Components {
         .build()
 }
 
-/// The codes, by the status that they come with.
+/// Returns the codes by HTTP status.
 fn by_status() -> BTreeMap<u16, Vec<Code>> {
     let mut by_status = BTreeMap::<_, Vec<_>>::new();
     for code in Code::ALL {
@@ -97,12 +97,16 @@ fn failure(codes: &[Code]) -> Response {
     match codes[0] {
         Code::AuthenticationError => response.header("WWW-Authenticate", header("`Bearer`.")),
         Code::MethodNotAllowed => response.header("Allow", header("`POST`.")),
-        Code::RateLimited | Code::ServiceUnavailable => response.header("Retry-After", header("In seconds.")),
+        Code::RateLimited | Code::ServiceUnavailable => {
+            response.header("Retry-After", header("Seconds to wait before the next attempt."))
+        }
         _ => response,
     }
     .build()
 }
 
 fn trace_id() -> utoipa::openapi::Header {
-    HeaderBuilder::new().description(Some("Names the request in the server's log.")).build()
+    HeaderBuilder::new()
+        .description(Some("Trace id of the request, as in the server's log: 32 hexadecimal digits."))
+        .build()
 }

@@ -1,4 +1,4 @@
-//! Pages as the original API has them.
+//! Paging of the original API.
 
 use std::borrow::Cow;
 
@@ -11,43 +11,44 @@ use utoipa::{
 use super::{Code, Error};
 use crate::types::{Anchor, Direction, Page, PageLimits, Slice};
 
-/// How many a page has that does not say.
-const DEFAULT: u64 = 500;
+/// Page size if the request has no limit.
+const DEFAULT_PAGE_SIZE: u64 = 500;
 
-/// Which part of a list is asked for.
+/// Selects a page of a list. `cursor` and `skip` exclude each other.
 #[derive(Deserialize, ToSchema, Debug, Default)]
 pub struct Pagination {
-    /// The most entries of the page: 500 without, and never more than the server's own limit.
+    /// Maximum number of entries on the page. Default 500. Reduced to the server's maximum, 5,000 by default
+    /// (MEMBERBASE_MAX_PAGE_SIZE).
     #[schema(minimum = 1)]
     limit: Option<u64>,
-    /// That of the page before; null for the first page.
+    /// `page.cursor` of the preceding page. Default: the first page.
     cursor: Option<String>,
-    /// How many entries to leave out from the first on, instead of a cursor. Discouraged: entries that come or go between
-    /// two pages shift the others.
+    /// Number of entries to skip from the start of the list. Discouraged: entries that are created or deleted between
+    /// two calls shift the others.
     #[schema(minimum = 1)]
     skip: Option<u64>,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Serialize, Debug)]
-pub struct Listed<T> {
+pub struct ListPage<T> {
     data: Vec<T>,
     page: PageInfo,
 }
 
-/// Where the page stands in its list.
+/// Information about a page.
 #[derive(Serialize, ToSchema, Debug)]
 struct PageInfo {
-    /// How many entries a full page has.
+    /// Number of entries on a full page.
     page_size: u64,
-    /// Of the next page; null where there is none.
+    /// Cursor of the next page; null if this is the last page.
     cursor: Option<String>,
-    /// Whether there is a next page.
+    /// True if another page follows.
     more: bool,
 }
 
 impl Pagination {
-    /// The page, with its cursor read by `parse`. A limit above the server's own is cut to that.
+    /// Returns the requested page. `parse` parses a cursor. A limit above the server's maximum is reduced to the maximum.
     pub fn page<Key>(
         self,
         limits: PageLimits,
@@ -56,13 +57,13 @@ impl Pagination {
         let bad = |message: &str| Err(Error::new(Code::BadRequest, message));
         let size = match self.limit {
             Some(0) => return bad("pagination.limit: expected 1 or more"),
-            limit => limit.unwrap_or(DEFAULT).min(limits.max),
+            limit => limit.unwrap_or(DEFAULT_PAGE_SIZE).min(limits.max),
         };
-        let start = match (self.cursor, self.skip) {
+        let anchor = match (self.cursor, self.skip) {
             (Some(_), Some(_)) => return bad("pagination: cursor and skip exclude each other"),
             (None, Some(0)) => return bad("pagination.skip: expected 1 or more"),
             (None, Some(rows)) if i64::try_from(rows).is_err() => {
-                return bad(&format!("pagination.skip: expected {} at most", i64::MAX));
+                return bad(&format!("pagination.skip: expected at most {}", i64::MAX));
             }
             (None, Some(rows)) => Anchor::Offset(rows),
             (Some(cursor), None) => match parse(&cursor) {
@@ -71,11 +72,11 @@ impl Pagination {
             },
             (None, None) => Anchor::Start,
         };
-        Ok(Page { size, direction: Direction::Forward, anchor: start, check_opposite: false })
+        Ok(Page { size, direction: Direction::Forward, anchor, check_opposite: false })
     }
 }
 
-impl<T: ToSchema> PartialSchema for Listed<T> {
+impl<T: ToSchema> PartialSchema for ListPage<T> {
     fn schema() -> RefOr<Schema> {
         let data = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
         let list = ObjectBuilder::new().property("data", data).required("data");
@@ -83,7 +84,7 @@ impl<T: ToSchema> PartialSchema for Listed<T> {
     }
 }
 
-impl<T: ToSchema> ToSchema for Listed<T> {
+impl<T: ToSchema> ToSchema for ListPage<T> {
     fn name() -> Cow<'static, str> {
         Cow::Owned(format!("{}List", T::name()))
     }
@@ -96,23 +97,23 @@ impl<T: ToSchema> ToSchema for Listed<T> {
     }
 }
 
-impl<T> Listed<T> {
-    /// All that there is, on one page.
-    pub fn whole(data: Vec<T>) -> Self {
+impl<T> ListPage<T> {
+    /// Returns a complete list as one page.
+    pub fn complete(data: Vec<T>) -> Self {
         let page = PageInfo { page_size: data.len() as u64, cursor: None, more: false };
         Self { data, page }
     }
 
-    /// What a page holds, each row told by `tell`.
+    /// Returns a page of a slice. `convert` converts a row to its published form.
     pub fn new<Key, Row>(
         page: &Page<Key>,
         slice: Slice<Row>,
         cursor: impl Fn(&Row) -> String,
-        tell: impl Fn(Row) -> Result<T, Error>,
+        convert: impl Fn(Row) -> Result<T, Error>,
     ) -> Result<Self, Error> {
         let more = slice.has_next;
         let cursor = slice.rows.last().filter(|_| more).map(cursor);
-        let data = slice.rows.into_iter().map(tell).collect::<Result<_, _>>()?;
+        let data = slice.rows.into_iter().map(convert).collect::<Result<_, _>>()?;
         Ok(Self { data, page: PageInfo { page_size: page.size, cursor, more } })
     }
 }

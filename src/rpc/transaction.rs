@@ -9,49 +9,49 @@ use crate::domain::transaction::{CardNetwork, bulk_upsert::NewTransaction, inges
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Ingest {
-    /// Of members of any memberbases.
+    /// The transactions to store. Their members can belong to different memberbases.
     events: Vec<Event>,
 }
 
-/// A card payment. Of an optional field that is left out what is stored stays, null removes it.
+/// A card payment. An omitted optional field keeps its stored value; null clears it.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TransactionEvent)]
 struct Event {
     #[schema(value_type = MemberIdText)]
     member_id: String,
-    /// Your own key of it within the memberbase.
+    /// Your key for the transaction, unique in the memberbase: 1 to 1,024 bytes.
     #[schema(min_length = 1)]
     external_id: String,
     auth_code: String,
     #[serde(deserialize_with = "network")]
     #[schema(inline, value_type = Network)]
     network: CardNetwork,
-    /// The first 6 to 8 digits of the card's number.
+    /// The first 6 to 8 digits of the card number.
     #[schema(pattern = "^[0-9]{6,8}$")]
     bin: String,
     merchant_id: String,
     #[schema(format = DateTime)]
     authed_at: String,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     statement_descriptor: Option<Option<String>>,
-    /// In the smallest unit of the currency, within plus or minus 2^53-1.
-    #[serde(default, deserialize_with = "given")]
+    /// Amount in minor units of `currency` (such as cents), from -(2^53-1) to 2^53-1.
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i64>, minimum = -9_007_199_254_740_991i64, maximum = 9_007_199_254_740_991i64)]
     amount: Option<Option<Number>>,
-    /// As in ISO 4217.
-    #[serde(default, deserialize_with = "given")]
+    /// ISO 4217 code of the currency: three capital letters, such as GBP.
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     currency: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = DateTime)]
     cleared_at: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = DateTime)]
     reverted_at: Option<Option<String>>,
 }
 
-/// In upper or lower case.
+/// Card network. Accepted in upper or lower case.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only describes what `network` reads")]
@@ -62,7 +62,7 @@ enum Network {
     Other,
 }
 
-/// A number as it was sent.
+/// A number that is kept as its JSON text.
 struct Number(String);
 
 impl<'de> Deserialize<'de> for Number {
@@ -75,8 +75,8 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A field that is there, null or not.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+/// Deserializes a field that is present, so that null differs from an omitted field.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -110,14 +110,14 @@ impl From<Event> for NewTransaction {
     }
 }
 
-/// All is stored.
+/// All transactions are stored.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Ingested {
     status: &'static str,
 }
 
-pub(super) async fn ingest(call: Call, given: Ingest) -> Result<Ingested, Error> {
-    let rows: Vec<_> = given.events.into_iter().map(NewTransaction::from).collect();
+pub(super) async fn ingest(call: Call, request: Ingest) -> Result<Ingested, Error> {
+    let rows: Vec<_> = request.events.into_iter().map(NewTransaction::from).collect();
     transactions::ingest(&call.app, &call.caller, &rows).await?;
     Ok(Ingested { status: "ok" })
 }

@@ -50,10 +50,10 @@ fn literal(
 
 const NO_TIME: &str = "expected an RFC 3339 date-time such as 2026-01-31T12:00:00Z";
 const NO_COUNT: &str = "expected a whole number from 0 to 9007199254740991";
-const NO_MINOR_UNITS: &str = "expected a whole number within plus or minus 9007199254740991";
+const NO_MINOR_UNITS: &str = "expected a whole number from -9007199254740991 to 9007199254740991";
 const NO_ATTRIBUTE_VALUE: &str = "expected a string, a number, a boolean or a list of strings";
-const NO_JSON: &str = "expected JSON alone in the object, got the name of an enum";
-const NO_INT: &str = "expected a whole number of 32 bits";
+const NO_JSON: &str = "expected only JSON values in the object, got an enum value";
+const NO_INT: &str = "expected a 32-bit integer";
 
 /// A mutation that creates an API token with this literal as its expiry.
 fn token(expires_at: &str) -> String {

@@ -62,7 +62,7 @@ impl CapturedLog {
     /// Returns the last line, which must report a completed request.
     fn completed(&self) -> Value {
         let line = self.lines().pop().unwrap();
-        assert_eq!(line["message"], "answered", "{line}");
+        assert_eq!(line["message"], "request completed", "{line}");
         line
     }
 }
@@ -120,10 +120,13 @@ async fn request_has_one_log_line_with_its_outcome() {
 async fn request_of_a_disconnected_client_has_a_log_line() {
     let server = Server::start(Database::Sqlite).await;
     let writer = server.writer().await;
-    let (captured, _listening) = CapturedLog::capture(LogFormat::Json);
-    assert!(writer.graphql("{ __typename }", json!({})).now_or_never().is_none());
-    let lines = captured.lines();
-    assert_eq!((&lines[0]["message"], &lines[0]["code"]), (&json!("the client hung up"), &json!("CLIENT_CLOSED")));
+    let (said, _listening) = Said::listen(LogFormat::Json);
+    assert!(writer.ask("{ __typename }", json!({})).now_or_never().is_none());
+    let lines = said.lines();
+    assert_eq!(
+        (&lines[0]["message"], &lines[0]["code"]),
+        (&json!("request aborted by the client"), &json!("CLIENT_CLOSED"))
+    );
 }
 
 #[tokio::test]
@@ -135,9 +138,12 @@ async fn text_log_format_has_the_request_line() {
     writer.graphql(UPSERT, json!({"input": {"memberbaseId": base, "members": [{"ref": "a"}]}})).await.data();
     let text = captured.text();
     assert_eq!(text.lines().count(), 1);
-    for part in
-        [" INFO request{trace_id=", "operation=\"Import\"", "answered status=200", "code=\"OK\" rows=1 created=1\n"]
-    {
+    for part in [
+        " INFO request{trace_id=",
+        "operation=\"Import\"",
+        "request completed status=200",
+        "code=\"OK\" rows=1 created=1\n",
+    ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }
@@ -204,8 +210,8 @@ async fn refs_attributes_variables_and_secrets_are_never_logged(
 
     let lines = captured.lines();
     assert!(lines.iter().any(|line| line["level"] == "ERROR"), "{lines:#?}");
-    assert_eq!(lines.iter().filter(|line| line["message"] == "answered").count(), 19, "{lines:#?}");
-    let text = captured.text();
+    assert_eq!(lines.iter().filter(|line| line["message"] == "request completed").count(), 19, "{lines:#?}");
+    let text = said.text();
     assert!(!text.contains("needle"), "{text}");
     assert!(!text.contains(secret.expose()), "{text}");
 }

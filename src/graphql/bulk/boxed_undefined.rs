@@ -1,4 +1,4 @@
-//! Fields that most rows of a large call leave out.
+//! Optional fields that most rows of a large call omit.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Deserializer};
 
 use crate::domain::bulk::Undefinable;
 
-/// What [`MaybeUndefined`] is, in no more room than a pointer's.
+/// A [`MaybeUndefined`] of the size of a pointer, which keeps rows without the field small.
 #[derive(Clone, Debug)]
 pub struct BoxedUndefined<T>(Option<Box<Option<T>>>);
 
 impl<T> BoxedUndefined<T> {
-    /// What the field says.
-    pub fn given<R>(self, read: impl FnOnce(T) -> R) -> Undefinable<R> {
-        self.0.map(|value| value.map(read))
+    /// Converts the value, keeping the difference between an omitted field and null.
+    pub fn map<R>(self, convert: impl FnOnce(T) -> R) -> Undefinable<R> {
+        self.0.map(|value| value.map(convert))
     }
 }
 

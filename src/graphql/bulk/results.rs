@@ -1,5 +1,5 @@
-//! The results of a bulk upsert in two forms: as objects, and as JSON made at once, for there may be a million of them.
-//! A test holds the two equal.
+//! The results of a bulk upsert in two forms: as objects, and as JSON written directly, because there can be a million of
+//! them. A property test compares the two forms.
 
 use std::io::Write;
 
@@ -12,40 +12,40 @@ use crate::{
     types::{Id, MemberId},
 };
 
-/// What became of one row.
+/// Outcome of one input row.
 #[derive(SimpleObject, Debug)]
 pub struct UpsertResult {
-    /// Its place in the input, from 0.
+    /// The row's index in the input, from 0.
     index: i32,
-    /// The id of what it is about; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
+    /// Id of the stored record; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
     id: Option<ID>,
-    /// What became of it.
+    /// The row's outcome.
     outcome: UpsertOutcome,
-    /// Why it FAILED.
+    /// Reason of the failure; null unless the row FAILED.
     error: Option<RowError>,
 }
 
-/// What became of one row.
+/// Outcome of one input row.
 #[derive(SimpleObject, Debug)]
 pub struct MemberUpsertResult {
-    /// Its ref, as it was given.
+    /// The row's ref.
     #[graphql(name = "ref")]
     reference: String,
-    /// The rest.
+    /// The fields that all results have.
     #[graphql(flatten)]
     result: UpsertResult,
 }
 
-/// The results of a call, in the order of its rows.
+/// The results of a call, in input order.
 pub type UpsertResults<'a, I> = RawListField<Results<'a, I>>;
 
-/// The results of a call that is about members, with the refs of its rows.
+/// The results of `bulkUpsertMembers`, in input order, with the refs of the rows.
 pub type MemberUpsertResults<'a> = RawListField<MemberResults<'a>>;
 
-/// What [`UpsertResults`] are made of.
+/// The source of [`UpsertResults`].
 pub struct Results<'a, I>(&'a Upserted<I>);
 
-/// What [`MemberUpsertResults`] are made of.
+/// The source of [`MemberUpsertResults`].
 pub struct MemberResults<'a>(&'a Upserted<MemberId>, &'a [Row]);
 
 impl<'a, I> UpsertResults<'a, I> {
@@ -97,7 +97,7 @@ fn object<I: Id>(upserted: &Upserted<I>, index: usize) -> UpsertResult {
     }
 }
 
-/// What differs from result to result.
+/// The parts of a result that differ from row to row.
 enum Slot<'a> {
     Index,
     Ref(&'a [Row]),
@@ -106,7 +106,7 @@ enum Slot<'a> {
     Error(JsonTemplate<ErrorSlot>),
 }
 
-/// What differs from error to error.
+/// The parts of a row error that differ from row to row.
 enum ErrorSlot {
     Code,
     Message,
@@ -128,13 +128,13 @@ fn json<I: Id>(
         "error" => template.slot(Slot::Error(error(selection)?)),
         _ => None,
     })?;
-    Some(template.list(0..upserted.ids.len(), |index, gap, json| match gap {
-        Slot::Index => write!(json, "{index}").expect("memory takes whatever is written"),
+    Some(template.list(0..upserted.ids.len(), |index, slot, json| match slot {
+        Slot::Index => write!(json, "{index}").expect("writing to memory does not fail"),
         Slot::Ref(rows) => text(json, &rows[*index].reference),
         Slot::Id => nullable(json, upserted.ids[*index].map(I::ascii), quoted),
         Slot::Outcome => enum_value(json, UpsertOutcome::from(upserted.outcomes[*index])),
         Slot::Error(template) => nullable(json, upserted.failures.get(index), |json, error| {
-            template.item(json, |gap, json| write_error(error, gap, json));
+            template.item(json, |slot, json| write_error(error, slot, json));
         }),
     }))
 }
@@ -149,11 +149,11 @@ fn error(selection: &SelectionSet) -> Option<JsonTemplate<ErrorSlot>> {
     })
 }
 
-fn write_error(error: &domain::RowError, gap: &ErrorSlot, json: &mut Vec<u8>) {
-    match gap {
+fn write_error(error: &domain::RowError, slot: &ErrorSlot, json: &mut Vec<u8>) {
+    match slot {
         ErrorSlot::Code => enum_value(json, RowErrorCode::from(error.code)),
         ErrorSlot::Message => text(json, &error.message),
-        ErrorSlot::Path => serde_json::to_writer(json, &error.path).expect("memory takes whatever is written"),
+        ErrorSlot::Path => serde_json::to_writer(json, &error.path).expect("writing to memory does not fail"),
     }
 }
 
@@ -228,7 +228,8 @@ mod tests {
         Query(upserted, rows.to_vec())
     }
 
-    /// Fields of a type, some of them again under other keys, in any order: flat, as an operation is that was planned.
+    /// Generates fields of a type in any order, some of them repeated with aliases, without fragments: the form of an operation
+    /// after field collection.
     fn fields(names: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
         let keyed =
             names.iter().flat_map(|&name| [name.to_owned(), format!("x_{name}: {name}"), format!("y{name}: {name}")]);
@@ -237,19 +238,19 @@ mod tests {
         subsequence(keyed, 1..=most).prop_shuffle()
     }
 
-    /// A selection of a result.
+    /// Generates a selection of a result.
     fn selection(names: &'static [&'static str]) -> impl Strategy<Value = String> {
         let errors = vec(fields(&["__typename", "code", "message", "path"]), 0..3);
-        (fields(names), errors, any::<Index>()).prop_map(|(mut fields, errors, place)| {
+        (fields(names), errors, any::<Index>()).prop_map(|(mut fields, errors, position)| {
             for (number, error) in errors.iter().enumerate() {
-                let place = place.index(fields.len() + 1);
-                fields.insert(place, format!("e{number}: error {{ {} }}", error.join(" ")));
+                let position = position.index(fields.len() + 1);
+                fields.insert(position, format!("e{number}: error {{ {} }}", error.join(" ")));
             }
             fields.join(" ")
         })
     }
 
-    /// Both forms of a selection, as text, and whether the first was made as JSON.
+    /// Returns both forms of a selection as text, and whether the first was written as JSON directly.
     fn both(written: &str, objects: &str, selection: &str) -> (String, String, bool) {
         let schema = Schema::new(query(), EmptyMutation, EmptySubscription);
         let of = |field: &str| {
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_flat_is_not_made_as_json() {
+    fn selections_with_fragments_are_not_written_as_json() {
         for selection in ["id error { ... on RowError { code } }", "id ... on MemberUpsertResult { index }"] {
             let (made, objects, as_json) = both("written", "objects", selection);
             assert!(!as_json, "{selection}");

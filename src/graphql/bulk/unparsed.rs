@@ -1,5 +1,5 @@
-//! Scalars in bulk rows, taken as they were sent: what they say is for the domain to judge, so that a bad one fails its
-//! row and not the call.
+//! Scalars in bulk rows, kept as they were sent. The domain parses them, so that an invalid one fails its row and not the
+//! call.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 
 use crate::graphql::scalar::{DateTime, MinorUnits};
 
-/// What `T` is in the schema: as its text, a number as JSON writes it.
+/// The text of a scalar that has the type `T` in the schema. A number has its JSON text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unparsed<T>(String, PhantomData<fn() -> T>);
 
-/// A scalar that rows may hold raw.
+/// A scalar that rows keep unparsed.
 pub trait RowScalar: InputType {
-    /// Whether it is sent as a number; else as a string.
+    /// True if the scalar is sent as a JSON number, false if it is sent as a string.
     const NUMBER: bool;
 }
 
@@ -36,7 +36,6 @@ impl RowScalar for i32 {
 }
 
 impl<T> Unparsed<T> {
-    /// The text.
     pub fn text(self) -> String {
         self.0
     }
@@ -60,7 +59,7 @@ impl<T: RowScalar + 'static> InputType for Unparsed<T> {
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
         let text = match value {
             Some(Value::String(text)) if !T::NUMBER => text,
-            // An ID may be written as a whole number.
+            // The specification permits an integer as an ID.
             Some(Value::Number(number)) if T::NUMBER || (T::type_name() == "ID" && !number.is_f64()) => {
                 number.to_string()
             }

@@ -1,5 +1,5 @@
-//! Members that were read together know each other: what belongs to them is read together too, by one statement for
-//! each list that is asked for, whichever of them asks first.
+//! Batch loading of child records. Members that were read together form a batch; the first of them whose list is selected
+//! loads that list for all of them by one statement. This avoids a statement per member (the N+1 problem).
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ use crate::{
     types::{Anchor, MemberId, Page, Slice},
 };
 
-/// Members that one resolver answered together.
+/// Members that one resolver returned together, with loaders for their child records.
 #[derive(Debug)]
 pub struct MemberBatch {
     members: Vec<member_child::MemberKey>,
@@ -32,20 +32,21 @@ pub struct MemberBatch {
     transactions: ChildLoader<Transaction>,
 }
 
-/// What of one kind siblings have, as far as it was asked for. What failed stays so: they don't all try again.
+/// Loaded pages and counts of one type of child record for a batch of members. A failure is kept, so that a failed statement
+/// is not repeated for each member.
 #[derive(Debug)]
 pub struct ChildLoader<T> {
     pages: Mutex<HashMap<PageKey, Arc<OnceCell<Pages<T>>>>>,
     counts: OnceCell<Result<HashMap<MemberId, u64>, Error>>,
 }
 
-/// The same page of all siblings; or one beside a cursor, which is of a single member.
+/// A page of all members of the batch (`None`), or a page next to a cursor, which belongs to a single member.
 type PageKey = (Option<MemberId>, Page<Position>);
 
 type Pages<T> = Result<HashMap<MemberId, Slice<Arc<T>>>, Error>;
 
 impl MemberBatch {
-    /// Of these members; who is there twice is read once.
+    /// Creates a batch of these members. A member that occurs twice is read once.
     pub fn new<'a>(members: impl Iterator<Item = &'a Member>) -> Self {
         let mut members: Vec<_> = members.map(|member| (member.memberbase, member.id)).collect();
         members.sort_unstable();
@@ -58,26 +59,26 @@ impl MemberBatch {
         }
     }
 
-    /// A page of one of them.
+    /// Returns a page of one member.
     pub(super) async fn page<T: BatchedChild>(
         &self,
         ctx: &Context<'_>,
         member: member_child::MemberKey,
         page: Page<Position>,
     ) -> Result<Slice<Arc<T>>, Error> {
-        let alone = matches!(page.anchor, Anchor::Cursor(_)).then_some(member);
-        let members = alone.as_ref().map_or(&self.members[..], std::slice::from_ref);
-        let batch = T::loader(self).batch((alone.map(|(_, id)| id), page.clone()));
+        let single = matches!(page.anchor, Anchor::Cursor(_)).then_some(member);
+        let members = single.as_ref().map_or(&self.members[..], std::slice::from_ref);
+        let batch = T::loader(self).batch((single.map(|(_, id)| id), page.clone()));
         let pages = batch.get_or_init(|| load(ctx, members, &page)).await.as_ref().map_err(Clone::clone)?;
-        let nothing = || Slice { rows: Vec::new(), has_next: false, has_previous: false };
-        Ok(pages.get(&member.1).cloned().unwrap_or_else(nothing))
+        let empty = || Slice { rows: Vec::new(), has_next: false, has_previous: false };
+        Ok(pages.get(&member.1).cloned().unwrap_or_else(empty))
     }
 
-    /// How many one of them has.
+    /// Returns the number of child records of one member.
     pub(super) async fn count<T: BatchedChild>(&self, ctx: &Context<'_>, member: MemberId) -> Result<u64, Error> {
         let count = || async {
-            let reach = ctx.authorize_visible(Access::Read)?;
-            Ok(member_child::count_of_members::<T>(ctx.app(), reach, &self.members).await?)
+            let visibility = ctx.authorize_visible(Access::Read)?;
+            Ok(member_child::count_of_members::<T>(ctx.app(), visibility, &self.members).await?)
         };
         let counts = T::loader(self).counts.get_or_init(count).await.as_ref().map_err(Clone::clone)?;
         Ok(counts.get(&member).copied().unwrap_or_default())
@@ -89,8 +90,8 @@ async fn load<T: BatchedChild>(
     members: &[member_child::MemberKey],
     page: &Page<Position>,
 ) -> Pages<T> {
-    let reach = ctx.authorize_visible(Access::Read)?;
-    let read = |most_rows| member_child::of_members::<T>(ctx.app(), reach, members, page, most_rows);
+    let visibility = ctx.authorize_visible(Access::Read)?;
+    let read = |most_rows| member_child::of_members::<T>(ctx.app(), visibility, members, page, most_rows);
     let shared = |(member, slice): (MemberId, Slice<T>)| {
         let Slice { rows, has_next, has_previous } = slice;
         (member, Slice { rows: rows.into_iter().map(Arc::new).collect(), has_next, has_previous })
@@ -99,8 +100,8 @@ async fn load<T: BatchedChild>(
 }
 
 impl<T> ChildLoader<T> {
-    fn batch(&self, asked: PageKey) -> Arc<OnceCell<Pages<T>>> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).entry(asked).or_default().clone()
+    fn batch(&self, key: PageKey) -> Arc<OnceCell<Pages<T>>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
     }
 }
 
@@ -111,19 +112,19 @@ impl<T> Default for ChildLoader<T> {
 }
 
 impl BatchedChild for Clip {
-    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self> {
-        &siblings.clips
+    fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
+        &batch.clips
     }
 }
 
 impl BatchedChild for StampCollection {
-    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self> {
-        &siblings.stamp_collections
+    fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
+        &batch.stamp_collections
     }
 }
 
 impl BatchedChild for Transaction {
-    fn loader(siblings: &MemberBatch) -> &ChildLoader<Self> {
-        &siblings.transactions
+    fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
+        &batch.transactions
     }
 }

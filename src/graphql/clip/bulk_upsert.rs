@@ -13,7 +13,7 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
         scalar::DateTime,
@@ -21,37 +21,37 @@ use crate::{
     types::ClipId,
 };
 
-/// Rows to store, any number of them, in one transaction.
+/// Input of bulkUpsertClips.
 #[derive(InputObject, Debug)]
 pub struct BulkUpsertClipsInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// The rows. Rows of the same member and deal are taken in their order.
+    /// The rows to store, in any number up to the size limit of the request. Rows of the same member and deal are applied in order.
     clips: BulkRows<ClipInput>,
-    /// What bad rows do to the good ones.
+    /// Handling of rows that fail. Default REJECT_BATCH: one failed row rejects the call.
     #[graphql(default_with = "OnRowError::RejectBatch")]
     on_error: OnRowError,
-    /// Does everything but keep it: the answer is the real call's, but clips that would be created have no id yet.
+    /// If true, nothing is stored. The result is that of the real call, except that clips that would be created have no id. Default false.
     #[graphql(default = false)]
     dry_run: bool,
 }
 
-/// A row: a clip. A member has at most one clip of a deal. Exactly one of memberId and memberRef names the member; an optional field left out stays, null clears it.
+/// A row of bulkUpsertClips. A clip is identified by its member and `dealId`. Exactly one of `memberId` and `memberRef` is required. An omitted optional field keeps its stored value; null clears it.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClipInput {
-    /// The member, by its id.
+    /// The member's id (m_...); excludes `memberRef`.
     member_id: Option<Unparsed<ID>>,
-    /// The member, by its ref.
+    /// The member's ref; excludes `memberId`.
     member_ref: Option<String>,
-    /// The deal: 1 to 1,024 bytes.
+    /// The deal's id: 1 to 1,024 bytes.
     deal_id: String,
-    /// The creative by which the deal was shown.
+    /// The creative that showed the deal: at most 1,024 bytes.
     creative_id: String,
-    /// The variant of the creative.
+    /// The variant of the creative: at most 1,024 bytes. Omitted: unchanged; null: cleared.
     #[serde(default)]
     variant_id: MaybeUndefined<String>,
-    /// When the deal was redeemed.
+    /// Time of redemption. Omitted: unchanged; null: cleared.
     #[serde(default)]
     redeemed_at: MaybeUndefined<Unparsed<DateTime>>,
 }
@@ -63,38 +63,38 @@ impl From<ClipInput> for NewClip {
             member_ref: input.member_ref,
             deal_id: input.deal_id,
             creative_id: input.creative_id,
-            variant_id: given(input.variant_id, |text| text),
-            redeemed_at: given(input.redeemed_at, Unparsed::text),
+            variant_id: undefinable(input.variant_id, |text| text),
+            redeemed_at: undefinable(input.redeemed_at, Unparsed::text),
         }
     }
 }
 
-/// What became of the rows.
+/// Result of bulkUpsertClips.
 #[derive(Debug)]
 pub struct BulkUpsertClipsPayload {
     scope: Scope,
     upserted: Upserted<ClipId>,
 }
 
-/// What became of the rows.
+/// Result of bulkUpsertClips.
 #[Object]
 impl BulkUpsertClipsPayload {
-    /// One for each input row, in input order; null for a row that FAILED or that a dry run would create.
+    /// The clip's id for each input row, in input order; null for a row that FAILED or that a dry run would create.
     async fn clip_ids(&self) -> Ids {
         Ids::new(&self.upserted.ids)
     }
 
-    /// The same rows in full. Loaded only when asked for.
+    /// The clip for each input row, in input order; null where `clipIds` is null. Loaded only if selected.
     async fn clips(&self, ctx: &Context<'_>) -> Result<Vec<Option<Clip>>, Error> {
         Ok(Clip::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
-    /// What became of each row, in input order.
+    /// The outcome of each input row, in input order.
     async fn results(&self) -> UpsertResults<'_, ClipId> {
         UpsertResults::new(&self.upserted)
     }
 
-    /// Counts rows.
+    /// Number of rows by outcome.
     async fn summary(&self) -> UpsertSummary {
         UpsertSummary::of(&self.upserted)
     }
@@ -105,11 +105,11 @@ pub struct BulkUpsertClipsMutation;
 
 #[Object]
 impl BulkUpsertClipsMutation {
-    /// Creates the clips that are not there and updates those that are different, in one transaction. Idempotent: the same call again changes nothing and answers the same ids. Needs a WRITE token.
+    /// Creates missing clips and updates changed ones, in one transaction. Idempotent: repeating the call changes nothing and returns the same ids. Requires a WRITE token.
     async fn bulk_upsert_clips(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertClipsInput,
+        #[graphql(desc = "The rows and the options of the call.")] input: BulkUpsertClipsInput,
     ) -> Result<Option<BulkUpsertClipsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let rows: Vec<_> = input.clips.take(ctx)?.into_iter().map(NewClip::from).collect();

@@ -1,5 +1,6 @@
-//! Completes the data of async-graphql as the specification has it: keys in the order of the selection, `null` where a
-//! field failed, and where it may not be `null`, in the nearest place that may.
+//! Completes the data of async-graphql as the specification requires
+//! (<https://spec.graphql.org/draft/#sec-Value-Completion>): keys in the order of the selection, `null` for a field that
+//! failed, and propagation of `null` from a non-null field to the nearest nullable parent.
 
 use std::{collections::HashMap, mem};
 
@@ -137,7 +138,7 @@ impl Completion {
             }
             (_, Value::Null) => Ok(Value::Null),
             (_, _) => {
-                self.fault.get_or_insert_with(|| "a value is not of its type's shape".to_owned());
+                self.fault.get_or_insert_with(|| "a value does not match its type".to_owned());
                 Err(Missing)
             }
         }

@@ -1,7 +1,7 @@
-//! What an operation costs: how many fields its answer has if every page is as full as it may be.
+//! The cost of an operation: the number of fields of its response if every page is full.
 //!
-//! What is asked for by ids or refs counts as often as there are some. What a mutation answers of its rows counts once:
-//! any number of them is welcome.
+//! A list that is requested by ids or refs counts as often as it has ids or refs. The result of a mutation counts once,
+//! because bulk upserts accept any number of rows.
 
 use std::{borrow::Cow, collections::HashMap};
 

@@ -1,5 +1,5 @@
-//! From a text to a document that may run. What costs least is judged first, and nothing is done whose cost is not
-//! bounded by what was judged before.
+//! Turns the text of a request into a validated document. The cheapest checks come first, and the cost of each step is
+//! bounded by the steps before it.
 
 mod literals;
 mod measure;
@@ -63,7 +63,7 @@ impl Document {
                 let mut operations = operations.iter();
                 match (operations.next(), operations.next()) {
                     (Some((name, operation)), None) => Ok((Some(name.as_str()), operation)),
-                    _ => refuse("the document has several operations: operationName has to name one".to_owned()),
+                    _ => refuse("the document has several operations; operationName must name one".to_owned()),
                 }
             }
             (Some(name), operations) => {
@@ -152,7 +152,7 @@ where
         }
         // The libraries below are not ours, and the text is anyone's.
         let document = catch_unwind(AssertUnwindSafe(|| self.judge(text))).unwrap_or_else(|_| {
-            tracing::error!("a document could not be judged");
+            tracing::error!("document validation panicked");
             Err(vec![Error::new(Code::InternalServerError, "internal error")])
         })?;
         let document = Arc::new(document);
@@ -241,7 +241,7 @@ fn unparsed(error: &parser::Error) -> Error {
             (Code::GraphqlParseFailed, format!("syntax error: {}", expected.replace("EOI", "the end")))
         }
         parser::Error::MultipleOperations { .. } => {
-            let message = "an operation without a name has to be the only one of its document";
+            let message = "an unnamed operation must be the only operation of its document";
             (Code::GraphqlValidationFailed, message.to_owned())
         }
         parser::Error::RecursionLimitExceeded => {

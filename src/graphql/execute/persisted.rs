@@ -1,5 +1,5 @@
-//! Documents that are asked for by hash or name: those that clients sent before (automatic persisted queries), and those
-//! that were trusted beforehand.
+//! Documents requested by hash or by name: those that clients sent before (automatic persisted queries), and trusted
+//! documents.
 
 use std::{
     borrow::Cow,
@@ -57,7 +57,7 @@ impl Trusted {
             Manifest::Apollo { operations } => operations.into_iter().map(|entry| (entry.id, entry.body)).collect(),
         };
         if entries.is_empty() {
-            return Err("it holds no document".to_owned());
+            return Err("it contains no document".to_owned());
         }
         let mut trusted = Self::default();
         for (id, text) in entries {
@@ -99,13 +99,13 @@ impl Persisted {
                 if decode(hash) == Some(digest(query)) {
                     return Ok(query.clone());
                 }
-                Err(Error::new(Code::BadRequest, "the hash of the persisted query is not that of query"))
+                Err(Error::new(Code::BadRequest, "the hash of the persisted query does not match query"))
             }
             (None, Some(hash)) => {
                 let found = decode(hash).and_then(|hash| self.sent.get(&hash));
                 found.map(|text| Cow::Owned(text.to_string())).ok_or_else(not_found)
             }
-            (None, None) => Err(Error::new(Code::BadRequest, "query is missing")),
+            (None, None) => Err(Error::new(Code::BadRequest, "query is required")),
         }
     }
 
@@ -130,9 +130,9 @@ impl Trusted {
         match &request.query {
             Some(query) if self.texts.contains(&**query) => Ok(query.clone()),
             Some(_) => {
-                Err(Error::new(Code::Forbidden, "only trusted documents run here (MEMBERBASE_TRUSTED_DOCUMENTS)"))
+                Err(Error::new(Code::Forbidden, "only trusted documents are allowed (MEMBERBASE_TRUSTED_DOCUMENTS)"))
             }
-            None => Err(Error::new(Code::BadRequest, "query is missing, and so is documentId")),
+            None => Err(Error::new(Code::BadRequest, "query or documentId is required")),
         }
     }
 }

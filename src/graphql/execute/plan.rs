@@ -1,6 +1,7 @@
-//! What an operation selects, per concrete type, in the order in which the answer has it.
+//! The selections of an operation per concrete type, in the order of the response
+//! (<https://spec.graphql.org/draft/#sec-Field-Collection>).
 //!
-//! Made once per request; `complete` walks the data along it.
+//! Built once per request; `complete` walks the data along it.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! A request as it came: JSON of which the variables are left unread.
+//! A request as JSON, whose variables are not parsed yet.
 
 use std::borrow::Cow;
 
@@ -57,7 +57,7 @@ impl<'a> Request<'a> {
         match body.trim_ascii_start().bytes().next() {
             Some(b'[') => return Err(bad("batched requests are not accepted")),
             Some(b'{') | None => {}
-            Some(_) => return Err(bad("the body has to be a JSON object")),
+            Some(_) => return Err(bad("the body must be a JSON object")),
         }
         let wire: Wire<'a> = serde_json::from_str(body).map_err(|error| bad(format!("malformed JSON: {error}")))?;
         let persisted = match object("extensions", wire.extensions)? {
@@ -89,7 +89,7 @@ fn persisted<'a>(extensions: &'a RawValue) -> Result<Option<Cow<'a, str>>, Error
         #[serde(borrow)]
         sha256_hash: Cow<'a, str>,
     }
-    let malformed = || bad("extensions.persistedQuery has to be {version: 1, sha256Hash}");
+    let malformed = || bad("extensions.persistedQuery must be {version: 1, sha256Hash}");
     let extensions: Extensions<'a> = serde_json::from_str(extensions.get()).map_err(|_| malformed())?;
     match extensions.persisted_query {
         Some(PersistedQuery { version: 1, sha256_hash }) => Ok(Some(sha256_hash)),
@@ -104,7 +104,7 @@ fn bad(message: impl Into<String>) -> Error {
 
 fn text<'a>(name: &str, json: &'a RawValue) -> Result<Cow<'a, str>, Error> {
     if !json.get().starts_with('"') {
-        return Err(bad(format!("{name} has to be a string")));
+        return Err(bad(format!("{name} must be a string")));
     }
     let text: Result<Text<'a>, _> = serde_json::from_str(json.get());
     text.map(|text| text.0).map_err(|_| bad(format!("{name} is not Unicode text")))
@@ -112,7 +112,7 @@ fn text<'a>(name: &str, json: &'a RawValue) -> Result<Cow<'a, str>, Error> {
 
 fn object<'a>(name: &str, json: Option<&'a RawValue>) -> Result<Option<&'a RawValue>, Error> {
     match json {
-        Some(json) if !json.get().starts_with('{') => Err(bad(format!("{name} has to be an object"))),
+        Some(json) if !json.get().starts_with('{') => Err(bad(format!("{name} must be an object"))),
         json => Ok(json),
     }
 }
@@ -147,17 +147,17 @@ mod tests {
     fn what_is_no_request_is_told_in_plain_words() {
         assert_eq!(refusal(b"\xff"), "the body is not UTF-8");
         assert_eq!(refusal(b" []"), "batched requests are not accepted");
-        assert_eq!(refusal(b"7"), "the body has to be a JSON object");
+        assert_eq!(refusal(b"7"), "the body must be a JSON object");
         assert!(refusal(b"").starts_with("malformed JSON: EOF"));
         assert_eq!(refusal(b"{\n  7}"), "malformed JSON: key must be a string at line 2 column 3");
-        assert_eq!(refusal(br#"{"query": 7}"#), "query has to be a string");
+        assert_eq!(refusal(br#"{"query": 7}"#), "query must be a string");
         assert_eq!(refusal(br#"{"query": "\ud800"}"#), "query is not Unicode text");
-        assert_eq!(refusal(br#"{"query": "", "operationName": 7}"#), "operationName has to be a string");
-        assert_eq!(refusal(br#"{"query": "", "variables": []}"#), "variables has to be an object");
-        assert_eq!(refusal(br#"{"query": "", "extensions": ""}"#), "extensions has to be an object");
+        assert_eq!(refusal(br#"{"query": "", "operationName": 7}"#), "operationName must be a string");
+        assert_eq!(refusal(br#"{"query": "", "variables": []}"#), "variables must be an object");
+        assert_eq!(refusal(br#"{"query": "", "extensions": ""}"#), "extensions must be an object");
         for extensions in [r#"{"persistedQuery": {}}"#, r#"{"persistedQuery": {"version": 2, "sha256Hash": ""}}"#] {
             let body = format!(r#"{{"query": "", "extensions": {extensions}}}"#);
-            assert_eq!(refusal(body.as_bytes()), "extensions.persistedQuery has to be {version: 1, sha256Hash}");
+            assert_eq!(refusal(body.as_bytes()), "extensions.persistedQuery must be {version: 1, sha256Hash}");
         }
         assert!(refusal(br#"{"query": "", "query": ""}"#).starts_with("malformed JSON: duplicate field `query`"));
     }

@@ -1,4 +1,4 @@
-//! What an operation asks for, in one name of a closed set: its own name is the client's.
+//! The label of an operation for metrics, from a closed set: the operation's own name is chosen by the client.
 
 use std::collections::HashMap;
 

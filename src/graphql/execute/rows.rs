@@ -1,8 +1,8 @@
-//! Bulk rows: read straight from the request's text into their row type, past the value tree.
+//! Bulk rows: deserialized from the request's text directly into their row type, without a tree of values.
 //!
-//! The tree of a million rows takes ten times the memory of the rows. So the tree holds only a marker where they stood,
-//! and [`Carried`], in the request's data, holds the rows. An input object that has [`BulkRows`] for a field hands them
-//! to its resolver.
+//! The tree of a million rows takes ten times the memory of the rows. So the tree holds only a marker in their place, and
+//! [`Carried`], in the request's data, holds the rows. An input object that has [`BulkRows`] for a field passes them to
+//! its resolver.
 
 use std::{
     any::Any,
@@ -192,7 +192,7 @@ impl<T: Clone + Send + Sync + 'static> BulkRows<T> {
             Source::Literal(rows) => Ok(rows),
             Source::Carried(index) => {
                 ctx.data_opt::<Carried>().and_then(|carried| carried.take(index)).ok_or_else(|| {
-                    tracing::error!(index, "bulk rows are not there");
+                    tracing::error!(index, "bulk rows of a variable are missing");
                     Error::new(Code::InternalServerError, "internal error")
                 })
             }

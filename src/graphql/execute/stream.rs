@@ -1,4 +1,4 @@
-//! Subscriptions: an answer for each event.
+//! Subscriptions: a response for each event.
 
 use std::panic::AssertUnwindSafe;
 
@@ -50,7 +50,7 @@ where
             .map(move |response| match response {
                 Ok(response) => answer(&plan, response, &limits, &trace),
                 Err(_) => {
-                    tracing::error!("a subscription panicked");
+                    tracing::error!("subscription resolver panicked");
                     refusal(&[Error::new(Code::InternalServerError, "internal error")], &trace)
                 }
             })

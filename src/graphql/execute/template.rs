@@ -1,8 +1,8 @@
-//! Lists as JSON at once: what a selection asks of each item, made into a text with gaps.
+//! Writes lists as JSON directly: compiles the selection for an item into a text with slots, which each item fills.
 //!
-//! async-graphql makes a future and a tree of values for every field of every item, which is most of what a long list
-//! costs. Nothing is gained by it where the fields are there already: such a list has two forms behind one type, and
-//! [`Written`] chooses. Tests hold both forms to the same answers.
+//! async-graphql creates a future and a tree of values for every field of every item, which is most of the cost of a long
+//! list, and has no benefit if the values are already loaded. So such a list has two forms behind one type, and
+//! [`RawListField`] chooses. Tests check that both forms give the same responses.
 
 use std::{borrow::Cow, mem};
 

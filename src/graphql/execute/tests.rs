@@ -1,4 +1,4 @@
-//! Operations that run, and what is answered when they fail.
+//! Tests of operations that run, and of the responses when they fail.
 
 use async_graphql::{EmptySubscription, ID, Object};
 use serde_json::Value;

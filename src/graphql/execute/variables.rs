@@ -1,4 +1,5 @@
-//! Variables: from raw JSON, by the types of the schema, to the values that the executor works with.
+//! Coerces variables from raw JSON to the values of the executor, by the types of the schema
+//! (<https://spec.graphql.org/draft/#sec-Coercing-Variable-Values>).
 
 mod absent;
 mod bulk;

@@ -1,4 +1,4 @@
-//! Writes answers: JSON with prebuilt parts, and errors as clients know them.
+//! Writes responses: JSON with parts that are already JSON, and errors in their published form.
 
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
 use serde::Serialize;
@@ -77,7 +77,7 @@ pub fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (Vec<Wire
     let codes: Vec<_> = list.iter().map(judged).collect();
     let mut written: Vec<_> = list.into_iter().take(limit).map(|error| wire(error, trace_id)).collect();
     if let Some(code) = codes.get(limit) {
-        let message = format!("there are {count} errors, of which the first {limit} are listed");
+        let message = format!("there are {count} errors, only the first {limit} are listed");
         written.push(refused(&Error::new(*code, message), trace_id));
     }
     (written, codes)

@@ -1,4 +1,4 @@
-//! The filter of one attribute.
+//! The condition on one attribute.
 
 use async_graphql::InputObject;
 use serde_json::Value;
@@ -12,36 +12,36 @@ use crate::{
     graphql::{Error, scalar::AttributeValue},
 };
 
-/// By the key's declared type. STRING, NUMBER and DATE: eq in nin and ranges, STRING startsWith too; BOOLEAN: eq in nin; STRING_LIST: eq (same order) and contains; exists: all. A member without a value matches only `exists: false` and `nin`.
+/// Filters by one attribute. All given operators must match; at least one is required. Null is the same as an omitted operator. Operators by declared type: STRING, NUMBER and DATE: eq, in, nin, gt, gte, lt, lte; STRING also startsWith; BOOLEAN: eq, in, nin; STRING_LIST: eq (same items in the same order), contains; all types: exists. Any other operator is BAD_USER_INPUT. A member without a value matches only `exists: false` and `nin`.
 #[derive(InputObject, Debug)]
 pub struct AttributeFilter {
-    /// Which attribute; one of the memberbase's schema.
+    /// The attribute's key. A key that the attribute schema does not declare is BAD_USER_INPUT.
     key: String,
-    /// It is this value: numbers as numbers, dates as instants (a full-date is its midnight UTC), texts byte for byte.
+    /// Equals this value. Numbers are compared by value, dates as instants (a full-date is midnight UTC), strings byte for byte.
     eq: Option<AttributeValue>,
-    /// It is one of these; of none, where there are none.
+    /// Equals one of these values, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
     one_of: Option<Vec<AttributeValue>>,
-    /// It is none of these.
+    /// Equals none of these values, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES), or has no value.
     nin: Option<Vec<AttributeValue>>,
-    /// It is greater than this, or after it.
+    /// Is greater than this value; for dates: later.
     gt: Option<AttributeValue>,
-    /// It is this value, greater than it or after it.
+    /// Is greater than or equal to this value; for dates: not earlier.
     gte: Option<AttributeValue>,
-    /// It is less than this, or before it.
+    /// Is less than this value; for dates: earlier.
     lt: Option<AttributeValue>,
-    /// It is this value, less than it or before it.
+    /// Is less than or equal to this value; for dates: not later.
     lte: Option<AttributeValue>,
-    /// It begins with this, taken literally.
+    /// Begins with this string, which is taken literally.
     starts_with: Option<String>,
-    /// This is one of its items.
+    /// Contains this string as an item.
     contains: Option<String>,
-    /// Whether there is a value at all.
+    /// True: the member has a value. False: it has none.
     exists: Option<bool>,
 }
 
 impl AttributeFilter {
-    pub(in crate::graphql) fn read<Test>(self, test: impl Fn(UntypedPredicate) -> Test) -> Result<Filter<Test>, Error> {
+    pub(in crate::graphql) fn parse<P>(self, predicate: impl Fn(UntypedPredicate) -> P) -> Result<Filter<P>, Error> {
         let json = |value: AttributeValue| value.0.to_string();
         let list = |list: Vec<AttributeValue>| list.into_iter().map(json).collect();
         let text = |text: String| Value::from(text).to_string();
@@ -59,6 +59,6 @@ impl AttributeFilter {
             self.exists.map(Operator::Exists),
         ];
         let key = self.key;
-        all(operators, |operator| test(UntypedPredicate { key: key.clone(), operator }))
+        all(operators, |operator| predicate(UntypedPredicate { key: key.clone(), operator }))
     }
 }

@@ -20,50 +20,50 @@ use crate::{
     types::{MemberId, SyncId},
 };
 
-/// Rows to store, any number of them, in one transaction.
+/// Input of bulkUpsertMembers.
 #[derive(InputObject, Debug)]
 pub struct BulkUpsertMembersInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// The rows. Rows with the same ref are taken in their order.
+    /// The rows to store, in any number up to the size limit of the request. Rows with the same ref are applied in order.
     members: BulkRows<MemberInput>,
-    /// What bad rows do to the good ones.
+    /// Handling of rows that fail. Default REJECT_BATCH: one failed row rejects the call.
     #[graphql(default_with = "OnRowError::RejectBatch")]
     on_error: OnRowError,
-    /// Which rows are to be stored.
+    /// Rows to store by whether the member exists. Default UPSERT: all rows.
     #[graphql(default_with = "UpsertMode::Upsert")]
     mode: UpsertMode,
-    /// Does everything but keep it: the answer is the real call's, but members that would be created have no id yet. With syncId the marks of the open sync are kept, and they alone.
+    /// If true, no member is stored. The result is that of the real call, except that members that would be created have no id. With `syncId`, the sync still marks existing members as seen. Default false.
     #[graphql(default = false)]
     dry_run: bool,
-    /// The open sync that this call is part of; CONFLICT where it is no longer open. While a sync is open in the memberbase, a call without it marks too, unless it is a dry run.
+    /// The open sync that this call belongs to (sync_...); CONFLICT if it is not open. While a sync is open in the memberbase, calls without `syncId` mark members as seen too, except dry runs.
     sync_id: Option<ID>,
 }
 
-/// A row: a member as the owner knows it.
+/// A row of bulkUpsertMembers. A member is identified by its `ref`.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MemberInput {
-    /// 1 to 1,024 bytes of UTF-8 without NUL; compared byte for byte: no trimming, no case folding.
+    /// The owner's key for the member: 1 to 1,024 bytes of UTF-8 without NUL. Compared byte for byte, without trimming or case folding.
     #[graphql(name = "ref")]
     #[serde(rename = "ref")]
     reference: String,
-    /// A key left out stays; a key given as null is removed. Left out, all of them stay; null removes all.
+    /// Attribute values by key. An omitted key keeps its value; a null value removes it. If the field is omitted, all values are kept; null removes all.
     #[serde(default)]
     attributes: BoxedUndefined<Attributes>,
-    /// When the owner last changed the member. Where given, a row older than what is stored is left alone (STALE). Left out, the stored time stays; null forgets it.
+    /// Time of the owner's last change to the member. A row that is older than the stored time is not applied (STALE). Omitted: the stored time is kept; null: it is cleared.
     #[serde(default)]
     source_updated_at: BoxedUndefined<Unparsed<DateTime>>,
 }
 
 impl From<MemberInput> for Row {
     fn from(input: MemberInput) -> Self {
-        let attributes = input.attributes.given(|attributes| attributes.0);
-        Self::new(input.reference, attributes, input.source_updated_at.given(Unparsed::text))
+        let attributes = input.attributes.map(|attributes| attributes.0);
+        Self::new(input.reference, attributes, input.source_updated_at.map(Unparsed::text))
     }
 }
 
-/// What became of the rows.
+/// Result of bulkUpsertMembers.
 #[derive(Debug)]
 pub struct BulkUpsertMembersPayload {
     scope: Scope,
@@ -71,25 +71,25 @@ pub struct BulkUpsertMembersPayload {
     upserted: Upserted<MemberId>,
 }
 
-/// What became of the rows.
+/// Result of bulkUpsertMembers.
 #[Object]
 impl BulkUpsertMembersPayload {
-    /// One for each input row, in input order; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
+    /// The member's id for each input row, in input order; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
     async fn member_ids(&self) -> Ids {
         Ids::new(&self.upserted.ids)
     }
 
-    /// The same rows in full. Loaded only when asked for.
+    /// The member for each input row, in input order; null where `memberIds` is null. Loaded only if selected.
     async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Option<Member>>, Error> {
         Ok(Member::from_batch(load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
-    /// What became of each row, in input order.
+    /// The outcome of each input row, in input order.
     async fn results(&self) -> MemberUpsertResults<'_> {
         MemberUpsertResults::new(&self.upserted, &self.rows)
     }
 
-    /// Counts rows.
+    /// Number of rows by outcome.
     async fn summary(&self) -> UpsertSummary {
         UpsertSummary::of(&self.upserted)
     }
@@ -100,11 +100,11 @@ pub struct BulkUpsertMembersMutation;
 
 #[Object]
 impl BulkUpsertMembersMutation {
-    /// Creates the members that are not there and updates those that are different, in one transaction. Idempotent: the same call again changes nothing and answers the same ids. Needs a WRITE token.
+    /// Creates missing members and updates changed ones, in one transaction. Idempotent: repeating the call changes nothing and returns the same ids. Requires a WRITE token.
     async fn bulk_upsert_members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertMembersInput,
+        #[graphql(desc = "The rows and the options of the call.")] input: BulkUpsertMembersInput,
     ) -> Result<Option<BulkUpsertMembersPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let sync = input.sync_id.map(|text| id::<SyncId>("syncId", &text)).transpose()?;

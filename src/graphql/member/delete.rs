@@ -15,49 +15,49 @@ use crate::{
     types::MemberId,
 };
 
-/// Ids and refs that name no member of this memberbase are reported, not an error: a retry succeeds.
+/// Input of deleteMembers. Ids and refs of members that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
 #[derive(InputObject, Debug)]
 pub struct DeleteMembersInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// Members by id.
+    /// Ids of members to delete (m_...). Default: none.
     #[graphql(default)]
     member_ids: Vec<ID>,
-    /// Members by ref.
+    /// Refs of members to delete. Default: none.
     #[graphql(default)]
     refs: Vec<String>,
-    /// Where more members than this would go, nothing is deleted (LIMIT_EXCEEDED).
+    /// Maximum number of members to delete; LIMIT_EXCEEDED if there are more, and nothing is deleted. Default: no maximum.
     at_most: Option<Count>,
-    /// Answers as the real call would, and deletes nothing.
+    /// If true, nothing is deleted, and the result is that of the real call. Default false.
     #[graphql(default = false)]
     dry_run: bool,
 }
 
-/// What was deleted, and what was not there.
+/// Result of deleteMembers.
 #[derive(SimpleObject, Debug)]
 pub struct DeleteMembersPayload {
-    /// The members that went, in the order of the input, each once.
+    /// Ids of the deleted members, each once, in input order.
     deleted_member_ids: Vec<ID>,
-    /// Ids that named no member of this memberbase.
+    /// Requested ids of members that do not exist in this memberbase.
     not_found_member_ids: Vec<ID>,
-    /// Refs that named no member of this memberbase.
+    /// Requested refs of members that do not exist in this memberbase.
     not_found_refs: Vec<String>,
-    /// How many rows went.
+    /// Number of deleted rows by type.
     deleted: DeletedRows,
 }
 
-/// How many rows went with a deletion.
+/// Number of rows that a deletion removed, by type.
 #[derive(SimpleObject, Debug)]
 pub struct DeletedRows {
-    /// Members.
+    /// Deleted members.
     members: Count,
-    /// Values of their attributes.
+    /// Deleted attribute values of these members.
     attributes: Count,
-    /// Their clips.
+    /// Deleted clips of these members.
     clips: Count,
-    /// Their stamp collections.
+    /// Deleted stamp collections of these members.
     stamp_collections: Count,
-    /// Their transactions.
+    /// Deleted transactions of these members.
     transactions: Count,
 }
 
@@ -78,26 +78,26 @@ pub struct DeleteMutation;
 
 #[Object]
 impl DeleteMutation {
-    /// Deletes members, by id and ref, with all that belongs to them, in one transaction. Needs a WRITE token.
+    /// Deletes members by id and ref, with their attributes, clips, stamp collections and transactions, in one transaction. Requires a WRITE token.
     async fn delete_members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which, and how.")] input: DeleteMembersInput,
+        #[graphql(desc = "The members to delete and the options of the call.")] input: DeleteMembersInput,
     ) -> Result<Option<DeleteMembersPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let doomed = DeleteRequest {
+        let request = DeleteRequest {
             ids: ids("memberIds", &input.member_ids)?,
             refs: input.refs,
             at_most: input.at_most.map(|count| count.0),
             dry_run: input.dry_run,
         };
-        let deletion = member::delete(ctx.app(), scope, doomed).await?;
+        let outcome = member::delete(ctx.app(), scope, request).await?;
         let texts = |ids: Vec<MemberId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteMembersPayload {
-            deleted_member_ids: texts(deletion.ids),
-            not_found_member_ids: texts(deletion.unknown_ids),
-            not_found_refs: deletion.unknown_refs,
-            deleted: deletion.deleted.into(),
+            deleted_member_ids: texts(outcome.ids),
+            not_found_member_ids: texts(outcome.unknown_ids),
+            not_found_refs: outcome.unknown_refs,
+            deleted: outcome.deleted.into(),
         }))
     }
 }

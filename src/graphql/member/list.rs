@@ -1,4 +1,4 @@
-//! Lists of members: filter, order, page.
+//! The connection of members, with its filter and order.
 
 mod raw_list;
 
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// A part of a list of members.
+/// A page of members.
 #[derive(Debug)]
 pub struct MemberConnection {
     scope: Scope,
@@ -34,17 +34,17 @@ pub struct MemberConnection {
     info: PageInfo,
 }
 
-/// Members of a page.
+/// The members of a page.
 #[derive(Debug)]
 enum Rows {
-    /// With all that can be asked of them.
+    /// Complete members, for selections that need resolvers.
     Members(Vec<Member>),
-    /// With the fields that the selection is of.
-    Picked(MemberPage),
+    /// Only the selected columns, for selections that are written as JSON directly.
+    Columns(MemberPage),
 }
 
 impl MemberConnection {
-    /// The page that is asked for.
+    /// Loads the requested page.
     pub(in crate::graphql) async fn load(
         ctx: &Context<'_>,
         scope: Scope,
@@ -52,16 +52,16 @@ impl MemberConnection {
         order: Option<MemberOrder>,
         paging: Paging,
     ) -> Result<Self, Error> {
-        let filter = filter.map(MemberFilter::read).transpose()?.unwrap_or_default();
+        let filter = filter.map(MemberFilter::parse).transpose()?.unwrap_or_default();
         let order = order.map(Order::from).unwrap_or_default();
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
         let filter = member::resolve_types(ctx.app(), scope, filter).await?;
-        let picked = raw_list::fields(&ctx.item.node.selection_set.node);
-        let read = member::list_columns(ctx.app(), scope, &filter, order, &page, picked.unwrap_or(MemberColumns::ALL));
+        let columns = raw_list::columns(&ctx.item.node.selection_set.node);
+        let read = member::list_columns(ctx.app(), scope, &filter, order, &page, columns.unwrap_or(MemberColumns::ALL));
         let read = ctx.row_budget().page(page.size, Box::pin(read), |page| page.slice.size()).await?;
-        let info = PageInfo::new(&read.slice, |&place| Position::of(read.member(place), order).cursor(scope, order));
-        let rows = match picked {
-            Some(_) => Rows::Picked(read),
+        let info = PageInfo::new(&read.slice, |&index| Position::of(read.member(index), order).cursor(scope, order));
+        let rows = match columns {
+            Some(_) => Rows::Columns(read),
             None => Rows::Members(Member::all(read.members().map(member::Member::from).collect())),
         };
         Ok(Self { scope, filter, order, rows, info })
@@ -72,92 +72,92 @@ impl MemberConnection {
     }
 }
 
-/// A part of a list of members.
+/// A page of members.
 #[Object]
 impl MemberConnection {
-    /// The members with their cursors.
+    /// The members of the page with their cursors.
     async fn edges(&self) -> RawListField<Edges<'_>> {
         RawListField(Edges(self))
     }
 
-    /// The members.
+    /// The members of the page.
     async fn nodes(&self) -> RawListField<Nodes<'_>> {
         RawListField(Nodes(self))
     }
 
-    /// What lies around this part.
+    /// Page info: the first and last cursors of the page, and whether more entries exist.
     async fn page_info(&self) -> &PageInfo {
         &self.info
     }
 
-    /// Of the whole filter, whatever the page; counted only when asked for.
+    /// Number of entries that match the filter, independent of the page. Computed only if selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Count, Error> {
         Ok(Count(member::count(ctx.app(), self.scope, &self.filter).await?))
     }
 }
 
-/// A member in a list.
+/// A member and its cursor.
 #[derive(SimpleObject, Debug)]
 pub struct MemberEdge {
-    /// Where it stands in the list: good for this memberbase and order, with any filter.
+    /// Opaque cursor of this entry, for `after` and `before`. Valid for the same memberbase and order, with any filter.
     cursor: String,
     /// The member.
     node: Member,
 }
 
-/// All that is given must hold. An empty filter and `and: []` hold for every member, `or: []` and `in: []` for none; `not` is plain negation. Null is the same as left out. An operator object without an operator is refused.
+/// Filters members. All given conditions must match. An empty filter and `and: []` match every member, `or: []` and `in: []` match none; `not` is plain negation. Null is the same as an omitted condition. A condition without an operator is BAD_USER_INPUT. At most 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) and 400 operators; LIMIT_EXCEEDED beyond.
 #[derive(InputObject, Debug)]
 pub struct MemberFilter {
-    /// All of these hold.
+    /// All of these filters match.
     and: Option<Vec<Self>>,
-    /// One of these holds.
+    /// At least one of these filters matches.
     or: Option<Vec<Self>>,
-    /// This does not hold.
+    /// This filter does not match.
     not: Option<Box<Self>>,
-    /// By its id.
+    /// Condition on the id.
     id: Option<IdFilter>,
-    /// By its ref, byte for byte.
+    /// Condition on the ref, compared byte for byte.
     #[graphql(name = "ref")]
     reference: Option<StringFilter>,
-    /// By the time in its id, which is whole milliseconds.
+    /// Condition on the creation time, which has whole milliseconds.
     created_at: Option<DateTimeFilter>,
-    /// By the time of its last change.
+    /// Condition on the time of the last change.
     updated_at: Option<DateTimeFilter>,
-    /// By an attribute.
+    /// Condition on one attribute.
     attribute: Option<AttributeFilter>,
 }
 
 impl MemberFilter {
-    fn read(self) -> Result<Filter<UntypedPredicate>, Error> {
+    fn parse(self) -> Result<Filter<UntypedPredicate>, Error> {
         let fields = [
-            self.id.map(|filter| filter.read(Predicate::Id)).transpose(),
-            self.reference.map(|filter| filter.read(Predicate::Ref)).transpose(),
-            self.created_at.map(|filter| filter.read(Predicate::CreatedAt)).transpose(),
-            self.updated_at.map(|filter| filter.read(Predicate::UpdatedAt)).transpose(),
-            self.attribute.map(|filter| filter.read(Predicate::Attribute)).transpose(),
+            self.id.map(|filter| filter.parse(Predicate::Id)).transpose(),
+            self.reference.map(|filter| filter.parse(Predicate::Ref)).transpose(),
+            self.created_at.map(|filter| filter.parse(Predicate::CreatedAt)).transpose(),
+            self.updated_at.map(|filter| filter.parse(Predicate::UpdatedAt)).transpose(),
+            self.attribute.map(|filter| filter.parse(Predicate::Attribute)).transpose(),
         ];
-        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::read)
+        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::parse)
     }
 }
 
-/// What members can be ordered by. CREATED_AT is the order of ids.
+/// Sort key of members.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberOrderField {
-    /// By creation: the order of ids.
+    /// Creation time, which is the order of ids.
     CreatedAt,
-    /// By the last change. A member that is updated during a walk moves.
+    /// Time of the last change. A member that is updated while a client pages through the list changes its position.
     UpdatedAt,
-    /// By ref, byte for byte.
+    /// Ref, compared byte for byte.
     Ref,
 }
 
-/// An order of members; each ends in the id.
+/// Order of members. Equal entries are ordered by id.
 #[derive(InputObject, Clone, Copy, Debug)]
 pub struct MemberOrder {
-    /// By what.
+    /// Sort key. Default CREATED_AT.
     #[graphql(default_with = "MemberOrderField::CreatedAt")]
     field: MemberOrderField,
-    /// Which way.
+    /// Direction. Default ASC.
     #[graphql(default_with = "OrderDirection::Asc")]
     direction: OrderDirection,
 }

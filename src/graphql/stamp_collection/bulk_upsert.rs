@@ -13,42 +13,42 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
     },
     types::StampCollectionId,
 };
 
-/// Rows to store, any number of them, in one transaction.
+/// Input of bulkUpsertStampCollections.
 #[derive(InputObject, Debug)]
 pub struct BulkUpsertStampCollectionsInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// The rows. Rows of the same member and loyalty program are taken in their order.
+    /// The rows to store, in any number up to the size limit of the request. Rows of the same member and loyalty program are applied in order.
     stamp_collections: BulkRows<StampCollectionInput>,
-    /// What bad rows do to the good ones.
+    /// Handling of rows that fail. Default REJECT_BATCH: one failed row rejects the call.
     #[graphql(default_with = "OnRowError::RejectBatch")]
     on_error: OnRowError,
-    /// Does everything but keep it: the answer is the real call's, but stamp collections that would be created have no id yet.
+    /// If true, nothing is stored. The result is that of the real call, except that stamp collections that would be created have no id. Default false.
     #[graphql(default = false)]
     dry_run: bool,
 }
 
-/// A row: a stamp collection. A member has at most one in a loyalty program. Counts are 0 to 2^31-1; left out they start at 0 and then stay, null is 0. Exactly one of memberId and memberRef names the member; an optional field left out stays, null clears it.
+/// A row of bulkUpsertStampCollections. A stamp collection is identified by its member and `loyaltyProgramId`. Exactly one of `memberId` and `memberRef` is required.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct StampCollectionInput {
-    /// The member, by its id.
+    /// The member's id (m_...); excludes `memberRef`.
     member_id: Option<Unparsed<ID>>,
-    /// The member, by its ref.
+    /// The member's ref; excludes `memberId`.
     member_ref: Option<String>,
-    /// The loyalty program: 1 to 1,024 bytes.
+    /// The loyalty program's id: 1 to 1,024 bytes.
     loyalty_program_id: String,
-    /// How many stamps are collected.
+    /// Number of collected stamps, 0 to 2^31-1. Omitted: unchanged, or 0 if the row creates the stamp collection; null: 0.
     #[serde(default)]
     stamps: MaybeUndefined<Unparsed<i32>>,
-    /// How many rewards were earned.
+    /// Number of earned rewards, 0 to 2^31-1. Omitted: unchanged, or 0 if the row creates the stamp collection; null: 0.
     #[serde(default)]
     rewards_earned: MaybeUndefined<Unparsed<i32>>,
 }
@@ -59,38 +59,38 @@ impl From<StampCollectionInput> for NewStampCollection {
             member_id: input.member_id.map(Unparsed::text),
             member_ref: input.member_ref,
             loyalty_program_id: input.loyalty_program_id,
-            stamps: given(input.stamps, Unparsed::text),
-            rewards_earned: given(input.rewards_earned, Unparsed::text),
+            stamps: undefinable(input.stamps, Unparsed::text),
+            rewards_earned: undefinable(input.rewards_earned, Unparsed::text),
         }
     }
 }
 
-/// What became of the rows.
+/// Result of bulkUpsertStampCollections.
 #[derive(Debug)]
 pub struct BulkUpsertStampCollectionsPayload {
     scope: Scope,
     upserted: Upserted<StampCollectionId>,
 }
 
-/// What became of the rows.
+/// Result of bulkUpsertStampCollections.
 #[Object]
 impl BulkUpsertStampCollectionsPayload {
-    /// One for each input row, in input order; null for a row that FAILED or that a dry run would create.
+    /// The stamp collection's id for each input row, in input order; null for a row that FAILED or that a dry run would create.
     async fn stamp_collection_ids(&self) -> Ids {
         Ids::new(&self.upserted.ids)
     }
 
-    /// The same rows in full. Loaded only when asked for.
+    /// The stamp collection for each input row, in input order; null where `stampCollectionIds` is null. Loaded only if selected.
     async fn stamp_collections(&self, ctx: &Context<'_>) -> Result<Vec<Option<StampCollection>>, Error> {
         Ok(StampCollection::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
-    /// What became of each row, in input order.
+    /// The outcome of each input row, in input order.
     async fn results(&self) -> UpsertResults<'_, StampCollectionId> {
         UpsertResults::new(&self.upserted)
     }
 
-    /// Counts rows.
+    /// Number of rows by outcome.
     async fn summary(&self) -> UpsertSummary {
         UpsertSummary::of(&self.upserted)
     }
@@ -101,11 +101,11 @@ pub struct BulkUpsertStampCollectionsMutation;
 
 #[Object]
 impl BulkUpsertStampCollectionsMutation {
-    /// Creates the stamp collections that are not there and updates those that are different, in one transaction. Idempotent: the same call again changes nothing and answers the same ids. Needs a WRITE token.
+    /// Creates missing stamp collections and updates changed ones, in one transaction. Idempotent: repeating the call changes nothing and returns the same ids. Requires a WRITE token.
     async fn bulk_upsert_stamp_collections(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertStampCollectionsInput,
+        #[graphql(desc = "The rows and the options of the call.")] input: BulkUpsertStampCollectionsInput,
     ) -> Result<Option<BulkUpsertStampCollectionsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let rows: Vec<_> = input.stamp_collections.take(ctx)?.into_iter().map(NewStampCollection::from).collect();

@@ -13,7 +13,7 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, given, options},
+        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
         scalar::{DateTime, MinorUnits},
@@ -21,54 +21,54 @@ use crate::{
     types::TransactionId,
 };
 
-/// Rows to store, any number of them, in one transaction.
+/// Input of bulkUpsertTransactions.
 #[derive(InputObject, Debug)]
 pub struct BulkUpsertTransactionsInput {
-    /// The memberbase.
+    /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// The rows. Rows of the same externalId are taken in their order.
+    /// The rows to store, in any number up to the size limit of the request. Rows with the same externalId are applied in order.
     transactions: BulkRows<TransactionInput>,
-    /// What bad rows do to the good ones.
+    /// Handling of rows that fail. Default REJECT_BATCH: one failed row rejects the call.
     #[graphql(default_with = "OnRowError::RejectBatch")]
     on_error: OnRowError,
-    /// Does everything but keep it: the answer is the real call's, but transactions that would be created have no id yet.
+    /// If true, nothing is stored. The result is that of the real call, except that transactions that would be created have no id. Default false.
     #[graphql(default = false)]
     dry_run: bool,
 }
 
-/// A row: a transaction. A transaction never changes its member (MEMBER_MISMATCH). Exactly one of memberId and memberRef names the member; an optional field left out stays, null clears it.
+/// A row of bulkUpsertTransactions. A transaction is identified by its `externalId`, and its member can't be changed (MEMBER_MISMATCH). Exactly one of `memberId` and `memberRef` is required. An omitted optional field keeps its stored value; null clears it.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TransactionInput {
-    /// The member, by its id.
+    /// The member's id (m_...); excludes `memberRef`.
     member_id: Option<Unparsed<ID>>,
-    /// The member, by its ref.
+    /// The member's ref; excludes `memberId`.
     member_ref: Option<String>,
-    /// The owner's own key, unique in the memberbase: 1 to 1,024 bytes.
+    /// The owner's key for the transaction, unique in the memberbase: 1 to 1,024 bytes.
     external_id: String,
-    /// The code of its authorisation.
+    /// Authorisation code: at most 1,024 bytes.
     auth_code: String,
-    /// The network of the card.
+    /// The card's network.
     network: CardNetwork,
-    /// The first 6 to 8 digits of the card's number.
+    /// The first 6 to 8 digits of the card number.
     bin: String,
-    /// The merchant.
+    /// The merchant's id: at most 1,024 bytes.
     merchant_id: String,
-    /// What stands on the member's statement.
+    /// Text of the payment on the member's statement: at most 1,024 bytes. Omitted: unchanged; null: cleared.
     #[serde(default)]
     statement_descriptor: MaybeUndefined<String>,
-    /// The amount in minor units (cents).
+    /// Amount in minor units of `currency` (such as cents). Omitted: unchanged; null: cleared.
     #[serde(default)]
     amount: MaybeUndefined<Unparsed<MinorUnits>>,
-    /// Three capital letters, as ISO 4217 has them, e.g. GBP.
+    /// ISO 4217 code of the currency: three capital letters, such as GBP. Omitted: unchanged; null: cleared.
     #[serde(default)]
     currency: MaybeUndefined<String>,
-    /// When it was authorised.
+    /// Time of the authorisation.
     authed_at: Unparsed<DateTime>,
-    /// When it was cleared.
+    /// Time of the clearing. Omitted: unchanged; null: removed.
     #[serde(default)]
     cleared_at: MaybeUndefined<Unparsed<DateTime>>,
-    /// When it was reverted.
+    /// Time of the reversal. Omitted: unchanged; null: cleared.
     #[serde(default)]
     reverted_at: MaybeUndefined<Unparsed<DateTime>>,
 }
@@ -83,42 +83,42 @@ impl From<TransactionInput> for NewTransaction {
             network: input.network.into(),
             bin: input.bin,
             merchant_id: input.merchant_id,
-            statement_descriptor: given(input.statement_descriptor, |text| text),
-            amount: given(input.amount, Unparsed::text),
-            currency: given(input.currency, |text| text),
+            statement_descriptor: undefinable(input.statement_descriptor, |text| text),
+            amount: undefinable(input.amount, Unparsed::text),
+            currency: undefinable(input.currency, |text| text),
             authed_at: input.authed_at.text(),
-            cleared_at: given(input.cleared_at, Unparsed::text),
-            reverted_at: given(input.reverted_at, Unparsed::text),
+            cleared_at: undefinable(input.cleared_at, Unparsed::text),
+            reverted_at: undefinable(input.reverted_at, Unparsed::text),
         }
     }
 }
 
-/// What became of the rows.
+/// Result of bulkUpsertTransactions.
 #[derive(Debug)]
 pub struct BulkUpsertTransactionsPayload {
     scope: Scope,
     upserted: Upserted<TransactionId>,
 }
 
-/// What became of the rows.
+/// Result of bulkUpsertTransactions.
 #[Object]
 impl BulkUpsertTransactionsPayload {
-    /// One for each input row, in input order; null for a row that FAILED or that a dry run would create.
+    /// The transaction's id for each input row, in input order; null for a row that FAILED or that a dry run would create.
     async fn transaction_ids(&self) -> Ids {
         Ids::new(&self.upserted.ids)
     }
 
-    /// The same rows in full. Loaded only when asked for.
+    /// The transaction for each input row, in input order; null where `transactionIds` is null. Loaded only if selected.
     async fn transactions(&self, ctx: &Context<'_>) -> Result<Vec<Option<Transaction>>, Error> {
         Ok(Transaction::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
 
-    /// What became of each row, in input order.
+    /// The outcome of each input row, in input order.
     async fn results(&self) -> UpsertResults<'_, TransactionId> {
         UpsertResults::new(&self.upserted)
     }
 
-    /// Counts rows.
+    /// Number of rows by outcome.
     async fn summary(&self) -> UpsertSummary {
         UpsertSummary::of(&self.upserted)
     }
@@ -129,11 +129,11 @@ pub struct BulkUpsertTransactionsMutation;
 
 #[Object]
 impl BulkUpsertTransactionsMutation {
-    /// Creates the transactions that are not there and updates those that are different, in one transaction of the database. Idempotent: the same call again changes nothing and answers the same ids. Needs a WRITE token.
+    /// Creates missing transactions and updates changed ones, in one database transaction. Idempotent: repeating the call changes nothing and returns the same ids. Requires a WRITE token.
     async fn bulk_upsert_transactions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The rows, and how to store them.")] input: BulkUpsertTransactionsInput,
+        #[graphql(desc = "The rows and the options of the call.")] input: BulkUpsertTransactionsInput,
     ) -> Result<Option<BulkUpsertTransactionsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let rows: Vec<_> = input.transactions.take(ctx)?.into_iter().map(NewTransaction::from).collect();

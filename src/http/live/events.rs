@@ -104,7 +104,7 @@ where
                 Ok(Ok(())) if !last => {}
                 Ok(_) => return,
                 Err(_) => {
-                    tracing::debug!("a client does not take its events");
+                    tracing::debug!("client does not read its events, closing the connection");
                     return hang_up.now();
                 }
             }

@@ -38,11 +38,11 @@ struct Wire<'a> {
 impl<'a> Message<'a> {
     /// Reads a message; what is wrong with it is told in a few words.
     pub(super) fn read(text: &'a str) -> Result<Self, &'static str> {
-        let wire: Wire<'a> = serde_json::from_str(text).map_err(|_| "a message has to be a JSON object with a type")?;
+        let wire: Wire<'a> = serde_json::from_str(text).map_err(|_| "a message must be a JSON object with a type")?;
         let id = wire.id.filter(|id| !id.is_empty());
         let object = wire.payload.filter(|payload| payload.get() != "null");
         if object.is_some_and(|payload| !payload.get().starts_with('{')) {
-            return Err("a payload has to be an object");
+            return Err("a payload must be an object");
         }
         match (&*wire.kind, id, object) {
             ("connection_init", _, payload) => Ok(Self::Init(payload)),
@@ -50,9 +50,9 @@ impl<'a> Message<'a> {
             ("pong", ..) => Ok(Self::Pong),
             ("subscribe", Some(id), Some(payload)) => Ok(Self::Subscribe { id, payload }),
             ("complete", Some(id), _) => Ok(Self::Complete { id }),
-            ("subscribe", None, _) | ("complete", ..) => Err("a message of this type has an id"),
-            ("subscribe", ..) => Err("a message of this type has a payload"),
-            _ => Err("no message has this type"),
+            ("subscribe", None, _) | ("complete", ..) => Err("a message of this type must have an id"),
+            ("subscribe", ..) => Err("a message of this type must have a payload"),
+            _ => Err("unknown message type"),
         }
     }
 }

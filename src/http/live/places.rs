@@ -1,4 +1,4 @@
-//! How many connections carry subscriptions: in all, and by token.
+//! Limits the number of connections with subscriptions, in total and per token.
 
 use std::{
     collections::HashMap,
@@ -45,8 +45,9 @@ impl Places {
     pub(in crate::http) fn enter(&self, transport: Transport, watch: &Watch) -> Result<Place, Error> {
         let permit = Arc::clone(&self.all).try_acquire_owned().map_err(|_| {
             let most = self.limits.connections;
-            let message =
-                format!("the server has {most} connections with subscriptions (MEMBERBASE_MAX_LIVE_CONNECTIONS)");
+            let message = format!(
+                "the server has its maximum of {most} connections with subscriptions (MEMBERBASE_MAX_LIVE_CONNECTIONS)"
+            );
             Error::new(Code::ServiceUnavailable, message)
         })?;
         watch.metrics().connected(transport);
@@ -60,7 +61,7 @@ impl Places {
         let most = self.limits.connections_per_token;
         if taken >= most {
             let message = format!(
-                "this token has {most} connections with subscriptions (MEMBERBASE_MAX_LIVE_CONNECTIONS_PER_TOKEN)"
+                "this token has its maximum of {most} connections with subscriptions (MEMBERBASE_MAX_LIVE_CONNECTIONS_PER_TOKEN)"
             );
             return Err(Error::new(Code::ServiceUnavailable, message));
         }

@@ -1,4 +1,4 @@
-//! WebSockets: the graphql-transport-ws protocol.
+//! Subscriptions over WebSocket: the graphql-transport-ws protocol.
 
 use std::{
     collections::HashMap,
@@ -57,7 +57,7 @@ impl Close {
     }
 
     fn stopping() -> Self {
-        Self::new(1001, "the server stops")
+        Self::new(1001, "the server is stopping")
     }
 }
 
@@ -98,11 +98,11 @@ where
         watch: &Watch,
     ) -> Result<Response, Refusal> {
         if !is_of_a_known_page(&head.headers, &self.options.cors_origins) {
-            let message = "pages of this origin may not call the API (MEMBERBASE_CORS_ORIGINS)";
+            let message = "this origin is not allowed (MEMBERBASE_CORS_ORIGINS)";
             return Err(Refusal::with_status(StatusCode::FORBIDDEN, Code::Forbidden, message));
         }
         let upgrade = WebSocketUpgrade::from_request_parts(head, &()).await.map_err(|refused| {
-            Refusal::with_status(refused.status(), Code::BadRequest, "this is no proper request for a WebSocket")
+            Refusal::with_status(refused.status(), Code::BadRequest, "malformed WebSocket upgrade request")
         })?;
         let mut known = None;
         if head.headers.contains_key(header::AUTHORIZATION) {
@@ -162,7 +162,7 @@ where
         // What still runs ends first: its line in the log comes before the connection's.
         (self.operations, self.ids) = Default::default();
         let close = end.map(|Close(code, mut reason)| {
-            tracing::debug!(code, reason, "a WebSocket is closed");
+            tracing::debug!(code, reason, "closing a WebSocket");
             reason.truncate(reason.floor_char_boundary(REASON));
             ws::Message::Close(Some(CloseFrame { code, reason: reason.into() }))
         });
@@ -259,7 +259,7 @@ where
                     self.put(ws::Message::Ping(bytes::Bytes::new())).await
                 }
                 () = sleep_until(heard + 2 * keep_alive), if asked => {
-                    tracing::debug!("a client does not answer any more");
+                    tracing::debug!("client does not respond to pings, closing the connection");
                     Err(None)
                 }
             };
@@ -307,9 +307,19 @@ where
             Failed::Refused(refusal) => refusal.answer(&self.trace),
             Failed::Answered(answer) => answer,
         });
-        let failed = subscribed.as_ref().err().map(|answer| answer.codes.first().map_or("", |code| code.as_str()));
-        let (code, time) = (failed.unwrap_or("OK"), started.elapsed());
-        tracing::info!(milliseconds = (time.as_secs_f64() * 1e6).round() / 1000.0, code, "subscribed");
+        let time = started.elapsed();
+        let milliseconds = (time.as_secs_f64() * 1e6).round() / 1000.0;
+        let code = match &subscribed {
+            Ok(_) => {
+                tracing::info!(milliseconds, code = "OK", "subscription started");
+                "OK"
+            }
+            Err(answer) => {
+                let code = answer.codes.first().map_or("", |code| code.as_str());
+                tracing::info!(milliseconds, code, "subscription failed to start");
+                code
+            }
+        };
         watch.ends(code, time);
         subscribed
     }
@@ -324,14 +334,15 @@ where
         let refuse = |error: Error| Failed::Refused(error.into());
         let most = self.service.app.limits.live.subscriptions;
         if self.ids.len() >= most {
-            let message = format!("this connection has {most} subscriptions (MEMBERBASE_MAX_SUBSCRIPTIONS)");
+            let message =
+                format!("this connection has its maximum of {most} subscriptions (MEMBERBASE_MAX_SUBSCRIPTIONS)");
             return Err(refuse(Error::new(Code::LimitExceeded, message)));
         }
         let _ticket = self.service.let_ask(caller).map_err(refuse)?;
         let operation = self.service.prepare(request.as_bytes().to_vec()).await.map_err(Failed::Refused)?;
         self.name(&operation, watch);
         if operation.kind() != Kind::Subscription {
-            let message = "only subscriptions run over a WebSocket: a query or a mutation is sent by POST";
+            let message = "only subscriptions are supported over a WebSocket; send queries and mutations by POST";
             return Err(refuse(Error::new(Code::BadRequest, message)));
         }
         self.service.subscribe(operation, caller.clone(), started, &self.trace).await
@@ -361,7 +372,7 @@ where
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(None),
             Err(_) => {
-                tracing::debug!("a client does not take its events");
+                tracing::debug!("client does not read its events, closing the connection");
                 Err(None)
             }
         }
@@ -372,7 +383,7 @@ where
 async fn hear(socket: &mut WebSocket, limits: LiveLimits) -> Result<Option<Utf8Bytes>, End> {
     match socket.recv().await {
         Some(Ok(ws::Message::Text(text))) => Ok(Some(text)),
-        Some(Ok(ws::Message::Binary(_))) => Err(Some(Close::new(4400, "a message has to be a text"))),
+        Some(Ok(ws::Message::Binary(_))) => Err(Some(Close::new(4400, "a message must be text"))),
         Some(Ok(ws::Message::Ping(_) | ws::Message::Pong(_))) => Ok(None),
         Some(Ok(ws::Message::Close(_))) | None => Err(None),
         Some(Err(error)) => Err(broken(&error, limits.message)),
@@ -381,7 +392,7 @@ async fn hear(socket: &mut WebSocket, limits: LiveLimits) -> Result<Option<Utf8B
 
 /// What is too large is told.
 fn broken(error: &axum::Error, most: usize) -> End {
-    tracing::debug!(%error, "a WebSocket broke");
+    tracing::debug!(%error, "WebSocket connection failed");
     // axum shows the error as a text alone.
     let too_large = error.to_string().contains("too long");
     too_large.then(|| Close::new(1009, format!("a message is limited to {most} bytes (MEMBERBASE_MAX_LIVE_MESSAGE)")))

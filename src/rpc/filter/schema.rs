@@ -1,4 +1,4 @@
-//! How filters are described.
+//! OpenAPI schemas of filters.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -8,12 +8,12 @@ use utoipa::{
     },
 };
 
-use super::{Filterable, Filters, Values};
+use super::{Filterable, Filters, ValueType};
 use crate::rpc::id;
 
 impl<T: Filterable> PartialSchema for Filters<T> {
     fn schema() -> RefOr<Schema> {
-        entries::<T>().description(Some("All of them have to hold.")).into()
+        entries::<T>().description(Some("Filters that must all match.")).into()
     }
 }
 
@@ -29,43 +29,43 @@ fn entries<T: Filterable>() -> ArrayBuilder {
 
 fn entry<T: Filterable>() -> Schema {
     let list = |name: &str| closed().property(name, entries::<T>()).required(name).build();
-    let key = |(key, values): &(&str, Values)| test(key, *values);
+    let key = |(key, value_type): &(&str, ValueType)| condition(key, *value_type);
     let entries = [list("and"), list("or")].into_iter().chain(T::KEYS.iter().map(key));
-    let text = "A test of one key by exactly one operator, or `and` or `or` with a list of filters.";
+    let text = "A condition on one key with exactly one operator, or `and` or `or` with a list of filters.";
     let of = |schemas: OneOfBuilder, entry: Object| schemas.item(entry);
     entries.fold(OneOfBuilder::new(), of).description(Some(text)).into()
 }
 
-/// Two properties: the key, and one of the operators.
-fn test(key: &str, values: Values) -> Object {
-    let list = || ArrayBuilder::new().items(value(values));
+/// Returns the schema of a condition: an object of the key and exactly one operator.
+fn condition(key: &str, value_type: ValueType) -> Object {
+    let list = || ArrayBuilder::new().items(value(value_type));
     let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([key]));
-    let mut test = closed()
+    let mut condition = closed()
         .property("key", name)
         .required("key")
         .min_properties(Some(2))
         .max_properties(Some(2))
-        .property("eq", value(values))
+        .property("eq", value(value_type))
         .property("in", list())
         .property("nin", list())
         .property("exists", ObjectBuilder::new().schema_type(Type::Boolean));
-    if values == Values::Texts {
+    if value_type == ValueType::Strings {
         let pattern = ObjectBuilder::new().schema_type(Type::String);
         let insensitive = ObjectBuilder::new().schema_type(Type::Boolean);
         let regex = closed().property("pattern", pattern).required("pattern");
-        test = test.property("regex", regex.property("case_insensitive", insensitive));
+        condition = condition.property("regex", regex.property("case_insensitive", insensitive));
     }
-    test.build()
+    condition.build()
 }
 
-fn value(values: Values) -> ObjectBuilder {
-    match values {
-        Values::Ids(prefix) => id::schema(prefix),
-        Values::Times => {
+fn value(value_type: ValueType) -> ObjectBuilder {
+    match value_type {
+        ValueType::Ids(prefix) => id::schema(prefix),
+        ValueType::Times => {
             let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
             ObjectBuilder::new().schema_type(Type::String).format(Some(format))
         }
-        Values::Texts => ObjectBuilder::new().schema_type(Type::String),
+        ValueType::Strings => ObjectBuilder::new().schema_type(Type::String),
     }
 }
 

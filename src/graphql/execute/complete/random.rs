@@ -1,4 +1,4 @@
-//! Random plans and data against a completion that is plain and slow.
+//! Property test: compares completion with a simple, slow implementation on random plans and data.
 
 use std::sync::Arc;
 

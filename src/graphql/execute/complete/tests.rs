@@ -284,7 +284,7 @@ fn defaults_of_variables_count() {
     "an item of a list must not be null"
 )]
 #[case::type_unknown("{ node(id: 1) { id } }", r#"{"node":{"id":"1"}}"#, "an object of an interface has no known type")]
-#[case::shape("{ member(id: 1) { id } }", r#"{"member":1}"#, "a value is not of its type's shape")]
+#[case::shape("{ member(id: 1) { id } }", r#"{"member":1}"#, "a value does not match its type")]
 fn a_null_without_an_error_is_a_fault(#[case] query: &str, #[case] data: &str, #[case] fault: &str) {
     let (_, plan) = plan(query, &Variables::default());
     let completed = complete(&plan, serde_json::from_str(data).unwrap(), &[]);

@@ -1,6 +1,6 @@
-//! Literals in the document against the schema, with variables in them or without: async-graphql judges those alone
-//! that have none. On the way it is noted where variables are used. What depends on the values of variables is judged
-//! once they are known, before anything runs.
+//! Validates literals of the document against the schema, with or without variables in them; async-graphql validates
+//! only literals without variables. Also records where variables are used. Rules that depend on the values of variables
+//! are checked once these are known, before any resolver runs.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -272,7 +272,7 @@ impl<'a> Check<'a> {
                 if is_valid.as_ref().is_some_and(|is_valid| !is_valid(&value)) {
                     return Err(self.mismatch(name));
                 }
-                let judge = if self.in_row { scalar::judge_in_row } else { scalar::judge };
+                let judge = if self.in_row { scalar::check_in_row } else { scalar::check };
                 judge(name, &value).map_err(|message| format!("{}: {message}", self.place()))
             }
             (Some(MetaType::InputObject { input_fields, oneof, .. }), Value::Object(given)) => {
@@ -321,7 +321,7 @@ impl<'a> Check<'a> {
     }
 
     fn mismatch(&self, ty: &str) -> String {
-        format!("{} has to be of type {ty}", self.place())
+        format!("{} must be of type {ty}", self.place())
     }
 
     /// The path, for messages.

@@ -1,7 +1,7 @@
-//! How large a document is with its fragments expanded, found without expanding them: each is measured once.
+//! Measures a document with its fragments expanded, without expanding them: each fragment is measured once.
 //!
-//! What walks the document later, validation and execution, expands every spread. Selection sets nest no deeper here
-//! than brackets may in the text, and so recursion is bounded.
+//! Later steps, validation and execution, expand every spread. Selection sets are nested no deeper here than brackets may
+//! be in the text, which bounds the recursion.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ pub(super) fn measure(document: &ExecutableDocument, limits: &DocumentLimits) ->
     is("document", measure.aliases, "aliases", limits.aliases, "MEMBERBASE_MAX_ALIASES")?;
     is("document", measure.directives, "directives", limits.directives, "MEMBERBASE_MAX_DIRECTIVES")?;
     if measure.variables > VARIABLES {
-        let message = format!("the document has {} variables, and {VARIABLES} are allowed", measure.variables);
+        let message = format!("the document has {} variables, at most {VARIABLES} are allowed", measure.variables);
         return Err(Error::new(Code::LimitExceeded, message));
     }
     for size in &sizes {
@@ -54,7 +54,7 @@ pub(super) fn measure(document: &ExecutableDocument, limits: &DocumentLimits) ->
     }
     let work = sizes.iter().fold(measure.compared, |work, size| work.saturating_add(size.values));
     if work > WORK {
-        let message = format!("the document takes {work} steps to validate, and {WORK} are allowed: use variables");
+        let message = format!("the document takes {work} steps to validate, at most {WORK} are allowed; use variables");
         return Err(Error::new(Code::LimitExceeded, message));
     }
     Ok(())
@@ -176,7 +176,7 @@ impl<'a> Measure<'a> {
 
     fn too_deep(&self, set: &Positioned<SelectionSet>) -> Error {
         let message = format!(
-            "selections and fragments are nested deeper than {}, which is allowed (MEMBERBASE_MAX_BRACKET_DEPTH)",
+            "selections and fragments are nested deeper than the maximum of {} (MEMBERBASE_MAX_BRACKET_DEPTH)",
             self.depth
         );
         Error::new(Code::LimitExceeded, message).at(set.pos.line, set.pos.column)
@@ -185,7 +185,7 @@ impl<'a> Measure<'a> {
     fn field(&mut self, field: &'a Field, depth: usize) -> Result<Size, Error> {
         let name = &field.name;
         if !self.introspection && matches!(name.node.as_str(), "__schema" | "__type") {
-            let message = "introspection is turned off (MEMBERBASE_INTROSPECTION)";
+            let message = "introspection is disabled (MEMBERBASE_INTROSPECTION)";
             return Err(Error::new(Code::GraphqlValidationFailed, message).at(name.pos.line, name.pos.column));
         }
         self.aliases += usize::from(field.alias.is_some());

@@ -1,5 +1,6 @@
-//! Fields of one key in the answer: async-graphql compares those of one selection set, this also those of sets that are
-//! merged, and through fragments with other conditions. Whoever completes an answer may take the first for all.
+//! Field merging (<https://spec.graphql.org/draft/#sec-Field-Selection-Merging>): async-graphql compares the fields
+//! of one selection set with the same response key; this module also compares those of sets that are merged, including
+//! through fragments with other type conditions. Completion can then take the first field for all of them.
 
 use std::collections::HashMap;
 

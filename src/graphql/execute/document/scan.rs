@@ -1,4 +1,4 @@
-//! A look at the text before the parser gets it, which recurses for each bracket and counts nothing.
+//! Scans the text before the parser, which recurses for each bracket and has no limits.
 
 use std::collections::HashSet;
 
@@ -32,7 +32,7 @@ pub(super) fn scan(text: &str, limits: &DocumentLimits) -> Result<Scan, Error> {
 
 /// A figure over its limit.
 pub(super) fn over(what: &str, figure: usize, unit: &str, limit: usize, setting: &str) -> Error {
-    let message = format!("the {what} has {figure} {unit}, and {limit} are allowed ({setting})");
+    let message = format!("the {what} has {figure} {unit}, at most {limit} are allowed ({setting})");
     Error::new(Code::LimitExceeded, message)
 }
 
@@ -73,7 +73,7 @@ impl<'a> Scanner<'a> {
                 self.skip_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
                 let name = &self.text[start..self.at];
                 if name.len() > NAME {
-                    let message = format!("a name has {} bytes, and {NAME} are allowed", name.len());
+                    let message = format!("a name has {} bytes, at most {NAME} are allowed", name.len());
                     return Err(self.located(start, Error::new(Code::LimitExceeded, message)));
                 }
                 self.name = Some((start, name));
@@ -107,14 +107,14 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         let message =
-            format!("the document has more than {} tokens, which are allowed (MEMBERBASE_MAX_TOKENS)", limits.tokens);
+            format!("the document has more than the maximum of {} tokens (MEMBERBASE_MAX_TOKENS)", limits.tokens);
         Err(self.located(self.at - 1, Error::new(Code::LimitExceeded, message)))
     }
 
     fn enter(&mut self, bracket: u8, limits: &DocumentLimits) -> Result<(), Error> {
         if self.open.len() == limits.bracket_depth {
             let message = format!(
-                "brackets are nested deeper than {}, which is allowed (MEMBERBASE_MAX_BRACKET_DEPTH)",
+                "brackets are nested deeper than the maximum of {} (MEMBERBASE_MAX_BRACKET_DEPTH)",
                 limits.bracket_depth
             );
             return Err(self.located(self.at - 1, Error::new(Code::LimitExceeded, message)));
@@ -165,7 +165,8 @@ impl<'a> Scanner<'a> {
                 [] => return Err(self.open_string(start)),
                 // The parser would leave the backslash in the text.
                 [b'\\', b'"', b'"', b'"', ..] => {
-                    let message = r#"a block string with \""" in it is not read here: pass the text as a variable"#;
+                    let message =
+                        r#"a block string with \""" in it is not supported here; pass the text as a variable"#;
                     return Err(self.located(self.at, Error::new(Code::GraphqlParseFailed, message)));
                 }
                 [b'"', b'"', b'"', ..] => break,
@@ -177,7 +178,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn open_string(&self, start: usize) -> Error {
-        self.located(start, Error::new(Code::GraphqlParseFailed, "a string is not closed"))
+        self.located(start, Error::new(Code::GraphqlParseFailed, "unterminated string"))
     }
 
     fn located(&self, offset: usize, error: Error) -> Error {

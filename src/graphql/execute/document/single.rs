@@ -1,4 +1,5 @@
-//! A subscription has one field at its root (GraphQL, "Single Root Field"), which async-graphql does not judge.
+//! Single root field of subscriptions (<https://spec.graphql.org/draft/#sec-Single-Root-Field>), a rule that
+//! async-graphql does not check.
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
 
@@ -18,11 +19,11 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<(), Error> {
             for selection in &set.items {
                 let directives = selection.node.directives();
                 if directives.iter().any(|directive| matches!(directive.node.name.node.as_str(), "skip" | "include")) {
-                    return refuse("a subscription's root has no @skip and no @include");
+                    return refuse("@skip and @include are not allowed on the root field of a subscription");
                 }
                 match &selection.node {
                     Selection::Field(field) if field.node.name.node.starts_with("__") => {
-                        return refuse("a subscription does not ask for the schema");
+                        return refuse("a subscription must not select introspection fields");
                     }
                     Selection::Field(field) => keys.push(field.node.response_key().node.as_str()),
                     Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set.node),
@@ -35,7 +36,7 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<(), Error> {
         }
         // Fields of one key are one field, which other rules see to.
         if keys.iter().any(|key| *key != keys[0]) {
-            return refuse("a subscription asks for one field");
+            return refuse("a subscription must have exactly one root field");
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! Documents that pass, that are refused, and that would hold a worker or end the process if nobody looked.
+//! Tests of documents that are accepted, that are rejected, and that would block a worker or abort the process without the
+//! checks.
 
 mod bounds;
 
@@ -281,14 +282,14 @@ fn literals_are_judged_with_a_variable_inside_as_without() {
     invalid_for(&with("{or:[{name:$v},{nam:1}]}"), "filter.or.1: the type Filter has no field nam");
     invalid_for(&with("{name:$v,range:{to:1}}"), "filter.range: the field from is missing");
     invalid_for(&with("{name:$v,range:{from:null}}"), "filter.range.from must not be null");
-    invalid_for(&with("{name:$v,range:{from:\"1\"}}"), "filter.range.from has to be of type Int");
-    invalid_for(&with("{name:$v,range:7}"), "filter.range has to be of type Range");
+    invalid_for(&with("{name:$v,range:{from:\"1\"}}"), "filter.range.from must be of type Int");
+    invalid_for(&with("{name:$v,range:7}"), "filter.range must be of type Range");
     invalid_for(&with("{name:$v,name:$v}"), "the input field name is given twice");
-    invalid_for("{members(filter:7){name}}", "filter has to be of type Filter");
+    invalid_for("{members(filter:7){name}}", "filter must be of type Filter");
     invalid_for("{members(filter:{nope:7}){name}}", "nope");
-    invalid_for("{members(order:\"NAME\"){name}}", "order has to be of type Order");
+    invalid_for("{members(order:\"NAME\"){name}}", "order must be of type Order");
     invalid_for("query($f:Filter={range:{}}){members(filter:$f){name}}", "from");
-    invalid_for("query($f:Filter=7){members(filter:$f){name}}", "$f has to be of type Filter");
+    invalid_for("query($f:Filter=7){members(filter:$f){name}}", "$f must be of type Filter");
     passes("query($f:Filter={range:{from:1}}){members(filter:$f,order:NAME){name}}");
 }
 
@@ -304,7 +305,7 @@ fn values_of_scalars_are_judged_in_literals_and_defaults() {
         let default = format!("query($d:DateTime!={bad}){{member{{friend(since:[$d]){{name}}}}}}");
         invalid_for(&default, &format!("$d: {expected}"));
     }
-    invalid_for("{members(first:2147483648){name}}", "first: expected a whole number of 32 bits");
+    invalid_for("{members(first:2147483648){name}}", "first: expected a 32-bit integer");
     let error = refusal("{member{\nfriend(since:[\"nope\"]){name}}}");
     assert_eq!(error.locations()[0].line, 2);
     assert_eq!(serde_json::to_value(error.extensions()).unwrap()["path"], serde_json::json!(["since", 0]));
@@ -363,7 +364,7 @@ fn a_typename_takes_nothing() {
 fn all_operations_have_to_be_valid() {
     invalid_for("query A{member{name}} query B{nope}", "nope");
     invalid_for("query A{member{name}} query B{members(first:\"x\"){name}}", "first");
-    invalid_for("{member{name}} query B{member{name}}", "an operation without a name has to be the only one");
+    invalid_for("{member{name}} query B{member{name}}", "an unnamed operation must be the only operation");
     invalid_for("query A{member{name}} query A{member{name}}", "operation A is defined twice");
     invalid_for("{member{...F}} fragment F on Member{name} fragment F on Member{name}", "fragment F is defined twice");
     invalid_for("fragment F on Member{name}", "does not contain an operation");

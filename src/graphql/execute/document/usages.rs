@@ -1,5 +1,6 @@
-//! Whether variables fit where they are used (the specification's "All Variable Usages Are Allowed"). async-graphql
-//! 7.2.1 has this rule, but its visitors never hand it a value.
+//! Checks that variables fit the positions where they are used
+//! (<https://spec.graphql.org/draft/#sec-All-Variable-Usages-Are-Allowed>). async-graphql 7.2.1 has this rule, but
+//! its visitors never pass it a value.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,5 @@
-//! One field per response key: async-graphql resolves a field as often as the document has it.
+//! Merges fields with the same response key into one, because async-graphql resolves a field as often as the document
+//! has it.
 
 use std::collections::{HashMap, HashSet};
 

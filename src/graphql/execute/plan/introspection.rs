@@ -1,4 +1,4 @@
-//! The types of introspection: a registry made of our own roots alone does not have them.
+//! The introspection types, which a registry made of our own root types lacks.
 
 const TYPES: [&str; 6] = ["__Schema", "__Type", "__Field", "__InputValue", "__EnumValue", "__Directive"];
 

@@ -1,4 +1,4 @@
-//! Bulk rows end to end, through a toy schema.
+//! Tests of bulk rows end to end, with a toy schema.
 
 use async_graphql::{
     EmptySubscription, ID, InputObject, MaybeUndefined, Object, Request, Schema, ValidationMode, parser::parse_query,

@@ -1,4 +1,4 @@
-//! Variables that were not given, taken out of the operation.
+//! Removes undefined variables from the operation.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Bulk rows among variables: read where they stand, past the value tree.
+//! Bulk rows in variables: deserialized in place, without a tree of values.
 
 use std::{fmt, marker::PhantomData};
 
@@ -71,7 +71,7 @@ impl<'a> Seed<'a> {
 
     fn keep<E: de::Error>(&self, rows: AnyRows) -> Result<Value, E> {
         let kept = self.walk.carried.borrow_mut().keep(rows, self.walk.uses);
-        kept.ok_or_else(|| self.fail("the same list of rows is given again and again"))
+        kept.ok_or_else(|| self.fail("the same list of rows is used too often in one operation"))
     }
 }
 

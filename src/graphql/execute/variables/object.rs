@@ -1,5 +1,4 @@
-//! An object of JSON, field by field, whose values may be read where they stand: nobody has to know where one ends before
-//! it is read.
+//! Reads a JSON object field by field. Values are deserialized in place, without finding their end first.
 
 use std::marker::PhantomData;
 

@@ -1,4 +1,4 @@
-//! Scalars by the kind of JSON they are written as.
+//! The JSON type that each scalar is written as.
 
 /// The JSON that a scalar accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Shape {
     /// For messages.
     pub(super) fn expected(self) -> &'static str {
         match self {
-            Self::Int => "a whole number of 32 bits",
+            Self::Int => "a 32-bit integer",
             Self::Number => "a number",
             Self::String => "a string",
             Self::Boolean => "a boolean",

@@ -1,4 +1,4 @@
-//! A toy schema's registry, one variable, and what comes of it.
+//! Tests of the coercion of one variable, with the registry of a toy schema.
 
 use std::collections::HashMap;
 
@@ -133,10 +133,10 @@ fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
 }
 
 #[rstest]
-#[case("Int", r#""3""#, r#"["v"]"#, "expected a whole number of 32 bits, got a string")]
-#[case("Int", "1.5", r#"["v"]"#, "expected a whole number of 32 bits, got a fraction")]
-#[case("Int", "2147483648", r#"["v"]"#, "expected a whole number of 32 bits, got a greater one")]
-#[case("Int!", "null", r#"["v"]"#, "expected a whole number of 32 bits, got null")]
+#[case("Int", r#""3""#, r#"["v"]"#, "expected a 32-bit integer, got a string")]
+#[case("Int", "1.5", r#"["v"]"#, "expected a 32-bit integer, got a fraction")]
+#[case("Int", "2147483648", r#"["v"]"#, "expected a 32-bit integer, got a greater one")]
+#[case("Int!", "null", r#"["v"]"#, "expected a 32-bit integer, got null")]
 #[case("String", "1", r#"["v"]"#, "expected a string, got a number")]
 #[case("String", "[]", r#"["v"]"#, "expected a string, got a list")]
 #[case("Boolean", "{}", r#"["v"]"#, "expected a boolean, got an object")]
@@ -152,13 +152,13 @@ fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
 #[case("[[DateTime]]", r#"[null, ["2026-01-31T12:00:00Z", "nope"]]"#, r#"["v", 1, 1]"#, NO_TIME)]
 #[case("Count", "-1", r#"["v"]"#, "expected a whole number from 0 to 9007199254740991")]
 #[case("Count", "9007199254740992", r#"["v"]"#, "expected a whole number from 0 to 9007199254740991")]
-#[case("MinorUnits", "1.5", r#"["v"]"#, "expected a whole number within plus or minus 9007199254740991")]
+#[case("MinorUnits", "1.5", r#"["v"]"#, "expected a whole number from -9007199254740991 to 9007199254740991")]
 #[case("AttributeValue", r#"["a", 1]"#, r#"["v"]"#, NO_ATTRIBUTE_VALUE)]
 #[case("[AttributeValue!]", "[[[]]]", r#"["v", 0]"#, NO_ATTRIBUTE_VALUE)]
 #[case("Input", r#"{"id": "a", "since": "nope"}"#, r#"["v", "since"]"#, NO_TIME)]
 #[case("Input", r#"{"id": "a", "choice": {"since": "nope"}}"#, r#"["v", "choice", "since"]"#, NO_TIME)]
 #[case("[Int!]!", "null", r#"["v"]"#, "expected a list, got null")]
-#[case("[Int!]!", "[1, null]", r#"["v", 1]"#, "expected a whole number of 32 bits, got null")]
+#[case("[Int!]!", "[1, null]", r#"["v", 1]"#, "expected a 32-bit integer, got null")]
 #[case("Input", "3", r#"["v"]"#, "expected an object, got a number")]
 #[case("Input", "{}", r#"["v", "id"]"#, "expected a string or a whole number, got none")]
 #[case("Input", r#"{"id": null}"#, r#"["v", "id"]"#, "expected a string or a whole number, got null")]
@@ -167,7 +167,7 @@ fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
     "Input",
     r#"{"id": "a", "grid": [[1], [2, "x"]]}"#,
     r#"["v", "grid", 1, 1]"#,
-    "expected a whole number of 32 bits, got a string"
+    "expected a 32-bit integer, got a string"
 )]
 #[case(
     "Input",
@@ -275,8 +275,8 @@ fn a_key_that_is_repeated_keeps_no_memory() {
     let again = |count| vec![r#""r": []"#; count].join(", ");
     assert!(coerced(&format!("{{{}}}", again(3))).is_ok(), "the last one counts");
     let errors = coerced(&format!("{{{}}}", again(2_000))).unwrap_err();
-    assert_eq!(errors[0].message(), "the same list of rows is given again and again");
+    assert_eq!(errors[0].message(), "the same list of rows is used too often in one operation");
     let rows = vec![r#""rows": []"#; 2_000].join(", ");
     let errors = coerced(&format!(r#"{{"i": {{"id": "a", {rows}}}}}"#)).unwrap_err();
-    assert_eq!(errors[0].message(), "the same list of rows is given again and again");
+    assert_eq!(errors[0].message(), "the same list of rows is used too often in one operation");
 }

@@ -1,4 +1,5 @@
-//! Values of variables: each read as its type in the schema has it.
+//! Coerces the values of variables by their types in the schema
+//! (<https://spec.graphql.org/draft/#sec-Coercing-Variable-Values>).
 
 use std::{cell::RefCell, fmt};
 
@@ -178,7 +179,7 @@ impl Seed<'_> {
         if !self.bulk {
             return Ok(value);
         }
-        scalar::judge(self.name(), &value).map(|()| value).map_err(|message| self.fail(message))
+        scalar::check(self.name(), &value).map(|()| value).map_err(|message| self.fail(message))
     }
 
     /// A number of any kind; `whole` where it is one of at most 64 bits.

@@ -143,7 +143,7 @@ async fn many_errors_are_counted() {
     assert_eq!((errors.len(), codes.len()), (3, 5));
     let last = serde_json::to_string(&errors[2]).unwrap();
     let extensions = r#"{"code":"BAD_USER_INPUT","retryable":false,"traceId":"t"}"#;
-    let message = "there are 5 errors, of which the first 2 are listed";
+    let message = "there are 5 errors, only the first 2 are listed";
     assert_eq!(last, format!(r#"{{"message":"{message}","extensions":{extensions}}}"#));
 }
 

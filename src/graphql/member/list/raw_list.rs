@@ -1,4 +1,4 @@
-//! Pages of members as JSON, where all that is selected of them are fields of their own.
+//! Writes a page of members as JSON directly, if only columns of the members are selected.
 
 use async_graphql::{
     Value,
@@ -12,15 +12,13 @@ use crate::{
     types::{Id, Time},
 };
 
-/// The nodes of a connection.
 #[derive(Debug)]
 pub struct Nodes<'a>(pub(super) &'a MemberConnection);
 
-/// The edges of a connection.
 #[derive(Debug)]
 pub struct Edges<'a>(pub(super) &'a MemberConnection);
 
-/// What differs from member to member.
+/// The parts of an entry that differ from member to member.
 #[derive(Debug)]
 enum Slot {
     Id,
@@ -33,8 +31,8 @@ enum Slot {
     Cursor,
 }
 
-/// What the selection of a connection asks of its members; none where it asks for more than fields of their own.
-pub(super) fn fields(selection: &SelectionSet) -> Option<MemberColumns> {
+/// Returns the columns that the selection of a connection needs; `None` if it selects fields that need resolvers.
+pub(super) fn columns(selection: &SelectionSet) -> Option<MemberColumns> {
     let mut fields = MemberColumns::default();
     for item in &selection.items {
         let Selection::Field(field) = &item.node else { return None };
@@ -44,7 +42,7 @@ pub(super) fn fields(selection: &SelectionSet) -> Option<MemberColumns> {
             "edges" => edges(selection)?,
             _ => continue,
         };
-        fields = template.slots().fold(fields, |fields, gap| fields | gap.field());
+        fields = template.slots().fold(fields, |fields, slot| fields | slot.field());
     }
     Some(fields)
 }
@@ -77,7 +75,7 @@ fn node(template: &mut JsonTemplate<Slot>, name: &str, _: &SelectionSet) -> Opti
 }
 
 impl Slot {
-    /// What has to be known beside the id and what the order is by.
+    /// Returns the column that the slot needs in addition to the id and the sort key.
     fn field(&self) -> MemberColumns {
         match self {
             Self::Id | Self::MemberbaseId | Self::CreatedAt | Self::Cursor => MemberColumns::default(),
@@ -91,7 +89,7 @@ impl Slot {
 
 impl MemberConnection {
     fn write(&self, template: &JsonTemplate<Slot>) -> Value {
-        let fill = |member: &MemberView<'_>, gap: &Slot, json: &mut Vec<u8>| match gap {
+        let fill = |member: &MemberView<'_>, slot: &Slot, json: &mut Vec<u8>| match slot {
             Slot::Id => json.extend_from_slice(member.id.ascii().as_ref()),
             Slot::Ref => text(json, member.reference),
             Slot::MemberbaseId => json.extend_from_slice(member.memberbase.ascii().as_ref()),
@@ -103,14 +101,14 @@ impl MemberConnection {
         };
         match &self.rows {
             Rows::Members(members) => template.list(members.iter().map(|member| member.0.view()), fill),
-            Rows::Picked(page) => template.list(page.members(), fill),
+            Rows::Columns(page) => template.list(page.members(), fill),
         }
     }
 
     fn members(&self) -> &[Member] {
         match &self.rows {
             Rows::Members(members) => members,
-            Rows::Picked(_) => unreachable!("members are picked for lists that can be written"),
+            Rows::Columns(_) => unreachable!("columns are loaded only for selections that are written as JSON"),
         }
     }
 }
@@ -149,11 +147,11 @@ mod tests {
     fn of(selection: &str) -> Option<MemberColumns> {
         let document = parse_query(selection).expect("a document");
         let DocumentOperations::Single(operation) = document.operations else { panic!("one operation") };
-        fields(&operation.node.selection_set.node)
+        columns(&operation.node.selection_set.node)
     }
 
     #[test]
-    fn members_are_picked_for_fields_of_their_own_alone() {
+    fn only_columns_are_loaded_unless_a_field_needs_a_resolver() {
         assert_eq!(of("{ totalCount pageInfo { endCursor } }"), Some(MemberColumns::default()));
         assert_eq!(of("{ nodes { id createdAt memberbaseId __typename } }"), Some(MemberColumns::default()));
         assert_eq!(
