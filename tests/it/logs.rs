@@ -120,9 +120,9 @@ async fn request_has_one_log_line_with_its_outcome() {
 async fn request_of_a_disconnected_client_has_a_log_line() {
     let server = Server::start(Database::Sqlite).await;
     let writer = server.writer().await;
-    let (said, _listening) = Said::listen(LogFormat::Json);
-    assert!(writer.ask("{ __typename }", json!({})).now_or_never().is_none());
-    let lines = said.lines();
+    let (captured, _listening) = CapturedLog::capture(LogFormat::Json);
+    assert!(writer.graphql("{ __typename }", json!({})).now_or_never().is_none());
+    let lines = captured.lines();
     assert_eq!(
         (&lines[0]["message"], &lines[0]["code"]),
         (&json!("request aborted by the client"), &json!("CLIENT_CLOSED"))
@@ -211,7 +211,7 @@ async fn refs_attributes_variables_and_secrets_are_never_logged(
     let lines = captured.lines();
     assert!(lines.iter().any(|line| line["level"] == "ERROR"), "{lines:#?}");
     assert_eq!(lines.iter().filter(|line| line["message"] == "request completed").count(), 19, "{lines:#?}");
-    let text = said.text();
+    let text = captured.text();
     assert!(!text.contains("needle"), "{text}");
     assert!(!text.contains(secret.expose()), "{text}");
 }

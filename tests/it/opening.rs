@@ -130,9 +130,9 @@ async fn database_of_another_program_is_left_unchanged() {
     connection.close().await.unwrap();
     let before = fs::read(&path).unwrap();
     for arguments in commands(&members) {
-        let ran = run_in(&folder, &arguments, &[]);
+        let output = run_in(&folder, &arguments, &[]);
         let part = format!("error: the database {} has no tables of Memberbase: set another", path.display());
-        assert!(ran.code == Some(1) && ran.stderr.starts_with(&part), "{arguments:?}: {ran:?}");
+        assert!(output.code == Some(1) && output.stderr.starts_with(&part), "{arguments:?}: {output:?}");
         assert!(fs::read(&path).unwrap() == before, "{arguments:?} changed it");
         assert_eq!(names(&folder), ["memberbase.db"]);
     }
@@ -180,9 +180,9 @@ async fn database_of_a_newer_version_is_rejected_by_every_command(
     let mut all = commands(&members);
     all.extend([vec!["migrate", "up"], vec!["serve", "--listen", "127.0.0.1:0"]]);
     for arguments in all {
-        let ran = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
+        let output = run(&[&arguments[..], &["--database-url", &settings.url]].concat());
         let part = format!("which does not know the migrations {newer}: use the newer version, or restore a backup");
-        assert!(ran.code == Some(1) && ran.stderr.contains(&part), "{arguments:?}: {ran:?}");
+        assert!(output.code == Some(1) && output.stderr.contains(&part), "{arguments:?}: {output:?}");
         let is_status = arguments == ["migrate", "status"];
         assert_eq!(output.stdout.contains(&format!("unknown  {newer}\n")), is_status, "{arguments:?}: {output:?}");
     }

@@ -79,17 +79,17 @@ async fn older_source_row_is_stale(#[values(Database::Sqlite, Database::Postgres
 async fn invalid_options_and_columns_are_rejected_before_any_upsert() {
     let bench = Bench::with(Database::Sqlite, &["ann"]).await;
     let csv = bench.file("m.csv", "ref,colour\nben,red\n");
-    bench.sync(&csv, &[]).told(2, "\"colour\" is not an attribute");
-    bench.sync(&csv, &["--map", "plan=color"]).told(2, "the header has no column \"color\"");
-    bench.sync(&csv, &["--map", "plna=colour"]).told(2, "\"plna\" is not an attribute");
-    bench.sync(&bench.file("id.csv", "id\nben\n"), &["--ignore-unknown-columns"]).told(2, "--map ref=COLUMN");
-    bench.sync(&bench.file("m.tsv", "ref\nben\n"), &[]).told(2, "--format");
-    bench.sync(&bench.file("m.txt", "ben\n"), &["--map", "ref=a"]).told(2, "--map is for the columns of CSV");
-    bench.sync(&csv, &["--abandon-open"]).told(2, "--delete-missing");
-    bench.sync(&csv, &["--delete-missing", "--max-deleted-percent", "101"]).told(2, "0 to 100");
-    run(&["sync", "-"], &[]).told(2, "--memberbase");
-    run(&["sync", "-", "--memberbase", "x"], &[]).told(2, "--format");
-    bench.sync(&bench.path("nowhere.csv"), &[]).told(1, "nowhere.csv: can't read the file");
+    bench.sync(&csv, &[]).assert_stderr(2, "\"colour\" is not an attribute");
+    bench.sync(&csv, &["--map", "plan=color"]).assert_stderr(2, "the header has no column \"color\"");
+    bench.sync(&csv, &["--map", "plna=colour"]).assert_stderr(2, "\"plna\" is not an attribute");
+    bench.sync(&bench.file("id.csv", "id\nben\n"), &["--ignore-unknown-columns"]).assert_stderr(2, "--map ref=COLUMN");
+    bench.sync(&bench.file("m.tsv", "ref\nben\n"), &[]).assert_stderr(2, "--format");
+    bench.sync(&bench.file("m.txt", "ben\n"), &["--map", "ref=a"]).assert_stderr(2, "--map is for the columns of CSV");
+    bench.sync(&csv, &["--abandon-open"]).assert_stderr(2, "--delete-missing");
+    bench.sync(&csv, &["--delete-missing", "--max-deleted-percent", "101"]).assert_stderr(2, "0 to 100");
+    run(&["sync", "-"], &[]).assert_stderr(2, "--memberbase");
+    run(&["sync", "-", "--memberbase", "x"], &[]).assert_stderr(2, "--format");
+    bench.sync(&bench.path("nowhere.csv"), &[]).assert_stderr(1, "nowhere.csv: can't read the file");
     assert_eq!(bench.refs().await, ["ann"]);
 }
 
@@ -102,9 +102,9 @@ async fn memberbase_is_found_by_name(#[values(Database::Sqlite, Database::Postgr
         bench.local("sync", &[&[file.to_str().unwrap(), "--memberbase", name, "--json"], more].concat())
     };
     assert_eq!(named("Readers", &[]).summary(0)["memberbaseId"], bench.base.as_str());
-    named("readers", &[]).told(1, "there is no memberbase \"readers\"");
-    named("mb_01h455vb4pex5vsknk084sn02q", &["--create"]).told(1, "");
-    named("Writers", &["--create", "--dry-run"]).told(1, "a dry run does not create it");
+    named("readers", &[]).assert_stderr(1, "there is no memberbase \"readers\"");
+    named("mb_01h455vb4pex5vsknk084sn02q", &["--create"]).assert_stderr(1, "");
+    named("Writers", &["--create", "--dry-run"]).assert_stderr(1, "a dry run does not create it");
     let made = named("Writers", &["--create"]);
     assert_eq!(made.counts(0), [2, 0, 0, 0, 0]);
     let again = named("Writers", &["--create"]);

@@ -27,9 +27,9 @@ async fn signal_abandons_the_sync(
     let child = start_run(&bench, &["--json"]).await;
     signal(&child, name);
     // Its stdin is still open: it does not wait for the end of that.
-    let ran = ended(child);
-    ran.told(1, "interrupted: the sync is abandoned and no member was deleted");
-    assert_eq!((ran.counts(1), ran.summary(1)["complete"].as_bool()), ([1, 0, 0, 0, 0], Some(false)));
+    let output = ended(child);
+    output.assert_stderr(1, "interrupted: the sync is abandoned and no member was deleted");
+    assert_eq!((output.counts(1), output.summary(1)["complete"].as_bool()), ([1, 0, 0, 0, 0], Some(false)));
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["ABANDONED".to_owned()]));
 }
 
@@ -45,7 +45,7 @@ async fn abandon_open_ends_the_sync_of_a_killed_client(
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["OPEN".to_owned()]));
     let text: String = (1..20).map(|number| format!("member-{number:04}\n")).collect();
     let file = bench.file("members.txt", text);
-    bench.sync(&file, &MIRROR[2..]).told(1, "abandon it with --abandon-open");
+    bench.sync(&file, &MIRROR[2..]).assert_stderr(1, "abandon it with --abandon-open");
     assert_eq!(bench.server.members().await, 21);
     let output = bench.sync(&file, &[&MIRROR[2..], &["--abandon-open", "--json"]].concat());
     assert_eq!(output.counts(0), [0, 0, 19, 0, 2]);

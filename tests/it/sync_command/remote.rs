@@ -88,17 +88,18 @@ async fn missing_permission_is_reported_without_the_token() {
     let sync = ["sync", file.to_str().unwrap(), "--memberbase", &bench.base, "--url", &process.url];
     run(&sync, &[]).assert_stderr(2, "MEMBERBASE_TOKEN");
     let wrong = run(&sync, &[("MEMBERBASE_TOKEN", "mbs_wrong")]);
-    wrong.told(1, "a valid API token is required");
-    untold(&wrong, "mbs_wrong");
-    let ran = run(&sync, &[("MEMBERBASE_TOKEN", &reader)]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
-    untold(&ran, &reader);
-    let ran = run(&sync, &[("MEMBERBASE_TOKEN", "two\nlines")]);
-    ran.told(2, "no token");
-    run(&[&sync[..5], &["ftp://127.0.0.1"]].concat(), &[("MEMBERBASE_TOKEN", &reader)]).told(2, "--url has to be");
+    wrong.assert_stderr(1, "a valid API token is required");
+    assert_no_secret(&wrong, "mbs_wrong");
+    let output = run(&sync, &[("MEMBERBASE_TOKEN", &reader)]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_no_secret(&output, &reader);
+    let output = run(&sync, &[("MEMBERBASE_TOKEN", "two\nlines")]);
+    output.assert_stderr(2, "no token");
+    run(&[&sync[..5], &["ftp://127.0.0.1"]].concat(), &[("MEMBERBASE_TOKEN", &reader)])
+        .assert_stderr(2, "--url has to be");
     let elsewhere = format!("{}/nowhere", process.url);
     run(&[&sync[..5], &[&elsewhere]].concat(), &[("MEMBERBASE_TOKEN", &reader)])
-        .told(1, "not found; the GraphQL API is at /graphql");
+        .assert_stderr(1, "not found; the GraphQL API is at /graphql");
     assert_eq!(bench.server.members().await, 3);
 }
 

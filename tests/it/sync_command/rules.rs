@@ -31,8 +31,10 @@ async fn run_above_the_deletion_limit_deletes_no_member(
     let bench = Bench::of(database, 20).await;
     let text: String = (3..20).map(|number| format!("member-{number:04}\n")).collect();
     let file = bench.file("members.txt", text);
-    bench.sync(&file, &["--delete-missing"]).told(1, "increase --max-deleted-percent");
-    bench.sync(&file, &["--delete-missing", "--dry-run"]).told(1, "3 of 20 members would be deleted, which is 15.0 %");
+    bench.sync(&file, &["--delete-missing"]).assert_stderr(1, "increase --max-deleted-percent");
+    bench
+        .sync(&file, &["--delete-missing", "--dry-run"])
+        .assert_stderr(1, "3 of 20 members would be deleted, which is 15.0 %");
     assert_eq!((bench.server.members().await, bench.syncs().await), (20, vec!["ABANDONED".to_owned(); 2]));
     let output = bench.sync(&file, &["--delete-missing", "--max-deleted-percent", "15", "--json"]);
     assert_eq!(output.counts(0), [0, 0, 17, 0, 3]);
