@@ -60,14 +60,18 @@ impl<'s> Steps<'s> {
         Self { cutoff, session, steps_until_look: STEPS_PER_CLOCK_READ, yielded_at: Instant::now() }
     }
 
+    /// Counts one step. Returns whether a [`Steps::look`] is due. For the hottest loops, which
+    /// then await only when a look is due.
+    #[inline]
+    pub fn is_due(&mut self) -> bool {
+        self.steps_until_look = self.steps_until_look.saturating_sub(1);
+        self.steps_until_look == 0
+    }
+
     /// Counts one step. Returns a timeout error if the request has to stop.
     #[inline]
     pub async fn step(&mut self) -> Result<(), DbErr> {
-        self.steps_until_look -= 1;
-        if self.steps_until_look > 0 {
-            return Ok(());
-        }
-        self.look().await
+        if self.is_due() { self.look().await } else { Ok(()) }
     }
 
     /// Reads the clock, after work that takes longer than one step. Returns a timeout error if the request has to stop.

@@ -29,7 +29,9 @@ impl<Key: Ord + Copy> GroupedByKey<Key> {
         let mut keys: Vec<Key> = Vec::with_capacity(sorted.len());
         let mut starts = Vec::with_capacity(sorted.len());
         for (offset, (key, _)) in sorted.iter().enumerate() {
-            steps.step().await?;
+            if steps.is_due() {
+                steps.look().await?;
+            }
             if keys.last() != Some(key) {
                 keys.push(*key);
                 starts.push(offset);
@@ -64,7 +66,9 @@ async fn sort<T: Ord + Copy>(mut items: Vec<T>, run_length: usize, steps: &mut S
                 let smaller = if second < first { &mut right } else { &mut left };
                 merged.push(smaller[0]);
                 *smaller = &smaller[1..];
-                steps.step().await?;
+                if steps.is_due() {
+                    steps.look().await?;
+                }
             }
             merged.extend_from_slice(left);
             merged.extend_from_slice(right);

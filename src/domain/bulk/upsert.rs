@@ -19,6 +19,8 @@
 //!
 //! [read-committed]: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 
+mod evaluate;
+
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use uuid::Uuid;
 
@@ -253,54 +255,6 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         Ok(writes)
     }
 
-    /// Merges the rows of a key into its stored state, and sets their outcomes. Returns the new state if it differs.
-    async fn evaluate(
-        &mut self,
-        key: usize,
-        stored: Option<&K::State>,
-    ) -> Result<Option<PendingWrite<K::State>>, Error> {
-        let skipped = match self.options.mode {
-            Mode::Upsert => false,
-            Mode::InsertOnly => stored.is_some(),
-            Mode::UpdateOnly => stored.is_none(),
-        };
-        let mut merged = None;
-        let mut first_merged_row = None;
-        for &row in self.groups.rows(key) {
-            self.steps.step().await?;
-            let Some(input) = &self.rows[row] else { continue };
-            let merge = if skipped {
-                self.kind.validation_error(input).map(Merge::Failed)
-            } else {
-                Some(self.kind.merge(input, merged.as_ref().or(stored))?)
-            };
-            self.failures.remove(&row);
-            self.outcomes[row] = match merge {
-                None => Outcome::Skipped,
-                Some(Merge::Stale) => Outcome::Stale,
-                Some(Merge::Failed(error)) => {
-                    self.failures.insert(row, error);
-                    Outcome::Failed
-                }
-                Some(merge) => {
-                    first_merged_row.get_or_insert(row);
-                    if let Merge::Into(state) = merge {
-                        merged = Some(state);
-                    }
-                    Outcome::Unchanged
-                }
-            };
-        }
-        let (Some(first_row), Some(state)) = (first_merged_row, merged) else { return Ok(None) };
-        // The first row carries the net outcome of all rows of the key.
-        let visible = stored.is_none_or(|stored| K::differs_visibly(stored, &state));
-        if visible {
-            self.outcomes[first_row] = if stored.is_some() { Outcome::Updated } else { Outcome::Created };
-        }
-        let differs = stored.is_none_or(|stored| *stored != state);
-        Ok(differs.then_some(PendingWrite { key, state, visible }))
-    }
-
     /// Evaluates the keys that have no id as new ones.
     async fn evaluate_missing(&mut self, keys: &[usize]) -> Result<Vec<PendingWrite<K::State>>, Error> {
         let mut inserts = Vec::new();
@@ -346,7 +300,9 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         let input_order: Vec<usize> = by_first_row.into_iter().flatten().collect();
         let mut ids = vec![Uuid::nil(); inserts.len()];
         for &index in &input_order {
-            self.steps.step().await?;
+            if self.steps.is_due() {
+                self.steps.look().await?;
+            }
             ids[index] = Uuid::now_v7();
         }
         Ok((ids, input_order))

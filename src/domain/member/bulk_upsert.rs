@@ -64,7 +64,9 @@ pub async fn bulk_upsert(
     let mut invalid_refs = Failures::new();
     let mut valid_rows = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
-        steps.step().await?;
+        if steps.is_due() {
+            steps.look().await?;
+        }
         valid_rows.push(match text::ref_fault(&row.reference) {
             Some(error) => {
                 invalid_refs.insert(index, error);

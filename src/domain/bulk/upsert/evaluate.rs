@@ -1,0 +1,88 @@
+//! Evaluates the rows of a key against its stored state.
+
+use super::{Merge, PendingWrite, UpsertRun, Upsertable};
+use crate::domain::{
+    Error,
+    bulk::{Mode, Outcome},
+};
+
+/// Keys with more rows are evaluated in steps; for the others one step per key is enough.
+const MAX_ROWS_PER_STEP: usize = 64;
+
+/// The rows of one key, merged in input order.
+struct MergedRows<'s, State> {
+    stored: Option<&'s State>,
+    /// True if the mode leaves the rows out.
+    skipped: bool,
+    state: Option<State>,
+    first_row: Option<usize>,
+}
+
+impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
+    /// Merges the rows of a key into its stored state, and sets their outcomes. Returns the new state if it differs.
+    pub(super) async fn evaluate(
+        &mut self,
+        key: usize,
+        stored: Option<&K::State>,
+    ) -> Result<Option<PendingWrite<K::State>>, Error> {
+        if self.steps.is_due() {
+            self.steps.look().await?;
+        }
+        let rows = self.groups.rows(key);
+        let skipped = match self.options.mode {
+            Mode::Upsert => false,
+            Mode::InsertOnly => stored.is_some(),
+            Mode::UpdateOnly => stored.is_none(),
+        };
+        let mut merged = MergedRows { stored, skipped, state: None, first_row: None };
+        if rows.len() > MAX_ROWS_PER_STEP {
+            for &row in rows {
+                self.steps.step().await?;
+                self.merge_row(row, &mut merged)?;
+            }
+        } else {
+            for &row in rows {
+                self.merge_row(row, &mut merged)?;
+            }
+        }
+        Ok(self.finish_key(key, merged))
+    }
+
+    fn merge_row(&mut self, row: usize, merged: &mut MergedRows<'_, K::State>) -> Result<(), Error> {
+        let Some(input) = &self.rows[row] else { return Ok(()) };
+        let merge = if merged.skipped {
+            self.kind.validation_error(input).map(Merge::Failed)
+        } else {
+            Some(self.kind.merge(input, merged.state.as_ref().or(merged.stored))?)
+        };
+        self.failures.remove(&row);
+        self.outcomes[row] = match merge {
+            None => Outcome::Skipped,
+            Some(Merge::Stale) => Outcome::Stale,
+            Some(Merge::Failed(error)) => {
+                self.failures.insert(row, error);
+                Outcome::Failed
+            }
+            Some(merge) => {
+                merged.first_row.get_or_insert(row);
+                if let Merge::Into(state) = merge {
+                    merged.state = Some(state);
+                }
+                Outcome::Unchanged
+            }
+        };
+        Ok(())
+    }
+
+    /// Gives the first merged row the net outcome of all rows of the key.
+    fn finish_key(&mut self, key: usize, merged: MergedRows<'_, K::State>) -> Option<PendingWrite<K::State>> {
+        let MergedRows { stored, state, first_row, .. } = merged;
+        let (first_row, state) = first_row.zip(state)?;
+        let visible = stored.is_none_or(|stored| K::differs_visibly(stored, &state));
+        if visible {
+            self.outcomes[first_row] = if stored.is_some() { Outcome::Updated } else { Outcome::Created };
+        }
+        let differs = stored.is_none_or(|stored| *stored != state);
+        differs.then_some(PendingWrite { key, state, visible })
+    }
+}
