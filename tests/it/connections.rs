@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::support::Database;
 
 /// A query in which SQLite works for longer than the interval between two checks of the deadline.
-const LONG: &str =
+const LONG_QUERY: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n";
 
 async fn query_number(session: &Session, sql: &str) -> Result<i64, DbErr> {
@@ -61,7 +61,7 @@ async fn deadline_of_a_request_does_not_apply_to_the_next(
     let hurried = db.with_deadline(Instant::now() + Duration::from_millis(100));
     assert_eq!(query_number(&hurried.read().await.unwrap(), "SELECT CAST(1 AS bigint)").await.unwrap(), 1);
     tokio::time::sleep(Duration::from_millis(150)).await;
-    assert_eq!(query_number(&db.read().await.unwrap(), LONG).await.unwrap(), 100_000);
+    assert_eq!(query_number(&db.read().await.unwrap(), LONG_QUERY).await.unwrap(), 100_000);
 }
 
 /// PostgreSQL begins a transaction and waits for its lock in one message: if that times out, the transaction is still
@@ -208,7 +208,7 @@ async fn abandoned_statement_is_cancelled_in_sqlite() {
     let (_, settings, _storage) = single_connection_db(Database::Sqlite).await;
     let db = Db::connect(&Settings { acquire_timeout: Duration::from_secs(20), ..settings }).await.unwrap();
     let session = db.read().await.unwrap();
-    let endless = LONG.replace("100000", "100000000000");
+    let endless = LONG_QUERY.replace("100000", "100000000000");
     tokio::time::timeout(Duration::from_millis(50), query_number(&session, &endless))
         .await
         .expect_err("it takes hours");

@@ -140,10 +140,10 @@ mod tests {
     }
 
     fn value() -> impl Strategy<Value = Value> {
-        const MOST: f64 = 9_007_199_254_740_991.0;
+        const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
         prop_oneof![
             ".*".prop_map(Value::Text),
-            (-MOST..MOST).prop_map(Value::Number),
+            (-MAX_EXACT..MAX_EXACT).prop_map(Value::Number),
             any::<i32>().prop_map(|number| Value::Number(number.into())),
             any::<bool>().prop_map(Value::Boolean),
             prop::collection::vec(".*", 0..3).prop_map(Value::Texts),

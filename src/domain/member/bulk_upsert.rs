@@ -49,14 +49,14 @@ impl Row {
 
 /// Stores members. Repeating the call changes nothing and returns the same ids.
 ///
-/// `part_of` names a sync that has to be open. An open sync gets its marks from every call, except from a dry run that
+/// `sync_id` names a sync that has to be open. An open sync gets its marks from every call, except from a dry run that
 /// does not name it.
 pub async fn bulk_upsert(
     app: &App,
     scope: Scope,
     rows: &[Row],
     options: Options,
-    part_of: Option<SyncId>,
+    sync_id: Option<SyncId>,
 ) -> Result<Upserted<MemberId>, Error> {
     let app = &app.dry_run_if(options.dry_run);
     let has_optional_fields = rows.iter().any(|row| row.optional.is_some());
@@ -76,10 +76,10 @@ pub async fn bulk_upsert(
         });
     }
     let upsert = async |session: Session, memberbase: Memberbase, open: Option<SyncId>| {
-        sync::require_open_sync(&session, scope, part_of, open).await?;
+        sync::require_open_sync(&session, scope, sync_id, open).await?;
         let failures = invalid_refs.clone();
         let members = Members::new(app, memberbase.attribute_schema, has_optional_fields);
-        let Some(sync) = open.filter(|_| !options.dry_run || part_of.is_some()) else {
+        let Some(sync) = open.filter(|_| !options.dry_run || sync_id.is_some()) else {
             if options.dry_run {
                 session.set_rollback_only();
             }

@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 
 use super::{CHANGED, Database, Server, change, ids, missing_memberbase_id};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A WebSocket client.
 pub(super) struct Socket(WebSocketStream<TcpStream>);
@@ -64,7 +64,8 @@ impl Socket {
     /// Returns the next message.
     pub(super) async fn next_message(&mut self) -> Value {
         loop {
-            match timeout(PATIENCE, self.0.next()).await.expect("a message in time").expect("a message").unwrap() {
+            match timeout(MESSAGE_TIMEOUT, self.0.next()).await.expect("a message in time").expect("a message").unwrap()
+            {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
                 Message::Ping(_) => {}
                 other => panic!("{other:?}"),
@@ -75,7 +76,7 @@ impl Socket {
     /// Returns the code and the reason of the server's close frame.
     pub(super) async fn closed(&mut self) -> (u16, String) {
         loop {
-            match timeout(PATIENCE, self.0.next()).await.expect("an end in time") {
+            match timeout(MESSAGE_TIMEOUT, self.0.next()).await.expect("an end in time") {
                 Some(Ok(Message::Close(Some(frame)))) => return (frame.code.into(), frame.reason.as_str().to_owned()),
                 Some(Ok(_)) => {}
                 other => panic!("{other:?}"),
@@ -267,7 +268,7 @@ async fn stopping_server_closes_with_going_away() {
     assert_eq!(new.closed().await.0, 1001);
     assert_eq!(known.closed().await.0, 1001);
     server.tasks.close();
-    timeout(PATIENCE, server.tasks.wait()).await.expect("all tasks end");
+    timeout(MESSAGE_TIMEOUT, server.tasks.wait()).await.expect("all tasks end");
 }
 
 #[tokio::test]
