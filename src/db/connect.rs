@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Cutoff, Db, OpenError, Pools, error_kind, open,
-    pool::{Lifetime, LifoPool},
+    pool::{CHECK_AFTER_IDLE, CHECK_TIMEOUT, Lifetime, LifoPool},
     session::MAX_SILENCE,
 };
 
@@ -60,13 +60,6 @@ impl Settings {
         }
     }
 }
-
-/// A connection that was idle for longer is checked with a round trip before it is used.
-pub(super) const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
-
-/// Time limit of that check. A connection that fails it is closed without a Terminate message: if the database has
-/// vanished silently, other requests wait behind the checks.
-pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time that SQLite waits for another process that holds the write lock.
 pub(super) const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);

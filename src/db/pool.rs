@@ -17,12 +17,14 @@ use sqlx::{ConnectOptions, Database, Pool, pool::PoolConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use super::{
-    Connections,
-    connect::{CHECK_AFTER_IDLE, CHECK_TIMEOUT},
-    deadline::Deadline,
-    error_kind,
-};
+use super::{Connections, deadline::Deadline, error_kind};
+
+/// A connection that was idle for longer is checked with a round trip before it is used.
+pub(super) const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
+
+/// Time limit of that check. A connection that fails it is closed without a Terminate message: if the database has
+/// vanished silently, other requests wait behind the checks.
+pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time limit of the connection attempt that determines why the pool has no connection.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(200);

@@ -24,6 +24,7 @@ mod evaluate;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use uuid::Uuid;
 
+use self::evaluate::MAX_ROWS_PER_STEP;
 use super::{Failures, Mode, Options, Outcome, Upserted, group::GroupedByKey, statement};
 use crate::{
     db::{ArrayColumn, ArrayTable, ColumnSpec, ColumnarRows, ScalarBind, Session, Steps},
@@ -248,7 +249,14 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
                 let key = chunk[position];
                 self.ids[key] = Some(id);
                 if inserted.get(chunk_index * chunk_size + position) != Some(&id) {
-                    writes.extend(self.evaluate(key, Some(&state)).await?);
+                    let mut merged = self.begin_key(Some(&state));
+                    for rows in self.groups.rows(key).chunks(MAX_ROWS_PER_STEP) {
+                        if self.steps.is_due() {
+                            self.steps.look().await?;
+                        }
+                        self.merge_rows(rows, &mut merged)?;
+                    }
+                    writes.extend(self.finish_key(key, merged));
                 }
             }
         }
@@ -260,7 +268,14 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         let mut inserts = Vec::new();
         for &key in keys {
             if self.ids[key].is_none() {
-                inserts.extend(self.evaluate(key, None).await?);
+                let mut merged = self.begin_key(None);
+                for rows in self.groups.rows(key).chunks(MAX_ROWS_PER_STEP) {
+                    if self.steps.is_due() {
+                        self.steps.look().await?;
+                    }
+                    self.merge_rows(rows, &mut merged)?;
+                }
+                inserts.extend(self.finish_key(key, merged));
             }
         }
         Ok(inserts)

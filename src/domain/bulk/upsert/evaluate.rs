@@ -1,4 +1,4 @@
-//! Evaluates the rows of a key against its stored state.
+//! Evaluates the rows of a key against its stored state: begins, merges its rows in input order, and finishes.
 
 use super::{Merge, PendingWrite, UpsertRun, Upsertable};
 use crate::domain::{
@@ -6,11 +6,11 @@ use crate::domain::{
     bulk::{Mode, Outcome},
 };
 
-/// Keys with more rows are evaluated in steps; for the others one step per key is enough.
-const MAX_ROWS_PER_STEP: usize = 64;
+/// Maximum number of rows of a key that are merged between two steps.
+pub(super) const MAX_ROWS_PER_STEP: usize = 64;
 
 /// The rows of one key, merged in input order.
-struct MergedRows<'s, State> {
+pub(super) struct MergedRows<'s, State> {
     stored: Option<&'s State>,
     /// True if the mode leaves the rows out.
     skipped: bool,
@@ -19,33 +19,19 @@ struct MergedRows<'s, State> {
 }
 
 impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
-    /// Merges the rows of a key into its stored state, and sets their outcomes. Returns the new state if it differs.
-    pub(super) async fn evaluate(
-        &mut self,
-        key: usize,
-        stored: Option<&K::State>,
-    ) -> Result<Option<PendingWrite<K::State>>, Error> {
-        if self.steps.is_due() {
-            self.steps.look().await?;
-        }
-        let rows = self.groups.rows(key);
+    /// Begins to merge the rows of a key into its stored state.
+    pub(super) fn begin_key<'s>(&self, stored: Option<&'s K::State>) -> MergedRows<'s, K::State> {
         let skipped = match self.options.mode {
             Mode::Upsert => false,
             Mode::InsertOnly => stored.is_some(),
             Mode::UpdateOnly => stored.is_none(),
         };
-        let mut merged = MergedRows { stored, skipped, state: None, first_row: None };
-        if rows.len() > MAX_ROWS_PER_STEP {
-            for &row in rows {
-                self.steps.step().await?;
-                self.merge_row(row, &mut merged)?;
-            }
-        } else {
-            for &row in rows {
-                self.merge_row(row, &mut merged)?;
-            }
-        }
-        Ok(self.finish_key(key, merged))
+        MergedRows { stored, skipped, state: None, first_row: None }
+    }
+
+    /// Merges rows, and sets their outcomes.
+    pub(super) fn merge_rows(&mut self, rows: &[usize], merged: &mut MergedRows<'_, K::State>) -> Result<(), Error> {
+        rows.iter().try_for_each(|&row| self.merge_row(row, merged))
     }
 
     fn merge_row(&mut self, row: usize, merged: &mut MergedRows<'_, K::State>) -> Result<(), Error> {
@@ -74,8 +60,12 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         Ok(())
     }
 
-    /// Gives the first merged row the net outcome of all rows of the key.
-    fn finish_key(&mut self, key: usize, merged: MergedRows<'_, K::State>) -> Option<PendingWrite<K::State>> {
+    /// Gives the first merged row the net outcome of all rows of the key. Returns the new state if it differs.
+    pub(super) fn finish_key(
+        &mut self,
+        key: usize,
+        merged: MergedRows<'_, K::State>,
+    ) -> Option<PendingWrite<K::State>> {
         let MergedRows { stored, state, first_row, .. } = merged;
         let (first_row, state) = first_row.zip(state)?;
         let visible = stored.is_none_or(|stored| K::differs_visibly(stored, &state));
