@@ -50,10 +50,10 @@ fn slow_call(base: &str, dry_run: bool) -> Value {
 async fn mutation_is_cancelled_at_its_deadline_and_releases_the_write_lock(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    let (server, base) = with_a_large_member(database, Duration::from_secs(3)).await;
+    let (server, base) = with_a_large_member(database, Duration::from_secs(6)).await;
     let admin = server.admin().await;
     assert_eq!(admin.upsert_with(slow_call(&base, false)).await.code(), "TIMEOUT");
-    // This mutation has a deadline of three seconds as well.
+    // This mutation has a deadline of six seconds as well.
     declare(&admin, &base, &["counter", "large", "new"]).await;
     let counters = server.column::<String>("SELECT CAST(attributes AS text) FROM member").await;
     assert!(counters[0].contains("\"counter\":0") || counters[0].contains("\"counter\": 0"), "it was rolled back");

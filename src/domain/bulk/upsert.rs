@@ -251,7 +251,7 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
                 if inserted.get(chunk_index * chunk_size + position) != Some(&id) {
                     let mut merged = self.begin_key(Some(&state));
                     for rows in self.groups.rows(key).chunks(MAX_ROWS_PER_STEP) {
-                        if self.steps.is_due() {
+                        if rows.len() == MAX_ROWS_PER_STEP || self.steps.is_due() {
                             self.steps.look().await?;
                         }
                         self.merge_rows(rows, &mut merged)?;
@@ -270,7 +270,7 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
             if self.ids[key].is_none() {
                 let mut merged = self.begin_key(None);
                 for rows in self.groups.rows(key).chunks(MAX_ROWS_PER_STEP) {
-                    if self.steps.is_due() {
+                    if rows.len() == MAX_ROWS_PER_STEP || self.steps.is_due() {
                         self.steps.look().await?;
                     }
                     self.merge_rows(rows, &mut merged)?;

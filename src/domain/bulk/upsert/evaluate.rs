@@ -6,7 +6,8 @@ use crate::domain::{
     bulk::{Mode, Outcome},
 };
 
-/// Maximum number of rows of a key that are merged between two steps.
+/// Maximum number of rows of a key that are merged without a look at the clock. A row may take a millisecond, if it merges a
+/// 64 KiB document.
 pub(super) const MAX_ROWS_PER_STEP: usize = 64;
 
 /// The rows of one key, merged in input order.
