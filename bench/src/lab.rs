@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{cluster::Cluster, drive::Timing, process, server::Server};
 
-/// How long a server is idle before its memory is measured.
+/// Idle time of a server before its memory is measured.
 const IDLE_TIME: Duration = Duration::from_secs(3);
 
 pub const MIB: f64 = 1_048_576.0;

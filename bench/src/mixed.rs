@@ -30,7 +30,7 @@ const CLIENTS: usize = 8;
 /// Pause of a client between two calls: the workload measures memory and not speed.
 const CALL_PAUSE: Duration = Duration::from_millis(200);
 
-/// How long memory is sampled, once a second, for one value.
+/// Time for which memory is sampled, once a second, for one value.
 const SAMPLING_TIME: Duration = Duration::from_secs(20);
 
 /// When memory is sampled for the reference value.

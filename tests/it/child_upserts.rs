@@ -167,7 +167,7 @@ async fn transactions_after_an_all_new_probe_never_change_their_member(
 ) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase_of(&["a", "b"]).await, server.writer().await);
-    // Of 800 keys every fiftieth is looked up to probe whether all are new.
+    // The probe looks up every fiftieth of 800 keys to find whether all are new.
     let row = |member: &str, n: u32| Transactions.row(member, &format!("key-{n:03}"), 1);
     let there: Vec<_> = (0..800).filter(|n| n % 50 != 0).map(|n| row("a", n)).collect();
     writer.upserted_children(Transactions, &base, json!(there)).await;

@@ -146,7 +146,7 @@ async fn servers_on_one_database_behave_as_one(#[values(Database::Sqlite, Databa
     let server = Server::start(database).await;
     let base = server.memberbase_of(&["a", "b", "c", "d"]).await;
     let (_, secret) = server.token(Access::Write, None, None).await;
-    // The same as after a restart: a server has no state of a sync in memory.
+    // A restarted server behaves the same: it has no state of a sync in memory.
     let (one, two) = (server.with_secret(&secret), callers_of_second_server(&server).await(&secret));
     let sync = one.start(&base).await;
     let second = two.try_start(&base, false).await;

@@ -139,7 +139,7 @@ fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
     RowFault { code: code.to_owned(), message: message.into(), path }
 }
 
-/// What the rows of a text are, for tests: the JSON of good ones, `line: message` of bad ones, and the error at the
+/// Reads the rows of a text, for tests: the JSON of good ones, `line: message` of bad ones, and the error at the
 /// end.
 #[cfg(test)]
 fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {

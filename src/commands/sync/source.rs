@@ -24,7 +24,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A file to be read once, from its begin to its end. Its buffer first holds enough of it to recognize what it is.
 pub(super) type Source = BufReader<Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>>;
 
-/// Opens a file, or stdin by the name `-`. Answers its size too, where it has one; `read` counts its bytes as they are
+/// Opens a file, or stdin by the name `-`. Also returns its size, if it has one; `read` counts its bytes as they are
 /// on the disk.
 pub(super) fn open(file: &Path, packing: Packing, read: Arc<AtomicU64>) -> io::Result<(Source, Option<u64>)> {
     let (input, size): (Box<dyn Read + Send>, _) = if file == Path::new("-") {

@@ -174,7 +174,7 @@ struct PendingWrite<State> {
     /// Index of the key.
     key: usize,
     state: State,
-    /// Whether readers see the difference.
+    /// True if readers see the difference.
     visible: bool,
 }
 

@@ -109,7 +109,7 @@ pub async fn bulk_upsert(
 /// The members' implementation of [`Upsertable`].
 pub(super) struct Members {
     schema: Schema,
-    /// Whether any row has more than a ref. If not, no state is read or written.
+    /// True if any row has more than a ref. If not, no state is read or written.
     has_state: bool,
     /// Maximum size of an attribute document.
     max_bytes: usize,

@@ -14,7 +14,7 @@ use crate::{
 pub struct Order {
     /// The field to order by.
     pub field: OrderField,
-    /// Whether the order is descending.
+    /// True for descending order.
     pub descending: bool,
 }
 

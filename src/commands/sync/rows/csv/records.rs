@@ -17,7 +17,7 @@ pub(super) struct Records {
     parser: Parser,
 }
 
-/// The next record, or what is there instead.
+/// The next record, a malformed one, or the end of the file.
 #[derive(Debug)]
 pub(super) enum Parsed<'a> {
     Record(Record<'a>),
