@@ -23,6 +23,7 @@ check: ## Formatting, clippy, documentation and dependencies, warnings as errors
 	cargo fmt --manifest-path bench/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --all-targets --features otlp --locked -- -D warnings
+	CARGO_TARGET_DIR=$(TARGET) cargo check --manifest-path fuzz/Cargo.toml --bins --locked
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	scripts/dependencies.sh
 

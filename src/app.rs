@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use changes::{ChangeCounts, ChangeReceiver, Changes};
+pub(crate) use changes::{ChangeReceiver, Changes};
 
 use uuid::Uuid;
 
@@ -26,9 +26,9 @@ pub struct App {
     /// The limits of a request.
     pub limits: Arc<Limits>,
     /// Counters of the outcomes of rows.
-    pub rows: RowCounters,
+    pub(crate) rows: RowCounters,
     /// Look-ups of members by memberbase and ref; concurrent ones are coalesced.
-    pub members_by_ref: Arc<LookupBatcher<(Uuid, String), member::Model>>,
+    pub(crate) members_by_ref: Arc<LookupBatcher<(Uuid, String), member::Model>>,
     /// The publication of committed changes.
     pub changes: Changes,
     /// Counts the changes by this server that may have invalidated tokens.
@@ -49,12 +49,12 @@ impl App {
     }
 
     /// Returns the state with a deadline for all statements of the database.
-    pub fn until(&self, deadline: Instant) -> Self {
+    pub(crate) fn until(&self, deadline: Instant) -> Self {
         Self { db: self.db.with_deadline(deadline), ..self.clone() }
     }
 
     /// Returns the state for background work: its statements are counted separately from those of requests.
-    pub fn untracked(&self) -> Self {
+    pub(crate) fn untracked(&self) -> Self {
         Self { db: self.db.untracked(), ..self.clone() }
     }
 
@@ -67,23 +67,23 @@ impl App {
 
     /// Returns a state whose work also stops when the client disconnects, if it is a dry run: only the client needs its
     /// result.
-    pub fn dry_run_if(&self, dry_run: bool) -> Self {
+    pub(crate) fn dry_run_if(&self, dry_run: bool) -> Self {
         let db = if dry_run { self.db.stopping_with_client() } else { self.db.clone() };
         Self { db, ..self.clone() }
     }
 
     /// Records that tokens may have been invalidated, which invalidates all cached ones.
-    pub fn tokens_changed(&self) {
+    pub(crate) fn tokens_changed(&self) {
         self.token_changes.send_modify(|changes| *changes += 1);
     }
 
     /// Returns the number of changes that may have invalidated tokens.
-    pub fn token_changes(&self) -> u64 {
+    pub(crate) fn token_changes(&self) -> u64 {
         *self.token_changes.borrow()
     }
 
     /// Returns a receiver of further such changes.
-    pub fn watch_tokens(&self) -> watch::Receiver<u64> {
+    pub(crate) fn watch_tokens(&self) -> watch::Receiver<u64> {
         self.token_changes.subscribe()
     }
 }

@@ -37,11 +37,11 @@ const MAX_CACHED_TOKENS: usize = 1024;
 
 /// A cache of recently used tokens. It contains only valid tokens, so it is never larger than their number.
 #[derive(Default)]
-pub struct Tokens(Mutex<HashMap<SecretHash, CachedToken>>);
+pub(crate) struct Tokens(Mutex<HashMap<SecretHash, CachedToken>>);
 
 /// The bearer token of a request, hashed.
 #[derive(Clone, Copy)]
-pub struct Bearer(SecretHash);
+pub(crate) struct Bearer(SecretHash);
 
 struct CachedToken {
     caller: Caller,
@@ -55,7 +55,7 @@ struct CachedToken {
 impl Tokens {
     /// Returns the caller of a token; `Unauthenticated` if it is not valid. A task in `tasks` stores the token's last
     /// use.
-    pub async fn caller(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) -> Result<Caller, Error> {
+    pub(crate) async fn caller(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) -> Result<Caller, Error> {
         let Bearer(secret) = bearer;
         let changes = app.token_changes();
         if let Some(caller) = self.cached(secret, changes) {
@@ -98,7 +98,7 @@ impl Tokens {
 
     /// Waits until a valid token is revoked, expired or deleted. While the database does not respond, the token counts
     /// as valid, and nothing is written.
-    pub async fn end(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) {
+    pub(crate) async fn end(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) {
         let mut changes = app.watch_tokens();
         loop {
             tokio::select! {
@@ -126,7 +126,7 @@ impl Tokens {
 impl Bearer {
     /// Reads the header `Authorization: Bearer <secret>` (RFC 6750, section 2.1); `Unauthenticated` if it is missing,
     /// malformed or repeated.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = match (values.next(), values.next()) {
             (Some(value), None) => value.to_str().ok(),
@@ -136,7 +136,7 @@ impl Bearer {
     }
 
     /// Reads the value of an `Authorization` header.
-    pub fn read(value: &str) -> Option<Self> {
+    pub(crate) fn read(value: &str) -> Option<Self> {
         secret(value).map(SecretHash::of).map(Self)
     }
 }

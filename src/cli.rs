@@ -7,8 +7,8 @@ mod sync;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
 
 pub use environment::unknown_variables;
-pub use export::Export;
-pub use sync::{Input, OnError, Rules, Sync, Work};
+pub(crate) use export::Export;
+pub(crate) use sync::{OnError, Rules, Sync};
 
 use crate::{
     config,
@@ -50,7 +50,7 @@ pub enum Command {
 
 /// Format of a file of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// A header with ref, sourceUpdatedAt and one column per attribute
     Csv,
     /// One JSON object per line: ref, attributes, sourceUpdatedAt
@@ -64,22 +64,22 @@ pub enum Format {
 pub struct Serve {
     /// Settings of the server.
     #[command(flatten)]
-    pub server: config::Server,
+    pub(crate) server: config::Server,
     /// Settings of the database.
     #[command(flatten)]
-    pub database: config::Database,
+    pub(crate) database: config::Database,
     /// Time limits.
     #[command(flatten)]
-    pub times: config::Times,
+    pub(crate) times: config::Times,
     /// Limits of requests.
     #[command(flatten)]
-    pub request: config::RequestLimits,
+    pub(crate) request: config::RequestLimits,
     /// Limits of documents.
     #[command(flatten)]
-    pub document: config::DocumentSizes,
+    pub(crate) document: config::DocumentSizes,
     /// Limits of subscriptions.
     #[command(flatten)]
-    pub live: config::Live,
+    pub(crate) live: config::Live,
 }
 
 /// The settings of `migrate`.
@@ -88,15 +88,15 @@ pub struct Serve {
 pub struct Migrate {
     /// Settings of the database.
     #[command(flatten)]
-    pub database: config::Database,
+    pub(crate) database: config::Database,
     /// The subcommand to run.
     #[command(subcommand)]
-    pub action: MigrateAction,
+    pub(crate) action: MigrateAction,
 }
 
 /// The subcommands of `migrate`.
 #[derive(Clone, Copy, Debug, Subcommand)]
-pub enum MigrateAction {
+pub(crate) enum MigrateAction {
     /// Apply all pending migrations, as serve does when it starts
     Up,
     /// Print every migration and whether it is applied
@@ -115,15 +115,15 @@ pub enum MigrateAction {
 pub struct Token {
     /// Settings of the database.
     #[command(flatten)]
-    pub database: config::Database,
+    pub(crate) database: config::Database,
     /// The subcommand to run.
     #[command(subcommand)]
-    pub action: TokenAction,
+    pub(crate) action: TokenAction,
 }
 
 /// The subcommands of `token`.
 #[derive(Debug, Subcommand)]
-pub enum TokenAction {
+pub(crate) enum TokenAction {
     /// Create a token and print its secret, which is not stored and can't be printed again
     Create {
         /// Level of access; each level includes the ones after it

@@ -13,10 +13,10 @@ use std::{net::SocketAddr, num::NonZero, path::PathBuf};
 use axum::http::HeaderValue;
 use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 
-pub use api::Api;
-pub use live::Live;
-pub use secret_url::SecretUrl;
-pub use units::{Bytes, Span};
+pub(crate) use api::Api;
+pub(crate) use live::Live;
+pub(crate) use secret_url::SecretUrl;
+pub(crate) use units::{Bytes, Span};
 
 use crate::{
     db,
@@ -28,36 +28,36 @@ use crate::{
 /// The database and its connections.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
-pub struct Database {
+pub(crate) struct Database {
     /// URL of the database: a SQLite file, which serve and migrate up create if it does not exist, or
     /// postgres://user:password@host/name
     #[arg(long, env = "MEMBERBASE_DATABASE_URL", hide_env_values = true, default_value = "sqlite://memberbase.db")]
     #[arg(value_name = "URL", global = true)]
-    pub database_url: SecretUrl,
+    pub(crate) database_url: SecretUrl,
 
     /// Maximum number of open database connections, at least 1
     #[arg(long, env = "MEMBERBASE_DATABASE_CONNECTIONS", default_value_t = 10, value_name = "NUMBER")]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..), global = true)]
-    pub database_connections: u32,
+    pub(crate) database_connections: u32,
 
     /// Maximum time that a request waits for a free database connection before it is rejected with SERVICE_UNAVAILABLE,
     /// 1ms to 24h
     #[arg(long, env = "MEMBERBASE_DATABASE_ACQUIRE_TIMEOUT", default_value = "5s", value_name = "TIME", global = true)]
-    pub database_acquire_timeout: Span,
+    pub(crate) database_acquire_timeout: Span,
 
     /// Maximum lifetime of a connection to PostgreSQL, after which a new one replaces it, 1ms to 24h
     #[arg(long, env = "MEMBERBASE_DATABASE_MAX_LIFETIME", default_value = "30m", value_name = "TIME", global = true)]
-    pub database_max_lifetime: Span,
+    pub(crate) database_max_lifetime: Span,
 
     /// Set to true if connections to PostgreSQL pass a pooler in transaction mode (PgBouncer 1.21 or newer)
     #[arg(long, env = "MEMBERBASE_DATABASE_POOLER", default_value_t = false, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false", global = true)]
-    pub database_pooler: bool,
+    pub(crate) database_pooler: bool,
 }
 
 impl Database {
     /// Returns the settings that open an existing database, with the time limits of queries and mutations.
-    pub fn settings(&self, times: &TimeLimits) -> db::Settings {
+    pub(crate) fn settings(&self, times: &TimeLimits) -> db::Settings {
         db::Settings {
             url: self.database_url.expose().to_owned(),
             max_connections: self.database_connections,
@@ -74,33 +74,33 @@ impl Database {
 /// The address of the server, its pages and its clients.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
-pub struct Server {
+pub(crate) struct Server {
     /// Address and port to listen on; port 0 selects a free port
     #[arg(long, env = "MEMBERBASE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
 
     /// Serve the playground (GraphiQL), a page to try queries, at /
     #[arg(long, env = "MEMBERBASE_GRAPHIQL", default_value_t = true, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
-    pub graphiql: bool,
+    pub(crate) graphiql: bool,
 
     /// Serve the console, a page for working on members without GraphQL, at /console
     #[arg(long, env = "MEMBERBASE_CONSOLE", default_value_t = true, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
-    pub console: bool,
+    pub(crate) console: bool,
 
     /// Comma-separated origins whose pages may call the API, such as `https://admin.example.com`; none by default
     #[arg(long, env = "MEMBERBASE_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin::origin)]
-    pub cors_origins: Vec<HeaderValue>,
+    pub(crate) cors_origins: Vec<HeaderValue>,
 
     /// Manifest of trusted GraphQL documents; if set, the server runs no other documents. It is a JSON object from id
     /// to document, or a persisted query manifest of Apollo
     #[arg(long, env = "MEMBERBASE_TRUSTED_DOCUMENTS", value_name = "FILE")]
-    pub trusted_documents: Option<PathBuf>,
+    pub(crate) trusted_documents: Option<PathBuf>,
 
     /// Maximum size of a request's head
     #[arg(long, env = "MEMBERBASE_MAX_HEAD", value_name = "SIZE", default_value_t = Bytes(64 << 10))]
-    pub max_head: Bytes,
+    pub(crate) max_head: Bytes,
 }
 
 /// Logs, which go to stderr.
@@ -135,161 +135,161 @@ pub enum LogFormat {
 /// Time limits of requests and syncs.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Time limits")]
-pub struct Times {
+pub(crate) struct Times {
     /// Maximum duration of a query, 1ms to 24h
     #[arg(long, env = "MEMBERBASE_QUERY_TIMEOUT", value_name = "TIME")]
     #[arg(default_value_t = Span(TimeLimits::default().query))]
-    pub query_timeout: Span,
+    pub(crate) query_timeout: Span,
 
     /// Maximum duration of a mutation, 1ms to 24h
     #[arg(long, env = "MEMBERBASE_MUTATION_TIMEOUT", value_name = "TIME")]
     #[arg(default_value_t = Span(TimeLimits::default().mutation))]
-    pub mutation_timeout: Span,
+    pub(crate) mutation_timeout: Span,
 
     /// Time after which an open sync expires, 1s to 30d; an expired sync deletes no members and does not block a new
     /// one
     #[arg(long, env = "MEMBERBASE_SYNC_EXPIRY", value_name = "TIME", value_parser = Span::long)]
     #[arg(default_value_t = Span(SyncLimits::default().expiry))]
-    pub sync_expiry: Span,
+    pub(crate) sync_expiry: Span,
 }
 
 /// Limits of the size and the cost of requests.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits of a request")]
-pub struct RequestLimits {
+pub(crate) struct RequestLimits {
     /// Maximum size of a request's body; only the variables of a mutation can be that large
     #[arg(long, env = "MEMBERBASE_MAX_BODY", value_name = "SIZE")]
     #[arg(default_value_t = Bytes(BodyLimits::default().max))]
-    pub max_body: Bytes,
+    pub(crate) max_body: Bytes,
 
     /// Maximum size of a query's variables
     #[arg(long, env = "MEMBERBASE_MAX_QUERY_VARIABLES", value_name = "SIZE")]
     #[arg(default_value_t = Bytes(BodyLimits::default().query_variables))]
-    pub max_query_variables: Bytes,
+    pub(crate) max_query_variables: Bytes,
 
     /// Maximum size of a body without its variables
     #[arg(long, env = "MEMBERBASE_MAX_ENVELOPE", value_name = "SIZE")]
     #[arg(default_value_t = Bytes(BodyLimits::default().envelope))]
-    pub max_envelope: Bytes,
+    pub(crate) max_envelope: Bytes,
 
     /// Default number of rows in a page (first, last); if it is greater than the maximum, the maximum applies
     #[arg(long, env = "MEMBERBASE_DEFAULT_PAGE_SIZE", default_value_t = PageLimits::default().default)]
     #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
-    pub default_page_size: u64,
+    pub(crate) default_page_size: u64,
 
     /// Maximum number of rows in a page (first, last), up to 1,000,000
     #[arg(long, env = "MEMBERBASE_MAX_PAGE_SIZE", default_value_t = PageLimits::default().max)]
     #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub max_page_size: u64,
+    pub(crate) max_page_size: u64,
 
     /// Maximum number of rows in all pages of a request together, up to 100,000,000; the sizes of nested lists multiply
     #[arg(long, env = "MEMBERBASE_MAX_ROWS", default_value_t = PageLimits::default().rows)]
     #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    pub max_rows: u64,
+    pub(crate) max_rows: u64,
 
     /// Maximum nesting depth of and, or and not in a filter, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_FILTER_DEPTH", default_value_t = FilterLimits::default().depth)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
-    pub max_filter_depth: usize,
+    pub(crate) max_filter_depth: usize,
 
     /// Maximum number of values in a list to look up (in, nin, membersByRef, nodes), at least 1
     #[arg(long, env = "MEMBERBASE_MAX_FILTER_VALUES", default_value_t = FilterLimits::default().values)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
-    pub max_filter_values: usize,
+    pub(crate) max_filter_values: usize,
 
     /// Maximum number of concurrent requests, up to 1,000,000; further requests are rejected with SERVICE_UNAVAILABLE
     #[arg(long, env = "MEMBERBASE_MAX_REQUESTS", default_value_t = TrafficLimits::default().requests)]
     #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
-    pub max_requests: usize,
+    pub(crate) max_requests: usize,
 
     /// Maximum number of concurrent requests per token, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_REQUESTS_PER_TOKEN", default_value_t = TrafficLimits::default().requests_per_token)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
-    pub max_requests_per_token: usize,
+    pub(crate) max_requests_per_token: usize,
 
     /// Maximum number of requests per second and token; further requests are rejected with RATE_LIMITED; 0 for no limit
     #[arg(long, env = "MEMBERBASE_MAX_REQUESTS_PER_SECOND", default_value_t = 0, value_name = "NUMBER")]
-    pub max_requests_per_second: u32,
+    pub(crate) max_requests_per_second: u32,
 
     /// Maximum number of batched requests in one body; 0 disables batching
     #[arg(long, env = "MEMBERBASE_MAX_BATCH", default_value_t = 0, value_name = "NUMBER")]
-    pub max_batch: usize,
+    pub(crate) max_batch: usize,
 
     /// Maximum size of a member's attributes together, as a JSON document
     #[arg(long, env = "MEMBERBASE_MAX_ATTRIBUTES", value_name = "SIZE")]
     #[arg(default_value_t = Bytes(RowLimits::default().attributes))]
-    pub max_attributes: Bytes,
+    pub(crate) max_attributes: Bytes,
 }
 
 /// Limits of GraphQL documents.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits of a document")]
-pub struct DocumentSizes {
+pub(crate) struct DocumentSizes {
     /// Maximum size of a document's text
     #[arg(long, env = "MEMBERBASE_MAX_DOCUMENT", value_name = "SIZE")]
     #[arg(default_value_t = Bytes(DocumentLimits::default().bytes))]
-    pub max_document: Bytes,
+    pub(crate) max_document: Bytes,
 
     /// Maximum number of lexical tokens in a document, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_TOKENS", default_value_t = DocumentLimits::default().tokens)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
-    pub max_tokens: usize,
+    pub(crate) max_tokens: usize,
 
     /// Maximum nesting depth of brackets in a document, up to 256
     #[arg(long, env = "MEMBERBASE_MAX_BRACKET_DEPTH", default_value_t = DocumentLimits::default().bracket_depth)]
     // The parser recurses, and a stack overflow would end the process.
     #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
-    pub max_bracket_depth: usize,
+    pub(crate) max_bracket_depth: usize,
 
     /// Maximum nesting depth of selection sets with fragments expanded, up to 256
     #[arg(long, env = "MEMBERBASE_MAX_SELECTION_DEPTH", default_value_t = DocumentLimits::default().selection_depth)]
     #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
-    pub max_selection_depth: usize,
+    pub(crate) max_selection_depth: usize,
 
     /// Maximum number of aliases in a document
     #[arg(long, env = "MEMBERBASE_MAX_ALIASES", default_value_t = DocumentLimits::default().aliases)]
     #[arg(value_name = "NUMBER")]
-    pub max_aliases: usize,
+    pub(crate) max_aliases: usize,
 
     /// Maximum number of root fields in an operation with fragments expanded, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_ROOT_FIELDS", default_value_t = DocumentLimits::default().root_fields)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
-    pub max_root_fields: usize,
+    pub(crate) max_root_fields: usize,
 
     /// Maximum number of directives in a document
     #[arg(long, env = "MEMBERBASE_MAX_DIRECTIVES", default_value_t = DocumentLimits::default().directives)]
     #[arg(value_name = "NUMBER")]
-    pub max_directives: usize,
+    pub(crate) max_directives: usize,
 
     /// Maximum number of fragment definitions in a document
     #[arg(long, env = "MEMBERBASE_MAX_FRAGMENTS", default_value_t = DocumentLimits::default().fragments)]
     #[arg(value_name = "NUMBER")]
-    pub max_fragments: usize,
+    pub(crate) max_fragments: usize,
 
     /// Maximum number of selections in an operation with fragments expanded, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_SELECTIONS", default_value_t = DocumentLimits::default().selections)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
-    pub max_selections: usize,
+    pub(crate) max_selections: usize,
 
     /// Maximum number of operations in a document, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_OPERATIONS", default_value_t = DocumentLimits::default().operations)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
-    pub max_operations: usize,
+    pub(crate) max_operations: usize,
 
     /// Maximum number of fields in a response, estimated with every page full, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_COMPLEXITY", default_value_t = DocumentLimits::default().complexity)]
     #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_complexity: u64,
+    pub(crate) max_complexity: u64,
 
     /// Permit introspection queries
     #[arg(long, env = "MEMBERBASE_INTROSPECTION", default_value_t = true, action = ArgAction::Set)]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
-    pub introspection: bool,
+    pub(crate) introspection: bool,
 
     /// Maximum number of errors in a response, at least 1
     #[arg(long, env = "MEMBERBASE_MAX_ERRORS", default_value_t = DocumentLimits::default().errors)]
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
-    pub max_errors: usize,
+    pub(crate) max_errors: usize,
 }
 
 fn at_least_one() -> RangedU64ValueParser<usize> {
@@ -297,7 +297,7 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
 }
 
 /// Returns the limits that the settings define.
-pub fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes, live: &Live) -> Limits {
+pub(crate) fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes, live: &Live) -> Limits {
     Limits {
         page: PageLimits {
             default: request.default_page_size.min(request.max_page_size),

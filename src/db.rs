@@ -33,15 +33,16 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::Semaphore;
 
-pub use array_binds::{ArrayColumn, ArrayTable, ScalarBind, json, list};
-pub use coalesce::LookupBatcher;
-pub use columnar::{ColumnSpec, ColumnValues, ColumnarRows, FromColumn, TextColumn};
+pub use array_binds::{ArrayColumn, ArrayTable, ScalarBind};
+pub(crate) use array_binds::{json, list};
+pub(crate) use coalesce::LookupBatcher;
+pub(crate) use columnar::TextColumn;
+pub use columnar::{ColumnSpec, ColumnarRows};
 pub use connect::Settings;
-pub use cutoff::{Cutoff, Steps};
+pub(crate) use cutoff::{Cutoff, Steps};
 pub use error_kind::DbErrorKind;
-pub use migrate::Migration;
-pub use notify::Listener;
-pub use open::OpenError;
+pub(crate) use migrate::Migration;
+pub(crate) use open::OpenError;
 pub use session::Session;
 
 use auto_analyze::AnalyzeScheduler;
@@ -87,7 +88,7 @@ pub struct Connections {
     /// Open and in use.
     pub used: u32,
     /// Maximum number of open connections.
-    pub max: u32,
+    pub(crate) max: u32,
 }
 
 #[derive(Debug)]
@@ -141,24 +142,24 @@ impl Db {
     /// Returns the database for the request of a client; the token is cancelled when the client goes. That alone stops
     /// nothing: see [`Db::stopping_with_client`].
     #[must_use]
-    pub fn with_client(&self, client: CancellationToken) -> Self {
+    pub(crate) fn with_client(&self, client: CancellationToken) -> Self {
         Self { client: Some(client), ..self.clone() }
     }
 
     /// Returns the database for work that only the client needs: it is stopped and rolled back when the client goes.
     #[must_use]
-    pub fn stopping_with_client(&self) -> Self {
+    pub(crate) fn stopping_with_client(&self) -> Self {
         let cutoff = Cutoff { client: self.client.clone(), ..self.cutoff.clone() };
         Self { cutoff, ..self.clone() }
     }
 
     /// Returns the time at which all statements have to be finished.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.cutoff.deadline
     }
 
     /// Returns a step counter for a loop over rows that runs outside a transaction.
-    pub fn steps(&self) -> Steps<'_> {
+    pub(crate) fn steps(&self) -> Steps<'_> {
         self.cutoff.steps()
     }
 
@@ -176,12 +177,12 @@ impl Db {
     }
 
     /// Returns the database for background work: its statements are counted separately from those of requests.
-    pub fn untracked(&self) -> Self {
+    pub(crate) fn untracked(&self) -> Self {
         Self { statements: Arc::clone(&self.untracked_statements), ..self.clone() }
     }
 
     /// Returns the number of waits for a connection through this value and its clones, and their total duration.
-    pub fn waits(&self) -> (u64, Duration) {
+    pub(crate) fn waits(&self) -> (u64, Duration) {
         let Waits { count, nanoseconds } = &*self.waits;
         (count.load(Ordering::Relaxed), Duration::from_nanos(nanoseconds.load(Ordering::Relaxed)))
     }

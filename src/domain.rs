@@ -2,9 +2,9 @@
 
 pub mod access;
 pub mod api_token;
-pub mod attribute;
+pub(crate) mod attribute;
 pub mod bulk;
-pub mod change;
+pub(crate) mod change;
 pub mod clip;
 mod error;
 mod field;
@@ -12,11 +12,12 @@ pub mod filter;
 mod id_pagination;
 pub mod member;
 pub mod member_child;
-pub mod memberbase;
-pub mod stamp_collection;
+pub(crate) mod memberbase;
+pub(crate) mod stamp_collection;
 pub mod sync;
-pub mod text;
+pub(crate) mod text;
 pub mod transaction;
 mod updated_at;
 
-pub use error::{Error, InputPath, RowError, RowErrorCode, Step};
+pub use error::Error;
+pub(crate) use error::{InputPath, RowError, RowErrorCode, Step};

@@ -1,9 +1,9 @@
 //! The tables as SeaORM entities: columns, without business rules.
 
-pub mod api_token;
-pub mod clip;
-pub mod member;
-pub mod memberbase;
-pub mod stamp_collection;
-pub mod sync;
-pub mod transaction;
+pub(crate) mod api_token;
+pub(crate) mod clip;
+pub(crate) mod member;
+pub(crate) mod memberbase;
+pub(crate) mod stamp_collection;
+pub(crate) mod sync;
+pub(crate) mod transaction;

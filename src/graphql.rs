@@ -23,8 +23,9 @@ mod transaction;
 
 use async_graphql::MergedObject;
 
-pub use change::Subscription;
-pub use error::{Code, Error};
+pub(crate) use change::Subscription;
+pub use error::Code;
+pub use error::Error;
 
 use crate::types::Limits;
 

@@ -18,5 +18,5 @@ pub mod domain;
 
 pub mod app;
 pub mod db;
-pub mod entity;
+pub(crate) mod entity;
 pub mod types;

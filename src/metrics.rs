@@ -16,7 +16,7 @@ use prometheus_client::{
 use crate::app::App;
 
 /// The media type of [`Metrics::text`].
-pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
 /// The label value of unknown operations and types.
 const OTHER: &str = "other";
@@ -27,7 +27,7 @@ const BUCKET_SECONDS: [f64; 17] =
 
 /// The API of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Api {
+pub(crate) enum Api {
     /// `/graphql`.
     Graphql,
     /// The RPC API (`publisher.v1`).
@@ -36,7 +36,7 @@ pub enum Api {
 
 /// The transport of a connection for subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// A WebSocket.
     WebSocket,
     /// Server-sent events.
@@ -45,7 +45,7 @@ pub enum Transport {
 
 /// The type of a request's operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Type {
+pub(crate) enum Type {
     /// Reads.
     Query,
     /// Writes.
@@ -56,26 +56,26 @@ pub enum Type {
 
 /// The name of a known operation, or `other`.
 #[derive(Clone, Debug)]
-pub struct Operation(Arc<str>);
+pub(crate) struct Operation(Arc<str>);
 
 /// A completed request, or one whose client has disconnected.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// The API of the request.
-    pub api: Api,
+    pub(crate) api: Api,
     /// The operation; `None` if the request ended before it was known.
-    pub operation: Option<Operation>,
+    pub(crate) operation: Option<Operation>,
     /// The type of the operation; `None` if the request ended before it was known.
-    pub kind: Option<Type>,
+    pub(crate) kind: Option<Type>,
     /// `OK`, or the code of the first error, which is one of a closed set.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// The duration from the request's head to its response.
-    pub time: Duration,
+    pub(crate) time: Duration,
 }
 
 /// The metrics of one server.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     operations: HashSet<Arc<str>>,
     other: Operation,
@@ -111,7 +111,7 @@ struct ByCode {
 
 impl Metrics {
     /// Returns the metrics of a server that knows operations with these names.
-    pub fn new<'a>(app: &App, operations: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(app: &App, operations: impl IntoIterator<Item = &'a str>) -> Self {
         let durations = Family::new_with_constructor((|| Histogram::new(BUCKET_SECONDS)) as fn() -> Histogram);
         let in_flight = Family::<ByApi, Gauge>::default();
         let requests = Family::default();
@@ -145,17 +145,17 @@ impl Metrics {
     }
 
     /// Returns the operation with this name; `other` if there is none.
-    pub fn operation(&self, name: &str) -> Operation {
+    pub(crate) fn operation(&self, name: &str) -> Operation {
         self.operations.get(name).cloned().map_or_else(|| self.other.clone(), Operation)
     }
 
     /// Records the start of a request. [`Metrics::end`] has to follow.
-    pub fn begin(&self, api: Api) {
+    pub(crate) fn begin(&self, api: Api) {
         self.in_flight.get_or_create(&ByApi { api: api.as_str() }).inc();
     }
 
     /// Records the end of a request.
-    pub fn end(&self, request: Request) {
+    pub(crate) fn end(&self, request: Request) {
         let api = request.api.as_str();
         let r#type = request.kind.map_or(OTHER, Type::as_str);
         let operation = request.operation.unwrap_or_else(|| self.other.clone()).0;
@@ -165,17 +165,17 @@ impl Metrics {
     }
 
     /// Records a new connection for subscriptions. [`Metrics::disconnected`] has to follow.
-    pub fn connected(&self, transport: Transport) {
+    pub(crate) fn connected(&self, transport: Transport) {
         self.live.get_or_create(&ByTransport { transport: transport.as_str() }).inc();
     }
 
     /// Records the end of a connection for subscriptions.
-    pub fn disconnected(&self, transport: Transport) {
+    pub(crate) fn disconnected(&self, transport: Transport) {
         self.live.get_or_create(&ByTransport { transport: transport.as_str() }).dec();
     }
 
     /// Returns all metrics in the Prometheus text format.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry).expect("writing to a string does not fail");
         text

@@ -16,13 +16,14 @@ mod page;
 mod transaction;
 
 pub use endpoint::{Call, Endpoint};
-pub use error::{Code, Error};
+pub use error::Code;
+pub(crate) use error::Error;
 pub use openapi::openapi;
 
 use self::attribute_value::{AttributeMap, AttributeValue};
 
 /// Prefix of all paths.
-pub const PREFIX: &str = "/publisher.v1/";
+pub(crate) const PREFIX: &str = "/publisher.v1/";
 
 /// Returns all endpoints.
 pub fn endpoints() -> Vec<Endpoint> {

@@ -12,7 +12,7 @@ use tracing_subscriber::{
 };
 
 #[cfg(feature = "otlp")]
-pub use otlp::join;
+pub(crate) use otlp::join;
 
 use crate::config::{Log, LogFormat};
 

@@ -13,19 +13,17 @@ mod safe_integer;
 mod strict_json;
 mod time;
 
-pub use ascii::AsciiText;
-pub use change::{Change, MAX_REPORTED_IDS, Touched};
-pub use id::{
-    AnyId, ApiTokenId, ClipId, Id, MalformedId, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId,
-};
-pub use limits::{
-    BodyLimits, DocumentLimits, FilterLimits, Limits, LiveLimits, PageLimits, RowLimits, SyncLimits, TimeLimits,
-    TrafficLimits,
-};
-pub use nearest::nearest;
-pub use page::{Anchor, Direction, Page, Slice};
-pub use private_file::private_file;
-pub use row_counters::{Counts, RowCounters, RowKind, RowOutcome};
-pub use safe_integer::{MAX_SAFE_INTEGER, parse_safe_integer};
-pub use strict_json::Strict;
-pub use time::{MalformedTime, Time};
+pub(crate) use ascii::AsciiText;
+pub(crate) use change::{Change, MAX_REPORTED_IDS, Touched};
+pub use id::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};
+pub(crate) use limits::{BodyLimits, FilterLimits, RowLimits};
+pub use limits::{DocumentLimits, Limits, LiveLimits, PageLimits, SyncLimits, TimeLimits, TrafficLimits};
+pub(crate) use nearest::nearest;
+pub(crate) use page::Slice;
+pub use page::{Anchor, Direction, Page};
+pub(crate) use private_file::private_file;
+pub(crate) use row_counters::{RowCounters, RowKind, RowOutcome};
+pub(crate) use safe_integer::{MAX_SAFE_INTEGER, parse_safe_integer};
+pub(crate) use strict_json::Strict;
+pub(crate) use time::MalformedTime;
+pub use time::Time;

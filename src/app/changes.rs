@@ -52,7 +52,7 @@ pub(super) struct Outbox {
 
 /// A subscription to the changes of one memberbase.
 #[derive(Debug)]
-pub struct ChangeReceiver {
+pub(crate) struct ChangeReceiver {
     hub: Arc<Hub>,
     memberbase: MemberbaseId,
     /// `None` after the memberbase was deleted.
@@ -65,7 +65,7 @@ pub struct ChangeCounts {
     /// Open subscriptions.
     pub subscriptions: usize,
     /// Changes delivered, summed over the subscriptions.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// Changes missed by subscriptions that lagged, summed over the subscriptions.
     pub missed: u64,
 }
@@ -77,7 +77,7 @@ impl Changes {
     }
 
     /// Publishes a committed change, without waiting.
-    pub fn publish(&self, change: Change) {
+    pub(crate) fn publish(&self, change: Change) {
         let change = Arc::new(change.bounded());
         if change.is_empty() {
             return;
@@ -96,7 +96,7 @@ impl Changes {
     }
 
     /// Subscribes to a memberbase. The first subscription sets how many changes the shared channel buffers.
-    pub fn subscribe(&self, memberbase: MemberbaseId, buffer: usize) -> ChangeReceiver {
+    pub(crate) fn subscribe(&self, memberbase: MemberbaseId, buffer: usize) -> ChangeReceiver {
         let mut memberbases = lock(&self.0.memberbases);
         let sender = memberbases.entry(memberbase).or_insert_with(|| broadcast::Sender::new(buffer));
         let receiver = Some(sender.subscribe());
@@ -168,7 +168,7 @@ impl Changes {
 impl ChangeReceiver {
     /// Waits for the next change. Returns it with whether changes before it were missed; `None` after the memberbase was
     /// deleted.
-    pub async fn next(&mut self) -> Option<(Arc<Change>, bool)> {
+    pub(crate) async fn next(&mut self) -> Option<(Arc<Change>, bool)> {
         let mut missed = false;
         let change = loop {
             match self.receiver.as_mut()?.recv().await {

@@ -13,110 +13,110 @@ pub struct Sync {
     /// File to read, or - for stdin. Its format is that of its extension (.csv; .ndjson or .jsonl; .txt or no extension
     /// for lines), which .gz or .zst may follow
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 
     /// Id of the memberbase, or its name if no other memberbase has the same name
     #[arg(long, value_name = "ID|NAME")]
-    pub memberbase: String,
+    pub(crate) memberbase: String,
 
     /// Create the memberbase if none has the name
     #[arg(long)]
-    pub create: bool,
+    pub(crate) create: bool,
 
     /// Format and columns of the file.
     #[command(flatten)]
-    pub input: Input,
+    pub(crate) input: Input,
 
     /// Treatment of missing members and invalid rows.
     #[command(flatten)]
-    pub rules: Rules,
+    pub(crate) rules: Rules,
 
     /// Size of requests, and output.
     #[command(flatten)]
-    pub work: Work,
+    pub(crate) work: Work,
 
     /// Settings of the API to call.
     #[command(flatten)]
-    pub api: config::Api,
+    pub(crate) api: config::Api,
 
     /// Settings of the database.
     #[command(flatten)]
-    pub database: config::Database,
+    pub(crate) database: config::Database,
 }
 
 /// Format and columns of the file.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "File")]
-pub struct Input {
+pub(crate) struct Input {
     /// Format of the file, which takes precedence over its extension; required for stdin
     #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub(crate) format: Option<Format>,
 
     /// Map a column of a CSV file: ref=COLUMN, sourceUpdatedAt=COLUMN, or KEY=COLUMN for an attribute; can be repeated.
     /// A column that is not mapped is the attribute of the same name
     #[arg(long, value_name = "KEY=COLUMN", value_parser = mapping)]
-    pub map: Vec<(String, String)>,
+    pub(crate) map: Vec<(String, String)>,
 
     /// Ignore columns that are not an attribute of the memberbase; without this, a file with such a column is rejected
     #[arg(long)]
-    pub ignore_unknown_columns: bool,
+    pub(crate) ignore_unknown_columns: bool,
 }
 
 /// Treatment of members that are not in the file, and of invalid rows.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Rules")]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Show what would be created, updated and deleted and which rows are invalid, and change nothing
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// Delete the members that are not in the file, after all rows are stored. Without this no member is deleted
     #[arg(long)]
-    pub delete_missing: bool,
+    pub(crate) delete_missing: bool,
 
     /// Maximum percentage of the members to delete, 0 to 100; if more would be deleted, no member is
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = percent, requires = "delete_missing")]
-    pub max_deleted_percent: f64,
+    pub(crate) max_deleted_percent: f64,
 
     /// Abandon a sync that is still open, such as that of a run that was killed
     #[arg(long, requires = "delete_missing")]
-    pub abandon_open: bool,
+    pub(crate) abandon_open: bool,
 
     /// Treatment of an invalid row
     #[arg(long, value_name = "WHAT", default_value = "reject")]
-    pub on_error: OnError,
+    pub(crate) on_error: OnError,
 
     /// Write the invalid rows to this file as CSV: line, ref, field, code, message
     #[arg(long, value_name = "FILE")]
-    pub rejects: Option<PathBuf>,
+    pub(crate) rejects: Option<PathBuf>,
 }
 
 /// Size of requests, and output.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Work")]
-pub struct Work {
+pub(crate) struct Work {
     /// Maximum number of rows per request, up to 1,000,000
     #[arg(long, value_name = "NUMBER", default_value_t = 5000)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
-    pub batch_size: usize,
+    pub(crate) batch_size: usize,
 
     /// Maximum number of concurrent requests, up to 64
     #[arg(long, value_name = "NUMBER", default_value_t = 4)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
-    pub concurrency: usize,
+    pub(crate) concurrency: usize,
 
     /// Print the summary as JSON to stdout
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 
     /// Print errors only, without progress and summary
     #[arg(long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// Treatment of an invalid row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OnError {
+pub(crate) enum OnError {
     /// End the run
     Reject,
     /// Leave the row out and store the others

@@ -48,32 +48,32 @@ pub(super) enum Failure {
 #[derive(Debug, Default)]
 pub(super) struct Refusal {
     /// `extensions.code`.
-    pub code: String,
-    pub message: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
     /// The first invalid rows of a bulk call.
-    pub rows: Vec<BadRow>,
+    pub(crate) rows: Vec<BadRow>,
     /// Number of all invalid rows.
-    pub count: u64,
+    pub(crate) count: u64,
 }
 
 /// An invalid row of a bulk call.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct BadRow {
     /// Index of the row in the call.
-    pub index: usize,
+    pub(crate) index: usize,
     #[serde(flatten)]
-    pub fault: RowFault,
+    pub(crate) fault: RowFault,
 }
 
 /// The reason why a row is invalid.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct RowFault {
     /// An error code of the API's rows.
-    pub code: String,
-    pub message: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
     /// Path of fields in the row.
     #[serde(default)]
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
 }
 
 impl From<Failure> for Error {

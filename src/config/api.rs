@@ -9,21 +9,21 @@ use super::Span;
 /// The API that a client command calls: a server's, or an API in process on the database.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
-pub struct Api {
+pub(crate) struct Api {
     /// URL of the server, such as `https://members.example.com`; its token is read from MEMBERBASE_TOKEN or
     /// --token-file. Without a URL the command opens the database itself
     #[arg(long, env = "MEMBERBASE_URL", value_name = "URL")]
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
 
     /// File with the token and nothing else; takes precedence over MEMBERBASE_TOKEN
     #[arg(long, env = "MEMBERBASE_TOKEN_FILE", value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
 
     /// Maximum duration of one request, after which it is sent again, 1ms to 24h
     #[arg(long, default_value = "6m", value_name = "TIME")]
-    pub request_timeout: Span,
+    pub(crate) request_timeout: Span,
 
     /// Maximum time for retrying a request that failed with a transient error, 1ms to 24h
     #[arg(long, default_value = "2m", value_name = "TIME")]
-    pub retry_for: Span,
+    pub(crate) retry_for: Span,
 }

@@ -8,12 +8,12 @@ pub struct SecretUrl(String);
 
 impl SecretUrl {
     /// Returns the whole URL with its password.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// Returns the URL without secrets, or the absolute path of a SQLite database.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let file = self.0.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
         let path = file.map(|file| file.split('?').next().unwrap_or_default());
         match path.and_then(|path| std::path::absolute(path).ok()) {

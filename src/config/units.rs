@@ -6,26 +6,26 @@ use jiff::SignedDuration;
 
 /// A number of bytes: `256MiB`, `64 KiB`, `1000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bytes(pub usize);
+pub(crate) struct Bytes(pub(crate) usize);
 
 /// A duration: `30s`, `500ms`, `1h 30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 /// The error for a text that is not a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a size of at least 1 byte, such as 256MiB, 64KiB or 1000")]
-pub struct MalformedBytes;
+pub(crate) struct MalformedBytes;
 
 /// The error for a text that is not a duration of 1ms to 24h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration of 1ms to 24h, such as 30s, 500ms or 5m")]
-pub struct MalformedSpan;
+pub(crate) struct MalformedSpan;
 
 /// The error for a text that is not a duration of 1s to 30d.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration of 1s to 30d, such as 30m, 24h or 3d")]
-pub struct MalformedLongSpan;
+pub(crate) struct MalformedLongSpan;
 
 const UNITS: [(&str, usize); 7] = [
     ("GiB", 1 << 30),
@@ -84,7 +84,7 @@ impl FromStr for Span {
 
 impl Span {
     /// Parses a duration of 1s to 30d, for things that last longer than a request.
-    pub fn long(text: &str) -> Result<Self, MalformedLongSpan> {
+    pub(crate) fn long(text: &str) -> Result<Self, MalformedLongSpan> {
         const RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
         // jiff rejects days in a `SignedDuration`, because the length of a calendar day varies.
         let text = match text.strip_suffix('d').map(str::parse::<u32>) {

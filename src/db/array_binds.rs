@@ -211,13 +211,13 @@ fn write(value: &impl Serialize, json: &mut Vec<u8>) {
 }
 
 /// Returns the values as a JSON list, for SQLite's `json_each`.
-pub fn json(values: ArrayColumn<'_>) -> String {
+pub(crate) fn json(values: ArrayColumn<'_>) -> String {
     ArrayTable::new([("value", values)]).json()
 }
 
 /// Returns the predicate `left IN (values)` with all values in one bind parameter: a list may have any length, and the
 /// statement's text stays the same.
-pub fn list(backend: DbBackend, left: SimpleExpr, values: ArrayColumn<'_>) -> SimpleExpr {
+pub(crate) fn list(backend: DbBackend, left: SimpleExpr, values: ArrayColumn<'_>) -> SimpleExpr {
     match backend {
         DbBackend::Sqlite => {
             let uuids = matches!(values, ArrayColumn::Uuids(_));

@@ -31,7 +31,7 @@ const MAX_BATCH_KEYS: usize = 500;
 
 /// Batches look-ups of one kind of value by key.
 #[derive(Debug)]
-pub struct LookupBatcher<Key, Value>(Mutex<State<Key, Value>>);
+pub(crate) struct LookupBatcher<Key, Value>(Mutex<State<Key, Value>>);
 
 #[derive(Debug)]
 struct State<Key, Value> {
@@ -61,7 +61,12 @@ where
 {
     /// Returns the value of a key. The statement begins after this call, so it sees everything committed before. `load`
     /// returns the values of the keys that exist; its error is returned to all callers that share the statement.
-    pub async fn find<Load, Loading>(self: &Arc<Self>, db: &Db, key: Key, load: Load) -> Result<Option<Value>, DbErr>
+    pub(crate) async fn find<Load, Loading>(
+        self: &Arc<Self>,
+        db: &Db,
+        key: Key,
+        load: Load,
+    ) -> Result<Option<Value>, DbErr>
     where
         Load: Fn(Db, Vec<Key>) -> Loading + Copy + Send + 'static,
         Loading: Future<Output = Result<HashMap<Key, Value>, DbErr>> + Send,

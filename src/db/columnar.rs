@@ -49,7 +49,7 @@ pub trait FromColumn: Sized {
 
 /// The texts of a column, in one allocation.
 #[derive(Debug, Default)]
-pub struct TextColumn {
+pub(crate) struct TextColumn {
     all: String,
     /// The range of each row's text; `None` for null.
     ranges: Vec<Option<Range<usize>>>,
@@ -61,7 +61,7 @@ pub struct ColumnValues<T>(vec::IntoIter<T>);
 
 impl ColumnSpec {
     /// Returns the name of the column in the statement.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Id(name) | Self::Text(name) | Self::MaybeText(name) => name,
             Self::Int(name) | Self::MaybeInt(name) | Self::Document(name) => name,
@@ -105,7 +105,7 @@ impl Session {
     ///
     /// Aggregates read the rows of an ordered subquery in its order, if it is the only source
     /// (<https://www.postgresql.org/docs/current/functions-aggregate.html>).
-    pub async fn columns(&self, rows: SelectStatement, specs: &[ColumnSpec]) -> Result<ColumnarRows, DbErr> {
+    pub(crate) async fn columns(&self, rows: SelectStatement, specs: &[ColumnSpec]) -> Result<ColumnarRows, DbErr> {
         let mut packed = Query::select();
         let specs = add_aggregates(self.get_database_backend(), specs, |aggregate| {
             packed.expr(Expr::cust(aggregate));
@@ -166,7 +166,7 @@ impl ColumnarRows {
     }
 
     /// Returns the texts of a column.
-    pub fn texts(&self, index: usize) -> Result<TextColumn, DbErr> {
+    pub(crate) fn texts(&self, index: usize) -> Result<TextColumn, DbErr> {
         let Some(all) = self.postgres::<&str>(index, 0) else {
             let all = self.sqlite::<&str>(index)?;
             let marked = !matches!(self.specs[index].0, ColumnSpec::Text(_));
@@ -234,12 +234,12 @@ impl TextColumn {
     }
 
     /// Returns the number of rows.
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.ranges.len()
     }
 
     /// Returns the text of a row; `None` if it is null or there is no such row.
-    pub fn get(&self, row: usize) -> Option<&str> {
+    pub(crate) fn get(&self, row: usize) -> Option<&str> {
         self.all.get(self.ranges.get(row)?.clone()?)
     }
 }

@@ -17,7 +17,7 @@ const YIELD_INTERVAL: Duration = Duration::from_millis(10);
 /// The conditions that stop the work of a request: its deadline and, for work that only its client needs (a dry run),
 /// also the disconnection of the client.
 #[derive(Clone, Debug, Default)]
-pub struct Cutoff {
+pub(crate) struct Cutoff {
     pub(super) deadline: Option<Instant>,
     pub(super) client: Option<CancellationToken>,
 }
@@ -31,7 +31,7 @@ impl Cutoff {
     }
 
     /// Returns a step counter for a loop over rows that runs outside a transaction.
-    pub fn steps(&self) -> Steps<'_> {
+    pub(crate) fn steps(&self) -> Steps<'_> {
         Steps::new(self, None)
     }
 
@@ -63,7 +63,7 @@ impl<'s> Steps<'s> {
     /// Counts one step. Returns whether a [`Steps::look`] is due. For the hottest loops, which
     /// then await only when a look is due.
     #[inline]
-    pub fn is_due(&mut self) -> bool {
+    pub(crate) fn is_due(&mut self) -> bool {
         self.steps_until_look = self.steps_until_look.saturating_sub(1);
         self.steps_until_look == 0
     }
@@ -75,7 +75,7 @@ impl<'s> Steps<'s> {
     }
 
     /// Reads the clock, after work that takes longer than one step. Returns a timeout error if the request has to stop.
-    pub async fn look(&mut self) -> Result<(), DbErr> {
+    pub(crate) async fn look(&mut self) -> Result<(), DbErr> {
         self.steps_until_look = STEPS_PER_CLOCK_READ;
         if self.yielded_at.elapsed() < YIELD_INTERVAL {
             return Ok(());

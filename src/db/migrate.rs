@@ -17,7 +17,7 @@ pub struct Migration {
     /// True if it was applied to the database.
     pub applied: bool,
     /// True if this program knows it. An unknown migration was applied by a newer version.
-    pub known: bool,
+    pub(crate) known: bool,
 }
 
 /// Takes the advisory lock for migrations; the number is `memberba` in ASCII.

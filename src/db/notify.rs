@@ -20,17 +20,17 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection of its own that receives notifications.
 #[derive(Debug)]
-pub struct Listener(PgListener);
+pub(crate) struct Listener(PgListener);
 
 impl Db {
     /// Returns whether servers can notify each other through this database.
-    pub fn notifies(&self) -> bool {
+    pub(crate) fn notifies(&self) -> bool {
         matches!(*self.pools, Pools::Postgres { .. })
     }
 
     /// Sends the texts to all listeners, in order, all or none. Each text must be shorter than 8,000 bytes and contain
     /// no quotes.
-    pub async fn notify(&self, channel: &str, texts: &[String]) -> Result<(), DbErr> {
+    pub(crate) async fn notify(&self, channel: &str, texts: &[String]) -> Result<(), DbErr> {
         debug_assert!(
             texts.iter().all(|text| text.len() < 8_000 && !text.contains('\'')),
             "a notification is too long or contains a quote"
@@ -47,7 +47,7 @@ impl Db {
 
     /// Starts to listen. Returns `None` behind a pooler in transaction mode, where no client has a connection of its
     /// own.
-    pub async fn listen(&self, channel: &str) -> Result<Option<Listener>, DbErr> {
+    pub(crate) async fn listen(&self, channel: &str) -> Result<Option<Listener>, DbErr> {
         let Pools::Postgres { pool, pooler: false, .. } = &*self.pools else { return Ok(None) };
         let options = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
         // The listener reports a lost connection instead of reconnecting by itself, because the notifications lost in
@@ -64,7 +64,7 @@ impl Db {
 
 impl Listener {
     /// Waits for the next notification. After an error the listener is unusable.
-    pub async fn next(&mut self) -> Result<String, DbErr> {
+    pub(crate) async fn next(&mut self) -> Result<String, DbErr> {
         loop {
             match timeout(CHECK_AFTER_SILENCE, self.0.try_recv()).await {
                 Ok(Ok(Some(notification))) => return Ok(notification.payload().to_owned()),

@@ -6,7 +6,7 @@ use super::{Db, DbErrorKind, Pools, Session, connect, connection::Connection, er
 
 impl Db {
     /// Returns why the database is not ready; `None` if all migrations are applied and it accepts writes.
-    pub async fn not_ready_reason(&self) -> Result<Option<&'static str>, DbErr> {
+    pub(crate) async fn not_ready_reason(&self) -> Result<Option<&'static str>, DbErr> {
         if !self.migrations().await?.iter().all(|migration| migration.applied) {
             return Ok(Some("migrations are pending"));
         }

@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// Makes the transaction roll back at its end even if the work succeeds, for a dry run.
-    pub fn set_rollback_only(&self) {
+    pub(crate) fn set_rollback_only(&self) {
         self.0.rollback_only.store(true, Ordering::Relaxed);
     }
 
@@ -100,7 +100,7 @@ impl Session {
 
     /// Makes PostgreSQL use custom plans for the statements of this transaction, which depend on the bound values and
     /// on the present sizes of tables. A generic plan is kept, even if a table was empty when it was made.
-    pub async fn force_custom_plan(&self) -> Result<(), DbErr> {
+    pub(crate) async fn force_custom_plan(&self) -> Result<(), DbErr> {
         match self.0.backend {
             DbBackend::Sqlite => Ok(()),
             _ => self.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await.map(drop),
@@ -138,7 +138,7 @@ impl Session {
     }
 
     /// Records rows that the transaction inserted into a table, so that the table's statistics are kept up to date.
-    pub fn record_inserts(&self, table: &'static str, rows: u64) {
+    pub(crate) fn record_inserts(&self, table: &'static str, rows: u64) {
         self.0.inserts.lock().unwrap_or_else(PoisonError::into_inner).push((table, rows));
     }
 
@@ -213,7 +213,7 @@ impl Session {
     }
 
     /// Runs a statement, and passes each row of its result to `take`.
-    pub async fn each(
+    pub(crate) async fn each(
         &self,
         statement: Statement,
         mut take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,

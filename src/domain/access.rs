@@ -40,7 +40,7 @@ pub struct Visibility {
 
 /// Proof of access to the whole server, for actions that concern no single memberbase.
 #[derive(Clone, Copy, Debug)]
-pub struct GlobalScope(());
+pub(crate) struct GlobalScope(());
 
 impl Caller {
     /// Returns the caller of a valid token. Only `api_token::authenticate` calls this.
@@ -54,12 +54,12 @@ impl Caller {
     }
 
     /// Returns the id of the token; `None` for the operator.
-    pub fn token(&self) -> Option<ApiTokenId> {
+    pub(crate) fn token(&self) -> Option<ApiTokenId> {
         self.token
     }
 
     /// Returns the level of access.
-    pub fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> Access {
         self.access
     }
 
@@ -80,7 +80,7 @@ impl Caller {
     }
 
     /// Authorizes access to the whole server, which a bound token never has.
-    pub fn authorize_global(&self, access: Access) -> Result<GlobalScope, Error> {
+    pub(crate) fn authorize_global(&self, access: Access) -> Result<GlobalScope, Error> {
         self.require(access)?;
         match self.memberbase {
             Some(bound) => Err(Error::Forbidden(format!("this token is bound to memberbase {bound}"))),
@@ -115,7 +115,7 @@ impl Visibility {
     }
 
     /// Returns the only memberbase that the token can see; `None` if it can see all of them.
-    pub fn memberbase(self) -> Option<MemberbaseId> {
+    pub(crate) fn memberbase(self) -> Option<MemberbaseId> {
         self.memberbase
     }
 }

@@ -38,17 +38,17 @@ pub struct ApiToken {
     /// Id, which holds the time of creation.
     pub id: ApiTokenId,
     /// Purpose of the token, in the words of its creator.
-    pub description: String,
+    pub(crate) description: String,
     /// Level of access.
-    pub access: Access,
+    pub(crate) access: Access,
     /// The memberbase that it is bound to; `None` if it is not bound.
-    pub memberbase: Option<MemberbaseId>,
+    pub(crate) memberbase: Option<MemberbaseId>,
     /// Expiry time; `None` if it does not expire.
-    pub expires_at: Option<Time>,
+    pub(crate) expires_at: Option<Time>,
     /// Time of the last use, updated at most once a minute.
-    pub last_used_at: Option<Time>,
+    pub(crate) last_used_at: Option<Time>,
     /// Time of the first revocation.
-    pub revoked_at: Option<Time>,
+    pub(crate) revoked_at: Option<Time>,
 }
 
 /// A token to create.
@@ -89,29 +89,29 @@ impl fmt::Debug for Secret {
 
 /// The result of a successful authentication.
 #[derive(Clone, Debug)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// The authenticated caller.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// Expiry time of the token; `None` if it does not expire.
-    pub expires_at: Option<Time>,
+    pub(crate) expires_at: Option<Time>,
     /// The stored time of the token's last use, which lags by up to a minute.
-    pub last_used_at: Option<Time>,
+    pub(crate) last_used_at: Option<Time>,
 }
 
 /// The SHA-256 hash of a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SecretHash([u8; 32]);
+pub(crate) struct SecretHash([u8; 32]);
 
 impl SecretHash {
     /// Hashes a secret.
-    pub fn of(secret: &str) -> Self {
+    pub(crate) fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret).into())
     }
 }
 
 /// Authenticates the secret with this hash. Fails with [`Error::Unauthenticated`] if no token has it, or if the token
 /// is revoked or expired.
-pub async fn authenticate(app: &App, secret: SecretHash) -> Result<Proof, Error> {
+pub(crate) async fn authenticate(app: &App, secret: SecretHash) -> Result<Proof, Error> {
     let session = app.db.read().await?;
     let found = api_token::Entity::find()
         .filter(api_token::Column::SecretHash.eq(secret.0.to_vec()))
@@ -188,20 +188,20 @@ pub async fn first(app: &App) -> Result<Option<(ApiToken, Secret)>, Error> {
 }
 
 /// Returns a page of the tokens that the caller manages, oldest first.
-pub async fn list(app: &App, caller: &Caller, page: &Page<ApiTokenId>) -> Result<Slice<ApiToken>, Error> {
+pub(crate) async fn list(app: &App, caller: &Caller, page: &Page<ApiTokenId>) -> Result<Slice<ApiToken>, Error> {
     let visibility = caller.authorize_visible(Access::Admin)?;
     let found = api_token::Entity::find().filter(within(visibility));
     id_pagination::page(&app.db.read().await?, found, api_token::Column::Id, Order::Asc, page).await
 }
 
 /// Counts the tokens that the caller manages.
-pub async fn count(app: &App, caller: &Caller) -> Result<u64, Error> {
+pub(crate) async fn count(app: &App, caller: &Caller) -> Result<u64, Error> {
     let found = api_token::Entity::find().filter(within(caller.authorize_visible(Access::Admin)?));
     Ok(found.count(&app.db.read().await?).await?)
 }
 
 /// Returns those of these tokens that exist and that the caller manages, in any order.
-pub async fn find_many(app: &App, caller: &Caller, ids: &[ApiTokenId]) -> Result<Vec<ApiToken>, Error> {
+pub(crate) async fn find_many(app: &App, caller: &Caller, ids: &[ApiTokenId]) -> Result<Vec<ApiToken>, Error> {
     let found = api_token::Entity::find().filter(within(caller.authorize_visible(Access::Admin)?));
     let requested = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), Expr::col(api_token::Column::Id));
     let rows = found.filter(requested).all(&app.db.read().await?).await?;
@@ -209,19 +209,19 @@ pub async fn find_many(app: &App, caller: &Caller, ids: &[ApiTokenId]) -> Result
 }
 
 /// Returns the caller's own token; `None` for the operator.
-pub async fn current(app: &App, caller: &Caller) -> Result<Option<ApiToken>, Error> {
+pub(crate) async fn current(app: &App, caller: &Caller) -> Result<Option<ApiToken>, Error> {
     let Some(id) = caller.token() else { return Ok(None) };
     let found = api_token::Entity::find_by_id(id.uuid()).one(&app.db.read().await?).await?;
     found.map(ApiToken::try_from).transpose()
 }
 
 /// Returns the opaque cursor of a token in the list of tokens.
-pub fn cursor(id: ApiTokenId) -> String {
+pub(crate) fn cursor(id: ApiTokenId) -> String {
     id_pagination::encode(CursorKind::ApiTokens, id)
 }
 
 /// Parses a cursor of the list of tokens. The error is a message for the client.
-pub fn parse_cursor(cursor: &str) -> Result<ApiTokenId, &'static str> {
+pub(crate) fn parse_cursor(cursor: &str) -> Result<ApiTokenId, &'static str> {
     id_pagination::decode(CursorKind::ApiTokens, cursor)
 }
 
@@ -249,7 +249,7 @@ pub async fn revoke(app: &App, caller: &Caller, id: ApiTokenId) -> Result<ApiTok
 }
 
 /// Returns whether the stored time of a token's last use is a minute old or more.
-pub fn needs_last_used_update(stored: Option<Time>, now: Time) -> bool {
+pub(crate) fn needs_last_used_update(stored: Option<Time>, now: Time) -> bool {
     stored.is_none_or(|stored| now.micros() - stored.micros() >= LAST_USED_RESOLUTION_MICROS)
 }
 

@@ -9,10 +9,10 @@ mod value;
 
 use std::collections::HashMap;
 
-pub use document::{Attributes, Document};
-pub use patch::Patch;
-pub use predicate::{Comparison, Operator, Predicate, UntypedPredicate};
-pub use value::{Kind, Value};
+pub(crate) use document::{Attributes, Document};
+pub(crate) use patch::Patch;
+pub(crate) use predicate::{Comparison, Operator, Predicate, UntypedPredicate};
+pub(crate) use value::{Kind, Value};
 
 use super::{Error, Step};
 
@@ -22,23 +22,23 @@ const MAX_KEYS: usize = 1000;
 
 /// A key with the type of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
+pub(crate) struct Definition {
     /// Key, of 1 to 128 bytes without NUL.
-    pub key: String,
+    pub(crate) key: String,
     /// Type of the values.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// The attributes that the members of a memberbase may have; empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Schema {
+pub(crate) struct Schema {
     definitions: Vec<Definition>,
     kinds: HashMap<String, Kind>,
 }
 
 impl Schema {
     /// Creates a schema with these keys in this order. Rejects more than 1,000 keys, invalid keys and duplicates.
-    pub fn new(definitions: Vec<Definition>) -> Result<Self, Error> {
+    pub(crate) fn new(definitions: Vec<Definition>) -> Result<Self, Error> {
         if definitions.len() > MAX_KEYS {
             let message = format!("attributes has {} keys, at most {MAX_KEYS} are allowed", definitions.len());
             return Err(Error::LimitExceeded(message));
@@ -64,12 +64,12 @@ impl Schema {
     }
 
     /// Returns the keys with their types, in the order of declaration.
-    pub fn definitions(&self) -> &[Definition] {
+    pub(crate) fn definitions(&self) -> &[Definition] {
         &self.definitions
     }
 
     /// Returns the type of a key; `None` if it is not declared.
-    pub fn kind(&self, key: &str) -> Option<Kind> {
+    pub(crate) fn kind(&self, key: &str) -> Option<Kind> {
         self.kinds.get(key).copied()
     }
 

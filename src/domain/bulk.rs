@@ -52,7 +52,7 @@ pub struct Options {
 
 /// The result of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The key was missing and is stored now.
     Created,
     /// The stored values were different.
@@ -68,23 +68,23 @@ pub enum Outcome {
 }
 
 /// The invalid rows of a call, by index in the input.
-pub type Failures = BTreeMap<usize, RowError>;
+pub(crate) type Failures = BTreeMap<usize, RowError>;
 
 /// The results of a bulk upsert, in input order.
 #[derive(Debug)]
 pub struct Upserted<Id> {
     /// Ids of the stored records; `None` for a row that failed, that update-only mode skipped, or that a dry run would
     /// create.
-    pub ids: Vec<Option<Id>>,
+    pub(crate) ids: Vec<Option<Id>>,
     /// The outcome of each row.
-    pub outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<Outcome>,
     /// The errors of the rows that failed.
-    pub failures: Failures,
+    pub(crate) failures: Failures,
 }
 
 impl<Id> Upserted<Id> {
     /// Returns the number of rows per outcome, in the order of [`RowOutcome::ALL`].
-    pub fn counts(&self) -> [u64; RowOutcome::ALL.len()] {
+    pub(crate) fn counts(&self) -> [u64; RowOutcome::ALL.len()] {
         let mut counts = [0; RowOutcome::ALL.len()];
         for outcome in &self.outcomes {
             counts[RowOutcome::from(*outcome) as usize] += 1;
@@ -115,7 +115,7 @@ impl From<Outcome> for RowOutcome {
 }
 
 /// An optional field of a row: `None` if it is omitted, `Some(None)` if it is null.
-pub type Undefinable<T> = Option<Option<T>>;
+pub(crate) type Undefinable<T> = Option<Option<T>>;
 
 impl OnError {
     /// Rejects the call if it has invalid rows and stores all rows or none.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Subscribes to the changes of a memberbase that are committed from now on. Fails if the memberbase does not exist.
-pub async fn subscribe(app: &App, scope: Scope) -> Result<ChangeReceiver, Error> {
+pub(crate) async fn subscribe(app: &App, scope: Scope) -> Result<ChangeReceiver, Error> {
     // Before the look-up: if the memberbase is deleted after the look-up found it, the subscriber receives the
     // deletion.
     let receiver = app.changes.subscribe(scope.memberbase(), app.limits.live.buffer);

@@ -1,6 +1,6 @@
 //! Clips: deals that members have saved.
 
-pub mod bulk_upsert;
+pub(crate) mod bulk_upsert;
 
 use super::member_child::MemberChild;
 use crate::{

@@ -40,7 +40,7 @@ pub enum Error {
 }
 
 /// A position in an input, as the steps that lead to it.
-pub type InputPath = Vec<Step>;
+pub(crate) type InputPath = Vec<Step>;
 
 /// One step of an [`InputPath`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,16 +55,16 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowError {
     /// Kind of the failure.
-    pub code: RowErrorCode,
+    pub(crate) code: RowErrorCode,
     /// States what was wrong and what was expected.
-    pub message: String,
+    pub(crate) message: String,
     /// Path of fields in the row.
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
 }
 
 /// The kinds of failure of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowErrorCode {
+pub(crate) enum RowErrorCode {
     /// The ref is empty, too long or contains NUL.
     InvalidRef,
     /// The field can't have this value.
@@ -81,13 +81,13 @@ pub enum RowErrorCode {
 
 impl Error {
     /// Returns an error about a field of the operation's input.
-    pub fn bad_input(field: &str, message: impl fmt::Display) -> Self {
+    pub(crate) fn bad_input(field: &str, message: impl fmt::Display) -> Self {
         Self::BadInput { message: message.to_string(), path: vec![Step::Field(field.to_owned())] }
     }
 
     /// Appends a list index to the path of a [`Error::BadInput`].
     #[must_use]
-    pub fn at(self, index: usize) -> Self {
+    pub(crate) fn at(self, index: usize) -> Self {
         match self {
             Self::BadInput { message, mut path } => {
                 path.push(Step::Index(index));
@@ -99,7 +99,7 @@ impl Error {
 
     /// Prepends a field to the path of a [`Error::BadInput`].
     #[must_use]
-    pub fn within(self, field: &str) -> Self {
+    pub(crate) fn within(self, field: &str) -> Self {
         match self {
             Self::BadInput { message, mut path } => {
                 path.insert(0, Step::Field(field.to_owned()));

@@ -87,7 +87,7 @@ pub trait ValueCount {
 
 impl<P> Filter<P> {
     /// Returns whether a predicate that matches `test` has to be true for the filter to be true.
-    pub fn requires(&self, test: &impl Fn(&P) -> bool) -> bool {
+    pub(crate) fn requires(&self, test: &impl Fn(&P) -> bool) -> bool {
         match self {
             Self::All(filters) => filters.iter().any(|filter| filter.requires(test)),
             Self::Predicate(predicate) => test(predicate),
@@ -96,7 +96,7 @@ impl<P> Filter<P> {
     }
 
     /// Returns whether any predicate matches `test`.
-    pub fn contains(&self, test: &impl Fn(&P) -> bool) -> bool {
+    pub(crate) fn contains(&self, test: &impl Fn(&P) -> bool) -> bool {
         match self {
             Self::All(filters) | Self::Any(filters) => filters.iter().any(|filter| filter.contains(test)),
             Self::Not(filter) => filter.contains(test),
@@ -105,7 +105,7 @@ impl<P> Filter<P> {
     }
 
     /// Converts every predicate with `map`, and stops at the first error.
-    pub fn try_map<Other, E>(self, map: &impl Fn(P) -> Result<Other, E>) -> Result<Filter<Other>, E> {
+    pub(crate) fn try_map<Other, E>(self, map: &impl Fn(P) -> Result<Other, E>) -> Result<Filter<Other>, E> {
         let list =
             |filters: Vec<Self>| filters.into_iter().map(|filter| filter.try_map(map)).collect::<Result<Vec<_>, E>>();
         Ok(match self {
@@ -119,7 +119,7 @@ impl<P> Filter<P> {
 
 impl<P: ValueCount> Filter<P> {
     /// Rejects a filter that exceeds a limit: its depth, its number of predicates, or the values of one list.
-    pub fn check(&self, limits: &FilterLimits) -> Result<(), Error> {
+    pub(crate) fn check(&self, limits: &FilterLimits) -> Result<(), Error> {
         let mut predicates = 0;
         self.check_nested(limits, 0, &mut predicates)?;
         if predicates > MAX_PREDICATES {
@@ -155,7 +155,7 @@ impl<P: ValueCount> Filter<P> {
 }
 
 /// Rejects a list with more values than the limit; `what` names the list in the message.
-pub fn check_values(what: &str, values: usize, limits: &FilterLimits) -> Result<(), Error> {
+pub(crate) fn check_values(what: &str, values: usize, limits: &FilterLimits) -> Result<(), Error> {
     if values > limits.values {
         let most = limits.values;
         let message = format!("{what} has {values} values, at most {most} are allowed (MEMBERBASE_MAX_FILTER_VALUES)");
@@ -166,7 +166,7 @@ pub fn check_values(what: &str, values: usize, limits: &FilterLimits) -> Result<
 
 impl<P> Filter<P> {
     /// Returns the filter as an SQL condition; `predicate` converts each predicate.
-    pub fn condition(&self, predicate: &impl Fn(&P) -> SimpleExpr) -> SimpleExpr {
+    pub(crate) fn condition(&self, predicate: &impl Fn(&P) -> SimpleExpr) -> SimpleExpr {
         match self {
             Self::All(filters) => {
                 let conditions = filters.iter().map(|filter| filter.condition(predicate));
@@ -210,7 +210,7 @@ impl ValueCount for TimePredicate {
 
 impl<T: Id> IdPredicate<T> {
     /// Returns a condition on a column of UUIDs.
-    pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
+    pub(crate) fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         match self {
             Self::In(ids) => one_of(backend, column, ids),
             Self::NotIn(ids) => one_of(backend, column, ids).not(),
@@ -231,7 +231,7 @@ fn one_of<T: Id>(backend: DbBackend, column: SimpleExpr, ids: &[T]) -> SimpleExp
 
 impl TextPredicate {
     /// Returns a condition on a column with a binary collation.
-    pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
+    pub(crate) fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         match self {
             Self::In(texts) => text_in(backend, column, texts),
             Self::NotIn(texts) => text_in(backend, column, texts).not(),
@@ -288,7 +288,7 @@ fn prefix_end(prefix: &str) -> Option<String> {
 
 impl TimePredicate {
     /// Returns a condition on a column of microseconds.
-    pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
+    pub(crate) fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let micros = |times: &[Time]| times.iter().map(|time| time.micros()).collect::<Vec<_>>();
         match self {
             Self::In(times) => list(backend, column, ArrayColumn::Ints(micros(times))),
@@ -302,7 +302,7 @@ impl TimePredicate {
 
     /// Returns a condition on the milliseconds in a column of UUIDv7s (RFC 9562, section 5.7). Comparisons are ranges
     /// of ids, which an index serves.
-    pub fn condition_of_id(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
+    pub(crate) fn condition_of_id(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let floor = |time: &Time| time.micros().div_euclid(1000);
         let ceiling = |time: &Time| -((-time.micros()).div_euclid(1000));
         match self {

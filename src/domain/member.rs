@@ -17,14 +17,16 @@ use sea_orm::{
 };
 
 pub(super) use attributes::attribute_keys;
-pub use attributes::{NewValue, Removal, remove_attributes, set_attributes};
-pub use delete::{DeleteOutcome, DeleteRequest, DeletedCounts, delete};
+pub(crate) use attributes::{NewValue, Removal, remove_attributes, set_attributes};
+pub(crate) use delete::{DeleteRequest, DeletedCounts, delete};
 pub(super) use delete::{delete_all, delete_found};
-pub use filter::{Predicate, UntypedPredicate, resolve_types};
-pub use identifier::MemberIdentifier;
+pub use filter::Predicate;
+pub(crate) use filter::{UntypedPredicate, resolve_types};
+pub(crate) use identifier::MemberIdentifier;
 pub(super) use identifier::{lock_key_share, resolve};
-pub use list::{MemberColumns, MemberPage, PageStatements, count, list, list_columns};
-pub use lookup::find_by_ref;
+pub use list::PageStatements;
+pub(crate) use list::{MemberColumns, MemberPage, count, list, list_columns};
+pub(crate) use lookup::find_by_ref;
 pub use position::{Order, OrderField, Position};
 
 use self::filter::{condition, ref_condition};
@@ -44,34 +46,34 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The member's id.
-    pub id: MemberId,
+    pub(crate) id: MemberId,
     /// The memberbase that contains it.
-    pub memberbase: MemberbaseId,
+    pub(crate) memberbase: MemberbaseId,
     /// The owner's key for the member (`ref` in the API).
-    pub reference: String,
+    pub(crate) reference: String,
     /// Its attributes.
-    pub attributes: Document,
+    pub(crate) attributes: Document,
     /// Time of its creation or last change.
-    pub updated_at: Time,
+    pub(crate) updated_at: Time,
     /// Time of the last change in the owner's system, by the owner's clock.
-    pub source_updated_at: Option<Time>,
+    pub(crate) source_updated_at: Option<Time>,
 }
 
 /// A member that borrows from a [`Member`] or a [`MemberPage`].
 #[derive(Clone, Copy, Debug)]
 pub struct MemberView<'a> {
     /// The member's id.
-    pub id: MemberId,
+    pub(crate) id: MemberId,
     /// The memberbase that contains it.
-    pub memberbase: MemberbaseId,
+    pub(crate) memberbase: MemberbaseId,
     /// The owner's key for the member (`ref` in the API).
-    pub reference: &'a str,
+    pub(crate) reference: &'a str,
     /// Its attributes as a JSON object; `None` if there are none.
-    pub attributes: Option<&'a str>,
+    pub(crate) attributes: Option<&'a str>,
     /// Time of its creation or last change.
-    pub updated_at: Time,
+    pub(crate) updated_at: Time,
     /// Time of the last change in the owner's system, by the owner's clock.
-    pub source_updated_at: Option<Time>,
+    pub(crate) source_updated_at: Option<Time>,
 }
 
 impl Member {
@@ -89,19 +91,19 @@ impl Member {
 }
 
 /// Finds a visible member by id.
-pub async fn find(app: &App, visibility: Visibility, id: MemberId) -> Result<Option<Member>, Error> {
+pub(crate) async fn find(app: &App, visibility: Visibility, id: MemberId) -> Result<Option<Member>, Error> {
     Ok(find_many(app, visibility, &[id]).await?.pop())
 }
 
 /// Finds the visible members with these ids, in any order. Rejects more ids than a filter may have.
-pub async fn find_many(app: &App, visibility: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
+pub(crate) async fn find_many(app: &App, visibility: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
     check_values("the list of ids", ids.len(), &app.limits.filter)?;
     find_all(app, visibility, ids).await
 }
 
 /// Finds the visible members with these ids, in any order and without a limit. For ids that were read from rows of the
 /// database or of a bulk call.
-pub async fn find_all(app: &App, visibility: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
+pub(crate) async fn find_all(app: &App, visibility: Visibility, ids: &[MemberId]) -> Result<Vec<Member>, Error> {
     let bound = visibility.memberbase().map(|id| member::Column::MemberbaseId.eq(id.uuid()));
     let rows = member::Entity::find()
         .filter(Condition::all().add_option(bound))
@@ -123,7 +125,7 @@ pub async fn find_by_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Ve
 }
 
 /// Finds members in the order of `refs`; `None` for a ref without a member. Fails if the memberbase does not exist.
-pub async fn in_order_of_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Vec<Option<Member>>, Error> {
+pub(crate) async fn in_order_of_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Vec<Option<Member>>, Error> {
     let found = find_by_refs(app, scope, refs).await?;
     if found.is_empty() {
         super::memberbase::ensure_exists(&app.db.read().await?, scope).await?;

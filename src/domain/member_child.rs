@@ -11,10 +11,11 @@ use std::{fmt::Debug, hash::Hash};
 use sea_orm::EntityTrait;
 
 pub(super) use bulk_upsert::{ParsedRow, WithMember, bulk_upsert, changed_members, parse_all, upsert_in};
-pub use delete::{DeleteOutcome, delete};
+pub(crate) use delete::delete;
 pub(super) use delete::{delete_all, delete_of_members};
-pub use find::{find, find_many, load};
-pub use list::{MemberKey, PageStatements, count_of_members, of_members};
+pub(crate) use find::{find_many, load};
+pub use list::PageStatements;
+pub(crate) use list::{MemberKey, count_of_members, of_members};
 pub use position::Position;
 
 use crate::types::{Id, MemberId, MemberbaseId, RowKind, Time};

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-pub use attribute_schema::set_attribute_schema;
+pub(crate) use attribute_schema::set_attribute_schema;
 
 use super::{
     Error,
@@ -34,20 +34,20 @@ const MAX_NAME_CHARACTERS: usize = 256;
 
 /// A memberbase.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memberbase {
+pub(crate) struct Memberbase {
     /// Id, which holds the time of creation.
-    pub id: MemberbaseId,
+    pub(crate) id: MemberbaseId,
     /// Name, which need not be unique.
-    pub name: String,
+    pub(crate) name: String,
     /// Time of the creation or the last change.
-    pub updated_at: Time,
+    pub(crate) updated_at: Time,
     /// Attributes that its members may have.
-    pub attribute_schema: Schema,
+    pub(crate) attribute_schema: Schema,
 }
 
 /// A predicate on one field of a memberbase.
 #[derive(Clone, Debug)]
-pub enum Predicate {
+pub(crate) enum Predicate {
     /// A predicate on the id.
     Id(IdPredicate<MemberbaseId>),
     /// A predicate on the name.
@@ -55,7 +55,7 @@ pub enum Predicate {
 }
 
 /// Creates a memberbase with an empty attribute schema.
-pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberbase, Error> {
+pub(crate) async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberbase, Error> {
     caller.authorize_global(Access::Admin)?;
     check_name(&name)?;
     let id = MemberbaseId::from_uuid(Uuid::now_v7());
@@ -76,7 +76,7 @@ pub async fn create(app: &App, caller: &Caller, name: String) -> Result<Memberba
 }
 
 /// Renames a memberbase. The present name changes nothing, not even `updated_at`.
-pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase, Error> {
+pub(crate) async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase, Error> {
     check_name(&name)?;
     let id = scope.memberbase();
     let updated_at = updated_at::next_sql(&Time::now().micros().to_string(), "updated_at");
@@ -97,7 +97,12 @@ pub async fn rename(app: &App, scope: Scope, name: String) -> Result<Memberbase,
 /// Deletes a memberbase with its members, everything that belongs to them, its syncs and the tokens bound to it. Fails
 /// without deleting anything if it has more members than `at_most`. A dry run returns the same counts and deletes
 /// nothing.
-pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool) -> Result<DeletedCounts, Error> {
+pub(crate) async fn delete(
+    app: &App,
+    scope: Scope,
+    at_most: Option<u64>,
+    dry_run: bool,
+) -> Result<DeletedCounts, Error> {
     let app = &app.dry_run_if(dry_run);
     let id = scope.memberbase();
     let delete = async |session: Session| {
@@ -133,19 +138,23 @@ pub async fn delete(app: &App, scope: Scope, at_most: Option<u64>, dry_run: bool
 }
 
 /// Returns the memberbase with this id; `None` if it does not exist or is not visible.
-pub async fn find(app: &App, visibility: Visibility, id: MemberbaseId) -> Result<Option<Memberbase>, Error> {
+pub(crate) async fn find(app: &App, visibility: Visibility, id: MemberbaseId) -> Result<Option<Memberbase>, Error> {
     Ok(find_many(app, visibility, &[id]).await?.pop())
 }
 
 /// Returns those of these memberbases that exist and are visible, in any order.
-pub async fn find_many(app: &App, visibility: Visibility, ids: &[MemberbaseId]) -> Result<Vec<Memberbase>, Error> {
+pub(crate) async fn find_many(
+    app: &App,
+    visibility: Visibility,
+    ids: &[MemberbaseId],
+) -> Result<Vec<Memberbase>, Error> {
     let requested = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), column(memberbase::Column::Id));
     let rows = within(visibility).filter(requested).all(&app.db.read().await?).await?;
     rows.into_iter().map(Memberbase::try_from).collect()
 }
 
 /// Returns a page of the visible memberbases, oldest first.
-pub async fn list(
+pub(crate) async fn list(
     app: &App,
     visibility: Visibility,
     filter: &Filter<Predicate>,
@@ -158,19 +167,19 @@ pub async fn list(
 }
 
 /// Counts the visible memberbases that match the filter.
-pub async fn count(app: &App, visibility: Visibility, filter: &Filter<Predicate>) -> Result<u64, Error> {
+pub(crate) async fn count(app: &App, visibility: Visibility, filter: &Filter<Predicate>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
     let found = within(visibility).filter(condition(app.db.backend(), filter));
     Ok(found.count(&app.db.read().await?).await?)
 }
 
 /// Returns the opaque cursor of a memberbase in the list of memberbases.
-pub fn cursor(id: MemberbaseId) -> String {
+pub(crate) fn cursor(id: MemberbaseId) -> String {
     id_pagination::encode(CursorKind::Memberbases, id)
 }
 
 /// Parses a cursor of the list of memberbases. The error is a message for the client.
-pub fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
+pub(crate) fn parse_cursor(cursor: &str) -> Result<MemberbaseId, &'static str> {
     id_pagination::decode(CursorKind::Memberbases, cursor)
 }
 

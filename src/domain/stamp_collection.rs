@@ -1,6 +1,6 @@
 //! Stamp collections: members' progress in loyalty programs.
 
-pub mod bulk_upsert;
+pub(crate) mod bulk_upsert;
 
 use super::member_child::MemberChild;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 
 /// A member's progress in a loyalty program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StampCollection {
+pub(crate) struct StampCollection {
     pub(crate) id: StampCollectionId,
     pub(crate) memberbase: MemberbaseId,
     pub(crate) member: MemberId,

@@ -19,12 +19,13 @@ mod start;
 
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Select, sea_query::Expr};
 
-pub use count::{SyncCounts, counts};
-pub use end::{OnMissing, abandon, commit};
+pub(crate) use count::{SyncCounts, counts};
+pub(crate) use end::abandon;
+pub use end::{OnMissing, commit};
 pub(super) use end::{delete_all, expire};
-pub use list::{count, cursor, list, parse_cursor};
+pub(crate) use list::{count, cursor, list, parse_cursor};
 pub(super) use mark::{OpenSync, mark, require_open_sync, with_open_sync};
-pub use start::start;
+pub(crate) use start::start;
 
 use super::{Error, access::Visibility, filter::IdPredicate, member::DeletedCounts};
 use crate::{
@@ -37,22 +38,22 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Sync {
     /// Id, which holds the time of the start.
-    pub id: SyncId,
+    pub(crate) id: SyncId,
     /// The memberbase that mirrors the source.
-    pub memberbase: MemberbaseId,
+    pub(crate) memberbase: MemberbaseId,
     /// State.
-    pub state: State,
+    pub(crate) state: State,
     /// Time of the end; `None` while the sync is open.
-    pub ended_at: Option<Time>,
+    pub(crate) ended_at: Option<Time>,
     /// Counts at the end; `None` if they are not stored, as while the sync is open.
-    pub counts: Option<SyncCounts>,
+    pub(crate) counts: Option<SyncCounts>,
     /// Rows that the commit deleted; `None` if the sync was not committed.
-    pub deleted: Option<DeletedCounts>,
+    pub(crate) deleted: Option<DeletedCounts>,
 }
 
 /// State of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Upserts mark members.
     Open = 0,
     /// Ended by a commit.
@@ -64,12 +65,12 @@ pub enum State {
 }
 
 /// Returns the sync with this id; `None` if it does not exist or is not visible.
-pub async fn find(app: &App, visibility: Visibility, id: SyncId) -> Result<Option<Sync>, Error> {
+pub(crate) async fn find(app: &App, visibility: Visibility, id: SyncId) -> Result<Option<Sync>, Error> {
     Ok(find_many(app, visibility, &[id]).await?.pop())
 }
 
 /// Returns those of these syncs that exist and are visible, in any order.
-pub async fn find_many(app: &App, visibility: Visibility, ids: &[SyncId]) -> Result<Vec<Sync>, Error> {
+pub(crate) async fn find_many(app: &App, visibility: Visibility, ids: &[SyncId]) -> Result<Vec<Sync>, Error> {
     let column = Expr::col((sync::Entity, sync::Column::Id));
     let requested = IdPredicate::In(ids.to_vec()).condition(app.db.backend(), column);
     let rows = within(visibility).filter(requested).all(&app.db.read().await?).await?;

@@ -3,10 +3,10 @@
 use super::{Error, RowError, RowErrorCode};
 
 /// Maximum length of a ref and of every other text field.
-pub const MAX_BYTES: usize = 1024;
+pub(crate) const MAX_BYTES: usize = 1024;
 
 /// Returns why a text is not a valid ref.
-pub fn ref_fault(text: &str) -> Option<RowError> {
+pub(crate) fn ref_fault(text: &str) -> Option<RowError> {
     let message = if text.is_empty() {
         "ref is empty; a ref has 1 to 1024 bytes".to_owned()
     } else if text.len() > MAX_BYTES {
@@ -20,7 +20,7 @@ pub fn ref_fault(text: &str) -> Option<RowError> {
 }
 
 /// Returns why a text is not valid in a text field. The message continues a sentence that starts with the field's name.
-pub fn fault(text: &str) -> Option<String> {
+pub(crate) fn fault(text: &str) -> Option<String> {
     if text.len() > MAX_BYTES {
         Some(format!("has {} bytes; at most {MAX_BYTES} are allowed", text.len()))
     } else {
@@ -29,7 +29,7 @@ pub fn fault(text: &str) -> Option<String> {
 }
 
 /// Rejects a text that is not valid in a text field.
-pub fn check(field: &str, text: &str) -> Result<(), Error> {
+pub(crate) fn check(field: &str, text: &str) -> Result<(), Error> {
     fault(text).map_or(Ok(()), |fault| Err(Error::bad_input(field, format!("{field} {fault}"))))
 }
 

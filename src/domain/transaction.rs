@@ -1,7 +1,7 @@
 //! Transactions: members' card payments.
 
-pub mod bulk_upsert;
-pub mod ingest;
+pub(crate) mod bulk_upsert;
+pub(crate) mod ingest;
 
 use super::member_child::MemberChild;
 use crate::{

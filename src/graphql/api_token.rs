@@ -18,7 +18,7 @@ use crate::{
 
 /// Access level of an API token. Each level includes the levels before it.
 #[derive(async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Queries and subscriptions.
     Read,
     /// READ, and changes to members and their attributes, clips, stamp collections and transactions, and syncs.
@@ -49,13 +49,13 @@ impl From<Access> for access::Access {
 
 /// A bearer token for the API. Its secret is sent as `Authorization: Bearer <secret>`.
 #[derive(Clone, Debug)]
-pub struct ApiToken(pub(super) api_token::ApiToken);
+pub(crate) struct ApiToken(pub(super) api_token::ApiToken);
 
 /// A bearer token for the API. Its secret is sent as `Authorization: Bearer <secret>`.
 #[Object]
 impl ApiToken {
     /// The token's id (atok_...). The id is not secret.
-    pub async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
@@ -97,7 +97,7 @@ impl ApiToken {
 
 /// A page of API tokens.
 #[derive(Debug)]
-pub struct ApiTokenConnection {
+pub(crate) struct ApiTokenConnection {
     rows: Vec<ApiToken>,
     info: PageInfo,
 }
@@ -128,7 +128,7 @@ impl ApiTokenConnection {
 
 /// An API token and its cursor.
 #[derive(SimpleObject, Debug)]
-pub struct ApiTokenEdge {
+pub(crate) struct ApiTokenEdge {
     /// Opaque cursor of this entry, for `after` and `before`.
     cursor: String,
     /// The API token.
@@ -137,7 +137,7 @@ pub struct ApiTokenEdge {
 
 /// Input of createApiToken.
 #[derive(InputObject, Debug)]
-pub struct CreateApiTokenInput {
+pub(crate) struct CreateApiTokenInput {
     /// Purpose of the token: at most 1,024 bytes.
     description: String,
     /// Access level of the new token.
@@ -150,7 +150,7 @@ pub struct CreateApiTokenInput {
 
 /// Result of createApiToken.
 #[derive(SimpleObject, Debug)]
-pub struct CreateApiTokenPayload {
+pub(crate) struct CreateApiTokenPayload {
     /// The new token.
     api_token: ApiToken,
     /// The token's secret. It is returned only here, because the server stores only its hash.
@@ -159,20 +159,20 @@ pub struct CreateApiTokenPayload {
 
 /// Input of revokeApiToken.
 #[derive(InputObject, Debug)]
-pub struct RevokeApiTokenInput {
+pub(crate) struct RevokeApiTokenInput {
     /// The token's id (atok_...).
     api_token_id: ID,
 }
 
 /// Result of revokeApiToken.
 #[derive(SimpleObject, Debug)]
-pub struct RevokeApiTokenPayload {
+pub(crate) struct RevokeApiTokenPayload {
     /// The revoked token.
     api_token: ApiToken,
 }
 
 #[derive(Clone, Default)]
-pub struct ApiTokenQuery;
+pub(crate) struct ApiTokenQuery;
 
 #[Object]
 impl ApiTokenQuery {
@@ -206,7 +206,7 @@ impl ApiTokenQuery {
 }
 
 #[derive(Clone, Default)]
-pub struct ApiTokenMutation;
+pub(crate) struct ApiTokenMutation;
 
 #[Object]
 impl ApiTokenMutation {

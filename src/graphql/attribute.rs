@@ -12,7 +12,7 @@ use crate::domain::{
 /// Type of an attribute's values.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "Kind")]
-pub enum AttributeType {
+pub(crate) enum AttributeType {
     /// A string of at most 16 KiB without NUL.
     String,
     /// A finite double from -(2^53-1) to 2^53-1.
@@ -27,7 +27,7 @@ pub enum AttributeType {
 
 /// An attribute that the memberbase's attribute schema declares.
 #[derive(SimpleObject, Debug)]
-pub struct AttributeDefinition {
+pub(crate) struct AttributeDefinition {
     /// The attribute's key: 1 to 128 bytes.
     key: String,
     /// Type of the attribute's values.
@@ -43,7 +43,7 @@ impl From<&Definition> for AttributeDefinition {
 
 /// An attribute to declare in an attribute schema.
 #[derive(InputObject, Debug)]
-pub struct AttributeDefinitionInput {
+pub(crate) struct AttributeDefinitionInput {
     /// The attribute's key: 1 to 128 bytes, unique in the schema.
     key: String,
     /// Type of the attribute's values.
@@ -53,7 +53,7 @@ pub struct AttributeDefinitionInput {
 
 /// Input of setAttributeSchema.
 #[derive(InputObject, Debug)]
-pub struct SetAttributeSchemaInput {
+pub(crate) struct SetAttributeSchemaInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// All attributes of the new schema, at most 1,000. Removing a key or changing its type is CONFLICT if a member has a value for it.
@@ -62,13 +62,13 @@ pub struct SetAttributeSchemaInput {
 
 /// Result of setAttributeSchema.
 #[derive(SimpleObject, Debug)]
-pub struct SetAttributeSchemaPayload {
+pub(crate) struct SetAttributeSchemaPayload {
     /// The changed memberbase.
     memberbase: Memberbase,
 }
 
 #[derive(Clone, Default)]
-pub struct AttributeMutation;
+pub(crate) struct AttributeMutation;
 
 #[Object]
 impl AttributeMutation {

@@ -11,9 +11,9 @@ use async_graphql::{
     parser::types::Field, registry::Registry,
 };
 
-pub use boxed_undefined::BoxedUndefined;
-pub use results::{MemberUpsertResults, UpsertResults};
-pub use unparsed::Unparsed;
+pub(crate) use boxed_undefined::BoxedUndefined;
+pub(crate) use results::{MemberUpsertResults, UpsertResults};
+pub(crate) use unparsed::Unparsed;
 
 use super::{
     execute::{raw_json, template::quoted},
@@ -29,7 +29,7 @@ use crate::{
 
 /// Handling of a bulk upsert in which rows fail.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnRowError {
+pub(crate) enum OnRowError {
     /// Stores nothing if any row fails. The call fails with BAD_USER_INPUT, which lists the first 100 failed rows.
     RejectBatch,
     /// Stores the valid rows. The others have the outcome FAILED in the results.
@@ -38,7 +38,7 @@ pub enum OnRowError {
 
 /// Rows to store by whether the member exists.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpsertMode {
+pub(crate) enum UpsertMode {
     /// All rows: missing members are created, changed ones updated.
     Upsert,
     /// Only rows of missing members. The others are SKIPPED, and their results have an id.
@@ -50,7 +50,7 @@ pub enum UpsertMode {
 /// Outcome of a row.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "Outcome")]
-pub enum UpsertOutcome {
+pub(crate) enum UpsertOutcome {
     /// The record was created.
     Created,
     /// The record existed and was changed.
@@ -67,7 +67,7 @@ pub enum UpsertOutcome {
 
 /// Number of rows by outcome.
 #[derive(SimpleObject, Debug)]
-pub struct UpsertSummary {
+pub(crate) struct UpsertSummary {
     /// Rows that were CREATED.
     created: Count,
     /// Rows that were UPDATED.
@@ -99,7 +99,7 @@ impl UpsertSummary {
 
 /// Reason of a row's failure.
 #[derive(SimpleObject, Clone, Debug)]
-pub struct RowError {
+pub(crate) struct RowError {
     /// Kind of failure. More values may be added.
     code: RowErrorCode,
     /// Description of the failure: the value that was rejected and what is expected.
@@ -117,7 +117,7 @@ impl From<&domain::RowError> for RowError {
 /// Kind of a row's failure. More values may be added.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "domain::RowErrorCode")]
-pub enum RowErrorCode {
+pub(crate) enum RowErrorCode {
     /// The ref is empty, longer than 1,024 bytes, or contains NUL.
     InvalidRef,
     /// A value is out of the range or format of its field.
@@ -163,7 +163,7 @@ impl From<UpsertMode> for Mode {
 
 /// A list of nullable ids, written as JSON directly: a tree of values for a million ids would be slow.
 #[derive(Debug)]
-pub struct Ids(Value);
+pub(crate) struct Ids(Value);
 
 impl Ids {
     pub(super) fn new<T: Id>(ids: &[Option<T>]) -> Self {

@@ -39,7 +39,7 @@ impl Subscription {
 
 /// Changes of one committed write to the members of a memberbase.
 #[derive(Clone, Debug)]
-pub struct MemberbaseChange {
+pub(crate) struct MemberbaseChange {
     change: Arc<Change>,
     missed: bool,
 }

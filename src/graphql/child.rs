@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 use async_graphql::{Context, Object, OutputType, SimpleObject};
 use tokio::sync::OnceCell;
 
-pub use loader::{ChildLoader, MemberBatch};
+pub(crate) use loader::{ChildLoader, MemberBatch};
 
 use super::{
     Error,
@@ -30,14 +30,14 @@ use crate::{
 };
 
 /// A type of child record that is loaded for a batch of members at once.
-pub trait BatchedChild: MemberChild {
+pub(crate) trait BatchedChild: MemberChild {
     /// Returns the batch's loader for this type.
     fn loader(batch: &MemberBatch) -> &ChildLoader<Self>;
 }
 
 /// A child record, from which its member can be loaded.
 #[derive(Clone, Debug)]
-pub struct Child<T> {
+pub(crate) struct Child<T> {
     pub(super) row: Arc<T>,
     parent: Parent,
 }
@@ -59,7 +59,7 @@ struct ParentBatch {
 
 impl<T: MemberChild> Child<T> {
     /// Wraps a batch of records, keeping their positions.
-    pub fn from_batch(rows: Vec<Option<T>>) -> Vec<Option<Self>> {
+    pub(crate) fn from_batch(rows: Vec<Option<T>>) -> Vec<Option<Self>> {
         let mut ids: Vec<_> = rows.iter().flatten().map(MemberChild::member).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -90,7 +90,7 @@ impl ParentBatch {
 
 /// A page of records that belong to one member.
 #[derive(Debug)]
-pub struct Connection<T> {
+pub(crate) struct Connection<T> {
     member: Member,
     rows: Vec<Arc<T>>,
     info: PageInfo,
@@ -157,7 +157,7 @@ where
     concrete(name = "StampCollectionEdge", params(StampCollection)),
     concrete(name = "TransactionEdge", params(Transaction))
 )]
-pub struct Edge<T: BatchedChild>
+pub(crate) struct Edge<T: BatchedChild>
 where
     Child<T>: OutputType,
 {

@@ -4,7 +4,7 @@ mod bulk_upsert;
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
 
-pub use bulk_upsert::ClipInput;
+pub(crate) use bulk_upsert::ClipInput;
 
 use super::{
     Error,
@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// A deal that a member saved. A member has at most one clip per deal.
-pub type Clip = Child<clip::Clip>;
+pub(crate) type Clip = Child<clip::Clip>;
 
 /// A deal that a member saved. A member has at most one clip per deal.
 #[Object(name = "Clip")]
 impl Child<clip::Clip> {
     /// The clip's id (clip_...).
-    pub async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.row.id.to_string().into()
     }
 
@@ -67,7 +67,7 @@ impl Child<clip::Clip> {
 
 /// Input of deleteClips.
 #[derive(InputObject, Debug)]
-pub struct DeleteClipsInput {
+pub(crate) struct DeleteClipsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Ids of the clips to delete (clip_...). Ids of clips that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
@@ -76,7 +76,7 @@ pub struct DeleteClipsInput {
 
 /// Result of deleteClips.
 #[derive(SimpleObject, Debug)]
-pub struct DeleteClipsPayload {
+pub(crate) struct DeleteClipsPayload {
     /// Ids of the deleted clips, each once, in input order.
     deleted_clip_ids: Vec<ID>,
     /// Requested ids of clips that do not exist in this memberbase.
@@ -84,7 +84,7 @@ pub struct DeleteClipsPayload {
 }
 
 #[derive(Clone, Default)]
-pub struct DeleteClipsMutation;
+pub(crate) struct DeleteClipsMutation;
 
 #[Object]
 impl DeleteClipsMutation {
@@ -106,4 +106,4 @@ impl DeleteClipsMutation {
 }
 
 #[derive(MergedObject, Clone, Default)]
-pub struct ClipMutation(bulk_upsert::BulkUpsertClipsMutation, DeleteClipsMutation);
+pub(crate) struct ClipMutation(bulk_upsert::BulkUpsertClipsMutation, DeleteClipsMutation);

@@ -11,7 +11,7 @@ use crate::{
 
 /// Direction of an order.
 #[derive(async_graphql::Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OrderDirection {
+pub(crate) enum OrderDirection {
     /// Ascending.
     #[default]
     Asc,
@@ -21,7 +21,7 @@ pub enum OrderDirection {
 
 /// Information about a page, exact in both directions.
 #[derive(SimpleObject, Clone, Debug)]
-pub struct PageInfo {
+pub(crate) struct PageInfo {
     /// True if an entry follows the last entry of this page.
     has_next_page: bool,
     /// True if an entry precedes the first entry of this page.
@@ -48,13 +48,13 @@ impl PageInfo {
 #[derive(Debug)]
 pub(super) struct Paging {
     /// Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`.
-    pub first: Option<i32>,
+    pub(crate) first: Option<i32>,
     /// Only entries after this cursor; goes with `first`, not `before`.
-    pub after: Option<String>,
+    pub(crate) after: Option<String>,
     /// Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`.
-    pub last: Option<i32>,
+    pub(crate) last: Option<i32>,
     /// Only entries before this cursor; goes with `last`, not `after`.
-    pub before: Option<String>,
+    pub(crate) before: Option<String>,
 }
 
 impl Paging {

@@ -100,18 +100,18 @@ pub struct Error {
 
 impl Error {
     /// Creates an error. The message is in lower case, without a full stop.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: IndexMap::new(), locations: Box::default() }
     }
 
     /// Creates a `BAD_USER_INPUT` error with a path in the variables or arguments.
-    pub fn bad_input(path: &InputPath, message: impl Into<String>) -> Self {
+    pub(crate) fn bad_input(path: &InputPath, message: impl Into<String>) -> Self {
         Self::new(Code::BadUserInput, message).within(path)
     }
 
     /// Adds a path in the variables or arguments.
     #[must_use]
-    pub fn within(mut self, path: &InputPath) -> Self {
+    pub(crate) fn within(mut self, path: &InputPath) -> Self {
         if !path.is_empty() {
             self.details.insert("path", path.iter().map(step).collect());
         }
@@ -120,13 +120,13 @@ impl Error {
 
     /// Adds a location in the document; line and column count from 1.
     #[must_use]
-    pub fn at(mut self, line: usize, column: usize) -> Self {
+    pub(crate) fn at(mut self, line: usize, column: usize) -> Self {
         self.locations = self.locations.iter().copied().chain([Pos { line, column }]).collect();
         self
     }
 
     /// Returns the locations in the document.
-    pub fn locations(&self) -> &[Pos] {
+    pub(crate) fn locations(&self) -> &[Pos] {
         &self.locations
     }
 
@@ -136,12 +136,12 @@ impl Error {
     }
 
     /// Returns the message.
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
     /// Returns the `extensions`: `code`, `retryable` and the details.
-    pub fn extensions(&self) -> ErrorExtensionValues {
+    pub(crate) fn extensions(&self) -> ErrorExtensionValues {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", self.code.as_str());
         extensions.set("retryable", self.code.retryable());

@@ -23,15 +23,15 @@ use async_graphql::{
 };
 use futures_util::FutureExt;
 
+pub use self::persisted::Trusted;
+pub use self::request::Request;
 use self::{
     document::{Document, Documents},
     persisted::Persisted,
     plan::Plan,
     rows::Carried,
 };
-pub use self::{
-    persisted::Trusted,
-    request::Request,
+pub(crate) use self::{
     rows::{BulkRows, RowReaders},
     stream::{Answers, Begun},
     write::raw_json,
@@ -78,20 +78,20 @@ impl Operation {
 
     /// The same, with its cost in the answer.
     #[must_use]
-    pub fn telling_cost(self) -> Self {
+    pub(crate) fn telling_cost(self) -> Self {
         Self { tells_cost: true, ..self }
     }
 
     /// The field that it asks for at its root, or a word for those that ask for several or for the schema: one of
     /// [`Executor::operations`].
-    pub fn root(&self) -> &str {
+    pub(crate) fn root(&self) -> &str {
         let operation = self.document.operation(self.name());
         let selections = operation.map(|(_, operation)| &operation.node.selection_set.node);
         selections.map_or("", |selections| root::name(selections, &self.document.parsed.fragments))
     }
 
     /// Its name in the document.
-    pub fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 }
@@ -99,7 +99,7 @@ impl Operation {
 /// What a client is answered.
 pub struct Answer {
     /// Whether it is a refusal: errors and no data.
-    pub refused: bool,
+    pub(crate) refused: bool,
     /// JSON.
     pub body: Vec<u8>,
     /// The codes of its errors.
@@ -113,7 +113,7 @@ where
     S: SubscriptionType + Clone + 'static,
 {
     /// Of three roots, and of readers for the lists of rows in their arguments.
-    pub fn new(query: Q, mutation: M, subscription: S, readers: RowReaders, limits: &Limits) -> Self {
+    pub(crate) fn new(query: Q, mutation: M, subscription: S, readers: RowReaders, limits: &Limits) -> Self {
         let documents = Documents::new(&query, &mutation, &subscription, readers, &limits.document);
         // What it gets is validated.
         let schema = Schema::build(query, mutation, subscription)
@@ -138,23 +138,23 @@ where
     S: SubscriptionType + 'static,
 {
     /// The schema in its own language.
-    pub fn sdl(&self) -> String {
+    pub(crate) fn sdl(&self) -> String {
         self.schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
     }
 
     /// The types of the schema, those of introspection too.
-    pub fn registry(&self) -> &Registry {
+    pub(crate) fn registry(&self) -> &Registry {
         self.documents.registry()
     }
 
     /// Judges a document, whichever of its operations is to run.
-    pub fn validate(&self, document: &str) -> Result<(), Error> {
+    pub(crate) fn validate(&self, document: &str) -> Result<(), Error> {
         let judged = self.documents.get(document).map(drop);
         judged.map_err(|mut errors| errors.swap_remove(0))
     }
 
     /// All that [`Operation::root`] may be.
-    pub fn operations(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &str> {
         root::names(self.registry())
     }
 
@@ -251,7 +251,7 @@ fn answer(plan: &Plan, response: Response, limits: &DocumentLimits, trace_id: &s
 }
 
 /// An answer of errors alone.
-pub fn refusal(errors: &[Error], trace_id: &str) -> Answer {
+pub(crate) fn refusal(errors: &[Error], trace_id: &str) -> Answer {
     Answer { refused: true, body: write::refusal(errors, trace_id), codes: errors.iter().map(Error::code).collect() }
 }
 

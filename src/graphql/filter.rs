@@ -5,7 +5,7 @@ mod attribute;
 
 use async_graphql::{ID, InputObject};
 
-pub use attribute::AttributeFilter;
+pub(crate) use attribute::AttributeFilter;
 
 use super::{
     Error,
@@ -23,7 +23,7 @@ use crate::{
 /// Filters by an id. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
 #[graphql(name = "IDFilter")]
-pub struct IdFilter {
+pub(crate) struct IdFilter {
     /// Is this id.
     eq: Option<ID>,
     /// Is one of these ids, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
@@ -35,7 +35,7 @@ pub struct IdFilter {
 
 /// Filters by a string, compared byte for byte. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
-pub struct StringFilter {
+pub(crate) struct StringFilter {
     /// Equals this string.
     eq: Option<String>,
     /// Equals one of these strings, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
@@ -51,7 +51,7 @@ pub struct StringFilter {
 
 /// A regular expression, not anchored. Supports literals, `.` (any character), classes, groups, `|`, `* + ? {m,n}`, `^ $` and ASCII `\d \w \s`.
 #[derive(InputObject, Debug)]
-pub struct RegexFilter {
+pub(crate) struct RegexFilter {
     /// The pattern, at most 1,024 bytes.
     pattern: String,
     /// If true, upper- and lower-case ASCII letters are equal. Default false.
@@ -61,7 +61,7 @@ pub struct RegexFilter {
 
 /// Filters by a time. All given operators must match; at least one is required. Null is the same as an omitted operator.
 #[derive(InputObject, Debug)]
-pub struct DateTimeFilter {
+pub(crate) struct DateTimeFilter {
     /// Is this time.
     eq: Option<DateTime>,
     /// Is one of these times, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject};
 
-pub use bulk_upsert::MemberInput;
-pub use delete::DeletedRows;
-pub use list::{MemberConnection, MemberFilter, MemberOrder};
+pub(crate) use bulk_upsert::MemberInput;
+pub(crate) use delete::DeletedRows;
+pub(crate) use list::{MemberConnection, MemberFilter, MemberOrder};
 
 use super::{
     Error,
@@ -27,7 +27,7 @@ use crate::{
 
 /// A member of a memberbase, identified by the ref that the owner of the memberbase gave it.
 #[derive(Clone, Debug)]
-pub struct Member(pub(super) Arc<member::Member>, pub(super) Arc<MemberBatch>);
+pub(crate) struct Member(pub(super) Arc<member::Member>, pub(super) Arc<MemberBatch>);
 
 impl Member {
     /// Wraps a member that was read alone.
@@ -53,7 +53,7 @@ impl Member {
 #[Object]
 impl Member {
     /// The member's id (m_...). A member that is deleted and upserted again gets a new id.
-    pub async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
@@ -162,7 +162,7 @@ impl Member {
 
 /// Identifies a member by exactly one of its id and its ref.
 #[derive(OneofObject, Debug)]
-pub enum MemberBy {
+pub(crate) enum MemberBy {
     /// The member's id (m_...).
     Id(ID),
     /// The member's memberbase and ref.
@@ -171,7 +171,7 @@ pub enum MemberBy {
 
 /// Identifies a member by its memberbase and ref.
 #[derive(InputObject, Debug)]
-pub struct MemberRef {
+pub(crate) struct MemberRef {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// The owner's key for the member.
@@ -180,7 +180,7 @@ pub struct MemberRef {
 }
 
 #[derive(Clone, Default)]
-pub struct MemberQuery;
+pub(crate) struct MemberQuery;
 
 #[Object]
 impl MemberQuery {
@@ -249,4 +249,4 @@ impl MemberQuery {
 }
 
 #[derive(MergedObject, Clone, Default)]
-pub struct MemberMutation(bulk_upsert::BulkUpsertMembersMutation, delete::DeleteMutation);
+pub(crate) struct MemberMutation(bulk_upsert::BulkUpsertMembersMutation, delete::DeleteMutation);

@@ -25,7 +25,7 @@ use crate::{
 
 /// A collection of members that belongs to one owner, with its attribute schema.
 #[derive(Clone, Debug)]
-pub struct Memberbase(pub(super) Arc<memberbase::Memberbase>);
+pub(crate) struct Memberbase(pub(super) Arc<memberbase::Memberbase>);
 
 impl From<memberbase::Memberbase> for Memberbase {
     fn from(found: memberbase::Memberbase) -> Self {
@@ -37,7 +37,7 @@ impl From<memberbase::Memberbase> for Memberbase {
 #[Object]
 impl Memberbase {
     /// The memberbase's id (mb_...).
-    pub async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
@@ -105,7 +105,7 @@ impl Memberbase {
 
 /// A page of memberbases.
 #[derive(Debug)]
-pub struct MemberbaseConnection {
+pub(crate) struct MemberbaseConnection {
     visibility: Visibility,
     filter: Filter<Predicate>,
     rows: Vec<Memberbase>,
@@ -138,7 +138,7 @@ impl MemberbaseConnection {
 
 /// A memberbase and its cursor.
 #[derive(SimpleObject, Debug)]
-pub struct MemberbaseEdge {
+pub(crate) struct MemberbaseEdge {
     /// Opaque cursor of this entry, for `after` and `before`.
     cursor: String,
     /// The memberbase.
@@ -147,7 +147,7 @@ pub struct MemberbaseEdge {
 
 /// Filters memberbases. All given conditions must match. An empty filter and `and: []` match every memberbase, `or: []` and `in: []` match none; `not` is plain negation. Null is the same as an omitted condition. A condition without an operator is BAD_USER_INPUT. At most 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) and 400 operators; LIMIT_EXCEEDED beyond.
 #[derive(InputObject, Debug)]
-pub struct MemberbaseFilter {
+pub(crate) struct MemberbaseFilter {
     /// All of these filters match.
     and: Option<Vec<Self>>,
     /// At least one of these filters matches.
@@ -172,21 +172,21 @@ impl MemberbaseFilter {
 
 /// Input of createMemberbase.
 #[derive(InputObject, Debug)]
-pub struct CreateMemberbaseInput {
+pub(crate) struct CreateMemberbaseInput {
     /// Name of the memberbase: 1 to 256 characters. Names need not be unique.
     name: String,
 }
 
 /// Result of createMemberbase.
 #[derive(SimpleObject, Debug)]
-pub struct CreateMemberbasePayload {
+pub(crate) struct CreateMemberbasePayload {
     /// The new memberbase.
     memberbase: Memberbase,
 }
 
 /// Input of updateMemberbase.
 #[derive(InputObject, Debug)]
-pub struct UpdateMemberbaseInput {
+pub(crate) struct UpdateMemberbaseInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Name of the memberbase: 1 to 256 characters. Names need not be unique.
@@ -195,14 +195,14 @@ pub struct UpdateMemberbaseInput {
 
 /// Result of updateMemberbase.
 #[derive(SimpleObject, Debug)]
-pub struct UpdateMemberbasePayload {
+pub(crate) struct UpdateMemberbasePayload {
     /// The changed memberbase.
     memberbase: Memberbase,
 }
 
 /// Input of deleteMemberbase.
 #[derive(InputObject, Debug)]
-pub struct DeleteMemberbaseInput {
+pub(crate) struct DeleteMemberbaseInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Maximum number of members that the memberbase may have; LIMIT_EXCEEDED if it has more, and nothing is deleted. Default: no maximum.
@@ -214,7 +214,7 @@ pub struct DeleteMemberbaseInput {
 
 /// Result of deleteMemberbase.
 #[derive(SimpleObject, Debug)]
-pub struct DeleteMemberbasePayload {
+pub(crate) struct DeleteMemberbasePayload {
     /// Id of the deleted memberbase.
     deleted_memberbase_id: ID,
     /// Number of deleted rows by type.
@@ -222,7 +222,7 @@ pub struct DeleteMemberbasePayload {
 }
 
 #[derive(Clone, Default)]
-pub struct MemberbaseQuery;
+pub(crate) struct MemberbaseQuery;
 
 #[Object]
 impl MemberbaseQuery {
@@ -270,7 +270,7 @@ impl MemberbaseQuery {
 }
 
 #[derive(Clone, Default)]
-pub struct MemberbaseMutation;
+pub(crate) struct MemberbaseMutation;
 
 #[Object]
 impl MemberbaseMutation {

@@ -28,7 +28,7 @@ use crate::{
 /// An object with a global id. The prefix of the id (mb_, m_, clip_, sc_, txn_, atok_, sync_) determines the type.
 #[derive(Interface, Clone, Debug)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id of the object."))]
-pub enum Node {
+pub(crate) enum Node {
     Memberbase(Memberbase),
     Member(Member),
     Clip(Clip),
@@ -39,7 +39,7 @@ pub enum Node {
 }
 
 #[derive(Clone, Default)]
-pub struct NodeQuery;
+pub(crate) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
@@ -145,7 +145,7 @@ fn any_id(argument: &str, text: &str) -> Result<AnyId, domain::Error> {
 
 /// An entry of `nodes`. An error makes this entry null and not the whole list.
 #[derive(Debug)]
-pub struct Entry(Result<Option<Node>, Error>);
+pub(crate) struct Entry(Result<Option<Node>, Error>);
 
 impl OutputType for Entry {
     fn type_name() -> Cow<'static, str> {

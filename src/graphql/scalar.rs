@@ -8,7 +8,7 @@ use crate::types::{self, MalformedTime, Time};
 
 /// Checks a value against its scalar type before any resolver runs. Resolvers parse it with the same functions, and so accept
 /// every value that was accepted here.
-pub fn check(scalar: &str, value: &Value) -> Result<(), String> {
+pub(crate) fn check(scalar: &str, value: &Value) -> Result<(), String> {
     match scalar {
         "DateTime" => DateTime::read(value).map(drop).map_err(|error| error.to_string()),
         "Count" => Count::read(value).map(drop).map_err(str::to_owned),
@@ -24,7 +24,7 @@ pub fn check(scalar: &str, value: &Value) -> Result<(), String> {
 }
 
 /// Checks only the JSON type of a value in a bulk row, because a value that is out of range fails its row alone.
-pub fn check_in_row(scalar: &str, value: &Value) -> Result<(), String> {
+pub(crate) fn check_in_row(scalar: &str, value: &Value) -> Result<(), String> {
     match (scalar, value) {
         ("DateTime", Value::String(_)) | ("Int" | "Count" | "MinorUnits", Value::Number(_)) => Ok(()),
         _ => check(scalar, value),
@@ -33,7 +33,7 @@ pub fn check_in_row(scalar: &str, value: &Value) -> Result<(), String> {
 
 /// An RFC 3339 date-time. Output: in UTC, ending in Z, with 3 or more fraction digits. Input: any offset, 0 to 9 fraction digits, stored with microseconds.
 #[derive(Clone, Copy, Debug)]
-pub struct DateTime(pub Time);
+pub(crate) struct DateTime(pub(crate) Time);
 
 /// An RFC 3339 date-time. Output: in UTC, ending in Z, with 3 or more fraction digits. Input: any offset, 0 to 9 fraction digits, stored with microseconds.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
@@ -56,7 +56,7 @@ impl DateTime {
 
 /// A count: a whole number from 0 to 2^53-1, as a JSON number.
 #[derive(Clone, Copy, Debug)]
-pub struct Count(pub u64);
+pub(crate) struct Count(pub(crate) u64);
 
 /// A count: a whole number from 0 to 2^53-1, as a JSON number.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
@@ -85,7 +85,7 @@ fn whole(value: &Value) -> Option<i64> {
 
 /// An amount of money in minor units (such as cents): a whole number from -(2^53-1) to 2^53-1, as a JSON number.
 #[derive(Clone, Copy, Debug)]
-pub struct MinorUnits(pub i64);
+pub(crate) struct MinorUnits(pub(crate) i64);
 
 /// An amount of money in minor units (such as cents): a whole number from -(2^53-1) to 2^53-1, as a JSON number.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
@@ -107,7 +107,7 @@ impl MinorUnits {
 
 /// Attribute values by key, as a JSON object. Each value is a string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[derive(Clone, Debug)]
-pub struct Attributes(pub Box<str>);
+pub(crate) struct Attributes(pub(crate) Box<str>);
 
 /// Attribute values by key, as a JSON object. Each value is a string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-4")]
@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for Attributes {
 
 /// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string.
 #[derive(Clone, Debug)]
-pub struct AttributeValue(pub serde_json::Value);
+pub(crate) struct AttributeValue(pub(crate) serde_json::Value);
 
 /// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-3")]

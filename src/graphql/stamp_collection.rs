@@ -4,7 +4,7 @@ mod bulk_upsert;
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
 
-pub use bulk_upsert::StampCollectionInput;
+pub(crate) use bulk_upsert::StampCollectionInput;
 
 use super::{
     Error,
@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// A member's progress in a loyalty program. A member has at most one stamp collection per loyalty program.
-pub type StampCollection = Child<stamp_collection::StampCollection>;
+pub(crate) type StampCollection = Child<stamp_collection::StampCollection>;
 
 /// A member's progress in a loyalty program. A member has at most one stamp collection per loyalty program.
 #[Object(name = "StampCollection")]
 impl Child<stamp_collection::StampCollection> {
     /// The stamp collection's id (sc_...).
-    pub async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.row.id.to_string().into()
     }
 
@@ -62,7 +62,7 @@ impl Child<stamp_collection::StampCollection> {
 
 /// Input of deleteStampCollections.
 #[derive(InputObject, Debug)]
-pub struct DeleteStampCollectionsInput {
+pub(crate) struct DeleteStampCollectionsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Ids of the stamp collections to delete (sc_...). Ids of stamp collections that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
@@ -71,7 +71,7 @@ pub struct DeleteStampCollectionsInput {
 
 /// Result of deleteStampCollections.
 #[derive(SimpleObject, Debug)]
-pub struct DeleteStampCollectionsPayload {
+pub(crate) struct DeleteStampCollectionsPayload {
     /// Ids of the deleted stamp collections, each once, in input order.
     deleted_stamp_collection_ids: Vec<ID>,
     /// Requested ids of stamp collections that do not exist in this memberbase.
@@ -79,7 +79,7 @@ pub struct DeleteStampCollectionsPayload {
 }
 
 #[derive(Clone, Default)]
-pub struct DeleteStampCollectionsMutation;
+pub(crate) struct DeleteStampCollectionsMutation;
 
 #[Object]
 impl DeleteStampCollectionsMutation {
@@ -101,4 +101,7 @@ impl DeleteStampCollectionsMutation {
 }
 
 #[derive(MergedObject, Clone, Default)]
-pub struct StampCollectionMutation(bulk_upsert::BulkUpsertStampCollectionsMutation, DeleteStampCollectionsMutation);
+pub(crate) struct StampCollectionMutation(
+    bulk_upsert::BulkUpsertStampCollectionsMutation,
+    DeleteStampCollectionsMutation,
+);

@@ -25,7 +25,7 @@ use crate::{
 /// State of a sync.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "sync::State")]
-pub enum SyncState {
+pub(crate) enum SyncState {
     /// Open: every upsert of members in the memberbase marks the members that it names as seen.
     Open,
     /// Ended by commitSync.
@@ -39,7 +39,7 @@ pub enum SyncState {
 /// Handling of members that were not seen while the sync was open, at its commit.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "sync::OnMissing")]
-pub enum OnMissing {
+pub(crate) enum OnMissing {
     /// Keeps them.
     Keep,
     /// Deletes them with their attributes, clips, stamp collections and transactions.
@@ -48,7 +48,7 @@ pub enum OnMissing {
 
 /// A run that makes a memberbase mirror its source. While it is open, every bulkUpsertMembers call in the memberbase, with or without `syncId`, marks each member that its rows name as seen, whatever the outcome of the row (including FAILED, STALE and SKIPPED). A commit can then delete the members that were not seen. After the sync has ended, `seen`, `missing` and `deleted` keep their values.
 #[derive(Clone, Debug)]
-pub struct Sync {
+pub(crate) struct Sync {
     row: Arc<sync::Sync>,
     counts: Arc<OnceCell<Result<SyncCounts, Error>>>,
 }
@@ -71,7 +71,7 @@ impl Sync {
 #[Object]
 impl Sync {
     /// The sync's id (sync_...).
-    pub async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.row.id.to_string().into()
     }
 
@@ -116,7 +116,7 @@ impl Sync {
 
 /// A page of a memberbase's syncs.
 #[derive(Debug)]
-pub struct SyncConnection {
+pub(crate) struct SyncConnection {
     scope: Scope,
     rows: Vec<Sync>,
     info: PageInfo,
@@ -160,7 +160,7 @@ impl SyncConnection {
 
 /// A sync and its cursor.
 #[derive(SimpleObject, Debug)]
-pub struct SyncEdge {
+pub(crate) struct SyncEdge {
     /// Opaque cursor of this entry, for `after` and `before`. Valid for the same memberbase.
     cursor: String,
     /// The sync.
@@ -169,7 +169,7 @@ pub struct SyncEdge {
 
 /// Input of startSync.
 #[derive(InputObject, Debug)]
-pub struct StartSyncInput {
+pub(crate) struct StartSyncInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// If true, abandons a sync that is still open instead of failing with CONFLICT. Default false.
@@ -179,14 +179,14 @@ pub struct StartSyncInput {
 
 /// Result of startSync.
 #[derive(SimpleObject, Debug)]
-pub struct StartSyncPayload {
+pub(crate) struct StartSyncPayload {
     /// The new sync.
     sync: Sync,
 }
 
 /// Input of commitSync.
 #[derive(InputObject, Debug)]
-pub struct CommitSyncInput {
+pub(crate) struct CommitSyncInput {
     /// The sync's id (sync_...).
     sync_id: ID,
     /// Handling of members that were not seen. Default KEEP. DELETE is CONFLICT if the sync has seen no member at all.
@@ -199,27 +199,27 @@ pub struct CommitSyncInput {
 
 /// Result of commitSync.
 #[derive(SimpleObject, Debug)]
-pub struct CommitSyncPayload {
+pub(crate) struct CommitSyncPayload {
     /// The sync after it ended.
     sync: Sync,
 }
 
 /// Input of abandonSync.
 #[derive(InputObject, Debug)]
-pub struct AbandonSyncInput {
+pub(crate) struct AbandonSyncInput {
     /// The sync's id (sync_...).
     sync_id: ID,
 }
 
 /// Result of abandonSync.
 #[derive(SimpleObject, Debug)]
-pub struct AbandonSyncPayload {
+pub(crate) struct AbandonSyncPayload {
     /// The sync after it ended.
     sync: Sync,
 }
 
 #[derive(Clone, Default)]
-pub struct SyncQuery;
+pub(crate) struct SyncQuery;
 
 #[Object]
 impl SyncQuery {
@@ -235,7 +235,7 @@ impl SyncQuery {
 }
 
 #[derive(Clone, Default)]
-pub struct SyncMutation;
+pub(crate) struct SyncMutation;
 
 #[Object]
 impl SyncMutation {

@@ -5,7 +5,7 @@ mod bulk_upsert;
 use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, SimpleObject};
 use serde::Deserialize;
 
-pub use bulk_upsert::TransactionInput;
+pub(crate) use bulk_upsert::TransactionInput;
 
 use super::{
     Error,
@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// A card payment of a member.
-pub type Transaction = Child<transaction::Transaction>;
+pub(crate) type Transaction = Child<transaction::Transaction>;
 
 /// A card payment of a member.
 #[Object(name = "Transaction")]
 impl Child<transaction::Transaction> {
     /// The transaction's id (txn_...).
-    pub async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.row.id.to_string().into()
     }
 
@@ -105,7 +105,7 @@ impl Child<transaction::Transaction> {
 #[derive(Enum, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[graphql(remote = "transaction::CardNetwork")]
-pub enum CardNetwork {
+pub(crate) enum CardNetwork {
     /// Visa.
     Visa,
     /// Mastercard.
@@ -118,7 +118,7 @@ pub enum CardNetwork {
 
 /// Input of deleteTransactions.
 #[derive(InputObject, Debug)]
-pub struct DeleteTransactionsInput {
+pub(crate) struct DeleteTransactionsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Ids of the transactions to delete (txn_...). Ids of transactions that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
@@ -127,7 +127,7 @@ pub struct DeleteTransactionsInput {
 
 /// Result of deleteTransactions.
 #[derive(SimpleObject, Debug)]
-pub struct DeleteTransactionsPayload {
+pub(crate) struct DeleteTransactionsPayload {
     /// Ids of the deleted transactions, each once, in input order.
     deleted_transaction_ids: Vec<ID>,
     /// Requested ids of transactions that do not exist in this memberbase.
@@ -135,7 +135,7 @@ pub struct DeleteTransactionsPayload {
 }
 
 #[derive(Clone, Default)]
-pub struct DeleteTransactionsMutation;
+pub(crate) struct DeleteTransactionsMutation;
 
 #[Object]
 impl DeleteTransactionsMutation {
@@ -157,4 +157,4 @@ impl DeleteTransactionsMutation {
 }
 
 #[derive(MergedObject, Clone, Default)]
-pub struct TransactionMutation(bulk_upsert::BulkUpsertTransactionsMutation, DeleteTransactionsMutation);
+pub(crate) struct TransactionMutation(bulk_upsert::BulkUpsertTransactionsMutation, DeleteTransactionsMutation);

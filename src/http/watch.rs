@@ -31,7 +31,7 @@ struct Known {
 
 /// The code of the first error of an answer, which the answer carries on its way out.
 #[derive(Clone, Copy)]
-pub(super) struct Told(pub &'static str);
+pub(super) struct Told(pub(crate) &'static str);
 
 impl Watch {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {

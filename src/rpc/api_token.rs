@@ -30,7 +30,7 @@ enum TokenAccess {
 /// An API token.
 #[derive(Serialize, ToSchema, Debug)]
 #[schema(as = ApiToken)]
-pub struct Token {
+pub(crate) struct Token {
     id: ApiTokenIdText,
     access: TokenAccess,
     description: String,

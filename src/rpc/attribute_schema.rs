@@ -40,7 +40,7 @@ struct Attribute {
 
 /// The attributes that the members of a memberbase can have.
 #[derive(Serialize, ToSchema, Debug)]
-pub struct AttributeSchema {
+pub(crate) struct AttributeSchema {
     /// The memberbase's id.
     id: MemberBaseIdText,
     member_base_id: MemberBaseIdText,

@@ -8,9 +8,9 @@ use utoipa::{
     },
 };
 
-pub struct AttributeValue;
+pub(crate) struct AttributeValue;
 
-pub struct AttributeMap;
+pub(crate) struct AttributeMap;
 
 impl PartialSchema for AttributeValue {
     fn schema() -> RefOr<Schema> {

@@ -31,21 +31,21 @@ pub struct Endpoint {
     /// OpenAPI summary.
     pub summary: &'static str,
     /// OpenAPI description of the response.
-    pub response_description: &'static str,
+    pub(crate) response_description: &'static str,
     /// True if the endpoint changes data.
-    pub changes: bool,
+    pub(crate) changes: bool,
     run: Box<Run>,
     shapes: fn() -> Shapes,
 }
 
 /// The schemas of a request and its response.
-pub struct Shapes {
+pub(crate) struct Shapes {
     /// Schema of the request body.
-    pub request: RefOr<Schema>,
+    pub(crate) request: RefOr<Schema>,
     /// Schema of the response body.
-    pub response: RefOr<Schema>,
+    pub(crate) response: RefOr<Schema>,
     /// Named schemas that the two refer to.
-    pub components: Vec<(String, RefOr<Schema>)>,
+    pub(crate) components: Vec<(String, RefOr<Schema>)>,
 }
 
 impl Shapes {
@@ -103,7 +103,7 @@ impl Endpoint {
     }
 
     /// Returns the schemas of the request and the response.
-    pub fn shapes(&self) -> Shapes {
+    pub(crate) fn shapes(&self) -> Shapes {
         (self.shapes)()
     }
 

@@ -68,7 +68,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::InvalidAttributeKey,
         Self::InvalidSchemaModification,
@@ -85,7 +85,7 @@ impl Code {
     ];
 
     /// Returns the published form of the code.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
             Self::InvalidAttributeKey => "invalid_attribute_key",
@@ -104,7 +104,7 @@ impl Code {
     }
 
     /// Returns the description for the OpenAPI document.
-    pub fn meaning(self) -> &'static str {
+    pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::BadRequest => "the request is malformed or a value is invalid",
             Self::InvalidAttributeKey => "an attribute key is not declared in the schema of the memberbase",
@@ -127,7 +127,7 @@ impl Code {
     }
 
     /// Returns the HTTP status.
-    pub fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::BadRequest | Self::InvalidAttributeKey | Self::InvalidSchemaModification => StatusCode::BAD_REQUEST,
             Self::AuthenticationError => StatusCode::UNAUTHORIZED,
@@ -146,7 +146,7 @@ impl Code {
 
 impl Error {
     /// Creates an error without data.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), data: Map::new() }
     }
 
@@ -156,7 +156,7 @@ impl Error {
     }
 
     /// Returns the response body of the failed call.
-    pub fn envelope(&self, trace_id: &str) -> Vec<u8> {
+    pub(crate) fn envelope(&self, trace_id: &str) -> Vec<u8> {
         let Self { code, message, data } = self;
         let error = Failure { code: code.as_str(), message, data, trace_id };
         serde_json::to_vec(&Envelope { error }).expect("texts and JSON are JSON")

@@ -18,7 +18,7 @@ use crate::{
 const MAX_DEPTH: usize = 60;
 
 /// A type of record that can be filtered.
-pub trait Filterable {
+pub(crate) trait Filterable {
     /// The domain's predicate of this type.
     type Predicate;
 
@@ -34,7 +34,7 @@ pub trait Filterable {
 
 /// Type of the values of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueType {
+pub(crate) enum ValueType {
     /// Ids with this prefix.
     Ids(&'static str),
     /// RFC 3339 date-times.
@@ -46,14 +46,14 @@ pub enum ValueType {
 /// A list of entries that must all match.
 #[derive(Deserialize)]
 #[serde(transparent)]
-pub struct Filters<T> {
+pub(crate) struct Filters<T> {
     entries: Vec<Value>,
     #[serde(skip)]
     marker: PhantomData<T>,
 }
 
 /// The operator of a condition.
-pub enum Operator {
+pub(crate) enum Operator {
     /// Equals one of these values.
     In(Vec<Value>),
     /// Equals none of these values.
@@ -71,7 +71,7 @@ pub enum Operator {
 
 impl<T: Filterable> Filters<T> {
     /// Converts the entries to a filter of the domain.
-    pub fn parse(&self) -> Result<Filter<T::Predicate>, Error> {
+    pub(crate) fn parse(&self) -> Result<Filter<T::Predicate>, Error> {
         all::<T>(&self.entries, 0).map(Filter::All)
     }
 }
@@ -136,7 +136,11 @@ fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
 
 impl Operator {
     /// Converts to a predicate of an id.
-    pub fn id_filter<T: Id, P>(self, key: &str, predicate: impl Fn(IdPredicate<T>) -> P) -> Result<Filter<P>, Error> {
+    pub(crate) fn id_filter<T: Id, P>(
+        self,
+        key: &str,
+        predicate: impl Fn(IdPredicate<T>) -> P,
+    ) -> Result<Filter<P>, Error> {
         let parse = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs ids")))?;
             T::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
@@ -149,7 +153,7 @@ impl Operator {
     }
 
     /// Converts to a predicate of a time.
-    pub fn time_filter<P>(self, key: &str, predicate: impl Fn(TimePredicate) -> P) -> Result<Filter<P>, Error> {
+    pub(crate) fn time_filter<P>(self, key: &str, predicate: impl Fn(TimePredicate) -> P) -> Result<Filter<P>, Error> {
         let parse = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs times")))?;
             Time::parse(text).map_err(|error| bad(&format!("{key}: {error}")))
@@ -162,7 +166,11 @@ impl Operator {
     }
 
     /// Converts to a predicate of a string.
-    pub fn string_filter<P>(self, key: &str, predicate: impl Fn(TextPredicate) -> P) -> Result<Filter<P>, Error> {
+    pub(crate) fn string_filter<P>(
+        self,
+        key: &str,
+        predicate: impl Fn(TextPredicate) -> P,
+    ) -> Result<Filter<P>, Error> {
         let parse = |value: Value| match value {
             Value::String(text) => Ok(text),
             _ => Err(bad(&format!("{key} needs strings"))),

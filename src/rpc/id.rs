@@ -11,17 +11,17 @@ use utoipa::{
 use crate::types::{ApiTokenId, Id, MemberId, MemberbaseId};
 
 /// The id of a memberbase in its text form.
-pub type MemberBaseIdText = IdText<MemberbaseId>;
+pub(crate) type MemberBaseIdText = IdText<MemberbaseId>;
 
 /// The id of a member in its text form.
-pub type MemberIdText = IdText<MemberId>;
+pub(crate) type MemberIdText = IdText<MemberId>;
 
 /// The id of an API token in its text form.
-pub type ApiTokenIdText = IdText<ApiTokenId>;
+pub(crate) type ApiTokenIdText = IdText<ApiTokenId>;
 
 /// An id that is serialized and deserialized in its text form.
 #[derive(Clone, Copy)]
-pub struct IdText<T>(pub T);
+pub(crate) struct IdText<T>(pub(crate) T);
 
 impl<'de, T: Id> Deserialize<'de> for IdText<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

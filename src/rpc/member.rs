@@ -27,7 +27,7 @@ use crate::{
 
 /// A member.
 #[derive(Serialize, ToSchema, Debug)]
-pub struct Member {
+pub(crate) struct Member {
     id: MemberIdText,
     /// Id of the member's memberbase.
     member_base_id: MemberBaseIdText,
@@ -81,7 +81,7 @@ struct NewMember {
 /// Ids of the members, in the order of the rows.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(transparent)]
-pub struct Ids(Vec<MemberIdText>);
+pub(crate) struct Ids(Vec<MemberIdText>);
 
 pub(super) async fn bulk_upsert(call: Call, request: BulkUpsert) -> Result<Ids, Error> {
     let scope = call.caller.authorize(request.member_base_id.0, Access::Write)?;
@@ -217,7 +217,7 @@ pub(super) struct BulkDelete {
 
 /// The number of removed records.
 #[derive(Serialize, ToSchema, Debug)]
-pub struct Deleted {
+pub(crate) struct Deleted {
     deleted: u64,
 }
 

@@ -74,7 +74,7 @@ pub(super) struct List {
 
 /// One attribute value of a member.
 #[derive(Serialize, ToSchema, Debug)]
-pub struct MemberAttribute {
+pub(crate) struct MemberAttribute {
     attribute_key: String,
     #[schema(value_type = AttributeValue)]
     value: serde_json::Value,

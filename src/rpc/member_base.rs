@@ -20,7 +20,7 @@ use crate::{
 
 /// A memberbase.
 #[derive(Serialize, ToSchema, Debug)]
-pub struct MemberBase {
+pub(crate) struct MemberBase {
     id: MemberBaseIdText,
     name: String,
     #[schema(format = DateTime)]
@@ -66,7 +66,7 @@ pub(super) async fn get(call: Call, request: ById) -> Result<MemberBase, Error> 
 
 /// An empty object: the call succeeded.
 #[derive(Serialize, ToSchema, Debug)]
-pub struct Done {}
+pub(crate) struct Done {}
 
 pub(super) async fn delete(call: Call, request: ById) -> Result<Done, Error> {
     let scope = call.caller.authorize(request.id.0, Access::Admin)?;

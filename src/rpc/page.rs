@@ -16,7 +16,7 @@ const DEFAULT_PAGE_SIZE: u64 = 500;
 
 /// Selects a page of a list. `cursor` and `skip` exclude each other.
 #[derive(Deserialize, ToSchema, Debug, Default)]
-pub struct Pagination {
+pub(crate) struct Pagination {
     /// Maximum number of entries on the page. Default 500. Reduced to the server's maximum, 5,000 by default
     /// (MEMBERBASE_MAX_PAGE_SIZE).
     #[schema(minimum = 1)]
@@ -31,7 +31,7 @@ pub struct Pagination {
 
 /// A page of a list.
 #[derive(Serialize, Debug)]
-pub struct ListPage<T> {
+pub(crate) struct ListPage<T> {
     data: Vec<T>,
     page: PageInfo,
 }
@@ -49,7 +49,7 @@ struct PageInfo {
 
 impl Pagination {
     /// Returns the requested page. `parse` parses a cursor. A limit above the server's maximum is reduced to the maximum.
-    pub fn page<Key>(
+    pub(crate) fn page<Key>(
         self,
         limits: PageLimits,
         parse: impl Fn(&str) -> Result<Key, &'static str>,
@@ -99,13 +99,13 @@ impl<T: ToSchema> ToSchema for ListPage<T> {
 
 impl<T> ListPage<T> {
     /// Returns a complete list as one page.
-    pub fn complete(data: Vec<T>) -> Self {
+    pub(crate) fn complete(data: Vec<T>) -> Self {
         let page = PageInfo { page_size: data.len() as u64, cursor: None, more: false };
         Self { data, page }
     }
 
     /// Returns a page of a slice. `convert` converts a row to its published form.
-    pub fn new<Key, Row>(
+    pub(crate) fn new<Key, Row>(
         page: &Page<Key>,
         slice: Slice<Row>,
         cursor: impl Fn(&Row) -> String,

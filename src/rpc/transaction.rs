@@ -112,7 +112,7 @@ impl From<Event> for NewTransaction {
 
 /// All transactions are stored.
 #[derive(Serialize, ToSchema, Debug)]
-pub struct Ingested {
+pub(crate) struct Ingested {
     status: &'static str,
 }
 

@@ -65,7 +65,7 @@ impl Traces {
 
 /// Assigns the new span of a request to the request's trace: as a child of the span named by a valid `traceparent`
 /// header (<https://www.w3.org/TR/trace-context/#traceparent-header>), or as the root span.
-pub fn join(span: &Span, trace_id: &str, traceparent: Option<&str>) {
+pub(crate) fn join(span: &Span, trace_id: &str, traceparent: Option<&str>) {
     span.record("otel.kind", "server");
     let parent = traceparent.and_then(remote_parent);
     match (parent, TraceId::from_hex(trace_id)) {

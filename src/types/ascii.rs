@@ -19,7 +19,7 @@ impl AsciiText {
     }
 
     /// Returns the text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_ref()).expect("it is ASCII")
     }
 }

@@ -3,59 +3,59 @@
 use super::{MemberId, MemberbaseId};
 
 /// Maximum number of ids in a change. A change of more members contains no ids.
-pub const MAX_REPORTED_IDS: u64 = 1_000;
+pub(crate) const MAX_REPORTED_IDS: u64 = 1_000;
 
 /// The effect of a committed write on the members of a memberbase and their clips, stamp collections and transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// The memberbase that was written to.
-    pub memberbase: MemberbaseId,
+    pub(crate) memberbase: MemberbaseId,
     /// Created members.
-    pub created: Touched,
+    pub(crate) created: Touched,
     /// Members whose attributes, clips, stamp collections or transactions changed.
-    pub updated: Touched,
+    pub(crate) updated: Touched,
     /// Deleted members.
-    pub deleted: Touched,
+    pub(crate) deleted: Touched,
     /// True if changes before this one were lost.
-    pub missed: bool,
+    pub(crate) missed: bool,
     /// True if the memberbase was deleted: this is its last change.
-    pub last: bool,
+    pub(crate) last: bool,
 }
 
 /// A number of members, with their ids if there are at most [`MAX_REPORTED_IDS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
+pub(crate) struct Touched {
     /// The number of members.
-    pub count: u64,
+    pub(crate) count: u64,
     /// The ids of the members; empty if there are more than [`MAX_REPORTED_IDS`].
-    pub ids: Vec<MemberId>,
+    pub(crate) ids: Vec<MemberId>,
 }
 
 impl Change {
     /// Returns a change without effects.
-    pub fn new(memberbase: MemberbaseId) -> Self {
+    pub(crate) fn new(memberbase: MemberbaseId) -> Self {
         let [created, updated, deleted] = Default::default();
         Self { memberbase, created, updated, deleted, missed: false, last: false }
     }
 
     /// Returns a change that only says that others were lost.
-    pub fn unknown(memberbase: MemberbaseId) -> Self {
+    pub(crate) fn unknown(memberbase: MemberbaseId) -> Self {
         Self { missed: true, ..Self::new(memberbase) }
     }
 
     /// Returns whether the change has no effects.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count() == 0 && !self.missed && !self.last
     }
 
     /// Returns whether the change has too many members to contain their ids.
-    pub fn is_truncated(&self) -> bool {
+    pub(crate) fn is_truncated(&self) -> bool {
         self.count() > MAX_REPORTED_IDS
     }
 
     /// Removes all ids if the created, updated and deleted members together exceed [`MAX_REPORTED_IDS`].
     #[must_use]
-    pub fn bounded(mut self) -> Self {
+    pub(crate) fn bounded(mut self) -> Self {
         if self.is_truncated() {
             for touched in [&mut self.created, &mut self.updated, &mut self.deleted] {
                 touched.ids = Vec::new();
@@ -71,7 +71,7 @@ impl Change {
 
 impl Touched {
     /// Returns a number of members without ids.
-    pub fn counted(count: u64) -> Self {
+    pub(crate) fn counted(count: u64) -> Self {
         Self { count, ids: Vec::new() }
     }
 }

@@ -40,9 +40,9 @@ pub struct PageLimits {
 #[derive(Clone, Copy, Debug)]
 pub struct FilterLimits {
     /// Maximum nesting of `and`, `or` and `not`.
-    pub depth: usize,
+    pub(crate) depth: usize,
     /// Maximum number of values in an `in` or `nin` list, `membersByRef` or `nodes`.
-    pub values: usize,
+    pub(crate) values: usize,
 }
 
 /// Limits of the content of a row.
@@ -87,11 +87,11 @@ pub struct DocumentLimits {
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
     /// The whole body. Only the variables of a mutation can be this large.
-    pub max: usize,
+    pub(crate) max: usize,
     /// The variables of a query: enough for a list of `FilterLimits::values` refs of usual length.
-    pub query_variables: usize,
+    pub(crate) query_variables: usize,
     /// Everything except the variables.
-    pub envelope: usize,
+    pub(crate) envelope: usize,
 }
 
 /// Time limits of a request, from its head to its response.

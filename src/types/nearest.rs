@@ -2,7 +2,7 @@
 
 /// Returns the most similar name, if one is similar enough: at most two edits (optimal string alignment distance), and
 /// at most one for every three letters.
-pub fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let max_distance = (text.chars().count() / 3).min(2);
     let distance = |name: &str| strsim::osa_distance(text, name);
     let near = names.into_iter().map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= max_distance);

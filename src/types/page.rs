@@ -37,18 +37,18 @@ pub struct Page<Key> {
 
 /// The rows of a page, in the list's order for both directions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slice<Row> {
+pub(crate) struct Slice<Row> {
     /// The rows, at most as many as the page's size.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// True if the list has rows after the last of these.
-    pub has_next: bool,
+    pub(crate) has_next: bool,
     /// True if the list has rows before the first of these.
-    pub has_previous: bool,
+    pub(crate) has_previous: bool,
 }
 
 impl<Row> Slice<Row> {
     /// Returns the number of rows.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.rows.len()
     }
 }
@@ -56,7 +56,7 @@ impl<Row> Slice<Row> {
 impl<Key> Page<Key> {
     /// Builds the slice of a page from rows that were read in its direction, up to one more than its size, and from
     /// whether there are rows on the opposite side of the anchor.
-    pub fn slice<Row>(&self, mut rows: Vec<Row>, has_opposite: bool) -> Slice<Row> {
+    pub(crate) fn slice<Row>(&self, mut rows: Vec<Row>, has_opposite: bool) -> Slice<Row> {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         let has_more = rows.len() > size;
         rows.truncate(size);

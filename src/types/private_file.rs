@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 /// Returns options that open files for writing, and create missing ones with mode 0600 or less, depending on the umask.
 /// An existing file keeps its mode: an operator may have given a group access. On systems other than Unix the
 /// permissions of the folder apply.
-pub fn private_file() -> OpenOptions {
+pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create(true);
     #[cfg(unix)]

@@ -20,7 +20,7 @@ pub enum RowKind {
 
 /// The outcome of a row in an upsert or a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowOutcome {
+pub(crate) enum RowOutcome {
     /// The row was inserted.
     Created,
     /// The stored row was changed.
@@ -39,10 +39,10 @@ pub enum RowOutcome {
 
 impl RowKind {
     /// All values, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Member, Self::Clip, Self::StampCollection, Self::Transaction];
+    pub(crate) const ALL: [Self; 4] = [Self::Member, Self::Clip, Self::StampCollection, Self::Transaction];
 
     /// Returns the name used in metrics and logs, which is also the name of the table.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",
             Self::Clip => "clip",
@@ -54,11 +54,11 @@ impl RowKind {
 
 impl RowOutcome {
     /// All values, in the order of their numbers.
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Created, Self::Updated, Self::Unchanged, Self::Stale, Self::Skipped, Self::Failed, Self::Deleted];
 
     /// Returns the name used in metrics and logs.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Updated => "updated",
@@ -73,24 +73,24 @@ impl RowOutcome {
 
 /// Counts rows twice: for the process and for one request. Clones share both. Rows that are rolled back are not counted.
 #[derive(Clone, Debug, Default)]
-pub struct RowCounters {
+pub(crate) struct RowCounters {
     process: Arc<Counts>,
     request: Arc<Counts>,
 }
 
 /// Numbers of rows by kind and outcome.
 #[derive(Debug, Default)]
-pub struct Counts([[AtomicU64; RowOutcome::ALL.len()]; RowKind::ALL.len()]);
+pub(crate) struct Counts([[AtomicU64; RowOutcome::ALL.len()]; RowKind::ALL.len()]);
 
 impl RowCounters {
     /// Returns counters for another request, which start at zero and share the counts of the process.
     #[must_use]
-    pub fn per_request(&self) -> Self {
+    pub(crate) fn per_request(&self) -> Self {
         Self { process: Arc::clone(&self.process), request: Arc::default() }
     }
 
     /// Counts rows of a committed transaction.
-    pub fn add(&self, kind: RowKind, outcome: RowOutcome, rows: u64) {
+    pub(crate) fn add(&self, kind: RowKind, outcome: RowOutcome, rows: u64) {
         if rows > 0 {
             self.process.cell(kind, outcome).fetch_add(rows, Ordering::Relaxed);
             self.request.cell(kind, outcome).fetch_add(rows, Ordering::Relaxed);
@@ -98,24 +98,24 @@ impl RowCounters {
     }
 
     /// Returns the counts of all requests of the process.
-    pub fn process(&self) -> &Counts {
+    pub(crate) fn process(&self) -> &Counts {
         &self.process
     }
 
     /// Returns the counts of this request.
-    pub fn call(&self) -> &Counts {
+    pub(crate) fn call(&self) -> &Counts {
         &self.request
     }
 }
 
 impl Counts {
     /// Returns the number of rows of a kind with an outcome.
-    pub fn get(&self, kind: RowKind, outcome: RowOutcome) -> u64 {
+    pub(crate) fn get(&self, kind: RowKind, outcome: RowOutcome) -> u64 {
         self.cell(kind, outcome).load(Ordering::Relaxed)
     }
 
     /// Returns the number of rows of all kinds with an outcome.
-    pub fn of(&self, outcome: RowOutcome) -> u64 {
+    pub(crate) fn of(&self, outcome: RowOutcome) -> u64 {
         RowKind::ALL.iter().map(|kind| self.get(*kind, outcome)).sum()
     }
 

@@ -9,7 +9,7 @@ use serde::{
 };
 
 /// Wraps a deserializer, visitor, seed or access, so that all nested values are deserialized strictly.
-pub struct Strict<T>(pub T);
+pub(crate) struct Strict<T>(pub(crate) T);
 
 macro_rules! forward_deserialize {
     ($($method:ident)*) => {$(

@@ -29,7 +29,7 @@ impl Time {
     }
 
     /// Returns the time for milliseconds since 1970, clamped to the years 1 to 9999.
-    pub fn from_millis(millis: i64) -> Self {
+    pub(crate) fn from_millis(millis: i64) -> Self {
         Self::from_micros(millis.saturating_mul(1000))
     }
 
@@ -44,7 +44,7 @@ impl Time {
     }
 
     /// Returns the time as RFC 3339 in UTC, ending in `Z`, with milliseconds, or with microseconds if they are not zero.
-    pub fn ascii(self) -> AsciiText {
+    pub(crate) fn ascii(self) -> AsciiText {
         let since = self.0.abs_diff(Self::FIRST);
         let small = |number: u64| u32::try_from(number).expect("no year is beyond 9999");
         let days = small(since / DAY);

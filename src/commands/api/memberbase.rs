@@ -20,16 +20,16 @@ const CREATE: &str = "mutation ($name: String!) { \
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::commands) struct Memberbase {
-    pub id: String,
-    pub attribute_schema: Vec<Definition>,
+    pub(crate) id: String,
+    pub(crate) attribute_schema: Vec<Definition>,
 }
 
 /// An entry of the attribute schema.
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::commands) struct Definition {
-    pub key: String,
+    pub(crate) key: String,
     #[serde(rename = "type", deserialize_with = "kind")]
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {

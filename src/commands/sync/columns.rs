@@ -15,22 +15,22 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Columns {
     /// How many there are.
-    pub width: usize,
+    pub(crate) width: usize,
     /// That of the ref.
-    pub reference: usize,
+    pub(crate) reference: usize,
     /// That of the time of the source.
-    pub source_updated_at: Option<usize>,
+    pub(crate) source_updated_at: Option<usize>,
     /// Those of attributes.
-    pub attributes: Vec<Attribute>,
+    pub(crate) attributes: Vec<Attribute>,
 }
 
 /// The column of an attribute.
 #[derive(Debug)]
 pub(super) struct Attribute {
-    pub column: usize,
+    pub(crate) column: usize,
     /// Its key as JSON.
-    pub key: Vec<u8>,
-    pub kind: Kind,
+    pub(crate) key: Vec<u8>,
+    pub(crate) kind: Kind,
 }
 
 /// What a column is for.
@@ -46,9 +46,9 @@ enum Target {
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     /// Key and column.
-    pub map: Vec<(String, String)>,
-    pub ignore_unknown: bool,
-    pub schema: Vec<Definition>,
+    pub(crate) map: Vec<(String, String)>,
+    pub(crate) ignore_unknown: bool,
+    pub(crate) schema: Vec<Definition>,
 }
 
 impl Mapping {

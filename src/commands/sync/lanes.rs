@@ -15,18 +15,18 @@ const MAX_BYTES: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// `MemberInput`s with commas between.
-    pub json: String,
+    pub(crate) json: String,
     /// Where they came from.
-    pub places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
 }
 
 /// Where a row came from.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub line: u64,
-    pub reference: Box<str>,
+    pub(crate) line: u64,
+    pub(crate) reference: Box<str>,
     /// Why it is bad, where that is known already.
-    pub fault: Option<RowFault>,
+    pub(crate) fault: Option<RowFault>,
 }
 
 /// The lanes' begins.

@@ -23,16 +23,16 @@ const FAREWELL: Duration = Duration::from_secs(10);
 
 /// An open sync.
 pub(super) struct Mirror {
-    pub id: String,
+    pub(crate) id: String,
 }
 
 /// What a commit would do now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prospect {
     /// Members that would go.
-    pub missing: u64,
+    pub(crate) missing: u64,
     /// All that there are.
-    pub members: u64,
+    pub(crate) members: u64,
 }
 
 #[derive(Deserialize)]

@@ -19,9 +19,9 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     quiet: bool,
     /// Bytes of the file that were read.
-    pub read: Arc<AtomicU64>,
+    pub(crate) read: Arc<AtomicU64>,
     /// Rows in them.
-    pub rows_read: Arc<AtomicU64>,
+    pub(crate) rows_read: Arc<AtomicU64>,
     /// All bytes that it has.
     size: AtomicU64,
     rows: AtomicU64,

@@ -26,30 +26,30 @@ use crate::{
 
 /// What is to be read, and how.
 pub(super) struct Job {
-    pub file: PathBuf,
-    pub format: Format,
+    pub(crate) file: PathBuf,
+    pub(crate) format: Format,
     /// True if the user gave the format; otherwise it was guessed by the file's name.
-    pub is_format_given: bool,
-    pub packing: Packing,
-    pub mapping: Mapping,
-    pub on_error: OnError,
-    pub rejects: Arc<Rejects>,
+    pub(crate) is_format_given: bool,
+    pub(crate) packing: Packing,
+    pub(crate) mapping: Mapping,
+    pub(crate) on_error: OnError,
+    pub(crate) rejects: Arc<Rejects>,
     /// Counts bytes of the file.
-    pub read: Arc<AtomicU64>,
+    pub(crate) read: Arc<AtomicU64>,
     /// Counts rows.
-    pub rows_read: Arc<AtomicU64>,
-    pub concurrency: usize,
-    pub batch_size: usize,
+    pub(crate) rows_read: Arc<AtomicU64>,
+    pub(crate) concurrency: usize,
+    pub(crate) batch_size: usize,
 }
 
 /// A file that is being read.
 pub(super) struct Reading {
     /// Its size, where it has one, as soon as its header is understood.
-    pub begun: oneshot::Receiver<Result<Option<u64>, ReadError>>,
+    pub(crate) begun: oneshot::Receiver<Result<Option<u64>, ReadError>>,
     /// The number of rows, bad ones too, once the file was read to its proper end.
-    pub ended: oneshot::Receiver<Result<u64, ReadError>>,
+    pub(crate) ended: oneshot::Receiver<Result<u64, ReadError>>,
     /// The rows.
-    pub lanes: Vec<Receiver<Batch>>,
+    pub(crate) lanes: Vec<Receiver<Batch>>,
 }
 
 /// Begins.

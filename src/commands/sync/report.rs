@@ -8,30 +8,30 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Summary {
-    pub memberbase_id: String,
+    pub(crate) memberbase_id: String,
     /// The sync that it opened, if any.
-    pub sync_id: Option<String>,
+    pub(crate) sync_id: Option<String>,
     /// Whether it only tried.
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Whether all of the file was stored, and what is missing deleted if that was asked for.
-    pub complete: bool,
+    pub(crate) complete: bool,
     /// Rows that the API has answered for, and bad ones that could not be sent.
-    pub rows: u64,
+    pub(crate) rows: u64,
     #[serde(flatten)]
-    pub outcomes: Outcomes,
-    pub rejected: u64,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) rejected: u64,
     /// Members that are gone; in a dry run, those that would be.
-    pub deleted: u64,
-    pub seconds: f64,
+    pub(crate) deleted: u64,
+    pub(crate) seconds: f64,
 }
 
 /// What became of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub(super) struct Outcomes {
-    pub created: u64,
-    pub updated: u64,
-    pub unchanged: u64,
-    pub stale: u64,
+    pub(crate) created: u64,
+    pub(crate) updated: u64,
+    pub(crate) unchanged: u64,
+    pub(crate) stale: u64,
 }
 
 impl std::ops::AddAssign for Outcomes {

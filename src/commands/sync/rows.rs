@@ -21,13 +21,13 @@ const MAX_ROW: usize = 16 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Row {
     /// The line it begins in, from 1.
-    pub line: u64,
+    pub(crate) line: u64,
     /// Whom it is about.
-    pub reference: String,
+    pub(crate) reference: String,
     /// A `MemberInput`.
-    pub json: Vec<u8>,
+    pub(crate) json: Vec<u8>,
     /// Why it is bad, where that shows without the API. `json` then is what the API finds bad, too.
-    pub fault: Option<RowFault>,
+    pub(crate) fault: Option<RowFault>,
 }
 
 /// What comes next.

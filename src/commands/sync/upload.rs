@@ -22,15 +22,15 @@ const UPSERT: &str = "mutation ($input: BulkUpsertMembersInput!) { bulkUpsertMem
 
 /// How rows are sent, and what became of them.
 pub(super) struct Upload<'a> {
-    pub client: &'a Client,
-    pub memberbase_id: &'a str,
-    pub sync_id: Option<&'a str>,
-    pub dry_run: bool,
+    pub(crate) client: &'a Client,
+    pub(crate) memberbase_id: &'a str,
+    pub(crate) sync_id: Option<&'a str>,
+    pub(crate) dry_run: bool,
     /// Whether a bad row is left out, and does not end the run.
-    pub skip: bool,
-    pub rejects: Arc<Rejects>,
-    pub progress: &'a Progress,
-    pub outcomes: &'a Mutex<Outcomes>,
+    pub(crate) skip: bool,
+    pub(crate) rejects: Arc<Rejects>,
+    pub(crate) progress: &'a Progress,
+    pub(crate) outcomes: &'a Mutex<Outcomes>,
 }
 
 #[derive(Serialize)]

@@ -28,7 +28,7 @@ const INSTANT: &str =
 
 impl Predicate {
     /// Returns this predicate as a condition on a column of documents.
-    pub fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
+    pub(crate) fn condition(&self, backend: DbBackend, column: SimpleExpr) -> SimpleExpr {
         let field = Field { backend, column, key: &self.key, kind: self.kind };
         match &self.operator {
             Operator::Eq(value) => field.one_of(std::slice::from_ref(value)),

@@ -9,11 +9,11 @@ use crate::domain::Error;
 
 /// A stored document, unparsed: it is parsed only if its content is needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Document(Option<Box<str>>);
+pub(crate) struct Document(Option<Box<str>>);
 
 /// The attributes of a member.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Attributes(BTreeMap<String, Value>);
+pub(crate) struct Attributes(BTreeMap<String, Value>);
 
 impl Document {
     /// Returns the stored text; `None` if there are no attributes.
@@ -26,12 +26,12 @@ impl Document {
     }
 
     /// Returns a JSON object, which is empty if there are no attributes.
-    pub fn json(&self) -> &str {
+    pub(crate) fn json(&self) -> &str {
         self.stored().unwrap_or("{}")
     }
 
     /// Parses the document.
-    pub fn read(&self) -> Result<Attributes, Error> {
+    pub(crate) fn read(&self) -> Result<Attributes, Error> {
         Attributes::read(self.0.as_deref())
     }
 }
@@ -51,17 +51,17 @@ impl Attributes {
     }
 
     /// Returns the value of a key.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }
 
     /// Returns the keys with their values as JSON, sorted by key.
-    pub fn into_json(self) -> impl Iterator<Item = (String, serde_json::Value)> {
+    pub(crate) fn into_json(self) -> impl Iterator<Item = (String, serde_json::Value)> {
         self.0.into_iter().map(|(key, value)| (key, value.to_json()))
     }
 
     /// Removes a key. Returns whether it had a value.
-    pub fn remove(&mut self, key: &str) -> bool {
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
         self.0.remove(key).is_some()
     }
 
@@ -93,7 +93,7 @@ fn from_stored(value: serde_json::Value) -> Result<Value, Error> {
 
 impl Value {
     /// Returns the value as JSON; a whole number is written without a fraction.
-    pub fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).expect("texts and finite numbers are JSON")
     }
 }

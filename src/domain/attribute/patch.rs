@@ -13,12 +13,12 @@ use crate::domain::{RowError, RowErrorCode};
 
 /// Keys with their new values; `None` removes a key. Other keys stay.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Patch(Vec<(String, Option<Value>)>);
+pub(crate) struct Patch(Vec<(String, Option<Value>)>);
 
 impl Schema {
     /// Parses a JSON object from key to value, with the types of this schema. Null removes a key; if a key is repeated,
     /// its last value counts.
-    pub fn read_patch(&self, json: &str) -> Result<Patch, RowError> {
+    pub(crate) fn read_patch(&self, json: &str) -> Result<Patch, RowError> {
         let Ok(Fields(fields)) = serde_json::from_str(json) else {
             return Err(RowError::invalid("attributes", "attributes: expected a JSON object of Unicode text"));
         };
@@ -41,7 +41,7 @@ impl Schema {
 
 impl Patch {
     /// Applies the changes to a member's attributes.
-    pub fn apply(self, attributes: &mut Attributes) {
+    pub(crate) fn apply(self, attributes: &mut Attributes) {
         for (key, value) in self.0 {
             attributes.set(&key, value);
         }

@@ -7,11 +7,11 @@ use crate::domain::{Error, filter::ValueCount};
 
 /// A predicate as the client sent it: its values are JSON that is not checked yet.
 #[derive(Clone, Debug)]
-pub struct UntypedPredicate {
+pub(crate) struct UntypedPredicate {
     /// Key of the attribute.
-    pub key: String,
+    pub(crate) key: String,
     /// Operator, with unparsed JSON as its operands.
-    pub operator: Operator<String>,
+    pub(crate) operator: Operator<String>,
 }
 
 /// A predicate whose operator and values fit the type of its attribute.
@@ -25,7 +25,7 @@ pub struct Predicate {
 /// A comparison of an attribute's value with operands. If there is no value, only [`Operator::NotIn`] and
 /// `Exists(false)` are true.
 #[derive(Clone, Debug)]
-pub enum Operator<Operand> {
+pub(crate) enum Operator<Operand> {
     /// Equal to the operand.
     Eq(Operand),
     /// Equal to one of the operands.
@@ -44,7 +44,7 @@ pub enum Operator<Operand> {
 
 /// An order relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub(crate) enum Comparison {
     /// Greater.
     Gt,
     /// Greater or equal.
@@ -58,7 +58,7 @@ pub enum Comparison {
 impl UntypedPredicate {
     /// Resolves the type of the attribute in the schema and parses the values by it. Rejects an unknown key, an
     /// operator that the type does not have, and values of another type.
-    pub fn resolve_type(self, schema: &Schema) -> Result<Predicate, Error> {
+    pub(crate) fn resolve_type(self, schema: &Schema) -> Result<Predicate, Error> {
         let Self { key, operator } = self;
         let Some(kind) = schema.kind(&key) else {
             return Err(bad("key", format!("attribute {key:?} is not in the schema")));

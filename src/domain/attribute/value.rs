@@ -9,7 +9,7 @@ const MAX_TEXT_BYTES: usize = 16 << 10;
 
 /// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Text of at most 16 KiB.
     String,
     /// A finite double within plus or minus 2^53-1.
@@ -24,7 +24,7 @@ pub enum Kind {
 
 /// A value. A date is stored as text: a full-date as `YYYY-MM-DD`, a date-time in UTC to the microsecond.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// A STRING or a DATE.
     Text(String),
     /// A NUMBER.
@@ -39,7 +39,7 @@ impl Kind {
     pub(super) const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Date, Self::StringList];
 
     /// Returns the name of the type in the API and in stored schemas.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::String => "STRING",
             Self::Number => "NUMBER",
@@ -50,7 +50,7 @@ impl Kind {
     }
 
     /// Parses the JSON of one value. The error states what was expected.
-    pub fn read(self, json: &str) -> Result<Value, &'static str> {
+    pub(crate) fn read(self, json: &str) -> Result<Value, &'static str> {
         let first = json.bytes().next();
         match self {
             Self::String if first == Some(b'"') => text(&string(json)?).map(Value::Text),

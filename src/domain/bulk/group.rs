@@ -13,7 +13,7 @@ const RUN_LENGTH: usize = 32_768;
 #[derive(Debug)]
 pub(super) struct GroupedByKey<Key> {
     /// The distinct keys in ascending order, which is the order in which every call writes.
-    pub keys: Vec<Key>,
+    pub(crate) keys: Vec<Key>,
     /// The valid rows, ordered by key, then by input order.
     rows: Vec<usize>,
     /// The offset in `rows` of each key's first row.
@@ -22,7 +22,10 @@ pub(super) struct GroupedByKey<Key> {
 
 impl<Key: Ord + Copy> GroupedByKey<Key> {
     /// Groups rows by key; an invalid row has no key and is left out.
-    pub async fn new(rows: impl ExactSizeIterator<Item = Option<Key>>, steps: &mut Steps<'_>) -> Result<Self, DbErr> {
+    pub(crate) async fn new(
+        rows: impl ExactSizeIterator<Item = Option<Key>>,
+        steps: &mut Steps<'_>,
+    ) -> Result<Self, DbErr> {
         let mut keyed: Vec<(Key, usize)> = Vec::with_capacity(rows.len());
         keyed.extend(rows.enumerate().filter_map(|(row, key)| Some((key?, row))));
         let sorted = sort(keyed, RUN_LENGTH, steps).await?;
@@ -42,7 +45,7 @@ impl<Key: Ord + Copy> GroupedByKey<Key> {
     }
 
     /// Returns the rows of the key at an index of `keys`, in input order; never empty.
-    pub fn rows(&self, key_index: usize) -> &[usize] {
+    pub(crate) fn rows(&self, key_index: usize) -> &[usize] {
         let end = self.starts.get(key_index + 1).copied().unwrap_or(self.rows.len());
         &self.rows[self.starts[key_index]..end]
     }

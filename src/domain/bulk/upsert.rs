@@ -115,7 +115,7 @@ pub(in crate::domain) enum Merge<State> {
 
 impl<State: PartialEq> Merge<State> {
     /// Compares the state that a row asks for with the stored one.
-    pub fn with(state: State, stored: Option<&State>) -> Self {
+    pub(crate) fn with(state: State, stored: Option<&State>) -> Self {
         if stored == Some(&state) { Self::Same } else { Self::Into(state) }
     }
 }
@@ -123,11 +123,11 @@ impl<State: PartialEq> Merge<State> {
 /// The result of [`store`].
 pub(in crate::domain) struct Stored<Id> {
     /// The outcomes of the rows, or the reason why the call stores nothing.
-    pub outcome: Result<Upserted<Id>, Error>,
+    pub(crate) outcome: Result<Upserted<Id>, Error>,
     /// The ids of all records that the valid rows name, each once, whatever the outcome of the rows; `None` for one
     /// that is not stored, or only within a dry run. If the call is rejected late, some may be ids that it inserted
     /// itself.
-    pub touched_ids: Vec<Option<Uuid>>,
+    pub(crate) touched_ids: Vec<Option<Uuid>>,
 }
 
 /// Stores the valid rows within a transaction. An invalid row is `None`, and has an entry in `failures`.

@@ -21,7 +21,7 @@ use crate::{
 
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member.
 #[derive(Clone, Debug)]
-pub struct NewClip {
+pub(crate) struct NewClip {
     /// The member's id, as text that is not validated yet.
     pub(crate) member_id: Option<String>,
     pub(crate) member_ref: Option<String>,
@@ -33,7 +33,7 @@ pub struct NewClip {
 }
 
 /// Stores clips. Repeating the call changes nothing and returns the same ids.
-pub async fn bulk_upsert(
+pub(crate) async fn bulk_upsert(
     app: &App,
     scope: Scope,
     rows: &[NewClip],

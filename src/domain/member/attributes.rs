@@ -24,7 +24,7 @@ use crate::{
 
 /// The value of one attribute of one member.
 #[derive(Clone, Debug)]
-pub struct NewValue {
+pub(crate) struct NewValue {
     /// The member's id, as text that is not validated yet.
     pub(crate) member_id: String,
     pub(crate) key: String,
@@ -34,7 +34,7 @@ pub struct NewValue {
 
 /// Selects the attribute values to remove.
 #[derive(Clone, Debug, Default)]
-pub struct Removal {
+pub(crate) struct Removal {
     /// The members; `None` for all. An unknown id is ignored.
     pub(crate) members: Option<Vec<MemberId>>,
     /// The attribute keys; `None` for all.
@@ -42,7 +42,7 @@ pub struct Removal {
 }
 
 /// Sets all values in one transaction, or none. If a value is given twice, the last one is stored.
-pub async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Result<(), Error> {
+pub(crate) async fn set_attributes(app: &App, scope: Scope, values: &[NewValue]) -> Result<(), Error> {
     const UPDATE: Options = Options { on_error: OnError::SkipFailed, mode: Mode::UpdateOnly, dry_run: false };
     let identifiers: Vec<_> =
         values.iter().map(|value| MemberIdentifier::parse(Some(&value.member_id), None)).collect();
@@ -130,7 +130,7 @@ async fn refs(session: &Session, scope: Scope, ids: &[Option<MemberId>]) -> Resu
 }
 
 /// Removes values in one transaction, and returns their number. Members without any of them are not written.
-pub async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Result<u64, Error> {
+pub(crate) async fn remove_attributes(app: &App, scope: Scope, removal: &Removal) -> Result<u64, Error> {
     let remove = async |session: Session| {
         let schema = memberbase::get(&session, scope).await?.attribute_schema;
         let keys = removal.keys(&schema)?;

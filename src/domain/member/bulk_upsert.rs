@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The member's ref.
-    pub reference: String,
+    pub(crate) reference: String,
     /// `None` for a row with only a ref (the common case in large uploads), which then needs less memory.
     optional: Option<Box<OptionalFields>>,
 }
@@ -281,7 +281,7 @@ impl<'a> Upsertable<'a> for Members {
 }
 
 /// Loads members in the order of `ids`; `None` for one that does not exist any more.
-pub async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Member>>, Error> {
+pub(crate) async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Member>>, Error> {
     let uuids: Vec<_> = ids.iter().flatten().map(|id| id.uuid()).collect();
     let has_id = list(app.db.backend(), super::column(member::Column::Id), ArrayColumn::Uuids(uuids));
     let mut rows = member::Entity::find()

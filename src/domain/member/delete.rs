@@ -25,7 +25,7 @@ use crate::{
 
 /// Selects the members to delete.
 #[derive(Clone, Debug, Default)]
-pub struct DeleteRequest {
+pub(crate) struct DeleteRequest {
     pub(crate) ids: Vec<MemberId>,
     pub(crate) refs: Vec<String>,
     /// Maximum number of members; if more would be deleted, the call is rejected.
@@ -36,7 +36,7 @@ pub struct DeleteRequest {
 
 /// The result of a deletion. Each list is in input order, without duplicates.
 #[derive(Debug)]
-pub struct DeleteOutcome {
+pub(crate) struct DeleteOutcome {
     pub(crate) ids: Vec<MemberId>,
     /// Ids without a member in the memberbase.
     pub(crate) unknown_ids: Vec<MemberId>,
@@ -48,7 +48,7 @@ pub struct DeleteOutcome {
 
 /// The number of deleted rows per kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeletedCounts {
+pub(crate) struct DeletedCounts {
     pub(crate) members: u64,
     /// Attribute values.
     pub(crate) attributes: u64,
@@ -72,7 +72,7 @@ impl DeletedCounts {
 }
 
 /// Deletes members in one transaction. An unknown id or ref is reported and is not an error.
-pub async fn delete(app: &App, scope: Scope, mut request: DeleteRequest) -> Result<DeleteOutcome, Error> {
+pub(crate) async fn delete(app: &App, scope: Scope, mut request: DeleteRequest) -> Result<DeleteOutcome, Error> {
     let app = &app.dry_run_if(request.dry_run);
     let mut seen = HashSet::new();
     request.ids.retain(|id| seen.insert(*id));

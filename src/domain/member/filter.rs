@@ -36,10 +36,10 @@ pub enum Predicate<Attribute = attribute::Predicate> {
 }
 
 /// A predicate as the request has it, before the attribute schema resolves the types of its values.
-pub type UntypedPredicate = Predicate<attribute::UntypedPredicate>;
+pub(crate) type UntypedPredicate = Predicate<attribute::UntypedPredicate>;
 
 /// Resolves the types of attribute predicates. Reads the memberbase's attribute schema only if there are any.
-pub async fn resolve_types(
+pub(crate) async fn resolve_types(
     app: &App,
     scope: Scope,
     filter: Filter<UntypedPredicate>,

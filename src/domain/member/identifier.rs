@@ -10,7 +10,7 @@ use crate::{
 
 /// An id or a ref that identifies a member.
 #[derive(Clone, Copy, Debug)]
-pub enum MemberIdentifier<'a> {
+pub(crate) enum MemberIdentifier<'a> {
     /// The member's id.
     Id(MemberId),
     /// The member's ref.

@@ -25,19 +25,19 @@ use crate::{
 
 /// A set of a member's columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MemberColumns(u8);
+pub(crate) struct MemberColumns(u8);
 
 impl MemberColumns {
     /// The ref.
-    pub const REF: Self = Self(1);
+    pub(crate) const REF: Self = Self(1);
     /// The attributes.
-    pub const ATTRIBUTES: Self = Self(2);
+    pub(crate) const ATTRIBUTES: Self = Self(2);
     /// `updated_at`.
-    pub const UPDATED_AT: Self = Self(4);
+    pub(crate) const UPDATED_AT: Self = Self(4);
     /// `source_updated_at`.
-    pub const SOURCE_UPDATED_AT: Self = Self(8);
+    pub(crate) const SOURCE_UPDATED_AT: Self = Self(8);
     /// All columns.
-    pub const ALL: Self = Self(15);
+    pub(crate) const ALL: Self = Self(15);
 
     fn contains(self, column: Self) -> bool {
         self.0 & column.0 != 0
@@ -54,7 +54,7 @@ impl BitOr for MemberColumns {
 
 /// A page of members, stored by column. A column that was not read is empty.
 #[derive(Debug)]
-pub struct MemberPage {
+pub(crate) struct MemberPage {
     memberbase: MemberbaseId,
     ids: Vec<Uuid>,
     references: TextColumn,
@@ -62,12 +62,12 @@ pub struct MemberPage {
     updated_at: Vec<i64>,
     source_updated_at: Vec<Option<i64>>,
     /// The page. Its rows are indexes into the columns.
-    pub slice: Slice<usize>,
+    pub(crate) slice: Slice<usize>,
 }
 
 impl MemberPage {
     /// Returns the member at an index of the columns. Values that were not read have defaults.
-    pub fn member(&self, index: usize) -> MemberView<'_> {
+    pub(crate) fn member(&self, index: usize) -> MemberView<'_> {
         MemberView {
             id: MemberId::from_uuid(self.ids[index]),
             memberbase: self.memberbase,
@@ -84,13 +84,13 @@ impl MemberPage {
     }
 
     /// Returns the members of the page in its order.
-    pub fn members(&self) -> impl ExactSizeIterator<Item = MemberView<'_>> {
+    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = MemberView<'_>> {
         self.slice.rows.iter().map(|&index| self.member(index))
     }
 }
 
 /// Reads a page of the members that match a filter.
-pub async fn list(
+pub(crate) async fn list(
     app: &App,
     scope: Scope,
     filter: &Filter<Predicate>,
@@ -103,7 +103,7 @@ pub async fn list(
 }
 
 /// Reads a page with only the id, the sort key and the given columns.
-pub async fn list_columns(
+pub(crate) async fn list_columns(
     app: &App,
     scope: Scope,
     filter: &Filter<Predicate>,
@@ -223,7 +223,7 @@ impl PageStatements {
 }
 
 /// Returns the number of members that match a filter.
-pub async fn count(app: &App, scope: Scope, filter: &Filter<Predicate>) -> Result<u64, Error> {
+pub(crate) async fn count(app: &App, scope: Scope, filter: &Filter<Predicate>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
     let count = matching(app.db.backend(), scope, filter);
     let read = async |session: Session| Ok(count.count(&session).await?);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Finds a member by ref. Returns `None` for a text that is not a valid ref, and if the memberbase does not exist.
-pub async fn find_by_ref(app: &App, scope: Scope, reference: String) -> Result<Option<Member>, Error> {
+pub(crate) async fn find_by_ref(app: &App, scope: Scope, reference: String) -> Result<Option<Member>, Error> {
     if ref_fault(&reference).is_some() {
         return Ok(None);
     }

@@ -20,9 +20,9 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(in crate::domain) struct WithMember<Row> {
     /// The member's id.
-    pub member: Uuid,
+    pub(crate) member: Uuid,
     /// The other fields.
-    pub row: Row,
+    pub(crate) row: Row,
 }
 
 /// Parses and stores rows in one transaction. Repeating the call changes nothing and returns the same ids.

@@ -15,15 +15,15 @@ use crate::{
 
 /// The result of a deletion. Each list is in input order, without duplicates.
 #[derive(Debug)]
-pub struct DeleteOutcome<Id> {
+pub(crate) struct DeleteOutcome<Id> {
     /// The deleted ids.
-    pub ids: Vec<Id>,
+    pub(crate) ids: Vec<Id>,
     /// Ids that do not exist in the memberbase.
-    pub unknown_ids: Vec<Id>,
+    pub(crate) unknown_ids: Vec<Id>,
 }
 
 /// Deletes children by id in one transaction. An unknown id is reported and is not an error.
-pub async fn delete<T: MemberChild>(
+pub(crate) async fn delete<T: MemberChild>(
     app: &App,
     scope: Scope,
     mut ids: Vec<T::Id>,

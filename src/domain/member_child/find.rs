@@ -13,13 +13,12 @@ use crate::{
     types::Id,
 };
 
-/// Finds a visible child by id.
-pub async fn find<T: MemberChild>(app: &App, visibility: Visibility, id: T::Id) -> Result<Option<T>, Error> {
-    Ok(find_many(app, visibility, &[id]).await?.pop())
-}
-
 /// Finds the visible children with these ids, in any order.
-pub async fn find_many<T: MemberChild>(app: &App, visibility: Visibility, ids: &[T::Id]) -> Result<Vec<T>, Error> {
+pub(crate) async fn find_many<T: MemberChild>(
+    app: &App,
+    visibility: Visibility,
+    ids: &[T::Id],
+) -> Result<Vec<T>, Error> {
     let bound = visibility.memberbase().map(|memberbase| ScalarBind::Uuid(memberbase.uuid()));
     let mut found = Vec::new();
     let condition = if bound.is_some() { "own.memberbase_id = $1" } else { "true" };
@@ -28,7 +27,11 @@ pub async fn find_many<T: MemberChild>(app: &App, visibility: Visibility, ids: &
 }
 
 /// Loads children in the order of `ids`; `None` for one that does not exist any more.
-pub async fn load<T: MemberChild>(app: &App, scope: Scope, ids: &[Option<T::Id>]) -> Result<Vec<Option<T>>, Error> {
+pub(crate) async fn load<T: MemberChild>(
+    app: &App,
+    scope: Scope,
+    ids: &[Option<T::Id>],
+) -> Result<Vec<Option<T>>, Error> {
     let mut loaded = vec![None; ids.len()];
     let indexes: Vec<_> = ids.iter().enumerate().filter_map(|(index, id)| id.map(|_| index)).collect();
     let scalars = [ScalarBind::Uuid(scope.memberbase().uuid())];

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// A member, with its memberbase.
-pub type MemberKey = (MemberbaseId, MemberId);
+pub(crate) type MemberKey = (MemberbaseId, MemberId);
 
 /// Reads the same page for each of the members. Members without rows and members that are not visible are left out. If
 /// there are more than `max_rows` rows in total, it reads only as many as show that.
-pub async fn of_members<T: MemberChild>(
+pub(crate) async fn of_members<T: MemberChild>(
     app: &App,
     visibility: Visibility,
     members: &[MemberKey],
@@ -65,7 +65,7 @@ pub async fn of_members<T: MemberChild>(
 }
 
 /// Counts the rows of each member. Members that are not visible are left out.
-pub async fn count_of_members<T: MemberChild>(
+pub(crate) async fn count_of_members<T: MemberChild>(
     app: &App,
     visibility: Visibility,
     members: &[MemberKey],

@@ -17,12 +17,12 @@ pub struct Position {
 
 impl Position {
     /// Returns the child's position.
-    pub fn of<T: MemberChild>(child: &T) -> Self {
+    pub(crate) fn of<T: MemberChild>(child: &T) -> Self {
         Self { time: child.time(), id: child.id().uuid() }
     }
 
     /// Encodes a cursor, which is opaque to clients and valid for this kind and member only.
-    pub fn cursor<T: MemberChild>(self, memberbase: MemberbaseId, member: MemberId) -> String {
+    pub(crate) fn cursor<T: MemberChild>(self, memberbase: MemberbaseId, member: MemberId) -> String {
         let mut bytes = vec![T::TAG];
         bytes.extend_from_slice(memberbase.uuid().as_bytes());
         bytes.extend_from_slice(member.uuid().as_bytes());
@@ -34,7 +34,7 @@ impl Position {
     }
 
     /// Decodes a cursor. The error message says why it is not valid for this kind and member.
-    pub fn parse<T: MemberChild>(
+    pub(crate) fn parse<T: MemberChild>(
         cursor: &str,
         memberbase: MemberbaseId,
         member: MemberId,

@@ -15,7 +15,7 @@ use crate::{
 
 /// Replaces the whole schema. A key for which members have values can neither be removed nor change its type. A schema
 /// equal to the stored one changes nothing.
-pub async fn set_attribute_schema(app: &App, scope: Scope, schema: Schema) -> Result<Memberbase, Error> {
+pub(crate) async fn set_attribute_schema(app: &App, scope: Scope, schema: Schema) -> Result<Memberbase, Error> {
     let id = scope.memberbase().uuid();
     // The lock is exclusive, so that no upsert with the old schema is in progress.
     let set = async |session: Session| {

@@ -20,7 +20,7 @@ use crate::{
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member. Counts are JSON numbers; an
 /// omitted count starts at 0 and is then kept, null sets it to 0.
 #[derive(Clone, Debug)]
-pub struct NewStampCollection {
+pub(crate) struct NewStampCollection {
     /// The member's id, as text that is not validated yet.
     pub(crate) member_id: Option<String>,
     pub(crate) member_ref: Option<String>,
@@ -32,7 +32,7 @@ pub struct NewStampCollection {
 }
 
 /// Stores stamp collections. Repeating the call changes nothing and returns the same ids.
-pub async fn bulk_upsert(
+pub(crate) async fn bulk_upsert(
     app: &App,
     scope: Scope,
     rows: &[NewStampCollection],

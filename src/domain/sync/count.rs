@@ -21,22 +21,22 @@ const MISSING: &str = "SELECT member.id FROM member WHERE member.memberbase_id =
 
 /// Numbers of members in the memberbase of a sync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SyncCounts {
+pub(crate) struct SyncCounts {
     /// Members with a mark.
-    pub seen: u64,
+    pub(crate) seen: u64,
     /// Members without a mark.
-    pub missing: u64,
+    pub(crate) missing: u64,
 }
 
 impl SyncCounts {
     /// Returns the number of all members.
-    pub fn members(self) -> u64 {
+    pub(crate) fn members(self) -> u64 {
         self.seen + self.missing
     }
 }
 
 /// Returns the present counts of an open sync, or the counts at the end of one that has ended.
-pub async fn counts(app: &App, visibility: Visibility, sync: &Sync) -> Result<SyncCounts, Error> {
+pub(crate) async fn counts(app: &App, visibility: Visibility, sync: &Sync) -> Result<SyncCounts, Error> {
     if let Some(counts) = sync.counts {
         return Ok(counts);
     }

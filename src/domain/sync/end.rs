@@ -74,7 +74,7 @@ pub async fn commit(
 
 /// Abandons a sync after the upserts in progress, without deleting members. A sync that was abandoned or has expired
 /// keeps its state; abandoning a committed sync fails.
-pub async fn abandon(app: &App, visibility: Visibility, id: SyncId) -> Result<Sync, Error> {
+pub(crate) async fn abandon(app: &App, visibility: Visibility, id: SyncId) -> Result<Sync, Error> {
     let scope = scope_of(app, visibility, id).await?;
     let abandon = async |session: Session| {
         let sync = get(&session, visibility, id).await?;

@@ -15,22 +15,22 @@ use crate::{
 };
 
 /// Returns a page of the syncs of a memberbase, newest first; an empty page if the memberbase does not exist.
-pub async fn list(app: &App, scope: Scope, page: &Page<SyncId>) -> Result<Slice<Sync>, Error> {
+pub(crate) async fn list(app: &App, scope: Scope, page: &Page<SyncId>) -> Result<Slice<Sync>, Error> {
     id_pagination::page(&app.db.read().await?, syncs_of(scope), sync::Column::Id, Order::Desc, page).await
 }
 
 /// Counts the syncs of a memberbase.
-pub async fn count(app: &App, scope: Scope) -> Result<u64, Error> {
+pub(crate) async fn count(app: &App, scope: Scope) -> Result<u64, Error> {
     Ok(syncs_of(scope).count(&app.db.read().await?).await?)
 }
 
 /// Returns the opaque cursor of a sync in the list of its memberbase.
-pub fn cursor(scope: Scope, id: SyncId) -> String {
+pub(crate) fn cursor(scope: Scope, id: SyncId) -> String {
     id_pagination::encode_within(CursorKind::Syncs, scope, id)
 }
 
 /// Parses a cursor of the list of a memberbase's syncs. The error is a message for the client.
-pub fn parse_cursor(scope: Scope, cursor: &str) -> Result<SyncId, &'static str> {
+pub(crate) fn parse_cursor(scope: Scope, cursor: &str) -> Result<SyncId, &'static str> {
     id_pagination::decode_within(CursorKind::Syncs, scope, cursor)
 }
 

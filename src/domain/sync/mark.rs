@@ -20,8 +20,8 @@ use crate::{
 /// A sync that has not ended, but may have expired.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::domain) struct OpenSync {
-    pub id: SyncId,
-    pub expires_at: Time,
+    pub(crate) id: SyncId,
+    pub(crate) expires_at: Time,
 }
 
 /// Runs `work` in a transaction with a shared lock of the memberbase, and passes it the memberbase and its open sync.

@@ -14,7 +14,7 @@ use crate::{
 
 /// Starts a sync after the upserts in progress. Fails if another sync is open, unless `abandon_open` abandons that one.
 /// An expired sync is ended and is no obstacle.
-pub async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result<Sync, Error> {
+pub(crate) async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result<Sync, Error> {
     let start = async |session: Session| {
         memberbase::ensure_exists(&session, scope).await?;
         let ended = end_open(&session, scope, |open| match open.state {

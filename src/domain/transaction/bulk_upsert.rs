@@ -22,7 +22,7 @@ use crate::{
 
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member. Times are RFC 3339 date-times.
 #[derive(Clone, Debug)]
-pub struct NewTransaction {
+pub(crate) struct NewTransaction {
     /// The member's id, as text that is not validated yet.
     pub(crate) member_id: Option<String>,
     pub(crate) member_ref: Option<String>,
@@ -45,7 +45,7 @@ pub struct NewTransaction {
 }
 
 /// Stores transactions. Repeating the call changes nothing and returns the same ids.
-pub async fn bulk_upsert(
+pub(crate) async fn bulk_upsert(
     app: &App,
     scope: Scope,
     rows: &[NewTransaction],

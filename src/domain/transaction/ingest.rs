@@ -18,7 +18,7 @@ use crate::{
 
 /// Stores all transactions in one database transaction, or none. Each is stored in the memberbase of its member, which
 /// the row names by id.
-pub async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Result<(), Error> {
+pub(crate) async fn ingest(app: &App, caller: &Caller, rows: &[NewTransaction]) -> Result<(), Error> {
     const UPSERT: Options = Options { on_error: OnError::SkipFailed, mode: Mode::Upsert, dry_run: false };
     let visibility = caller.authorize_visible(Access::Write)?;
     let parsed = parse_all(app, rows, parse).await?;

@@ -9,11 +9,11 @@ use crate::domain::bulk::Undefinable;
 
 /// A [`MaybeUndefined`] of the size of a pointer, which keeps rows without the field small.
 #[derive(Clone, Debug)]
-pub struct BoxedUndefined<T>(Option<Box<Option<T>>>);
+pub(crate) struct BoxedUndefined<T>(Option<Box<Option<T>>>);
 
 impl<T> BoxedUndefined<T> {
     /// Converts the value, keeping the difference between an omitted field and null.
-    pub fn map<R>(self, convert: impl FnOnce(T) -> R) -> Undefinable<R> {
+    pub(crate) fn map<R>(self, convert: impl FnOnce(T) -> R) -> Undefinable<R> {
         self.0.map(|value| value.map(convert))
     }
 }

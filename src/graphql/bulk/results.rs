@@ -14,7 +14,7 @@ use crate::{
 
 /// Outcome of one input row.
 #[derive(SimpleObject, Debug)]
-pub struct UpsertResult {
+pub(crate) struct UpsertResult {
     /// The row's index in the input, from 0.
     index: i32,
     /// Id of the stored record; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
@@ -27,7 +27,7 @@ pub struct UpsertResult {
 
 /// Outcome of one input row.
 #[derive(SimpleObject, Debug)]
-pub struct MemberUpsertResult {
+pub(crate) struct MemberUpsertResult {
     /// The row's ref.
     #[graphql(name = "ref")]
     reference: String,
@@ -37,16 +37,16 @@ pub struct MemberUpsertResult {
 }
 
 /// The results of a call, in input order.
-pub type UpsertResults<'a, I> = RawListField<Results<'a, I>>;
+pub(crate) type UpsertResults<'a, I> = RawListField<Results<'a, I>>;
 
 /// The results of `bulkUpsertMembers`, in input order, with the refs of the rows.
-pub type MemberUpsertResults<'a> = RawListField<MemberResults<'a>>;
+pub(crate) type MemberUpsertResults<'a> = RawListField<MemberResults<'a>>;
 
 /// The source of [`UpsertResults`].
-pub struct Results<'a, I>(&'a Upserted<I>);
+pub(crate) struct Results<'a, I>(&'a Upserted<I>);
 
 /// The source of [`MemberUpsertResults`].
-pub struct MemberResults<'a>(&'a Upserted<MemberId>, &'a [Row]);
+pub(crate) struct MemberResults<'a>(&'a Upserted<MemberId>, &'a [Row]);
 
 impl<'a, I> UpsertResults<'a, I> {
     pub(in crate::graphql) fn new(upserted: &'a Upserted<I>) -> Self {

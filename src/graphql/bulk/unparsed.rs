@@ -11,10 +11,10 @@ use crate::graphql::scalar::{DateTime, MinorUnits};
 
 /// The text of a scalar that has the type `T` in the schema. A number has its JSON text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unparsed<T>(String, PhantomData<fn() -> T>);
+pub(crate) struct Unparsed<T>(String, PhantomData<fn() -> T>);
 
 /// A scalar that rows keep unparsed.
-pub trait RowScalar: InputType {
+pub(crate) trait RowScalar: InputType {
     /// True if the scalar is sent as a JSON number, false if it is sent as a string.
     const NUMBER: bool;
 }
@@ -36,7 +36,7 @@ impl RowScalar for i32 {
 }
 
 impl<T> Unparsed<T> {
-    pub fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         self.0
     }
 }

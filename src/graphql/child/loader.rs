@@ -25,7 +25,7 @@ use crate::{
 
 /// Members that one resolver returned together, with loaders for their child records.
 #[derive(Debug)]
-pub struct MemberBatch {
+pub(crate) struct MemberBatch {
     members: Vec<member_child::MemberKey>,
     clips: ChildLoader<Clip>,
     stamp_collections: ChildLoader<StampCollection>,
@@ -35,7 +35,7 @@ pub struct MemberBatch {
 /// Loaded pages and counts of one type of child record for a batch of members. A failure is kept, so that a failed statement
 /// is not repeated for each member.
 #[derive(Debug)]
-pub struct ChildLoader<T> {
+pub(crate) struct ChildLoader<T> {
     pages: Mutex<HashMap<PageKey, Arc<OnceCell<Pages<T>>>>>,
     counts: OnceCell<Result<HashMap<MemberId, u64>, Error>>,
 }
@@ -47,7 +47,7 @@ type Pages<T> = Result<HashMap<MemberId, Slice<Arc<T>>>, Error>;
 
 impl MemberBatch {
     /// Creates a batch of these members. A member that occurs twice is read once.
-    pub fn new<'a>(members: impl Iterator<Item = &'a Member>) -> Self {
+    pub(crate) fn new<'a>(members: impl Iterator<Item = &'a Member>) -> Self {
         let mut members: Vec<_> = members.map(|member| (member.memberbase, member.id)).collect();
         members.sort_unstable();
         members.dedup();

@@ -23,7 +23,7 @@ use crate::{
 
 /// Input of bulkUpsertClips.
 #[derive(InputObject, Debug)]
-pub struct BulkUpsertClipsInput {
+pub(crate) struct BulkUpsertClipsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// The rows to store, in any number up to the size limit of the request. Rows of the same member and deal are applied in order.
@@ -39,7 +39,7 @@ pub struct BulkUpsertClipsInput {
 /// A row of bulkUpsertClips. A clip is identified by its member and `dealId`. Exactly one of `memberId` and `memberRef` is required. An omitted optional field keeps its stored value; null clears it.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct ClipInput {
+pub(crate) struct ClipInput {
     /// The member's id (m_...); excludes `memberRef`.
     member_id: Option<Unparsed<ID>>,
     /// The member's ref; excludes `memberId`.
@@ -71,7 +71,7 @@ impl From<ClipInput> for NewClip {
 
 /// Result of bulkUpsertClips.
 #[derive(Debug)]
-pub struct BulkUpsertClipsPayload {
+pub(crate) struct BulkUpsertClipsPayload {
     scope: Scope,
     upserted: Upserted<ClipId>,
 }
@@ -101,7 +101,7 @@ impl BulkUpsertClipsPayload {
 }
 
 #[derive(Clone, Default)]
-pub struct BulkUpsertClipsMutation;
+pub(crate) struct BulkUpsertClipsMutation;
 
 #[Object]
 impl BulkUpsertClipsMutation {

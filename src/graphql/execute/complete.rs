@@ -10,15 +10,15 @@ use super::plan::{Field, Object, Plan, Shape, TYPE_KEY, Type};
 
 /// Data as a client sees it.
 #[derive(Debug)]
-pub struct Completed {
+pub(crate) struct Completed {
     /// An object, or `null` where a null went all the way up.
-    pub data: Value,
+    pub(crate) data: Value,
     /// Where the data does not fit the schema though no error says why: a fault of ours, not for clients.
-    pub fault: Option<String>,
+    pub(crate) fault: Option<String>,
 }
 
 /// Completes the data of an operation that was executed; not of one that was refused.
-pub fn complete(plan: &Plan, data: Value, errors: &[ServerError]) -> Completed {
+pub(crate) fn complete(plan: &Plan, data: Value, errors: &[ServerError]) -> Completed {
     let failures = Failures::new(errors);
     let mut completion = Completion { failed: !errors.is_empty(), fault: None };
     // A root of which nothing is left is `null` as well.

@@ -69,7 +69,7 @@ impl Trusted {
     }
 
     /// The documents.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|text| &**text)
     }
 }

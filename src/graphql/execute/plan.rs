@@ -20,7 +20,7 @@ use async_graphql::{
 mod flatten;
 mod introspection;
 
-pub use flatten::flatten;
+pub(crate) use flatten::flatten;
 
 /// The response key under which objects tell their type to `complete`. No client can choose it: it is no GraphQL name.
 pub(super) const TYPE_KEY: &str = "@type";
@@ -30,7 +30,7 @@ const MAX_DEPTH: usize = 200;
 
 /// The selection of an operation.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     root: Arc<Object>,
 }
 
@@ -79,7 +79,7 @@ pub(super) enum Shape {
 impl Plan {
     /// Plans an operation of a validated document. The registry names its root types; the variables are coerced, and
     /// so hold the defaults: async-graphql judges `@skip` and `@include` by them alone.
-    pub fn new(
+    pub(crate) fn new(
         registry: &Registry,
         document: &ExecutableDocument,
         operation: &OperationDefinition,

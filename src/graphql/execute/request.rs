@@ -11,15 +11,15 @@ use crate::graphql::{Code, Error};
 #[derive(Debug)]
 pub struct Request<'a> {
     /// The document; it may be named instead.
-    pub query: Option<Cow<'a, str>>,
+    pub(crate) query: Option<Cow<'a, str>>,
     /// The name of a document that the server has (GraphQL over HTTP, "Persisted Documents").
-    pub document_id: Option<Cow<'a, str>>,
+    pub(crate) document_id: Option<Cow<'a, str>>,
     /// The SHA-256 of the document in hexadecimal digits, as automatic persisted queries have it.
-    pub persisted: Option<Cow<'a, str>>,
+    pub(crate) persisted: Option<Cow<'a, str>>,
     /// Which of its operations.
-    pub operation_name: Option<Cow<'a, str>>,
+    pub(crate) operation_name: Option<Cow<'a, str>>,
     /// The variables, unread.
-    pub variables: Option<&'a RawValue>,
+    pub(crate) variables: Option<&'a RawValue>,
 }
 
 /// Every part unread, so that what is wrong with it can be told in our words. What is null is not there, and what has

@@ -38,7 +38,7 @@ pub(super) type AnyRows = Arc<dyn Any + Send + Sync>;
 /// The input types whose lists are bulk rows. A field or argument that is a list of such a type has to be
 /// [`BulkRows`], never a `Vec`.
 #[derive(Default)]
-pub struct RowReaders(HashMap<String, Box<dyn RowReader>>);
+pub(crate) struct RowReaders(HashMap<String, Box<dyn RowReader>>);
 
 impl RowReaders {
     /// Also reads lists of `T` as bulk rows.
@@ -48,7 +48,7 @@ impl RowReaders {
     /// no `flatten` or `untagged`; numbers and attributes, which stay text until the domain judges them, as
     /// `bulk::Raw` and `scalar::Attributes`. Lists for structs and objects for enums are refused here.
     #[must_use]
-    pub fn with<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static>(mut self) -> Self {
+    pub(crate) fn with<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static>(mut self) -> Self {
         self.0.insert(T::type_name().into_owned(), Box::new(Reader::<T>(PhantomData)));
         self
     }
@@ -144,7 +144,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Row<T> {
 
 /// The bulk rows of one request, to be put into its data.
 #[derive(Default)]
-pub struct Carried(Vec<Arc<Mutex<Slot>>>);
+pub(crate) struct Carried(Vec<Arc<Mutex<Slot>>>);
 
 struct Slot {
     rows: Option<AnyRows>,
@@ -177,7 +177,7 @@ impl Carried {
 
 /// Bulk rows as a field of an input object or as an argument: what `Vec<T>` is in the schema.
 #[derive(Debug)]
-pub struct BulkRows<T>(Source<T>);
+pub(crate) struct BulkRows<T>(Source<T>);
 
 #[derive(Debug)]
 enum Source<T> {
@@ -187,7 +187,7 @@ enum Source<T> {
 
 impl<T: Clone + Send + Sync + 'static> BulkRows<T> {
     /// The rows.
-    pub fn take(self, ctx: &Context<'_>) -> Result<Vec<T>, Error> {
+    pub(crate) fn take(self, ctx: &Context<'_>) -> Result<Vec<T>, Error> {
         match self.0 {
             Source::Literal(rows) => Ok(rows),
             Source::Carried(index) => {

@@ -13,15 +13,15 @@ use super::{Answer, Executor, Operation, answer, refusal};
 use crate::graphql::{Code, Error};
 
 /// An answer for each event, until there are no more.
-pub type Answers = BoxStream<'static, Answer>;
+pub(crate) type Answers = BoxStream<'static, Answer>;
 
 /// By this a subscription's resolver says that it listens. async-graphql tells nothing before the first event.
 #[derive(Clone, Debug, Default)]
-pub struct Begun(CancellationToken);
+pub(crate) struct Begun(CancellationToken);
 
 impl Begun {
     /// It listens.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.0.cancel();
     }
 }
@@ -34,7 +34,12 @@ where
 {
     /// Begins a subscription, which listens when this ends; `data` is what its resolvers find in their context. Where it can't
     /// listen, the answer says why.
-    pub async fn subscribe(&self, operation: Operation, mut data: Data, trace_id: &str) -> Result<Answers, Answer> {
+    pub(crate) async fn subscribe(
+        &self,
+        operation: Operation,
+        mut data: Data,
+        trace_id: &str,
+    ) -> Result<Answers, Answer> {
         let Operation { name, document, variables, rows, .. } = operation;
         let planned = self.planned(&document, name.as_deref(), &variables);
         let (document, plan) = planned.map_err(|errors| refusal(&errors, trace_id))?;

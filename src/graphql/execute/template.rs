@@ -15,7 +15,7 @@ use async_graphql::{
 use super::raw_json;
 
 /// A list that can be written as JSON for some selections.
-pub trait RawList: Send + Sync {
+pub(crate) trait RawList: Send + Sync {
     /// The list as async-graphql resolves it.
     type Plain: OutputType;
 
@@ -28,7 +28,7 @@ pub trait RawList: Send + Sync {
 
 /// A list in whichever form its selection allows.
 #[derive(Debug)]
-pub struct RawListField<T>(pub(in crate::graphql) T);
+pub(crate) struct RawListField<T>(pub(in crate::graphql) T);
 
 impl<T: RawList> OutputType for RawListField<T> {
     fn type_name() -> Cow<'static, str> {

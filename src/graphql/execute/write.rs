@@ -7,7 +7,7 @@ use crate::graphql::{Code, Error};
 
 /// An error as it stands in an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WireError {
+pub(crate) struct WireError {
     message: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     locations: Vec<Pos>,
@@ -17,12 +17,12 @@ pub struct WireError {
 }
 
 /// A part of an answer that is JSON already.
-pub fn raw_json(bytes: Vec<u8>) -> Value {
+pub(crate) fn raw_json(bytes: Vec<u8>) -> Value {
     Value::Binary(bytes.into())
 }
 
 /// An answer: data, and the errors where there are any.
-pub fn write(data: &Value, errors: &[WireError]) -> Vec<u8> {
+pub(crate) fn write(data: &Value, errors: &[WireError]) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024 + made(data));
     out.extend_from_slice(b"{\"data\":");
     write_value(&mut out, data);
@@ -35,7 +35,7 @@ pub fn write(data: &Value, errors: &[WireError]) -> Vec<u8> {
 }
 
 /// Adds the cost of its operation to an answer.
-pub fn add_cost(answer: &mut Vec<u8>, cost: u64) {
+pub(crate) fn add_cost(answer: &mut Vec<u8>, cost: u64) {
     let end = answer.pop();
     debug_assert_eq!(end, Some(b'}'), "an answer is an object");
     answer.extend_from_slice(format!(",\"extensions\":{{\"cost\":{cost}}}}}").as_bytes());
@@ -51,7 +51,7 @@ fn made(data: &Value) -> usize {
 }
 
 /// An answer without data: the request was not executed.
-pub fn refusal(errors: &[Error], trace_id: &str) -> Vec<u8> {
+pub(crate) fn refusal(errors: &[Error], trace_id: &str) -> Vec<u8> {
     let list: Vec<_> = errors.iter().map(|error| refused(error, trace_id)).collect();
     let mut out = b"{\"errors\":".to_vec();
     write_json(&mut out, &list);
@@ -72,7 +72,7 @@ fn refused(error: &Error, trace_id: &str) -> WireError {
 
 /// What went wrong in execution, as clients see it: at most `limit` errors, and if there are more, one that says how
 /// many. The codes are those of all.
-pub fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (Vec<WireError>, Vec<Code>) {
+pub(crate) fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (Vec<WireError>, Vec<Code>) {
     let count = list.len();
     let codes: Vec<_> = list.iter().map(judged).collect();
     let mut written: Vec<_> = list.into_iter().take(limit).map(|error| wire(error, trace_id)).collect();

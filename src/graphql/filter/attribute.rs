@@ -14,7 +14,7 @@ use crate::{
 
 /// Filters by one attribute. All given operators must match; at least one is required. Null is the same as an omitted operator. Operators by declared type: STRING, NUMBER and DATE: eq, in, nin, gt, gte, lt, lte; STRING also startsWith; BOOLEAN: eq, in, nin; STRING_LIST: eq (same items in the same order), contains; all types: exists. Any other operator is BAD_USER_INPUT. A member without a value matches only `exists: false` and `nin`.
 #[derive(InputObject, Debug)]
-pub struct AttributeFilter {
+pub(crate) struct AttributeFilter {
     /// The attribute's key. A key that the attribute schema does not declare is BAD_USER_INPUT.
     key: String,
     /// Equals this value. Numbers are compared by value, dates as instants (a full-date is midnight UTC), strings byte for byte.

@@ -22,7 +22,7 @@ use crate::{
 
 /// Input of bulkUpsertMembers.
 #[derive(InputObject, Debug)]
-pub struct BulkUpsertMembersInput {
+pub(crate) struct BulkUpsertMembersInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// The rows to store, in any number up to the size limit of the request. Rows with the same ref are applied in order.
@@ -43,7 +43,7 @@ pub struct BulkUpsertMembersInput {
 /// A row of bulkUpsertMembers. A member is identified by its `ref`.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct MemberInput {
+pub(crate) struct MemberInput {
     /// The owner's key for the member: 1 to 1,024 bytes of UTF-8 without NUL. Compared byte for byte, without trimming or case folding.
     #[graphql(name = "ref")]
     #[serde(rename = "ref")]
@@ -65,7 +65,7 @@ impl From<MemberInput> for Row {
 
 /// Result of bulkUpsertMembers.
 #[derive(Debug)]
-pub struct BulkUpsertMembersPayload {
+pub(crate) struct BulkUpsertMembersPayload {
     scope: Scope,
     rows: Vec<Row>,
     upserted: Upserted<MemberId>,
@@ -96,7 +96,7 @@ impl BulkUpsertMembersPayload {
 }
 
 #[derive(Clone, Default)]
-pub struct BulkUpsertMembersMutation;
+pub(crate) struct BulkUpsertMembersMutation;
 
 #[Object]
 impl BulkUpsertMembersMutation {

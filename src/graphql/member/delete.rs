@@ -17,7 +17,7 @@ use crate::{
 
 /// Input of deleteMembers. Ids and refs of members that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
 #[derive(InputObject, Debug)]
-pub struct DeleteMembersInput {
+pub(crate) struct DeleteMembersInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Ids of members to delete (m_...). Default: none.
@@ -35,7 +35,7 @@ pub struct DeleteMembersInput {
 
 /// Result of deleteMembers.
 #[derive(SimpleObject, Debug)]
-pub struct DeleteMembersPayload {
+pub(crate) struct DeleteMembersPayload {
     /// Ids of the deleted members, each once, in input order.
     deleted_member_ids: Vec<ID>,
     /// Requested ids of members that do not exist in this memberbase.
@@ -48,7 +48,7 @@ pub struct DeleteMembersPayload {
 
 /// Number of rows that a deletion removed, by type.
 #[derive(SimpleObject, Debug)]
-pub struct DeletedRows {
+pub(crate) struct DeletedRows {
     /// Deleted members.
     members: Count,
     /// Deleted attribute values of these members.
@@ -74,7 +74,7 @@ impl From<DeletedCounts> for DeletedRows {
 }
 
 #[derive(Clone, Default)]
-pub struct DeleteMutation;
+pub(crate) struct DeleteMutation;
 
 #[Object]
 impl DeleteMutation {

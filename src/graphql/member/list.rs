@@ -26,7 +26,7 @@ use crate::{
 
 /// A page of members.
 #[derive(Debug)]
-pub struct MemberConnection {
+pub(crate) struct MemberConnection {
     scope: Scope,
     filter: Filter<Predicate>,
     order: Order,
@@ -98,7 +98,7 @@ impl MemberConnection {
 
 /// A member and its cursor.
 #[derive(SimpleObject, Debug)]
-pub struct MemberEdge {
+pub(crate) struct MemberEdge {
     /// Opaque cursor of this entry, for `after` and `before`. Valid for the same memberbase and order, with any filter.
     cursor: String,
     /// The member.
@@ -107,7 +107,7 @@ pub struct MemberEdge {
 
 /// Filters members. All given conditions must match. An empty filter and `and: []` match every member, `or: []` and `in: []` match none; `not` is plain negation. Null is the same as an omitted condition. A condition without an operator is BAD_USER_INPUT. At most 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) and 400 operators; LIMIT_EXCEEDED beyond.
 #[derive(InputObject, Debug)]
-pub struct MemberFilter {
+pub(crate) struct MemberFilter {
     /// All of these filters match.
     and: Option<Vec<Self>>,
     /// At least one of these filters matches.
@@ -142,7 +142,7 @@ impl MemberFilter {
 
 /// Sort key of members.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemberOrderField {
+pub(crate) enum MemberOrderField {
     /// Creation time, which is the order of ids.
     CreatedAt,
     /// Time of the last change. A member that is updated while a client pages through the list changes its position.
@@ -153,7 +153,7 @@ pub enum MemberOrderField {
 
 /// Order of members. Equal entries are ordered by id.
 #[derive(InputObject, Clone, Copy, Debug)]
-pub struct MemberOrder {
+pub(crate) struct MemberOrder {
     /// Sort key. Default CREATED_AT.
     #[graphql(default_with = "MemberOrderField::CreatedAt")]
     field: MemberOrderField,

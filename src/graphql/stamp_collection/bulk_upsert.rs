@@ -22,7 +22,7 @@ use crate::{
 
 /// Input of bulkUpsertStampCollections.
 #[derive(InputObject, Debug)]
-pub struct BulkUpsertStampCollectionsInput {
+pub(crate) struct BulkUpsertStampCollectionsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// The rows to store, in any number up to the size limit of the request. Rows of the same member and loyalty program are applied in order.
@@ -38,7 +38,7 @@ pub struct BulkUpsertStampCollectionsInput {
 /// A row of bulkUpsertStampCollections. A stamp collection is identified by its member and `loyaltyProgramId`. Exactly one of `memberId` and `memberRef` is required.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct StampCollectionInput {
+pub(crate) struct StampCollectionInput {
     /// The member's id (m_...); excludes `memberRef`.
     member_id: Option<Unparsed<ID>>,
     /// The member's ref; excludes `memberId`.
@@ -67,7 +67,7 @@ impl From<StampCollectionInput> for NewStampCollection {
 
 /// Result of bulkUpsertStampCollections.
 #[derive(Debug)]
-pub struct BulkUpsertStampCollectionsPayload {
+pub(crate) struct BulkUpsertStampCollectionsPayload {
     scope: Scope,
     upserted: Upserted<StampCollectionId>,
 }
@@ -97,7 +97,7 @@ impl BulkUpsertStampCollectionsPayload {
 }
 
 #[derive(Clone, Default)]
-pub struct BulkUpsertStampCollectionsMutation;
+pub(crate) struct BulkUpsertStampCollectionsMutation;
 
 #[Object]
 impl BulkUpsertStampCollectionsMutation {

@@ -23,7 +23,7 @@ use crate::{
 
 /// Input of bulkUpsertTransactions.
 #[derive(InputObject, Debug)]
-pub struct BulkUpsertTransactionsInput {
+pub(crate) struct BulkUpsertTransactionsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// The rows to store, in any number up to the size limit of the request. Rows with the same externalId are applied in order.
@@ -39,7 +39,7 @@ pub struct BulkUpsertTransactionsInput {
 /// A row of bulkUpsertTransactions. A transaction is identified by its `externalId`, and its member can't be changed (MEMBER_MISMATCH). Exactly one of `memberId` and `memberRef` is required. An omitted optional field keeps its stored value; null clears it.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct TransactionInput {
+pub(crate) struct TransactionInput {
     /// The member's id (m_...); excludes `memberRef`.
     member_id: Option<Unparsed<ID>>,
     /// The member's ref; excludes `memberId`.
@@ -95,7 +95,7 @@ impl From<TransactionInput> for NewTransaction {
 
 /// Result of bulkUpsertTransactions.
 #[derive(Debug)]
-pub struct BulkUpsertTransactionsPayload {
+pub(crate) struct BulkUpsertTransactionsPayload {
     scope: Scope,
     upserted: Upserted<TransactionId>,
 }
@@ -125,7 +125,7 @@ impl BulkUpsertTransactionsPayload {
 }
 
 #[derive(Clone, Default)]
-pub struct BulkUpsertTransactionsMutation;
+pub(crate) struct BulkUpsertTransactionsMutation;
 
 #[Object]
 impl BulkUpsertTransactionsMutation {

@@ -20,7 +20,7 @@ const MAX_FIELDS: usize = 20_000;
 /// The operation of a validated document as it runs: with its fragments, `@skip` and `@include` applied, every field
 /// once, and objects of interfaces and unions telling their type. For a schema that validates no more: variables may
 /// be unused. `None` where it grows too large or knows no type.
-pub fn flatten(
+pub(crate) fn flatten(
     registry: &Registry,
     document: &ExecutableDocument,
     operation: &Positioned<OperationDefinition>,

@@ -32,20 +32,20 @@ use crate::{
 /// What all of one variable's values have in common.
 #[derive(Clone, Copy)]
 pub(super) struct Walk<'a> {
-    pub registry: &'a Registry,
-    pub readers: &'a RowReaders,
-    pub carried: &'a RefCell<Carried>,
+    pub(crate) registry: &'a Registry,
+    pub(crate) readers: &'a RowReaders,
+    pub(crate) carried: &'a RefCell<Carried>,
     /// How often the variable is used; nothing where that is not known.
-    pub uses: Option<usize>,
+    pub(crate) uses: Option<usize>,
     /// The first error: serde's own errors carry no path.
-    pub failure: &'a RefCell<Option<(InputPath, String)>>,
+    pub(crate) failure: &'a RefCell<Option<(InputPath, String)>>,
 }
 
 /// Where a value stands; the way up to the variable.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
-    pub parent: Option<&'a Self>,
-    pub step: At<'a>,
+    pub(crate) parent: Option<&'a Self>,
+    pub(crate) step: At<'a>,
 }
 
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ pub(super) enum At<'a> {
 }
 
 impl Place<'_> {
-    pub fn path(&self) -> InputPath {
+    pub(crate) fn path(&self) -> InputPath {
         let mut path = self.parent.map(Place::path).unwrap_or_default();
         path.push(match self.step {
             At::Field(name) => Step::Field(name.to_owned()),
@@ -68,12 +68,12 @@ impl Place<'_> {
 /// Reads a value of a type: `Member!`, `[Member!]`, `String`.
 #[derive(Clone, Copy)]
 pub(super) struct Seed<'a> {
-    pub walk: Walk<'a>,
-    pub ty: &'a str,
-    pub place: &'a Place<'a>,
+    pub(crate) walk: Walk<'a>,
+    pub(crate) ty: &'a str,
+    pub(crate) place: &'a Place<'a>,
     /// True outside bulk rows: lists of rows are bulk rows there. Inside a row only the kind of
     /// a scalar's value is judged.
-    pub bulk: bool,
+    pub(crate) bulk: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {

@@ -13,10 +13,10 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub struct Nodes<'a>(pub(super) &'a MemberConnection);
+pub(crate) struct Nodes<'a>(pub(super) &'a MemberConnection);
 
 #[derive(Debug)]
-pub struct Edges<'a>(pub(super) &'a MemberConnection);
+pub(crate) struct Edges<'a>(pub(super) &'a MemberConnection);
 
 /// The parts of an entry that differ from member to member.
 #[derive(Debug)]

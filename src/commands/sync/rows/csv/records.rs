@@ -35,7 +35,7 @@ pub(super) enum Parsed<'a> {
 #[derive(Debug)]
 pub(super) struct Record<'a> {
     /// The line that it begins in, from 1.
-    pub line: u64,
+    pub(crate) line: u64,
     text: &'a str,
     ends: &'a [usize],
 }
