@@ -24,7 +24,7 @@ check: ## Formatting, clippy, documentation and dependencies, warnings as errors
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --all-targets --features otlp --locked -- -D warnings
 	CARGO_TARGET_DIR=$(TARGET) cargo check --manifest-path fuzz/Cargo.toml --bins --locked
-	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --workspace --no-deps --document-private-items --locked
 	scripts/dependencies.sh
 
 fmt: ## Format the sources

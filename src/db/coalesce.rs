@@ -31,10 +31,10 @@ const MAX_BATCH_KEYS: usize = 500;
 
 /// Batches look-ups of one kind of value by key.
 #[derive(Debug)]
-pub(crate) struct LookupBatcher<Key, Value>(Mutex<State<Key, Value>>);
+pub(crate) struct LookupBatcher<Key, Value>(Mutex<Queue<Key, Value>>);
 
 #[derive(Debug)]
-struct State<Key, Value> {
+struct Queue<Key, Value> {
     waiting: Vec<Waiting<Key, Value>>,
     /// The time at which the current statement of each batch worker began, by worker id.
     running: BTreeMap<u64, Instant>,
@@ -50,7 +50,7 @@ struct Waiting<Key, Value> {
 
 impl<Key, Value> Default for LookupBatcher<Key, Value> {
     fn default() -> Self {
-        Self(Mutex::new(State { waiting: Vec::new(), running: BTreeMap::new(), next_worker_id: 0 }))
+        Self(Mutex::new(Queue { waiting: Vec::new(), running: BTreeMap::new(), next_worker_id: 0 }))
     }
 }
 
@@ -96,22 +96,22 @@ where
     /// Adds a look-up to the queue. Returns the id of the batch worker that the caller must start, if the running ones
     /// are not enough to serve the queue soon.
     fn enqueue(&self, waiting: Waiting<Key, Value>) -> Option<u64> {
-        let mut state = self.state();
-        state.waiting.push(waiting);
-        let responsive = state.running.values().filter(|began| began.elapsed() < STALLED_AFTER).count();
-        let enough = state.waiting.len() <= MAX_WAITING_PER_STATEMENT * responsive;
-        if enough || state.running.len() == MAX_CONCURRENT_STATEMENTS {
+        let mut queue = self.queue();
+        queue.waiting.push(waiting);
+        let responsive = queue.running.values().filter(|began| began.elapsed() < STALLED_AFTER).count();
+        let enough = queue.waiting.len() <= MAX_WAITING_PER_STATEMENT * responsive;
+        if enough || queue.running.len() == MAX_CONCURRENT_STATEMENTS {
             return None;
         }
-        let id = state.next_worker_id;
-        state.next_worker_id += 1;
-        state.running.insert(id, Instant::now());
+        let id = queue.next_worker_id;
+        queue.next_worker_id += 1;
+        queue.running.insert(id, Instant::now());
         Some(id)
     }
 }
 
 impl<Key, Value> LookupBatcher<Key, Value> {
-    fn state(&self) -> MutexGuard<'_, State<Key, Value>> {
+    fn queue(&self) -> MutexGuard<'_, Queue<Key, Value>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,23 +126,23 @@ impl<Key, Value> BatchWorker<'_, Key, Value> {
     /// Takes the next batch from the queue. If the queue is empty the worker ends, under the same lock, so that no new
     /// look-up relies on it.
     fn next_batch(&self) -> Option<Vec<Waiting<Key, Value>>> {
-        let mut state = self.batcher.state();
-        let count = state.waiting.len().min(MAX_BATCH_KEYS);
+        let mut queue = self.batcher.queue();
+        let count = queue.waiting.len().min(MAX_BATCH_KEYS);
         if count == 0 {
-            state.running.remove(&self.id);
+            queue.running.remove(&self.id);
             return None;
         }
-        state.running.insert(self.id, Instant::now());
-        Some(state.waiting.drain(..count).collect())
+        queue.running.insert(self.id, Instant::now());
+        Some(queue.waiting.drain(..count).collect())
     }
 }
 
 impl<Key, Value> Drop for BatchWorker<'_, Key, Value> {
     /// After a panic there may be no worker left for the queue: drops it, which fails all waiting look-ups.
     fn drop(&mut self) {
-        let mut state = self.batcher.state();
-        if state.running.remove(&self.id).is_some() {
-            state.waiting.clear();
+        let mut queue = self.batcher.queue();
+        if queue.running.remove(&self.id).is_some() {
+            queue.waiting.clear();
         }
     }
 }

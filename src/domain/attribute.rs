@@ -12,7 +12,7 @@ use std::collections::HashMap;
 pub(crate) use document::{Attributes, Document};
 pub(crate) use patch::Patch;
 pub(crate) use predicate::{Comparison, Operator, Predicate, UntypedPredicate};
-pub(crate) use value::{Kind, Value};
+pub(crate) use value::{AttributeType, Value};
 
 use super::{Error, Step};
 
@@ -26,14 +26,14 @@ pub(crate) struct Definition {
     /// Key, of 1 to 128 bytes without NUL.
     pub(crate) key: String,
     /// Type of the values.
-    pub(crate) kind: Kind,
+    pub(crate) kind: AttributeType,
 }
 
 /// The attributes that the members of a memberbase may have; empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Schema {
     definitions: Vec<Definition>,
-    kinds: HashMap<String, Kind>,
+    kinds: HashMap<String, AttributeType>,
 }
 
 impl Schema {
@@ -69,7 +69,7 @@ impl Schema {
     }
 
     /// Returns the type of a key; `None` if it is not declared.
-    pub(crate) fn kind(&self, key: &str) -> Option<Kind> {
+    pub(crate) fn kind(&self, key: &str) -> Option<AttributeType> {
         self.kinds.get(key).copied()
     }
 
@@ -77,7 +77,7 @@ impl Schema {
     pub(super) fn from_stored(text: &str) -> Result<Self, Error> {
         let pairs: Vec<(String, String)> = serde_json::from_str(text).map_err(|error| Error::Internal(error.into()))?;
         let definition = |(key, name): (String, String)| {
-            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+            let kind = AttributeType::ALL.into_iter().find(|kind| kind.name() == name);
             let kind = kind.ok_or_else(|| Error::Internal(format!("unknown attribute type {name}").into()))?;
             Ok(Definition { key, kind })
         };
@@ -96,26 +96,27 @@ impl Schema {
 mod tests {
     use super::*;
 
-    fn definition(key: &str, kind: Kind) -> Definition {
+    fn definition(key: &str, kind: AttributeType) -> Definition {
         Definition { key: key.to_owned(), kind }
     }
 
     #[test]
     fn a_schema_keeps_its_order_when_stored() {
-        let schema = Schema::new(vec![definition("z \"", Kind::Number), definition("a", Kind::StringList)]);
+        let schema =
+            Schema::new(vec![definition("z \"", AttributeType::Number), definition("a", AttributeType::StringList)]);
         let schema = schema.expect("a valid schema");
         assert_eq!(schema.to_stored(), r#"[["z \"","NUMBER"],["a","STRING_LIST"]]"#);
         assert_eq!(Schema::from_stored(&schema.to_stored()).expect("a schema"), schema);
-        assert_eq!((schema.kind("a"), schema.kind("b")), (Some(Kind::StringList), None));
+        assert_eq!((schema.kind("a"), schema.kind("b")), (Some(AttributeType::StringList), None));
     }
 
     #[test]
     fn invalid_keys_are_rejected() {
         for keys in [&[""][..], &["a\0"], &["a", "b", "a"], &[&"é".repeat(65)]] {
-            let definitions = keys.iter().map(|key| definition(key, Kind::String)).collect();
+            let definitions = keys.iter().map(|key| definition(key, AttributeType::String)).collect();
             assert!(matches!(Schema::new(definitions), Err(Error::BadInput { .. })), "{keys:?}");
         }
-        let many = (0..1001).map(|n| definition(&n.to_string(), Kind::Date)).collect();
+        let many = (0..1001).map(|n| definition(&n.to_string(), AttributeType::Date)).collect();
         assert!(matches!(Schema::new(many), Err(Error::LimitExceeded(_))));
     }
 }

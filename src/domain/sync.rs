@@ -41,8 +41,8 @@ pub struct Sync {
     pub(crate) id: SyncId,
     /// The memberbase that mirrors the source.
     pub(crate) memberbase: MemberbaseId,
-    /// State.
-    pub(crate) state: State,
+    /// SyncState.
+    pub(crate) state: SyncState,
     /// Time of the end; `None` while the sync is open.
     pub(crate) ended_at: Option<Time>,
     /// Counts at the end; `None` if they are not stored, as while the sync is open.
@@ -51,9 +51,9 @@ pub struct Sync {
     pub(crate) deleted: Option<DeletedCounts>,
 }
 
-/// State of a sync.
+/// SyncState of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum SyncState {
     /// Upserts mark members.
     Open = 0,
     /// Ended by a commit.
@@ -96,10 +96,10 @@ impl Sync {
     /// Returns the error for a sync that has ended.
     fn not_open(&self) -> Error {
         let state = match self.state {
-            State::Open => "is open",
-            State::Committed => "was committed",
-            State::Abandoned => "was abandoned",
-            State::Expired => "has expired",
+            SyncState::Open => "is open",
+            SyncState::Committed => "was committed",
+            SyncState::Abandoned => "was abandoned",
+            SyncState::Expired => "has expired",
         };
         Error::Conflict(format!("sync {} is no longer open: it {state}", self.id))
     }
@@ -111,11 +111,11 @@ impl TryFrom<sync::Model> for Sync {
     fn try_from(row: sync::Model) -> Result<Self, Error> {
         let expires_at = Time::from_micros(row.expires_at);
         let (state, ended_at) = match row.state {
-            0 if expires_at <= Time::now() => (State::Expired, Some(expires_at)),
-            0 => (State::Open, None),
-            1 => (State::Committed, row.ended_at.map(Time::from_micros)),
-            2 => (State::Abandoned, row.ended_at.map(Time::from_micros)),
-            3 => (State::Expired, row.ended_at.map(Time::from_micros)),
+            0 if expires_at <= Time::now() => (SyncState::Expired, Some(expires_at)),
+            0 => (SyncState::Open, None),
+            1 => (SyncState::Committed, row.ended_at.map(Time::from_micros)),
+            2 => (SyncState::Abandoned, row.ended_at.map(Time::from_micros)),
+            3 => (SyncState::Expired, row.ended_at.map(Time::from_micros)),
             other => return Err(Error::Internal(format!("state {other} of a sync is unknown").into())),
         };
         let rows = |count: Option<i64>| count.map(i64::cast_unsigned);

@@ -5,13 +5,13 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use super::{Error, context::ContextExt, memberbase::Memberbase};
 use crate::domain::{
     access::Access,
-    attribute::{Definition, Kind, Schema},
+    attribute::{self, Definition, Schema},
     memberbase,
 };
 
 /// Type of an attribute's values.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "Kind")]
+#[graphql(remote = "attribute::AttributeType")]
 pub(crate) enum AttributeType {
     /// A string of at most 16 KiB without NUL.
     String,

@@ -24,7 +24,7 @@ use crate::{
 
 /// State of a sync.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "sync::State")]
+#[graphql(remote = "sync::SyncState")]
 pub(crate) enum SyncState {
     /// Open: every upsert of members in the memberbase marks the members that it names as seen.
     Open,

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         self,
         access::Access,
-        attribute::{Definition, Kind, Schema},
+        attribute::{AttributeType, Definition, Schema},
         memberbase::{self, Memberbase},
     },
     types::Id,
@@ -56,11 +56,11 @@ impl From<Memberbase> for AttributeSchema {
     fn from(found: Memberbase) -> Self {
         let attribute = |definition: &Definition| {
             let kind = match definition.kind {
-                Kind::String => Type::String,
-                Kind::Number => Type::Number,
-                Kind::Boolean => Type::Boolean,
-                Kind::Date => Type::Date,
-                Kind::StringList => Type::Array,
+                AttributeType::String => Type::String,
+                AttributeType::Number => Type::Number,
+                AttributeType::Boolean => Type::Boolean,
+                AttributeType::Date => Type::Date,
+                AttributeType::StringList => Type::Array,
             };
             (definition.key.clone(), Attribute { kind })
         };
@@ -86,11 +86,11 @@ pub(super) async fn set(call: Call, request: Set) -> Result<AttributeSchema, Err
     let scope = call.caller.authorize(request.member_base_id.0, Access::Admin)?;
     let definition = |(key, Attribute { kind })| {
         let kind = match kind {
-            Type::String => Kind::String,
-            Type::Number => Kind::Number,
-            Type::Boolean => Kind::Boolean,
-            Type::Date => Kind::Date,
-            Type::Array => Kind::StringList,
+            Type::String => AttributeType::String,
+            Type::Number => AttributeType::Number,
+            Type::Boolean => AttributeType::Boolean,
+            Type::Date => AttributeType::Date,
+            Type::Array => AttributeType::StringList,
         };
         Definition { key, kind }
     };

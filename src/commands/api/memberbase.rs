@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Client;
 use crate::{
     commands::Error,
-    domain::attribute::Kind,
+    domain::attribute::AttributeType,
     types::{Id, MemberbaseId},
 };
 
@@ -29,12 +29,18 @@ pub(in crate::commands) struct Memberbase {
 pub(in crate::commands) struct Definition {
     pub(crate) key: String,
     #[serde(rename = "type", deserialize_with = "kind")]
-    pub(crate) kind: Kind,
+    pub(crate) kind: AttributeType,
 }
 
-fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AttributeType, D::Error> {
     let name = String::deserialize(deserializer)?;
-    let kinds = [Kind::String, Kind::Number, Kind::Boolean, Kind::Date, Kind::StringList];
+    let kinds = [
+        AttributeType::String,
+        AttributeType::Number,
+        AttributeType::Boolean,
+        AttributeType::Date,
+        AttributeType::StringList,
+    ];
     let kind = kinds.into_iter().find(|kind| kind.name() == name);
     kind.ok_or_else(|| de::Error::custom(format_args!("the attribute type {name} is unknown to this version")))
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::domain::attribute::Kind;
+use crate::domain::attribute::AttributeType;
 
 /// The cell of a missing value.
 pub(in crate::commands) const NONE: &str = r"\N";
@@ -34,16 +34,16 @@ fn backslashes(text: &str) -> Option<usize> {
 
 /// Appends the JSON of an attribute's cell. A cell that does not fit the type is appended as a string: the API
 /// validates every value, so the row is rejected there and still counts as naming its member.
-pub(in crate::commands) fn to_json(kind: Kind, cell: &str, json: &mut Vec<u8>) {
+pub(in crate::commands) fn to_json(kind: AttributeType, cell: &str, json: &mut Vec<u8>) {
     let Some(text) = read(cell) else { return json.extend_from_slice(b"null") };
-    if text.is_empty() && kind != Kind::String {
+    if text.is_empty() && kind != AttributeType::String {
         return json.extend_from_slice(b"null");
     }
     let raw = match kind {
-        Kind::String | Kind::Date => None,
-        Kind::Number => is_json(text, |first| first == '-' || first.is_ascii_digit()).then_some(text),
-        Kind::StringList => is_json(text, |first| first == '[').then_some(text),
-        Kind::Boolean => boolean(text),
+        AttributeType::String | AttributeType::Date => None,
+        AttributeType::Number => is_json(text, |first| first == '-' || first.is_ascii_digit()).then_some(text),
+        AttributeType::StringList => is_json(text, |first| first == '[').then_some(text),
+        AttributeType::Boolean => boolean(text),
     };
     match raw {
         Some(raw) => json.extend_from_slice(raw.as_bytes()),
@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    fn json(kind: Kind, cell: &str) -> String {
+    fn json(kind: AttributeType, cell: &str) -> String {
         let mut json = Vec::new();
         to_json(kind, cell, &mut json);
         String::from_utf8(json).expect("JSON")
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn cells_are_parsed_by_type() {
-        use Kind::{Boolean, Date, Number, String, StringList};
+        use AttributeType::{Boolean, Date, Number, String, StringList};
         for (kind, cell, expected) in [
             (String, "", r#""""#),
             (String, "a \"b\"\n", r#""a \"b\"\n""#),
@@ -136,7 +136,7 @@ mod tests {
         fn parsing_is_the_inverse_of_writing(text in prop_oneof![".*", r"\\{0,4}N?"]) {
             let value = serde_json::value::to_raw_value(&text).expect("JSON");
             let cell = from_json(Some(&value)).expect("a string");
-            let again: String = serde_json::from_str(&json(Kind::String, &cell)).expect("a string");
+            let again: String = serde_json::from_str(&json(AttributeType::String, &cell)).expect("a string");
             prop_assert_eq!(again, text);
         }
     }

@@ -8,7 +8,7 @@ use crate::{
         api::Definition,
         members_file::{ATTRIBUTE_PREFIX, REF, SOURCE_UPDATED_AT, cell},
     },
-    domain::attribute::Kind,
+    domain::attribute::AttributeType,
 };
 
 /// Where in a row is what.
@@ -30,7 +30,7 @@ pub(super) struct Attribute {
     pub(crate) column: usize,
     /// Its key as JSON.
     pub(crate) key: Vec<u8>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: AttributeType,
 }
 
 /// What a column is for.
@@ -120,9 +120,13 @@ mod tests {
     use super::*;
 
     fn mapping(map: &[(&str, &str)], ignore_unknown: bool) -> Mapping {
-        let attribute = |(key, kind): (&str, Kind)| Definition { key: key.to_owned(), kind };
-        let schema =
-            [("plan", Kind::String), ("age", Kind::Number), ("ref", Kind::String), ("attributes.x", Kind::Date)];
+        let attribute = |(key, kind): (&str, AttributeType)| Definition { key: key.to_owned(), kind };
+        let schema = [
+            ("plan", AttributeType::String),
+            ("age", AttributeType::Number),
+            ("ref", AttributeType::String),
+            ("attributes.x", AttributeType::Date),
+        ];
         Mapping {
             map: map.iter().map(|(key, column)| ((*key).to_owned(), (*column).to_owned())).collect(),
             ignore_unknown,

@@ -40,8 +40,8 @@ async fn concurrent_look_ups_share_a_statement() {
     let sent = STATEMENTS_SENT.load(Ordering::SeqCst);
     assert!((3..=20).contains(&sent), "{sent} statements");
     assert!(LARGEST.load(Ordering::SeqCst) <= MAX_BATCH_KEYS);
-    let state = batcher.state();
-    assert_eq!((state.running.len(), state.waiting.len()), (0, 0));
+    let queue = batcher.queue();
+    assert_eq!((queue.running.len(), queue.waiting.len()), (0, 0));
 }
 
 /// Number of running statements, and its maximum.
@@ -109,7 +109,7 @@ async fn look_ups_do_not_wait_for_a_stalled_statement() {
     let hanging =
         tokio::time::timeout(Duration::from_secs(20), both).await.expect("no look-up waits for the stalled one");
     assert_eq!(hanging.expect("a result"), Some(0));
-    assert!(batcher.state().running.is_empty());
+    assert!(batcher.queue().running.is_empty());
 }
 
 /// Fails for every statement that contains the key 13.
@@ -126,7 +126,7 @@ async fn an_error_is_returned_to_exactly_the_callers_that_share_the_statement() 
     let results = futures_util::future::join_all(look_ups).await;
     assert!(results.iter().all(Result::is_err), "they shared a statement");
     assert!(batcher.find(&db, 12, fails_with_13).await.is_ok() && batcher.find(&db, 13, fails_with_13).await.is_err());
-    assert!(batcher.state().running.is_empty());
+    assert!(batcher.queue().running.is_empty());
 }
 
 /// Panics if the statement is for more than one key.
@@ -146,7 +146,7 @@ async fn a_panic_fails_all_waiting_look_ups() {
         assert!(results.iter().all(Result::is_err), "they shared the statement that panicked");
         assert_eq!(batcher.find(&db, 1, panics_if_shared).await.expect("alone"), Some(1));
     }
-    assert!(batcher.state().running.is_empty());
+    assert!(batcher.queue().running.is_empty());
 }
 
 #[tokio::test]

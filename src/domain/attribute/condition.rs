@@ -13,7 +13,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    Kind, Value,
+    AttributeType, Value,
     predicate::{Comparison, Operator, Predicate},
 };
 use crate::domain::filter::{constant, starts_with};
@@ -50,7 +50,7 @@ struct Field<'a> {
     backend: DbBackend,
     column: SimpleExpr,
     key: &'a str,
-    kind: Kind,
+    kind: AttributeType,
 }
 
 impl Field<'_> {
@@ -71,7 +71,7 @@ impl Field<'_> {
             DbBackend::Sqlite => self.value(),
             _ => self.sql("(? ->> ?)", [self.column.clone(), Expr::val(self.key)]),
         };
-        let text = if self.kind == Kind::Date { self.sql(INSTANT, vec![text; 4]) } else { text };
+        let text = if self.kind == AttributeType::Date { self.sql(INSTANT, vec![text; 4]) } else { text };
         match self.backend {
             DbBackend::Sqlite => text,
             _ => self.sql("(? COLLATE \"C\")", [text]),
@@ -87,7 +87,7 @@ impl Field<'_> {
         match self.backend {
             DbBackend::Sqlite => {
                 let list: Vec<_> = values.iter().map(|value| self.comparable(value)).collect();
-                let value = if self.kind == Kind::Date { self.text() } else { self.value() };
+                let value = if self.kind == AttributeType::Date { self.text() } else { self.value() };
                 let list = Expr::val(serde_json::Value::from(list).to_string());
                 self.is_present_and(self.sql("(? IN (SELECT value FROM json_each(?)))", [value, list]))
             }
@@ -102,12 +102,12 @@ impl Field<'_> {
     /// Returns PostgreSQL's condition for equality that the index on documents serves.
     fn equals_indexed(&self, value: &Value) -> SimpleExpr {
         match (self.kind, value) {
-            (Kind::Date, Value::Text(date)) => {
+            (AttributeType::Date, Value::Text(date)) => {
                 let forms = stored_forms(date).into_iter().map(|form| self.contains_json(&json!(form)));
                 forms.reduce(ExprTrait::or).unwrap_or_else(|| constant(false))
             }
             // `@>` is also true for a list that contains all these items and others.
-            (Kind::StringList, list) => {
+            (AttributeType::StringList, list) => {
                 let same = self.sql("(? = CAST(? AS jsonb))", [self.value(), Expr::val(json!(list).to_string())]);
                 self.contains_json(&json!(list)).and(self.is_present_and(same))
             }
@@ -123,13 +123,13 @@ impl Field<'_> {
 
     fn in_array(&self, values: &[Value]) -> SimpleExpr {
         let texts = values.iter().map(|value| match (self.kind, self.comparable(value)) {
-            (Kind::Date, serde_json::Value::String(instant)) => instant,
+            (AttributeType::Date, serde_json::Value::String(instant)) => instant,
             (_, value) => value.to_string(),
         });
         let array = sea_orm::Value::Array(ArrayType::String, Some(Box::new(texts.map(Into::into).collect())));
         let array = Expr::val(array);
         self.is_present_and(match self.kind {
-            Kind::Date => self.sql("(? = ANY(?))", [self.text(), array]),
+            AttributeType::Date => self.sql("(? = ANY(?))", [self.text(), array]),
             _ => self.sql("(? = ANY(CAST(? AS jsonb[])))", [self.value(), array]),
         })
     }
@@ -162,7 +162,7 @@ impl Field<'_> {
     /// Returns the form of a value that the expressions for the column compare to: a date in the form of [`INSTANT`].
     fn comparable(&self, value: &Value) -> serde_json::Value {
         match (self.kind, value) {
-            (Kind::Date, Value::Text(date)) => instant(date).into(),
+            (AttributeType::Date, Value::Text(date)) => instant(date).into(),
             (_, value) => json!(value),
         }
     }

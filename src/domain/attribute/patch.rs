@@ -78,13 +78,17 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Definition, Kind},
+        super::{AttributeType, Definition},
         *,
     };
 
     fn schema() -> Schema {
-        let definition = |(key, kind): (&str, Kind)| Definition { key: key.to_owned(), kind };
-        let keys = [("age", Kind::Number), ("plan", Kind::String), ("$.\"\\ [0]é", Kind::StringList)];
+        let definition = |(key, kind): (&str, AttributeType)| Definition { key: key.to_owned(), kind };
+        let keys = [
+            ("age", AttributeType::Number),
+            ("plan", AttributeType::String),
+            ("$.\"\\ [0]é", AttributeType::StringList),
+        ];
         Schema::new(keys.map(definition).to_vec()).expect("a schema")
     }
 

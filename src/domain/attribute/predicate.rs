@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Kind, Schema, Value};
+use super::{AttributeType, Schema, Value};
 use crate::domain::{Error, filter::ValueCount};
 
 /// A predicate as the client sent it: its values are JSON that is not checked yet.
@@ -18,7 +18,7 @@ pub(crate) struct UntypedPredicate {
 #[derive(Clone, Debug)]
 pub struct Predicate {
     pub(super) key: String,
-    pub(super) kind: Kind,
+    pub(super) kind: AttributeType,
     pub(super) operator: Operator<Value>,
 }
 
@@ -72,7 +72,7 @@ impl UntypedPredicate {
             return Err(reject(&format_args!("expected one of {}, not {name}", known.join(", "))));
         }
         let read = |json: String| kind.read(&json).map_err(|expected| reject(&expected));
-        let text = |json: String| Kind::String.read(&json).map_err(|expected| reject(&expected));
+        let text = |json: String| AttributeType::String.read(&json).map_err(|expected| reject(&expected));
         let list = |list: Vec<String>| {
             let read_at = |(index, json)| read(json).map_err(|error| error.at(index));
             list.into_iter().enumerate().map(read_at).collect::<Result<Vec<_>, Error>>()
@@ -91,12 +91,12 @@ impl UntypedPredicate {
 }
 
 /// Returns the API names of the operators that a type has.
-fn operators(kind: Kind) -> &'static [&'static str] {
+fn operators(kind: AttributeType) -> &'static [&'static str] {
     match kind {
-        Kind::String => &["eq", "in", "nin", "gt", "gte", "lt", "lte", "startsWith", "exists"],
-        Kind::Number | Kind::Date => &["eq", "in", "nin", "gt", "gte", "lt", "lte", "exists"],
-        Kind::Boolean => &["eq", "in", "nin", "exists"],
-        Kind::StringList => &["eq", "contains", "exists"],
+        AttributeType::String => &["eq", "in", "nin", "gt", "gte", "lt", "lte", "startsWith", "exists"],
+        AttributeType::Number | AttributeType::Date => &["eq", "in", "nin", "gt", "gte", "lt", "lte", "exists"],
+        AttributeType::Boolean => &["eq", "in", "nin", "exists"],
+        AttributeType::StringList => &["eq", "contains", "exists"],
     }
 }
 

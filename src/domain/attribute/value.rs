@@ -9,7 +9,7 @@ const MAX_TEXT_BYTES: usize = 16 << 10;
 
 /// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum AttributeType {
     /// Text of at most 16 KiB.
     String,
     /// A finite double within plus or minus 2^53-1.
@@ -35,7 +35,7 @@ pub(crate) enum Value {
     Texts(Vec<String>),
 }
 
-impl Kind {
+impl AttributeType {
     pub(super) const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Date, Self::StringList];
 
     /// Returns the name of the type in the API and in stored schemas.
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn values_are_parsed_by_type() {
-        use Kind::{Boolean, Date, Number, String, StringList};
+        use AttributeType::{Boolean, Date, Number, String, StringList};
         for (kind, json, value) in [
             (String, r#""é\n""#, text("é\n")),
             (String, r#""""#, text("")),
@@ -151,34 +151,34 @@ mod tests {
         let long = format!("\"{}\"", "a".repeat(16 * 1024 + 1));
         let long_item = format!("[{long}]");
         for (kind, json) in [
-            (Kind::String, "1"),
-            (Kind::String, "null"),
-            (Kind::String, r#""\u0000""#),
-            (Kind::String, r#""\ud800""#),
-            (Kind::String, &long),
-            (Kind::Number, r#""1""#),
-            (Kind::Number, "true"),
-            (Kind::Number, "1e400"),
-            (Kind::Number, "9007199254740992"),
-            (Kind::Number, "9007199254740993"),
-            (Kind::Number, "-1e16"),
-            (Kind::Boolean, "1"),
-            (Kind::Boolean, r#""true""#),
-            (Kind::Date, r#""2023-02-29""#),
-            (Kind::Date, r#""2026-1-31""#),
-            (Kind::Date, r#""0000-01-01""#),
-            (Kind::Date, r#""2026-01-31 12:00:00Z""#),
-            (Kind::Date, r#""2026-01-31T12:00:00""#),
-            (Kind::Date, "20260131"),
-            (Kind::StringList, r#""a""#),
-            (Kind::StringList, "[1]"),
-            (Kind::StringList, "[null]"),
-            (Kind::StringList, r#"[["a"]]"#),
-            (Kind::StringList, r#"["\u0000"]"#),
-            (Kind::StringList, &long_item),
-            (Kind::StringList, &deep),
-            (Kind::String, &deep),
-            (Kind::Number, r#"{"a": 1}"#),
+            (AttributeType::String, "1"),
+            (AttributeType::String, "null"),
+            (AttributeType::String, r#""\u0000""#),
+            (AttributeType::String, r#""\ud800""#),
+            (AttributeType::String, &long),
+            (AttributeType::Number, r#""1""#),
+            (AttributeType::Number, "true"),
+            (AttributeType::Number, "1e400"),
+            (AttributeType::Number, "9007199254740992"),
+            (AttributeType::Number, "9007199254740993"),
+            (AttributeType::Number, "-1e16"),
+            (AttributeType::Boolean, "1"),
+            (AttributeType::Boolean, r#""true""#),
+            (AttributeType::Date, r#""2023-02-29""#),
+            (AttributeType::Date, r#""2026-1-31""#),
+            (AttributeType::Date, r#""0000-01-01""#),
+            (AttributeType::Date, r#""2026-01-31 12:00:00Z""#),
+            (AttributeType::Date, r#""2026-01-31T12:00:00""#),
+            (AttributeType::Date, "20260131"),
+            (AttributeType::StringList, r#""a""#),
+            (AttributeType::StringList, "[1]"),
+            (AttributeType::StringList, "[null]"),
+            (AttributeType::StringList, r#"[["a"]]"#),
+            (AttributeType::StringList, r#"["\u0000"]"#),
+            (AttributeType::StringList, &long_item),
+            (AttributeType::StringList, &deep),
+            (AttributeType::String, &deep),
+            (AttributeType::Number, r#"{"a": 1}"#),
         ] {
             assert!(kind.read(json).is_err(), "{kind:?} {}", &json[..json.len().min(40)]);
         }

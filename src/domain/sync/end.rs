@@ -5,7 +5,7 @@ use sea_orm::{
 };
 
 use super::{
-    State, Sync, SyncCounts,
+    Sync, SyncCounts, SyncState,
     count::{count, missing},
     find, get, not_found,
 };
@@ -49,9 +49,9 @@ pub async fn commit(
     let commit = async |session: Session| {
         let sync = get(&session, visibility, id).await?;
         match sync.state {
-            State::Open => {}
-            State::Committed => return Ok((sync, DeletedCounts::default(), Vec::new())),
-            State::Abandoned | State::Expired => return Err(sync.not_open()),
+            SyncState::Open => {}
+            SyncState::Committed => return Ok((sync, DeletedCounts::default(), Vec::new())),
+            SyncState::Abandoned | SyncState::Expired => return Err(sync.not_open()),
         }
         session.force_custom_plan().await?;
         let counts = count(&session, &sync).await?;
@@ -63,7 +63,7 @@ pub async fn commit(
             }
         };
         let deleted = delete_found(&session, scope, &missing).await?;
-        let sync = end(&session, sync, State::Committed, counts, Some(deleted)).await?;
+        let sync = end(&session, sync, SyncState::Committed, counts, Some(deleted)).await?;
         Ok((sync, deleted, missing))
     };
     let (sync, deleted, deleted_ids) = app.db.write(Lock::Exclusive(scope.memberbase().uuid()), commit).await?;
@@ -79,10 +79,10 @@ pub(crate) async fn abandon(app: &App, visibility: Visibility, id: SyncId) -> Re
     let abandon = async |session: Session| {
         let sync = get(&session, visibility, id).await?;
         match sync.state {
-            State::Committed => Err(sync.not_open()),
-            State::Open => end_counted(&session, sync, State::Abandoned).await,
-            State::Expired if sync.counts.is_none() => end_counted(&session, sync, State::Expired).await,
-            State::Abandoned | State::Expired => Ok(sync),
+            SyncState::Committed => Err(sync.not_open()),
+            SyncState::Open => end_counted(&session, sync, SyncState::Abandoned).await,
+            SyncState::Expired if sync.counts.is_none() => end_counted(&session, sync, SyncState::Expired).await,
+            SyncState::Abandoned | SyncState::Expired => Ok(sync),
         }
     };
     app.db.write(Lock::Exclusive(scope.memberbase().uuid()), abandon).await
@@ -92,8 +92,8 @@ pub(crate) async fn abandon(app: &App, visibility: Visibility, id: SyncId) -> Re
 pub(in crate::domain) async fn expire(app: &App, scope: Scope) -> Result<(), Error> {
     let expire = async |session: Session| {
         let expired = end_open(&session, scope, |open| match open.state {
-            State::Open => Err(open.not_open()),
-            _ => Ok(State::Expired),
+            SyncState::Open => Err(open.not_open()),
+            _ => Ok(SyncState::Expired),
         });
         match expired.await {
             // Another sync was started concurrently.
@@ -109,7 +109,7 @@ pub(in crate::domain) async fn expire(app: &App, scope: Scope) -> Result<(), Err
 pub(super) async fn end_open(
     session: &Session,
     scope: Scope,
-    end_state: impl Fn(&Sync) -> Result<State, Error>,
+    end_state: impl Fn(&Sync) -> Result<SyncState, Error>,
 ) -> Result<(), Error> {
     let open = sync::Entity::find()
         .filter(sync::Column::MemberbaseId.eq(scope.memberbase().uuid()))
@@ -165,7 +165,7 @@ fn exceeds(part: u64, whole: u64, percent: f64) -> bool {
     share > percent
 }
 
-async fn end_counted(session: &Session, sync: Sync, state: State) -> Result<Sync, Error> {
+async fn end_counted(session: &Session, sync: Sync, state: SyncState) -> Result<Sync, Error> {
     session.force_custom_plan().await?;
     let counts = count(session, &sync).await?;
     end(session, sync, state, counts, None).await
@@ -176,7 +176,7 @@ async fn end_counted(session: &Session, sync: Sync, state: State) -> Result<Sync
 async fn end(
     session: &Session,
     sync: Sync,
-    state: State,
+    state: SyncState,
     counts: SyncCounts,
     deleted: Option<DeletedCounts>,
 ) -> Result<Sync, Error> {

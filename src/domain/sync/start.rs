@@ -3,7 +3,7 @@
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
 
-use super::{State, Sync, end::end_open};
+use super::{Sync, SyncState, end::end_open};
 use crate::{
     app::App,
     db::{Lock, Session},
@@ -18,9 +18,9 @@ pub(crate) async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result
     let start = async |session: Session| {
         memberbase::ensure_exists(&session, scope).await?;
         let ended = end_open(&session, scope, |open| match open.state {
-            State::Open if !abandon_open => Err(already_open(open)),
-            State::Open => Ok(State::Abandoned),
-            _ => Ok(State::Expired),
+            SyncState::Open if !abandon_open => Err(already_open(open)),
+            SyncState::Open => Ok(SyncState::Abandoned),
+            _ => Ok(SyncState::Expired),
         });
         ended.await?;
         let id = SyncId::from_uuid(Uuid::now_v7());
@@ -28,7 +28,7 @@ pub(crate) async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result
         let row = sync::Model {
             id: id.uuid(),
             memberbase_id: scope.memberbase().uuid(),
-            state: State::Open as i32,
+            state: SyncState::Open as i32,
             expires_at: Time::from_micros(id.created_at().micros().saturating_add(expiry)).micros(),
             ended_at: None,
             seen: None,

@@ -89,12 +89,12 @@ mod tests {
             api::Definition,
             sync::{columns::Mapping, rows},
         },
-        domain::attribute::Kind,
+        domain::attribute::AttributeType,
     };
 
     fn told(text: &[u8]) -> Vec<String> {
-        let attribute = |(key, kind): (&str, Kind)| Definition { key: key.to_owned(), kind };
-        let schema = [("plan", Kind::String), ("age", Kind::Number)].map(attribute).into();
+        let attribute = |(key, kind): (&str, AttributeType)| Definition { key: key.to_owned(), kind };
+        let schema = [("plan", AttributeType::String), ("age", AttributeType::Number)].map(attribute).into();
         rows::told(Format::Csv, text, &Mapping { map: vec![], ignore_unknown: false, schema })
     }
 
