@@ -30,7 +30,7 @@ pub use error::Error;
 use crate::types::Limits;
 
 /// The executor of the published schema.
-pub type Api = execute::Executor<Query, Mutation, Subscription>;
+pub type Api = execute::Executor;
 
 /// Builds the executor of the published schema with these limits.
 pub fn api(limits: &Limits) -> Api {

@@ -20,7 +20,6 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     Extension, Router,
     body::Body,
@@ -53,11 +52,11 @@ use crate::{
 const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// What the door opens to.
-pub struct Service<Q, M, S> {
+pub struct Service {
     /// What a request may reach.
     app: App,
     /// The schema.
-    executor: Arc<Executor<Q, M, S>>,
+    executor: Arc<Executor>,
     /// Runs mutations, which outlive their connections. Wait for them before the database is closed.
     pub tasks: TaskTracker,
     /// Cancelled when the server stops, which ends subscriptions.
@@ -86,9 +85,9 @@ impl Default for Options {
     }
 }
 
-impl<Q, M, S> Service<Q, M, S> {
+impl Service {
     /// Creates the service of a GraphQL schema and the RPC API.
-    pub fn new(app: App, executor: Executor<Q, M, S>, options: Options) -> Self {
+    pub fn new(app: App, executor: Executor, options: Options) -> Self {
         Self {
             executor: Arc::new(executor),
             tasks: TaskTracker::new(),
@@ -104,21 +103,16 @@ impl<Q, M, S> Service<Q, M, S> {
 }
 
 /// Everything that is served over HTTP.
-pub fn router<Q, M, S>(service: Service<Q, M, S>) -> Router
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+pub fn router(service: Service) -> Router {
     let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
     let metrics = Arc::new(Metrics::new(&service.app, operations));
     let mut router = Router::new()
-        .route("/graphql", any(graphql::serve::<Q, M, S>))
+        .route("/graphql", any(graphql::serve))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
-        .route("/publisher.v1/{*path}", any(rpc::serve::<Q, M, S>))
-        .route("/metrics", get(metrics::figures::<Q, M, S>))
+        .route("/publisher.v1/{*path}", any(rpc::serve))
+        .route("/metrics", get(metrics::figures))
         .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready::<Q, M, S>));
+        .route("/readyz", get(health::ready));
     let Options { graphiql, console, .. } = service.options;
     let pages = [(pages::PLAYGROUND, graphiql), (pages::CONSOLE, console)];
     router = router.merge(pages::routes(pages.into_iter().filter_map(|(page, is_served)| is_served.then_some(page))));

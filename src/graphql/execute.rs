@@ -21,7 +21,7 @@ use async_graphql::{
     parser::types::{DocumentOperations, ExecutableDocument, OperationType},
     registry::Registry,
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 
 pub use self::persisted::Trusted;
 pub use self::request::Request;
@@ -40,9 +40,9 @@ use super::{Code, Error};
 use crate::types::{DocumentLimits, Limits, PageLimits};
 
 /// Prepares and runs operations of one schema.
-pub struct Executor<Q, M, S> {
-    schema: Schema<Q, M, S>,
-    documents: Documents<Q, M, S>,
+pub struct Executor {
+    schema: Box<dyn Engine>,
+    documents: Documents,
     persisted: Persisted,
     limits: DocumentLimits,
     pages: PageLimits,
@@ -106,14 +106,40 @@ pub struct Answer {
     pub codes: Vec<Code>,
 }
 
-impl<Q, M, S> Executor<Q, M, S>
+/// An async-graphql schema whose root types are erased.
+trait Engine: Send + Sync {
+    fn execute(&self, request: async_graphql::Request) -> BoxFuture<'_, Response>;
+    fn execute_stream(&self, request: async_graphql::Request) -> BoxStream<'static, Response>;
+    fn sdl(&self) -> String;
+}
+
+impl<Q, M, S> Engine for Schema<Q, M, S>
 where
-    Q: ObjectType + Clone + 'static,
-    M: ObjectType + Clone + 'static,
-    S: SubscriptionType + Clone + 'static,
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
 {
+    fn execute(&self, request: async_graphql::Request) -> BoxFuture<'_, Response> {
+        self.execute(request).boxed()
+    }
+
+    fn execute_stream(&self, request: async_graphql::Request) -> BoxStream<'static, Response> {
+        self.execute_stream(request).boxed()
+    }
+
+    fn sdl(&self) -> String {
+        self.sdl_with_options(SDLExportOptions::new().include_specified_by())
+    }
+}
+
+impl Executor {
     /// Of three roots, and of readers for the lists of rows in their arguments.
-    pub(crate) fn new(query: Q, mutation: M, subscription: S, readers: RowReaders, limits: &Limits) -> Self {
+    pub(crate) fn new<Q, M, S>(query: Q, mutation: M, subscription: S, readers: RowReaders, limits: &Limits) -> Self
+    where
+        Q: ObjectType + Clone + 'static,
+        M: ObjectType + Clone + 'static,
+        S: SubscriptionType + Clone + 'static,
+    {
         let documents = Documents::new(&query, &mutation, &subscription, readers, &limits.document);
         // What it gets is validated.
         let schema = Schema::build(query, mutation, subscription)
@@ -121,7 +147,7 @@ where
             .limit_recursive_depth(usize::MAX)
             .finish();
         let (limits, pages) = (limits.document, limits.page);
-        Self { schema, documents, persisted: Persisted::new(None), limits, pages }
+        Self { schema: Box::new(schema), documents, persisted: Persisted::new(None), limits, pages }
     }
 
     /// The same, that runs trusted documents alone.
@@ -129,17 +155,9 @@ where
     pub fn trusting(self, trusted: Trusted) -> Self {
         Self { persisted: Persisted::new(Some(trusted)), ..self }
     }
-}
-
-impl<Q, M, S> Executor<Q, M, S>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
     /// The schema in its own language.
     pub(crate) fn sdl(&self) -> String {
-        self.schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
+        self.schema.sdl()
     }
 
     /// The types of the schema, those of introspection too.

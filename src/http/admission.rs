@@ -43,7 +43,7 @@ struct Traffic {
 /// What a request takes until it is done.
 pub(super) type Ticket = (Place, Option<Turn>);
 
-impl<Q, M, S> Service<Q, M, S> {
+impl Service {
     /// Lets a request in, unless there are too many, or its token is none or has too many.
     pub(super) async fn let_in(&self, bearer: Bearer, started: Instant) -> Result<(Caller, Ticket), Refusal> {
         let place = self.admission.enter()?;
@@ -56,7 +56,7 @@ impl<Q, M, S> Service<Q, M, S> {
     }
 }
 
-impl<Q, M, S> Service<Q, M, S> {
+impl Service {
     /// Lets in what a caller asks for over a connection that he has.
     pub(super) fn let_ask(&self, caller: &Caller) -> Result<Ticket, Error> {
         let turn = caller.token().map(|token| self.admission.take_turn(token)).transpose()?;

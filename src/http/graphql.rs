@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     Extension,
     body::Body,
@@ -82,17 +81,12 @@ impl Arrived {
 }
 
 /// Serves `/graphql`, whatever the method.
-pub(super) async fn serve<Q, M, S>(
-    State(service): State<Arc<Service<Q, M, S>>>,
+pub(super) async fn serve(
+    State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
     Extension(watch): Extension<Watch>,
     request: Request,
-) -> Response
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+) -> Response {
     watch.enters(Api::Graphql);
     let (mut head, body) = request.into_parts();
     if socket::is_asked_for(&head) {
@@ -129,7 +123,7 @@ where
     }
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static> Service<Q, M, S> {
+impl Service {
     /// Judges the head, then the caller, and only then reads the body.
     async fn receive(&self, head: request::Parts, body: Body, accepted: Accepted) -> Result<Arrived, Refusal> {
         let started = Instant::now();
@@ -337,12 +331,7 @@ pub(super) fn kind(operation: &Operation) -> Type {
     }
 }
 
-fn prepare<Q, M, S>(executor: &Executor<Q, M, S>, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+fn prepare(executor: &Executor, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal> {
     let limits: &BodyLimits = &limits.body;
     let request = execute::Request::from_json(body)?;
     let variables = request.variables.map_or(0, |text| text.get().len());

@@ -19,10 +19,7 @@ pub(super) async fn live() -> Response {
 }
 
 /// Returns 200 if the database can be reached, has all tables of this version and takes writes.
-pub(super) async fn ready<Q, M, S>(
-    State(service): State<Arc<Service<Q, M, S>>>,
-    Extension(trace): Extension<TraceId>,
-) -> Response {
+pub(super) async fn ready(State(service): State<Arc<Service>>, Extension(trace): Extension<TraceId>) -> Response {
     let deadline = Instant::now() + PATIENCE;
     let db = service.app.db.with_deadline(deadline);
     let problem = match tokio::time::timeout_at(deadline.into(), db.not_ready_reason()).await {

@@ -10,7 +10,6 @@ use std::{
     time::Instant,
 };
 
-use async_graphql::{ObjectType, SubscriptionType};
 use futures_util::StreamExt;
 use tokio::time::timeout_at;
 use tracing::Span;
@@ -33,12 +32,7 @@ pub(super) enum Failed {
     Answered(Answer),
 }
 
-impl<Q, M, S> Service<Q, M, S>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+impl Service {
     /// Begins a subscription, in the time of a query. Its end has a line in the log.
     pub(super) async fn subscribe(
         &self,

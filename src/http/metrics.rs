@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     Extension,
     body::Body,
@@ -24,17 +23,12 @@ use crate::{
 };
 
 /// All figures, for a token that sees all memberbases.
-pub(super) async fn figures<Q, M, S>(
-    State(service): State<Arc<Service<Q, M, S>>>,
+pub(super) async fn figures(
+    State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
     Extension(watch): Extension<Watch>,
     request: Request,
-) -> Response
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+) -> Response {
     if let Err(refusal) = service.admit(request.headers()).await {
         return refusal.unread(!request.body().is_end_stream()).respond(MediaType::Json, &trace);
     }
@@ -45,7 +39,7 @@ where
     response
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static> Service<Q, M, S> {
+impl Service {
     /// The figures are of all memberbases together, and so nothing for a token that is bound to one.
     async fn admit(&self, headers: &HeaderMap) -> Result<GlobalScope, Refusal> {
         let (caller, _ticket) = self.let_in(Bearer::of(headers)?, Instant::now()).await?;

@@ -6,7 +6,6 @@ use std::{
     time::Instant,
 };
 
-use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     Extension,
     body::Body,
@@ -36,18 +35,13 @@ use crate::{
 };
 
 /// Serves an endpoint, whatever the method.
-pub(super) async fn serve<Q, M, S>(
-    State(service): State<Arc<Service<Q, M, S>>>,
+pub(super) async fn serve(
+    State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
     Extension(watch): Extension<Watch>,
     Path(path): Path<String>,
     request: Request,
-) -> Response
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+) -> Response {
     let unread = !request.body().is_end_stream();
     watch.enters(Api::Rpc);
     respond(service.call(&path, request, &watch).await, "POST", &trace, unread)
@@ -89,7 +83,7 @@ pub(super) async fn description_only(Extension(trace): Extension<TraceId>, reque
     respond(Err(error), "GET, HEAD", &trace, !request.body().is_end_stream())
 }
 
-impl<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static> Service<Q, M, S> {
+impl Service {
     async fn call(self: &Arc<Self>, path: &str, request: Request, watch: &Watch) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
         let place = self.endpoints.iter().position(|endpoint| endpoint.path == path);

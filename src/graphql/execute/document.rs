@@ -27,7 +27,7 @@ use async_graphql::{
 use futures_util::FutureExt;
 use quick_cache::{Weighter, sync::Cache};
 
-use super::rows::RowReaders;
+use super::{Engine, rows::RowReaders};
 use crate::{
     graphql::{Code, Error},
     types::DocumentLimits,
@@ -82,18 +82,16 @@ impl Document {
 }
 
 /// The documents of a schema.
-pub(super) struct Documents<Q, M, S> {
+pub(super) struct Documents {
     limits: DocumentLimits,
     readers: RowReaders,
     /// Validates.
-    plain: Validator<Q, M, S>,
+    plain: Box<dyn Engine>,
     /// Validates once more what is not valid, and adds what may have been meant.
-    suggesting: Validator<Q, M, S>,
+    suggesting: Box<dyn Engine>,
     env: SchemaEnv,
     cache: Cache<Box<str>, Arc<Document>, Weight>,
 }
-
-type Validator<Q, M, S> = Schema<Q, M, S>;
 
 #[derive(Clone)]
 struct Weight;
@@ -104,14 +102,20 @@ impl Weighter<Box<str>, Arc<Document>> for Weight {
     }
 }
 
-impl<Q, M, S> Documents<Q, M, S>
-where
-    Q: ObjectType + Clone + 'static,
-    M: ObjectType + Clone + 'static,
-    S: SubscriptionType + Clone + 'static,
-{
+impl Documents {
     /// Documents for a schema of these roots.
-    pub(super) fn new(query: &Q, mutation: &M, subscription: &S, readers: RowReaders, limits: &DocumentLimits) -> Self {
+    pub(super) fn new<Q, M, S>(
+        query: &Q,
+        mutation: &M,
+        subscription: &S,
+        readers: RowReaders,
+        limits: &DocumentLimits,
+    ) -> Self
+    where
+        Q: ObjectType + Clone + 'static,
+        M: ObjectType + Clone + 'static,
+        S: SubscriptionType + Clone + 'static,
+    {
         let env = Arc::new(OnceLock::new());
         let schema = || {
             Schema::build(query.clone(), mutation.clone(), subscription.clone())
@@ -125,16 +129,10 @@ where
         let env = env.get().cloned().expect("validation never waits, and the schema has a query");
         // Sharded by itself, a cache keeps nothing that weighs more than its share.
         let cache = Cache::with_weighter(100, CACHE, Weight);
+        let (plain, suggesting): (Box<dyn Engine>, Box<dyn Engine>) = (Box::new(plain), Box::new(suggesting));
         Self { limits: *limits, readers, plain, suggesting, env, cache }
     }
-}
 
-impl<Q, M, S> Documents<Q, M, S>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
     /// The types, those of introspection too.
     pub(super) fn registry(&self) -> &Registry {
         &self.env.registry
@@ -186,13 +184,13 @@ where
 
     /// By async-graphql's rules, without variables: what comes of it depends on the text alone.
     fn validate(&self, document: &ExecutableDocument) -> Result<(), Vec<Error>> {
-        let mut errors = dry_run(&self.plain, document);
+        let mut errors = dry_run(&*self.plain, document);
         if errors.is_empty() {
             return Ok(());
         }
         // What may have been meant tells of the schema.
         if self.limits.introspection && errors.len() <= SUGGESTED {
-            errors = dry_run(&self.suggesting, document);
+            errors = dry_run(&*self.suggesting, document);
         }
         errors.sort_by(|a, b| (&a.locations, &a.message).cmp(&(&b.locations, &b.message)));
         errors.truncate(self.limits.errors.max(1));
@@ -218,12 +216,7 @@ impl Extension for Dry {
 }
 
 /// Validates all of a document, whichever operation is named.
-fn dry_run<Q, M, S>(schema: &Validator<Q, M, S>, document: &ExecutableDocument) -> Vec<ServerError>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+fn dry_run(schema: &dyn Engine, document: &ExecutableDocument) -> Vec<ServerError> {
     let mut request = Request::new(String::new());
     request.operation_name = document.operations.iter().find_map(|(name, _)| name.map(ToString::to_string));
     request.set_parsed_query(document.clone());

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use async_graphql::{Data, ObjectType, SubscriptionType};
+use async_graphql::Data;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -26,12 +26,7 @@ impl Begun {
     }
 }
 
-impl<Q, M, S> Executor<Q, M, S>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+impl Executor {
     /// Begins a subscription, which listens when this ends; `data` is what its resolvers find in their context. Where it can't
     /// listen, the answer says why.
     pub(crate) async fn subscribe(

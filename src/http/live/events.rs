@@ -3,7 +3,6 @@
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
-use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     body::Body,
     http::{HeaderValue, header},
@@ -76,12 +75,7 @@ fn next(answer: &[u8]) -> Vec<u8> {
     event
 }
 
-impl<Q, M, S> Service<Q, M, S>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+impl Service {
     /// Sends the answers of a subscription one by one, from a task of its own: a client that takes nothing is found out by it.
     pub(in crate::http) fn stream(self: &Arc<Self>, stream: Stream) -> Response {
         let (sender, receiver) = mpsc::channel::<Bytes>(1);

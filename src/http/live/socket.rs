@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::{ObjectType, SubscriptionType};
 use axum::{
     extract::{
         FromRequestParts, WebSocketUpgrade,
@@ -84,12 +83,7 @@ fn is_of_a_known_page(headers: &HeaderMap, origins: &[header::HeaderValue]) -> b
     own || origins.contains(origin)
 }
 
-impl<Q, M, S> Service<Q, M, S>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+impl Service {
     /// Makes a request a WebSocket. What costs least is judged first; a token in its head is judged before it is one.
     pub(in crate::http) async fn upgrade(
         self: &Arc<Self>,
@@ -132,8 +126,8 @@ where
 /// The answers of an operation with its id, and nothing when it is over.
 type Outgoing = BoxStream<'static, (String, Option<Answer>)>;
 
-struct Connection<Q, M, S> {
-    service: Arc<Service<Q, M, S>>,
+struct Connection {
+    service: Arc<Service>,
     socket: WebSocket,
     trace: TraceId,
     watch: Watch,
@@ -144,12 +138,7 @@ struct Connection<Q, M, S> {
 /// The client is gone, or the connection is to be closed.
 type End = Option<Close>;
 
-impl<Q, M, S> Connection<Q, M, S>
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+impl Connection {
     async fn serve(mut self, known: Option<(Bearer, Caller)>) {
         let end = match self.begin(known).await {
             Ok((bearer, caller, turn)) => {

@@ -83,11 +83,11 @@ impl List {
     }
 }
 
-fn documents() -> Documents<Query, Query, EmptySubscription> {
+fn documents() -> Documents {
     Documents::new(&Query, &Query, &EmptySubscription, RowReaders::default(), &DocumentLimits::default())
 }
 
-fn refusal_by(documents: &Documents<Query, Query, EmptySubscription>, text: &str) -> Vec<Error> {
+fn refusal_by(documents: &Documents, text: &str) -> Vec<Error> {
     match documents.get(text) {
         Ok(_) => panic!("{} is not refused", text.chars().take(200).collect::<String>()),
         Err(errors) => errors,
