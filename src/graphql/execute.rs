@@ -1,47 +1,54 @@
 //! Runs requests with async-graphql. Every request is read, parsed, checked against the limits and validated before any
 //! resolver runs.
 
+mod collect_fields;
 mod complete;
 mod cost;
 mod document;
+mod introspection;
+mod literal;
+mod operation;
+mod operation_label;
 mod persisted;
-mod plan;
 mod request;
-mod root;
+mod response_shape;
 mod rows;
+mod schema;
 mod stream;
 pub(super) mod template;
 mod variables;
 mod write;
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    Data, ObjectType, Response, SDLExportOptions, Schema, SubscriptionType, ValidationMode, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
-    registry::Registry,
+    Data, Name, ObjectType, Pos, Response, SDLExportOptions, Schema, ServerError, SubscriptionType, ValidationMode,
+    Value, Variables, indexmap::IndexMap, parser::types::DocumentOperations,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 
 pub use self::persisted::Trusted;
 pub use self::request::Request;
 use self::{
-    document::{Document, Documents},
+    collect_fields::Collected,
+    document::{Documents, LateCheck},
+    operation::PreparedOperation,
     persisted::Persisted,
-    plan::Plan,
     rows::Carried,
+    schema::Types,
 };
 pub(crate) use self::{
     rows::{BulkRows, RowReaders},
     stream::{Answers, Begun},
     write::raw_json,
 };
-use super::{Code, Error};
+use super::{Code, Error, scalar};
 use crate::types::{DocumentLimits, Limits, PageLimits};
 
 /// Prepares and runs operations of one schema.
 pub struct Executor {
     schema: Box<dyn Engine>,
+    types: Arc<Types>,
     documents: Documents,
     persisted: Persisted,
     limits: DocumentLimits,
@@ -61,9 +68,8 @@ pub enum Kind {
 
 /// An operation that may run.
 pub struct Operation {
-    kind: Kind,
-    name: Option<String>,
-    document: Arc<Document>,
+    prepared: Arc<PreparedOperation>,
+    collected: Arc<Collected>,
     variables: Variables,
     rows: Carried,
     cost: u64,
@@ -71,29 +77,82 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// What it does.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.prepared.kind()
     }
 
-    /// The same, with its cost in the answer.
+    /// Adds the cost to the response.
     #[must_use]
     pub(crate) fn telling_cost(self) -> Self {
         Self { tells_cost: true, ..self }
     }
 
-    /// The field that it asks for at its root, or a word for those that ask for several or for the schema: one of
-    /// [`Executor::operations`].
+    /// Returns the label for metrics, one of [`Executor::operations`].
     pub(crate) fn root(&self) -> &str {
-        let operation = self.document.operation(self.name());
-        let selections = operation.map(|(_, operation)| &operation.node.selection_set.node);
-        selections.map_or("", |selections| root::name(selections, &self.document.parsed.fragments))
+        self.prepared.label()
     }
 
-    /// Its name in the document.
+    /// Returns the operation's name in the document.
     pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.prepared.name()
     }
+
+    /// Returns the operation for async-graphql, and what is needed for its response.
+    fn into_request(self, mut data: Data) -> Result<(async_graphql::Request, Pending), Vec<Error>> {
+        let Self { prepared, collected, variables, rows, cost, tells_cost } = self;
+        let null_arguments = late_checks(&prepared, &collected, &variables)?;
+        let mut document = collected.document.clone();
+        if let DocumentOperations::Single(operation) = &mut document.operations {
+            variables::drop_absent(&mut operation.node, &variables);
+        }
+        data.insert(rows);
+        let mut request = async_graphql::Request::new(String::new()).variables(variables.clone());
+        request.data = data;
+        request.set_parsed_query(document);
+        let cost = tells_cost.then_some(cost);
+        Ok((request, Pending { prepared, collected, variables, null_arguments, cost }))
+    }
+}
+
+/// An operation that runs.
+struct Pending {
+    prepared: Arc<PreparedOperation>,
+    collected: Arc<Collected>,
+    variables: Variables,
+    /// The arguments that are null where they must not be, by their positions.
+    null_arguments: HashMap<Pos, Name>,
+    /// The cost, if it is part of the response.
+    cost: Option<u64>,
+}
+
+/// Checks what depends on the values of variables. Scalars with variables inside are request errors, as bad variables are.
+/// Returns the arguments with a null variable where null is not allowed: these are field errors
+/// (<https://spec.graphql.org/draft/#CoerceArgumentValues()>), which async-graphql raises in its own words.
+fn late_checks(
+    prepared: &PreparedOperation,
+    collected: &Collected,
+    variables: &Variables,
+) -> Result<HashMap<Pos, Name>, Vec<Error>> {
+    let mut nulls = HashMap::new();
+    let mut errors = Vec::new();
+    for (argument, check) in &collected.late_checks {
+        match check {
+            LateCheck::NonNull { variable } => {
+                if prepared.value(variables, variable) == Some(&Value::Null) {
+                    nulls.insert(*argument, Name::new(variable));
+                }
+            }
+            LateCheck::Scalar { name, literal, in_row, path, pos } => {
+                let value = |name: Name| Ok::<_, ()>(prepared.value(variables, &name).cloned().unwrap_or_default());
+                let Ok(value) = literal.clone().into_const_with(value) else { continue };
+                let check = if *in_row { scalar::check_in_row } else { scalar::check };
+                if let Err(message) = check(name, &value) {
+                    errors.push(Error::bad_input(path, message).at(pos.line, pos.column));
+                }
+            }
+        }
+    }
+    if errors.is_empty() { Ok(nulls) } else { Err(errors) }
 }
 
 /// What a client is answered.
@@ -136,18 +195,20 @@ impl Executor {
     /// Of three roots, and of readers for the lists of rows in their arguments.
     pub(crate) fn new<Q, M, S>(query: Q, mutation: M, subscription: S, readers: RowReaders, limits: &Limits) -> Self
     where
-        Q: ObjectType + Clone + 'static,
-        M: ObjectType + Clone + 'static,
-        S: SubscriptionType + Clone + 'static,
+        Q: ObjectType + 'static,
+        M: ObjectType + 'static,
+        S: SubscriptionType + 'static,
     {
-        let documents = Documents::new(&query, &mutation, &subscription, readers, &limits.document);
-        // What it gets is validated.
+        // The documents that it runs are validated.
         let schema = Schema::build(query, mutation, subscription)
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
             .finish();
+        let schema: Box<dyn Engine> = Box::new(schema);
+        let types = Arc::new(Types::new(&schema.sdl()));
+        let documents = Documents::new(Arc::clone(&types), readers, &limits.document);
         let (limits, pages) = (limits.document, limits.page);
-        Self { schema: Box::new(schema), documents, persisted: Persisted::new(None), limits, pages }
+        Self { schema, types, documents, persisted: Persisted::new(None), limits, pages }
     }
 
     /// The same, that runs trusted documents alone.
@@ -155,72 +216,59 @@ impl Executor {
     pub fn trusting(self, trusted: Trusted) -> Self {
         Self { persisted: Persisted::new(Some(trusted)), ..self }
     }
-    /// The schema in its own language.
+    /// Returns the schema in the schema definition language.
     pub(crate) fn sdl(&self) -> String {
-        self.schema.sdl()
+        schema::publish(&self.schema.sdl())
     }
 
-    /// The types of the schema, those of introspection too.
-    pub(crate) fn registry(&self) -> &Registry {
-        self.documents.registry()
+    #[cfg(test)]
+    pub(crate) fn types(&self) -> &Types {
+        &self.types
     }
 
-    /// Judges a document, whichever of its operations is to run.
+    /// Checks a document, whichever of its operations is to run.
     pub(crate) fn validate(&self, document: &str) -> Result<(), Error> {
-        let judged = self.documents.get(document).map(drop);
-        judged.map_err(|mut errors| errors.swap_remove(0))
+        let checked = self.documents.get(document).map(drop);
+        checked.map_err(|mut errors| errors.swap_remove(0))
     }
 
-    /// All that [`Operation::root`] may be.
+    /// Returns all labels that [`Operation::root`] can return.
     pub(crate) fn operations(&self) -> impl Iterator<Item = &str> {
-        root::names(self.registry())
+        operation_label::labels(&self.types)
     }
 
-    /// Everything that can be judged before anything runs.
+    /// Checks everything that can be checked before anything runs.
     pub fn prepare(&self, request: Request<'_>) -> Result<Operation, Vec<Error>> {
-        let text = self.persisted.text(&request).map_err(|error| vec![error])?;
+        let one = |error| vec![error];
+        let text = self.persisted.text(&request).map_err(one)?;
         let document = self.documents.get(&text)?;
         self.persisted.keep(&request, &text);
-        let (name, operation) = document.operation(request.operation_name.as_deref()).map_err(|error| vec![error])?;
-        let kind = match operation.node.ty {
-            OperationType::Query => Kind::Query,
-            OperationType::Mutation => Kind::Mutation,
-            OperationType::Subscription => Kind::Subscription,
-        };
-        let name = name.map(str::to_owned);
+        let prepared = document.operation(request.operation_name.as_deref()).map_err(one)?;
         let mut rows = Carried::default();
-        let fragments = &document.parsed.fragments;
-        let (readers, raw) = (self.documents.readers(), request.variables);
-        let variables = variables::coerce(self.registry(), &operation.node, fragments, raw, readers, &mut rows)?;
-        let cost = cost::cost(self.registry(), &document.parsed, &operation.node, &variables, &self.pages);
+        let readers = self.documents.readers();
+        let variables = variables::coerce(&self.types, prepared, request.variables, readers, &mut rows)?;
+        let collected = prepared.collected(&self.types, &variables).map_err(one)?;
+        let cost = cost::cost(&collected.cost, &self.pages, |name| prepared.value(&variables, name));
         let most = self.limits.complexity;
         if cost > most {
             let message =
                 format!("the response can have {cost} fields, at most {most} are allowed (MEMBERBASE_MAX_COMPLEXITY)");
             return Err(vec![Error::new(Code::LimitExceeded, message)]);
         }
-        Ok(Operation { kind, name, document, variables, rows, cost, tells_cost: false })
+        Ok(Operation { prepared: Arc::clone(prepared), collected, variables, rows, cost, tells_cost: false })
     }
 
-    /// Runs an operation; `data` is what its resolvers find in their context.
-    pub async fn run(&self, operation: Operation, mut data: Data, trace_id: &str) -> Answer {
-        let Operation { name, document, variables, rows, cost, tells_cost, .. } = operation;
-        let (document, plan) = match self.planned(&document, name.as_deref(), &variables) {
-            Ok(planned) => planned,
+    /// Runs an operation with the data for its resolvers.
+    pub async fn run(&self, operation: Operation, data: Data, trace_id: &str) -> Answer {
+        let (request, pending) = match operation.into_request(data) {
+            Ok(ready) => ready,
             Err(errors) => return refusal(&errors, trace_id),
         };
-        data.insert(rows);
-        let mut request = async_graphql::Request::new(String::new()).variables(variables);
-        request.data = data;
-        request.set_parsed_query(document);
+        if pending.collected.root.failure.is_some() {
+            return self.answer(&pending, Response::default(), trace_id);
+        }
         match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
-            Ok(response) => {
-                let mut answer = answer(&plan, response, &self.limits, trace_id);
-                if tells_cost && !answer.refused {
-                    write::add_cost(&mut answer.body, cost);
-                }
-                answer
-            }
+            Ok(response) => self.answer(&pending, response, trace_id),
             Err(_) => {
                 tracing::error!(trace_id, "resolver panicked");
                 refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id)
@@ -228,44 +276,49 @@ impl Executor {
         }
     }
 
-    /// The document in the form that async-graphql runs as the specification says, and the plan of its answer; or what
-    /// its variables make wrong of its arguments.
-    fn planned(
-        &self,
-        document: &Document,
-        name: Option<&str>,
-        variables: &Variables,
-    ) -> Result<(ExecutableDocument, Plan), Vec<Error>> {
-        let registry = self.registry();
-        let operation = document.operation(name).map_err(|error| vec![error])?.1;
-        let mut flat = plan::flatten(registry, &document.parsed, operation, variables).ok_or_else(|| {
-            let message = "the operation has too many selections after its fragments are merged";
-            vec![Error::new(Code::LimitExceeded, message)]
-        })?;
-        let plan = Plan::new(registry, &document.parsed, &operation.node, variables);
-        let ExecutableDocument { operations, fragments } = &mut flat;
-        if let DocumentOperations::Single(operation) = operations {
-            variables::drop_absent(&mut operation.node, fragments, variables);
-            if document.open {
-                let readers = self.documents.readers();
-                document::check_given(registry, readers, &operation.node, variables, self.limits.errors)?;
+    /// Completes async-graphql's response.
+    fn answer(&self, pending: &Pending, response: Response, trace_id: &str) -> Answer {
+        let mut failed = response.errors;
+        for error in &mut failed {
+            if error.extensions.is_none()
+                && let Some(variable) = error.locations.first().and_then(|pos| pending.null_arguments.get(pos))
+            {
+                error.message = format!("${variable} must not be null here");
+                error.extensions = Some(Error::new(Code::BadUserInput, "").extensions());
             }
         }
-        Ok((flat, plan))
+        let mut data = match response.data {
+            Value::Object(map) => map,
+            // async-graphql makes null of an object whose fields all failed.
+            _ => IndexMap::new(),
+        };
+        failed.extend(self.introspect(pending, &mut data));
+        let completed = complete::complete(&pending.collected.root, data, &failed);
+        if let Some(fault) = completed.fault {
+            tracing::error!(fault, trace_id, "response does not match the schema");
+            return refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id);
+        }
+        failed.extend(completed.errors);
+        failed.sort_by(|a, b| a.locations.cmp(&b.locations));
+        let (errors, codes) = write::errors(failed, trace_id, self.limits.errors);
+        let mut body = write::write(&completed.data, &errors);
+        if let Some(cost) = pending.cost {
+            write::add_cost(&mut body, cost);
+        }
+        Answer { refused: false, body, codes }
     }
-}
 
-/// What a response is to a client.
-fn answer(plan: &Plan, response: Response, limits: &DocumentLimits, trace_id: &str) -> Answer {
-    let completed = complete::complete(plan, response.data, &response.errors);
-    let mut failed = response.errors;
-    if let Some(fault) = completed.fault {
-        tracing::error!(fault, trace_id, "response does not match the schema");
-        return refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id);
+    /// Adds the root fields that query the schema.
+    fn introspect(&self, pending: &Pending, data: &mut IndexMap<Name, Value>) -> Vec<ServerError> {
+        let mut failed = Vec::new();
+        for field in &pending.collected.introspection {
+            let value = |name: &str| pending.prepared.value(&pending.variables, name);
+            let (json, errors) = introspection::write(&self.types, field, value);
+            data.insert(field.key.clone(), if errors.is_empty() { raw_json(json) } else { Value::Null });
+            failed.extend(errors);
+        }
+        failed
     }
-    failed.sort_by(|a, b| a.locations.cmp(&b.locations));
-    let (errors, codes) = write::errors(failed, trace_id, limits.errors);
-    Answer { refused: false, body: write::write(&completed.data, &errors), codes }
 }
 
 /// An answer of errors alone.

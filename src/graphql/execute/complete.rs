@@ -6,31 +6,29 @@ use std::{collections::HashMap, mem};
 
 use async_graphql::{Name, PathSegment, ServerError, Value, indexmap::IndexMap};
 
-use super::plan::{Field, Object, Plan, Shape, TYPE_KEY, Type};
+use super::response_shape::{ResponseField, ResponseObject, ResponseShape, ResponseType, TYPE_KEY};
 
-/// Data as a client sees it.
+/// The data of a response.
 #[derive(Debug)]
 pub(crate) struct Completed {
-    /// An object, or `null` where a null went all the way up.
+    /// An object, or `null` where a null propagated to the root.
     pub(crate) data: Value,
-    /// Where the data does not fit the schema though no error says why: a fault of ours, not for clients.
+    /// The field errors that completion found.
+    pub(crate) errors: Vec<ServerError>,
+    /// Why the data does not match the schema though no error explains it: a fault of the server, not for clients.
     pub(crate) fault: Option<String>,
 }
 
-/// Completes the data of an operation that was executed; not of one that was refused.
-pub(crate) fn complete(plan: &Plan, data: Value, errors: &[ServerError]) -> Completed {
+/// Completes the data of an operation that was executed with these errors.
+pub(crate) fn complete(root: &ResponseObject, data: IndexMap<Name, Value>, errors: &[ServerError]) -> Completed {
     let failures = Failures::new(errors);
-    let mut completion = Completion { failed: !errors.is_empty(), fault: None };
-    // A root of which nothing is left is `null` as well.
-    let data = match data {
-        Value::Object(map) => completion.object(plan.root(), map, Some(&failures)),
-        _ => completion.object(plan.root(), IndexMap::new(), Some(&failures)),
-    };
-    Completed { data: data.unwrap_or_default(), fault: completion.fault }
+    let mut completion = Completion { failed: !errors.is_empty(), errors: Vec::new(), fault: None };
+    let data = completion.object(root, data, Some(&failures), None);
+    Completed { data: data.unwrap_or_default(), errors: completion.errors, fault: completion.fault }
 }
 
-/// Where errors are. An object of which every field failed is `null` in the data, as one that is not there; but then
-/// there are errors below it.
+/// The paths of errors. An object whose fields all failed is `null` in the data, as one that does not exist; but then there
+/// are errors below it.
 #[derive(Default)]
 struct Failures<'a> {
     fields: HashMap<&'a str, Failures<'a>>,
@@ -53,93 +51,144 @@ impl<'a> Failures<'a> {
     }
 }
 
-/// A null where there may be none.
-struct Missing;
+/// A null that propagates to the parent (<https://spec.graphql.org/draft/#sec-Handling-Execution-Errors>).
+struct PropagateNull;
 
 struct Completion {
     failed: bool,
+    errors: Vec<ServerError>,
     fault: Option<String>,
 }
 
-type Where<'f> = Option<&'f Failures<'f>>;
+type FailuresBelow<'f> = Option<&'f Failures<'f>>;
+
+/// The path to a value, from its last segment on.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    parent: Option<&'a Self>,
+    segment: Segment<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Segment<'a> {
+    Field(&'a str),
+    Index(usize),
+}
+
+impl Path<'_> {
+    fn segments(&self) -> Vec<PathSegment> {
+        let mut segments = self.parent.map(Path::segments).unwrap_or_default();
+        segments.push(match self.segment {
+            Segment::Field(name) => PathSegment::Field(name.to_owned()),
+            Segment::Index(index) => PathSegment::Index(index),
+        });
+        segments
+    }
+}
 
 impl Completion {
-    fn object(&mut self, plan: &Object, mut map: IndexMap<Name, Value>, failures: Where<'_>) -> Result<Value, Missing> {
-        if plan.tagged {
+    fn object(
+        &mut self,
+        object: &ResponseObject,
+        mut map: IndexMap<Name, Value>,
+        failures: FailuresBelow<'_>,
+        path: Option<&Path<'_>>,
+    ) -> Result<Value, PropagateNull> {
+        if let Some(failure) = &object.failure {
+            let path = path.map(Path::segments).unwrap_or_default();
+            self.errors.push(ServerError { path, ..failure.clone() });
+            self.failed = true;
+            return Err(PropagateNull);
+        }
+        if object.tagged {
             map.swap_remove(TYPE_KEY);
         }
-        let below = |field: &Field| failures.and_then(|failures| failures.fields.get(field.key.as_str()));
-        let in_order = map.len() == plan.fields.len() && map.keys().eq(plan.fields.iter().map(|field| &field.key));
+        let below = |field: &ResponseField| failures.and_then(|failures| failures.fields.get(field.key.as_str()));
+        let in_order = map.len() == object.fields.len() && map.keys().eq(object.fields.iter().map(|field| &field.key));
         if in_order {
-            for (field, value) in plan.fields.iter().zip(map.values_mut()) {
-                let done = self.value(&field.ty, mem::take(value), below(field));
-                *value = done.map_err(|missing| self.missing(missing, plan, field))?;
+            for (field, value) in object.fields.iter().zip(map.values_mut()) {
+                let path = Path { parent: path, segment: Segment::Field(&field.key) };
+                let completed = self.value(&field.ty, mem::take(value), below(field), &path);
+                *value = completed.map_err(|null| self.propagated(null, object, field))?;
             }
             return Ok(Value::Object(map));
         }
-        let mut ordered = IndexMap::with_capacity(plan.fields.len());
-        for field in &plan.fields {
+        let mut ordered = IndexMap::with_capacity(object.fields.len());
+        for field in &object.fields {
+            let path = Path { parent: path, segment: Segment::Field(&field.key) };
             let value = map.swap_remove(&field.key).unwrap_or_default();
-            let done = self.value(&field.ty, value, below(field));
-            ordered.insert(field.key.clone(), done.map_err(|missing| self.missing(missing, plan, field))?);
+            let completed = self.value(&field.ty, value, below(field), &path);
+            ordered.insert(field.key.clone(), completed.map_err(|null| self.propagated(null, object, field))?);
         }
         Ok(Value::Object(ordered))
     }
 
-    /// A null leaves the object: without any error, something is wrong with us.
-    fn missing(&mut self, missing: Missing, plan: &Object, field: &Field) -> Missing {
+    /// Records a fault if a null propagates without any error.
+    fn propagated(&mut self, null: PropagateNull, object: &ResponseObject, field: &ResponseField) -> PropagateNull {
         if !self.failed {
-            self.fault.get_or_insert_with(|| format!("{}.{} must not be null", plan.name, field.key));
+            self.fault.get_or_insert_with(|| format!("{}.{} must not be null", object.type_name, field.key));
         }
-        missing
+        null
     }
 
-    fn value(&mut self, ty: &Type, value: Value, failures: Where<'_>) -> Result<Value, Missing> {
-        let value = match self.nullable(&ty.shape, value, failures) {
-            Ok(value) => value,
-            Err(Missing) => Value::Null,
-        };
-        if ty.non_null && matches!(value, Value::Null) { Err(Missing) } else { Ok(value) }
+    fn value(
+        &mut self,
+        ty: &ResponseType,
+        value: Value,
+        failures: FailuresBelow<'_>,
+        path: &Path<'_>,
+    ) -> Result<Value, PropagateNull> {
+        let value = self.nullable(&ty.shape, value, failures, path).unwrap_or(Value::Null);
+        if ty.non_null && matches!(value, Value::Null) { Err(PropagateNull) } else { Ok(value) }
     }
 
-    fn nullable(&mut self, shape: &Shape, value: Value, failures: Where<'_>) -> Result<Value, Missing> {
+    fn nullable(
+        &mut self,
+        shape: &ResponseShape,
+        value: Value,
+        failures: FailuresBelow<'_>,
+        path: &Path<'_>,
+    ) -> Result<Value, PropagateNull> {
         match (shape, value) {
-            // A prebuilt part is complete.
-            (Shape::Leaf, value) | (_, value @ Value::Binary(_)) => Ok(value),
-            (Shape::List(item), Value::List(mut list)) => {
+            // A part that is JSON already is complete.
+            (ResponseShape::Leaf, value) | (_, value @ Value::Binary(_)) => Ok(value),
+            (ResponseShape::List(item), Value::List(mut list)) => {
                 for (index, value) in list.iter_mut().enumerate() {
                     let below = failures.and_then(|failures| failures.items.get(&index));
-                    *value = match self.value(item, mem::take(value), below) {
+                    let path = Path { parent: Some(path), segment: Segment::Index(index) };
+                    *value = match self.value(item, mem::take(value), below, &path) {
                         Ok(value) => value,
-                        Err(missing) => {
+                        Err(null) => {
                             if !self.failed {
                                 self.fault.get_or_insert_with(|| "an item of a list must not be null".to_owned());
                             }
-                            return Err(missing);
+                            return Err(null);
                         }
                     };
                 }
                 Ok(Value::List(list))
             }
-            (Shape::Object(plan), Value::Object(map)) => self.object(plan, map, failures),
-            (Shape::Object(plan), Value::Null) if failures.is_some_and(|failures| !failures.fields.is_empty()) => {
-                self.object(plan, IndexMap::new(), failures)
+            (ResponseShape::Object(object), Value::Object(map)) => self.object(object, map, failures, Some(path)),
+            (ResponseShape::Object(object), Value::Null)
+                if failures.is_some_and(|failures| !failures.fields.is_empty()) =>
+            {
+                self.object(object, IndexMap::new(), failures, Some(path))
             }
-            (Shape::Abstract(plans), Value::Object(map)) => {
-                let plan = match map.get(TYPE_KEY) {
-                    Some(Value::String(name)) => plans.get(name),
+            (ResponseShape::Abstract(objects), Value::Object(map)) => {
+                let object = match map.get(TYPE_KEY) {
+                    Some(Value::String(name)) => objects.get(name),
                     _ => None,
                 };
-                let Some(plan) = plan else {
+                let Some(object) = object else {
                     self.fault.get_or_insert_with(|| "an object of an interface has no known type".to_owned());
-                    return Err(Missing);
+                    return Err(PropagateNull);
                 };
-                self.object(plan, map, failures)
+                self.object(object, map, failures, Some(path))
             }
             (_, Value::Null) => Ok(Value::Null),
             (_, _) => {
                 self.fault.get_or_insert_with(|| "a value does not match its type".to_owned());
-                Err(Missing)
+                Err(PropagateNull)
             }
         }
     }

@@ -1,109 +1,132 @@
 //! The cost of an operation: the number of fields of its response if every page is full.
 //!
-//! A list that is requested by ids or refs counts as often as it has ids or refs. The result of a mutation counts once,
-//! because bulk upserts accept any number of rows.
+//! It is an expression over page sizes and lengths of lists, which are arguments and so can depend on variables. A list that
+//! is requested by ids or refs counts as often as it has ids or refs. The result of a mutation counts once, because bulk
+//! upserts accept any number of rows. An object of an interface or a union counts as the most expensive type.
 
-use std::{borrow::Cow, collections::HashMap};
-
-use async_graphql::{
-    Name, Positioned, Value, Variables,
-    parser::types::{ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet},
-    registry::{MetaField, MetaTypeName, Registry},
-};
+use apollo_compiler::ast::FieldDefinition;
+use async_graphql::{Name, Value, parser::types::Field};
 use async_graphql_value::Value as Literal;
 
-use super::plan::root_type;
 use crate::types::PageLimits;
 
-/// The cost of an operation of a validated document, which `measure` has bounded.
-pub(super) fn cost(
-    registry: &Registry,
-    document: &ExecutableDocument,
-    operation: &OperationDefinition,
-    variables: &Variables,
+/// The cost of a field.
+#[derive(Debug)]
+pub(super) struct FieldCost {
+    /// Whether the field is repeated for each entry of the page around it.
+    per_entry: bool,
+    times: Times,
+    /// The cost of the selected fields, for each type that the field's value can have.
+    below: Vec<Vec<Self>>,
+}
+
+/// How often the fields below a field are in the response.
+#[derive(Debug)]
+enum Times {
+    Constant(u64),
+    /// As often as the page has entries.
+    Page {
+        first: Size,
+        last: Size,
+    },
+    /// As often as an argument has items, and once if it is not a list.
+    Items(Size),
+}
+
+/// A number that is known or a variable's value.
+#[derive(Debug)]
+enum Size {
+    None,
+    Constant(u64),
+    Variable(Name),
+}
+
+impl FieldCost {
+    /// Returns the cost of a field with its arguments, and with the costs of what is selected of its value.
+    pub(super) fn new(definition: &FieldDefinition, field: &Field, below: Vec<Vec<Self>>) -> Self {
+        let argument = |name| field.get_argument(name).map(|value| &value.node);
+        let times = if definition.argument_by_name("first").is_some() {
+            Times::Page { first: Size::of_page(argument("first")), last: Size::of_page(argument("last")) }
+        } else {
+            argument("ids")
+                .or_else(|| argument("refs"))
+                .map_or(Times::Constant(1), |list| Times::Items(Size::of_list(list)))
+        };
+        Self { per_entry: matches!(field.name.node.as_str(), "nodes" | "edges"), times, below }
+    }
+
+    /// Returns the cost of a field that queries the schema.
+    pub(super) fn of_introspection(fields: u64) -> Self {
+        Self { per_entry: false, times: Times::Constant(fields), below: Vec::new() }
+    }
+
+    fn evaluate<'v>(&self, entries: u64, pages: &PageLimits, value: &impl Fn(&str) -> Option<&'v Value>) -> u64 {
+        let (repeated, entries_below) = match &self.times {
+            Times::Constant(times) => (*times, 1),
+            Times::Page { first, last } => {
+                let size = first.page(value).or_else(|| last.page(value)).unwrap_or(pages.default);
+                // A larger page is rejected when it is requested.
+                (1, size.min(pages.max))
+            }
+            Times::Items(items) => (items.items(value), 1),
+        };
+        let below = self.below.iter().map(|fields| evaluate(fields, entries_below, pages, value)).max().unwrap_or(0);
+        let outside = if self.per_entry { entries } else { 1 };
+        below.saturating_add(1).saturating_mul(repeated).saturating_mul(outside)
+    }
+}
+
+/// Returns the cost of fields. `entries` is the size of the page that they are selected of.
+fn evaluate<'v>(
+    fields: &[FieldCost],
+    entries: u64,
     pages: &PageLimits,
+    value: &impl Fn(&str) -> Option<&'v Value>,
 ) -> u64 {
-    let cost = Cost { registry, fragments: &document.fragments, operation, variables, pages };
-    cost.set(root_type(registry, operation.ty), &operation.selection_set.node, 1)
+    fields.iter().map(|field| field.evaluate(entries, pages, value)).fold(0, u64::saturating_add)
 }
 
-struct Cost<'a> {
-    registry: &'a Registry,
-    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
-    operation: &'a OperationDefinition,
-    variables: &'a Variables,
-    pages: &'a PageLimits,
+/// Returns the cost of an operation's root fields with the values of its variables.
+pub(super) fn cost<'v>(fields: &[FieldCost], pages: &PageLimits, value: impl Fn(&str) -> Option<&'v Value>) -> u64 {
+    evaluate(fields, 1, pages, &value)
 }
 
-impl Cost<'_> {
-    /// `rows` is how often what is listed below stands there, where the type is a connection.
-    fn set(&self, ty: &str, set: &SelectionSet, rows: u64) -> u64 {
-        let selection = |selection: &Positioned<Selection>| match &selection.node {
-            Selection::Field(field) => self.field(ty, &field.node, rows),
-            Selection::InlineFragment(inline) => {
-                let condition = inline.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
-                self.set(condition.unwrap_or(ty), &inline.node.selection_set.node, rows)
-            }
-            Selection::FragmentSpread(spread) => {
-                let fragment = self.fragments.get(&spread.node.fragment_name.node);
-                fragment.map_or(0, |fragment| {
-                    let condition = fragment.node.type_condition.node.on.node.as_str();
-                    self.set(condition, &fragment.node.selection_set.node, rows)
-                })
-            }
-        };
-        set.items.iter().map(selection).fold(0, u64::saturating_add)
-    }
-
-    fn field(&self, ty: &str, field: &Field, rows: u64) -> u64 {
-        let name = field.name.node.as_str();
-        let Some(known) = self.registry.types.get(ty).and_then(|ty| ty.field_by_name(name)) else { return 1 };
-        let below = MetaTypeName::concrete_typename(&known.ty);
-        let times = if matches!(name, "nodes" | "edges") { rows } else { 1 };
-        let (own, rows) = match self.page(known, field) {
-            Some(size) => (1, size),
-            None => (self.asked(field), 1),
-        };
-        let below = self.set(below, &field.selection_set.node, rows).saturating_add(1);
-        below.saturating_mul(own).saturating_mul(times)
-    }
-
-    /// How long the page is that a field asks for; none where it has no pages.
-    fn page(&self, known: &MetaField, field: &Field) -> Option<u64> {
-        if !known.args.contains_key("first") {
-            return None;
+impl Size {
+    fn of_page(literal: Option<&Literal>) -> Self {
+        match literal {
+            Some(Literal::Variable(name)) => Self::Variable(name.clone()),
+            Some(Literal::Number(number)) => number.as_u64().map_or(Self::None, Self::Constant),
+            _ => Self::None,
         }
-        let size = |name| match self.argument(field, name).as_deref() {
-            Some(Value::Number(size)) => size.as_u64(),
-            _ => None,
-        };
-        // More than the largest page is refused when it is asked for.
-        Some(size("first").or_else(|| size("last")).unwrap_or(self.pages.default).min(self.pages.max))
     }
 
-    /// How many ids or refs a field asks for.
-    fn asked(&self, field: &Field) -> u64 {
-        let count = |name| match &field.get_argument(name)?.node {
-            // There may be variables in it.
-            Literal::List(list) => Some(list.len()),
-            _ => match self.argument(field, name)?.as_ref() {
-                Value::List(list) => Some(list.len()),
+    fn of_list(literal: &Literal) -> Self {
+        match literal {
+            Literal::Variable(name) => Self::Variable(name.clone()),
+            Literal::List(items) => Self::Constant(items.len() as u64),
+            _ => Self::Constant(1),
+        }
+    }
+
+    fn page<'v>(&self, value: &impl Fn(&str) -> Option<&'v Value>) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Constant(size) => Some(*size),
+            Self::Variable(name) => match value(name)? {
+                Value::Number(size) => size.as_u64(),
                 _ => None,
             },
-        };
-        ["ids", "refs"].into_iter().find_map(count).unwrap_or(1) as u64
+        }
     }
 
-    fn argument(&self, field: &Field, name: &str) -> Option<Cow<'_, Value>> {
-        let literal = &field.get_argument(name)?.node;
-        if let Literal::Variable(variable) = literal {
-            let given = self.variables.get(variable).or_else(|| {
-                let mut definitions = self.operation.variable_definitions.iter();
-                let definition = definitions.find(|definition| definition.node.name.node == *variable)?;
-                definition.node.default_value()
-            });
-            return given.map(Cow::Borrowed);
+    fn items<'v>(&self, value: &impl Fn(&str) -> Option<&'v Value>) -> u64 {
+        match self {
+            Self::None => 1,
+            Self::Constant(items) => *items,
+            Self::Variable(name) => match value(name) {
+                Some(Value::List(items)) => items.len() as u64,
+                _ => 1,
+            },
         }
-        literal.clone().into_const().map(Cow::Owned)
     }
 }

@@ -13,12 +13,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use async_graphql::{
-    Context, InputType, InputValueError, InputValueResult, Name, Pos, Positioned, Value,
-    parser::types::{Field, FragmentDefinition, OperationDefinition, Selection},
-    registry::Registry,
+use apollo_compiler::{
+    ast::Value as Literal,
+    executable::{self, FragmentMap, Selection},
 };
-use async_graphql_value::Value as Literal;
+use async_graphql::{Context, InputType, InputValueError, InputValueResult, Pos, Value, registry::Registry};
 use serde::{
     Deserializer,
     de::{DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visitor},
@@ -106,12 +105,8 @@ impl<T: InputType + Send + Sync + 'static> Collector for Rest<T> {
     }
 }
 
-/// What async-graphql says, without the types that it passed on its way out.
 fn message<T: InputType>(error: InputValueError<T>) -> String {
-    let message = error.into_server_error(Pos::default()).message;
-    let end = message.find(" (occurred while parsing").unwrap_or(message.len());
-    let mut letters = message[..end].chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    error.into_server_error(Pos::default()).message
 }
 
 struct Rows<T>(PhantomData<fn() -> T>);
@@ -240,37 +235,34 @@ impl<T: InputType> InputType for BulkRows<T> {
     }
 }
 
-/// The fragments of a document.
-pub(super) type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
-
 /// How often an operation uses each of its variables.
 ///
 /// A use in a field of the operation's root happens at most once. One deeper down happens as often as its parent has
 /// items, and one in a fragment that is spread more than once is not followed: there the count is not known.
 #[derive(Default)]
-pub(super) struct Uses(HashMap<Name, Option<usize>>);
+pub(super) struct Uses(HashMap<String, Option<usize>>);
 
 impl Uses {
     /// Counts. Each fragment is walked at most twice, however the fragments nest.
-    pub(super) fn of(operation: &OperationDefinition, fragments: &Fragments) -> Self {
+    pub(super) fn of(operation: &executable::Operation, fragments: &FragmentMap) -> Self {
         let mut uses = Self::default();
-        let mut pending = vec![(&operation.selection_set.node, true)];
+        let mut pending = vec![(&operation.selection_set, true)];
         let mut seen: HashMap<&str, bool> = HashMap::new();
         while let Some((set, once)) = pending.pop() {
-            for selection in &set.items {
-                match &selection.node {
+            for selection in &set.selections {
+                match selection {
                     Selection::Field(field) => {
-                        uses.arguments(&field.node, once);
-                        pending.push((&field.node.selection_set.node, false));
+                        uses.arguments(field, once);
+                        pending.push((&field.selection_set, false));
                     }
-                    Selection::InlineFragment(fragment) => pending.push((&fragment.node.selection_set.node, once)),
+                    Selection::InlineFragment(fragment) => pending.push((&fragment.selection_set, once)),
                     Selection::FragmentSpread(spread) => {
-                        let name = spread.node.fragment_name.node.as_str();
+                        let name = spread.fragment_name.as_str();
                         let once = once && !seen.contains_key(name);
                         if let Some(fragment) = fragments.get(name)
                             && seen.insert(name, once) != Some(false)
                         {
-                            pending.push((&fragment.node.selection_set.node, once));
+                            pending.push((&fragment.selection_set, once));
                         }
                     }
                 }
@@ -279,21 +271,21 @@ impl Uses {
         uses
     }
 
-    /// How often a variable is used; nothing where that is not known.
+    /// Returns how often a variable is used; `None` if that is not known.
     pub(super) fn count(&self, variable: &str) -> Option<usize> {
         self.0.get(variable).copied().unwrap_or(Some(0))
     }
 
-    fn arguments(&mut self, field: &Field, once: bool) {
-        let mut pending: Vec<_> = field.arguments.iter().map(|(_, argument)| &argument.node).collect();
+    fn arguments(&mut self, field: &executable::Field, once: bool) {
+        let mut pending: Vec<_> = field.arguments.iter().map(|argument| &*argument.value).collect();
         while let Some(literal) = pending.pop() {
             match literal {
                 Literal::Variable(name) => {
-                    let count = self.0.entry(name.clone()).or_insert(Some(0));
+                    let count = self.0.entry(name.to_string()).or_insert(Some(0));
                     *count = count.filter(|_| once).map(|count| count + 1);
                 }
-                Literal::List(items) => pending.extend(items),
-                Literal::Object(fields) => pending.extend(fields.values()),
+                Literal::List(items) => pending.extend(items.iter().map(|item| &**item)),
+                Literal::Object(fields) => pending.extend(fields.iter().map(|(_, field)| &**field)),
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! Subscriptions: a response for each event.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::Data;
 use futures_util::{
@@ -9,7 +9,7 @@ use futures_util::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Executor, Operation, answer, refusal};
+use super::{Answer, Executor, Operation, refusal};
 use crate::graphql::{Code, Error};
 
 /// An answer for each event, until there are no more.
@@ -30,25 +30,24 @@ impl Executor {
     /// Begins a subscription, which listens when this ends; `data` is what its resolvers find in their context. Where it can't
     /// listen, the answer says why.
     pub(crate) async fn subscribe(
-        &self,
+        self: &Arc<Self>,
         operation: Operation,
         mut data: Data,
         trace_id: &str,
     ) -> Result<Answers, Answer> {
-        let Operation { name, document, variables, rows, .. } = operation;
-        let planned = self.planned(&document, name.as_deref(), &variables);
-        let (document, plan) = planned.map_err(|errors| refusal(&errors, trace_id))?;
         let begun = Begun::default();
-        data.insert(rows);
         data.insert(begun.clone());
-        let mut request = async_graphql::Request::new(String::new()).variables(variables);
-        request.data = data;
-        request.set_parsed_query(document);
-        let (limits, trace) = (self.limits, trace_id.to_owned());
+        let (request, pending) = operation.into_request(data).map_err(|errors| refusal(&errors, trace_id))?;
+        if let Some(failure) = &pending.collected.root.failure {
+            let error = Error::new(Code::BadUserInput, failure.message.as_str());
+            let error = failure.locations.iter().fold(error, |error, pos| error.at(pos.line, pos.column));
+            return Err(refusal(&[error], trace_id));
+        }
+        let (executor, trace) = (Arc::clone(self), trace_id.to_owned());
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         let mut answers = responses
             .map(move |response| match response {
-                Ok(response) => answer(&plan, response, &limits, &trace),
+                Ok(response) => executor.answer(&pending, response, &trace),
                 Err(_) => {
                     tracing::error!("subscription resolver panicked");
                     refusal(&[Error::new(Code::InternalServerError, "internal error")], &trace)

@@ -74,7 +74,7 @@ fn refused(error: &Error, trace_id: &str) -> WireError {
 /// many. The codes are those of all.
 pub(crate) fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (Vec<WireError>, Vec<Code>) {
     let count = list.len();
-    let codes: Vec<_> = list.iter().map(judged).collect();
+    let codes: Vec<_> = list.iter().map(|error| code(error).unwrap_or(Code::InternalServerError)).collect();
     let mut written: Vec<_> = list.into_iter().take(limit).map(|error| wire(error, trace_id)).collect();
     if let Some(code) = codes.get(limit) {
         let message = format!("there are {count} errors, only the first {limit} are listed");
@@ -84,85 +84,26 @@ pub(crate) fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (V
 }
 
 fn wire(error: ServerError, trace_id: &str) -> WireError {
-    let (known, code) = (code(&error).is_some(), judged(&error));
+    let known = code(&error).is_some();
     let mut extensions = error.extensions.unwrap_or_default();
-    let message = if known {
-        error.message
-    } else {
+    let mut message = error.message;
+    if !known {
+        let code = Code::InternalServerError;
         extensions.set("code", code.as_str());
         extensions.set("retryable", code.retryable());
-        if code == Code::InternalServerError {
-            tracing::error!(cause = error.message, trace_id, "internal error");
-            "internal error".to_owned()
-        } else {
-            presentable(&error.message)
-        }
-    };
+        tracing::error!(cause = message, trace_id, "internal error");
+        "internal error".clone_into(&mut message);
+    }
     extensions.set("traceId", trace_id);
     // The place of an argument that is not there is line 0.
     let locations = error.locations.into_iter().filter(|pos| pos.line > 0).collect();
     WireError { message, locations, path: error.path, extensions }
 }
 
-/// How async-graphql's messages about arguments begin (`InputValueError`).
-const ARGUMENTS: [&str; 3] = ["Failed to parse \"", "Expected input type \"", "Enumeration type "];
-
-/// The code of any error. What has none is async-graphql's: of an argument that it could not read, or of a resolver that
-/// let something out that is nobody's business.
-fn judged(error: &ServerError) -> Code {
-    match code(error) {
-        Some(code) => code,
-        None if ARGUMENTS.iter().any(|start| error.message.starts_with(start)) => Code::BadUserInput,
-        None => Code::InternalServerError,
-    }
-}
-
 /// The code that an error of ours has.
 fn code(error: &ServerError) -> Option<Code> {
     let Value::String(text) = error.extensions.as_ref()?.get("code")? else { return None };
     Code::ALL.into_iter().find(|code| code.as_str() == text)
-}
-
-/// The longest message that is taken from async-graphql: some hold the whole value.
-const LONGEST: usize = 300;
-
-/// A message of async-graphql in our style: without its wrappers, lower case, no full stop, not endless.
-fn presentable(message: &str) -> String {
-    let mut message = message.trim();
-    // `... (occurred while parsing "MemberInput")`, once for every input around it
-    while let Some((inner, _)) =
-        message.strip_suffix("\")").and_then(|message| message.rsplit_once(" (occurred while parsing \""))
-    {
-        message = inner;
-    }
-    // `Failed to parse "ID": ...`
-    while let Some((_, inner)) =
-        message.strip_prefix("Failed to parse \"").and_then(|message| message.split_once("\": "))
-    {
-        message = inner;
-    }
-    // `Expected input type "Int", found "x".`
-    let expected = message.strip_prefix("Expected input type \"").and_then(|message| message.split_once("\", found "));
-    let text = match expected {
-        Some((name, found)) => format!("expected a value of type {name}, found {found}"),
-        None => lower(message),
-    };
-    let text = text.strip_suffix('.').unwrap_or(&text);
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// Begins with a small letter, unless the first word is a name or an abbreviation.
-fn lower(text: &str) -> String {
-    let mut letters = text.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), second) if second.is_none_or(|second| !second.is_uppercase()) => {
-            first.to_lowercase().chain(text.chars().skip(1)).collect()
-        }
-        _ => text.to_owned(),
-    }
 }
 
 fn write_value(out: &mut Vec<u8>, value: &Value) {

@@ -16,39 +16,39 @@ impl Dice {
         (self.0 >> 33) % sides
     }
 
-    fn ty(&mut self, depth: u64) -> Type {
+    fn ty(&mut self, depth: u64) -> ResponseType {
         let shape = match if depth == 0 { 0 } else { self.throw(5) } {
-            0 | 1 => Shape::Leaf,
-            2 => Shape::List(Box::new(self.ty(depth - 1))),
-            3 => Shape::Object(self.object("A", depth, false)),
-            _ => Shape::Abstract(
+            0 | 1 => ResponseShape::Leaf,
+            2 => ResponseShape::List(Box::new(self.ty(depth - 1))),
+            3 => ResponseShape::Object(self.object("A", depth, false)),
+            _ => ResponseShape::Abstract(
                 ["A", "B"].map(|name| (name.to_owned(), self.object(name, depth, true))).into_iter().collect(),
             ),
         };
-        Type { non_null: self.throw(2) == 0, shape }
+        ResponseType { non_null: self.throw(2) == 0, shape }
     }
 
-    fn object(&mut self, name: &str, depth: u64, tagged: bool) -> Arc<Object> {
+    fn object(&mut self, name: &str, depth: u64, tagged: bool) -> Arc<ResponseObject> {
         let count = self.throw(4);
         let fields =
-            (0..count).map(|key| Field { key: Name::new(format!("f{key}")), ty: self.ty(depth - 1) }).collect();
-        Arc::new(Object { name: name.to_owned(), fields, tagged })
+            (0..count).map(|key| ResponseField { key: Name::new(format!("f{key}")), ty: self.ty(depth - 1) }).collect();
+        Arc::new(ResponseObject { type_name: name.to_owned(), fields, tagged, failure: None })
     }
 
-    fn value(&mut self, ty: &Type) -> Value {
+    fn value(&mut self, ty: &ResponseType) -> Value {
         match &ty.shape {
             _ if self.throw(12) == 0 => Value::Null,
-            Shape::Leaf => self.throw(10).into(),
-            Shape::List(item) => (0..self.throw(4)).map(|_| self.value(item)).collect(),
-            Shape::Object(plan) => self.map(plan),
-            Shape::Abstract(plans) => {
+            ResponseShape::Leaf => self.throw(10).into(),
+            ResponseShape::List(item) => (0..self.throw(4)).map(|_| self.value(item)).collect(),
+            ResponseShape::Object(plan) => self.map(plan),
+            ResponseShape::Abstract(plans) => {
                 let name = ["A", "B"][usize::try_from(self.throw(2)).unwrap()];
                 self.map(&plans[name])
             }
         }
     }
 
-    fn map(&mut self, plan: &Object) -> Value {
+    fn map(&mut self, plan: &ResponseObject) -> Value {
         let mut map = IndexMap::new();
         for field in &plan.fields {
             if self.throw(12) > 0 {
@@ -56,7 +56,7 @@ impl Dice {
             }
         }
         if plan.tagged {
-            map.insert(Name::new(TYPE_KEY), Value::from(plan.name.as_str()));
+            map.insert(Name::new(TYPE_KEY), Value::from(plan.type_name.as_str()));
         }
         for _ in 0..self.throw(3) {
             if let Some(last) = map.len().checked_sub(1) {
@@ -68,16 +68,16 @@ impl Dice {
 }
 
 /// `None` is a null that has to leave.
-fn plain(ty: &Type, value: Option<&Value>) -> Option<Value> {
+fn plain(ty: &ResponseType, value: Option<&Value>) -> Option<Value> {
     let value = match (&ty.shape, value.unwrap_or(&Value::Null)) {
-        (Shape::Leaf, value) => value.clone(),
-        (Shape::List(item), Value::List(list)) => list
+        (ResponseShape::Leaf, value) => value.clone(),
+        (ResponseShape::List(item), Value::List(list)) => list
             .iter()
             .map(|value| plain(item, Some(value)))
             .collect::<Option<Vec<_>>>()
             .map_or(Value::Null, Value::List),
-        (Shape::Object(plan), Value::Object(map)) => plain_object(plan, map).unwrap_or_default(),
-        (Shape::Abstract(plans), Value::Object(map)) => {
+        (ResponseShape::Object(plan), Value::Object(map)) => plain_object(plan, map).unwrap_or_default(),
+        (ResponseShape::Abstract(plans), Value::Object(map)) => {
             let Value::String(name) = &map[TYPE_KEY] else { panic!("no type") };
             plain_object(&plans[name], map).unwrap_or_default()
         }
@@ -86,8 +86,8 @@ fn plain(ty: &Type, value: Option<&Value>) -> Option<Value> {
     (!ty.non_null || value != Value::Null).then_some(value)
 }
 
-fn plain_object(plan: &Object, map: &IndexMap<Name, Value>) -> Option<Value> {
-    let field = |field: &Field| Some((field.key.clone(), plain(&field.ty, map.get(&field.key))?));
+fn plain_object(plan: &ResponseObject, map: &IndexMap<Name, Value>) -> Option<Value> {
+    let field = |field: &ResponseField| Some((field.key.clone(), plain(&field.ty, map.get(&field.key))?));
     plan.fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
 }
 
@@ -96,12 +96,12 @@ proptest! {
     #[test]
     fn completion_is_what_the_plain_one_says(seed: u64) {
         let mut dice = Dice(seed);
-        let plan = Object { name: "Q".into(), fields: vec![Field { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
+        let plan = ResponseObject { type_name: "Q".into(), failure: None, fields: vec![ResponseField { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
         let Value::Object(map) = dice.map(&plan) else { panic!("no map") };
         let expected = plain_object(&plan, &map);
         for failed in [true, false] {
-            let mut completion = Completion { failed, fault: None };
-            let done = completion.object(&plan, map.clone(), None).ok();
+            let mut completion = Completion { failed, errors: Vec::new(), fault: None };
+            let done = completion.object(&plan, map.clone(), None, None).ok();
             prop_assert_eq!(done.is_some(), expected.is_some());
             prop_assert_eq!(write(&done.unwrap_or_default(), &[]), write(&expected.clone().unwrap_or_default(), &[]));
             prop_assert!(!failed || completion.fault.is_none());

@@ -1,17 +1,25 @@
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI32, Ordering},
+};
 
 use async_graphql::{
-    EmptyMutation, EmptySubscription, ID, Interface, Object, OutputType, Request, Result, Schema, SimpleObject,
-    ValidationMode, Variables,
-    parser::{parse_query, types::ExecutableDocument},
-    registry::Registry,
+    EmptyMutation, EmptySubscription, ID, Interface, Object, Result, Schema, SimpleObject, ValidationMode, Variables,
 };
 use rstest::rstest;
 
 use super::*;
-use crate::graphql::execute::{
-    plan::flatten,
-    write::{errors, write},
+use crate::{
+    graphql::execute::{
+        collect_fields::Collected,
+        document::Documents,
+        introspection,
+        operation::PreparedOperation,
+        rows::RowReaders,
+        schema::Types,
+        write::{errors, raw_json, write},
+    },
+    types::DocumentLimits,
 };
 
 #[derive(Clone, SimpleObject)]
@@ -131,40 +139,58 @@ impl Query {
         slowly(1).await;
         1
     }
+    async fn pick(&self, of: Vec<i32>) -> Option<i32> {
+        of.first().copied()
+    }
 }
 
-fn registry() -> Registry {
-    let mut registry = Registry::default();
-    registry.query_type = Query::create_type_info(&mut registry).trim_end_matches('!').to_owned();
-    registry
+fn schema() -> Schema<Query, EmptyMutation, EmptySubscription> {
+    Schema::build(Query::default(), EmptyMutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish()
 }
 
-fn plan(query: &str, variables: &Variables) -> (ExecutableDocument, Plan) {
-    let registry = registry();
-    let document = parse_query(query).unwrap();
-    let operation = document.operations.iter().next().unwrap().1;
-    let plan = Plan::new(&registry, &document, &operation.node, variables);
-    (flatten(&registry, &document, operation, variables).unwrap(), plan)
+/// A query with its collected fields.
+struct Collection {
+    types: Arc<Types>,
+    operation: Arc<PreparedOperation>,
+    collected: Arc<Collected>,
+    variables: Variables,
 }
 
-/// The data of the answer to a query, and how many errors there are.
+fn collect(query: &str, variables: Variables) -> Collection {
+    let types = Arc::new(Types::new(&schema().sdl()));
+    let documents = Documents::new(Arc::clone(&types), RowReaders::default(), &DocumentLimits::default());
+    let document = match documents.get(query) {
+        Ok(document) => document,
+        Err(errors) => panic!("{query}: {errors:?}"),
+    };
+    let operation = Arc::clone(document.operation(None).expect("one operation"));
+    let collected = operation.collected(&types, &variables).expect("few fields");
+    Collection { types, operation, collected, variables }
+}
+
+/// The data of the response to a query, and the number of errors.
 async fn answer(query: &str, variables: &str) -> (String, usize) {
     let variables = Variables::from_json(serde_json::from_str(variables).unwrap());
-    let (document, plan) = plan(query, &variables);
-    run(query, document, &plan, variables).await
+    let Collection { types, operation, collected, variables } = collect(query, variables);
+    let mut request = async_graphql::Request::new("").variables(variables.clone());
+    request.set_parsed_query(collected.document.clone());
+    let response = schema().execute(request).await;
+    let Value::Object(mut data) = response.data.clone() else {
+        return finish(&collected, IndexMap::new(), response.errors);
+    };
+    for field in &collected.introspection {
+        let (json, errors) = introspection::write(&types, field, |name| operation.value(&variables, name));
+        assert!(errors.is_empty(), "{errors:?}");
+        data.insert(field.key.clone(), raw_json(json));
+    }
+    finish(&collected, data, response.errors)
 }
 
-async fn run(query: &str, document: ExecutableDocument, plan: &Plan, variables: Variables) -> (String, usize) {
-    let mut request = Request::new("").variables(variables);
-    request.set_parsed_query(document);
-    let schema = Schema::build(Query::default(), EmptyMutation, EmptySubscription)
-        .validation_mode(ValidationMode::Fast)
-        .finish();
-    let response = schema.execute(request).await;
-    let completed = complete(plan, response.data, &response.errors);
-    assert_eq!(completed.fault, None, "{query}");
-    assert!(response.errors.iter().all(|error| !error.path.is_empty()), "{:?}", response.errors);
-    let count = errors(response.errors, "t", 100).0.len();
+fn finish(collected: &Collected, data: IndexMap<Name, Value>, mut failed: Vec<ServerError>) -> (String, usize) {
+    let completed = complete(&collected.root, data, &failed);
+    assert_eq!(completed.fault, None);
+    failed.extend(completed.errors);
+    let count = errors(failed, "t", 100).0.len();
     let text = String::from_utf8(write(&completed.data, &[])).unwrap();
     (text.strip_prefix(r#"{"data":"#).unwrap().strip_suffix("}").unwrap().to_owned(), count)
 }
@@ -272,7 +298,7 @@ async fn introspection_is_complete() {
 fn defaults_of_variables_count() {
     let query = "query($no: Boolean! = false) { raw @include(if: $no) numbers @skip(if: $no) }";
     let keys: Vec<_> =
-        plan(query, &Variables::default()).1.root().fields.iter().map(|field| field.key.clone()).collect();
+        collect(query, Variables::default()).collected.root.fields.iter().map(|field| field.key.clone()).collect();
     assert_eq!(keys, ["numbers"]);
 }
 
@@ -286,36 +312,89 @@ fn defaults_of_variables_count() {
 #[case::type_unknown("{ node(id: 1) { id } }", r#"{"node":{"id":"1"}}"#, "an object of an interface has no known type")]
 #[case::shape("{ member(id: 1) { id } }", r#"{"member":1}"#, "a value does not match its type")]
 fn a_null_without_an_error_is_a_fault(#[case] query: &str, #[case] data: &str, #[case] fault: &str) {
-    let (_, plan) = plan(query, &Variables::default());
-    let completed = complete(&plan, serde_json::from_str(data).unwrap(), &[]);
+    let collected = collect(query, Variables::default()).collected;
+    let Value::Object(data) = serde_json::from_str(data).unwrap() else { panic!("no object") };
+    let completed = complete(&collected.root, data, &[]);
     assert_eq!(completed.fault.as_deref(), Some(fault));
 }
 
 #[test]
 fn prebuilt_json_is_left_alone() {
-    let (_, plan) = plan("{ all { id name } raw }", &Variables::default());
+    let collected = collect("{ all { id name } raw }", Variables::default()).collected;
     let mut map = IndexMap::new();
     map.insert(Name::new("raw"), 1.into());
-    map.insert(Name::new("all"), crate::graphql::execute::write::raw_json(br#"[{"x":1}]"#.to_vec()));
-    let completed = complete(&plan, Value::Object(map), &[]);
+    map.insert(Name::new("all"), raw_json(br#"[{"x":1}]"#.to_vec()));
+    let completed = complete(&collected.root, map, &[]);
     assert_eq!(completed.fault, None);
     assert_eq!(write(&completed.data, &[]), br#"{"data":{"all":[{"x":1}],"raw":1}}"#);
 }
 
 #[tokio::test]
-async fn a_flat_operation_runs_every_field_once() {
+async fn each_field_runs_once() {
     let query = "{ count { id } ...F count { title } } fragment F on Query { count { x: id } }";
-    let variables = Variables::default();
-    let (registry, document) = (registry(), parse_query(query).unwrap());
-    let operation = document.operations.iter().next().unwrap().1;
-    let flat = flatten(&registry, &document, operation, &variables).unwrap();
-    let plan = Plan::new(&registry, &flat, &flat.operations.iter().next().unwrap().1.node, &variables);
-    let data = run(query, flat, &plan, variables).await.0;
-    assert_eq!(data, r#"{"count":{"id":"s_1","x":"s_1","title":"space"}}"#);
+    assert_eq!(answer(query, "{}").await.0, r#"{"count":{"id":"s_1","x":"s_1","title":"space"}}"#);
+}
+
+#[rstest]
+#[case::root("query($b: Boolean = true) { raw @include(if: $b) }", "null")]
+#[case::nullable("query($b: Boolean = true) { raw member(id: 1) { id @skip(if: $b) } }", r#"{"raw":1,"member":null}"#)]
+#[case::non_null("query($b: Boolean = true) { raw must(id: 1) { id @skip(if: $b) } }", "null")]
+#[case::not_reached(
+    "query($b: Boolean = true) { raw member(id: 0) { id @skip(if: $b) } }",
+    r#"{"raw":1,"member":null}"#
+)]
+#[case::not_evaluated(
+    "query($b: Boolean = true) { raw member(id: 1) @skip(if: true) { id @skip(if: $b) } }",
+    r#"{"raw":1}"#
+)]
+#[case::one_type(
+    "query($b: Boolean = true) { nodes { ... on Member { id @include(if: $b) } title } }",
+    r#"{"nodes":[{"title":"space"},null,null]}"#
+)]
+#[tokio::test]
+async fn a_null_condition_fails_the_object(#[case] query: &str, #[case] data: &str) {
+    let failures = usize::from(!query.contains("id: 0") && !query.contains("true) { id"));
+    assert_eq!(answer(query, r#"{"b":null}"#).await, (data.to_owned(), failures));
 }
 
 #[test]
-fn what_grows_too_large_is_not_flattened() {
+fn a_null_condition_is_reported_with_the_path_of_its_object() {
+    let query = "query($b: Boolean = true) { nodes { ... on Member { id @include(if: $b) } title } }";
+    let collected = collect(query, Variables::from_json(serde_json::json!({"b": null}))).collected;
+    let Value::Object(data) = serde_json::from_str(r#"{"nodes": [null, {"@type": "Member"}]}"#).unwrap() else {
+        panic!()
+    };
+    let completed = complete(&collected.root, data, &[]);
+    assert_eq!(completed.errors[0].path, [PathSegment::Field("nodes".to_owned()), PathSegment::Index(1)]);
+    assert_eq!(completed.errors[0].locations[0].column, query.rfind("$b").unwrap() + 1);
+}
+
+#[test]
+fn collections_are_kept_for_each_value_of_a_condition() {
+    let query = "query($b: Boolean!, $n: Int!) { raw @include(if: $b) member(id: $n) { id } }";
+    let Collection { types, operation, collected, .. } =
+        collect(query, Variables::from_json(serde_json::json!({"b": true, "n": 1})));
+    let again = |b: bool, n: i32| {
+        operation.collected(&types, &Variables::from_json(serde_json::json!({"b": b, "n": n}))).expect("few fields")
+    };
+    assert!(Arc::ptr_eq(&collected, &again(true, 2)));
+    assert!(!Arc::ptr_eq(&collected, &again(false, 1)));
+    assert!(Arc::ptr_eq(&again(false, 1), &again(false, 2)));
+}
+
+#[test]
+fn arguments_that_differ_in_length_are_no_same_field() {
+    let text = "{ same: pick(of: [1]) same: pick(of: [1, 2]) }";
+    let types = Arc::new(Types::new(&schema().sdl()));
+    let documents = Documents::new(Arc::clone(&types), RowReaders::default(), &DocumentLimits::default());
+    let Ok(document) = documents.get(text) else { panic!("apollo-compiler reports it now: drop our own rule") };
+    let operation = document.operation(None).expect("one operation");
+    let Err(error) = operation.collected(&types, &Variables::default()) else { panic!("{text} is accepted") };
+    assert_eq!(error.locations().len(), 2);
+}
+
+#[test]
+fn the_number_of_merged_fields_has_a_bound() {
     let mut query = "{ member(id: 1) { ...F0 } }".to_owned();
     for n in 0..12 {
         let inner =
@@ -323,9 +402,16 @@ fn what_grows_too_large_is_not_flattened() {
         query += &format!(" fragment F{n} on Member {{ {inner} }}");
     }
     query += " fragment F12 on Member { id }";
-    let (registry, document) = (registry(), parse_query(query).unwrap());
-    let operation = document.operations.iter().next().unwrap().1;
-    assert!(flatten(&registry, &document, operation, &Variables::default()).is_none());
-    let plan = Plan::new(&registry, &document, &operation.node, &Variables::default());
-    assert_eq!(plan.root().fields.len(), 1);
+    let limits = DocumentLimits {
+        selections: usize::MAX,
+        selection_depth: usize::MAX,
+        aliases: usize::MAX,
+        ..DocumentLimits::default()
+    };
+    let types = Arc::new(Types::new(&schema().sdl()));
+    let documents = Documents::new(Arc::clone(&types), RowReaders::default(), &limits);
+    let Ok(document) = documents.get(&query) else { panic!("within the limits") };
+    let operation = document.operation(None).expect("one operation");
+    let Err(error) = operation.collected(&types, &Variables::default()) else { panic!("all of it is collected") };
+    assert!(error.message().contains("too many selections"), "{error:?}");
 }

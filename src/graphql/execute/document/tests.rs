@@ -3,13 +3,22 @@
 
 mod bounds;
 
-use async_graphql::{EmptySubscription, Enum, ID, InputObject, Object, Union};
+use async_graphql::{EmptySubscription, Enum, ID, InputObject, Object, Schema, Union};
 
 use super::*;
 use crate::graphql::scalar::DateTime;
 
 #[derive(Clone)]
 struct Query;
+struct Mutation;
+
+#[Object]
+impl Mutation {
+    async fn member(&self) -> Member {
+        Member
+    }
+}
+
 #[derive(Clone)]
 struct Member;
 #[derive(Clone)]
@@ -84,7 +93,12 @@ impl List {
 }
 
 fn documents() -> Documents {
-    Documents::new(&Query, &Query, &EmptySubscription, RowReaders::default(), &DocumentLimits::default())
+    documents_within(&DocumentLimits::default())
+}
+
+fn documents_within(limits: &DocumentLimits) -> Documents {
+    let sdl = Schema::new(Query, Mutation, EmptySubscription).sdl();
+    Documents::new(Arc::new(Types::new(&sdl)), RowReaders::default(), limits)
 }
 
 fn refusal_by(documents: &Documents, text: &str) -> Vec<Error> {
@@ -127,16 +141,8 @@ fn errors_are_told_up_to_their_limit_and_in_the_order_of_the_text() {
 }
 
 #[test]
-fn few_errors_come_with_what_may_have_been_meant() {
-    invalid_for("{membr{name}}", "unknown field \"membr\" on type \"Query\". Did you mean \"member\"");
-}
-
-#[test]
-fn what_may_have_been_meant_is_not_told_where_the_schema_is_not() {
-    let limits = DocumentLimits { introspection: false, ..DocumentLimits::default() };
-    let documents = Documents::new(&Query, &Query, &EmptySubscription, RowReaders::default(), &limits);
-    let error = refusal_by(&documents, "{membr{name}}").swap_remove(0);
-    assert_eq!(error.message(), "unknown field \"membr\" on type \"Query\"");
+fn an_unknown_field_is_reported_once_with_its_type() {
+    invalid_for("{membr{name}}", "type `Query` does not have a field `membr`");
 }
 
 #[test]
@@ -247,21 +253,21 @@ fn what_is_kept_has_a_bound_and_the_newest_is_kept() {
         let document = documents.get(&text).expect("a document");
         all += document.weight;
         let tokens = if number < 80 { 0 } else { 19_000 };
-        assert!(document.weight >= text.len() as u64 + tokens * TOKEN, "{number}");
-        assert!(documents.cache.weight() <= CACHE, "{number}: {}", documents.cache.weight());
+        assert!(document.weight >= text.len() as u64 + tokens * TOKEN_BYTES, "{number}");
+        assert!(documents.cache.weight() <= CACHE_BYTES, "{number}: {}", documents.cache.weight());
         let kept: u64 = documents.cache.iter().map(|(_, document)| document.weight).sum();
         assert_eq!(kept, documents.cache.weight());
         assert!(Arc::ptr_eq(&document, &documents.get(&text).expect("a document")), "{number} is judged again");
     }
-    assert!(all > 2 * CACHE, "{all}");
-    assert!(documents.cache.weight() > CACHE / 4, "{}", documents.cache.weight());
+    assert!(all > 2 * CACHE_BYTES, "{all}");
+    assert!(documents.cache.weight() > CACHE_BYTES / 4, "{}", documents.cache.weight());
 }
 
 #[test]
 fn what_is_no_document_is_told_with_its_place() {
     let error = refusal("{\n  member{name}\n  }}");
     assert_eq!(error.code(), Code::GraphqlParseFailed);
-    assert!(error.message().starts_with("syntax error: expected"), "{error:?}");
+    assert!(error.message().starts_with("syntax error: "), "{error:?}");
     assert!(!error.message().contains(['\n', '_']), "{error:?}");
     assert_eq!(error.locations()[0].line, 3);
     for text in ["", " ", "#", "{", "}", "{}", "\u{feff}", "member", "\u{0}", "{a(b:\"\\q\")}", "{a(b:\"\u{1F600}"] {
@@ -278,18 +284,18 @@ fn literals_are_judged_with_a_variable_inside_as_without() {
     };
     passes(&with("{name:$v}"));
     passes(&with("{or:[{name:$v},{range:{from:$n}}]}"));
-    invalid_for(&with("{nam:$v}"), "filter: the type Filter has no field nam");
-    invalid_for(&with("{or:[{name:$v},{nam:1}]}"), "filter.or.1: the type Filter has no field nam");
-    invalid_for(&with("{name:$v,range:{to:1}}"), "filter.range: the field from is missing");
-    invalid_for(&with("{name:$v,range:{from:null}}"), "filter.range.from must not be null");
-    invalid_for(&with("{name:$v,range:{from:\"1\"}}"), "filter.range.from must be of type Int");
-    invalid_for(&with("{name:$v,range:7}"), "filter.range must be of type Range");
+    invalid_for(&with("{nam:$v}"), "field `nam` does not exist on `Filter`");
+    invalid_for(&with("{or:[{name:$v},{nam:1}]}"), "field `nam` does not exist on `Filter`");
+    invalid_for(&with("{name:$v,range:{to:1}}"), "the required field `Range.from` is not provided");
+    invalid_for(&with("{name:$v,range:{from:null}}"), "filter.range.from: expected a value of type Int!, found null");
+    invalid_for(&with("{name:$v,range:{from:\"1\"}}"), "expected value of type Int!, found a string");
+    invalid_for(&with("{name:$v,range:7}"), "expected value of type Range, found an integer");
     invalid_for(&with("{name:$v,name:$v}"), "the input field name is given twice");
-    invalid_for("{members(filter:7){name}}", "filter must be of type Filter");
+    invalid_for("{members(filter:7){name}}", "expected value of type Filter, found an integer");
     invalid_for("{members(filter:{nope:7}){name}}", "nope");
-    invalid_for("{members(order:\"NAME\"){name}}", "order must be of type Order");
+    invalid_for("{members(order:\"NAME\"){name}}", "expected value of type Order, found a string");
     invalid_for("query($f:Filter={range:{}}){members(filter:$f){name}}", "from");
-    invalid_for("query($f:Filter=7){members(filter:$f){name}}", "$f must be of type Filter");
+    invalid_for("query($f:Filter=7){members(filter:$f){name}}", "expected value of type Filter, found an integer");
     passes("query($f:Filter={range:{from:1}}){members(filter:$f,order:NAME){name}}");
 }
 
@@ -305,7 +311,7 @@ fn values_of_scalars_are_judged_in_literals_and_defaults() {
         let default = format!("query($d:DateTime!={bad}){{member{{friend(since:[$d]){{name}}}}}}");
         invalid_for(&default, &format!("$d: {expected}"));
     }
-    invalid_for("{members(first:2147483648){name}}", "first: expected a 32-bit integer");
+    invalid_for("{members(first:2147483648){name}}", "32-bit signed integer");
     let error = refusal("{member{\nfriend(since:[\"nope\"]){name}}}");
     assert_eq!(error.locations()[0].line, 2);
     assert_eq!(serde_json::to_value(error.extensions()).unwrap()["path"], serde_json::json!(["since", 0]));
@@ -313,8 +319,8 @@ fn values_of_scalars_are_judged_in_literals_and_defaults() {
 
 #[test]
 fn a_variable_of_an_unknown_type_with_a_default_is_refused() {
-    invalid_for("query($f:Nope=7){members(first:$f){name}}", "unknown type \"Nope\"");
-    invalid_for("query($f:[Nope!]! = [7]){members(first:$f){name}}", "unknown type \"Nope\"");
+    invalid_for("query($f:Nope=7){members(first:$f){name}}", "unknown type Nope");
+    invalid_for("query($f:[Nope!]! = [7]){members(first:$f){name}}", "unknown type Nope");
 }
 
 #[test]
@@ -338,13 +344,22 @@ fn a_variable_has_to_fit_where_it_is_used() {
 
 #[test]
 fn fields_of_one_key_have_to_be_one_field() {
-    invalid_for("{member{name} ...on Query{member:members{name}}}", "the fields of the key member can't be merged");
-    invalid_for("{member{friend{a:name}} member{friend{a:email}}}", "name and email are different fields");
+    invalid_for(
+        "{member{name} ...on Query{member:members{name}}}",
+        "cannot select different fields into the same alias `member`",
+    );
+    invalid_for(
+        "{member{friend{a:name}} member{friend{a:email}}}",
+        "cannot select different fields into the same alias `a`",
+    );
     invalid_for(
         "{member{friend(at:1){name}} ...F} fragment F on Query{member{friend(at:2){name}}}",
-        "arguments differ",
+        "conflicting field arguments for the same name `friend`",
     );
-    invalid_for("{node(id:1){...on Member{a:name} ...on List{a:count}}}", "their types are String! and Int!");
+    invalid_for(
+        "{node(id:1){...on Member{a:name} ...on List{a:count}}}",
+        "must not select different types using the same name `a`",
+    );
     passes(
         "{node(id:1){...on Member{a:name} ...on List{a:name}} ...on Query{member{name}} member{name friend(at:1){name}}}",
     );
@@ -353,22 +368,28 @@ fn fields_of_one_key_have_to_be_one_field() {
 
 #[test]
 fn a_typename_takes_nothing() {
-    invalid_for("{__typename @nothing}", "no directive @nothing");
-    invalid_for("{__typename @skip}", "@skip needs the argument if");
-    invalid_for("{__typename @skip(if: true) @skip(if: true)}", "@skip is given twice");
-    invalid_for("{__typename{a}}", "__typename takes neither");
+    invalid_for("{__typename @nothing}", "cannot find directive `@nothing`");
+    invalid_for("{__typename @skip}", "the argument if of type Boolean! is missing");
+    invalid_for("{__typename @skip(if: true) @skip(if: true)}", "directive skip can only be used once");
+    invalid_for("{__typename{a}}", "must not have subselections");
     passes("{__typename}");
 }
 
 #[test]
 fn all_operations_have_to_be_valid() {
     invalid_for("query A{member{name}} query B{nope}", "nope");
-    invalid_for("query A{member{name}} query B{members(first:\"x\"){name}}", "first");
-    invalid_for("{member{name}} query B{member{name}}", "an unnamed operation must be the only operation");
-    invalid_for("query A{member{name}} query A{member{name}}", "operation A is defined twice");
-    invalid_for("{member{...F}} fragment F on Member{name} fragment F on Member{name}", "fragment F is defined twice");
-    invalid_for("fragment F on Member{name}", "does not contain an operation");
-    invalid_for("subscription{a}", "subscriptions");
+    invalid_for(
+        "query A{member{name}} query B{members(first:\"x\"){name}}",
+        "expected value of type Int, found a string",
+    );
+    invalid_for("{member{name}} query B{member{name}}", "anonymous operation cannot be selected");
+    invalid_for("query A{member{name}} query A{member{name}}", "the operation `A` is defined multiple times");
+    invalid_for(
+        "{member{...F}} fragment F on Member{name} fragment F on Member{name}",
+        "the fragment `F` is defined multiple times",
+    );
+    invalid_for("fragment F on Member{name}", "must be used in an operation");
+    invalid_for("subscription{a}", "`subscription` root operation type is not defined");
 }
 
 #[test]
@@ -377,10 +398,10 @@ fn one_of_several_operations_has_to_be_named() {
     let two = documents.get("query A{member{name}} mutation B{member{name}}").expect("a document");
     assert!(two.operation(None).is_err_and(|error| error.message().contains("several operations")));
     assert!(two.operation(Some("C")).is_err_and(|error| error.message().ends_with("has no operation named C")));
-    assert!(two.operation(Some("B")).is_ok_and(|(name, _)| name == Some("B")));
+    assert!(two.operation(Some("B")).is_ok_and(|operation| operation.name() == Some("B")));
     let one = documents.get("{member{name}}").expect("a document");
-    assert!(one.operation(None).is_ok_and(|(name, _)| name.is_none()));
+    assert!(one.operation(None).is_ok_and(|operation| operation.name().is_none()));
     assert!(one.operation(Some("A")).is_err());
     let named = documents.get("query A{member{name}}").expect("a document");
-    assert!(named.operation(None).is_ok_and(|(name, _)| name == Some("A")));
+    assert!(named.operation(None).is_ok_and(|operation| operation.name() == Some("A")));
 }

@@ -1,14 +1,15 @@
 //! Tests of bulk rows end to end, with a toy schema.
 
-use async_graphql::{
-    EmptySubscription, ID, InputObject, MaybeUndefined, Object, Request, Schema, ValidationMode, parser::parse_query,
-};
+use async_graphql::{EmptySubscription, ID, InputObject, MaybeUndefined, Object, Request, Schema, ValidationMode};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{super::variables, *};
+use super::{
+    super::{operation::PreparedOperation, schema::Types, variables},
+    *,
+};
 use crate::graphql::bulk::Unparsed;
 
 #[derive(Clone, Debug, PartialEq, InputObject, Deserialize)]
@@ -62,23 +63,18 @@ impl Mutation {
     }
 }
 
-fn registry() -> Registry {
-    let mut registry = variables::tests::empty_registry();
-    <Query as async_graphql::OutputType>::create_type_info(&mut registry);
-    <Mutation as async_graphql::OutputType>::create_type_info(&mut registry);
-    registry
+fn types() -> Types {
+    Types::new(&Schema::new(Query, Mutation, EmptySubscription).sdl())
 }
 
 /// The answer, and how many of the carried lists are still held.
 async fn execute(query: &str, json: &str) -> (serde_json::Value, usize) {
-    let document = parse_query(query).unwrap();
-    let (_, operation) = document.operations.iter().next().unwrap();
+    let types = types();
+    let operation = PreparedOperation::unvalidated(&types, query);
     let raw: &RawValue = serde_json::from_str(json).unwrap();
     let readers = RowReaders::default().with::<Row>();
     let mut carried = Carried::default();
-    let variables =
-        variables::coerce(&registry(), &operation.node, &document.fragments, Some(raw), &readers, &mut carried)
-            .unwrap();
+    let variables = variables::coerce(&types, &operation, Some(raw), &readers, &mut carried).unwrap();
     let schema = Schema::build(Query, Mutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish();
     let mut request = Request::new(query).variables(variables);
     let held = carried.0.clone();
@@ -182,14 +178,13 @@ proptest! {
     #[test]
     fn both_ways_give_equal_rows(rows in prop::collection::vec(row(), 0..3)) {
         let json = serde_json::to_string(&rows).unwrap();
-        let document = parse_query("query($r: [Row!]!, $l: [Row]) { f }").unwrap();
-        let (_, operation) = document.operations.iter().next().unwrap();
+        let types = types();
+    let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!]!, $l: [Row]) { f }");
         let text = format!(r#"{{"r": {json}}}"#);
         let raw: &RawValue = serde_json::from_str(&text).unwrap();
         let coerce = |readers: RowReaders| {
             let mut carried = Carried::default();
-            let registry = registry();
-            variables::coerce(&registry, &operation.node, &document.fragments, Some(raw), &readers, &mut carried)
+            variables::coerce(&types, &operation, Some(raw), &readers, &mut carried)
                 .map(|mut variables| variables.remove("r").unwrap())
                 .map(|value| match value {
                     Value::Binary(_) => carried.take::<Row>(0).unwrap(),
@@ -222,13 +217,12 @@ fn numbers_of_rows_are_kept_as_they_were_sent(
     #[values("1.0", "1.5", "-0", "1e400", "99999999999", "9007199254740993", "18446744073709551616")] number: &str,
     #[values("\"a\"", "1")] name: &str,
 ) {
-    let document = parse_query("query($r: [Row!]!) { f }").unwrap();
-    let (_, operation) = document.operations.iter().next().unwrap();
+    let types = types();
+    let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!]!) { f }");
     let text = format!(r#"{{"r": [{{"name": {name}, "age": {number}}}]}}"#);
     let raw: &RawValue = serde_json::from_str(&text).unwrap();
     let (readers, mut carried) = (RowReaders::default().with::<Row>(), Carried::default());
-    let registry = registry();
-    variables::coerce(&registry, &operation.node, &document.fragments, Some(raw), &readers, &mut carried).unwrap();
+    variables::coerce(&types, &operation, Some(raw), &readers, &mut carried).unwrap();
     let rows = carried.take::<Row>(0).unwrap();
     assert_eq!(rows[0].age.clone().unwrap().text(), number);
 }

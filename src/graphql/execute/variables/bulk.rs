@@ -2,7 +2,8 @@
 
 use std::{fmt, marker::PhantomData};
 
-use async_graphql::{Value, registry::MetaTypeName};
+use apollo_compiler::ast::Type;
+use async_graphql::Value;
 use serde::{
     Deserializer,
     de::{self, DeserializeSeed, SeqAccess, Visitor},
@@ -17,9 +18,9 @@ use crate::graphql::execute::rows::{AnyRows, RowReader};
 
 impl<'a> Seed<'a> {
     /// The type of the items and its reader, where this is a list of bulk rows.
-    pub(super) fn rows(&self) -> Option<(&'a str, &'a dyn RowReader)> {
-        let MetaTypeName::List(item) = self.bare() else { return None };
-        let MetaTypeName::NonNull(name) = MetaTypeName::create(item) else { return None };
+    pub(super) fn rows(&self) -> Option<(&'a Type, &'a dyn RowReader)> {
+        let item = self.item_type()?;
+        let Type::NonNullNamed(name) = item else { return None };
         let reader = self.walk.readers.get(name).filter(|_| self.bulk)?;
         Some((item, reader))
     }
@@ -39,12 +40,12 @@ impl<'a> Seed<'a> {
                 }
             };
         }
-        if let Named::Object(name, fields, oneof) = self.named()
-            && self.item().is_none()
-            && fields.values().any(|field| Seed { ty: &field.ty, ..self }.rows().is_some())
+        if let Named::Object(definition) = self.named()
+            && !self.ty.is_list()
+            && definition.fields.values().any(|field| Seed { ty: &field.ty, ..self }.rows().is_some())
             && let Some(mut object) = from.inner()
         {
-            let value = self.fields(name, fields, oneof, &mut object)?;
+            let value = self.fields(definition, &mut object)?;
             *from = object;
             return Ok(value);
         }
@@ -52,7 +53,7 @@ impl<'a> Seed<'a> {
     }
 
     /// Reads rows one by one.
-    fn read_rows<E: de::Error>(self, text: &str, item: &'a str, reader: &dyn RowReader) -> Result<Value, E> {
+    fn read_rows<E: de::Error>(self, text: &str, item: &'a Type, reader: &dyn RowReader) -> Result<Value, E> {
         if text == "null" {
             return self.visit_unit();
         }

@@ -1,15 +1,14 @@
-//! Tests of the coercion of one variable, with the registry of a toy schema.
+//! Tests of the coercion of one variable, with a toy schema.
 
-use std::collections::HashMap;
-
-use async_graphql::{
-    Enum, InputObject, InputType, IntrospectionMode, MaybeUndefined, OneofObject, parser::parse_query,
-};
+use async_graphql::{EmptyMutation, EmptySubscription, Enum, InputObject, MaybeUndefined, Object, OneofObject, Schema};
 use rstest::rstest;
 use serde::Deserialize;
 
 use super::*;
-use crate::graphql::{Code, scalar::DateTime};
+use crate::graphql::{
+    Code,
+    scalar::{AttributeValue, Attributes, Count, DateTime},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -55,37 +54,39 @@ const NO_TIME: &str = "expected an RFC 3339 date-time such as 2026-01-31T12:00:0
 
 const NO_ATTRIBUTE_VALUE: &str = "expected a string, a number, a boolean or a list of strings";
 
-/// One without types.
-pub(crate) fn empty_registry() -> Registry {
-    Registry {
-        types: Default::default(),
-        directives: Default::default(),
-        implements: Default::default(),
-        query_type: String::new(),
-        mutation_type: None,
-        subscription_type: None,
-        introspection_mode: IntrospectionMode::Disabled,
-        enable_federation: false,
-        federation_subscription: false,
-        ignore_name_conflicts: Default::default(),
-        enable_suggestions: false,
+struct Query;
+
+#[Object]
+impl Query {
+    async fn f(&self, v: Option<Input>) -> bool {
+        v.is_some_and(|input| {
+            let Input { id, count, note, rows, grid, choice, since } = input;
+            id.is_empty()
+                && count == 0
+                && note.is_null()
+                && rows.is_none()
+                && grid.is_none()
+                && choice.is_none()
+                && since.is_none()
+        })
+    }
+
+    async fn others(&self, a: Option<f64>, b: Option<Attributes>, c: Option<AttributeValue>, d: Option<Count>) -> bool {
+        a.is_some() && b.is_some() && c.is_some() && d.is_some()
     }
 }
 
-fn registry() -> Registry {
-    let mut registry = empty_registry();
-    Input::create_type_info(&mut registry);
-    registry
+fn types() -> Types {
+    Types::new(&Schema::new(Query, EmptyMutation, EmptySubscription).sdl())
 }
 
 fn run(ty: &str, json: &str, readers: &RowReaders) -> (Result<Value, Vec<Error>>, Carried) {
-    let registry = registry();
-    let document = parse_query(format!("query($v: {ty}) {{ f(v: $v) }}")).unwrap();
-    let (_, operation) = document.operations.iter().next().unwrap();
+    let types = types();
+    let operation = PreparedOperation::unvalidated(&types, &format!("query($v: {ty}) {{ f(v: $v) }}"));
     let text = format!(r#"{{"other": [1, {{"x": {{}}}}], "v": {json}}}"#);
     let raw: &RawValue = serde_json::from_str(&text).unwrap();
     let mut carried = Carried::default();
-    let result = coerce(&registry, &operation.node, &HashMap::new(), Some(raw), readers, &mut carried);
+    let result = coerce(&types, &operation, Some(raw), readers, &mut carried);
     (result.map(|mut variables| variables.remove("v").unwrap()), carried)
 }
 
@@ -232,14 +233,14 @@ fn deep_nesting_is_an_error(#[case] ty: &str) {
 
 #[test]
 fn each_variable_has_its_first_error() {
-    let document = parse_query("query($a: Int!, $b: Int, $c: String!, $d: Int! = 4, $e: Int!) { f }").unwrap();
-    let (_, operation) = document.operations.iter().next().unwrap();
+    let types = types();
+    let operation =
+        PreparedOperation::unvalidated(&types, "query($a: Int!, $b: Int, $c: String!, $d: Int! = 4, $e: Int!) { f }");
     let raw: &RawValue = serde_json::from_str(r#"{"a": "x", "c": 1, "e": 2}"#).unwrap();
-    let registry = registry();
     let (readers, mut carried) = (RowReaders::default(), Carried::default());
-    let errors = coerce(&registry, &operation.node, &HashMap::new(), Some(raw), &readers, &mut carried).unwrap_err();
+    let errors = coerce(&types, &operation, Some(raw), &readers, &mut carried).unwrap_err();
     assert_eq!(errors.len(), 2);
-    let errors = coerce(&registry, &operation.node, &HashMap::new(), None, &readers, &mut carried).unwrap_err();
+    let errors = coerce(&types, &operation, None, &readers, &mut carried).unwrap_err();
     let messages: Vec<_> = errors.iter().map(Error::message).collect();
     let none = |ty| format!("expected a value of type {ty}, got none");
     assert_eq!(messages, [none("Int!"), none("String!"), none("Int!")]);
@@ -247,14 +248,13 @@ fn each_variable_has_its_first_error() {
 
 #[test]
 fn what_follows_bad_rows_is_read() {
-    let document = parse_query("query($r: [Row!], $i: Input, $c: Int, $s: [Row!]) { f }").unwrap();
-    let (_, operation) = document.operations.iter().next().unwrap();
+    let types = types();
+    let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!], $i: Input, $c: Int, $s: [Row!]) { f }");
     let text = r#"{"r": [{"name": 1}], "i": {"rows": [{"name": "a"}, {}], "id": "a"}, "c": "x", "s": [{"name": "b"}]}"#;
     let raw: &RawValue = serde_json::from_str(text).unwrap();
-    let registry = registry();
     for readers in [RowReaders::default(), RowReaders::default().with::<Row>()] {
         let mut carried = Carried::default();
-        let errors = coerce(&registry, &operation.node, &HashMap::new(), Some(raw), &readers, &mut carried);
+        let errors = coerce(&types, &operation, Some(raw), &readers, &mut carried);
         let errors = errors.unwrap_err();
         let path = |error: &Error| serde_json::to_value(error.extensions()).unwrap()["path"].to_string();
         let paths: Vec<_> = errors.iter().map(path).collect();
@@ -264,13 +264,12 @@ fn what_follows_bad_rows_is_read() {
 
 #[test]
 fn a_key_that_is_repeated_keeps_no_memory() {
-    let registry = registry();
-    let document = parse_query("query($r: [Row!], $i: Input) { f }").unwrap();
-    let (_, operation) = document.operations.iter().next().unwrap();
+    let types = types();
+    let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!], $i: Input) { f }");
     let coerced = |text: &str| {
         let raw: &RawValue = serde_json::from_str(text).unwrap();
         let readers = RowReaders::default().with::<Row>();
-        coerce(&registry, &operation.node, &HashMap::new(), Some(raw), &readers, &mut Carried::default())
+        coerce(&types, &operation, Some(raw), &readers, &mut Carried::default())
     };
     let again = |count| vec![r#""r": []"#; count].join(", ");
     assert!(coerced(&format!("{{{}}}", again(3))).is_ok(), "the last one counts");

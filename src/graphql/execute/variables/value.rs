@@ -3,11 +3,11 @@
 
 use std::{cell::RefCell, fmt};
 
-use async_graphql::{
-    Name, Number, Value,
-    indexmap::IndexMap,
-    registry::{MetaEnumValue, MetaInputValue, MetaType, MetaTypeName, Registry},
+use apollo_compiler::{
+    ast::Type,
+    schema::{EnumType, ExtendedType, InputObjectType},
 };
+use async_graphql::{Name, Number, Value, indexmap::IndexMap};
 use serde::{
     Deserialize, Deserializer,
     de::{
@@ -24,7 +24,10 @@ use super::{
 use crate::{
     domain::{InputPath, Step},
     graphql::{
-        execute::rows::{Carried, RowReaders},
+        execute::{
+            rows::{Carried, RowReaders},
+            schema::Types,
+        },
         scalar,
     },
 };
@@ -32,7 +35,7 @@ use crate::{
 /// What all of one variable's values have in common.
 #[derive(Clone, Copy)]
 pub(super) struct Walk<'a> {
-    pub(crate) registry: &'a Registry,
+    pub(crate) types: &'a Types,
     pub(crate) readers: &'a RowReaders,
     pub(crate) carried: &'a RefCell<Carried>,
     /// How often the variable is used; nothing where that is not known.
@@ -69,7 +72,7 @@ impl Place<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct Seed<'a> {
     pub(crate) walk: Walk<'a>,
-    pub(crate) ty: &'a str,
+    pub(crate) ty: &'a Type,
     pub(crate) place: &'a Place<'a>,
     /// True outside bulk rows: lists of rows are bulk rows there. Inside a row only the kind of
     /// a scalar's value is judged.
@@ -96,22 +99,22 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
 }
 
 impl<'a> Seed<'a> {
-    /// Without the `!`.
-    pub(super) fn bare(&self) -> MetaTypeName<'a> {
-        MetaTypeName::create(self.ty).unwrap_non_null()
+    /// The type of the items of a list type.
+    pub(super) fn item_type(&self) -> Option<&'a Type> {
+        match self.ty {
+            Type::List(item) | Type::NonNullList(item) => Some(item),
+            Type::Named(_) | Type::NonNullNamed(_) => None,
+        }
     }
 
     /// The same place, but for an item of its list type.
     pub(super) fn item(self) -> Option<Self> {
-        match self.bare() {
-            MetaTypeName::List(ty) => Some(Self { ty, ..self }),
-            _ => None,
-        }
+        self.item_type().map(|ty| Self { ty, ..self })
     }
 
     /// How the JSON of a value begins that rows keep raw: their reader judges it, and nothing is lost on the way there.
     fn raw(&self) -> Option<fn(char) -> bool> {
-        if self.bulk || matches!(self.bare(), MetaTypeName::List(_)) {
+        if self.bulk || self.ty.is_list() {
             return None;
         }
         match self.named() {
@@ -136,31 +139,29 @@ impl<'a> Seed<'a> {
     }
 
     fn expected(&self) -> String {
-        let name = match self.bare() {
-            MetaTypeName::List(_) => return "a list".to_owned(),
-            MetaTypeName::NonNull(name) | MetaTypeName::Named(name) => name,
-        };
-        match self.walk.registry.types.get(name) {
-            Some(MetaType::Enum { enum_values, .. }) => {
-                let names: Vec<_> = enum_values.keys().map(String::as_str).collect();
+        if self.ty.is_list() {
+            return "a list".to_owned();
+        }
+        match self.named() {
+            Named::Enum(definition) => {
+                let names: Vec<_> = definition.values.keys().map(|name| name.as_str()).collect();
                 format!("one of {}", names.join(", "))
             }
-            Some(MetaType::InputObject { .. }) => "an object".to_owned(),
-            _ => Shape::of(name).expected().to_owned(),
+            Named::Object(_) => "an object".to_owned(),
+            Named::Scalar(shape) => shape.expected().to_owned(),
         }
     }
 
     fn name(&self) -> &'a str {
-        let (MetaTypeName::List(name) | MetaTypeName::NonNull(name) | MetaTypeName::Named(name)) = self.bare();
-        name
+        self.ty.inner_named_type()
     }
 
     /// The type that the value itself has to be of: no list, no `!`.
     pub(super) fn named(&self) -> Named<'a> {
         let name = self.name();
-        match self.walk.registry.types.get(name) {
-            Some(MetaType::Enum { enum_values, .. }) => Named::Enum(enum_values),
-            Some(MetaType::InputObject { input_fields, oneof, .. }) => Named::Object(name, input_fields, *oneof),
+        match self.walk.types.get(name) {
+            Some(ExtendedType::Enum(definition)) => Named::Enum(definition),
+            Some(ExtendedType::InputObject(object)) => Named::Object(object),
             _ => Named::Scalar(Shape::of(name)),
         }
     }
@@ -168,8 +169,8 @@ impl<'a> Seed<'a> {
 
 /// A type that has a name.
 pub(super) enum Named<'a> {
-    Enum(&'a IndexMap<String, MetaEnumValue>),
-    Object(&'a str, &'a IndexMap<String, MetaInputValue>, bool),
+    Enum(&'a EnumType),
+    Object(&'a InputObjectType),
     Scalar(Shape),
 }
 
@@ -214,7 +215,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
-        if MetaTypeName::create(self.ty).is_non_null() { Err(self.mismatch("null")) } else { Ok(Value::Null) }
+        if self.ty.is_non_null() { Err(self.mismatch("null")) } else { Ok(Value::Null) }
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
@@ -249,7 +250,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             return item.visit_str(value).map(one);
         }
         match self.named() {
-            Named::Enum(values) if values.contains_key(value) => Ok(Value::Enum(Name::new(value))),
+            Named::Enum(definition) if definition.values.contains_key(value) => Ok(Value::Enum(Name::new(value))),
             Named::Enum(_) => Err(self.mismatch("another string")),
             Named::Scalar(Shape::String | Shape::Id | Shape::Plain | Shape::Any) => {
                 self.scalar(Value::String(value.to_owned()))
@@ -260,7 +261,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        let MetaTypeName::List(ty) = self.bare() else {
+        let Some(ty) = self.item_type() else {
             if !matches!(self.named(), Named::Scalar(Shape::Plain | Shape::Any)) {
                 return Err(self.mismatch("a list"));
             }
@@ -280,7 +281,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             return item.visit_map(object).map(one);
         }
         match self.named() {
-            Named::Object(name, fields, oneof) => self.fields(name, fields, oneof, &mut object),
+            Named::Object(definition) => self.fields(definition, &mut object),
             Named::Scalar(Shape::Object | Shape::Any) => {
                 self.scalar(Value::deserialize(MapAccessDeserializer::new(object))?)
             }
@@ -292,30 +293,29 @@ impl<'de> Visitor<'de> for Seed<'_> {
 impl Seed<'_> {
     pub(super) fn fields<'de, F: Fields<'de>>(
         self,
-        type_name: &str,
-        fields: &IndexMap<String, MetaInputValue>,
-        oneof: bool,
+        definition: &InputObjectType,
         object: &mut F,
     ) -> Result<Value, F::Error> {
+        let one_of = definition.directives.has("oneOf");
         let mut values = IndexMap::new();
         while let Some(key) = object.key()? {
             let place = Place { parent: Some(self.place), step: At::Field(&key) };
             let seed = Seed { place: &place, ..self };
-            let Some(field) = fields.get(&key) else {
-                return Err(seed.fail(format!("{type_name} has no such field")));
+            let Some(field) = definition.fields.get(key.as_str()) else {
+                return Err(seed.fail(format!("{} has no such field", definition.name)));
             };
             let value = object.value(Seed { ty: &field.ty, ..seed })?;
-            if oneof && value == Value::Null {
+            if one_of && value == Value::Null {
                 return Err(seed.fail("expected a value, got null"));
             }
             values.insert(Name::new(key), value);
         }
-        if oneof && values.len() != 1 {
-            return Err(self.fail(format!("expected exactly one of the fields of {type_name}, got {}", values.len())));
+        if one_of && values.len() != 1 {
+            let message = format!("expected exactly one of the fields of {}, got {}", definition.name, values.len());
+            return Err(self.fail(message));
         }
-        for (name, field) in fields {
-            let required = field.default_value.is_none() && MetaTypeName::create(&field.ty).is_non_null();
-            if required && !values.contains_key(name.as_str()) {
+        for (name, field) in &definition.fields {
+            if field.is_required() && !values.contains_key(name.as_str()) {
                 let place = Place { parent: Some(self.place), step: At::Field(name) };
                 let missing = Seed { ty: &field.ty, place: &place, ..self };
                 return Err(missing.mismatch("none"));

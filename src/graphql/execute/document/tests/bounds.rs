@@ -106,7 +106,8 @@ fn a_hundred_thousand_brackets_overflow_nothing() {
     }
     // Here every bracket after the string would be one for the parser, which sees two empty strings.
     let error = refusal(&format!("{{members(filter:[\"\"\"\"{}", "[".repeat(100_000)));
-    assert_eq!((error.code(), error.message()), (Code::GraphqlParseFailed, "unterminated string"));
+    assert_eq!(error.code(), Code::GraphqlParseFailed);
+    assert!(error.message().contains("unterminated string"), "{error:?}");
     // Fragments in a chain, each of inline fragments as deep as brackets go.
     let (open, close) = ("...on Member{".repeat(60), "}".repeat(60));
     let chain: String =

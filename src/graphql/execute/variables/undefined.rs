@@ -8,18 +8,12 @@ use async_graphql::{
 };
 use async_graphql_value::Value as Literal;
 
-use super::Fragments;
-
 /// Takes out of the operation what names a variable that is neither given nor has a default: the argument, the field
 /// of an input object; in a list it is null.
 ///
 /// So the specification wants it. async-graphql makes null of such a variable, and `update(name: $name)` without
 /// `$name` would empty the name instead of leaving it.
-pub(in super::super) fn drop_absent(
-    operation: &mut OperationDefinition,
-    fragments: &mut Fragments,
-    variables: &Variables,
-) {
+pub(in super::super) fn drop_absent(operation: &mut OperationDefinition, variables: &Variables) {
     let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
     let absent =
         definitions.filter(|definition| definition.default_value.is_none()).map(|definition| &definition.name.node);
@@ -28,7 +22,6 @@ pub(in super::super) fn drop_absent(
         return;
     }
     let mut pending: Vec<&mut SelectionSet> = vec![&mut operation.selection_set.node];
-    pending.extend(fragments.values_mut().map(|fragment| &mut fragment.node.selection_set.node));
     while let Some(set) = pending.pop() {
         for selection in &mut set.items {
             match &mut selection.node {
@@ -72,18 +65,16 @@ mod tests {
     #[case("f(a: $absent, b: $given, c: $default)", "(b: $given, c: $default)")]
     #[case("f(a: {b: $absent, c: [1, {d: $absent, e: $default}]})", "(a: {c: [1, {e: $default}]})")]
     #[case("f(a: [$absent, $given, [$absent]], b: 1)", "(a: [null, $given, [null]], b: 1)")]
-    #[case("... { ...F }", "(b: E)")]
+    #[case("... { f(a: $absent, b: E) }", "(b: E)")]
     fn absent_variables_vanish(#[case] selection: &str, #[case] expected: &str) {
-        let text = format!(
-            "query($absent: Int, $given: Int, $default: Int = 4) {{ {selection} }} fragment F on Q {{ f(a: $absent, b: E) }}"
-        );
+        let text = format!("query($absent: Int, $given: Int, $default: Int = 4) {{ {selection} }}");
         let mut document = parse_query(text).unwrap();
         let DocumentOperations::Single(operation) = &mut document.operations else { panic!() };
         let variables = Variables::from_json(serde_json::json!({"given": null}));
-        drop_absent(&mut operation.node, &mut document.fragments, &variables);
+        drop_absent(&mut operation.node, &variables);
         let set = match &operation.node.selection_set.node.items[0].node {
-            Selection::Field(_) => &operation.node.selection_set.node,
-            _ => &document.fragments["F"].node.selection_set.node,
+            Selection::InlineFragment(inline) => &inline.node.selection_set.node,
+            _ => &operation.node.selection_set.node,
         };
         let Selection::Field(field) = &set.items[0].node else { panic!() };
         let arguments: Vec<_> = field.node.arguments.iter().map(|(name, value)| format!("{name}: {value}")).collect();

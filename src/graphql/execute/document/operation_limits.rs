@@ -1,0 +1,256 @@
+//! Limits of a document with its fragments expanded, checked in linear time: each fragment is measured once.
+//!
+//! Later steps, validation and execution, expand every spread. Selection sets are nested no deeper here than brackets may
+//! be in the text, which bounds the recursion.
+
+use std::collections::HashMap;
+
+use apollo_compiler::{
+    Name, Node,
+    ast::{Definition, Directive, Document, Field, FragmentDefinition, OperationDefinition, Selection, Value},
+    parser::SourceSpan,
+};
+
+use super::text::{Positions, over};
+use crate::{
+    graphql::{Code, Error},
+    types::DocumentLimits,
+};
+
+/// Maximum number of variables of all operations: for each use of a variable, validation searches their list.
+const MAX_VARIABLES: usize = 500;
+
+/// Maximum number of steps that validation takes for what grows faster than the text: values in literals and pairs of
+/// arguments wherever they are expanded, and for each selection set the same of what it compares through inline fragments
+/// and spreads.
+const MAX_VALIDATION_STEPS: usize = 250_000;
+
+/// Checks a document's limits.
+pub(super) fn check(document: &Document, positions: &Positions, limits: &DocumentLimits) -> Result<(), Error> {
+    let is = |what, figure, unit, limit, setting| {
+        if figure > limit { Err(over(what, figure, unit, limit, setting)) } else { Ok(()) }
+    };
+    let mut operations = Vec::new();
+    let mut fragments = Vec::new();
+    for definition in &document.definitions {
+        match definition {
+            Definition::OperationDefinition(operation) => operations.push(operation),
+            Definition::FragmentDefinition(fragment) => fragments.push(fragment),
+            // Validation rejects it.
+            _ => {}
+        }
+    }
+    is("document", operations.len(), "operations", limits.operations, "MEMBERBASE_MAX_OPERATIONS")?;
+    is("document", fragments.len(), "fragments", limits.fragments, "MEMBERBASE_MAX_FRAGMENTS")?;
+    let mut measure = Measure::new(&fragments, positions, limits);
+    for fragment in &fragments {
+        measure.fragment(&fragment.name, 0)?;
+    }
+    let mut sizes = Vec::new();
+    for operation in operations {
+        sizes.push(measure.operation(operation)?);
+    }
+    is("document", measure.aliases, "aliases", limits.aliases, "MEMBERBASE_MAX_ALIASES")?;
+    is("document", measure.directives, "directives", limits.directives, "MEMBERBASE_MAX_DIRECTIVES")?;
+    if measure.variables > MAX_VARIABLES {
+        let message = format!("the document has {} variables, at most {MAX_VARIABLES} are allowed", measure.variables);
+        return Err(Error::new(Code::LimitExceeded, message));
+    }
+    for size in &sizes {
+        let unit = "selections with its fragments";
+        is("operation", size.fields, "fields at its root", limits.root_fields, "MEMBERBASE_MAX_ROOT_FIELDS")?;
+        is("operation", size.selections, unit, limits.selections, "MEMBERBASE_MAX_SELECTIONS")?;
+        is("operation", size.depth, "levels", limits.selection_depth, "MEMBERBASE_MAX_SELECTION_DEPTH")?;
+    }
+    let steps = sizes.iter().fold(measure.compared, |steps, size| steps.saturating_add(size.values));
+    if steps > MAX_VALIDATION_STEPS {
+        let message = format!(
+            "the document takes {steps} steps to validate, at most {MAX_VALIDATION_STEPS} are allowed; use variables"
+        );
+        return Err(Error::new(Code::LimitExceeded, message));
+    }
+    Ok(())
+}
+
+/// The size of a selection set, its fragments expanded.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    /// Fields of this level.
+    fields: usize,
+    /// Selections of all levels.
+    selections: usize,
+    /// Nested fields; inline fragments and spreads are no level of their own.
+    depth: usize,
+    /// Nested selection sets of all kinds.
+    nesting: usize,
+    /// Values and pairs of arguments of all levels.
+    values: usize,
+    /// The cost of comparing the fields of this level.
+    compared: usize,
+}
+
+/// The state of a fragment's measurement.
+enum Progress {
+    Started,
+    Done(Size),
+}
+
+struct Measure<'a> {
+    definitions: HashMap<&'a str, &'a Node<FragmentDefinition>>,
+    fragments: HashMap<&'a str, Progress>,
+    positions: &'a Positions,
+    /// Maximum nesting of selection sets.
+    max_nesting: usize,
+    introspection: bool,
+    aliases: usize,
+    directives: usize,
+    variables: usize,
+    compared: usize,
+}
+
+impl<'a> Measure<'a> {
+    fn new(fragments: &[&'a Node<FragmentDefinition>], positions: &'a Positions, limits: &DocumentLimits) -> Self {
+        Self {
+            definitions: fragments.iter().map(|fragment| (fragment.name.as_str(), *fragment)).collect(),
+            fragments: HashMap::new(),
+            positions,
+            max_nesting: limits.bracket_depth,
+            introspection: limits.introspection,
+            aliases: 0,
+            directives: 0,
+            variables: 0,
+            compared: 0,
+        }
+    }
+
+    fn operation(&mut self, operation: &'a Node<OperationDefinition>) -> Result<Size, Error> {
+        self.variables += operation.variables.len();
+        self.directives += operation.variables.iter().map(|variable| variable.directives.len()).sum::<usize>();
+        let values = self.directives(&operation.directives);
+        let size = self.set(&operation.selection_set, operation.location(), 0)?;
+        Ok(size.with_values(values))
+    }
+
+    fn fragment(&mut self, name: &'a Name, depth: usize) -> Result<Size, Error> {
+        match self.fragments.get(name.as_str()) {
+            Some(Progress::Done(size)) => return Ok(*size),
+            Some(Progress::Started) => {
+                let message = format!("the fragment {name} contains itself");
+                return Err(Error::new(Code::GraphqlValidationFailed, message));
+            }
+            None => {}
+        }
+        // Validation reports a fragment that does not exist.
+        let Some(fragment) = self.definitions.get(name.as_str()).copied() else { return Ok(Size::default()) };
+        self.fragments.insert(name, Progress::Started);
+        let values = self.directives(&fragment.directives);
+        let size = self.set(&fragment.selection_set, fragment.location(), depth)?.with_values(values);
+        self.fragments.insert(name, Progress::Done(size));
+        Ok(size)
+    }
+
+    /// Measures a selection set. `depth` is the depth of the recursion, which a fragment measured before cuts short:
+    /// `nesting` is what counts.
+    fn set(&mut self, set: &'a [Selection], location: Option<SourceSpan>, depth: usize) -> Result<Size, Error> {
+        if set.is_empty() {
+            return Ok(Size::default());
+        }
+        if depth >= self.max_nesting {
+            return Err(self.too_deep(location));
+        }
+        let mut total = Size::default();
+        for selection in set {
+            let size = match selection {
+                Selection::Field(field) => self.field(field, depth)?,
+                Selection::InlineFragment(inline) => {
+                    let values = self.directives(&inline.directives);
+                    self.set(&inline.selection_set, inline.location(), depth + 1)?.with_values(values)
+                }
+                Selection::FragmentSpread(spread) => {
+                    let values = self.directives(&spread.directives);
+                    let size = self.fragment(&spread.fragment_name, depth + 1).map_err(|error| match error.code() {
+                        Code::GraphqlValidationFailed => self.locate(error, spread.location()),
+                        _ => error,
+                    })?;
+                    size.with_values(values)
+                }
+            };
+            total = total.and(size);
+        }
+        self.compared = self.compared.saturating_add(total.compared);
+        total.nesting += 1;
+        if total.nesting > self.max_nesting {
+            return Err(self.too_deep(location));
+        }
+        Ok(total)
+    }
+
+    fn too_deep(&self, location: Option<SourceSpan>) -> Error {
+        let message = format!(
+            "selections and fragments are nested deeper than the maximum of {} (MEMBERBASE_MAX_BRACKET_DEPTH)",
+            self.max_nesting
+        );
+        self.locate(Error::new(Code::LimitExceeded, message), location)
+    }
+
+    fn locate(&self, error: Error, location: Option<SourceSpan>) -> Error {
+        match location {
+            Some(location) => self.positions.locate(location.offset(), error),
+            None => error,
+        }
+    }
+
+    fn field(&mut self, field: &'a Node<Field>, depth: usize) -> Result<Size, Error> {
+        if !self.introspection && matches!(field.name.as_str(), "__schema" | "__type") {
+            let message = "introspection is disabled (MEMBERBASE_INTROSPECTION)";
+            return Err(self.locate(Error::new(Code::GraphqlValidationFailed, message), field.name.location()));
+        }
+        self.aliases += usize::from(field.alias.is_some());
+        let arguments = field.arguments.len();
+        let values = field.arguments.iter().map(|argument| count(&argument.value)).sum::<usize>();
+        let values = values.saturating_add(arguments.saturating_mul(arguments));
+        let directives = self.directives(&field.directives);
+        let below = self.set(&field.selection_set, field.location(), depth + 1)?;
+        Ok(Size {
+            fields: 1,
+            selections: below.selections,
+            depth: below.depth + 1,
+            nesting: below.nesting,
+            values: below.values.saturating_add(values).saturating_add(directives),
+            compared: values.saturating_add(1),
+        })
+    }
+
+    /// Counts directives, and returns the number of values in their arguments.
+    fn directives(&mut self, directives: &[Node<Directive>]) -> usize {
+        self.directives += directives.len();
+        directives.iter().flat_map(|directive| &directive.arguments).map(|argument| count(&argument.value)).sum()
+    }
+}
+
+impl Size {
+    fn with_values(self, values: usize) -> Self {
+        Self { values: self.values.saturating_add(values), ..self }
+    }
+
+    /// Returns the size of a set with one more selection.
+    fn and(self, other: Self) -> Self {
+        Self {
+            fields: self.fields.saturating_add(other.fields),
+            selections: self.selections.saturating_add(other.selections).saturating_add(1),
+            depth: self.depth.max(other.depth),
+            nesting: self.nesting.max(other.nesting),
+            values: self.values.saturating_add(other.values),
+            compared: self.compared.saturating_add(other.compared),
+        }
+    }
+}
+
+/// Returns the number of values in a literal.
+fn count(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(|item| count(item)).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.iter().map(|(_, field)| count(field)).sum::<usize>(),
+        _ => 1,
+    }
+}

@@ -1,0 +1,243 @@
+//! Scans the text of a document before it is parsed: the parser recurses for each bracket, and its own limits count
+//! other things than ours.
+
+use apollo_parser::{Lexer, Token, TokenKind};
+use async_graphql::Pos;
+
+use crate::{
+    graphql::{Code, Error},
+    types::DocumentLimits,
+};
+
+/// Maximum length of a name, in bytes: error messages repeat names.
+const MAX_NAME_BYTES: usize = 256;
+
+/// The text of a document within its limits.
+pub(super) struct Text {
+    /// The text for the parser: descriptions, comments and commas are blanked, offsets are unchanged. So it has at most one
+    /// token of white space between two of ours.
+    pub(super) parsable: String,
+    /// Number of lexical tokens (<https://spec.graphql.org/draft/#Token>).
+    pub(super) tokens: usize,
+    pub(super) positions: Positions,
+}
+
+impl Text {
+    /// Scans a text. Stops at the first lexical error, which the parser then reports.
+    pub(super) fn scan(text: &str, limits: &DocumentLimits) -> Result<Self, Error> {
+        if text.len() > limits.bytes {
+            return Err(over("document", text.len(), "bytes", limits.bytes, "MEMBERBASE_MAX_DOCUMENT"));
+        }
+        let positions = Positions::new(text);
+        let mut scan = Scan { positions: &positions, limits, tokens: 0, open: Vec::new(), blanks: Vec::new() };
+        let mut previous = None;
+        let mut string = None;
+        for token in Lexer::new(text) {
+            let Ok(token) = token else { break };
+            match token.kind() {
+                TokenKind::Whitespace => continue,
+                TokenKind::Comment | TokenKind::Comma => {
+                    scan.blank(&token);
+                    continue;
+                }
+                _ => {}
+            }
+            scan.token(&token)?;
+            if let Some((string, before)) = string.take() {
+                scan.describe(&string, before, &token);
+            }
+            if token.kind() == TokenKind::StringValue {
+                string = Some((token.clone(), previous));
+            }
+            scan.bracket(&token)?;
+            previous = Some(token.kind());
+        }
+        let Scan { tokens, blanks, .. } = scan;
+        Ok(Self { parsable: blank(text, blanks), tokens, positions })
+    }
+}
+
+struct Scan<'a> {
+    positions: &'a Positions,
+    limits: &'a DocumentLimits,
+    tokens: usize,
+    open: Vec<TokenKind>,
+    /// The offsets at which blanked tokens begin and end.
+    blanks: Vec<(usize, usize)>,
+}
+
+impl Scan<'_> {
+    fn token(&mut self, token: &Token<'_>) -> Result<(), Error> {
+        if token.kind() == TokenKind::Eof {
+            return Ok(());
+        }
+        self.tokens += 1;
+        if self.tokens > self.limits.tokens {
+            let message = format!(
+                "the document has more than the maximum of {} tokens (MEMBERBASE_MAX_TOKENS)",
+                self.limits.tokens
+            );
+            return Err(self.over(token, message));
+        }
+        let length = token.data().len();
+        if token.kind() == TokenKind::Name && length > MAX_NAME_BYTES {
+            let message = format!("a name has {length} bytes, at most {MAX_NAME_BYTES} are allowed");
+            return Err(self.over(token, message));
+        }
+        Ok(())
+    }
+
+    fn bracket(&mut self, token: &Token<'_>) -> Result<(), Error> {
+        match token.kind() {
+            kind @ (TokenKind::LParen | TokenKind::LBracket | TokenKind::LCurly) => {
+                if self.open.len() == self.limits.bracket_depth {
+                    let message = format!(
+                        "brackets are nested deeper than the maximum of {} (MEMBERBASE_MAX_BRACKET_DEPTH)",
+                        self.limits.bracket_depth
+                    );
+                    return Err(self.over(token, message));
+                }
+                self.open.push(kind);
+            }
+            TokenKind::RParen | TokenKind::RBracket | TokenKind::RCurly => {
+                self.open.pop();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn blank(&mut self, token: &Token<'_>) {
+        self.blanks.push((token.index(), token.index() + token.data().len()));
+    }
+
+    /// Blanks a string that is the description of an operation, a fragment or a variable definition
+    /// (<https://spec.graphql.org/September2025/#sec-Descriptions>), which apollo-parser 0.8 does not know.
+    fn describe(&mut self, string: &Token<'_>, before: Option<TokenKind>, next: &Token<'_>) {
+        let is_description = match self.open.as_slice() {
+            [] => {
+                let begins = matches!(before, None | Some(TokenKind::RCurly));
+                begins && matches!(next.data(), "query" | "mutation" | "subscription" | "fragment")
+            }
+            [TokenKind::LParen] => {
+                let is_value = matches!(before, Some(TokenKind::Eq | TokenKind::Colon));
+                !is_value && next.kind() == TokenKind::Dollar
+            }
+            _ => false,
+        };
+        if is_description {
+            self.blank(string);
+        }
+    }
+
+    fn over(&self, token: &Token<'_>, message: String) -> Error {
+        self.positions.locate(token.index(), Error::new(Code::LimitExceeded, message))
+    }
+}
+
+/// Returns the error for a figure over its limit.
+pub(super) fn over(what: &str, figure: usize, unit: &str, limit: usize, setting: &str) -> Error {
+    let message = format!("the {what} has {figure} {unit}, at most {limit} are allowed ({setting})");
+    Error::new(Code::LimitExceeded, message)
+}
+
+/// Replaces ranges by as many spaces.
+fn blank(text: &str, mut ranges: Vec<(usize, usize)>) -> String {
+    ranges.sort_unstable();
+    let mut blanked = String::with_capacity(text.len());
+    let mut end = 0;
+    for (from, to) in ranges {
+        blanked.push_str(&text[end..from]);
+        blanked.extend(std::iter::repeat_n(' ', to - from));
+        end = to;
+    }
+    blanked.push_str(&text[end..]);
+    blanked
+}
+
+/// Converts byte offsets to lines and columns. A column counts UTF-16 code units, as graphql-js and editors do.
+pub(in super::super) struct Positions {
+    length: usize,
+    line_starts: Vec<usize>,
+    /// For each character beyond ASCII the offset behind it, and by how much bytes exceed code units up to there.
+    surplus: Vec<(usize, usize)>,
+}
+
+impl Positions {
+    pub(in super::super) fn new(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let mut line_starts = vec![0];
+        for (index, byte) in bytes.iter().enumerate() {
+            let ends = *byte == b'\n' || (*byte == b'\r' && bytes.get(index + 1) != Some(&b'\n'));
+            if ends {
+                line_starts.push(index + 1);
+            }
+        }
+        let mut surplus = Vec::new();
+        let mut total = 0;
+        for (index, letter) in text.char_indices().filter(|(_, letter)| !letter.is_ascii()) {
+            total += letter.len_utf8() - letter.len_utf16();
+            surplus.push((index + letter.len_utf8(), total));
+        }
+        Self { length: text.len(), line_starts, surplus }
+    }
+
+    /// Returns the line and column of an offset; those of the end of the text for one beyond it.
+    pub(in super::super) fn at(&self, offset: usize) -> Pos {
+        let offset = offset.min(self.length);
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = self.line_starts[line - 1];
+        Pos { line, column: self.units(offset) - self.units(start) + 1 }
+    }
+
+    pub(super) fn locate(&self, offset: usize, error: Error) -> Error {
+        let Pos { line, column } = self.at(offset);
+        error.at(line, column)
+    }
+
+    /// Returns the number of UTF-16 code units before an offset.
+    fn units(&self, offset: usize) -> usize {
+        let before = self.surplus.partition_point(|(end, _)| *end <= offset);
+        offset - before.checked_sub(1).map_or(0, |last| self.surplus[last].1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_code_units() {
+        let text = "{a\r\n\"é😀\" b\n\rc";
+        let positions = Positions::new(text);
+        let at = |what: &str| {
+            let Pos { line, column } = positions.at(text.find(what).expect("part of the text"));
+            (line, column)
+        };
+        assert_eq!([at("{"), at("a"), at("\"é"), at("b"), at("c")], [(1, 1), (1, 2), (2, 1), (2, 7), (4, 1)]);
+        assert_eq!(positions.at(1_000), positions.at(text.len()));
+    }
+
+    #[rstest]
+    #[case::operation("\"a b\" query Q { c }", "      query Q { c }")]
+    #[case::block("\"\"\"a\"\"\"\nfragment F on T { c }", "       \nfragment F on T { c }")]
+    #[case::second("{ c } # \n \"x\" mutation { c }", "{ c }   \n     mutation { c }")]
+    #[case::variables("query(\"x\" $a: Int = 1, \"y\" $b: Int) { c }", "query(    $a: Int = 1      $b: Int) { c }")]
+    #[case::default_value("query($a: String = \"x\" $b: Int) { c }", "query($a: String = \"x\" $b: Int) { c }")]
+    #[case::shorthand("\"x\" { c }", "\"x\" { c }")]
+    #[case::argument("{ c(a: \"x\" b: $b) }", "{ c(a: \"x\" b: $b) }")]
+    #[case::misplaced("query \"x\" query { c }", "query \"x\" query { c }")]
+    #[case::unterminated("\"x query { c }", "\"x query { c }")]
+    fn descriptions_are_blanked(#[case] text: &str, #[case] expected: &str) {
+        let Ok(scanned) = Text::scan(text, &DocumentLimits::default()) else { panic!("within the limits") };
+        assert_eq!(scanned.parsable, expected);
+    }
+
+    #[test]
+    fn tokens_are_counted_without_what_is_ignored() {
+        let Ok(scanned) = Text::scan("\u{feff}{ a, # b\n c(d: \"e\") }", &DocumentLimits::default()) else { panic!() };
+        assert_eq!(scanned.tokens, 9);
+    }
+}

@@ -1,0 +1,61 @@
+//! Converts literals of a document to async-graphql's values by the type that is expected
+//! (<https://spec.graphql.org/draft/#sec-Input-Values>): an integer literal for an `ID` is a string.
+
+use apollo_compiler::ast::{Type, Value as Literal};
+use async_graphql::{Name, Number, indexmap::IndexMap};
+use async_graphql_value::Value;
+
+use super::schema::Types;
+
+/// Converts a literal. `ty` is `None` inside custom scalars, which take any literal.
+pub(super) fn convert(types: &Types, ty: Option<&Type>, literal: &Literal) -> Value {
+    match literal {
+        Literal::Null => Value::Null,
+        Literal::Variable(name) => Value::Variable(Name::new(name)),
+        Literal::Boolean(value) => Value::Boolean(*value),
+        Literal::Enum(name) => Value::Enum(Name::new(name)),
+        Literal::String(text) => Value::String(text.clone()),
+        Literal::Int(text) if ty.is_some_and(|ty| ty.inner_named_type() == "ID") => {
+            Value::String(text.as_str().to_owned())
+        }
+        Literal::Int(text) => Value::Number(number(text.as_str())),
+        Literal::Float(text) => Value::Number(number(text.as_str())),
+        Literal::List(items) => {
+            let item = ty.filter(|ty| ty.is_list()).map(Type::item_type);
+            Value::List(items.iter().map(|value| convert(types, item, value)).collect())
+        }
+        Literal::Object(fields) => {
+            let object = ty.and_then(|ty| types.get(ty.inner_named_type())).and_then(|ty| ty.as_input_object());
+            let field = |(name, value): &(apollo_compiler::Name, apollo_compiler::Node<Literal>)| {
+                let ty = object.and_then(|object| object.fields.get(name)).map(|field| &*field.ty);
+                (Name::new(name), convert(types, ty, value))
+            };
+            Value::Object(fields.iter().map(field).collect::<IndexMap<_, _>>())
+        }
+    }
+}
+
+/// Whether two literals are the same value, whatever the order of input fields.
+pub(super) fn is_same(one: &Literal, other: &Literal) -> bool {
+    match (one, other) {
+        (Literal::List(one), Literal::List(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
+        }
+        (Literal::Object(one), Literal::Object(other)) => {
+            let has = |(name, value): &(_, apollo_compiler::Node<Literal>)| {
+                other.iter().find(|(other, _)| other == name).is_some_and(|(_, other)| is_same(value, other))
+            };
+            one.len() == other.len() && one.iter().all(has)
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// Reads a number in GraphQL's syntax, which is JSON's. Integers beyond 64 bits become floats, and numbers beyond those the
+/// largest float, which no scalar of ours accepts.
+fn number(text: &str) -> Number {
+    let parsed = serde_json::from_str::<Number>(text).ok();
+    parsed
+        .or_else(|| Number::from_f64(if text.starts_with('-') { f64::MIN } else { f64::MAX }))
+        .unwrap_or_else(|| 0.into())
+}
