@@ -62,7 +62,7 @@ async def main() -> None:
         ).bulk_upsert_members
         assert upserted
         for row in upserted.results:
-            what = f"{row.error.code.value}, {row.error.message}" if row.error else f"{row.ref} is {row.id}"
+            what = f"{row.error.code.value}, {row.error.message}" if row.error else f"{row.ref} is {row.member_id}"
             print(f"row {row.index}: {row.outcome.value} {what}")
         assert upserted.summary.created == len(refs)
         assert upserted.results[-1].outcome is UpsertOutcome.FAILED

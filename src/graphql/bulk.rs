@@ -41,9 +41,9 @@ pub(crate) enum OnRowError {
 pub(crate) enum UpsertMode {
     /// All rows: missing members are created, changed ones updated.
     Upsert,
-    /// Only rows of missing members. The others are SKIPPED, and their results have an id.
+    /// Only rows of missing members. The others are SKIPPED, and their results have a `memberId`.
     InsertOnly,
-    /// Only rows of existing members. The others are SKIPPED, and their results have no id.
+    /// Only rows of existing members. The others are SKIPPED, and their `memberId` is null.
     UpdateOnly,
 }
 

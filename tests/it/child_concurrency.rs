@@ -32,7 +32,7 @@ async fn write(caller: Caller, base: String, kind: ChildType, seed: usize, end: 
             // were deleted with it.
             let code = &result["error"]["code"];
             assert!(code.is_null() || code == "UNKNOWN_MEMBER", "{result}");
-            assert_eq!(result["id"].is_null(), !code.is_null(), "{result}");
+            assert_eq!(result["nodeId"].is_null(), !code.is_null(), "{result}");
         }
         created += payload["summary"]["created"].as_u64().unwrap();
     }

@@ -118,6 +118,9 @@ async fn member_is_named_by_id_or_ref_and_must_exist(
         ]
     );
     assert_eq!((payload["ids"][1].is_string(), payload["ids"][2].is_null()), (true, true));
+    let node_ids: Value =
+        payload["results"].as_array().unwrap().iter().map(|result| result["nodeId"].clone()).collect();
+    assert_eq!(node_ids, payload["ids"]);
     assert_eq!(count(&server, kind).await, 2);
 }
 

@@ -79,7 +79,8 @@ async fn concurrent_upserts_of_the_same_refs_create_each_once(
     for payload in writers.join_all().await {
         created += payload["summary"]["created"].as_i64().unwrap();
         let results = payload["results"].as_array().unwrap();
-        let mut pairs: Vec<_> = results.iter().map(|row| (row["ref"].to_string(), row["id"].to_string())).collect();
+        let mut pairs: Vec<_> =
+            results.iter().map(|row| (row["ref"].to_string(), row["memberId"].as_str().unwrap().to_owned())).collect();
         pairs.sort_unstable();
         reported.push(pairs);
     }

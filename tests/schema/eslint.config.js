@@ -35,8 +35,7 @@ export default [
       // `nodes` next to `edges` is for clients that need no cursors.
       "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
 
-      // These types are parts of a response or events and can't be fetched again, so they have no id of their own. The `id` in
-      // an upsert result is that of the row's member, clip and so on, and null if there is none.
+      // These types are parts of a response or events and can't be fetched again, so they have no id of their own.
       "@graphql-eslint/strict-id-in-types": [
         "error",
         {

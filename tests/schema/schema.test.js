@@ -42,6 +42,14 @@ test("every type and member has a description", () => {
   assert.deepEqual(undescribed, []);
 });
 
+// Relay stores every object that has an `id` under that id, whatever its type.
+test("only nodes have an id", () => {
+  const withId = types.filter(isObjectType).filter((type) => type.getFields().id);
+  assert(withId.length > 5);
+  const others = withId.filter((type) => !type.getInterfaces().some(({ name }) => name === "Node"));
+  assert.deepEqual(others.map(({ name }) => name), []);
+});
+
 test("every custom scalar has specifiedByURL", () => {
   const scalars = types.filter(isScalarType);
   assert(scalars.length >= 5);

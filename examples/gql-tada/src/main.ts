@@ -21,7 +21,7 @@ const UpsertMembers = graphql(`
       results {
         index
         ref
-        id
+        memberId
         outcome
         error {
           code
@@ -107,8 +107,8 @@ const { bulkUpsertMembers } = await request(UpsertMembers, {
   },
 });
 assert(bulkUpsertMembers);
-for (const { index, ref, id, outcome, error } of bulkUpsertMembers.results) {
-  console.log(`row ${index}: ${outcome} ${error ? `${error.code}, ${error.message}` : `${ref} is ${id}`}`);
+for (const { index, ref, memberId, outcome, error } of bulkUpsertMembers.results) {
+  console.log(`row ${index}: ${outcome} ${error ? `${error.code}, ${error.message}` : `${ref} is ${memberId}`}`);
 }
 assert.equal(bulkUpsertMembers.summary.created, refs.length);
 assert.equal(bulkUpsertMembers.summary.failed, 1);

@@ -36,7 +36,7 @@ const UpsertMutation = graphql`
       results {
         index
         ref
-        id
+        memberId
         outcome
         error {
           code
@@ -90,21 +90,28 @@ async function main() {
   assert(createMemberbase);
   const memberbaseId = createMemberbase.memberbase.id;
 
-  // Upsert: one outcome for each row. The empty ref is bad; SKIP_FAILED stores the others all the same.
+  // Upsert: one outcome for each row. The empty ref is bad; SKIP_FAILED stores the others all the same. The first ref is
+  // repeated: both of its rows have the id of the same member.
   const refs = Array.from({ length: 25 }, (_, number) => `reader-${number}`);
   const { bulkUpsertMembers } = await mutate<ExampleUpsertMutation>(UpsertMutation, {
     input: {
       memberbaseId,
-      members: [...refs, ""].map((ref) => ({ ref, sourceUpdatedAt: "2026-01-31T12:00:00Z" })),
+      members: [...refs, refs[0]!, ""].map((ref) => ({ ref, sourceUpdatedAt: "2026-01-31T12:00:00Z" })),
       onError: "SKIP_FAILED",
     },
   });
   assert(bulkUpsertMembers);
-  for (const { index, ref, id, outcome, error } of bulkUpsertMembers.results) {
-    console.log(`row ${index}: ${outcome} ${error ? `${error.code}, ${error.message}` : `${ref} is ${id}`}`);
+  for (const { index, ref, memberId, outcome, error } of bulkUpsertMembers.results) {
+    console.log(`row ${index}: ${outcome} ${error ? `${error.code}, ${error.message}` : `${ref} is ${memberId}`}`);
   }
   assert.equal(bulkUpsertMembers.summary.created, refs.length);
   assert.equal(bulkUpsertMembers.summary.failed, 1);
+
+  // Relay stores an object under its `id`. A row has none, only a `memberId`, so that the rows of a member are two records.
+  const row = bulkUpsertMembers.results[0]!;
+  const repeated = bulkUpsertMembers.results[refs.length]!;
+  assert.equal(repeated.memberId, row.memberId);
+  assert.deepEqual([row.outcome, repeated.outcome], ["CREATED", "UNCHANGED"]);
 
   // Page through everything. What is retained stays in the store.
   const retained = environment.retain(createOperationDescriptor(getRequest(MembersQuery), { memberbaseId }));
@@ -115,6 +122,11 @@ async function main() {
   const seen = readMemberList(data.memberbase).members.edges.map(({ node }) => node.ref);
   console.log(`paged through ${seen.length} members on ${pages} pages`);
   assert.deepEqual(seen, [...refs].sort());
+
+  // The record of a member has none of the fields of its rows.
+  const member = environment.getStore().getSource().get(row.memberId!);
+  assert.equal(member?.["ref"], row.ref);
+  assert(!("outcome" in member));
   retained.dispose();
 
   // Handle an error by its code. The guard `atMost` keeps a wrong list from deleting too much.

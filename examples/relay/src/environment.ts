@@ -38,6 +38,4 @@ const fetchGraphQL: FetchFunction = async ({ text: query }, variables) => {
 export const environment = new Environment({
   network: Network.create(fetchGraphQL),
   store: new Store(new RecordSource()),
-  // The `id` of a row of an upsert's results is its member's: the row is not to be stored under it.
-  getDataID: (value, typename) => (typename.endsWith("UpsertResult") ? undefined : value["id"]),
 });

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for row in &upserted.results {
         let what = match &row.error {
             Some(error) => format!("{:?}, {}", error.code, error.message),
-            None => format!("{} is {}", row.ref_, row.id.as_deref().unwrap_or_default()),
+            None => format!("{} is {}", row.ref_, row.member_id.as_deref().unwrap_or_default()),
         };
         println!("row {}: {:?} {what}", row.index, row.outcome);
     }

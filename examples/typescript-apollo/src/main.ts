@@ -41,7 +41,7 @@ const UpsertMembers = graphql(`
       results {
         index
         ref
-        id
+        memberId
         outcome
         error {
           code
@@ -123,8 +123,8 @@ const upserted = await client.mutate({
 });
 assert(upserted.data?.bulkUpsertMembers);
 const { results, summary } = upserted.data.bulkUpsertMembers;
-for (const { index, ref, id, outcome, error } of results) {
-  console.log(`row ${index}: ${outcome} ${error ? `${error.code}, ${error.message}` : `${ref} is ${id}`}`);
+for (const { index, ref, memberId, outcome, error } of results) {
+  console.log(`row ${index}: ${outcome} ${error ? `${error.code}, ${error.message}` : `${ref} is ${memberId}`}`);
 }
 assert.equal(summary.created, refs.length);
 assert.equal(summary.failed, 1);

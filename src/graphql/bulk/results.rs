@@ -12,13 +12,16 @@ use crate::{
     types::{Id, MemberId},
 };
 
+// The ids are those of other objects. A field `id` would be the result's own: clients that normalize objects by `id`
+// (Relay by `id` alone, Apollo Client by type and `id`) would store a result under its member's id.
+
 /// Outcome of one input row.
 #[derive(SimpleObject, Debug)]
 pub(crate) struct UpsertResult {
     /// The row's index in the input, from 0.
     index: i32,
-    /// Id of the stored record; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
-    id: Option<ID>,
+    /// Id of the stored clip, stamp collection or transaction; null for a row that FAILED or that a dry run would create.
+    node_id: Option<ID>,
     /// The row's outcome.
     outcome: UpsertOutcome,
     /// Reason of the failure; null unless the row FAILED.
@@ -31,9 +34,14 @@ pub(crate) struct MemberUpsertResult {
     /// The row's ref.
     #[graphql(name = "ref")]
     reference: String,
-    /// The fields that all results have.
-    #[graphql(flatten)]
-    result: UpsertResult,
+    /// The row's index in the input, from 0.
+    index: i32,
+    /// Id of the stored member; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
+    member_id: Option<ID>,
+    /// The row's outcome.
+    outcome: UpsertOutcome,
+    /// Reason of the failure; null unless the row FAILED.
+    error: Option<RowError>,
 }
 
 /// The results of a call, in input order.
@@ -68,7 +76,14 @@ impl<I: Id + Send + Sync> RawList for Results<'_, I> {
     }
 
     fn plain(&self) -> Self::Plain {
-        (0..self.0.ids.len()).map(|index| object(self.0, index)).collect()
+        let Self(upserted) = self;
+        let object = |index: usize| UpsertResult {
+            index: i32::try_from(index).unwrap_or(i32::MAX),
+            node_id: upserted.ids[index].map(|id| id.to_string().into()),
+            outcome: upserted.outcomes[index].into(),
+            error: upserted.failures.get(&index).map(RowError::from),
+        };
+        (0..upserted.ids.len()).map(object).collect()
     }
 }
 
@@ -80,20 +95,15 @@ impl RawList for MemberResults<'_> {
     }
 
     fn plain(&self) -> Self::Plain {
+        let Self(upserted, rows) = self;
         let object = |(index, row): (usize, &Row)| MemberUpsertResult {
             reference: row.reference.clone(),
-            result: object(self.0, index),
+            index: i32::try_from(index).unwrap_or(i32::MAX),
+            member_id: upserted.ids[index].map(|id| id.to_string().into()),
+            outcome: upserted.outcomes[index].into(),
+            error: upserted.failures.get(&index).map(RowError::from),
         };
-        self.1.iter().enumerate().map(object).collect()
-    }
-}
-
-fn object<I: Id>(upserted: &Upserted<I>, index: usize) -> UpsertResult {
-    UpsertResult {
-        index: i32::try_from(index).unwrap_or(i32::MAX),
-        id: upserted.ids[index].map(|id| id.to_string().into()),
-        outcome: upserted.outcomes[index].into(),
-        error: upserted.failures.get(&index).map(RowError::from),
+        rows.iter().enumerate().map(object).collect()
     }
 }
 
@@ -123,7 +133,8 @@ fn json<I: Id>(
         "__typename" => template.type_name(type_name),
         "index" => template.slot(Slot::Index),
         "ref" => template.slot(Slot::Ref(rows?)),
-        "id" => template.slot(Slot::Id),
+        // Each type has one of the two; validation has rejected the other.
+        "memberId" | "nodeId" => template.slot(Slot::Id),
         "outcome" => template.slot(Slot::Outcome),
         "error" => template.slot(Slot::Error(error(selection)?)),
         _ => None,
@@ -271,8 +282,8 @@ mod tests {
     proptest! {
         #[test]
         fn both_forms_say_the_same_to_the_letter(
-            of_member in selection(&["__typename", "index", "ref", "id", "outcome"]),
-            of_other in selection(&["__typename", "index", "id", "outcome"]),
+            of_member in selection(&["__typename", "index", "ref", "memberId", "outcome"]),
+            of_other in selection(&["__typename", "index", "nodeId", "outcome"]),
         ) {
             for (written, objects, selection) in
                 [("written", "objects", of_member), ("plainWritten", "plainObjects", of_other)]
@@ -286,7 +297,8 @@ mod tests {
 
     #[test]
     fn selections_with_fragments_are_not_written_as_json() {
-        for selection in ["id error { ... on RowError { code } }", "id ... on MemberUpsertResult { index }"] {
+        for selection in ["memberId error { ... on RowError { code } }", "memberId ... on MemberUpsertResult { index }"]
+        {
             let (made, objects, as_json) = both("written", "objects", selection);
             assert!(!as_json, "{selection}");
             assert_eq!(made, objects, "{selection}");

@@ -64,7 +64,7 @@ impl Caller {
         let (plural, ids) = (kind.plural(), kind.ids());
         let query = format!(
             "mutation($input: BulkUpsert{plural}Input!) {{ bulkUpsert{plural}(input: $input) {{ \
-            {ids} results {{ index id outcome error {{ code message path }} }} \
+            {ids} results {{ index nodeId outcome error {{ code message path }} }} \
             summary {{ created updated unchanged stale skipped failed }} }} }}"
         );
         self.graphql(&query, json!({"input": input})).await

@@ -235,7 +235,7 @@ impl Caller {
     /// Upserts members with this input.
     pub async fn upsert_with(&self, input: Value) -> ApiResponse {
         let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
-            memberIds results { index ref id outcome error { code message path } } \
+            memberIds results { index ref memberId outcome error { code message path } } \
             summary { created updated unchanged stale skipped failed } } }";
         self.graphql(query, json!({"input": input})).await
     }
