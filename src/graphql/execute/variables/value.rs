@@ -304,6 +304,9 @@ impl Seed<'_> {
             let Some(field) = fields.get(&key) else {
                 return Err(seed.fail(format!("{type_name} has no such field")));
             };
+            if values.contains_key(key.as_str()) {
+                return Err(seed.fail("the field is given twice"));
+            }
             let value = object.value(Seed { ty: &field.ty, ..seed })?;
             if oneof && value == Value::Null {
                 return Err(seed.fail("expected a value, got null"));
