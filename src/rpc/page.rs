@@ -111,7 +111,7 @@ impl Pagination {
             },
             (None, None) => Anchor::Start,
         };
-        Ok(Page { size, direction: Direction::Forward, anchor, check_opposite: false })
+        Ok(Page { size, direction: Direction::Forward, anchor, until: None, check_opposite: false })
     }
 }
 
