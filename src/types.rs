@@ -3,6 +3,7 @@
 
 mod ascii;
 mod change;
+mod excerpt;
 mod id;
 mod limits;
 mod nearest;
@@ -15,6 +16,7 @@ mod time;
 
 pub(crate) use ascii::AsciiText;
 pub(crate) use change::{Change, MAX_REPORTED_IDS, Touched};
+pub(crate) use excerpt::excerpt;
 pub use id::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};
 pub(crate) use limits::{BodyLimits, FilterLimits, RowLimits};
 pub use limits::{DocumentLimits, Limits, LiveLimits, PageLimits, SyncLimits, TimeLimits, TrafficLimits};

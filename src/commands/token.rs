@@ -48,8 +48,13 @@ async fn all(app: &App, operator: &Caller) -> Result<Vec<ApiToken>, Error> {
     let mut tokens = Vec::new();
     let mut start = Anchor::Start;
     loop {
-        let page =
-            Page { size: app.limits.page.max, direction: Direction::Forward, anchor: start, check_opposite: false };
+        let page = Page {
+            size: app.limits.page.max,
+            direction: Direction::Forward,
+            anchor: start,
+            until: None,
+            check_opposite: false,
+        };
         let slice = api_token::list(app, operator, &page).await?;
         tokens.extend(slice.rows);
         match tokens.last() {

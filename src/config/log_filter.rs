@@ -6,7 +6,7 @@ use std::str::FromStr;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-use crate::types::nearest;
+use crate::types::{excerpt, nearest};
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
@@ -59,7 +59,7 @@ fn check(directive: &str) -> Result<(), String> {
     }
     let meant = nearest(package, packages.iter().map(String::as_str));
     let meant = meant.map_or_else(|| "use one such as memberbase or sqlx".to_owned(), |name| format!("is it {name}?"));
-    Err(format!("nothing is logged under {:?}: {meant}", cut(package)))
+    Err(format!("nothing is logged under {:?}: {meant}", excerpt(package)))
 }
 
 fn unknown_level(text: &str) -> String {
@@ -67,11 +67,7 @@ fn unknown_level(text: &str) -> String {
     let alike = |level: &&str| lower.len() >= 3 && (lower.starts_with(&level[..3]) || level.starts_with(&lower));
     let meant = LEVELS.into_iter().find(alike).or_else(|| nearest(&lower, LEVELS));
     let meant = meant.map_or_else(String::new, |level| format!(" (is it {level}?)"));
-    format!("{:?} is no log level{meant}: use {}", cut(text), forms())
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(100).collect()
+    format!("{:?} is no log level{meant}: use {}", excerpt(text), forms())
 }
 
 /// Returns the names of the packages in the form that targets have.

@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions, sqlite::Sqlit
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error_kind;
-use crate::types::{nearest, private_file};
+use crate::types::{excerpt, nearest, private_file};
 
 /// Why a database can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -157,8 +157,7 @@ pub(super) fn postgres_url(url: &str) -> Result<(), OpenError> {
     let known = |name: &str| name == "options" || name.starts_with("options[") || PARAMETERS.contains(&name);
     let Some(name) = names.into_iter().find(|name| !name.is_empty() && !known(name)) else { return Ok(()) };
     let hint = nearest(name, PARAMETERS).map_or_else(|| "take it out".to_owned(), |near| format!("is it {near}?"));
-    let name: String = name.chars().take(100).collect();
-    Err(OpenError::Url(format!("has a parameter {name:?} that is not supported: {hint}")))
+    Err(OpenError::Url(format!("has a parameter {:?} that is not supported: {hint}", excerpt(name))))
 }
 
 /// Connects once, and reports why that fails. While PostgreSQL reports that it is starting up, the connection is

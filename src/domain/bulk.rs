@@ -13,7 +13,7 @@ pub(super) use upsert::{MAX_WRITE_ROWS, Merge, Stored, Upsertable, store};
 use super::{Error, RowError, RowErrorCode};
 use crate::{
     app::App,
-    types::{RowKind, RowOutcome},
+    types::{RowKind, RowOutcome, excerpt},
 };
 
 /// Maximum number of failures that an error lists.
@@ -131,7 +131,7 @@ impl OnError {
 impl RowError {
     /// Returns the error for an attribute key that the schema does not declare.
     pub(super) fn unknown_attribute(key: &str) -> Self {
-        let message = format!("attribute {key:?} is not in the schema");
+        let message = format!("attribute {:?} is not in the schema", excerpt(key));
         let path = vec!["attributes".to_owned(), key.to_owned()];
         Self { code: RowErrorCode::UnknownAttribute, message, path }
     }

@@ -33,8 +33,10 @@ pub enum Error {
     LimitExceeded(String),
     /// The deadline of the request has passed.
     Timeout,
-    /// The database is unreachable, contended or full; the same call may succeed later.
+    /// The database is unreachable or full; the same call may succeed later.
     Unavailable(sea_orm::DbErr),
+    /// Each attempt conflicted with other calls; the same call may succeed later.
+    Contention(sea_orm::DbErr),
     /// A defect of the server.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -110,12 +112,13 @@ impl Error {
     }
 }
 
-/// Reports timeouts and unavailability to the caller; any other database error is internal.
+/// Reports timeouts, unavailability and contention to the caller; any other database error is internal.
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         match DbErrorKind::of(&error) {
             DbErrorKind::Timeout => Self::Timeout,
-            DbErrorKind::Unavailable | DbErrorKind::Contention => Self::Unavailable(error),
+            DbErrorKind::Unavailable => Self::Unavailable(error),
+            DbErrorKind::Contention => Self::Contention(error),
             DbErrorKind::Other => Self::Internal(error.into()),
         }
     }

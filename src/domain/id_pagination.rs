@@ -73,6 +73,9 @@ fn decode_id<T: Id>(bytes: &[u8]) -> Result<T, &'static str> {
 
 /// Returns a page of the rows of `found`, ordered by id in the given order. One row more than the page size is read, to
 /// find out whether there is a next page.
+///
+/// SeaORM's `Select::cursor_by` could take over the two exclusive conditions, but has no inclusive one for the look-up on
+/// the opposite side of the cursor; with it this function would be longer.
 pub(super) async fn page<E, Row>(
     session: &Session,
     found: Select<E>,
@@ -100,6 +103,10 @@ where
             }
             ahead = ahead.filter(if upward { key().gt(start) } else { key().lt(start) });
         }
+    }
+    if let Some(end) = page.until {
+        let end = Expr::val(end.uuid());
+        ahead = ahead.filter(if upward { key().lt(end) } else { key().gt(end) });
     }
     let rows = ahead.order_by(id, order).limit(page.size + 1).all(session).await?;
     let rows: Vec<Row> = rows.into_iter().map(Row::try_from).collect::<Result<_, _>>()?;

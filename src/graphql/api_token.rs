@@ -186,15 +186,15 @@ impl ApiTokenQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
+        #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<Option<ApiTokenConnection>, Error> {
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, api_token::parse_cursor)?;
         let read = Box::pin(api_token::list(ctx.app(), ctx.caller(), &page));

@@ -22,9 +22,9 @@ pub(crate) enum OrderDirection {
 /// Information about a page, exact in both directions.
 #[derive(SimpleObject, Clone, Debug)]
 pub(crate) struct PageInfo {
-    /// True if an entry follows the last entry of this page.
+    /// Forward page: true if more entries follow it, up to `before` if that is given. Backward page: true if the list has an entry at or after `before`. A page with `last`, or with `before` alone, is a backward page; all others are forward pages.
     has_next_page: bool,
-    /// True if an entry precedes the first entry of this page.
+    /// Backward page: true if more entries precede it, down to `after` if that is given. Forward page: true if the list has an entry at or before `after`. A page with `last`, or with `before` alone, is a backward page; all others are forward pages.
     has_previous_page: bool,
     /// Cursor of the first entry of this page; null if the page is empty.
     start_cursor: Option<String>,
@@ -44,16 +44,21 @@ impl PageInfo {
     }
 }
 
-/// The four paging arguments of a connection.
+/// The four paging arguments of a connection. The result is that of the specification's [algorithm][] with three
+/// differences: a cursor is a position, so it bounds the page after its entry has been deleted as well, and no entry lies
+/// between cursors in the wrong order; `first` and `last` exclude each other, because no paging client has a use for both
+/// (the specification strongly discourages it); the number of entries has a default and a limit.
+///
+/// [algorithm]: https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm
 #[derive(Debug)]
 pub(super) struct Paging {
-    /// Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`.
+    /// Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`.
     pub(crate) first: Option<i32>,
-    /// Only entries after this cursor; goes with `first`, not `before`.
+    /// Only entries after this cursor.
     pub(crate) after: Option<String>,
-    /// Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`.
+    /// Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`.
     pub(crate) last: Option<i32>,
-    /// Only entries before this cursor; goes with `last`, not `after`.
+    /// Only entries before this cursor.
     pub(crate) before: Option<String>,
 }
 
@@ -70,7 +75,7 @@ impl Paging {
             (Some(_), Some(_)) => return refuse("last", "first and last exclude each other".to_owned()),
             (None, Some(size)) => ("last", Some(size), Direction::Backward),
             // With `before` alone, the page is the one that ends at the cursor.
-            (None, None) if self.before.is_some() => ("last", None, Direction::Backward),
+            (None, None) if self.before.is_some() && self.after.is_none() => ("last", None, Direction::Backward),
             (size, None) => ("first", size, Direction::Forward),
         };
         let size = match size.map(u64::try_from) {
@@ -85,24 +90,18 @@ impl Paging {
             }
             Some(Ok(size)) => size,
         };
-        let (argument, cursor, opposite) = match (self.after, self.before, direction) {
-            (Some(_), Some(_), _) => return refuse("before", "after and before exclude each other".to_owned()),
-            (Some(cursor), None, Direction::Forward) => ("after", Some(cursor), "hasPreviousPage"),
-            (None, Some(cursor), Direction::Backward) => ("before", Some(cursor), "hasNextPage"),
-            (Some(_), None, Direction::Backward) => {
-                return refuse("after", "after goes with first, before with last".to_owned());
-            }
-            (None, Some(_), Direction::Forward) => {
-                return refuse("before", "after goes with first, before with last".to_owned());
-            }
-            (None, None, _) => ("", None, ""),
+        let parse = |argument: &str, cursor: Option<String>| {
+            let key = cursor.map(|cursor| parse(&cursor)).transpose();
+            key.map_err(|message| Error::from(domain::Error::bad_input(argument, message)))
         };
-        let anchor = match cursor.as_deref().map(parse) {
-            None => Anchor::Start,
-            Some(Ok(key)) => Anchor::Cursor(key),
-            Some(Err(message)) => return refuse(argument, message.to_owned()),
+        let (after, before) = (parse("after", self.after)?, parse("before", self.before)?);
+        let (start, until, opposite) = match direction {
+            Direction::Forward => (after, before, "hasPreviousPage"),
+            Direction::Backward => (before, after, "hasNextPage"),
         };
-        let opposite = !opposite.is_empty() && ctx.look_ahead().field("pageInfo").field(opposite).exists();
-        Ok(Page { size, direction, anchor, check_opposite: opposite })
+        let anchor = start.map_or(Anchor::Start, Anchor::Cursor);
+        let check_opposite =
+            matches!(anchor, Anchor::Cursor(_)) && ctx.look_ahead().field("pageInfo").field(opposite).exists();
+        Ok(Page { size, direction, anchor, until, check_opposite })
     }
 }

@@ -30,7 +30,7 @@ pub enum Code {
     PayloadTooLarge,
     /// The token sends too many requests.
     RateLimited,
-    /// The database is unavailable, or the server is overloaded.
+    /// The database is unavailable, the server is overloaded, or contention outlasted the retries.
     ServiceUnavailable,
     /// The request exceeded its time limit.
     Timeout,
@@ -174,6 +174,10 @@ impl From<domain::Error> for Error {
             Domain::Unavailable(cause) => {
                 tracing::warn!(%cause, "the database is unavailable");
                 Self::new(Code::ServiceUnavailable, "the database is unavailable, try again later")
+            }
+            Domain::Contention(cause) => {
+                tracing::warn!(%cause, "contention outlasted the retries");
+                Self::new(Code::ServiceUnavailable, "the call keeps conflicting with other calls, try again later")
             }
             Domain::Internal(cause) => {
                 tracing::error!(%cause, "internal error");

@@ -110,15 +110,15 @@ impl Member {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
+        #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<Connection<clip::Clip>, Error> {
         Connection::load(ctx, self, Paging { first, after, last, before }).await
     }
@@ -128,15 +128,15 @@ impl Member {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
+        #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<Connection<stamp_collection::StampCollection>, Error> {
         Connection::load(ctx, self, Paging { first, after, last, before }).await
     }
@@ -146,15 +146,15 @@ impl Member {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
+        #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<Connection<transaction::Transaction>, Error> {
         Connection::load(ctx, self, Paging { first, after, last, before }).await
     }
@@ -214,15 +214,15 @@ impl MemberQuery {
         #[graphql(desc = "Condition on the members. Default: all members.")] filter: Option<MemberFilter>,
         #[graphql(desc = "Order of the members. Default: creation time, ascending.")] order_by: Option<MemberOrder>,
         #[graphql(
-            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
+        #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<Option<MemberConnection>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let paging = Paging { first, after, last, before };

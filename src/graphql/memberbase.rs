@@ -69,15 +69,15 @@ impl Memberbase {
         #[graphql(desc = "Condition on the members. Default: all members.")] filter: Option<MemberFilter>,
         #[graphql(desc = "Order of the members. Default: creation time, ascending.")] order_by: Option<MemberOrder>,
         #[graphql(
-            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
+        #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<MemberConnection, Error> {
         let scope = ctx.caller().authorize(self.0.id, Access::Read)?;
         MemberConnection::load(ctx, scope, filter, order_by, Paging { first, after, last, before }).await
@@ -88,15 +88,15 @@ impl Memberbase {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
+        #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<SyncConnection, Error> {
         let scope = ctx.caller().authorize(self.0.id, Access::Read)?;
         SyncConnection::load(ctx, scope, Paging { first, after, last, before }).await
@@ -243,15 +243,15 @@ impl MemberbaseQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Condition on the memberbases. Default: all memberbases.")] filter: Option<MemberbaseFilter>,
         #[graphql(
-            desc = "Number of entries from the start, or after `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Only entries after this cursor; goes with `first`, not `before`.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Number of entries from the end, or before `before`. At most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "Only entries before this cursor; goes with `last`, not `after`.")] before: Option<String>,
+        #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<Option<MemberbaseConnection>, Error> {
         let visibility = ctx.authorize_visible(Access::Read)?;
         let filter = filter.map(MemberbaseFilter::parse).transpose()?.unwrap_or_default();

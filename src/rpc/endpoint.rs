@@ -9,7 +9,11 @@ use utoipa::{
 };
 
 use super::{Code, Error};
-use crate::{app::App, domain::access::Caller, types::Strict};
+use crate::{
+    app::App,
+    domain::access::Caller,
+    types::{Strict, excerpt},
+};
 
 /// The context of a call.
 #[derive(Clone)]
@@ -137,15 +141,27 @@ fn read<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, Error> {
         Ok(_) => (".".to_owned(), cause),
         Err(error) => (error.path().to_string(), error.into_inner()),
     };
-    let cause = cause.to_string();
-    let (cause, _) = cause.split_once(" at line").unwrap_or((&cause, ""));
-    // Names of Rust structs mean nothing to clients.
-    let cause = match cause.split_once("expected struct ") {
-        Some((before, _)) => format!("{before}expected an object"),
-        None => cause.to_owned(),
-    };
-    let message = if matches!(&*path, "." | "?") { cause } else { format!("{path}: {cause}") };
+    let cause = message(&cause);
+    // A `?` is a key that is not known yet.
+    let path = path.trim_end_matches(".?");
+    let message = if matches!(path, "." | "?") { cause } else { format!("{}: {cause}", excerpt(path)) };
     Err(Error::new(Code::BadRequest, message))
+}
+
+/// Returns the message of an error, which echoes at most 100 characters of the value that it is about.
+pub(super) fn message(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let (text, _) = text.rsplit_once(" at line").unwrap_or((&text, ""));
+    let (found, expected) = match text.rsplit_once(", expected ") {
+        // Names of Rust structs mean nothing to clients.
+        Some((found, expected)) if expected.starts_with("struct ") => (found, ", expected an object".to_owned()),
+        Some((found, expected)) => (found, format!(", expected {expected}")),
+        None => (text, String::new()),
+    };
+    let (before, value) = found.split_at(found.find(['"', '`']).map_or(found.len(), |quote| quote + 1));
+    let echoed = excerpt(value);
+    let cut = if echoed.len() < value.len() { "…" } else { "" };
+    format!("{before}{echoed}{cut}{expected}")
 }
 
 fn write(response: &impl Serialize) -> Result<Vec<u8>, Error> {

@@ -60,7 +60,7 @@ pub enum Code {
     UnsupportedMediaType,
     /// The token sends too many requests.
     RateLimited,
-    /// The server is overloaded, or the database is unavailable.
+    /// The server is overloaded, the database is unavailable, or contention outlasted the retries.
     ServiceUnavailable,
     /// A fault in the server.
     InternalError,
@@ -120,7 +120,8 @@ impl Code {
             Self::UnsupportedMediaType => "the content type is not application/json",
             Self::RateLimited => "too many requests; retry after the time in `Retry-After`",
             Self::ServiceUnavailable => {
-                "the server is overloaded, its database is unavailable, or the call has exceeded its time limit; retry"
+                "the server is overloaded, its database is unavailable, the call keeps conflicting with other calls, or it has \
+                exceeded its time limit; retry"
             }
             Self::InternalError => "a fault in the server; the log has details by trace id",
         }
@@ -177,6 +178,10 @@ impl From<domain::Error> for Error {
             Domain::Unavailable(cause) => {
                 tracing::warn!(%cause, "the database is unavailable");
                 Self::new(Code::ServiceUnavailable, "the database is unavailable, try again later")
+            }
+            Domain::Contention(cause) => {
+                tracing::warn!(%cause, "contention outlasted the retries");
+                Self::new(Code::ServiceUnavailable, "the call keeps conflicting with other calls, try again later")
             }
             Domain::Internal(cause) => {
                 tracing::error!(%cause, "internal error");

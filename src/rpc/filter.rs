@@ -8,10 +8,10 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Code, Error};
+use super::{Code, Error, endpoint::message};
 use crate::{
     domain::filter::{Filter, IdPredicate, Pattern, TextPredicate, TimePredicate},
-    types::{Id, Time},
+    types::{Id, Strict, Time, excerpt},
 };
 
 /// Maximum nesting of entries, independent of the configured limit, because the conversion recurses.
@@ -98,6 +98,7 @@ fn parse<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Predica
     let key = fields.get("key").and_then(Value::as_str).ok_or_else(|| bad("a filter must have key, and, or or"))?;
     if !T::KEYS.iter().any(|(known, _)| *known == key) {
         let known: Vec<_> = T::KEYS.iter().map(|(known, _)| *known).collect();
+        let key = excerpt(key);
         return Err(bad(&format!("unknown filter key {key:?}, expected one of {}", known.join(", "))));
     }
     T::predicate(key, operator(key, fields)?)
@@ -117,7 +118,7 @@ fn operator(key: &str, fields: &Map<String, Value>) -> Result<Operator, Error> {
             Operator::Exists(value.as_bool().ok_or_else(|| bad(&format!("exists on {key} needs true or false")))?)
         }
         "regex" => regex(key, value)?,
-        _ => return Err(bad(&format!("the filter on {key} has an unknown operator {name}"))),
+        _ => return Err(bad(&format!("the filter on {key} has an unknown operator {:?}", excerpt(name)))),
     })
 }
 
@@ -129,8 +130,9 @@ fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
         #[serde(default)]
         case_insensitive: bool,
     }
-    let Regex { pattern, case_insensitive } = Regex::deserialize(value)
-        .map_err(|error| bad(&format!("regex on {key} needs pattern, and optionally case_insensitive: {error}")))?;
+    let Regex { pattern, case_insensitive } = Regex::deserialize(Strict(value)).map_err(|error| {
+        bad(&format!("regex on {key} needs pattern, and optionally case_insensitive: {}", message(&error)))
+    })?;
     Ok(Operator::Regex { pattern, case_insensitive })
 }
 

@@ -135,8 +135,9 @@ pub(super) struct List {
 struct Sort {
     #[schema(inline)]
     key: SortKey,
+    /// Default: ascending.
     #[schema(inline)]
-    direction: Direction,
+    direction: Option<Direction>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -176,7 +177,7 @@ fn order(sorts: Vec<Sort>) -> Result<Order, Error> {
                 SortKey::Ref => OrderField::Ref,
                 SortKey::UpdatedAt => OrderField::UpdatedAt,
             };
-            Ok(Order { field, descending: matches!(direction, Direction::Desc) })
+            Ok(Order { field, descending: matches!(direction, Some(Direction::Desc)) })
         }
         (Some(_), Some(_)) => Err(Error::new(Code::BadRequest, "sorts: expected at most one entry")),
     }

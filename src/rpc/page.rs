@@ -1,15 +1,18 @@
 //! Paging of the original API.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Unexpected, Visitor},
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema},
 };
 
 use super::{Code, Error};
-use crate::types::{Anchor, Direction, Page, PageLimits, Slice};
+use crate::types::{Anchor, Direction, MAX_SAFE_INTEGER, Page, PageLimits, Slice};
 
 /// Page size if the request has no limit.
 const DEFAULT_PAGE_SIZE: u64 = 500;
@@ -19,14 +22,50 @@ const DEFAULT_PAGE_SIZE: u64 = 500;
 pub(crate) struct Pagination {
     /// Maximum number of entries on the page. Default 500. Reduced to the server's maximum, 5,000 by default
     /// (MEMBERBASE_MAX_PAGE_SIZE).
-    #[schema(minimum = 1)]
-    limit: Option<u64>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    limit: Option<WholeNumber>,
     /// `page.cursor` of the preceding page. Default: the first page.
     cursor: Option<String>,
     /// Number of entries to skip from the start of the list. Discouraged: entries that are created or deleted between
     /// two calls shift the others.
-    #[schema(minimum = 1)]
-    skip: Option<u64>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    skip: Option<WholeNumber>,
+}
+
+/// A JSON number that is a whole number. JSON has one type of number: `2.0` is 2.
+#[derive(Clone, Copy, Debug)]
+struct WholeNumber(u64);
+
+impl<'de> Deserialize<'de> for WholeNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_u64(WholeNumberVisitor)
+    }
+}
+
+struct WholeNumberVisitor;
+
+impl Visitor<'_> for WholeNumberVisitor {
+    type Value = WholeNumber;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a whole number of at least 0")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<WholeNumber, E> {
+        Ok(WholeNumber(number))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<WholeNumber, E> {
+        u64::try_from(number).map(WholeNumber).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<WholeNumber, E> {
+        #[expect(clippy::cast_precision_loss, reason = "2^53-1 is exact")]
+        let is_exact = number.fract() == 0.0 && (0.0..=MAX_SAFE_INTEGER as f64).contains(&number);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an exact number of at least 0")]
+        let whole = is_exact.then_some(WholeNumber(number as u64));
+        whole.ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+    }
 }
 
 /// A page of a list.
@@ -55,11 +94,11 @@ impl Pagination {
         parse: impl Fn(&str) -> Result<Key, &'static str>,
     ) -> Result<Page<Key>, Error> {
         let bad = |message: &str| Err(Error::new(Code::BadRequest, message));
-        let size = match self.limit {
+        let size = match self.limit.map(|limit| limit.0) {
             Some(0) => return bad("pagination.limit: expected 1 or more"),
             limit => limit.unwrap_or(DEFAULT_PAGE_SIZE).min(limits.max),
         };
-        let anchor = match (self.cursor, self.skip) {
+        let anchor = match (self.cursor, self.skip.map(|skip| skip.0)) {
             (Some(_), Some(_)) => return bad("pagination: cursor and skip exclude each other"),
             (None, Some(0)) => return bad("pagination.skip: expected 1 or more"),
             (None, Some(rows)) if i64::try_from(rows).is_err() => {
@@ -72,7 +111,7 @@ impl Pagination {
             },
             (None, None) => Anchor::Start,
         };
-        Ok(Page { size, direction: Direction::Forward, anchor, check_opposite: false })
+        Ok(Page { size, direction: Direction::Forward, anchor, until: None, check_opposite: false })
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Page<Key> {
     pub direction: Direction,
     /// The start of the page.
     pub anchor: Anchor<Key>,
+    /// The page ends in front of the row with this key, which need not exist any more. Without one it can extend to the
+    /// end of the list.
+    pub until: Option<Key>,
     /// True if the existence of rows on the other side of the anchor has to be determined, which costs one more
     /// statement.
     pub check_opposite: bool,
@@ -40,9 +43,11 @@ pub struct Page<Key> {
 pub(crate) struct Slice<Row> {
     /// The rows, at most as many as the page's size.
     pub(crate) rows: Vec<Row>,
-    /// True if the list has rows after the last of these.
+    /// Of a forward page: true if more rows follow, up to `until`. Of a backward page: true if the list has rows at the
+    /// anchor or after it.
     pub(crate) has_next: bool,
-    /// True if the list has rows before the first of these.
+    /// Of a backward page: true if more rows precede, down to `until`. Of a forward page: true if the list has rows at
+    /// the anchor or before it.
     pub(crate) has_previous: bool,
 }
 

@@ -200,3 +200,30 @@ async fn servers_that_start_concurrently_migrate_once(
     assert!(known.iter().all(|migration| migration.applied), "{known:?}");
     assert_eq!(applied, [known.into_iter().map(|migration| migration.name).collect::<Vec<_>>()]);
 }
+
+/// A trigger that discards inserted rows looks to the call like others that keep deleting them.
+#[rstest]
+#[tokio::test]
+async fn contention_that_outlasts_the_retries_is_retryable(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    server
+        .execute(match database {
+            Database::Sqlite => "CREATE TRIGGER discard BEFORE INSERT ON member BEGIN SELECT RAISE(IGNORE); END",
+            Database::Postgres => {
+                "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+                CREATE TRIGGER discard BEFORE INSERT ON member FOR EACH ROW EXECUTE FUNCTION discard()"
+            }
+        })
+        .await;
+    let rows = json!({"member_base_id": base, "members": [{"ref": "a"}]});
+    let (upserted, called) = tokio::join!(writer.upsert(&base, &["a"]), writer.call("member/bulk-upsert", rows));
+    let extensions = upserted.error()["extensions"].take();
+    assert_eq!((&extensions["code"], &extensions["retryable"]), (&json!("SERVICE_UNAVAILABLE"), &json!(true)));
+    assert!(upserted.headers.contains_key("retry-after"), "{:?}", upserted.headers);
+    assert_eq!(upserted.message(), "the call keeps conflicting with other calls, try again later");
+    assert_eq!((called.status.as_u16(), called.json()["error"]["code"].take()), (503, json!("service_unavailable")));
+    assert!(called.headers.contains_key("retry-after"), "{:?}", called.headers);
+}

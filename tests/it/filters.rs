@@ -308,7 +308,8 @@ async fn filters_on_refs_with_a_common_prefix_use_the_right_index(#[case] test: 
 /// Returns the query plan of the first page of members with refs of a list.
 async fn plan(server: &Server, base: &str, field: OrderField) -> String {
     let filter = Filter::Predicate(Predicate::Ref(TextPredicate::In(vec!["r1".to_owned(), "r2".to_owned()])));
-    let page = Page { size: 10, direction: Direction::Forward, anchor: Anchor::Start, check_opposite: false };
+    let page =
+        Page { size: 10, direction: Direction::Forward, anchor: Anchor::Start, until: None, check_opposite: false };
     let order = Order { field, descending: false };
     let statements = PageStatements::new(server.app.db.backend(), server.scope(base), &filter, order, &page);
     server.explain(&statements.page).await

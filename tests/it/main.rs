@@ -39,6 +39,7 @@ mod permissions;
 mod raw_list_pages;
 mod ref_bytes;
 mod regex;
+mod relay_pages;
 mod rpc;
 mod schema;
 mod secrets;

@@ -309,14 +309,17 @@ async fn nested_list_reads_one_index_range_per_member(
         ("member_id", ArrayColumn::Uuids(uuids)),
     ]);
     let backend = server.app.db.backend();
-    for start in [Anchor::Start, Anchor::Cursor(position)] {
-        let page = Page { size: 3, direction, anchor: start, check_opposite: true };
-        let clips = PageStatements::new::<Clip>(backend, &page, 10, 100);
-        let start = match page.anchor {
-            Anchor::Start | Anchor::Offset(_) => Anchor::Start,
-            Anchor::Cursor(position) => Anchor::Cursor(Position { time: Some(Time::now()), ..position }),
+    let timed = Position { time: Some(Time::now()), ..position };
+    for (has_start, has_end) in [(false, false), (true, false), (false, true), (true, true)] {
+        let page = |position: Position| Page {
+            size: 3,
+            direction,
+            anchor: if has_start { Anchor::Cursor(position) } else { Anchor::Start },
+            until: has_end.then_some(position),
+            check_opposite: true,
         };
-        let transactions = PageStatements::new::<Transaction>(backend, &Page { anchor: start, ..page }, 10, 100);
+        let clips = PageStatements::new::<Clip>(backend, &page(position), 10, 100);
+        let transactions = PageStatements::new::<Transaction>(backend, &page(timed), 10, 100);
         for (statements, index) in [(clips, "clip_deal"), (transactions, "transaction_authed_at")] {
             let page = plan(&server, &statements.page, &statements.scalars, &rows).await;
             let mut plans = vec![page.clone()];
@@ -330,6 +333,11 @@ async fn nested_list_reads_one_index_range_per_member(
             // The order of transactions is that of the index.
             let sorts = page.contains("Sort") || page.contains("TEMP B-TREE");
             assert_eq!(sorts, index == "clip_deal", "{page}");
+            if index != "clip_deal" {
+                let bounds = usize::from(has_start) + usize::from(has_end);
+                assert_eq!(page.replace("->", "").matches(['<', '>']).count(), bounds, "{page}");
+                assert!(!page.contains("Filter"), "{page}");
+            }
         }
     }
 }

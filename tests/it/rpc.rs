@@ -1,6 +1,7 @@
 //! The RPC API: `/publisher.v1/...`.
 
 mod attributes;
+mod input;
 
 use axum::{
     body::Body,

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::{AttributeType, Schema, Value};
-use crate::domain::{Error, filter::ValueCount};
+use crate::{
+    domain::{Error, filter::ValueCount},
+    types::excerpt,
+};
 
 /// A predicate as the client sent it: its values are JSON that is not checked yet.
 #[derive(Clone, Debug)]
@@ -61,7 +64,7 @@ impl UntypedPredicate {
     pub(crate) fn resolve_type(self, schema: &Schema) -> Result<Predicate, Error> {
         let Self { key, operator } = self;
         let Some(kind) = schema.kind(&key) else {
-            return Err(bad("key", format!("attribute {key:?} is not in the schema")));
+            return Err(bad("key", format!("attribute {:?} is not in the schema", excerpt(&key))));
         };
         let name = operator.name();
         let reject = |expected: &dyn fmt::Display| {

@@ -393,7 +393,7 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
     /// builds on. The error is returned after the last attempt.
     fn retry(&self) -> Result<(), Error> {
         self.session.mark_contended();
-        Err(Error::Conflict("other calls keep deleting and inserting the same rows, try again".to_owned()))
+        Err(Error::Contention(DbErr::Custom("other calls keep deleting and inserting the same rows".to_owned())))
     }
 
     /// Returns the results in input order, and takes them out of `self`.

@@ -194,8 +194,8 @@ pub struct PageStatements {
 }
 
 impl PageStatements {
-    /// Builds the statements. Each scans the index of the order from the cursor on, so its cost does not depend on the
-    /// depth of the page.
+    /// Builds the statements. Each scans the index of the order from the cursor on, up to the other cursor at the latest,
+    /// so its cost does not depend on the depth of the page.
     pub fn new(
         backend: DbBackend,
         scope: Scope,
@@ -215,6 +215,10 @@ impl PageStatements {
                 let opposite = page.check_opposite.then(|| matching().filter(from(position, !ascending, true)));
                 (ahead, opposite)
             }
+        };
+        let ahead = match &page.until {
+            Some(end) => ahead.filter(from(end, !ascending, false)),
+            None => ahead,
         };
         let page = ordered(ahead, order.field, ascending, selected_by_list).limit(page.size + 1);
         let opposite = opposite.map(|rows| ordered(rows, order.field, !ascending, selected_by_list).limit(1));

@@ -126,20 +126,23 @@ impl PageStatements {
         let int = |int: u64| ScalarBind::Int(i64::try_from(int).unwrap_or(i64::MAX));
         let key = match page.anchor {
             Anchor::Start | Anchor::Offset(_) => Vec::new(),
-            Anchor::Cursor(Position { time, id }) => {
-                time.map(|time| ScalarBind::Int(time.micros())).into_iter().chain([ScalarBind::Uuid(id)]).collect()
-            }
+            Anchor::Cursor(position) => binds(position),
         };
-        let scalars = key.iter().copied().chain([
+        let end = page.until.map(binds).unwrap_or_default();
+        let scalars = key.iter().chain(&end).copied().chain([
             int(page.size.saturating_add(1)),
             // One more than allowed, and one beyond the page of each member.
             int(max_rows.saturating_add(members).saturating_add(1)),
         ]);
         let from_member = from_member::<T>(backend);
         let order = order::<T>(backend, ascending);
-        let side = |operator| if key.is_empty() { String::new() } else { side_of_key::<T>(backend, operator) };
-        let ahead = side(if ascending { ">" } else { "<" });
-        let page_limit = key.len() + 1;
+        let side = |key: &[ScalarBind], first_bind, operator| match key {
+            [] => String::new(),
+            _ => side_of_key::<T>(backend, first_bind, operator),
+        };
+        let (past, short_of, at_or_behind) = if ascending { (">", "<", "<=") } else { ("<", ">", ">=") };
+        let range = side(&key, 1, past) + &side(&end, key.len() + 1, short_of);
+        let page_limit = key.len() + end.len() + 1;
         let total_limit = page_limit + 1;
         let offset = if let Anchor::Offset(rows) = page.anchor { format!(" OFFSET {rows}") } else { String::new() };
         let table = T::TABLE;
@@ -148,17 +151,17 @@ impl PageStatements {
             DbBackend::Sqlite => format!(
                 "SELECT found.* FROM {{rows}} AS input CROSS JOIN {table} AS found \
                 WHERE found.memberbase_id = input.memberbase_id \
-                AND found.id IN (SELECT own.id {from_member}{ahead} ORDER BY {order} LIMIT ${page_limit}{offset}) \
+                AND found.id IN (SELECT own.id {from_member}{range} ORDER BY {order} LIMIT ${page_limit}{offset}) \
                 LIMIT ${total_limit}"
             ),
             _ => format!(
                 "SELECT found.* FROM {{rows}} AS input \
-                CROSS JOIN LATERAL (SELECT own.* {from_member}{ahead} ORDER BY {order} \
+                CROSS JOIN LATERAL (SELECT own.* {from_member}{range} ORDER BY {order} \
                 LIMIT ${page_limit}{offset}) AS found LIMIT ${total_limit}"
             ),
         };
         let opposite = (page.check_opposite && !key.is_empty()).then(|| {
-            let opposite = side(if ascending { "<=" } else { ">=" });
+            let opposite = side(&key, 1, at_or_behind);
             format!("SELECT input.n, (SELECT 1 {from_member}{opposite} LIMIT 1) FROM {{rows}} AS input")
         });
         Self { page: statement, opposite, scalars: scalars.collect(), key, ascending }
@@ -190,10 +193,15 @@ fn order<T: MemberChild>(backend: DbBackend, ascending: bool) -> String {
     format!("{time}{} {direction}", id::<T>(backend))
 }
 
-/// Returns the condition for the rows on one side of the cursor's key, which is bound first.
-fn side_of_key<T: MemberChild>(backend: DbBackend, operator: &str) -> String {
+/// Returns the values of a cursor's key.
+fn binds(Position { time, id }: Position) -> Vec<ScalarBind> {
+    time.map(|time| ScalarBind::Int(time.micros())).into_iter().chain([ScalarBind::Uuid(id)]).collect()
+}
+
+/// Returns the condition for the rows on one side of a cursor's key, whose values are bound from `first_bind` on.
+fn side_of_key<T: MemberChild>(backend: DbBackend, first_bind: usize, operator: &str) -> String {
     match T::NEWEST_BY {
-        Some(time) => format!(" AND (own.{time}, own.id) {operator} ($1, $2)"),
-        None => format!(" AND {} {operator} $1", id::<T>(backend)),
+        Some(time) => format!(" AND (own.{time}, own.id) {operator} (${first_bind}, ${})", first_bind + 1),
+        None => format!(" AND {} {operator} ${first_bind}", id::<T>(backend)),
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct ChildLoader<T> {
     counts: OnceCell<Result<HashMap<MemberId, u64>, Error>>,
 }
 
-/// A page of all members of the batch (`None`), or a page next to a cursor, which belongs to a single member.
+/// A page of all members of the batch (`None`), or a page bounded by a cursor, which belongs to a single member.
 type PageKey = (Option<MemberId>, Page<Position>);
 
 type Pages<T> = Result<HashMap<MemberId, Slice<Arc<T>>>, Error>;
@@ -66,7 +66,7 @@ impl MemberBatch {
         member: member_child::MemberKey,
         page: Page<Position>,
     ) -> Result<Slice<Arc<T>>, Error> {
-        let single = matches!(page.anchor, Anchor::Cursor(_)).then_some(member);
+        let single = (matches!(page.anchor, Anchor::Cursor(_)) || page.until.is_some()).then_some(member);
         let members = single.as_ref().map_or(&self.members[..], std::slice::from_ref);
         let batch = T::loader(self).batch((single.map(|(_, id)| id), page.clone()));
         let pages = batch.get_or_init(|| load(ctx, members, &page)).await.as_ref().map_err(Clone::clone)?;

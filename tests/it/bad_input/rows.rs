@@ -112,6 +112,9 @@ fn members(world: &World) -> Vec<Case> {
     for (name, row, expected) in [
         ("half a surrogate pair", r#"{"ref": "\ud800"}"#, WRONG_TYPE),
         ("the wrong half", r#"{"ref": "\udc00x"}"#, WRONG_TYPE),
+        ("a field that is given twice", r#"{"ref": "x", "ref": "y"}"#, WRONG_TYPE),
+        ("an optional field that is given twice", r#"{"ref": "x", "attributes": {}, "attributes": {}}"#, WRONG_TYPE),
+        ("an attribute that is given twice", r#"{"ref": "x", "attributes": {"level": 1, "level": 1}}"#, INVALID),
         ("an attribute that is infinite", r#"{"ref": "x", "attributes": {"level": 1e999}}"#, INVALID),
         (
             "an attribute of very many digits",

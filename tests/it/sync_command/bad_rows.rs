@@ -38,9 +38,10 @@ async fn invalid_row_never_deletes_its_member(#[values(Database::Sqlite, Databas
     let options = ["--delete-missing", "--max-deleted-percent", "100", "--on-error", "skip", "--json"];
     let text = "{\"ref\":\"ann\",\"attributes\":{\"age\":\"old\"}}\n{\"ref\":\"ben\",\"plan\":\"gold\"}\n\
         {\"ref\":\"cid\",\"attributes\":[]}\n{\"ref\":\"dora\",\"sourceUpdatedAt\":7}\n\
-        {\"ref\":\"new\",\"attributes\":{\"age\":\"old\"}}\n{\"ref\":\"newer\",\"attributes\":7}\n";
+        {\"ref\":\"new\",\"attributes\":{\"age\":\"old\"}}\n{\"ref\":\"newer\",\"attributes\":7}\n\
+        {\"ref\":\"newest\",\"attributes\":{\"age\":1,\"age\":2}}\n";
     let output = bench.sync(&bench.file("members.ndjson", text), &options);
-    assert_eq!(output.counts(3), [0, 0, 0, 6, 1]);
+    assert_eq!(output.counts(3), [0, 0, 0, 7, 1]);
     assert_eq!(bench.refs().await, ["ann", "ben", "cid", "dora"]);
     let text = "ref,age\nann,x\nben,\ncid,7\ndora,1\n";
     assert_eq!(bench.sync(&bench.file("members.csv", text), &options).counts(3), [0, 2, 1, 1, 0]);

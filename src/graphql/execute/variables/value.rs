@@ -304,6 +304,9 @@ impl Seed<'_> {
             let Some(field) = definition.fields.get(key.as_str()) else {
                 return Err(seed.fail(format!("{} has no such field", definition.name)));
             };
+            if values.contains_key(key.as_str()) {
+                return Err(seed.fail("the field is given twice"));
+            }
             let value = object.value(Seed { ty: &field.ty, ..seed })?;
             if one_of && value == Value::Null {
                 return Err(seed.fail("expected a value, got null"));
