@@ -210,7 +210,8 @@ mod tests {
     fn a_response_is_retryable_only_if_all_its_errors_are() {
         let error =
             |code: &str, retryable| json!({"message": code, "extensions": {"code": code, "retryable": retryable}});
-        let (busy, bad) = (error("SERVICE_UNAVAILABLE", true), error("BAD_USER_INPUT", false));
+        let busy = error("SERVICE_UNAVAILABLE", true);
+        let bad = error("BAD_USER_INPUT", false);
         let failed = parsed(&json!({"data": {"a": null}, "errors": [busy]}));
         assert!(matches!(failed, Err(Failure::Retryable(_, Some(after))) if after.as_secs() == 7));
         for errors in [json!([bad]), json!([busy, bad]), json!([{"message": "BAD_USER_INPUT"}])] {
