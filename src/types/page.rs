@@ -26,9 +26,7 @@ pub enum Anchor<Key> {
 pub struct Page<Key> {
     /// Maximum number of rows; 0 is allowed.
     pub size: u64,
-    /// The direction from the anchor.
     pub direction: Direction,
-    /// The start of the page.
     pub anchor: Anchor<Key>,
     /// True if the existence of rows on the other side of the anchor has to be determined, which costs one more
     /// statement.
@@ -47,7 +45,6 @@ pub(crate) struct Slice<Row> {
 }
 
 impl<Row> Slice<Row> {
-    /// Returns the number of rows.
     pub(crate) fn size(&self) -> usize {
         self.rows.len()
     }
