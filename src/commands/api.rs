@@ -38,7 +38,6 @@ enum Transport {
 pub(super) enum Failure {
     /// A transient failure, with the delay that `Retry-After` asks for.
     Retryable(String, Option<Duration>),
-    /// An error of the API.
     Refused(Refusal),
     /// A response that is not GraphQL.
     Broken(String),
@@ -56,16 +55,13 @@ pub(super) struct Refusal {
     pub(crate) count: u64,
 }
 
-/// An invalid row of a bulk call.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct BadRow {
-    /// Index of the row in the call.
     pub(crate) index: usize,
     #[serde(flatten)]
     pub(crate) fault: RowFault,
 }
 
-/// The reason why a row is invalid.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct RowFault {
     /// An error code of the API's rows.
