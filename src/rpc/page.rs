@@ -29,7 +29,6 @@ pub(crate) struct Pagination {
     skip: Option<u64>,
 }
 
-/// A page of a list.
 #[derive(Serialize, Debug)]
 pub(crate) struct ListPage<T> {
     data: Vec<T>,
