@@ -23,20 +23,16 @@ use crate::{
 pub struct App {
     /// The database, with the request's deadline.
     pub db: Db,
-    /// The limits of a request.
     pub limits: Arc<Limits>,
-    /// Counters of the outcomes of rows.
     pub(crate) rows: RowCounters,
     /// Look-ups of members by memberbase and ref; concurrent ones are coalesced.
     pub(crate) members_by_ref: Arc<LookupBatcher<(Uuid, String), member::Model>>,
-    /// The publication of committed changes.
     pub changes: Changes,
     /// Counts the changes by this server that may have invalidated tokens.
     token_changes: Arc<watch::Sender<u64>>,
 }
 
 impl App {
-    /// Returns the state of a server or a command.
     pub fn new(db: Db, limits: Limits) -> Self {
         Self {
             db,
@@ -77,12 +73,10 @@ impl App {
         self.token_changes.send_modify(|changes| *changes += 1);
     }
 
-    /// Returns the number of changes that may have invalidated tokens.
     pub(crate) fn token_changes(&self) -> u64 {
         *self.token_changes.borrow()
     }
 
-    /// Returns a receiver of further such changes.
     pub(crate) fn watch_tokens(&self) -> watch::Receiver<u64> {
         self.token_changes.subscribe()
     }

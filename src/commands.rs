@@ -27,35 +27,21 @@ use crate::{
 /// The reason why a command failed, with a message of one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database can't be opened.
     #[error("{}", line(.0))]
     Open(OpenError),
     /// A statement on the database failed.
     #[error("the database {}: {}", .url.shown(), line(.cause))]
-    Database {
-        /// URL of the database.
-        url: SecretUrl,
-        /// Cause.
-        cause: sea_orm::DbErr,
-    },
-    /// The server can't listen.
+    Database { url: SecretUrl, cause: sea_orm::DbErr },
     #[error("can't listen on {address}: {}", line(.cause))]
-    Listen {
-        /// Address to listen on.
-        address: std::net::SocketAddr,
-        /// Cause.
-        cause: io::Error,
-    },
+    Listen { address: std::net::SocketAddr, cause: io::Error },
     /// The command can't be carried out.
     #[error("{0}")]
     Refused(String),
     /// The arguments are invalid.
     #[error("{0}")]
     Usage(String),
-    /// The output can't be written.
     #[error("can't write the output: {}", line(.0))]
     Output(io::Error),
-    /// Signal handlers can't be installed.
     #[error("can't wait for signals: {}", line(.0))]
     Signals(io::Error),
 }
@@ -78,7 +64,6 @@ impl From<domain::Error> for Error {
     }
 }
 
-/// Runs a command and returns the exit code of the process.
 pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
         Command::Sync(settings) => return sync::run(*settings).await,
@@ -166,7 +151,6 @@ fn failed(database: &Database, cause: sea_orm::DbErr) -> Error {
     Error::Database { url: database.database_url.clone(), cause }
 }
 
-/// Creates the context that the domain functions need.
 fn app(db: Db, limits: Limits) -> App {
     App::new(db, limits)
 }

@@ -296,7 +296,6 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
-/// Returns the limits that the settings define.
 pub(crate) fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes, live: &Live) -> Limits {
     Limits {
         page: PageLimits {

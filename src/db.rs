@@ -80,12 +80,9 @@ struct Waits {
     nanoseconds: AtomicU64,
 }
 
-/// The numbers of open connections at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// Open and idle.
     pub idle: u32,
-    /// Open and in use.
     pub used: u32,
     /// Maximum number of open connections.
     pub(crate) max: u32,
@@ -113,7 +110,6 @@ enum Pools {
 /// The lock of a memberbase that a write holds until its end. It has no effect on SQLite, which has one writer.
 #[derive(Clone, Copy, Debug)]
 pub enum Lock {
-    /// No lock.
     None,
     /// Prevents the deletion of this memberbase, and allows other writes in it.
     Shared(Uuid),
@@ -163,7 +159,6 @@ impl Db {
         self.cutoff.steps()
     }
 
-    /// Returns the kind of database.
     pub fn backend(&self) -> DbBackend {
         match *self.pools {
             Pools::Sqlite { .. } => DbBackend::Sqlite,

@@ -25,7 +25,6 @@ const OTHER: &str = "other";
 const BUCKET_SECONDS: [f64; 17] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
-/// The API of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Api {
     /// `/graphql`.
@@ -37,7 +36,6 @@ pub(crate) enum Api {
 /// The transport of a connection for subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Transport {
-    /// A WebSocket.
     WebSocket,
     /// Server-sent events.
     Events,
@@ -46,11 +44,8 @@ pub(crate) enum Transport {
 /// The type of a request's operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Type {
-    /// Reads.
     Query,
-    /// Writes.
     Mutation,
-    /// Subscribes.
     Subscription,
 }
 
@@ -61,7 +56,6 @@ pub(crate) struct Operation(Arc<str>);
 /// A completed request, or one whose client has disconnected.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// The API of the request.
     pub(crate) api: Api,
     /// The operation; `None` if the request ended before it was known.
     pub(crate) operation: Option<Operation>,
@@ -73,7 +67,6 @@ pub(crate) struct Request {
     pub(crate) time: Duration,
 }
 
-/// The metrics of one server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -154,7 +147,6 @@ impl Metrics {
         self.in_flight.get_or_create(&ByApi { api: api.as_str() }).inc();
     }
 
-    /// Records the end of a request.
     pub(crate) fn end(&self, request: Request) {
         let api = request.api.as_str();
         let r#type = request.kind.map_or(OTHER, Type::as_str);
@@ -169,7 +161,6 @@ impl Metrics {
         self.live.get_or_create(&ByTransport { transport: transport.as_str() }).inc();
     }
 
-    /// Records the end of a connection for subscriptions.
     pub(crate) fn disconnected(&self, transport: Transport) {
         self.live.get_or_create(&ByTransport { transport: transport.as_str() }).dec();
     }

@@ -25,7 +25,6 @@ use self::attribute_value::{AttributeMap, AttributeValue};
 /// Prefix of all paths.
 pub(crate) const PREFIX: &str = "/publisher.v1/";
 
-/// Returns all endpoints.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::mutation("member/bulk-upsert", "Create or update members by ref, all or none", member::bulk_upsert)

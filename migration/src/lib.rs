@@ -38,7 +38,6 @@ mod m20261124_000006_stamp_collection;
 mod m20261124_000007_transaction;
 mod m20261124_000008_sync;
 
-/// Lists the migrations in order.
 pub struct Migrator;
 
 impl MigratorTrait for Migrator {

@@ -59,10 +59,8 @@ pub(crate) struct ChangeReceiver {
     receiver: Option<broadcast::Receiver<Arc<Change>>>,
 }
 
-/// Counters of a server's subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeCounts {
-    /// Open subscriptions.
     pub subscriptions: usize,
     /// Changes delivered, summed over the subscriptions.
     pub(crate) delivered: u64,
@@ -104,7 +102,6 @@ impl Changes {
         ChangeReceiver { hub: Arc::clone(&self.0), memberbase, receiver }
     }
 
-    /// Returns the present counters.
     pub fn counts(&self) -> ChangeCounts {
         let Hub { subscriptions, delivered, missed, .. } = &*self.0;
         ChangeCounts {
@@ -114,7 +111,6 @@ impl Changes {
         }
     }
 
-    /// Returns the id of this server.
     pub(super) fn server(&self) -> ServerId {
         self.0.server
     }

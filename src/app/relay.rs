@@ -19,10 +19,8 @@ use super::App;
 /// The channel of notifications. Channels belong to a database, so the name may be the same in several.
 const CHANNEL: &str = "memberbase_changes";
 
-/// Time limit of sending notifications.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Delay after a failure.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 impl App {

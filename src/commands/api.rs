@@ -38,7 +38,6 @@ enum Transport {
 pub(super) enum Failure {
     /// A transient failure, with the delay that `Retry-After` asks for.
     Retryable(String, Option<Duration>),
-    /// An error of the API.
     Refused(Refusal),
     /// A response that is not GraphQL.
     Broken(String),
@@ -56,16 +55,13 @@ pub(super) struct Refusal {
     pub(crate) count: u64,
 }
 
-/// An invalid row of a bulk call.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct BadRow {
-    /// Index of the row in the call.
     pub(crate) index: usize,
     #[serde(flatten)]
     pub(crate) fault: RowFault,
 }
 
-/// The reason why a row is invalid.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct RowFault {
     /// An error code of the API's rows.
@@ -210,7 +206,8 @@ mod tests {
     fn a_response_is_retryable_only_if_all_its_errors_are() {
         let error =
             |code: &str, retryable| json!({"message": code, "extensions": {"code": code, "retryable": retryable}});
-        let (busy, bad) = (error("SERVICE_UNAVAILABLE", true), error("BAD_USER_INPUT", false));
+        let busy = error("SERVICE_UNAVAILABLE", true);
+        let bad = error("BAD_USER_INPUT", false);
         let failed = parsed(&json!({"data": {"a": null}, "errors": [busy]}));
         assert!(matches!(failed, Err(Failure::Retryable(_, Some(after))) if after.as_secs() == 7));
         for errors in [json!([bad]), json!([busy, bad]), json!([{"message": "BAD_USER_INPUT"}])] {

@@ -125,7 +125,6 @@ fn failed(settings: &Export, error: io::Error) -> Error {
     }
 }
 
-/// Writes members in one of the formats.
 enum Writer {
     Ndjson(Output),
     Csv { writer: Box<csv::Writer<Output>>, schema: Vec<Definition>, has_header: bool },

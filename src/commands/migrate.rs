@@ -9,7 +9,8 @@ use crate::{
 };
 
 pub(super) async fn run(settings: Migrate) -> Result<(), Error> {
-    let (database, limits) = (&settings.database, Limits::default());
+    let database = &settings.database;
+    let limits = Limits::default();
     if let MigrateAction::Up = settings.action {
         let (db, applied) = open_and_migrate(database, &limits).await?;
         for name in applied {

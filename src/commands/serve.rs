@@ -27,7 +27,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(9);
 /// Time for notifying other servers of the last changes.
 const RELAY_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Time for closing the database.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {

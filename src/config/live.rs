@@ -49,7 +49,6 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Returns the limits that the settings define.
     pub(super) fn limits(&self) -> LiveLimits {
         LiveLimits {
             connections: self.max_live_connections,

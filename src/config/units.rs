@@ -12,17 +12,14 @@ pub(crate) struct Bytes(pub(crate) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) Duration);
 
-/// The error for a text that is not a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a size of at least 1 byte, such as 256MiB, 64KiB or 1000")]
 pub(crate) struct MalformedBytes;
 
-/// The error for a text that is not a duration of 1ms to 24h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration of 1ms to 24h, such as 30s, 500ms or 5m")]
 pub(crate) struct MalformedSpan;
 
-/// The error for a text that is not a duration of 1s to 30d.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration of 1s to 30d, such as 30m, 24h or 3d")]
 pub(crate) struct MalformedLongSpan;

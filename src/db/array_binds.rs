@@ -19,18 +19,14 @@ pub struct ArrayTable<'a> {
     columns: Vec<(&'static str, ArrayColumn<'a>)>,
 }
 
-/// The values of one column.
 #[derive(Debug, Clone)]
 pub enum ArrayColumn<'a> {
-    /// Ids.
     Uuids(Vec<Uuid>),
     /// Texts without NUL.
     Texts(Vec<&'a str>),
     /// Texts without NUL, or nulls.
     MaybeTexts(Vec<Option<&'a str>>),
-    /// Integers.
     Ints(Vec<i64>),
-    /// Integers, or nulls.
     MaybeInts(Vec<Option<i64>>),
     /// JSON documents, or nulls: `jsonb` on PostgreSQL, text on SQLite.
     Documents(Vec<Option<&'a str>>),
@@ -39,7 +35,6 @@ pub enum ArrayColumn<'a> {
 /// A value of a bulk statement that is the same for all rows, bound as `$1`, `$2` and so on.
 #[derive(Debug, Clone, Copy)]
 pub enum ScalarBind {
-    /// An id.
     Uuid(Uuid),
     /// An integer, or a time in microseconds.
     Int(i64),
@@ -51,7 +46,6 @@ impl<'a> ArrayTable<'a> {
         Self { columns: columns.into() }
     }
 
-    /// Returns the number of rows.
     pub(super) fn len(&self) -> usize {
         self.columns.first().map_or(0, |(_, column)| column.len())
     }

@@ -39,7 +39,6 @@ struct State {
     tables: HashMap<&'static str, Table>,
     /// True while a caller checks the due tables, one after the other.
     analyzing: bool,
-    /// The end of the pause after a failure.
     backoff_until: Option<Instant>,
     task: Option<AbortHandle>,
 }

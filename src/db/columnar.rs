@@ -27,13 +27,9 @@ pub struct ColumnarRows {
 /// A column of a statement: its type and name.
 #[derive(Clone, Copy, Debug)]
 pub enum ColumnSpec {
-    /// Ids.
     Id(&'static str),
-    /// Texts.
     Text(&'static str),
-    /// Texts, or nulls.
     MaybeText(&'static str),
-    /// Integers.
     Int(&'static str),
     /// Integers, or nulls; `i64::MIN` is reserved.
     MaybeInt(&'static str),
@@ -55,12 +51,10 @@ pub(crate) struct TextColumn {
     ranges: Vec<Option<Range<usize>>>,
 }
 
-/// An iterator over the values of a column.
 #[derive(Debug)]
 pub struct ColumnValues<T>(vec::IntoIter<T>);
 
 impl ColumnSpec {
-    /// Returns the name of the column in the statement.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Id(name) | Self::Text(name) | Self::MaybeText(name) => name,
@@ -165,7 +159,6 @@ impl ColumnarRows {
         Ok(ColumnValues(self.column(index)?.into_iter()))
     }
 
-    /// Returns the texts of a column.
     pub(crate) fn texts(&self, index: usize) -> Result<TextColumn, DbErr> {
         let Some(all) = self.postgres::<&str>(index, 0) else {
             let all = self.sqlite::<&str>(index)?;
@@ -233,7 +226,6 @@ impl TextColumn {
         Self { ranges: all.split('\0').map(range).collect(), all: all.to_owned() }
     }
 
-    /// Returns the number of rows.
     pub(crate) fn rows(&self) -> usize {
         self.ranges.len()
     }

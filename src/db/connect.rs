@@ -22,14 +22,12 @@ use super::{
     session::MAX_SILENCE,
 };
 
-/// The address of the database and the settings of its connections.
 #[derive(Clone)]
 pub struct Settings {
     /// `sqlite://FILE` or `postgres://...`.
     pub url: String,
     /// Maximum number of open connections; on SQLite of readers.
     pub max_connections: u32,
-    /// Maximum wait for a connection.
     pub acquire_timeout: Duration,
     /// Maximum lifetime of a connection to PostgreSQL.
     pub max_lifetime: Duration,

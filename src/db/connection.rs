@@ -13,7 +13,6 @@ use super::{
     pool::{LifoPool, PooledConnection},
 };
 
-/// A pool's connection and its status.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) driver: Driver,

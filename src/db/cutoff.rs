@@ -11,7 +11,6 @@ use super::{Session, error_kind};
 /// millisecond.
 const STEPS_PER_CLOCK_READ: u32 = 64;
 
-/// Time after which a loop yields to other tasks.
 const YIELD_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The conditions that stop the work of a request: its deadline and, for work that only its client needs (a dry run),

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 
-/// The class of a database error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbErrorKind {
-    /// The statement exceeded its time limit.
     Timeout,
     /// The database can't be reached, is shutting down, is read-only or has no space left.
     Unavailable,
@@ -21,7 +19,6 @@ pub enum DbErrorKind {
 const TIMEOUT: &str = "the statement exceeded its time limit";
 
 impl DbErrorKind {
-    /// Returns the class of an error.
     pub fn of(error: &DbErr) -> Self {
         match error {
             DbErr::ConnectionAcquire(_) => Self::Unavailable,

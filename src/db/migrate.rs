@@ -14,7 +14,6 @@ use super::{Db, Pools};
 pub struct Migration {
     /// The name, which begins with the date.
     pub name: String,
-    /// True if it was applied to the database.
     pub applied: bool,
     /// True if this program knows it. An unknown migration was applied by a newer version.
     pub(crate) known: bool,

@@ -15,7 +15,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::error_kind;
 use crate::types::{excerpt, nearest, private_file};
 
-/// Why a database can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file does not exist and must not be created.
@@ -24,10 +23,8 @@ pub enum OpenError {
         .0.display()
     )]
     Missing(PathBuf),
-    /// The file has no tables.
     #[error("the database {} is empty: start the server once, or run memberbase migrate up", .0.display())]
     Empty(PathBuf),
-    /// The folder of a new file does not exist.
     #[error("can't create the database {}: there is no folder {}", .0.display(), .0.parent().unwrap_or(.0).display())]
     NoFolder(PathBuf),
     /// The file is a SQLite database of another program.
@@ -37,29 +34,22 @@ pub enum OpenError {
         .0.display()
     )]
     NoTables(PathBuf),
-    /// The path is a folder.
     #[error("{} is a folder, not a SQLite database", .0.display())]
     Folder(PathBuf),
-    /// The file is not a SQLite database.
     #[error("{} is not a SQLite database", .0.display())]
     NotSqlite(PathBuf),
-    /// The operating system rejects opening or creating the file.
     #[error("can't open the database {}: {}", .0.display(), system_reason(.1))]
     File(PathBuf, io::Error),
-    /// PostgreSQL can't be reached or rejects the connection.
     #[error("can't connect to PostgreSQL at {address}, database {database:?}: {cause}")]
     Postgres {
         /// Host and port, or the path of a Unix socket.
         address: String,
-        /// The database's name.
         database: String,
         /// The reason, without a password.
         cause: String,
     },
-    /// The URL is invalid.
     #[error("the database URL {0}")]
     Url(String),
-    /// Anything else.
     #[error("{0}")]
     Other(DbErr),
 }

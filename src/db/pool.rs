@@ -86,7 +86,6 @@ struct IdleConnection<DB: Database> {
     connection: PoolConnection<DB>,
     deadline: Option<Deadline>,
     lease: Lease,
-    /// When it was returned.
     idle_since: Instant,
 }
 
@@ -97,7 +96,6 @@ struct Lease {
     ends_at: Option<Instant>,
 }
 
-/// A connection in use.
 pub(super) struct PooledConnection<DB: Database> {
     /// `None` after it was returned.
     connection: Option<PoolConnection<DB>>,
@@ -187,7 +185,6 @@ impl<DB: Database> LifoPool<DB> {
         }
     }
 
-    /// Returns the present numbers of connections.
     pub(super) fn connections(&self) -> Connections {
         let idle = self.pool.num_idle() + self.idle().len();
         let idle = u32::try_from(idle).unwrap_or(u32::MAX);

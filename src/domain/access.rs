@@ -58,7 +58,6 @@ impl Caller {
         self.token
     }
 
-    /// Returns the level of access.
     pub(crate) fn access(&self) -> Access {
         self.access
     }
@@ -102,7 +101,6 @@ impl Caller {
 }
 
 impl Scope {
-    /// Returns the id of the memberbase.
     pub fn memberbase(self) -> MemberbaseId {
         self.memberbase
     }

@@ -39,7 +39,6 @@ pub struct ApiToken {
     pub id: ApiTokenId,
     /// Purpose of the token, in the words of its creator.
     pub(crate) description: String,
-    /// Level of access.
     pub(crate) access: Access,
     /// The memberbase that it is bound to; `None` if it is not bound.
     pub(crate) memberbase: Option<MemberbaseId>,
@@ -51,12 +50,9 @@ pub struct ApiToken {
     pub(crate) revoked_at: Option<Time>,
 }
 
-/// A token to create.
 #[derive(Clone, Debug)]
 pub struct NewApiToken {
-    /// Purpose of the token.
     pub description: String,
-    /// Level of access.
     pub access: Access,
     /// The memberbase to bind it to; `None` to bind it like the caller's own token.
     pub memberbase: Option<MemberbaseId>,
@@ -90,7 +86,6 @@ impl fmt::Debug for Secret {
 /// The result of a successful authentication.
 #[derive(Clone, Debug)]
 pub(crate) struct Proof {
-    /// The authenticated caller.
     pub(crate) caller: Caller,
     /// Expiry time of the token; `None` if it does not expire.
     pub(crate) expires_at: Option<Time>,
@@ -103,7 +98,6 @@ pub(crate) struct Proof {
 pub(crate) struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// Hashes a secret.
     pub(crate) fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret).into())
     }
@@ -215,7 +209,6 @@ pub(crate) async fn current(app: &App, caller: &Caller) -> Result<Option<ApiToke
     found.map(ApiToken::try_from).transpose()
 }
 
-/// Returns the opaque cursor of a token in the list of tokens.
 pub(crate) fn cursor(id: ApiTokenId) -> String {
     id_pagination::encode(CursorKind::ApiTokens, id)
 }

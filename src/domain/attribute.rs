@@ -20,12 +20,10 @@ const MAX_KEY_BYTES: usize = 128;
 
 const MAX_KEYS: usize = 1000;
 
-/// A key with the type of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Definition {
     /// Key, of 1 to 128 bytes without NUL.
     pub(crate) key: String,
-    /// Type of the values.
     pub(crate) kind: AttributeType,
 }
 

@@ -31,20 +31,14 @@ pub enum OnError {
 /// Restricts the rows that are stored by whether their key exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Create and update.
     Upsert,
-    /// Only create.
     InsertOnly,
-    /// Only update.
     UpdateOnly,
 }
 
-/// The options of a bulk upsert.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The effect of invalid rows on the others.
     pub on_error: OnError,
-    /// The rows that are stored.
     pub mode: Mode,
     /// Run everything, then roll back.
     pub dry_run: bool,
@@ -53,9 +47,7 @@ pub struct Options {
 /// The result of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
-    /// The key was missing and is stored now.
     Created,
-    /// The stored values were different.
     Updated,
     /// The stored values were equal.
     Unchanged,
@@ -76,9 +68,7 @@ pub struct Upserted<Id> {
     /// Ids of the stored records; `None` for a row that failed, that update-only mode skipped, or that a dry run would
     /// create.
     pub(crate) ids: Vec<Option<Id>>,
-    /// The outcome of each row.
     pub(crate) outcomes: Vec<Outcome>,
-    /// The errors of the rows that failed.
     pub(crate) failures: Failures,
 }
 
@@ -129,14 +119,12 @@ impl OnError {
 }
 
 impl RowError {
-    /// Returns the error for an attribute key that the schema does not declare.
     pub(super) fn unknown_attribute(key: &str) -> Self {
         let message = format!("attribute {:?} is not in the schema", excerpt(key));
         let path = vec!["attributes".to_owned(), key.to_owned()];
         Self { code: RowErrorCode::UnknownAttribute, message, path }
     }
 
-    /// Returns the error for a value that the field does not accept.
     pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self { code: RowErrorCode::InvalidValue, message: message.into(), path: vec![field.to_owned()] }
     }

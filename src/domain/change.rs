@@ -50,7 +50,6 @@ pub(super) fn updated(app: &App, scope: Scope, members: impl Iterator<Item = Uui
     app.changes.publish(Change { updated: touched(members.into_iter()), ..Change::new(scope.memberbase()) });
 }
 
-/// Publishes deleted members.
 pub(super) fn deleted(app: &App, scope: Scope, members: impl Iterator<Item = Uuid>) {
     if app.changes.has_subscribers() {
         app.changes.publish(Change { deleted: touched(members), ..Change::new(scope.memberbase()) });

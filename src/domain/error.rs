@@ -47,16 +47,13 @@ pub(crate) type InputPath = Vec<Step>;
 /// One step of an [`InputPath`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A field of an object.
     Field(String),
-    /// An item of a list.
     Index(usize),
 }
 
 /// The reason why one row of a bulk call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowError {
-    /// Kind of the failure.
     pub(crate) code: RowErrorCode,
     /// States what was wrong and what was expected.
     pub(crate) message: String,
@@ -64,25 +61,21 @@ pub struct RowError {
     pub(crate) path: Vec<String>,
 }
 
-/// The kinds of failure of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowErrorCode {
     /// The ref is empty, too long or contains NUL.
     InvalidRef,
-    /// The field can't have this value.
     InvalidValue,
     /// The attribute schema does not declare the key.
     UnknownAttribute,
     /// The value is not of the attribute's declared type.
     InvalidAttributeType,
-    /// The memberbase has no such member.
     UnknownMember,
     /// The stored transaction belongs to another member, which can't change.
     MemberMismatch,
 }
 
 impl Error {
-    /// Returns an error about a field of the operation's input.
     pub(crate) fn bad_input(field: &str, message: impl fmt::Display) -> Self {
         Self::BadInput { message: message.to_string(), path: vec![Step::Field(field.to_owned())] }
     }

@@ -35,7 +35,6 @@ pub(super) fn parse_integer(field: &str, number: &str, min: i64, max: i64) -> Re
         .ok_or_else(|| RowError::invalid(field, format!("{field}: expected a whole number from {min} to {max}")))
 }
 
-/// Applies a parser to the value of an optional field.
 pub(super) fn parse_optional<'a, T>(
     field: &str,
     value: &'a Undefinable<String>,

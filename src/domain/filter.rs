@@ -30,7 +30,6 @@ pub enum Filter<P> {
     Any(Vec<Self>),
     /// Plain negation.
     Not(Box<Self>),
-    /// A single predicate.
     Predicate(P),
 }
 
@@ -40,21 +39,16 @@ impl<P> Default for Filter<P> {
     }
 }
 
-/// A predicate on an id.
 #[derive(Clone, Debug)]
 pub enum IdPredicate<T> {
-    /// Equal to one of these.
     In(Vec<T>),
-    /// Equal to none of these.
     NotIn(Vec<T>),
 }
 
 /// A predicate on a text, compared byte for byte.
 #[derive(Clone, Debug)]
 pub enum TextPredicate {
-    /// Equal to one of these.
     In(Vec<String>),
-    /// Equal to none of these.
     NotIn(Vec<String>),
     /// Begins with this literal prefix.
     StartsWith(String),
@@ -62,18 +56,13 @@ pub enum TextPredicate {
     Matches(Pattern),
 }
 
-/// A predicate on a time.
 #[derive(Clone, Debug)]
 pub enum TimePredicate {
-    /// Equal to one of these.
     In(Vec<Time>),
-    /// Equal to none of these.
     NotIn(Vec<Time>),
-    /// Later.
     After(Time),
     /// Equal or later.
     From(Time),
-    /// Earlier.
     Before(Time),
     /// Equal or earlier.
     Until(Time),
@@ -81,7 +70,6 @@ pub enum TimePredicate {
 
 /// A predicate that has a number of values, which a limit bounds.
 pub trait ValueCount {
-    /// Returns the number of values.
     fn values(&self) -> usize;
 }
 

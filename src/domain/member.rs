@@ -42,16 +42,12 @@ use crate::{
     types::{Id, MemberId, MemberbaseId, Time},
 };
 
-/// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// The member's id.
     pub(crate) id: MemberId,
-    /// The memberbase that contains it.
     pub(crate) memberbase: MemberbaseId,
     /// The owner's key for the member (`ref` in the API).
     pub(crate) reference: String,
-    /// Its attributes.
     pub(crate) attributes: Document,
     /// Time of its creation or last change.
     pub(crate) updated_at: Time,
@@ -62,22 +58,16 @@ pub struct Member {
 /// A member that borrows from a [`Member`] or a [`MemberPage`].
 #[derive(Clone, Copy, Debug)]
 pub struct MemberView<'a> {
-    /// The member's id.
     pub(crate) id: MemberId,
-    /// The memberbase that contains it.
     pub(crate) memberbase: MemberbaseId,
-    /// The owner's key for the member (`ref` in the API).
     pub(crate) reference: &'a str,
     /// Its attributes as a JSON object; `None` if there are none.
     pub(crate) attributes: Option<&'a str>,
-    /// Time of its creation or last change.
     pub(crate) updated_at: Time,
-    /// Time of the last change in the owner's system, by the owner's clock.
     pub(crate) source_updated_at: Option<Time>,
 }
 
 impl Member {
-    /// Borrows the member.
     pub fn view(&self) -> MemberView<'_> {
         MemberView {
             id: self.id,
@@ -90,7 +80,6 @@ impl Member {
     }
 }
 
-/// Finds a visible member by id.
 pub(crate) async fn find(app: &App, visibility: Visibility, id: MemberId) -> Result<Option<Member>, Error> {
     Ok(find_many(app, visibility, &[id]).await?.pop())
 }

@@ -22,9 +22,7 @@ use crate::types::{Id, MemberId, MemberbaseId, RowKind, Time};
 
 /// A clip, a stamp collection or a transaction.
 pub trait MemberChild: Clone + Debug + Send + Sync + From<<Self::Entity as EntityTrait>::Model> + 'static {
-    /// The type of its id.
     type Id: Id + Hash + Send + Sync + 'static;
-    /// Its table in SeaORM.
     type Entity: EntityTrait;
 
     /// The label of its row counters.
@@ -38,13 +36,10 @@ pub trait MemberChild: Clone + Debug + Send + Sync + From<<Self::Entity as Entit
     /// The first byte of its cursors. All kinds of lists have different ones.
     const TAG: u8;
 
-    /// Returns the id.
     fn id(&self) -> Self::Id;
 
-    /// Returns the memberbase.
     fn memberbase(&self) -> MemberbaseId;
 
-    /// Returns the member to which it belongs.
     fn member(&self) -> MemberId;
 
     /// Returns the value of [`NEWEST_BY`](Self::NEWEST_BY).

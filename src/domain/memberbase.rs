@@ -32,7 +32,6 @@ use crate::{
 
 const MAX_NAME_CHARACTERS: usize = 256;
 
-/// A memberbase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Memberbase {
     /// Id, which holds the time of creation.
@@ -41,16 +40,12 @@ pub(crate) struct Memberbase {
     pub(crate) name: String,
     /// Time of the creation or the last change.
     pub(crate) updated_at: Time,
-    /// Attributes that its members may have.
     pub(crate) attribute_schema: Schema,
 }
 
-/// A predicate on one field of a memberbase.
 #[derive(Clone, Debug)]
 pub(crate) enum Predicate {
-    /// A predicate on the id.
     Id(IdPredicate<MemberbaseId>),
-    /// A predicate on the name.
     Name(TextPredicate),
 }
 
@@ -166,14 +161,12 @@ pub(crate) async fn list(
     id_pagination::page(&session, found, memberbase::Column::Id, Order::Asc, page).await
 }
 
-/// Counts the visible memberbases that match the filter.
 pub(crate) async fn count(app: &App, visibility: Visibility, filter: &Filter<Predicate>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
     let found = within(visibility).filter(condition(app.db.backend(), filter));
     Ok(found.count(&app.db.read().await?).await?)
 }
 
-/// Returns the opaque cursor of a memberbase in the list of memberbases.
 pub(crate) fn cursor(id: MemberbaseId) -> String {
     id_pagination::encode(CursorKind::Memberbases, id)
 }
@@ -216,7 +209,6 @@ pub(super) async fn get_with_open_sync(
     Ok((memberbase::Model::from_query_result(&row, "")?.try_into()?, open))
 }
 
-/// Fails if the memberbase does not exist.
 pub(super) async fn ensure_exists(session: &impl ConnectionTrait, scope: Scope) -> Result<(), Error> {
     get(session, scope).await.map(drop)
 }

@@ -16,9 +16,7 @@ pub(crate) struct StampCollection {
     pub(crate) member: MemberId,
     /// The loyalty program. A member has at most one stamp collection per program.
     pub(crate) loyalty_program_id: String,
-    /// Number of collected stamps.
     pub(crate) stamps: i32,
-    /// Number of earned rewards.
     pub(crate) rewards_earned: i32,
     pub(crate) updated_at: Time,
 }

@@ -34,14 +34,12 @@ use crate::{
     types::{Id, MemberbaseId, SyncId, Time},
 };
 
-/// A sync.
 #[derive(Clone, Debug)]
 pub struct Sync {
     /// Id, which holds the time of the start.
     pub(crate) id: SyncId,
     /// The memberbase that mirrors the source.
     pub(crate) memberbase: MemberbaseId,
-    /// SyncState.
     pub(crate) state: SyncState,
     /// Time of the end; `None` while the sync is open.
     pub(crate) ended_at: Option<Time>,
@@ -51,16 +49,12 @@ pub struct Sync {
     pub(crate) deleted: Option<DeletedCounts>,
 }
 
-/// SyncState of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SyncState {
     /// Upserts mark members.
     Open = 0,
-    /// Ended by a commit.
     Committed = 1,
-    /// Ended without a commit.
     Abandoned = 2,
-    /// Ended by its expiry.
     Expired = 3,
 }
 
@@ -93,7 +87,6 @@ fn not_found(id: SyncId) -> Error {
 }
 
 impl Sync {
-    /// Returns the error for a sync that has ended.
     fn not_open(&self) -> Error {
         let state = match self.state {
             SyncState::Open => "is open",

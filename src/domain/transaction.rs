@@ -40,7 +40,6 @@ pub(crate) enum CardNetwork {
     Visa,
     Mastercard,
     Amex,
-    /// Any other network.
     Other,
 }
 

@@ -2,12 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-/// A row of the table.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "member")]
 pub struct Model {
-    /// The memberbase's id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub memberbase_id: Uuid,
     /// UUIDv7, which contains the time of creation.

@@ -3,7 +3,6 @@
 
 use sea_orm::entity::prelude::*;
 
-/// A row of the table.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sync")]
@@ -11,7 +10,6 @@ pub struct Model {
     /// UUIDv7, which contains the time of the start.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The memberbase's id.
     pub memberbase_id: Uuid,
     /// 0 OPEN, 1 COMMITTED, 2 ABANDONED, 3 EXPIRED. A sync whose time has passed may still be stored as OPEN.
     pub state: i32,
@@ -27,11 +25,8 @@ pub struct Model {
     pub deleted_members: Option<i64>,
     /// Number of their attribute values.
     pub deleted_attributes: Option<i64>,
-    /// Number of their clips.
     pub deleted_clips: Option<i64>,
-    /// Number of their stamp collections.
     pub deleted_stamp_collections: Option<i64>,
-    /// Number of their transactions.
     pub deleted_transactions: Option<i64>,
 }
 

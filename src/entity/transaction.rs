@@ -2,18 +2,15 @@
 
 use sea_orm::entity::prelude::*;
 
-/// A row of the table.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "transaction")]
 pub struct Model {
-    /// The memberbase's id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub memberbase_id: Uuid,
     /// UUIDv7, which contains the time of creation.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The owning member's id.
     pub member_id: Uuid,
     /// The owner's key for the transaction, unique in the memberbase.
     pub external_id: String,
@@ -23,7 +20,6 @@ pub struct Model {
     pub network: i32,
     /// Bank identification number: the first digits of the card number.
     pub bin: String,
-    /// The merchant's id.
     pub merchant_id: String,
     /// Text on the member's account statement.
     pub statement_descriptor: Option<String>,

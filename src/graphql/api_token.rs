@@ -47,7 +47,6 @@ impl From<Access> for access::Access {
     }
 }
 
-/// A bearer token for the API. Its secret is sent as `Authorization: Bearer <secret>`.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiToken(pub(super) api_token::ApiToken);
 
@@ -95,7 +94,6 @@ impl ApiToken {
     }
 }
 
-/// A page of API tokens.
 #[derive(Debug)]
 pub(crate) struct ApiTokenConnection {
     rows: Vec<ApiToken>,

@@ -11,7 +11,6 @@ use crate::{
     types::{Change, MemberId, Touched},
 };
 
-/// Root type of all subscriptions. Transports: WebSocket (graphql-transport-ws), and server-sent events (graphql-sse, distinct connections mode).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subscription;
 
@@ -37,7 +36,6 @@ impl Subscription {
     }
 }
 
-/// Changes of one committed write to the members of a memberbase.
 #[derive(Clone, Debug)]
 pub(crate) struct MemberbaseChange {
     change: Arc<Change>,

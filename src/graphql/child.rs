@@ -68,7 +68,6 @@ impl<T: MemberChild> Child<T> {
         rows.into_iter().map(|row| row.map(child)).collect()
     }
 
-    /// Returns the record's member.
     pub(super) async fn parent(&self, ctx: &Context<'_>) -> Result<Member, Error> {
         let batch = match &self.parent {
             Parent::Known(member) => return Ok(member.clone()),
@@ -88,7 +87,6 @@ impl ParentBatch {
     }
 }
 
-/// A page of records that belong to one member.
 #[derive(Debug)]
 pub(crate) struct Connection<T> {
     member: Member,

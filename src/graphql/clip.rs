@@ -18,7 +18,6 @@ use crate::{
     types::{ClipId, Id},
 };
 
-/// A deal that a member saved. A member has at most one clip per deal.
 pub(crate) type Clip = Child<clip::Clip>;
 
 /// A deal that a member saved. A member has at most one clip per deal.

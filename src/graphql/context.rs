@@ -53,7 +53,6 @@ pub(super) trait ContextExt<'a> {
 
     fn row_budget(&self) -> &'a RowBudget;
 
-    /// Authorizes an access level in one memberbase.
     fn authorize(&self, memberbase: &ID, access: Access) -> Result<Scope, Error> {
         Ok(self.caller().authorize(id("memberbaseId", memberbase)?, access)?)
     }

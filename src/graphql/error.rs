@@ -130,12 +130,10 @@ impl Error {
         &self.locations
     }
 
-    /// Returns the code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// Returns the message.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

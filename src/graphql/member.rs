@@ -25,7 +25,6 @@ use crate::{
     types::Id,
 };
 
-/// A member of a memberbase, identified by the ref that the owner of the memberbase gave it.
 #[derive(Clone, Debug)]
 pub(crate) struct Member(pub(super) Arc<member::Member>, pub(super) Arc<MemberBatch>);
 

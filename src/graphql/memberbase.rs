@@ -23,7 +23,6 @@ use crate::{
     types::{Id, Slice},
 };
 
-/// A collection of members that belongs to one owner, with its attribute schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Memberbase(pub(super) Arc<memberbase::Memberbase>);
 
@@ -103,7 +102,6 @@ impl Memberbase {
     }
 }
 
-/// A page of memberbases.
 #[derive(Debug)]
 pub(crate) struct MemberbaseConnection {
     visibility: Visibility,

@@ -118,7 +118,6 @@ async fn load(ctx: &Context<'_>, ids: impl Iterator<Item = &AnyId>) -> Result<Ha
     Ok(found)
 }
 
-/// Requested ids by type.
 #[derive(Default)]
 struct IdsByType {
     memberbases: Vec<MemberbaseId>,

@@ -31,7 +31,6 @@ pub(crate) fn check_in_row(scalar: &str, value: &Value) -> Result<(), String> {
     }
 }
 
-/// An RFC 3339 date-time. Output: in UTC, ending in Z, with 3 or more fraction digits. Input: any offset, 0 to 9 fraction digits, stored with microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DateTime(pub(crate) Time);
 
@@ -54,7 +53,6 @@ impl DateTime {
     }
 }
 
-/// A count: a whole number from 0 to 2^53-1, as a JSON number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Count(pub(crate) u64);
 
@@ -83,7 +81,6 @@ fn whole(value: &Value) -> Option<i64> {
     types::parse_safe_integer(&number.to_string())
 }
 
-/// An amount of money in minor units (such as cents): a whole number from -(2^53-1) to 2^53-1, as a JSON number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MinorUnits(pub(crate) i64);
 
@@ -105,7 +102,6 @@ impl MinorUnits {
     }
 }
 
-/// Attribute values by key, as a JSON object. Each value is a string, number, boolean, RFC 3339 date or list of strings, as the attribute schema declares.
 #[derive(Clone, Debug)]
 pub(crate) struct Attributes(pub(crate) Box<str>);
 
@@ -154,7 +150,6 @@ impl<'de> Deserialize<'de> for Attributes {
     }
 }
 
-/// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string.
 #[derive(Clone, Debug)]
 pub(crate) struct AttributeValue(pub(crate) serde_json::Value);
 

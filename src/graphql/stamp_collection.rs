@@ -18,7 +18,6 @@ use crate::{
     types::{Id, StampCollectionId},
 };
 
-/// A member's progress in a loyalty program. A member has at most one stamp collection per loyalty program.
 pub(crate) type StampCollection = Child<stamp_collection::StampCollection>;
 
 /// A member's progress in a loyalty program. A member has at most one stamp collection per loyalty program.

@@ -46,7 +46,6 @@ pub(crate) enum OnMissing {
     Delete,
 }
 
-/// A run that makes a memberbase mirror its source. While it is open, every bulkUpsertMembers call in the memberbase, with or without `syncId`, marks each member that its rows name as seen, whatever the outcome of the row (including FAILED, STALE and SKIPPED). A commit can then delete the members that were not seen. After the sync has ended, `seen`, `missing` and `deleted` keep their values.
 #[derive(Clone, Debug)]
 pub(crate) struct Sync {
     row: Arc<sync::Sync>,
@@ -114,7 +113,6 @@ impl Sync {
     }
 }
 
-/// A page of a memberbase's syncs.
 #[derive(Debug)]
 pub(crate) struct SyncConnection {
     scope: Scope,
@@ -123,7 +121,6 @@ pub(crate) struct SyncConnection {
 }
 
 impl SyncConnection {
-    /// Loads the requested page.
     pub(super) async fn load(ctx: &Context<'_>, scope: Scope, paging: Paging) -> Result<Self, Error> {
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| sync::parse_cursor(scope, cursor))?;
         let read = Box::pin(sync::list(ctx.app(), scope, &page));

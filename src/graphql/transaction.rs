@@ -19,7 +19,6 @@ use crate::{
     types::{Id, TransactionId},
 };
 
-/// A card payment of a member.
 pub(crate) type Transaction = Child<transaction::Transaction>;
 
 /// A card payment of a member.

@@ -15,7 +15,6 @@ use crate::{
     types::{RowCounters, RowKind, RowOutcome, Time},
 };
 
-/// Registers all collectors.
 pub(super) fn register(registry: &mut Registry, app: &App) {
     let started = Time::now();
     registry.sub_registry_with_prefix("memberbase").register_collector(Box::new(Rows(app.rows.clone())));

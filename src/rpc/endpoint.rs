@@ -15,12 +15,10 @@ use crate::{
     types::{Strict, excerpt},
 };
 
-/// The context of a call.
 #[derive(Clone)]
 pub struct Call {
     /// The app, limited by the deadline of the call.
     pub app: App,
-    /// The authenticated caller.
     pub caller: Caller,
 }
 
@@ -44,9 +42,7 @@ pub struct Endpoint {
 
 /// The schemas of a request and its response.
 pub(crate) struct Shapes {
-    /// Schema of the request body.
     pub(crate) request: RefOr<Schema>,
-    /// Schema of the response body.
     pub(crate) response: RefOr<Schema>,
     /// Named schemas that the two refer to.
     pub(crate) components: Vec<(String, RefOr<Schema>)>,
@@ -106,7 +102,6 @@ impl Endpoint {
         Self { response_description, ..self }
     }
 
-    /// Returns the schemas of the request and the response.
     pub(crate) fn shapes(&self) -> Shapes {
         (self.shapes)()
     }

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use crate::domain::{self, RowError, RowErrorCode};
 
-/// A failed call: its code, message and data.
 #[derive(Debug)]
 pub struct Error {
     code: Code,
@@ -38,36 +37,22 @@ struct Failure<'a> {
 /// Error codes of the original API. [`Code::meaning`] describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The request is invalid.
     BadRequest,
-    /// An attribute key is not declared in the schema.
     InvalidAttributeKey,
-    /// A key of the schema that is in use can't be changed.
     InvalidSchemaModification,
-    /// The request has no valid token.
     AuthenticationError,
-    /// The token's access level does not permit the call.
     AuthorizationError,
-    /// The object does not exist or is not visible to the token.
     NotFound,
-    /// The method is not POST.
     MethodNotAllowed,
-    /// The current state does not permit the call.
     Conflict,
-    /// The body exceeds the size limit.
     PayloadTooLarge,
-    /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// The token sends too many requests.
     RateLimited,
-    /// The server is overloaded, the database is unavailable, or contention outlasted the retries.
     ServiceUnavailable,
-    /// A fault in the server.
     InternalError,
 }
 
 impl Code {
-    /// All codes.
     pub(crate) const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::InvalidAttributeKey,
@@ -127,7 +112,6 @@ impl Code {
         }
     }
 
-    /// Returns the HTTP status.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::BadRequest | Self::InvalidAttributeKey | Self::InvalidSchemaModification => StatusCode::BAD_REQUEST,
@@ -146,12 +130,10 @@ impl Code {
 }
 
 impl Error {
-    /// Creates an error without data.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), data: Map::new() }
     }
 
-    /// Returns the code.
     pub fn code(&self) -> Code {
         self.code
     }

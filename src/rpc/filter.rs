@@ -25,14 +25,12 @@ pub(crate) trait Filterable {
     /// Name of the entry's schema in OpenAPI.
     const NAME: &'static str;
 
-    /// The keys with the types of their values.
     const KEYS: &'static [(&'static str, ValueType)];
 
     /// Converts a condition on one of the keys.
     fn predicate(key: &str, operator: Operator) -> Result<Filter<Self::Predicate>, Error>;
 }
 
-/// Type of the values of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueType {
     /// Ids with this prefix.
@@ -52,17 +50,12 @@ pub(crate) struct Filters<T> {
     marker: PhantomData<T>,
 }
 
-/// The operator of a condition.
 pub(crate) enum Operator {
-    /// Equals one of these values.
     In(Vec<Value>),
-    /// Equals none of these values.
     NotIn(Vec<Value>),
     /// Has a value (true) or none (false); the fields of this API always have one.
     Exists(bool),
-    /// Contains a match of a regular expression.
     Regex {
-        /// The pattern.
         pattern: String,
         /// True if upper- and lower-case ASCII letters are equal.
         case_insensitive: bool,
@@ -137,7 +130,6 @@ fn regex(key: &str, value: &Value) -> Result<Operator, Error> {
 }
 
 impl Operator {
-    /// Converts to a predicate of an id.
     pub(crate) fn id_filter<T: Id, P>(
         self,
         key: &str,
@@ -154,7 +146,6 @@ impl Operator {
         }
     }
 
-    /// Converts to a predicate of a time.
     pub(crate) fn time_filter<P>(self, key: &str, predicate: impl Fn(TimePredicate) -> P) -> Result<Filter<P>, Error> {
         let parse = |value: Value| {
             let text = value.as_str().ok_or_else(|| bad(&format!("{key} needs times")))?;
@@ -167,7 +158,6 @@ impl Operator {
         }
     }
 
-    /// Converts to a predicate of a string.
     pub(crate) fn string_filter<P>(
         self,
         key: &str,

@@ -10,13 +10,10 @@ use utoipa::{
 
 use crate::types::{ApiTokenId, Id, MemberId, MemberbaseId};
 
-/// The id of a memberbase in its text form.
 pub(crate) type MemberBaseIdText = IdText<MemberbaseId>;
 
-/// The id of a member in its text form.
 pub(crate) type MemberIdText = IdText<MemberId>;
 
-/// The id of an API token in its text form.
 pub(crate) type ApiTokenIdText = IdText<ApiTokenId>;
 
 /// An id that is serialized and deserialized in its text form.

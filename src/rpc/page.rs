@@ -68,7 +68,6 @@ impl Visitor<'_> for WholeNumberVisitor {
     }
 }
 
-/// A page of a list.
 #[derive(Serialize, Debug)]
 pub(crate) struct ListPage<T> {
     data: Vec<T>,

@@ -50,7 +50,6 @@ impl Traces {
         Ok(Some(Self(provider)))
     }
 
-    /// Returns the layer that records spans.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,

@@ -18,7 +18,6 @@ impl AsciiText {
         text
     }
 
-    /// Returns the text.
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_ref()).expect("it is ASCII")
     }

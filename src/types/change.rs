@@ -8,13 +8,10 @@ pub(crate) const MAX_REPORTED_IDS: u64 = 1_000;
 /// The effect of a committed write on the members of a memberbase and their clips, stamp collections and transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// The memberbase that was written to.
     pub(crate) memberbase: MemberbaseId,
-    /// Created members.
     pub(crate) created: Touched,
     /// Members whose attributes, clips, stamp collections or transactions changed.
     pub(crate) updated: Touched,
-    /// Deleted members.
     pub(crate) deleted: Touched,
     /// True if changes before this one were lost.
     pub(crate) missed: bool,
@@ -25,7 +22,6 @@ pub(crate) struct Change {
 /// A number of members, with their ids if there are at most [`MAX_REPORTED_IDS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Touched {
-    /// The number of members.
     pub(crate) count: u64,
     /// The ids of the members; empty if there are more than [`MAX_REPORTED_IDS`].
     pub(crate) ids: Vec<MemberId>,
@@ -43,7 +39,6 @@ impl Change {
         Self { missed: true, ..Self::new(memberbase) }
     }
 
-    /// Returns whether the change has no effects.
     pub(crate) fn is_empty(&self) -> bool {
         self.count() == 0 && !self.missed && !self.last
     }

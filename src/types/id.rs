@@ -12,12 +12,10 @@ use super::{AsciiText, Time};
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 26;
 
-/// The common interface of all kinds of ids.
 pub trait Id: Copy + Ord + fmt::Display {
     /// The prefix of the 26 characters, including the underscore.
     const PREFIX: &'static str;
 
-    /// Returns the id with the given 16 bytes.
     fn from_uuid(uuid: Uuid) -> Self;
 
     /// Returns the 16 bytes, as stored in the database.
@@ -32,7 +30,6 @@ pub trait Id: Copy + Ord + fmt::Display {
             .ok_or(MalformedId { expected: Self::PREFIX })
     }
 
-    /// Returns the text of the id.
     fn ascii(self) -> AsciiText {
         AsciiText::new([Self::PREFIX.as_bytes(), &encode(self.uuid())])
     }
@@ -44,9 +41,8 @@ pub trait Id: Copy + Ord + fmt::Display {
 }
 
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident $prefix:literal;)+) => {
+    ($($name:ident $prefix:literal;)+) => {
         $(
-            $(#[$doc])*
             #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
             pub struct $name(Uuid);
 
@@ -72,11 +68,10 @@ macro_rules! ids {
         /// An id of any kind, distinguished by its prefix.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum AnyId {
-            $($(#[$doc])* $name($name),)+
+            $($name($name),)+
         }
 
         impl AnyId {
-            /// Parses an id of any kind.
             pub fn parse(text: &str) -> Result<Self, MalformedId> {
                 $(if text.starts_with($prefix) {
                     return $name::parse(text).map(Self::$name);
@@ -88,23 +83,15 @@ macro_rules! ids {
 }
 
 ids! {
-    /// The id of a memberbase.
     MemberbaseId "mb_";
-    /// The id of a member.
     MemberId "m_";
-    /// The id of a clip.
     ClipId "clip_";
-    /// The id of a stamp collection.
     StampCollectionId "sc_";
-    /// The id of a transaction.
     TransactionId "txn_";
-    /// The id of an API token.
     ApiTokenId "atok_";
-    /// The id of a sync.
     SyncId "sync_";
 }
 
-/// The error for a text that is not an id of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {} and 26 characters of lower-case Crockford base32", prefixes(.expected))]
 pub struct MalformedId {

@@ -5,38 +5,26 @@ use std::{num::NonZero, time::Duration};
 /// All limits. `default()` returns the defaults of the settings.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// Limits of pages.
     pub page: PageLimits,
-    /// Limits of filters and lists of values.
     pub filter: FilterLimits,
-    /// Limits of GraphQL documents.
     pub document: DocumentLimits,
-    /// Limits of rows.
     pub row: RowLimits,
-    /// Limits of request bodies.
     pub body: BodyLimits,
-    /// Time limits of requests.
     pub time: TimeLimits,
-    /// Limits of syncs.
     pub sync: SyncLimits,
-    /// Limits of the number of requests.
     pub traffic: TrafficLimits,
-    /// Limits of subscriptions.
     pub live: LiveLimits,
 }
 
-/// Limits of a page.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLimits {
     /// Page size if the request does not state one.
     pub default: u64,
-    /// Maximum page size.
     pub max: u64,
     /// Maximum sum of the sizes of all pages of a request: nested lists multiply.
     pub rows: u64,
 }
 
-/// Limits of a filter.
 #[derive(Clone, Copy, Debug)]
 pub struct FilterLimits {
     /// Maximum nesting of `and`, `or` and `not`.
@@ -45,7 +33,6 @@ pub struct FilterLimits {
     pub(crate) values: usize,
 }
 
-/// Limits of the content of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct RowLimits {
     /// Maximum size of a member's attributes, as the stored JSON document, in bytes.
@@ -63,21 +50,17 @@ pub struct DocumentLimits {
     pub bracket_depth: usize,
     /// Maximum nesting of selection sets, with fragments expanded.
     pub selection_depth: usize,
-    /// Maximum number of aliases.
     pub aliases: usize,
     /// Maximum number of root fields of an operation, with fragments expanded.
     pub root_fields: usize,
-    /// Maximum number of directives.
     pub directives: usize,
     /// Maximum number of fragment definitions.
     pub fragments: usize,
     /// Maximum number of selections of an operation, with fragments expanded.
     pub selections: usize,
-    /// Maximum number of operations.
     pub operations: usize,
     /// Maximum number of fields in a response, computed from the page sizes of an operation.
     pub complexity: u64,
-    /// True if introspection is allowed.
     pub introspection: bool,
     /// Maximum number of errors in a response.
     pub errors: usize,
@@ -103,7 +86,6 @@ pub struct TimeLimits {
     pub mutation: Duration,
 }
 
-/// Limits of a sync.
 #[derive(Clone, Copy, Debug)]
 pub struct SyncLimits {
     /// Time from the start of a sync to its expiry, if it has not ended by then.

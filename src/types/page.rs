@@ -26,9 +26,7 @@ pub enum Anchor<Key> {
 pub struct Page<Key> {
     /// Maximum number of rows; 0 is allowed.
     pub size: u64,
-    /// The direction from the anchor.
     pub direction: Direction,
-    /// The start of the page.
     pub anchor: Anchor<Key>,
     /// The page ends in front of the row with this key, which need not exist any more. Without one it can extend to the
     /// end of the list.
@@ -52,7 +50,6 @@ pub(crate) struct Slice<Row> {
 }
 
 impl<Row> Slice<Row> {
-    /// Returns the number of rows.
     pub(crate) fn size(&self) -> usize {
         self.rows.len()
     }

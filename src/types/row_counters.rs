@@ -5,25 +5,18 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// The kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowKind {
-    /// A member.
     Member,
-    /// A clip.
     Clip,
-    /// A stamp collection.
     StampCollection,
-    /// A transaction.
     Transaction,
 }
 
 /// The outcome of a row in an upsert or a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowOutcome {
-    /// The row was inserted.
     Created,
-    /// The stored row was changed.
     Updated,
     /// The stored row was equal.
     Unchanged,
@@ -33,7 +26,6 @@ pub(crate) enum RowOutcome {
     Skipped,
     /// The row was invalid.
     Failed,
-    /// The stored row was deleted.
     Deleted,
 }
 
@@ -97,7 +89,6 @@ impl RowCounters {
         }
     }
 
-    /// Returns the counts of all requests of the process.
     pub(crate) fn process(&self) -> &Counts {
         &self.process
     }
@@ -109,7 +100,6 @@ impl RowCounters {
 }
 
 impl Counts {
-    /// Returns the number of rows of a kind with an outcome.
     pub(crate) fn get(&self, kind: RowKind, outcome: RowOutcome) -> u64 {
         self.cell(kind, outcome).load(Ordering::Relaxed)
     }

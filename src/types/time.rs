@@ -12,7 +12,6 @@ const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
-/// The error for a text that is not an RFC 3339 date-time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an RFC 3339 date-time such as 2026-01-31T12:00:00Z")]
 pub struct MalformedTime;
@@ -38,7 +37,6 @@ impl Time {
         self.0
     }
 
-    /// Returns the current time of the system clock.
     pub fn now() -> Self {
         Self::from_micros(Timestamp::now().as_microsecond())
     }

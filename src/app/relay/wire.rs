@@ -24,7 +24,6 @@ impl Default for ServerId {
     }
 }
 
-/// A message from one server to the others.
 #[derive(Debug, PartialEq)]
 pub(super) struct Message {
     pub(super) changes: Vec<Arc<Change>>,

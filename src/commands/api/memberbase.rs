@@ -16,7 +16,6 @@ const BY_NAME: &str = "query ($name: String!) { \
 const CREATE: &str = "mutation ($name: String!) { \
     createMemberbase(input: {name: $name}) { memberbase { id attributeSchema { key type } } } }";
 
-/// The memberbase that a command works on.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::commands) struct Memberbase {
@@ -24,7 +23,6 @@ pub(in crate::commands) struct Memberbase {
     pub(crate) attribute_schema: Vec<Definition>,
 }
 
-/// An entry of the attribute schema.
 #[derive(Clone, Debug, Deserialize)]
 pub(in crate::commands) struct Definition {
     pub(crate) key: String,

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 const INITIAL_DELAY: Duration = Duration::from_millis(500);
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// The retries of one call.
 pub(super) struct Retries {
     /// Time of the first failure.
     since: Option<Instant>,

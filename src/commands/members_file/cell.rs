@@ -51,7 +51,6 @@ pub(in crate::commands) fn to_json(kind: AttributeType, cell: &str, json: &mut V
     }
 }
 
-/// Appends a JSON string.
 pub(in crate::commands) fn string(text: &str, json: &mut Vec<u8>) {
     serde_json::to_writer(json, text).expect("writing to a vector does not fail");
 }

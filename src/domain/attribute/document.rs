@@ -11,7 +11,6 @@ use crate::domain::Error;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Document(Option<Box<str>>);
 
-/// The attributes of a member.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Attributes(BTreeMap<String, Value>);
 
@@ -30,7 +29,6 @@ impl Document {
         self.stored().unwrap_or("{}")
     }
 
-    /// Parses the document.
     pub(crate) fn read(&self) -> Result<Attributes, Error> {
         Attributes::read(self.0.as_deref())
     }
@@ -50,7 +48,6 @@ impl Attributes {
         (!self.0.is_empty()).then(|| serde_json::to_string(&self.0).expect("texts and finite numbers are JSON"))
     }
 
-    /// Returns the value of a key.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }
@@ -78,7 +75,6 @@ fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error
     Error::Internal(error.into())
 }
 
-/// Converts a value of a stored document.
 fn from_stored(value: serde_json::Value) -> Result<Value, Error> {
     Ok(match value {
         serde_json::Value::String(text) => Value::Text(text),

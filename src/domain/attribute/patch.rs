@@ -48,7 +48,6 @@ impl Schema {
 }
 
 impl Patch {
-    /// Applies the changes to a member's attributes.
     pub(crate) fn apply(self, attributes: &mut Attributes) {
         for (key, value) in self.0 {
             attributes.set(&key, value);

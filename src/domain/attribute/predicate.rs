@@ -11,7 +11,6 @@ use crate::{
 /// A predicate as the client sent it: its values are JSON that is not checked yet.
 #[derive(Clone, Debug)]
 pub(crate) struct UntypedPredicate {
-    /// Key of the attribute.
     pub(crate) key: String,
     /// Operator, with unparsed JSON as its operands.
     pub(crate) operator: Operator<String>,
@@ -29,13 +28,9 @@ pub struct Predicate {
 /// `Exists(false)` are true.
 #[derive(Clone, Debug)]
 pub(crate) enum Operator<Operand> {
-    /// Equal to the operand.
     Eq(Operand),
-    /// Equal to one of the operands.
     In(Vec<Operand>),
-    /// Equal to none of the operands.
     NotIn(Vec<Operand>),
-    /// Greater or less than the operand, as the comparison says.
     Compare(Comparison, Operand),
     /// A text that begins with the operand.
     StartsWith(Operand),
@@ -45,16 +40,11 @@ pub(crate) enum Operator<Operand> {
     Exists(bool),
 }
 
-/// An order relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    /// Greater.
     Gt,
-    /// Greater or equal.
     Gte,
-    /// Less.
     Lt,
-    /// Less or equal.
     Lte,
 }
 

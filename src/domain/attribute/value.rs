@@ -7,14 +7,12 @@ use crate::types::{MAX_SAFE_INTEGER, Time};
 /// Maximum size of a STRING and of an item of a STRING_LIST.
 const MAX_TEXT_BYTES: usize = 16 << 10;
 
-/// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttributeType {
     /// Text of at most 16 KiB.
     String,
     /// A finite double within plus or minus 2^53-1.
     Number,
-    /// True or false.
     Boolean,
     /// An RFC 3339 full-date or date-time.
     Date,
@@ -27,9 +25,7 @@ pub(crate) enum AttributeType {
 pub(crate) enum Value {
     /// A STRING or a DATE.
     Text(String),
-    /// A NUMBER.
     Number(f64),
-    /// A BOOLEAN.
     Boolean(bool),
     /// A STRING_LIST.
     Texts(Vec<String>),

@@ -41,7 +41,6 @@ const MAX_LOOKUP_STATES: usize = 2_000;
 /// Maximum number of rows per write: larger statements are not faster, and are held in several forms at a time.
 pub(in crate::domain) const MAX_WRITE_ROWS: usize = 50_000;
 
-/// Number of keys that the probe looks up.
 const PROBE_KEYS: usize = 16;
 
 /// Minimum number of keys for a probe; with fewer keys it saves nothing.
@@ -49,7 +48,6 @@ const MIN_KEYS_TO_PROBE: usize = 256;
 
 /// A kind of record that is stored in bulk.
 pub(in crate::domain) trait Upsertable<'a>: Sync {
-    /// The type of its ids.
     type Id: Id;
     /// A valid row of the input.
     type Row: Send + Sync;
@@ -69,12 +67,10 @@ pub(in crate::domain) trait Upsertable<'a>: Sync {
 
     fn key(row: &Self::Row) -> Self::Key;
 
-    /// Returns the values of the key's columns.
     fn key_values<'k>(keys: impl Iterator<Item = &'k Self::Key>) -> Vec<ArrayColumn<'k>>
     where
         'a: 'k;
 
-    /// Returns the values of the state's columns.
     fn state_values<'s>(&self, states: impl Iterator<Item = &'s Self::State> + Clone) -> Vec<ArrayColumn<'s>>
     where
         'a: 's;
@@ -101,7 +97,6 @@ pub(in crate::domain) trait Upsertable<'a>: Sync {
     }
 }
 
-/// The result of merging a row into the stored state.
 pub(in crate::domain) enum Merge<State> {
     /// The stored state already equals the row.
     Same,
@@ -109,7 +104,6 @@ pub(in crate::domain) enum Merge<State> {
     Into(State),
     /// The row is older than the stored state.
     Stale,
-    /// The row is invalid.
     Failed(RowError),
 }
 
@@ -120,7 +114,6 @@ impl<State: PartialEq> Merge<State> {
     }
 }
 
-/// The result of [`store`].
 pub(in crate::domain) struct Stored<Id> {
     /// The outcomes of the rows, or the reason why the call stores nothing.
     pub(crate) outcome: Result<Upserted<Id>, Error>,
@@ -164,7 +157,6 @@ struct UpsertRun<'c, 'a, K: Upsertable<'a>> {
     options: Options,
     /// The id of each key; `None` if it is not stored, or only within a dry run.
     ids: Vec<Option<Uuid>>,
-    /// The outcome of each row.
     outcomes: Vec<Outcome>,
     failures: Failures,
 }

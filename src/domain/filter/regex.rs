@@ -315,7 +315,8 @@ impl Node {
 /// Returns the ASCII letters of a range in the other case.
 fn folded((first, last): (char, char)) -> impl Iterator<Item = (char, char)> {
     let part = move |low: char, high: char| {
-        let (first, last) = (first.max(low), last.min(high));
+        let first = first.max(low);
+        let last = last.min(high);
         (first <= last).then_some((first, last))
     };
     let upper = part('a', 'z').map(|(first, last)| (first.to_ascii_uppercase(), last.to_ascii_uppercase()));

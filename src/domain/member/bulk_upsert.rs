@@ -22,10 +22,8 @@ use crate::{
     types::{Id, MemberId, RowKind, SyncId, Time},
 };
 
-/// A row of the input.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The member's ref.
     pub(crate) reference: String,
     /// `None` for a row with only a ref (the common case in large uploads), which then needs less memory.
     optional: Option<Box<OptionalFields>>,

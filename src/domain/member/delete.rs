@@ -23,7 +23,6 @@ use crate::{
     types::{Id, MemberId, RowCounters, RowKind, RowOutcome},
 };
 
-/// Selects the members to delete.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeleteRequest {
     pub(crate) ids: Vec<MemberId>,
@@ -38,15 +37,11 @@ pub(crate) struct DeleteRequest {
 #[derive(Debug)]
 pub(crate) struct DeleteOutcome {
     pub(crate) ids: Vec<MemberId>,
-    /// Ids without a member in the memberbase.
     pub(crate) unknown_ids: Vec<MemberId>,
-    /// Refs without a member in the memberbase.
     pub(crate) unknown_refs: Vec<String>,
-    /// The number of deleted rows.
     pub(crate) deleted: DeletedCounts,
 }
 
-/// The number of deleted rows per kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DeletedCounts {
     pub(crate) members: u64,

@@ -20,18 +20,13 @@ use crate::{
     types::{Id, MemberId},
 };
 
-/// A predicate on one field of a member.
 #[derive(Clone, Debug)]
 pub enum Predicate<Attribute = attribute::Predicate> {
-    /// On the id.
     Id(IdPredicate<MemberId>),
-    /// On the ref.
     Ref(TextPredicate),
     /// On the time in the id.
     CreatedAt(TimePredicate),
-    /// On the time of the last change.
     UpdatedAt(TimePredicate),
-    /// On one attribute.
     Attribute(Attribute),
 }
 
@@ -61,7 +56,6 @@ pub(crate) async fn resolve_types(
     })
 }
 
-/// Returns the SQL condition of a filter.
 pub(super) fn condition(backend: DbBackend, scope: Scope, filter: &Filter<Predicate>) -> SimpleExpr {
     filter.condition(&|predicate| match predicate {
         Predicate::Id(predicate) => predicate.condition(backend, column(member::Column::Id)),

@@ -8,12 +8,9 @@ use crate::{
     types::{Id, MemberId},
 };
 
-/// An id or a ref that identifies a member.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MemberIdentifier<'a> {
-    /// The member's id.
     Id(MemberId),
-    /// The member's ref.
     Ref(&'a str),
 }
 
@@ -38,7 +35,6 @@ impl<'a> MemberIdentifier<'a> {
         }
     }
 
-    /// Returns the error of a row whose member does not exist.
     pub(in crate::domain) fn not_found_error(&self) -> RowError {
         let (message, field) = match self {
             Self::Id(id) => (format!("member {id} does not exist in this memberbase"), "memberId"),

@@ -28,15 +28,10 @@ use crate::{
 pub(crate) struct MemberColumns(u8);
 
 impl MemberColumns {
-    /// The ref.
     pub(crate) const REF: Self = Self(1);
-    /// The attributes.
     pub(crate) const ATTRIBUTES: Self = Self(2);
-    /// `updated_at`.
     pub(crate) const UPDATED_AT: Self = Self(4);
-    /// `source_updated_at`.
     pub(crate) const SOURCE_UPDATED_AT: Self = Self(8);
-    /// All columns.
     pub(crate) const ALL: Self = Self(15);
 
     fn contains(self, column: Self) -> bool {
@@ -78,7 +73,6 @@ impl MemberPage {
         }
     }
 
-    /// Returns the lengths of the optional columns.
     fn optional_lengths(&self) -> [usize; 4] {
         [self.references.rows(), self.documents.rows(), self.updated_at.len(), self.source_updated_at.len()]
     }
@@ -89,7 +83,6 @@ impl MemberPage {
     }
 }
 
-/// Reads a page of the members that match a filter.
 pub(crate) async fn list(
     app: &App,
     scope: Scope,
@@ -185,7 +178,6 @@ async fn read(
     if complete { Ok(members) } else { Err(DbErr::Custom("columns of different lengths".to_owned())) }
 }
 
-/// The statements that read a page.
 pub struct PageStatements {
     /// Selects the rows in the page's direction, one more than the page size.
     pub page: Select<member::Entity>,
@@ -226,7 +218,6 @@ impl PageStatements {
     }
 }
 
-/// Returns the number of members that match a filter.
 pub(crate) async fn count(app: &App, scope: Scope, filter: &Filter<Predicate>) -> Result<u64, Error> {
     filter.check(&app.limits.filter)?;
     let count = matching(app.db.backend(), scope, filter);

@@ -12,19 +12,15 @@ use crate::{
 /// The order of a list of members. Ties are broken by the id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Order {
-    /// The field to order by.
     pub field: OrderField,
-    /// True for descending order.
     pub descending: bool,
 }
 
-/// A field that members can be ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrderField {
     /// The time of creation, which is in the id.
     #[default]
     CreatedAt,
-    /// The time of the last change.
     UpdatedAt,
     /// The ref, byte for byte.
     Ref,
@@ -33,16 +29,13 @@ pub enum OrderField {
 /// The sort key of a member in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// The key of [`OrderField::CreatedAt`].
     CreatedAt(MemberId),
-    /// The key of [`OrderField::UpdatedAt`].
     UpdatedAt(Time, MemberId),
     /// The key of [`OrderField::Ref`]; a ref is unique in its memberbase.
     Ref(String),
 }
 
 impl Position {
-    /// Returns the member's position in an order.
     pub fn of(member: MemberView<'_>, order: Order) -> Self {
         match order.field {
             OrderField::CreatedAt => Self::CreatedAt(member.id),

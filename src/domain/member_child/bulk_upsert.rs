@@ -19,9 +19,7 @@ use crate::{
 /// A row with its resolved member.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::domain) struct WithMember<Row> {
-    /// The member's id.
     pub(crate) member: Uuid,
-    /// The other fields.
     pub(crate) row: Row,
 }
 

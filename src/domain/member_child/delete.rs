@@ -16,9 +16,7 @@ use crate::{
 /// The result of a deletion. Each list is in input order, without duplicates.
 #[derive(Debug)]
 pub(crate) struct DeleteOutcome<Id> {
-    /// The deleted ids.
     pub(crate) ids: Vec<Id>,
-    /// Ids that do not exist in the memberbase.
     pub(crate) unknown_ids: Vec<Id>,
 }
 

@@ -15,7 +15,6 @@ use crate::{
     types::{Anchor, Direction, Id, MemberId, MemberbaseId, Page, Slice},
 };
 
-/// A member, with its memberbase.
 pub(crate) type MemberKey = (MemberbaseId, MemberId);
 
 /// Reads the same page for each of the members. Members without rows and members that are not visible are left out. If

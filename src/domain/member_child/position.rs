@@ -16,7 +16,6 @@ pub struct Position {
 }
 
 impl Position {
-    /// Returns the child's position.
     pub(crate) fn of<T: MemberChild>(child: &T) -> Self {
         Self { time: child.time(), id: child.id().uuid() }
     }

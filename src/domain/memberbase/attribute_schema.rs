@@ -58,7 +58,8 @@ async fn reject_keys_in_use(session: &Session, scope: Scope, old: &Schema, new: 
     );
     let mut in_use = Vec::new();
     let take = |row: QueryResult| {
-        let (n, members): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let n: i64 = row.try_get_by_index(0)?;
+        let members: i64 = row.try_get_by_index(1)?;
         in_use.push((keys[usize::try_from(n).expect("rows count from 0")], members));
         Ok(())
     };

@@ -29,7 +29,6 @@ pub(crate) struct SyncCounts {
 }
 
 impl SyncCounts {
-    /// Returns the number of all members.
     pub(crate) fn members(self) -> u64 {
         self.seen + self.missing
     }

@@ -25,7 +25,6 @@ use crate::{
 /// The treatment of members without a mark by a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnMissing {
-    /// Keeps them.
     Keep,
     /// Deletes them with everything that belongs to them.
     Delete,
@@ -131,7 +130,6 @@ pub(in crate::domain) async fn delete_all(session: &Session, scope: Scope) -> Re
     Ok(())
 }
 
-/// Returns the proof of access to the memberbase of a sync.
 async fn scope_of(app: &App, visibility: Visibility, id: SyncId) -> Result<Scope, Error> {
     let found = find(app, visibility, id).await?;
     found.and_then(|sync| visibility.within(sync.memberbase)).ok_or_else(|| not_found(id))

@@ -19,12 +19,10 @@ pub(crate) async fn list(app: &App, scope: Scope, page: &Page<SyncId>) -> Result
     id_pagination::page(&app.db.read().await?, syncs_of(scope), sync::Column::Id, Order::Desc, page).await
 }
 
-/// Counts the syncs of a memberbase.
 pub(crate) async fn count(app: &App, scope: Scope) -> Result<u64, Error> {
     Ok(syncs_of(scope).count(&app.db.read().await?).await?)
 }
 
-/// Returns the opaque cursor of a sync in the list of its memberbase.
 pub(crate) fn cursor(scope: Scope, id: SyncId) -> String {
     id_pagination::encode_within(CursorKind::Syncs, scope, id)
 }

@@ -218,7 +218,6 @@ mod tests {
         let rows = ["a\"\n", "é", "", "\u{1}\\", "</b>\u{2028}", "😀", "z"];
         let rows = rows.map(|reference| Row::new(reference.to_owned(), None, None));
         let id = |number| Some(MemberId::from_uuid(uuid::Uuid::from_u128(number)));
-        let (created, updated, unchanged) = (Outcome::Created, Outcome::Updated, Outcome::Unchanged);
         let failures = [
             (2, error(RowErrorCode::InvalidRef, "a \"ref\"", &["ref"])),
             (6, error(RowErrorCode::UnknownAttribute, "no\n", &["attributes", "a \"b\"\\"])),
@@ -226,10 +225,10 @@ mod tests {
         let upserted = Upserted {
             ids: vec![id(7), id(u128::MAX), None, id(0), id(1), None, None],
             outcomes: vec![
-                created,
-                updated,
+                Outcome::Created,
+                Outcome::Updated,
                 Outcome::Failed,
-                unchanged,
+                Outcome::Unchanged,
                 Outcome::Stale,
                 Outcome::Skipped,
                 Outcome::Failed,

@@ -59,7 +59,6 @@ impl MemberBatch {
         }
     }
 
-    /// Returns a page of one member.
     pub(super) async fn page<T: BatchedChild>(
         &self,
         ctx: &Context<'_>,

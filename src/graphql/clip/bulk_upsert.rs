@@ -69,7 +69,6 @@ impl From<ClipInput> for NewClip {
     }
 }
 
-/// Result of bulkUpsertClips.
 #[derive(Debug)]
 pub(crate) struct BulkUpsertClipsPayload {
     scope: Scope,

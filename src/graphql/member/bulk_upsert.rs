@@ -63,7 +63,6 @@ impl From<MemberInput> for Row {
     }
 }
 
-/// Result of bulkUpsertMembers.
 #[derive(Debug)]
 pub(crate) struct BulkUpsertMembersPayload {
     scope: Scope,

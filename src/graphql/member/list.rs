@@ -24,7 +24,6 @@ use crate::{
     },
 };
 
-/// A page of members.
 #[derive(Debug)]
 pub(crate) struct MemberConnection {
     scope: Scope,
@@ -34,7 +33,6 @@ pub(crate) struct MemberConnection {
     info: PageInfo,
 }
 
-/// The members of a page.
 #[derive(Debug)]
 enum Rows {
     /// Complete members, for selections that need resolvers.
@@ -44,7 +42,6 @@ enum Rows {
 }
 
 impl MemberConnection {
-    /// Loads the requested page.
     pub(in crate::graphql) async fn load(
         ctx: &Context<'_>,
         scope: Scope,

@@ -65,7 +65,6 @@ impl From<StampCollectionInput> for NewStampCollection {
     }
 }
 
-/// Result of bulkUpsertStampCollections.
 #[derive(Debug)]
 pub(crate) struct BulkUpsertStampCollectionsPayload {
     scope: Scope,

@@ -93,7 +93,6 @@ impl From<TransactionInput> for NewTransaction {
     }
 }
 
-/// Result of bulkUpsertTransactions.
 #[derive(Debug)]
 pub(crate) struct BulkUpsertTransactionsPayload {
     scope: Scope,
