@@ -1,0 +1,77 @@
+// Every difference between the server and graphql-js that is no fault of the server, with its reason.
+import {
+  GraphQLBoolean, GraphQLError, GraphQLNonNull, introspectionTypes, isNonNullType, Kind, specifiedRules,
+  specifiedScalarTypes,
+} from "graphql";
+import { VOLATILE } from "./replay.js";
+
+/** Rules of graphql-js that the specification does not have. The server's own limits do the same. */
+const OWN_RULES = ["MaxIntrospectionDepthRule"];
+export const RULES = [...specifiedRules.filter(({ name }) => !OWN_RULES.includes(name)), OneOfVariablesRule];
+
+/**
+ * Section 5.8.5 for a variable in an input object of one field. The rule of graphql-js itself overlooks an object in a
+ * position of a non-null type.
+ */
+function OneOfVariablesRule(context) {
+  return {
+    OperationDefinition(operation) {
+      const definitions = operation.variableDefinitions ?? [];
+      for (const { node, parentType } of context.getRecursiveVariableUsages(operation)) {
+        const definition = definitions.find(({ variable }) => variable.name.value === node.name.value);
+        if (!definition || !isNonNullType(parentType) || !parentType.ofType.isOneOf) continue;
+        if (definition.type.kind === Kind.NON_NULL_TYPE) continue;
+        context.reportError(new GraphQLError(`Variable "$${node.name.value}" can be null.`, { nodes: [definition, node] }));
+      }
+    },
+  };
+}
+
+/** Differences between complete results; `allows` is given the verdict of graphql-js and the response of the server. */
+export const ALLOWED = [
+  {
+    name: "limit",
+    reason: "the server limits the size and cost of a document; the specification leaves limits to the service",
+    allows: ({ response }) => codes(response).includes("LIMIT_EXCEEDED"),
+  },
+  {
+    name: "subscription",
+    reason: "a valid subscription that is sent as a plain POST is refused, since its events need another transport",
+    allows: ({ verdict, response }) =>
+      ["subscription", "variables"].includes(verdict.kind) && codes(response)[0] === "BAD_REQUEST",
+  },
+];
+
+/** Lets graphql-js introspect a schema as the specification of September 2025 says, and as far as it does. */
+export function adaptIntrospection(schema) {
+  const fieldsOf = (name) => schema.getType(name).getFields();
+  const owners = introspectionTypes.filter((type) => type.getFields);
+  // The deprecation of directives is of a later edition.
+  delete fieldsOf("__Directive").isDeprecated;
+  delete fieldsOf("__Directive").deprecationReason;
+  fieldsOf("__Schema").directives.args = [];
+  change(fieldsOf("__Type").enumValues, (values) => values?.filter(({ name }) => name !== "DIRECTIVE_DEFINITION"));
+  // The type of this argument is that of the edition before.
+  for (const { args } of owners.flatMap((type) => Object.values(type.getFields()))) {
+    for (const argument of args) argument.type = new GraphQLNonNull(GraphQLBoolean);
+  }
+  // The specification has no descriptions for what every service has.
+  const everywhere = new Set([...introspectionTypes, ...specifiedScalarTypes, ...schema.getDirectives()]);
+  for (const type of owners) Object.values(type.getFields()).forEach((field) => everywhere.add(field));
+  for (const type of introspectionTypes) type.getValues?.().forEach((value) => everywhere.add(value));
+  for (const item of [...everywhere]) item.args?.forEach((argument) => everywhere.add(argument));
+  for (const { description } of owners.map((type) => type.getFields())) {
+    if (description) change(description, (text, source) => (everywhere.has(source) ? VOLATILE : text));
+  }
+  // No order of types is specified. This is the order of the schema's text.
+  change(fieldsOf("__Schema").types, (types) => types.toSorted((one, other) => (one.name < other.name ? -1 : 1)));
+}
+
+function change(field, result) {
+  const { resolve } = field;
+  field.resolve = (source, ...rest) => result(resolve(source, ...rest), source);
+}
+
+export function codes(response) {
+  return (response.errors ?? []).map(({ extensions }) => extensions?.code);
+}
