@@ -1,7 +1,7 @@
 // Every difference between the server and graphql-js that is no fault of the server, with its reason.
 import {
-  GraphQLBoolean, GraphQLError, GraphQLNonNull, introspectionTypes, isNonNullType, Kind, specifiedRules,
-  specifiedScalarTypes,
+  GraphQLBoolean, GraphQLError, GraphQLNonNull, GraphQLString, introspectionTypes, isInterfaceType, isNonNullType,
+  isObjectType, Kind, specifiedRules, specifiedScalarTypes,
 } from "graphql";
 import { VOLATILE } from "./replay.js";
 
@@ -27,6 +27,18 @@ function OneOfVariablesRule(context) {
   };
 }
 
+/**
+ * Makes `__typename` a field of each type of a schema that is used for OverlappingFieldsCanBeMerged only (section 5.3.2).
+ * The rule of graphql-js looks for a field among those of its type, and so overlooks that the type of `__typename` is not
+ * that of another field.
+ */
+export function addTypename(schema) {
+  const field = { name: "__typename", type: new GraphQLNonNull(GraphQLString), args: [], extensions: {} };
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (isObjectType(type) || isInterfaceType(type)) type.getFields().__typename = field;
+  }
+}
+
 /** Differences between complete results; `allows` is given the verdict of graphql-js and the response of the server. */
 export const ALLOWED = [
   {
@@ -50,7 +62,10 @@ export function adaptIntrospection(schema) {
   delete fieldsOf("__Directive").isDeprecated;
   delete fieldsOf("__Directive").deprecationReason;
   fieldsOf("__Schema").directives.args = [];
+  change(fieldsOf("__Directive").locations, (locations) => locations.filter((name) => name !== "DIRECTIVE_DEFINITION"));
   change(fieldsOf("__Type").enumValues, (values) => values?.filter(({ name }) => name !== "DIRECTIVE_DEFINITION"));
+  // `addTypename` adds it to the types of introspection, which all schemas share.
+  change(fieldsOf("__Type").fields, (fields) => fields?.filter(({ name }) => name !== "__typename"));
   // The type of this argument is that of the edition before.
   for (const { args } of owners.flatMap((type) => Object.values(type.getFields()))) {
     for (const argument of args) argument.type = new GraphQLNonNull(GraphQLBoolean);
@@ -63,8 +78,6 @@ export function adaptIntrospection(schema) {
   for (const { description } of owners.map((type) => type.getFields())) {
     if (description) change(description, (text, source) => (everywhere.has(source) ? VOLATILE : text));
   }
-  // No order of types is specified. This is the order of the schema's text.
-  change(fieldsOf("__Schema").types, (types) => types.toSorted((one, other) => (one.name < other.name ? -1 : 1)));
 }
 
 function change(field, result) {

@@ -58,19 +58,21 @@ class Generator {
 
   #write({ keyword, name, body }, used) {
     const declared = [...this.#variables.values()].filter((variable) => used.has(variable.name));
-    const list = declared.map((variable) => `$${variable.name}: ${variable.type}${variable.written}`).join(", ");
+    const list = declared.map((variable) => this.#described(`$${variable.name}: ${variable.type}${variable.written}`)).join(", ");
     if (keyword === "query" && !name && !list && this.#random.chance(0.7)) return body;
     return `${keyword} ${name ?? ""}${list && `(${list})`} ${body}`;
   }
 
-  /** Descriptions of operations and fragments are of the edition of September 2025; a bare body cannot have one. */
+  /** Descriptions of operations, fragments and variables are of the edition of September 2025; a bare body has none. */
   #described(definition) {
     if (definition.startsWith("{") || !this.#random.chance(0.03)) return definition;
     return `${this.#random.pick(['"what it is for"', '"""\n  block\n"""'])} ${definition}`;
   }
 
   #selectionSet(type, depth, single = false) {
-    const length = single ? 1 : this.#random.between(1, depth > MAX_DEPTH ? 1 : 4);
+    // An interface has few fields: its objects are what matters.
+    const longest = isAbstractType(type) ? 6 : 4;
+    const length = single ? 1 : this.#random.between(1, depth > MAX_DEPTH ? 1 : longest);
     const outer = this.#keys;
     if (this.#loose) this.#keys = new Map();
     const selections = Array.from({ length }, () => this.#selection(type, depth, single));
@@ -80,7 +82,7 @@ class Generator {
 
   #selection(type, depth, single) {
     const random = this.#random;
-    if (!single && depth < MAX_DEPTH && random.chance(0.12)) return this.#inlineFragment(type, depth);
+    if (!single && depth < MAX_DEPTH && random.chance(isAbstractType(type) ? 0.5 : 0.12)) return this.#inlineFragment(type, depth);
     if (!single && depth < MAX_DEPTH && random.chance(0.1)) return this.#spread(type);
     return this.#field(type, depth, single);
   }

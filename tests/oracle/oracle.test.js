@@ -9,7 +9,7 @@ import { codes } from "./allowed.js";
 import { CASES } from "./cases.js";
 import { createData } from "./data.js";
 import { Oracle } from "./oracle.js";
-import { buildReferenceSchema } from "./reference.js";
+import { Reference } from "./reference.js";
 import { Replay } from "./replay.js";
 import { describe } from "./report.js";
 import { search } from "./search.js";
@@ -23,9 +23,9 @@ const [seed, number] = (process.env.ORACLE_SEED || String(Date.now() % 1_000_000
 const server = new Server(url, 6);
 after(() => server.close());
 const data = await createData(server, admin);
-const schema = buildReferenceSchema(await readFile(new URL("../../schema.graphql", import.meta.url), "utf8"));
-new Replay(schema, server);
-const oracle = new Oracle(schema, server, data);
+const reference = new Reference(await readFile(new URL("../../schema.graphql", import.meta.url), "utf8"));
+new Replay(reference.schema, server);
+const oracle = new Oracle(reference, server, data);
 
 for (const { name, document, variables = {}, operationName = null, ...expected } of CASES) {
   test(name, async () => {
@@ -55,7 +55,7 @@ function check({ code, at, data, errors }, response) {
 
 test("the server and graphql-js agree on generated requests", async () => {
   const only = number === undefined ? undefined : Number(number);
-  const result = await search(oracle, schema, data, { seed, only, seconds });
+  const result = await search(oracle, reference.schema, data, { seed, only, seconds });
   console.log(describe(result, seed, seconds));
   assert.equal(result.kinds.length, 0, "the server and graphql-js disagree");
 });

@@ -1,54 +1,73 @@
 // What graphql-js says about a request.
-import { buildSchema, execute, getVariableValues, Kind, OperationTypeNode, parse, validate } from "graphql";
-import { adaptIntrospection, RULES } from "./allowed.js";
+import {
+  buildSchema, execute, getVariableValues, Kind, OperationTypeNode, OverlappingFieldsCanBeMergedRule, parse, validate,
+} from "graphql";
+import { adaptIntrospection, addTypename, RULES } from "./allowed.js";
 import { defineScalars } from "./scalars.js";
 
-export function buildReferenceSchema(text) {
-  const schema = buildSchema(text);
-  defineScalars(schema);
-  adaptIntrospection(schema);
-  return schema;
-}
+export class Reference {
+  schema;
+  #merging;
 
-/**
- * Returns the verdict: `syntax`, `validation`, `operation` and `variables` are request errors; `executed` has the
- * response, `subscription` is a valid one.
- */
-export function judge(schema, request) {
-  let document;
-  try {
-    document = parse(request.document);
-  } catch (error) {
-    return { kind: "syntax", errors: [error] };
+  /** Takes the text of a schema. */
+  constructor(text) {
+    this.schema = buildSchema(text, { assumeValid: true });
+    defineScalars(this.schema);
+    adaptIntrospection(this.schema);
+    this.#merging = buildSchema(text, { assumeValid: true });
+    addTypename(this.#merging);
   }
-  const errors = validate(schema, document, RULES, { maxErrors: Infinity });
-  if (errors.length > 0) return { kind: "validation", errors, document, ...failedRules(schema, document, errors[0]) };
-  const operation = select(document, request.operationName);
-  if (!operation) return { kind: "operation", errors: [new Error("no such operation")], document };
-  const variables = JSON.parse(request.variables ?? "{}");
-  const result = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
-  if (result.errors) return { kind: "variables", errors: result.errors, document };
-  const isSubscription = operation.operation === OperationTypeNode.SUBSCRIPTION;
-  return { kind: isSubscription ? "subscription" : "executed", errors: [], document, operation, variables };
+
+  /**
+   * Returns the verdict: `syntax`, `validation`, `operation` and `variables` are request errors; `executed` and
+   * `subscription` are valid requests.
+   */
+  judge(request) {
+    let document;
+    try {
+      document = parse(request.document);
+    } catch (error) {
+      return { kind: "syntax", errors: [error] };
+    }
+    const failed = this.#failedRules(document);
+    if (failed.length > 0) {
+      const rule = failed.map(({ name }) => name).join(" + ");
+      return { kind: "validation", errors: failed.flatMap(({ errors }) => errors), rule, isOneRule: failed.length === 1 };
+    }
+    const operation = select(document, request.operationName);
+    if (!operation) return { kind: "operation", errors: [new Error("no such operation")] };
+    const variables = JSON.parse(request.variables ?? "{}");
+    const result = getVariableValues(this.schema, operation.variableDefinitions ?? [], variables);
+    if (result.errors) return { kind: "variables", errors: result.errors };
+    const isSubscription = operation.operation === OperationTypeNode.SUBSCRIPTION;
+    return { kind: isSubscription ? "subscription" : "executed", errors: [], document, variables };
+  }
+
+  /** Executes a valid request, and returns the response. */
+  async run({ document, variables: variableValues }, { operationName }, token) {
+    const result = await execute({ schema: this.schema, document, operationName, variableValues, contextValue: { token } });
+    return JSON.parse(JSON.stringify(result));
+  }
+
+  /** Returns the rules that a document violates with their errors; the errors themselves do not name the rule. */
+  #failedRules(document) {
+    if (!violates(this.schema, document, RULES) && !violates(this.#merging, document, [OverlappingFieldsCanBeMergedRule])) {
+      return [];
+    }
+    const rules = RULES.map((rule) => {
+      const schema = rule === OverlappingFieldsCanBeMergedRule ? this.#merging : this.schema;
+      return { name: rule.name.replace(/Rule$/, ""), errors: validate(schema, document, [rule], { maxErrors: Infinity }) };
+    });
+    return rules.filter(({ errors }) => errors.length > 0);
+  }
 }
 
-/** Executes a request that is valid, and returns its response. */
-export async function run(schema, verdict, request, token) {
-  const { document, variables: variableValues } = verdict;
-  const { operationName } = request;
-  return execute({ schema, document, operationName, variableValues, contextValue: { token } });
+function violates(schema, document, rules) {
+  return validate(schema, document, rules, { maxErrors: 1 }).length > 0;
 }
 
 function select(document, name) {
   const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
   if (name === null || name === undefined) return operations.length === 1 ? operations[0] : undefined;
   return operations.find((operation) => operation.name?.value === name);
-}
-
-/** Names the rules that a document violates, and the one of the first error; the errors themselves do not say it. */
-function failedRules(schema, document, first) {
-  const failed = RULES.map((rule) => ({ name: rule.name.replace(/Rule$/, ""), errors: validate(schema, document, [rule]) }))
-    .filter(({ errors }) => errors.length > 0);
-  const firstRule = failed.find(({ errors }) => errors.some(({ message }) => message === first.message)).name;
-  return { rule: failed.map(({ name }) => name).join(" + "), firstRule };
 }

@@ -7,7 +7,7 @@ import { join, plain, scatter, split } from "./tokens.js";
 
 const CONCURRENCY = 6;
 const MUTATED = 0.5;
-const MUTATED_VARIABLES = 0.15;
+const MUTATED_VARIABLES = 0.25;
 
 /** Returns request number `index` of a seed. */
 export function makeRequest(schema, data, seed, index) {
@@ -46,14 +46,23 @@ export async function search(oracle, schema, data, { seed, only, seconds }) {
       if (report.kind) keep(found, { ...made, ...report, index });
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  await concurrently(worker);
   // A quarter of the time is for making the requests small, the most frequent kinds first.
   const kinds = [...found.values()].sort((one, other) => other.count - one.count);
-  for (const finding of kinds) {
-    finding.small = await shrink(oracle, finding, start + seconds * 1000);
-    finding.report = await oracle.ask(finding.small);
-  }
+  const rest = [...kinds];
+  await concurrently(async () => {
+    for (let finding = rest.shift(); finding; finding = rest.shift()) {
+      const left = start + seconds * 1000 - Date.now();
+      const share = (left * CONCURRENCY) / (rest.length + CONCURRENCY);
+      finding.small = await shrink(oracle, finding, Date.now() + share);
+      finding.report = await oracle.ask(finding.small);
+    }
+  });
   return { counts, kinds };
+}
+
+function concurrently(worker) {
+  return Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
 function count(counts, { verdict, allowed }) {
