@@ -29,4 +29,4 @@ options=(
     --max-root-fields 10000 --max-directives 10000 --max-fragments 10000 --max-selections 1000000 --max-operations 1000
     --max-selection-depth 256 --max-bracket-depth 256
 )
-scripts/server.sh "${options[@]}" -- node --test --test-reporter=spec tests/oracle/oracle.test.js
+scripts/server.sh "${options[@]}" -- node --test --test-reporter=spec tests/oracle/compare.test.js tests/oracle/oracle.test.js

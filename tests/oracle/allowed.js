@@ -52,7 +52,15 @@ export const ALLOWED = [
     allows: ({ verdict, response }) =>
       ["subscription", "variables"].includes(verdict.kind) && codes(response)[0] === "BAD_REQUEST",
   },
+  {
+    name: "number",
+    reason: "JavaScript does not see how JSON writes a number: the server may reject 1e2 as an ID, and keeps more digits",
+    allows: ({ verdict, response, request }) =>
+      verdict.kind !== "variables" && codes(response)[0] === "BAD_USER_INPUT" && !("data" in response) &&
+      [...request.variables.matchAll(NUMBER)].some(([text]) => JSON.stringify(Number(text)) !== text),
+  },
 ];
+const NUMBER = /-?\d[\d.eE+-]*(?=[,}\]])/g;
 
 /** Lets graphql-js introspect a schema as the specification of September 2025 says, and as far as it does. */
 export function adaptIntrospection(schema) {

@@ -179,7 +179,7 @@ function codeOf(error) {
 function differenceOfErrors(document, error, other) {
   if (codeOf(error) !== other.extensions.code) return `${other.extensions.code} instead of ${codeOf(error)}`;
   const isSamePath = JSON.stringify(error.path) === JSON.stringify(other.path);
-  if (!isSamePath) return `${codeOf(error)} ${other.path ? "with another path" : "without a path"}`;
+  if (!isSamePath) return `${codeOf(error)} ${other.path ? "with another path" : "without a path"}: ${general(error.message)}`;
   const [place] = error.locations ?? [];
   const [found] = other.locations ?? [];
   if (place && !found) return `${codeOf(error)} without a location`;

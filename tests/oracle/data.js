@@ -81,15 +81,19 @@ function keep(data, type, ...ids) {
   data.ids[type] = [...(data.ids[type] ?? []), ...ids];
 }
 
-async function cursors(server, data) {
-  const found = await server.request(
+/** Cursors of the first memberbase and its first member, by the type of their list. */
+async function cursors(server, { ids, admin }) {
+  const list = "{ __typename edges { cursor } }";
+  const { apiTokens, memberbases, memberbase, member } = await server.request(
     `query ($base: ID!, $member: ID!) {
-      memberbases { edges { cursor } }
-      members(memberbaseId: $base) { edges { cursor } }
-      member(by: {id: $member}) { clips { edges { cursor } } }
+      apiTokens ${list}
+      memberbases ${list}
+      memberbase(id: $base) { members ${list} syncs ${list} }
+      member(by: {id: $member}) { clips ${list} stampCollections ${list} transactions ${list} }
     }`,
-    { base: data.ids.Memberbase[0], member: data.ids.Member[0] },
-    data.admin,
+    { base: ids.Memberbase[0], member: ids.Member[0] },
+    admin,
   );
-  return [found.memberbases, found.members, found.member.clips].flatMap(({ edges }) => edges.map((edge) => edge.cursor));
+  const lists = [apiTokens, memberbases, ...Object.values(memberbase), ...Object.values(member)];
+  return Object.fromEntries(lists.map(({ __typename, edges }) => [__typename, edges.map(({ cursor }) => cursor)]));
 }

@@ -3,6 +3,7 @@ import { getNamedType, isAbstractType, isLeafType, isListType, isNonNullType, pa
 import { literal, Values } from "./values.js";
 
 const ALIASES = ["a", "b", "c", "id", "nodes", "__x", "__proto__", "constructor", "on", "query", "true", "A1_"];
+const PAGES = [[], [], ["first"], ["last"], ["first", "after"], ["last", "before"]];
 const MAX_DEPTH = 7;
 
 /** Returns a request for this schema and data: `{ document, variables, operationName }`, with variables as JSON text. */
@@ -18,6 +19,7 @@ class Generator {
   #fragments = new Map();
   #keys = new Map();
   #loose;
+  #dryRun;
   #budget;
 
   constructor(schema, data, random) {
@@ -26,6 +28,7 @@ class Generator {
     this.#values = new Values(random, data);
     // Loose documents may use one response key for different fields of one scope, which is an error if it is used.
     this.#loose = random.chance(0.1);
+    this.#dryRun = random.chance(0.6);
     this.#budget = random.pick([5, 15, 40]);
   }
 
@@ -125,7 +128,8 @@ class Generator {
 
   #chooseField(type, depth) {
     if (type === this.#schema.getQueryType() && this.#random.chance(0.1)) return this.#introspection();
-    const fields = Object.values(type.getFields());
+    const isDryRun = type === this.#schema.getMutationType() && this.#dryRun;
+    const fields = Object.values(type.getFields()).filter((field) => !isDryRun || hasDryRun(field));
     const leaves = fields.filter((field) => isLeafType(getNamedType(field.type)));
     const small = depth > MAX_DEPTH || this.#budget < 0;
     if (small && leaves.length === 0 && depth > 0) return undefined;
@@ -156,58 +160,62 @@ class Generator {
 
   #arguments(field) {
     const random = this.#random;
+    const owner = getNamedType(field.type).name;
+    const paging = random.chance(0.95) ? random.pick(PAGES) : ["first", "last", "after", "before"];
     const passed = [];
     for (const argument of random.chance(0.2) ? random.shuffled(field.args) : field.args) {
       const required = field.required || (isNonNullType(argument.type) && argument.defaultValue === undefined);
-      const hasSize = passed.some((text) => /^(first|last)/.test(text));
-      if (!required && (hasSize && argument.name === "last" ? random.chance(0.98) : random.chance(0.7))) continue;
-      passed.push(`${argument.name}: ${this.#argument(argument)}`);
+      const isPaging = ["first", "last", "after", "before"].includes(argument.name);
+      if (!required && !(isPaging ? paging.includes(argument.name) : random.chance(0.3))) continue;
+      passed.push(`${argument.name}: ${this.#argument(argument, owner)}`);
     }
     return passed.length > 0 ? `(${passed.join(", ")})` : "";
   }
 
-  #argument({ name, type, defaultValue }) {
-    if (this.#random.chance(0.3)) return this.#variable(name, type, defaultValue !== undefined);
-    return this.#literal(type, this.#values.json(type, name));
+  #argument({ name, type, defaultValue }, owner) {
+    if (this.#random.chance(0.3)) return this.#variable(name, type, owner, defaultValue !== undefined);
+    return this.#literal(type, this.#values.json(type, name, owner), owner);
   }
 
   /** Writes a literal, in which some of the lists' items and objects' fields are variables. */
-  #literal(type, value) {
+  #literal(type, value, owner) {
     const bare = isNonNullType(type) ? type.ofType : type;
     if (value === null || typeof value !== "object" || this.#random.chance(0.5)) return literal(value, type);
     if (Array.isArray(value) && isListType(bare)) {
-      return `[${value.map((item) => this.#part("item", bare.ofType, item, false)).join(", ")}]`;
+      return `[${value.map((item) => this.#part("item", bare.ofType, item, owner, false)).join(", ")}]`;
     }
     const fields = bare.getFields?.();
     if (!fields || bare.isOneOf) return literal(value, type);
     const written = Object.entries(value).map(([name, item]) => {
       const { type: fieldType, defaultValue } = fields[name];
-      return `${name}: ${this.#part(name, fieldType, item, defaultValue !== undefined)}`;
+      return `${name}: ${this.#part(name, fieldType, item, bare.name, defaultValue !== undefined)}`;
     });
     return `{${written.join(", ")}}`;
   }
 
-  #part(name, type, value, hasDefault) {
-    if (name !== "dryRun" && this.#random.chance(0.2)) return this.#variable(name, type, hasDefault);
-    return this.#literal(type, value);
+  #part(name, type, value, owner, hasDefault) {
+    if (name !== "dryRun" && this.#random.chance(0.2)) return this.#variable(name, type, owner, hasDefault);
+    return this.#literal(type, value, owner);
   }
 
   /** Declares a variable for a position of this type, or uses one that fits. */
-  #variable(argument, type, hasDefault) {
+  #variable(argument, type, owner, hasDefault) {
     const random = this.#random;
-    const known = [...this.#variables.values()].filter((variable) => `${variable.position}` === `${type}`);
+    const known = [...this.#variables.values()].filter(
+      (variable) => `${variable.position}` === `${type}` && (variable.owner === owner || random.chance(0.1)),
+    );
     if (known.length > 0 && random.chance(0.3)) return `$${random.pick(known).name}`;
     let declared = type;
     let written = "";
     if (isNonNullType(type) && (hasDefault || random.chance(0.2))) declared = type.ofType;
     const needsDefault = declared !== type && !hasDefault;
     if (needsDefault || random.chance(0.25)) {
-      const value = this.#values.json(type, argument);
+      const value = this.#values.json(type, argument, owner);
       if (value !== null || !isNonNullType(type)) written = ` = ${literal(value, type)}`;
     }
     const name = random.chance(0.05) ? random.pick(["on", "null", "query", "_"]) : `v${this.#variables.size}`;
     if (this.#variables.has(name)) return `$${name}`;
-    this.#variables.set(name, { name, argument, position: type, type: declared, written });
+    this.#variables.set(name, { name, argument, owner, position: type, type: declared, written });
     return `$${name}`;
   }
 
@@ -219,18 +227,22 @@ class Generator {
 
   #flag() {
     const type = this.#schema.getDirective("skip").args[0].type;
-    return this.#random.chance(0.5) ? this.#variable("if", type, false) : String(this.#random.chance(0.5));
+    return this.#random.chance(0.5) ? this.#variable("if", type, "@if", false) : String(this.#random.chance(0.5));
   }
 
   #variableValues() {
     const values = {};
-    for (const { name, argument, type, written } of this.#variables.values()) {
+    for (const { name, argument, owner, type, written } of this.#variables.values()) {
       const optional = written !== "" || !isNonNullType(type);
       if (optional && this.#random.chance(0.3)) continue;
-      values[name] = isNonNullType(type) || this.#random.chance(0.9) ? this.#values.json(type, argument) : null;
+      values[name] = isNonNullType(type) || this.#random.chance(0.9) ? this.#values.json(type, argument, owner) : null;
     }
     return JSON.stringify(values);
   }
+}
+
+function hasDryRun({ args }) {
+  return "dryRun" in getNamedType(args[0].type).getFields();
 }
 
 /** For each operation, the variables that it and the fragments that it spreads use. */

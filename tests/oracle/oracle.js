@@ -29,7 +29,7 @@ export class Oracle {
       const message = error instanceof SyntaxError ? "its body is not JSON" : error.message;
       return { verdict, response: { errors: [{ message }] }, kind: `no response: ${message}` };
     }
-    const report = { verdict, response };
+    const report = { request, verdict, response };
     const rule = ALLOWED.find(({ allows }) => allows(report));
     if (rule) return { ...report, kind: null, allowed: rule.name };
     report.kind = compareVerdicts(request, verdict, response);
