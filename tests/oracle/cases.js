@@ -3,6 +3,8 @@
 // `code` is that of a request error, `at` its place; `errors` are those of an executed request, as path and code; `data`
 // is its data. A case with none of them only has to be executed.
 
+import { getIntrospectionQuery } from "graphql";
+
 const SYNTAX = "GRAPHQL_PARSE_FAILED";
 const VALIDATION = "GRAPHQL_VALIDATION_FAILED";
 const VARIABLES = "BAD_USER_INPUT";
@@ -125,5 +127,17 @@ export const CASES = [
     document: `{ b: __typename ... on Query { a: __typename b: __typename } ...F c: __typename }
       fragment F on Query { d: __typename a: __typename }`,
     data: { b: "Query", a: "Query", d: "Query", c: "Query" },
+  },
+  { name: "a document without a definition is no document", document: "# nothing\n", code: SYNTAX, at: [2, 1] },
+  { name: "the fields of one key have one type", document: '{ node(id: "x") { a: id ... on Member { a: __typename } } }', code: VALIDATION },
+  { name: "the type of one key is compared in fragments that exclude each other", code: VALIDATION,
+    document: '{ node(id: "x") { ... on Member { a: ref } ... on Memberbase { a: createdAt } } }' },
+  { name: "a default comes before the directives of a variable", code: SYNTAX, at: [1, 22],
+    document: "query ($v: Int @nope = 1) { __typename }" },
+  {
+    name: "the introspection query of graphql-js",
+    document: getIntrospectionQuery({
+      schemaDescription: true, specifiedByUrl: true, directiveIsRepeatable: true, inputValueDeprecation: true, oneOf: true,
+    }),
   },
 ];

@@ -1,5 +1,5 @@
 // Generates requests from the schema. Most are valid; `mutate.js` makes others of them.
-import { getNamedType, isAbstractType, isLeafType, isListType, isNonNullType, parse, visit } from "graphql";
+import { getNamedType, GraphQLNonNull, isAbstractType, isLeafType, isListType, isNonNullType, parse, visit } from "graphql";
 import { literal, Values } from "./values.js";
 
 const ALIASES = ["a", "b", "c", "id", "nodes", "__x", "__proto__", "constructor", "on", "query", "true", "A1_"];
@@ -184,12 +184,20 @@ class Generator {
     if (Array.isArray(value) && isListType(bare)) {
       return `[${value.map((item) => this.#part("item", bare.ofType, item, owner, false)).join(", ")}]`;
     }
+    if (bare.name === "Attributes") return this.#attributes(value);
     const fields = bare.getFields?.();
     if (!fields || bare.isOneOf) return literal(value, type);
     const written = Object.entries(value).map(([name, item]) => {
       const { type: fieldType, defaultValue } = fields[name];
       return `${name}: ${this.#part(name, fieldType, item, bare.name, defaultValue !== undefined)}`;
     });
+    return `{${written.join(", ")}}`;
+  }
+
+  /** Inside a scalar, no type is expected of a variable. */
+  #attributes(value) {
+    const type = new GraphQLNonNull(this.#schema.getType("AttributeValue"));
+    const written = Object.entries(value).map(([key, item]) => `${key}: ${this.#part(key, type, item, "Attributes", false)}`);
     return `{${written.join(", ")}}`;
   }
 

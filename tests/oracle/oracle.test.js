@@ -55,6 +55,7 @@ function check({ code, at, data, errors }, response) {
 
 test("the server and graphql-js agree on generated requests", async () => {
   const only = number === undefined ? undefined : Number(number);
+  console.log(`ORACLE_SEED=${seed}`);
   const result = await search(oracle, reference.schema, data, { seed, only, seconds });
   console.log(describe(result, seed, seconds));
   assert.equal(result.kinds.length, 0, "the server and graphql-js disagree");

@@ -45,6 +45,9 @@ const READERS = {
   Attributes: attributes,
 };
 
+/** A document is validated without variables: then each of them may have any value. */
+const ANY_VALUES = new Proxy({}, { get: () => "any" });
+
 /** Gives the custom scalars of a schema their functions. */
 export function defineScalars(schema) {
   for (const [name, read] of Object.entries(READERS)) {
@@ -54,7 +57,7 @@ export function defineScalars(schema) {
     scalar.parseLiteral = (node, variables) => {
       if (node.kind === Kind.ENUM) throw new GraphQLError("an enum value");
       if (node.kind === Kind.FLOAT && ["Count", "MinorUnits"].includes(name)) throw new GraphQLError("a float");
-      return read(valueFromASTUntyped(node, variables));
+      return read(valueFromASTUntyped(node, variables ?? ANY_VALUES));
     };
   }
 }
