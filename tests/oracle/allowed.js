@@ -1,7 +1,17 @@
 // Every difference between the server and graphql-js that is no fault of the server, with its reason.
 import {
-  GraphQLBoolean, GraphQLError, GraphQLNonNull, GraphQLString, introspectionTypes, isInterfaceType, isNonNullType,
-  isObjectType, Kind, print, specifiedRules, specifiedScalarTypes,
+  GraphQLBoolean,
+  GraphQLError,
+  GraphQLNonNull,
+  GraphQLString,
+  introspectionTypes,
+  isInterfaceType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  print,
+  specifiedRules,
+  specifiedScalarTypes,
 } from "graphql";
 import { VOLATILE } from "./replay.js";
 
@@ -21,7 +31,9 @@ function OneOfVariablesRule(context) {
         const definition = definitions.find(({ variable }) => variable.name.value === node.name.value);
         if (!definition || !isNonNullType(parentType) || !parentType.ofType.isOneOf) continue;
         if (definition.type.kind === Kind.NON_NULL_TYPE) continue;
-        context.reportError(new GraphQLError(`Variable "$${node.name.value}" can be null.`, { nodes: [definition, node] }));
+        context.reportError(
+          new GraphQLError(`Variable "$${node.name.value}" can be null.`, { nodes: [definition, node] }),
+        );
       }
     },
   };
@@ -60,13 +72,24 @@ export const ALLOWED = [
   },
   {
     name: "number",
-    reason: "JavaScript does not see how JSON writes a number: the server may reject 1e2 as an ID, and keeps more digits",
+    reason:
+      "JavaScript does not see how JSON writes a number: the server may reject 1e2 as an ID, and keeps more digits",
     allows: ({ verdict, response, request }) =>
-      verdict.kind !== "variables" && codes(response)[0] === "BAD_USER_INPUT" && !("data" in response) &&
+      verdict.kind !== "variables" &&
+      codes(response)[0] === "BAD_USER_INPUT" &&
+      !("data" in response) &&
       [...request.variables.matchAll(NUMBER)].some(([text]) => JSON.stringify(Number(text)) !== text),
   },
 ];
 const NUMBER = /-?\d[\d.eE+-]*(?=[,}\]])/g;
+
+/**
+ * Errors whose place is not compared: those of graphql-js itself, which have no code. They are about the arguments of a
+ * field, and may be at the field, the argument or the value.
+ */
+export function isLoose(error) {
+  return error.extensions?.code === undefined;
+}
 
 /** Lets graphql-js introspect a schema as the specification of September 2025 says, and as far as it does. */
 export function adaptIntrospection(schema) {
@@ -86,7 +109,8 @@ export function adaptIntrospection(schema) {
   }
   // A default can be written in many ways. This is how the text of the schema does it.
   change(fieldsOf("__InputValue").defaultValue, (text, { astNode }) =>
-    astNode?.defaultValue ? print(astNode.defaultValue) : text);
+    astNode?.defaultValue ? print(astNode.defaultValue) : text,
+  );
   // The specification has no descriptions for what every service has.
   const everywhere = new Set([...introspectionTypes, ...specifiedScalarTypes, ...schema.getDirectives()]);
   for (const type of owners) Object.values(type.getFields()).forEach((field) => everywhere.add(field));

@@ -1,6 +1,6 @@
 // Compares the response of the server with the verdict of graphql-js.
 import { introspectionTypes, Kind, visit } from "graphql";
-import { codes } from "./allowed.js";
+import { codes, isLoose } from "./allowed.js";
 import { VOLATILE } from "./replay.js";
 
 /** The stages of a request, in order; the server's code for an error of each. */
@@ -138,35 +138,34 @@ function shape(value) {
   return Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : "a value";
 }
 
-/**
- * Compares the errors of fields. Where null was propagated, one error below the null is enough: the specification lets
- * a service stop to execute the siblings of a failed field.
- */
+/** Compares the errors of fields, by the null that they made. */
 function compareErrors(document, expected, actual) {
   const groups = group(expected);
   const others = group(actual);
-  for (const [key, errors] of groups) {
-    const found = others.get(key);
+  for (const [place, errors] of groups) {
+    const found = others.get(place);
     if (!found) return `errors: ${codeOf(errors[0])} is missing: ${general(errors[0].message)}`;
-    const differences = errors.flatMap((error) => found.map((other) => differenceOfErrors(document, error, other)));
-    if (differences.includes(null)) continue;
-    return differences.includes(RETURNS) ? RETURNS : `errors: ${differences[0]}`;
+    for (const error of errors) {
+      const difference = differenceOfErrors(document, place, error, found);
+      if (difference === RETURNS) return RETURNS;
+      if (difference) return `errors: ${codeOf(error)} ${difference}: ${general(error.message)}`;
+    }
   }
-  for (const [key, errors] of others) {
-    if (!groups.has(key)) return `errors: ${errors[0].extensions.code} too many: ${general(errors[0].message)}`;
+  for (const [place, errors] of others) {
+    if (!groups.has(place)) return `errors: ${errors[0].extensions.code} too many: ${general(errors[0].message)}`;
   }
   return null;
 }
 
-/** Groups the errors of a response by the place of the null that each of them made. */
+/** Groups the errors of a response by the path of the null that each of them made. */
 function group({ data, errors = [] }) {
   const groups = new Map();
   for (const error of errors) {
     const { path } = error;
     let length = 0;
     for (let value = data; path && value !== null && length < path.length; length += 1) value = value?.[path[length]];
-    const key = path ? JSON.stringify(path.slice(0, length)) : "";
-    groups.set(key, [...(groups.get(key) ?? []), error]);
+    const place = path && JSON.stringify(path.slice(0, length));
+    groups.set(place, [...(groups.get(place) ?? []), error]);
   }
   return groups;
 }
@@ -176,14 +175,16 @@ function codeOf(error) {
   return error.extensions?.code ?? "BAD_USER_INPUT";
 }
 
-function differenceOfErrors(document, error, other) {
-  if (codeOf(error) !== other.extensions.code) return `${other.extensions.code} instead of ${codeOf(error)}`;
-  const isSamePath = JSON.stringify(error.path) === JSON.stringify(other.path);
-  if (!isSamePath) return `${codeOf(error)} ${other.path ? "with another path" : "without a path"}: ${general(error.message)}`;
-  const [place] = error.locations ?? [];
-  const [found] = other.locations ?? [];
-  if (place && !found) return `${codeOf(error)} without a location`;
-  if (!place || isSame(document, place, found)) return null;
-  if (LONE_RETURN.test(document)) return RETURNS;
-  return `${codeOf(error)} at another place`;
+/** Returns what is wrong with the errors that made the same null as an error of graphql-js. */
+function differenceOfErrors(document, place, error, found) {
+  const path = JSON.stringify(error.path);
+  const same = found.find((other) => JSON.stringify(other.path) === path);
+  // Where null was propagated, any error below may be reported: a service can stop to execute the siblings of one.
+  if (!same) return path === place ? "with another path" : null;
+  if (same.extensions.code !== codeOf(error)) return `is ${same.extensions.code}`;
+  const [reference] = error.locations ?? [];
+  if (!reference) return null;
+  if (!same.locations?.[0]) return "without a location";
+  if (isLoose(error) || isSame(document, reference, same.locations[0])) return null;
+  return LONE_RETURN.test(document) ? RETURNS : "at another place";
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { GraphQLError } from "graphql";
 import { Oracle } from "./oracle.js";
 import { Reference } from "./reference.js";
 
@@ -10,7 +11,7 @@ const reference = new Reference(await readFile(new URL("../../schema.graphql", i
 const query = reference.schema.getQueryType().getFields();
 query.memberbase.resolve = () => MEMBERBASE;
 query.memberbases.resolve = () => {
-  throw new Error("failed");
+  throw new GraphQLError("failed", { extensions: { code: "NOT_FOUND" } });
 };
 const DOCUMENT = `query Q($no: Boolean = false) {
   memberbase(id: "x") { name ... on Node { id } name @skip(if: $no) }
@@ -18,7 +19,10 @@ const DOCUMENT = `query Q($no: Boolean = false) {
 }`;
 const DATA = { memberbase: { name: "one", id: "mb_1" }, memberbases: null };
 const ERROR = {
-  message: "?", path: ["memberbases"], locations: [{ line: 3, column: 3 }], extensions: { code: "BAD_USER_INPUT" },
+  message: "?",
+  path: ["memberbases"],
+  locations: [{ line: 3, column: 3 }],
+  extensions: { code: "NOT_FOUND" },
 };
 
 /** Returns the kind of disagreement if the server responds this. */
@@ -45,7 +49,7 @@ const WRONG_RESPONSES = {
   "data that is null": { data: null, errors: [ERROR] },
   "an error that is missing": { data: DATA },
   "an error too many": { data: DATA, errors: [ERROR, { ...ERROR, path: ["memberbase", "name"] }] },
-  "an error with another code": { data: DATA, errors: [{ ...ERROR, extensions: { code: "NOT_FOUND" } }] },
+  "an error with another code": { data: DATA, errors: [{ ...ERROR, extensions: { code: "FORBIDDEN" } }] },
   "an error with another path": { data: DATA, errors: [{ ...ERROR, path: ["memberbases", "totalCount"] }] },
   "an error at another place": { data: DATA, errors: [{ ...ERROR, locations: [{ line: 3, column: 4 }] }] },
   "a syntax error": requestError("GRAPHQL_PARSE_FAILED", 1, 1),
@@ -67,7 +71,11 @@ const REJECTED = [
   { document: "query ($v: ID!) { memberbase(id: $v) { id } }", code: "BAD_USER_INPUT", at: [1, 8] },
 ];
 
-for (const { document, code, at: [line, column] } of REJECTED) {
+for (const {
+  document,
+  code,
+  at: [line, column],
+} of REJECTED) {
   test(`${document} is rejected with ${code} at its place only`, async () => {
     const request = { document };
     assert.equal(await kindOf(requestError(code, line, column), request), null);

@@ -24,7 +24,7 @@ const ATTRIBUTES = [
   { key: "tags", type: "STRING_LIST" },
 ];
 const NAMES = ["Alpha", "Beta \u{1F600}"];
-const REFS = ["ada", "bob", "ｃ", "dora \u{1F600}", "e\"\\"];
+const REFS = ["ada", "bob", "ｃ", "dora \u{1F600}", 'e"\\'];
 
 /** Stores two memberbases with everything in them, and returns ids, refs, cursors and two tokens. */
 export async function createData(server, admin) {
@@ -43,8 +43,11 @@ export async function createData(server, admin) {
 
 /** Ids of the right form that the server does not have. */
 const UNKNOWN = [
-  "mb_01kat0fzj6e2fb5e8r1mdc9w3x", "m_01kat0fzj6e2fb5e8r1mdc9w3x", "sync_01kat0fzj6e2fb5e8r1mdc9w3x",
-  "clip_01kat0fzj6e2fb5e8r1mdc9w3x", "atok_01kat0fzj6e2fb5e8r1mdc9w3x",
+  "mb_01kat0fzj6e2fb5e8r1mdc9w3x",
+  "m_01kat0fzj6e2fb5e8r1mdc9w3x",
+  "sync_01kat0fzj6e2fb5e8r1mdc9w3x",
+  "clip_01kat0fzj6e2fb5e8r1mdc9w3x",
+  "atok_01kat0fzj6e2fb5e8r1mdc9w3x",
 ];
 
 async function fill(memberbaseId, write, data) {
@@ -57,7 +60,10 @@ async function fill(memberbaseId, write, data) {
   const { memberIds } = (await write("members", { input: { memberbaseId, members } })).bulkUpsertMembers;
   keep(data, "Member", ...memberIds);
   const clips = [1, 2, 3].map((number) => ({
-    memberRef: "ada", dealId: `deal ${number}`, creativeId: "c", ...(number > 1 && { redeemedAt: "2024-05-05T05:05:05Z" }),
+    memberRef: "ada",
+    dealId: `deal ${number}`,
+    creativeId: "c",
+    ...(number > 1 && { redeemedAt: "2024-05-05T05:05:05Z" }),
   }));
   keep(data, "Clip", ...(await write("clips", { input: { memberbaseId, clips } })).bulkUpsertClips.clipIds);
   const stampCollections = [
@@ -67,8 +73,14 @@ async function fill(memberbaseId, write, data) {
   const stamps = await write("stamps", { input: { memberbaseId, stampCollections } });
   keep(data, "StampCollection", ...stamps.bulkUpsertStampCollections.stampCollectionIds);
   const transactions = ["x1", "x2"].map((externalId, index) => ({
-    memberRef: "ada", externalId, authCode: "1", network: "VISA", bin: "411111", merchantId: "m",
-    authedAt: "2024-01-01T00:00:00Z", ...(index > 0 && { amount: -5, currency: "GBP" }),
+    memberRef: "ada",
+    externalId,
+    authCode: "1",
+    network: "VISA",
+    bin: "411111",
+    merchantId: "m",
+    authedAt: "2024-01-01T00:00:00Z",
+    ...(index > 0 && { amount: -5, currency: "GBP" }),
   }));
   const stored = await write("transactions", { input: { memberbaseId, transactions } });
   keep(data, "Transaction", ...stored.bulkUpsertTransactions.transactionIds);

@@ -1,5 +1,14 @@
 // Generates requests from the schema. Most are valid; `mutate.js` makes others of them.
-import { getNamedType, GraphQLNonNull, isAbstractType, isLeafType, isListType, isNonNullType, parse, visit } from "graphql";
+import {
+  getNamedType,
+  GraphQLNonNull,
+  isAbstractType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  parse,
+  visit,
+} from "graphql";
 import { literal, Values } from "./values.js";
 
 const ALIASES = ["a", "b", "c", "id", "nodes", "__x", "__proto__", "constructor", "on", "query", "true", "A1_"];
@@ -61,7 +70,9 @@ class Generator {
 
   #write({ keyword, name, body }, used) {
     const declared = [...this.#variables.values()].filter((variable) => used.has(variable.name));
-    const list = declared.map((variable) => this.#described(`$${variable.name}: ${variable.type}${variable.written}`)).join(", ");
+    const list = declared
+      .map((variable) => this.#described(`$${variable.name}: ${variable.type}${variable.written}`))
+      .join(", ");
     if (keyword === "query" && !name && !list && this.#random.chance(0.7)) return body;
     return `${keyword} ${name ?? ""}${list && `(${list})`} ${body}`;
   }
@@ -85,7 +96,8 @@ class Generator {
 
   #selection(type, depth, single) {
     const random = this.#random;
-    if (!single && depth < MAX_DEPTH && random.chance(isAbstractType(type) ? 0.5 : 0.12)) return this.#inlineFragment(type, depth);
+    if (!single && depth < MAX_DEPTH && random.chance(isAbstractType(type) ? 0.5 : 0.12))
+      return this.#inlineFragment(type, depth);
     if (!single && depth < MAX_DEPTH && random.chance(0.1)) return this.#spread(type);
     return this.#field(type, depth, single);
   }
@@ -122,7 +134,9 @@ class Generator {
     if (!field) return this.#key("__typename", "String!");
     this.#budget -= 1;
     const key = this.#key(`${field.name}${this.#arguments(field)}`, field.type);
-    const body = isLeafType(getNamedType(field.type)) ? "" : ` ${this.#selectionSet(getNamedType(field.type), depth + 1)}`;
+    const body = isLeafType(getNamedType(field.type))
+      ? ""
+      : ` ${this.#selectionSet(getNamedType(field.type), depth + 1)}`;
     return `${key}${single ? "" : this.#directives()}${body}`;
   }
 
@@ -197,7 +211,9 @@ class Generator {
   /** Inside a scalar, no type is expected of a variable. */
   #attributes(value) {
     const type = new GraphQLNonNull(this.#schema.getType("AttributeValue"));
-    const written = Object.entries(value).map(([key, item]) => `${key}: ${this.#part(key, type, item, "Attributes", false)}`);
+    const written = Object.entries(value).map(
+      ([key, item]) => `${key}: ${this.#part(key, type, item, "Attributes", false)}`,
+    );
     return `{${written.join(", ")}}`;
   }
 

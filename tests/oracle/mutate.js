@@ -1,31 +1,6 @@
 // Makes other documents and variables of a valid request, most of them wrong in one place.
 import { isInputType } from "graphql";
-
-const NUMBERS = [
-  "-0", "0", "-1", "1.0", "1.5", "-0.0", "1e2", "1E-2", "1e400", "-1e400", "3000000000", "2147483647", "2147483648",
-  "-2147483648", "-2147483649", "9007199254740991", "9007199254740993", "9223372036854775807", "9223372036854775808",
-  "123456789012345678901234567890", "00", "01", "0x1", "1.", ".5", "1e", "1e+", "-", "+1", "1_000", "1a", "0.5e3",
-];
-const STRINGS = [
-  '""', '"\\uD83D\\uDE00"', '"\\u{1F600}"', '"\\uD83D"', '"\\uDE00\\uD83D"', '"\\u{110000}"', '"\\u{D83D}"', '"\\u{}"',
-  '"\\u12"', '"\\x41"', '"\\u{000000041}"', '"\u{1F600}"', '"\u0007"', '"\u0000"', '"\u007f"', '"open', '"""open',
-  '"""a \\""" b"""', '"""\n    a\n  \n    b\n"""', '"""\\u0041"""', '""""""', '"""\n  a\r\n    b\r  c"""', '"a\nb"', '"\\/"',
-];
-const PUNCTUATION = ["{", "}", "(", ")", "[", "]", ":", "=", "!", "|", "&", "@", "$", "...", "..", ".", "?", "-", ";"];
-const WORDS = [
-  "on", "query", "mutation", "subscription", "fragment", "true", "false", "null", "schema", "type", "extend", "input",
-  "__typename", "__schema", "__type", "__nope", "nope", "_", "__", "é", "Query", "Node", "Int", "String",
-];
-const DIRECTIVES = [
-  "@nope", "@skip", "@include", "@skip(if: true)", "@include(if: false)", "@include(iff: true)", "@skip(if: null)",
-  "@include(if: $none)", '@skip(if: "true")', "@include(if: 1)", "@deprecated", '@specifiedBy(url: "x")', "@oneOf",
-  "@include(if: true) @include(if: true)", "@skip(if: true, if: true)", "@skip()", "@ skip(if: false)", "@defer",
-];
-const JSON_VALUES = [
-  "null", "true", "0", "-0", "1", "1.0", "1.5", "1e2", "1e400", "-1", "3000000000", "9007199254740993",
-  "9223372036854775808", '""', '"x"', '"\\ud83d\\ude00"', '"ASC"', "[]", "[null]", "[[]]", "{}", '{"x":1}',
-  '{"id":"x"}', '{"id":"x","ref":null}', '{"id":null}', '["x"]', '"2024-01-01T00:00:00Z"', '"2024-13-01T00:00:00Z"',
-];
+import { DIRECTIVES, JSON_VALUES, NUMBERS, PUNCTUATION, STRINGS, WORDS } from "./vocabulary.js";
 
 export class Mutator {
   #random;
@@ -53,9 +28,26 @@ export class Mutator {
 
   #change(tokens) {
     const changes = [
-      this.#delete, this.#delete, this.#insert, this.#duplicate, this.#swap, this.#rename, this.#rename, this.#rename,
-      this.#retype, this.#reliteral, this.#reliteral, this.#reliteral, this.#dropArgument, this.#dropArgument,
-      this.#direct, this.#direct, this.#declare, this.#addDefinition, this.#cycle, this.#glue,
+      this.#delete,
+      this.#delete,
+      this.#insert,
+      this.#duplicate,
+      this.#swap,
+      this.#rename,
+      this.#rename,
+      this.#rename,
+      this.#retype,
+      this.#reliteral,
+      this.#reliteral,
+      this.#reliteral,
+      this.#dropArgument,
+      this.#dropArgument,
+      this.#direct,
+      this.#direct,
+      this.#declare,
+      this.#addDefinition,
+      this.#cycle,
+      this.#glue,
     ];
     return this.#random.pick(changes).call(this, tokens) ?? this.#delete(tokens);
   }
@@ -118,7 +110,19 @@ export class Mutator {
         string !== undefined || /^[-\d]/.test(text) || (at > 1 && isName(tokens[at]) && tokens[at - 1].text === ":"),
     );
     if (index === undefined) return undefined;
-    const others = ["true", "null", "NOPE", "ASC", "[]", "{}", "$v0", "$none", "[null]", '{id: "x", ref: null}', "{id: $v0}"];
+    const others = [
+      "true",
+      "null",
+      "NOPE",
+      "ASC",
+      "[]",
+      "{}",
+      "$v0",
+      "$none",
+      "[null]",
+      '{id: "x", ref: null}',
+      "{id: $v0}",
+    ];
     return tokens.with(index, { text: random.pick(random.pick([NUMBERS, NUMBERS, STRINGS, others])) });
   }
 
@@ -148,10 +152,22 @@ export class Mutator {
   #addDefinition(tokens) {
     const type = this.#random.pick([...this.#types, "Query", "Nope"]);
     const added = this.#random.pick([
-      `fragment Unused on ${type} { __typename }`, "fragment F0 on Query { __typename }", "fragment on on Query { a }",
-      "query Q0 { __typename }", "{ __typename }", "query () { __typename }", "type A { a: Int }", "extend type Query { a: Int }",
-      "fragment C1 on Query { ...C2 } fragment C2 on Query { ...C1 }", "schema { query: Query }", "subscription S { __typename }",
-      "query Only", "query {}", "directive @a on FIELD", "fragment F9 { id }", "fragment F9($a: Int) on Query { __typename }",
+      `fragment Unused on ${type} { __typename }`,
+      "fragment F0 on Query { __typename }",
+      "fragment on on Query { a }",
+      "query Q0 { __typename }",
+      "{ __typename }",
+      "query () { __typename }",
+      "type A { a: Int }",
+      "extend type Query { a: Int }",
+      "fragment C1 on Query { ...C2 } fragment C2 on Query { ...C1 }",
+      "schema { query: Query }",
+      "subscription S { __typename }",
+      "query Only",
+      "query {}",
+      "directive @a on FIELD",
+      "fragment F9 { id }",
+      "fragment F9($a: Int) on Query { __typename }",
     ]);
     return this.#random.chance(0.5) ? [{ text: added }, ...tokens] : [...tokens, { text: added }];
   }

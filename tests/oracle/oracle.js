@@ -3,7 +3,8 @@ import { ALLOWED } from "./allowed.js";
 import { compareResults, compareVerdicts } from "./compare.js";
 
 // Mutations that have no dry run, and would change the data that is compared.
-const LASTING = /\b(create|update|set|start|commit|abandon|revoke|deleteClips|deleteStampCollections|deleteTransactions)/;
+const LASTING =
+  /\b(create|update|set|start|commit|abandon|revoke|deleteClips|deleteStampCollections|deleteTransactions)/;
 
 export class Oracle {
   #reference;

@@ -1,6 +1,13 @@
 // What graphql-js says about a request.
 import {
-  buildSchema, execute, getVariableValues, Kind, OperationTypeNode, OverlappingFieldsCanBeMergedRule, parse, validate,
+  buildSchema,
+  execute,
+  getVariableValues,
+  Kind,
+  OperationTypeNode,
+  OverlappingFieldsCanBeMergedRule,
+  parse,
+  validate,
 } from "graphql";
 import { adaptIntrospection, addTypename, RULES } from "./allowed.js";
 import { defineScalars } from "./scalars.js";
@@ -32,7 +39,12 @@ export class Reference {
     const failed = this.#failedRules(document);
     if (failed.length > 0) {
       const rule = failed.map(({ name }) => name).join(" + ");
-      return { kind: "validation", errors: failed.flatMap(({ errors }) => errors), rule, isOneRule: failed.length === 1 };
+      return {
+        kind: "validation",
+        errors: failed.flatMap(({ errors }) => errors),
+        rule,
+        isOneRule: failed.length === 1,
+      };
     }
     const operation = select(document, request.operationName);
     if (!operation) return { kind: "operation", errors: [new Error("no such operation")] };
@@ -45,18 +57,30 @@ export class Reference {
 
   /** Executes a valid request, and returns the response. */
   async run({ document, variables: variableValues }, { operationName }, token) {
-    const result = await execute({ schema: this.schema, document, operationName, variableValues, contextValue: { token } });
+    const result = await execute({
+      schema: this.schema,
+      document,
+      operationName,
+      variableValues,
+      contextValue: { token },
+    });
     return JSON.parse(JSON.stringify(result));
   }
 
   /** Returns the rules that a document violates with their errors; the errors themselves do not name the rule. */
   #failedRules(document) {
-    if (!violates(this.schema, document, RULES) && !violates(this.#merging, document, [OverlappingFieldsCanBeMergedRule])) {
+    if (
+      !violates(this.schema, document, RULES) &&
+      !violates(this.#merging, document, [OverlappingFieldsCanBeMergedRule])
+    ) {
       return [];
     }
     const rules = RULES.map((rule) => {
       const schema = rule === OverlappingFieldsCanBeMergedRule ? this.#merging : this.schema;
-      return { name: rule.name.replace(/Rule$/, ""), errors: validate(schema, document, [rule], { maxErrors: Infinity }) };
+      return {
+        name: rule.name.replace(/Rule$/, ""),
+        errors: validate(schema, document, [rule], { maxErrors: Infinity }),
+      };
     });
     return rules.filter(({ errors }) => errors.length > 0);
   }

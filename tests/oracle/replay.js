@@ -122,7 +122,12 @@ function extract(response, path, document, variables) {
 
 /** Puts an error where it happened, or where it made the value null. */
 function place(holder, [step, ...rest], error) {
-  if (rest.length > 0 && holder[step] !== null && typeof holder[step] === "object" && !(holder[step] instanceof Error)) {
+  if (
+    rest.length > 0 &&
+    holder[step] !== null &&
+    typeof holder[step] === "object" &&
+    !(holder[step] instanceof Error)
+  ) {
     place(holder[step], rest, error);
   } else {
     holder[step] = error;

@@ -1,7 +1,10 @@
 // Writes the result of a search for people.
 
 export function describe({ counts, kinds }, seed, seconds) {
-  const list = (record) => Object.entries(record).map(([name, number]) => `${number} ${name}`).join(", ") || "none";
+  const list = (record) =>
+    Object.entries(record)
+      .map(([name, number]) => `${number} ${name}`)
+      .join(", ") || "none";
   const lines = [
     `seed ${seed}: ${counts.requests} requests in ${seconds} s (${list(counts.verdicts)}; allowed differences: ` +
       `${list(counts.allowed)})`,
@@ -37,7 +40,10 @@ function describeVerdict({ verdict, expected }) {
 
 function describeResponse(response) {
   const errors = response.errors?.map(({ message, path, locations, extensions }) => ({
-    message, path, locations, code: extensions?.code,
+    message,
+    path,
+    locations,
+    code: extensions?.code,
   }));
   return shorten(JSON.stringify({ ...("data" in response && { data: response.data }), errors }));
 }

@@ -62,7 +62,7 @@ function closing(pieces, start) {
 
 async function deleteRuns(pieces, accepts) {
   for (let length = Math.ceil(pieces().length / 2); ; length = Math.ceil(length / 2)) {
-    for (let start = 0; start < pieces().length; ) {
+    for (let start = 0; start < pieces().length;) {
       if (!(await accepts(pieces().toSpliced(start, length)))) start += length > 8 ? length : 1;
     }
     if (length <= 1) return;

@@ -1,7 +1,20 @@
 // A document as a list of tokens, which can be changed one by one and written in many ways.
 import { Lexer, Source, TokenKind } from "graphql";
 
-const BLANKS = [" ", "  ", "\n", "\r\n", "\r", "\t", ",", " , ", "\uFEFF", "# a \u{1F600} \"comment {\n", "\n\n#\r\n", ",,"];
+const BLANKS = [
+  " ",
+  "  ",
+  "\n",
+  "\r\n",
+  "\r",
+  "\t",
+  ",",
+  " , ",
+  "\uFEFF",
+  '# a \u{1F600} "comment {\n',
+  "\n\n#\r\n",
+  ",,",
+];
 const WORD = /^[\w.+-]/;
 
 /** Splits a valid document: each token is `{ text }`, and the value of a string is in `string`. */
@@ -56,7 +69,16 @@ function writeCharacter(character, random) {
   if (random.chance(0.05)) return `\\u{${random.pick(["", "0", "00"])}${code.toString(16).toUpperCase()}}`;
   const isPlain = code >= 0x20 && character !== '"' && character !== "\\";
   if (isPlain && random.chance(0.9)) return character;
-  const short = { '"': '\\"', "\\": "\\\\", "/": "\\/", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f" };
+  const short = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "/": "\\/",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\b": "\\b",
+    "\f": "\\f",
+  };
   if (short[character] && random.chance(0.7)) return short[character];
   // The two halves of a character beyond U+FFFF are a surrogate pair.
   return Array.from(character.split(""), (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");

@@ -1,11 +1,30 @@
 // Input values that fit a type: JSON for variables, and the same written as a literal of a document.
 import { getNamedType, isEnumType, isInputObjectType, isListType, isNonNullType } from "graphql";
 
-const WORDS = ["", "a", "gold", "tier", "age", "tags", "zażółć", "\u{1F600}", "quote \" backslash \\", "two\nlines", "#", "$x"];
+const WORDS = [
+  "",
+  "a",
+  "gold",
+  "tier",
+  "age",
+  "tags",
+  "zażółć",
+  "\u{1F600}",
+  'quote " backslash \\',
+  "two\nlines",
+  "#",
+  "$x",
+];
 const TIMES = ["2024-01-01T00:00:00Z", "2024-02-29T23:59:59.123456+02:00", "1999-12-31T00:00:00.5Z"];
 const ID_FIELDS = {
-  memberbaseId: "Memberbase", syncId: "Sync", memberId: "Member", memberIds: "Member", apiTokenId: "ApiToken",
-  clipIds: "Clip", stampCollectionIds: "StampCollection", transactionIds: "Transaction",
+  memberbaseId: "Memberbase",
+  syncId: "Sync",
+  memberId: "Member",
+  memberIds: "Member",
+  apiTokenId: "ApiToken",
+  clipIds: "Clip",
+  stampCollectionIds: "StampCollection",
+  transactionIds: "Transaction",
 };
 const MAX_DEPTH = 3;
 
@@ -51,7 +70,8 @@ export class Values {
     const object = {};
     const chance = depth >= MAX_DEPTH ? 0 : 2 / (fields.length + 1);
     // A filter needs a condition; the last field is not another filter of its kind.
-    const one = type.name.endsWith("Filter") && random.chance(0.9) ? random.pick([fields.at(-1), fields.at(-2)]) : undefined;
+    const one =
+      type.name.endsWith("Filter") && random.chance(0.9) ? random.pick([fields.at(-1), fields.at(-2)]) : undefined;
     for (const field of random.shuffled(fields)) {
       const required = isNonNullType(field.type) && field.defaultValue === undefined;
       if (field.name === "dryRun") object.dryRun = true;
