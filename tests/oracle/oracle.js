@@ -22,6 +22,15 @@ export class Oracle {
    * excuses one.
    */
   async ask(request, token = this.#token(request)) {
+    try {
+      return await this.#compare(request, token);
+    } catch (error) {
+      const verdict = { kind: "failed", errors: [error] };
+      return { verdict, response: {}, kind: `the comparison fails: ${error.message}` };
+    }
+  }
+
+  async #compare(request, token) {
     const verdict = this.#reference.judge(request);
     let response;
     try {

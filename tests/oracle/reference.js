@@ -69,25 +69,32 @@ export class Reference {
 
   /** Returns the rules that a document violates with their errors; the errors themselves do not name the rule. */
   #failedRules(document) {
-    if (
-      !violates(this.schema, document, RULES) &&
-      !violates(this.#merging, document, [OverlappingFieldsCanBeMergedRule])
-    ) {
+    if (isValid(this.schema, document, RULES) && isValid(this.#merging, document, [OverlappingFieldsCanBeMergedRule])) {
       return [];
     }
     const rules = RULES.map((rule) => {
       const schema = rule === OverlappingFieldsCanBeMergedRule ? this.#merging : this.schema;
-      return {
-        name: rule.name.replace(/Rule$/, ""),
-        errors: validate(schema, document, [rule], { maxErrors: Infinity }),
-      };
+      return { name: rule.name.replace(/Rule$/, ""), errors: errorsOf(schema, document, rule) };
     });
     return rules.filter(({ errors }) => errors.length > 0);
   }
 }
 
-function violates(schema, document, rules) {
-  return validate(schema, document, rules, { maxErrors: 1 }).length > 0;
+function isValid(schema, document, rules) {
+  try {
+    return validate(schema, document, rules, { maxErrors: 1 }).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** A rule of graphql-js throws on some documents that violate another rule. That one reports them. */
+function errorsOf(schema, document, rule) {
+  try {
+    return validate(schema, document, [rule], { maxErrors: Infinity });
+  } catch {
+    return [];
+  }
 }
 
 function select(document, name) {
