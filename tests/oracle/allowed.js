@@ -120,6 +120,9 @@ export function adaptIntrospection(schema) {
   change(fieldsOf("__InputValue").defaultValue, (text, { astNode }) =>
     astNode?.defaultValue ? print(astNode.defaultValue) : text,
   );
+  // No order of types is specified. This is the order of the text of the schema, so that a difference is named well.
+  const byName = (one, other) => (one.name < other.name ? -1 : 1);
+  change(fieldsOf("__Schema").types, (types) => types.toSorted(byName));
   // The specification has no descriptions for what every service has.
   const everywhere = new Set([...introspectionTypes, ...specifiedScalarTypes, ...schema.getDirectives()]);
   for (const type of owners) Object.values(type.getFields()).forEach((field) => everywhere.add(field));

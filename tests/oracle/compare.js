@@ -55,7 +55,7 @@ function compareLocations({ document }, verdict, response) {
   const places = (errors) => errors.flatMap((error) => error.locations ?? []);
   const [first] = places(verdict.errors);
   // Where a document violates many rules, no order of the errors is right.
-  if (!first || verdict.isOneRule === false) return null;
+  if (!first || verdict.isOnly === false) return null;
   const found = places(response.errors);
   if (found.length === 0) return `${verdict.kind} error: no location`;
   const isFound = found.some((place) => isSame(document, first, place));
@@ -100,23 +100,22 @@ function difference(expected, actual, names, key, isIntrospection = false) {
   if (!Array.isArray(expected)) return objectDifference(expected, actual, names, isIntrospection);
   if (expected.length !== actual.length) return `${place}: a list of another length`;
   const compare = (item, other) => difference(item, other, names, key, isIntrospection);
-  if (isIntrospection) return unorderedDifference(expected, actual, compare);
-  return expected.map((item, index) => compare(item, actual[index])).find((found) => found !== null) ?? null;
+  const found = expected.map((item, index) => compare(item, actual[index])).find((difference) => difference !== null);
+  return found && !(isIntrospection && haveEqualItems(expected, actual, compare)) ? found : null;
 }
 
-/** Takes the items apart that have an equal one on the other side, and compares the rest in order. */
-function unorderedDifference(expected, actual, compare) {
+/** Tells whether each item of a list has an equal one in the other list. */
+function haveEqualItems(expected, actual, compare) {
   const others = [...actual];
-  const isUnmatched = (item) => {
+  const isMatched = (item) => {
     const at = others.findIndex((other) => compare(item, other) === null);
     if (at >= 0) others.splice(at, 1);
-    return at < 0;
+    return at >= 0;
   };
   // An item with a volatile value may be equal to more than one, so it comes last.
   const isVolatile = (item) => JSON.stringify(item).includes(VOLATILE);
   const exact = expected.filter((item) => !isVolatile(item));
-  const rest = [...exact, ...expected.filter(isVolatile)].filter(isUnmatched);
-  return rest.length > 0 ? compare(rest[0], others[0]) : null;
+  return [...exact, ...expected.filter(isVolatile)].every(isMatched);
 }
 
 function objectDifference(expected, actual, names, isIntrospection) {

@@ -2,9 +2,9 @@
 import { ALLOWED } from "./allowed.js";
 import { compareResults, compareVerdicts } from "./compare.js";
 
-// Mutations that have no dry run, and would change the data that is compared.
+// Mutations that have no dry run, and would change the data that is compared; a dry run that names a sync marks members.
 const LASTING =
-  /\b(create|update|set|start|commit|abandon|revoke|deleteClips|deleteStampCollections|deleteTransactions)/;
+  /\b(create|update|set|start|commit|abandon|revoke|syncId|deleteClips|deleteStampCollections|deleteTransactions)/;
 
 export class Oracle {
   #reference;
@@ -54,8 +54,8 @@ export class Oracle {
   }
 
   /** A READ token for mutations that are not known to be a dry run: they are checked, and then fail with FORBIDDEN. */
-  #token({ document, intact }) {
-    const isSafe = !document.includes("mutation") || (intact && !LASTING.test(document));
+  #token({ document, variables, intact }) {
+    const isSafe = !document.includes("mutation") || (intact && !LASTING.test(document + variables));
     return isSafe ? this.#data.admin : this.#data.reader;
   }
 }

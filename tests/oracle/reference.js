@@ -36,17 +36,14 @@ export class Reference {
     } catch (error) {
       return { kind: "syntax", errors: [error] };
     }
+    const operation = select(document, request.operationName);
     const failed = this.#failedRules(document);
     if (failed.length > 0) {
       const rule = failed.map(({ name }) => name).join(" + ");
-      return {
-        kind: "validation",
-        errors: failed.flatMap(({ errors }) => errors),
-        rule,
-        isOneRule: failed.length === 1,
-      };
+      // Of several errors, also of a missing operation, no one has to be the first.
+      const isOnly = failed.length === 1 && operation !== undefined;
+      return { kind: "validation", errors: failed.flatMap(({ errors }) => errors), rule, isOnly };
     }
-    const operation = select(document, request.operationName);
     if (!operation) return { kind: "operation", errors: [new Error("no such operation")] };
     const variables = JSON.parse(request.variables ?? "{}");
     const result = getVariableValues(this.schema, operation.variableDefinitions ?? [], variables);

@@ -1,5 +1,5 @@
 // The custom scalars of the schema, with the ranges and formats that their descriptions in schema.graphql state.
-import { GraphQLError, Kind, valueFromASTUntyped } from "graphql";
+import { GraphQLError, Kind, valueFromASTUntyped, visit } from "graphql";
 
 const DATE_TIME =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
@@ -48,6 +48,10 @@ const READERS = {
 /** A document is validated without variables: then each of them may have any value. */
 const ANY_VALUES = new Proxy({}, { get: () => "any" });
 
+function failOnEnum() {
+  throw new GraphQLError("an enum value");
+}
+
 /** Gives the custom scalars of a schema their functions. */
 export function defineScalars(schema) {
   for (const [name, read] of Object.entries(READERS)) {
@@ -55,7 +59,7 @@ export function defineScalars(schema) {
     scalar.serialize = (value) => value;
     scalar.parseValue = read;
     scalar.parseLiteral = (node, variables) => {
-      if (node.kind === Kind.ENUM) throw new GraphQLError("an enum value");
+      visit(node, { EnumValue: failOnEnum });
       if (node.kind === Kind.FLOAT && ["Count", "MinorUnits"].includes(name)) throw new GraphQLError("a float");
       return read(valueFromASTUntyped(node, variables ?? ANY_VALUES));
     };
