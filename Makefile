@@ -1,7 +1,7 @@
 # The targets that developers and CI run. `make` without a target lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema web audit live browser examples soak fuzz bench
+.PHONY: help run test check fmt schema web audit live oracle browser examples soak fuzz bench
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -46,6 +46,9 @@ audit: ## Run the GraphQL-over-HTTP audit only
 
 live: ## Run the subscription tests with graphql-ws and graphql-sse only
 	scripts/live.sh
+
+oracle: ## Compare the server with graphql-js on generated requests only (ORACLE_SECONDS=60, ORACLE_SEED)
+	scripts/oracle.sh
 
 browser: ## Run the browser tests only; screenshots are saved in target/screenshots
 	scripts/browser.sh

@@ -13,6 +13,7 @@ scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
 scripts/schema.sh
 scripts/audit.sh
 scripts/live.sh
+scripts/oracle.sh
 scripts/web-test.sh
 scripts/schemathesis.sh
 scripts/browser.sh
