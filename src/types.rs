@@ -1,7 +1,6 @@
 //! Values that all layers share: ids, times, pages, limits and counters, and the strict reading of JSON. This module
 //! knows no database and no protocol.
 
-mod ascii;
 mod change;
 mod id;
 mod limits;
@@ -13,7 +12,6 @@ mod safe_integer;
 mod strict_json;
 mod time;
 
-pub(crate) use ascii::AsciiText;
 pub(crate) use change::{Change, MAX_REPORTED_IDS, Touched};
 pub use id::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};
 pub(crate) use limits::{BodyLimits, FilterLimits, RowLimits};
