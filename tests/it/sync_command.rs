@@ -6,6 +6,7 @@ mod files;
 mod interruptions;
 mod remote;
 mod rules;
+mod transport;
 
 use std::{
     fs,
