@@ -1,7 +1,6 @@
 //! Values that all layers share: ids, times, pages, limits and counters, and the strict reading of JSON. This module
 //! knows no database and no protocol.
 
-mod ascii;
 mod change;
 mod excerpt;
 mod id;
@@ -14,7 +13,6 @@ mod safe_integer;
 mod strict_json;
 mod time;
 
-pub(crate) use ascii::AsciiText;
 pub(crate) use change::{Change, MAX_REPORTED_IDS, Touched};
 pub(crate) use excerpt::excerpt;
 pub use id::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};

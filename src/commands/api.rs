@@ -3,19 +3,29 @@
 mod http;
 mod in_process;
 mod memberbase;
-mod retry;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 pub(super) use self::memberbase::{Definition, Memberbase};
-use self::{http::Http, in_process::InProcess, retry::Retries};
+use self::{http::Http, in_process::InProcess};
 use super::Error;
 use crate::config::{self, Database};
+
+/// A random part of up to the same again is added to each delay, so that many clients do not retry at the same time.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(Duration::from_secs(15))
+    .with_jitter()
+    .without_max_times();
 
 /// A sink for messages to the user, such as that a request is retried.
 pub(super) type Notice = Arc<dyn Fn(&str) + Send + Sync>;
@@ -34,12 +44,15 @@ enum Transport {
 }
 
 /// The reason why a call returned no data.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// A transient failure, with the delay that `Retry-After` asks for.
+    #[error("{0}")]
     Retryable(String, Option<Duration>),
+    #[error("{}", .0.message)]
     Refused(Refusal),
     /// A response that is not GraphQL.
+    #[error("{0}")]
     Broken(String),
 }
 
@@ -74,10 +87,7 @@ pub(super) struct RowFault {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Self::Refused(match failure {
-            Failure::Retryable(message, _) | Failure::Broken(message) => message,
-            Failure::Refused(refusal) => refusal.message,
-        })
+        Self::Refused(failure.to_string())
     }
 }
 
@@ -131,17 +141,18 @@ impl Client {
     /// Runs an idempotent operation, and retries it after transient failures.
     pub(super) async fn call<T: DeserializeOwned>(&self, query: &str, variables: impl Serialize) -> Result<T, Failure> {
         let body = body(query, variables);
-        let mut retries = Retries::new(self.retry_for);
-        loop {
-            match self.attempt(body.clone()).await {
-                Err(Failure::Retryable(message, after)) => {
-                    let Some(wait) = retries.next(after) else { return Err(Failure::Retryable(message, after)) };
-                    (self.notice)(&format!("{message}; trying again in {:.1} s", wait.as_secs_f64()));
-                    sleep(wait).await;
-                }
-                outcome => return outcome,
-            }
-        }
+        let mut first_failure = None;
+        let call = || self.attempt(body.clone());
+        call.retry(BACKOFF)
+            .adjust(|failure, wait| {
+                let Failure::Retryable(_, after) = failure else { return None };
+                let wait = after.unwrap_or_default().saturating_add(wait?);
+                // The limit of backon would count the delays without the attempts.
+                let elapsed = first_failure.get_or_insert_with(Instant::now).elapsed();
+                (elapsed.saturating_add(wait) <= self.retry_for).then_some(wait)
+            })
+            .notify(|failure, wait| (self.notice)(&format!("{failure}; trying again in {:.1} s", wait.as_secs_f64())))
+            .await
     }
 
     /// Runs an operation without retries, for operations that are not idempotent.

@@ -11,7 +11,8 @@ use super::Span;
 #[command(next_help_heading = "Server")]
 pub(crate) struct Api {
     /// URL of the server, such as `https://members.example.com`; its token is read from MEMBERBASE_TOKEN or
-    /// --token-file. Without a URL the command opens the database itself
+    /// --token-file. HTTPS_PROXY, HTTP_PROXY and NO_PROXY are respected. Without a URL the command opens the database
+    /// itself
     #[arg(long, env = "MEMBERBASE_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
 

@@ -38,7 +38,7 @@ impl Traces {
         if !ENDPOINTS.iter().any(|name| env::var(name).is_ok_and(|value| !value.is_empty())) {
             return Ok(None);
         }
-        let exporter = SpanExporter::builder().with_http().build()?;
+        let exporter = exporter()?;
         let service = env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| SERVICE_NAME.to_owned());
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
         let resource = Resource::builder().with_service_name(service).with_attribute(version).build();
@@ -60,6 +60,13 @@ impl Traces {
             .with_threads(false)
             .with_tracked_inactivity(false)
     }
+}
+
+fn exporter() -> Result<SpanExporter, ExporterBuildError> {
+    // The exporter's HTTP client takes the default of the process, and panics without one. It fails if there is one
+    // already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    SpanExporter::builder().with_http().build()
 }
 
 /// Assigns the new span of a request to the request's trace: as a child of the span named by a valid `traceparent`
@@ -126,6 +133,11 @@ mod tests {
             let context = span.context();
             context.span().span_context().clone()
         })
+    }
+
+    #[tokio::test]
+    async fn the_exporter_has_an_http_client() {
+        exporter().expect("an exporter");
     }
 
     #[test]

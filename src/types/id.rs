@@ -5,12 +5,14 @@
 
 use std::fmt;
 
+use arrayvec::ArrayVec;
 use uuid::Uuid;
 
-use super::{AsciiText, Time};
+use super::Time;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 26;
+const MAX_PREFIX_LENGTH: usize = 5;
 
 pub trait Id: Copy + Ord + fmt::Display {
     /// The prefix of the 26 characters, including the underscore.
@@ -30,8 +32,13 @@ pub trait Id: Copy + Ord + fmt::Display {
             .ok_or(MalformedId { expected: Self::PREFIX })
     }
 
-    fn ascii(self) -> AsciiText {
-        AsciiText::new([Self::PREFIX.as_bytes(), &encode(self.uuid())])
+    /// Returns the text of the id in ASCII, without heap allocation and without `fmt`: a page contains thousands of ids.
+    fn ascii(self) -> ArrayVec<u8, { MAX_PREFIX_LENGTH + LENGTH }> {
+        let mut text = ArrayVec::new();
+        for part in [Self::PREFIX.as_bytes(), &encode(self.uuid())] {
+            text.try_extend_from_slice(part).expect("the longest id fits");
+        }
+        text
     }
 
     /// Returns the time of creation, which is part of the id, in milliseconds.
@@ -45,6 +52,8 @@ macro_rules! ids {
         $(
             #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
             pub struct $name(Uuid);
+
+            const _: () = assert!($prefix.len() <= MAX_PREFIX_LENGTH);
 
             impl Id for $name {
                 const PREFIX: &'static str = $prefix;
@@ -60,7 +69,7 @@ macro_rules! ids {
 
             impl fmt::Display for $name {
                 fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    formatter.write_str(self.ascii().as_str())
+                    formatter.write_str(str::from_utf8(&self.ascii()).expect("it is ASCII"))
                 }
             }
         )+

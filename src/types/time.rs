@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use arrayvec::ArrayVec;
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
-
-use super::AsciiText;
 
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
@@ -42,7 +41,8 @@ impl Time {
     }
 
     /// Returns the time as RFC 3339 in UTC, ending in `Z`, with milliseconds, or with microseconds if they are not zero.
-    pub(crate) fn ascii(self) -> AsciiText {
+    /// There is no heap allocation and no `fmt`, because a page contains thousands of times.
+    pub(crate) fn ascii(self) -> ArrayVec<u8, 27> {
         let since = self.0.abs_diff(Self::FIRST);
         let small = |number: u64| u32::try_from(number).expect("no year is beyond 9999");
         let days = small(since / DAY);
@@ -61,7 +61,15 @@ impl Time {
         put(20, micros / 10_000);
         put(22, micros / 100 % 100);
         put(24, micros % 100);
-        if micros % 1000 == 0 { AsciiText::new([&text[..23], b"Z"]) } else { AsciiText::new([&text]) }
+        let mut ascii = ArrayVec::new();
+        // Slices of a length that is known here are copied without a call.
+        if micros % 1000 == 0 {
+            ascii.try_extend_from_slice(&text[..23]).expect("it fits");
+            ascii.push(b'Z');
+        } else {
+            ascii.try_extend_from_slice(&text).expect("it fits");
+        }
+        ascii
     }
 
     /// Parses an RFC 3339 date-time (section 5.6) with any offset and 0 to 9 fractional digits, of which six are kept.
@@ -81,7 +89,7 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.ascii().as_str())
+        formatter.write_str(str::from_utf8(&self.ascii()).expect("it is ASCII"))
     }
 }
 

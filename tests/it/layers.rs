@@ -34,8 +34,7 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "cli" => (&["config", "domain", "types"], &[]),
         "commands" => (
             &["cli", "config", "telemetry", "auth", "http", "graphql", "rpc", "domain", "app", "db", "types"],
-            // Commands are also HTTP clients of a server.
-            &["sea_orm", "hyper"],
+            &["sea_orm"],
         ),
         "config" => (&["db", "types"], &["axum"]),
         "telemetry" => (&["config"], &[]),

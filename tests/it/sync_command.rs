@@ -6,6 +6,7 @@ mod files;
 mod interruptions;
 mod remote;
 mod rules;
+mod transport;
 
 use std::{
     fs,
@@ -160,8 +161,11 @@ impl CommandOutput {
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memberbase"));
     command.args(arguments);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MEMBERBASE_")) {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy().to_uppercase();
+        if text.starts_with("MEMBERBASE_") || text.ends_with("_PROXY") {
+            command.env_remove(name);
+        }
     }
     command.envs(variables.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

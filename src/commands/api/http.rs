@@ -1,19 +1,16 @@
 //! The HTTP transport: operations of GraphQL over HTTP on a server.
 
-use std::{env, error::Error as _, fs, path::Path, time::Duration};
+use std::{env, error, fs, iter, path::Path, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    Request, StatusCode, Uri,
-    body::Incoming,
+use http_body_util::{BodyExt, Limited};
+use hyper_rustls::ConfigBuilderExt;
+use reqwest::{
+    Client, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT},
+    redirect::Policy,
 };
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use rustls::ClientConfig;
 
 use super::{Failure, Sent};
 use crate::commands::{Error, line};
@@ -25,52 +22,50 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_RESPONSE_BYTES: usize = 256 << 20;
 
 pub(super) struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    uri: Uri,
-    authorization: HeaderValue,
+    client: Client,
+    url: Url,
 }
 
 impl Http {
     /// Creates a client for the server at this URL, with the token from the file or the environment.
     pub(super) fn new(url: &str, token_file: Option<&Path>) -> Result<Self, Error> {
-        let uri = endpoint(url).ok_or_else(|| {
+        let url = endpoint(url).ok_or_else(|| {
             Error::Usage("--url has to be an http:// or https:// URL with a host, without user and query".to_owned())
         })?;
-        let authorization = authorization(&token(token_file)?)?;
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        // The system's certificates include those of a company's own authority. A system without certificates falls
-        // back to the Mozilla roots in the binary.
-        let builder = HttpsConnectorBuilder::new().with_native_roots();
-        let builder = builder.unwrap_or_else(|_| HttpsConnectorBuilder::new().with_webpki_roots());
-        let connector = builder.https_or_http().enable_http1().wrap_connector(connector);
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), uri, authorization })
+        let headers = HeaderMap::from_iter([
+            (ACCEPT, HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9")),
+            (AUTHORIZATION, authorization(&token(token_file)?)?),
+            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (USER_AGENT, HeaderValue::from_static(concat!("memberbase/", env!("CARGO_PKG_VERSION")))),
+        ]);
+        let client = Client::builder()
+            .default_headers(headers)
+            .connect_timeout(CONNECT_TIMEOUT)
+            // A redirected POST becomes a GET. The user is shown the status instead, and corrects the URL.
+            .redirect(Policy::none())
+            .tls_backend_preconfigured(tls())
+            .build()
+            .map_err(|error| Error::Refused(format!("can't create an HTTP client: {}", reason(&error))))?;
+        Ok(Self { client, url })
     }
 
     /// Sends an operation. A response that is not JSON is a failure.
     pub(super) async fn send(&self, body: Bytes) -> Result<Sent, Failure> {
-        let mut request = Request::post(self.uri.clone()).body(Full::new(body)).expect("a URI of an endpoint");
-        request.headers_mut().extend([
-            (ACCEPT, HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9")),
-            (AUTHORIZATION, self.authorization.clone()),
-            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            (USER_AGENT, HeaderValue::from_static(concat!("memberbase/", env!("CARGO_PKG_VERSION")))),
-        ]);
-        let lost = |cause: String| Failure::Retryable(format!("the connection to {} is lost: {cause}", self.uri), None);
-        let response = self.client.request(request).await.map_err(|error| lost(reason(&error)))?;
-        let (head, body) = response.into_parts();
-        let body = read_body(body).await.map_err(lost)?;
-        let retry_after = retry_after(&head.headers);
-        let is_json = head.headers.get(CONTENT_TYPE).is_some_and(|value| {
+        let lost = |cause: String| Failure::Retryable(format!("the connection to {} is lost: {cause}", self.url), None);
+        let request = self.client.post(self.url.clone()).body(body);
+        let response = request.send().await.map_err(|error| lost(reason(&error)))?;
+        let status = response.status();
+        let retry_after = retry_after(response.headers());
+        let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
             value.to_str().is_ok_and(|text| text.split(';').next().unwrap_or_default().trim().ends_with("json"))
         });
+        let body = Limited::new(reqwest::Body::from(response), MAX_RESPONSE_BYTES).collect().await;
+        let body = body.map_err(|error| lost(reason(&*error)))?.to_bytes();
         if is_json {
             return Ok(Sent { body, retry_after });
         }
-        let message = format!("{} returned HTTP status {} instead of a GraphQL response", self.uri, head.status);
-        Err(match head.status {
+        let message = format!("{} returned HTTP status {status} instead of a GraphQL response", self.url);
+        Err(match status {
             StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
@@ -81,18 +76,16 @@ impl Http {
     }
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, String> {
-    let collected = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
-    collected.map(|body| body.to_bytes()).map_err(|error| line(&error))
+/// The system's certificates include those of a company's own authority. A system without certificates falls back to
+/// the Mozilla roots in the binary.
+fn tls() -> ClientConfig {
+    let builder = ClientConfig::builder().with_native_roots();
+    builder.unwrap_or_else(|_| ClientConfig::builder().with_webpki_roots()).with_no_client_auth()
 }
 
 /// Returns the message of the innermost cause, which is the most specific one.
-fn reason(error: &hyper_util::client::legacy::Error) -> String {
-    let mut cause = error.source();
-    while let Some(deeper) = cause.and_then(std::error::Error::source) {
-        cause = Some(deeper);
-    }
-    cause.map_or_else(|| line(error), |cause| line(&cause))
+fn reason(error: &(dyn error::Error + 'static)) -> String {
+    line(&iter::successors(Some(error), |error| error.source()).last().unwrap_or(error))
 }
 
 /// Returns the delay of `Retry-After` in seconds. A date (RFC 9110, section 10.2.3) is ignored, because the clocks may
@@ -102,13 +95,16 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Returns the URL of the GraphQL endpoint; the given URL may end in `/graphql` already.
-fn endpoint(url: &str) -> Option<Uri> {
-    let url = url.trim_end_matches('/');
-    let url = if url.ends_with("/graphql") { url.to_owned() } else { format!("{url}/graphql") };
-    let uri: Uri = url.parse().ok()?;
-    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-    (is_web && !has_user && uri.query().is_none() && !uri.host()?.is_empty()).then_some(uri)
+fn endpoint(url: &str) -> Option<Url> {
+    let mut url = Url::parse(url).ok()?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if !matches!(url.scheme(), "http" | "https") || has_user || url.query().is_some() {
+        return None;
+    }
+    let path = url.path().trim_end_matches('/');
+    let path = if path.ends_with("/graphql") { path.to_owned() } else { format!("{path}/graphql") };
+    url.set_path(&path);
+    Some(url)
 }
 
 fn token(file: Option<&Path>) -> Result<String, Error> {
@@ -144,14 +140,14 @@ mod tests {
             ("https://members.example.com/", Some("https://members.example.com/graphql")),
             ("https://example.com/members/graphql", Some("https://example.com/members/graphql")),
             ("https://example.com/members", Some("https://example.com/members/graphql")),
-            ("http://[::1]:80", Some("http://[::1]:80/graphql")),
+            ("http://[::1]:81", Some("http://[::1]:81/graphql")),
             ("members.example.com", None),
             ("ftp://example.com", None),
             ("https://ann:secret@example.com", None),
             ("https://", None),
             ("https://example.com/?a=b", None),
         ] {
-            assert_eq!(endpoint(url).map(|uri| uri.to_string()).as_deref(), expected, "{url}");
+            assert_eq!(endpoint(url).map(String::from).as_deref(), expected, "{url}");
         }
     }
 

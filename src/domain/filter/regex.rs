@@ -3,6 +3,9 @@
 //!
 //! The dialect is described at `RegexFilter` in schema.graphql: literals, `.` for any character, classes, groups, `|`,
 //! `* + ? {m,n}`, `^ $`, and ASCII `\d \w \s`. A backslash before punctuation makes it literal.
+//!
+//! The crate `regex-syntax` can't parse it, because it has operators where this dialect has characters: it reads `[--a]`
+//! and `[&&-z]` as other sets, and rejects `[!--]` and `[\<]`.
 
 use std::{fmt::Write, iter::Peekable, str::Chars};
 

@@ -14,14 +14,14 @@ use super::{Bench, CommandOutput, command, ended, feed, run, signal, spawn};
 use crate::support::Database;
 
 /// A server process on the database of a bench.
-struct Process {
+pub(super) struct Process {
     child: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Process {
     /// Starts it on a free port.
-    fn start(bench: &Bench) -> Self {
+    pub(super) fn start(bench: &Bench) -> Self {
         Self::on(bench, "127.0.0.1:0")
     }
 
@@ -38,7 +38,7 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    fn address(&self) -> &str {
+    pub(super) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 }
@@ -50,11 +50,11 @@ impl Drop for Process {
     }
 }
 
-async fn secret(bench: &Bench, access: Access) -> String {
+pub(super) async fn secret(bench: &Bench, access: Access) -> String {
     bench.server.token(access, None, None).await.1
 }
 
-fn assert_no_secret(output: &CommandOutput, secret: &str) {
+pub(super) fn assert_no_secret(output: &CommandOutput, secret: &str) {
     assert!(!format!("{output:?}").contains(secret), "{output:?}");
 }
 
