@@ -33,8 +33,8 @@ export const CASES = [
     document: byName('"Beta \\u{1F600}"'),
     data: { memberbases: { totalCount: 1 } },
   },
-  { name: "half of a surrogate pair is no character", document: byName('"\\uD83D"'), code: SYNTAX, at: [1, 36] },
-  { name: "an escape beyond U+10FFFF is no character", document: byName('"\\u{110000}"'), code: SYNTAX, at: [1, 36] },
+  { name: "half of a surrogate pair is no character", document: byName('"\\uD83D"'), code: SYNTAX, at: [1, 35] },
+  { name: "an escape beyond U+10FFFF is no character", document: byName('"\\u{110000}"'), code: SYNTAX, at: [1, 35] },
   {
     name: "a directive on __typename uses its variable",
     document: "query ($b: Boolean!) { __typename @skip(if: $b) }",
@@ -132,7 +132,7 @@ export const CASES = [
     name: "a letter cannot follow a number",
     document: '{ memberbases(first: 1after: "x") { totalCount } }',
     code: SYNTAX,
-    at: [1, 23],
+    at: [1, 22],
   },
   { name: "a list of variables is not empty", document: "query () { __typename }", code: SYNTAX, at: [1, 8] },
   {
@@ -151,7 +151,7 @@ export const CASES = [
     name: "a directive has only its own arguments",
     document: "{ __typename @include(iff: true) }",
     code: VALIDATION,
-    at: [1, 23],
+    at: [1, 14],
   },
   {
     name: "a variable of a directive has to exist",

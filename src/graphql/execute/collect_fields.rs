@@ -54,6 +54,17 @@ pub(super) struct Collected {
 /// The variables in conditions with their values; `None` for null.
 pub(super) type Conditions<'a> = HashMap<&'a str, Option<bool>>;
 
+/// Checks that all fields with the same response key have the same arguments, whatever the conditions' values.
+///
+/// apollo-compiler 1.33 takes lists of different lengths for the same argument.
+pub(super) fn check(types: &Types, source: &Source, operation: &Node<Operation>) -> Result<(), Error> {
+    match Collector::new(types, source, operation, None).object(operation.object_type(), &[&operation.selection_set]) {
+        // Limits are for what is executed.
+        Err(error) if error.code() == Code::GraphqlValidationFailed => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Collects the fields of an operation.
 pub(super) fn collect(
     types: &Types,
@@ -62,16 +73,7 @@ pub(super) fn collect(
     variables: &[VariableDefinition],
     conditions: &Conditions<'_>,
 ) -> Result<Collected, Error> {
-    let mut collector = Collector {
-        types,
-        source,
-        conditions,
-        is_query: operation.operation_type == OperationType::Query,
-        fields: 0,
-        depth: 0,
-        introspection: Vec::new(),
-        late_checks: Vec::new(),
-    };
+    let mut collector = Collector::new(types, source, operation, Some(conditions));
     let root = collector.object(operation.object_type(), &[&operation.selection_set])?;
     let mut selections = root.selections;
     let pos = collector.pos(operation.location());
@@ -136,7 +138,8 @@ struct NullCondition {
 struct Collector<'a> {
     types: &'a Types,
     source: &'a Source,
-    conditions: &'a Conditions<'a>,
+    /// `None` if every selection is included.
+    conditions: Option<&'a Conditions<'a>>,
     is_query: bool,
     fields: usize,
     depth: usize,
@@ -145,6 +148,24 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
+    fn new(
+        types: &'a Types,
+        source: &'a Source,
+        operation: &Operation,
+        conditions: Option<&'a Conditions<'a>>,
+    ) -> Self {
+        Self {
+            types,
+            source,
+            conditions,
+            is_query: operation.operation_type == OperationType::Query,
+            fields: 0,
+            depth: 0,
+            introspection: Vec::new(),
+            late_checks: Vec::new(),
+        }
+    }
+
     fn object(&mut self, type_name: &str, sets: &[&'a SelectionSet]) -> Result<CollectedObject, Error> {
         let mut response =
             ResponseObject { type_name: type_name.to_owned(), fields: Vec::new(), tagged: false, failure: None };
@@ -204,7 +225,10 @@ impl<'a> Collector<'a> {
         set: &'a SelectionSet,
     ) -> Result<(), NullCondition> {
         for selection in &set.selections {
-            if !self.is_included(selection.directives())? {
+            // As in graphql-js, the conditions of a fragment that was visited are not evaluated.
+            if selection.as_fragment_spread().is_some_and(|spread| visited.contains(&spread.fragment_name))
+                || !self.is_included(selection.directives())?
+            {
                 continue;
             }
             match selection {
@@ -228,11 +252,12 @@ impl<'a> Collector<'a> {
 
     /// Applies `@skip` and `@include` (<https://spec.graphql.org/draft/#sec--skip>).
     fn is_included(&self, directives: &DirectiveList) -> Result<bool, NullCondition> {
+        let Some(conditions) = self.conditions else { return Ok(true) };
         for (name, includes) in [("skip", false), ("include", true)] {
             let Some(directive) = directives.get(name) else { continue };
             let Some(value) = directive.specified_argument_by_name("if") else { continue };
             let condition = match value.as_variable() {
-                Some(variable) => self.conditions.get(variable.as_str()).copied().flatten(),
+                Some(variable) => conditions.get(variable.as_str()).copied().flatten(),
                 None => value.to_bool(),
             };
             match condition {
@@ -304,7 +329,6 @@ impl<'a> Collector<'a> {
         selections: Vec<Positioned<parsed::Selection>>,
     ) -> Result<Positioned<parsed::Field>, Error> {
         let pos = self.pos(field.location());
-        // apollo-compiler 1.33 takes lists of different lengths for the same argument.
         if let Some(other) = fields.iter().find(|other| !is_same_call(field, other)) {
             let message =
                 format!("the fields of the key {} have different arguments; use aliases", field.response_key());
@@ -340,13 +364,19 @@ impl<'a> Collector<'a> {
             let value = literal::convert(self.types, None, &argument.value);
             (argument.name.to_string(), Positioned::new(value, self.pos(argument.value.location())))
         });
-        let arguments = arguments.collect();
+        let mut meta = MetaField {
+            key: key.clone(),
+            name: field.name.to_string(),
+            arguments: arguments.collect(),
+            fields: Vec::new(),
+            is_nullable: !field.definition.ty.is_non_null(),
+            failure: None,
+        };
         let grouped = match self.group(field.definition.ty.inner_named_type(), &sets) {
             Ok(grouped) => grouped,
             Err(condition) => {
-                let failure = Some(self.null_condition(&condition));
-                let name = field.name.to_string();
-                return Ok(MetaField { key: key.clone(), name, arguments, fields: Vec::new(), failure });
+                meta.failure = Some(self.null_condition(&condition));
+                return Ok(meta);
             }
         };
         self.fields += grouped.len();
@@ -354,11 +384,10 @@ impl<'a> Collector<'a> {
             let message = "the operation has too many selections after its fragments are merged";
             return Err(Error::new(Code::LimitExceeded, message));
         }
-        let mut below = Vec::with_capacity(grouped.len());
         for (key, fields) in grouped {
-            below.push(self.meta(&async_graphql::Name::new(key), &fields)?);
+            meta.fields.push(self.meta(&async_graphql::Name::new(key), &fields)?);
         }
-        Ok(MetaField { key: key.clone(), name: field.name.to_string(), arguments, fields: below, failure: None })
+        Ok(meta)
     }
 
     fn pos(&self, location: Option<SourceSpan>) -> Pos {

@@ -25,7 +25,7 @@ pub(super) use self::{
     rules::{LateCheck, LateChecks},
     text::Positions,
 };
-use super::{operation::PreparedOperation, rows::RowReaders, schema::Types};
+use super::{collect_fields, operation::PreparedOperation, rows::RowReaders, schema::Types};
 use crate::{
     graphql::{Code, Error},
     types::DocumentLimits,
@@ -113,15 +113,24 @@ impl Documents {
 
     fn prepare(&self, text: &str) -> Result<Document, Vec<Error>> {
         let one = |error| vec![error];
-        let Text { parsable, tokens, positions } = Text::scan(text, &self.limits).map_err(one)?;
+        let Text { parsable, tokens, positions, missing_value } = Text::scan(text, &self.limits).map_err(one)?;
         // Its limits come after ours, and count white space and more kinds of nesting.
         let mut parser =
             Parser::new().token_limit(4 * self.limits.tokens + 2).recursion_limit(4 * self.limits.bracket_depth);
         let parsed = parser.parse_ast(parsable, "document");
         // The errors behind the first one are its consequences.
+        let first =
+            parsed.as_ref().err().and_then(|invalid| invalid.errors.iter().next().map(|it| it.error.location()));
+        let offset = first.flatten().map(|location| location.offset());
+        if let Some((at, error)) = missing_value
+            && offset.is_none_or(|offset| at < offset)
+        {
+            return Err(vec![error]);
+        }
         let parsed = parsed.map_err(|invalid| {
-            let errors = errors(&invalid.errors, &positions, Code::GraphqlParseFailed, |_| true);
-            errors.into_iter().take(1).collect::<Vec<_>>()
+            let mut errors = errors(&invalid.errors, &positions, Code::GraphqlParseFailed, |_| true);
+            errors.truncate(1);
+            errors
         })?;
         operation_limits::check(&parsed, &positions, &self.limits).map_err(one)?;
         let (document, late_checks) = self.validate(&parsed, &positions)?;
@@ -129,6 +138,7 @@ impl Documents {
         let mut operations = Vec::with_capacity(source.document.operations.len());
         for operation in source.document.operations.iter() {
             self.check_introspection(&source, operation).map_err(one)?;
+            collect_fields::check(&self.types, &source, operation).map_err(one)?;
             operations.push(Arc::new(PreparedOperation::new(&self.types, &source, operation)));
         }
         let weight = TOKEN_BYTES.saturating_mul(tokens as u64).saturating_add(3 * text.len() as u64);

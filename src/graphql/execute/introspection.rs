@@ -21,7 +21,8 @@ pub(super) struct MetaField {
     pub(super) name: String,
     pub(super) arguments: Vec<(String, Positioned<Literal>)>,
     pub(super) fields: Vec<Self>,
-    /// The field error if the fields below can't be collected.
+    pub(super) is_nullable: bool,
+    /// The field error of the field's object if the fields below can't be collected.
     pub(super) failure: Option<ServerError>,
 }
 
@@ -75,9 +76,12 @@ struct Writer<'a, V> {
 }
 
 impl<'a, 'v, V: Fn(&str) -> Option<&'v Value>> Writer<'a, V> {
-    fn object(&mut self, meta: &Meta<'a>, fields: &[MetaField]) -> Written {
+    fn object(&mut self, meta: &Meta<'a>, field: &MetaField) -> Written {
+        if let Some(failure) = &field.failure {
+            return self.fail(failure.clone());
+        }
         self.out.push(b'{');
-        for (index, field) in fields.iter().enumerate() {
+        for (index, field) in field.fields.iter().enumerate() {
             if index > 0 {
                 self.out.push(b',');
             }
@@ -90,12 +94,14 @@ impl<'a, 'v, V: Fn(&str) -> Option<&'v Value>> Writer<'a, V> {
     }
 
     fn field(&mut self, meta: &Meta<'a>, field: &MetaField) -> Written {
+        let start = self.out.len();
         self.path.push(PathSegment::Field(field.key.to_string()));
-        let written = match &field.failure {
-            Some(failure) => self.fail(failure.clone()),
-            None => self.resolve(meta, field),
-        };
+        let written = self.resolve(meta, field);
         self.path.pop();
+        if written.is_err() && field.is_nullable {
+            self.out.truncate(start);
+            return self.null();
+        }
         written
     }
 
@@ -114,7 +120,7 @@ impl<'a, 'v, V: Fn(&str) -> Option<&'v Value>> Writer<'a, V> {
                 let name = self.type_argument(field)?;
                 return self.nullable_object(types.get(&name).map(Meta::Type), field);
             }
-            (Meta::Root, _) => return self.object(&Meta::Schema, &field.fields),
+            (Meta::Root, _) => return self.object(&Meta::Schema, field),
             (Meta::Schema, "types") => return self.list(types.schema().types.values().map(Meta::Type), field),
             (Meta::Schema, "directives") => {
                 let definitions = types.schema().directive_definitions.values();
@@ -133,17 +139,17 @@ impl<'a, 'v, V: Fn(&str) -> Option<&'v Value>> Writer<'a, V> {
             }
             (Meta::Type(ty), _) => return self.named_type(ty, field),
             (Meta::Wrapper(ty), "kind") => self.json(if ty.is_non_null() { "NON_NULL" } else { "LIST" }),
-            (Meta::Wrapper(ty), "ofType") => return self.object(&unwrapped(types, ty), &field.fields),
+            (Meta::Wrapper(ty), "ofType") => return self.object(&unwrapped(types, ty), field),
             (Meta::Wrapper(_), _) => self.json(&()),
             (Meta::Field(definition), "name") => self.json(definition.name.as_str()),
             (Meta::Field(definition), "description") => self.json(&definition.description.as_deref()),
             (Meta::Field(definition), "args") => return self.input_values(definition.arguments.iter(), field),
-            (Meta::Field(definition), "type") => return self.object(&of_type(types, &definition.ty), &field.fields),
+            (Meta::Field(definition), "type") => return self.object(&of_type(types, &definition.ty), field),
             (Meta::Field(definition), _) => self.deprecation(deprecated(&definition.directives), name),
             (Meta::InputValue(definition), "name") => self.json(definition.name.as_str()),
             (Meta::InputValue(definition), "description") => self.json(&definition.description.as_deref()),
             (Meta::InputValue(definition), "type") => {
-                return self.object(&of_type(types, &definition.ty), &field.fields);
+                return self.object(&of_type(types, &definition.ty), field);
             }
             (Meta::InputValue(definition), "defaultValue") => {
                 let default = definition.default_value.as_ref();
@@ -218,7 +224,7 @@ impl<'a, 'v, V: Fn(&str) -> Option<&'v Value>> Writer<'a, V> {
 
     fn nullable_object(&mut self, meta: Option<Meta<'a>>, field: &MetaField) -> Written {
         let Some(meta) = meta else { return self.null() };
-        self.object(&meta, &field.fields)
+        self.object(&meta, field)
     }
 
     fn types_by_name<'n>(&mut self, names: impl Iterator<Item = &'n Name>, field: &MetaField) -> Written {
@@ -243,7 +249,7 @@ impl<'a, 'v, V: Fn(&str) -> Option<&'v Value>> Writer<'a, V> {
                 self.out.push(b',');
             }
             self.path.push(PathSegment::Index(index));
-            let written = self.object(&item, &field.fields);
+            let written = self.object(&item, field);
             self.path.pop();
             written?;
         }

@@ -51,11 +51,48 @@ pub(super) fn is_same(one: &Literal, other: &Literal) -> bool {
     }
 }
 
-/// Reads a number in GraphQL's syntax, which is JSON's. Integers beyond 64 bits become floats, and numbers beyond those the
-/// largest float, which no scalar of ours accepts.
+/// Reads a number. Integers beyond 64 bits become floats, and numbers beyond those the largest float, which no scalar of
+/// ours accepts.
 fn number(text: &str) -> Number {
-    let parsed = serde_json::from_str::<Number>(text).ok();
-    parsed
-        .or_else(|| Number::from_f64(if text.starts_with('-') { f64::MIN } else { f64::MAX }))
-        .unwrap_or_else(|| 0.into())
+    if let Ok(integer) = text.parse::<i64>() {
+        return integer.into();
+    }
+    if let Ok(integer) = text.parse::<u64>() {
+        return integer.into();
+    }
+    let float: f64 = text.parse().unwrap_or_default();
+    Number::from_f64(float.clamp(f64::MIN, f64::MAX)).unwrap_or_else(|| 0.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("-0", "0")]
+    #[case("7", "7")]
+    #[case("18446744073709551615", "18446744073709551615")]
+    #[case("9223372036854775808000", "9.223372036854776e+21")]
+    #[case("1.50", "1.5")]
+    #[case("-1e400", "-1.7976931348623157e+308")]
+    fn numbers_keep_their_value(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(number(text).to_string(), expected);
+    }
+
+    #[rstest]
+    #[case("[1]", "[1, 2]", false)]
+    #[case("{a: 1, b: [2]}", "{b: [2], a: 1}", true)]
+    #[case("{a: 1, b: 2}", "{a: 1}", false)]
+    #[case("{a: $x}", "{a: $y}", false)]
+    fn equal_values_are_the_same(#[case] one: &str, #[case] other: &str, #[case] same: bool) {
+        let value = |text: &str| {
+            let document =
+                apollo_compiler::ast::Document::parse(format!("{{ f(v: {text}) }}"), "document").expect(text);
+            let operation = document.definitions[0].as_operation_definition().expect("an operation").clone();
+            operation.selection_set[0].as_field().expect("a field").arguments[0].value.clone()
+        };
+        assert_eq!(is_same(&value(one), &value(other)), same);
+    }
 }

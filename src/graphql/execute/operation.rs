@@ -10,7 +10,7 @@ use apollo_compiler::{
     ast::{DirectiveList, OperationType, Type},
     executable::{self, Selection, SelectionSet},
 };
-use async_graphql::{Value, Variables};
+use async_graphql::{Pos, Value, Variables};
 
 use super::{
     Kind,
@@ -46,6 +46,7 @@ pub(super) struct VariableDefinition {
     pub(super) name: String,
     pub(super) ty: Type,
     pub(super) default: Option<Value>,
+    pub(super) pos: Pos,
 }
 
 impl PreparedOperation {
@@ -57,6 +58,7 @@ impl PreparedOperation {
                 // A default has no variables, so it is a constant.
                 literal::convert(types, Some(&variable.ty), default).into_const()
             }),
+            pos: source.positions.at(variable.location().map_or(0, |location| location.offset())),
         });
         Self {
             kind: match operation.operation_type {

@@ -50,7 +50,7 @@ pub(super) fn coerce(
         let read = Seed { walk, ty: &variable.ty, place: &place, bulk }.read(text);
         read.map_err(|error| {
             let (path, message) = failure.take().unwrap_or_else(|| (place.path(), error.to_string()));
-            Error::bad_input(&path, message)
+            Error::bad_input(&path, message).at(variable.pos.line, variable.pos.column)
         })
     };
     let mut given = match raw.filter(|raw| raw.get() != "null") {
@@ -61,7 +61,7 @@ pub(super) fn coerce(
     *carried = keeper.into_inner();
     let mut variables = Variables::default();
     let mut errors = Vec::new();
-    for VariableDefinition { name, ty, default } in operation.variables() {
+    for VariableDefinition { name, ty, default, pos } in operation.variables() {
         match given.remove(name.as_str()) {
             Some(Ok(value)) => {
                 variables.insert(Name::new(name), value);
@@ -69,7 +69,8 @@ pub(super) fn coerce(
             Some(Err(error)) => errors.push(error),
             None if default.is_none() && ty.is_non_null() => {
                 let path = vec![Step::Field(name.clone())];
-                errors.push(Error::bad_input(&path, format!("expected a value of type {ty}, got none")));
+                let error = Error::bad_input(&path, format!("expected a value of type {ty}, got none"));
+                errors.push(error.at(pos.line, pos.column));
             }
             None => {}
         }

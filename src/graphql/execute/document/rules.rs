@@ -113,8 +113,8 @@ struct Usage<'a> {
     location: Option<SourceSpan>,
     /// The argument that the value belongs to.
     argument: Option<SourceSpan>,
-    /// The type that is expected there.
-    ty: Type,
+    /// The type that is expected there; `None` inside a custom scalar, which takes any.
+    ty: Option<Type>,
     /// Whether the argument or input field has a default.
     has_default: bool,
 }
@@ -172,8 +172,8 @@ impl<'a> Rules<'a> {
         for variable in &operation.variables {
             self.directives(&variable.directives);
             if let Some(default) = &variable.default_value {
-                let outcome = self.below(Step::Field(format!("${}", variable.name)), &variable.ty, false, default);
-                self.conclude(outcome);
+                let outcome = self.below(Step::Field(variable.name.to_string()), &variable.ty, false, default);
+                self.conclude(outcome, "$");
             }
         }
         self.directives(&operation.directives);
@@ -259,7 +259,7 @@ impl<'a> Rules<'a> {
             self.argument_value = argument.value.location().map(|location| location.offset());
             let step = Step::Field(argument.name.to_string());
             let outcome = self.below(step, &definition.ty, definition.default_value.is_some(), &argument.value);
-            self.conclude(outcome);
+            self.conclude(outcome, "");
         }
     }
 
@@ -269,11 +269,12 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn conclude(&mut self, outcome: Result<(), Invalid>) {
+    /// Ends the check of a value. `prefix` is in front of its path in the message.
+    fn conclude(&mut self, outcome: Result<(), Invalid>, prefix: &str) {
         let path = std::mem::take(&mut self.path);
         self.in_row = false;
         if let Err(Invalid { location, message }) = outcome {
-            let mut error = Error::new(Code::GraphqlValidationFailed, format!("{}: {message}", place(&path)));
+            let mut error = Error::new(Code::GraphqlValidationFailed, format!("{prefix}{}: {message}", place(&path)));
             if let Some(location) = location {
                 error = self.positions.locate(location.offset(), error);
             }
@@ -293,9 +294,9 @@ impl<'a> Rules<'a> {
     fn value(&mut self, ty: &Type, has_default: bool, value: &'a Node<Value>) -> Result<(), Invalid> {
         match (ty, &**value) {
             (_, Value::Variable(name)) => {
-                let (location, argument, ty) = (value.location(), self.argument, ty.clone());
-                let usage = Usage { name, location, argument, ty, has_default };
-                if usage.ty.is_non_null() {
+                let (location, argument) = (value.location(), self.argument);
+                let usage = Usage { name, location, argument, ty: Some(ty.clone()), has_default };
+                if ty.is_non_null() {
                     self.check_later(LateCheck::NonNull { variable: name.clone() });
                 }
                 self.usages.entry(self.scope).or_default().push(usage);
@@ -323,6 +324,7 @@ impl<'a> Rules<'a> {
             // with the variable's value.
             (Some(ExtendedType::Scalar(scalar)), _) if !scalar.is_built_in() => {
                 let literal = literal::convert(types, None, value);
+                self.variables_inside(value);
                 let Some(constant) = literal.clone().into_const() else {
                     let pos = self.positions.at(value.location().map_or(0, |location| location.offset()));
                     let (name, in_row, path) = (name.clone(), self.in_row, self.path.clone());
@@ -340,6 +342,19 @@ impl<'a> Rules<'a> {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Records the variables inside a custom scalar, which apollo-compiler does not look for.
+    fn variables_inside(&mut self, value: &'a Node<Value>) {
+        match &**value {
+            Value::Variable(name) => {
+                let usage = Usage { name, location: value.location(), argument: None, ty: None, has_default: false };
+                self.usages.entry(self.scope).or_default().push(usage);
+            }
+            Value::List(items) => items.iter().for_each(|item| self.variables_inside(item)),
+            Value::Object(fields) => fields.iter().for_each(|(_, field)| self.variables_inside(field)),
+            _ => {}
         }
     }
 
@@ -387,12 +402,16 @@ impl<'a> Rules<'a> {
         let mut misfits = Vec::new();
         while let Some(scope) = pending.pop() {
             for usage in self.usages.get(&scope).into_iter().flatten() {
-                if let Some(variable) = variables.get(usage.name.as_str())
-                    && !is_allowed(variable, usage)
-                {
-                    let Usage { name, ty, .. } = usage;
-                    let message = format!("${name} of type {} does not fit where {ty} is expected", variable.ty);
-                    misfits.push((message, [usage.location, variable.location()], usage.argument));
+                let name = usage.name;
+                match (variables.get(name.as_str()), &usage.ty) {
+                    (Some(variable), Some(ty)) if !is_allowed(variable, ty, usage.has_default) => {
+                        let message = format!("${name} of type {} does not fit where {ty} is expected", variable.ty);
+                        misfits.push((message, [usage.location, variable.location()], usage.argument));
+                    }
+                    (None, None) => {
+                        misfits.push((format!("variable `${name}` is not defined"), [usage.location, None], None));
+                    }
+                    _ => {}
                 }
             }
             for name in self.spreads.get(&scope).into_iter().flatten() {
@@ -410,12 +429,12 @@ impl<'a> Rules<'a> {
 }
 
 /// <https://spec.graphql.org/draft/#IsVariableUsageAllowed()>
-fn is_allowed(variable: &VariableDefinition, usage: &Usage<'_>) -> bool {
-    if usage.ty.is_non_null() && !variable.ty.is_non_null() {
+fn is_allowed(variable: &VariableDefinition, expected: &Type, has_default: bool) -> bool {
+    if expected.is_non_null() && !variable.ty.is_non_null() {
         let has_value = variable.default_value.as_ref().is_some_and(|default| !default.is_null());
-        return (has_value || usage.has_default) && variable.ty.is_assignable_to(&usage.ty.clone().nullable());
+        return (has_value || has_default) && variable.ty.is_assignable_to(&expected.clone().nullable());
     }
-    variable.ty.is_assignable_to(&usage.ty)
+    variable.ty.is_assignable_to(expected)
 }
 
 fn invalid(value: &Node<Value>, message: String) -> Invalid {

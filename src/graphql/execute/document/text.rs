@@ -20,6 +20,8 @@ pub(super) struct Text {
     /// Number of lexical tokens (<https://spec.graphql.org/draft/#Token>).
     pub(super) tokens: usize,
     pub(super) positions: Positions,
+    /// The offset and the error of the first name of an argument or an input field without a value.
+    pub(super) missing_value: Option<(usize, Error)>,
 }
 
 impl Text {
@@ -29,7 +31,14 @@ impl Text {
             return Err(over("document", text.len(), "bytes", limits.bytes, "MEMBERBASE_MAX_DOCUMENT"));
         }
         let positions = Positions::new(text);
-        let mut scan = Scan { positions: &positions, limits, tokens: 0, open: Vec::new(), blanks: Vec::new() };
+        let mut scan = Scan {
+            positions: &positions,
+            limits,
+            tokens: 0,
+            open: Vec::new(),
+            blanks: Vec::new(),
+            missing_value: None,
+        };
         let mut previous = None;
         let mut string = None;
         for token in Lexer::new(text) {
@@ -52,18 +61,39 @@ impl Text {
             scan.bracket(&token)?;
             previous = Some(token.kind());
         }
-        let Scan { tokens, blanks, .. } = scan;
-        Ok(Self { parsable: blank(text, blanks), tokens, positions })
+        let Scan { tokens, blanks, missing_value, .. } = scan;
+        Ok(Self { parsable: blank(text, blanks), tokens, positions, missing_value })
     }
+}
+
+/// An open bracket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bracket {
+    /// That of arguments or of an input object.
+    Named(Expected),
+    /// That of the values of a list.
+    List,
+    /// That of variable definitions.
+    Variables,
+    Selections,
+}
+
+/// What comes next in arguments and input objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Name,
+    Colon,
+    Value,
 }
 
 struct Scan<'a> {
     positions: &'a Positions,
     limits: &'a DocumentLimits,
     tokens: usize,
-    open: Vec<TokenKind>,
+    open: Vec<Bracket>,
     /// The offsets at which blanked tokens begin and end.
     blanks: Vec<(usize, usize)>,
+    missing_value: Option<(usize, Error)>,
 }
 
 impl Scan<'_> {
@@ -88,23 +118,67 @@ impl Scan<'_> {
     }
 
     fn bracket(&mut self, token: &Token<'_>) -> Result<(), Error> {
-        match token.kind() {
-            kind @ (TokenKind::LParen | TokenKind::LBracket | TokenKind::LCurly) => {
-                if self.open.len() == self.limits.bracket_depth {
-                    let message = format!(
-                        "brackets are nested deeper than the maximum of {} (MEMBERBASE_MAX_BRACKET_DEPTH)",
-                        self.limits.bracket_depth
-                    );
-                    return Err(self.over(token, message));
+        let bracket = match (token.kind(), self.open.last()) {
+            (TokenKind::RParen | TokenKind::RBracket | TokenKind::RCurly, bracket) => {
+                if bracket == Some(&Bracket::Named(Expected::Colon)) {
+                    self.miss_value(token);
                 }
-                self.open.push(kind);
-            }
-            TokenKind::RParen | TokenKind::RBracket | TokenKind::RCurly => {
                 self.open.pop();
+                self.value_ends();
+                return Ok(());
             }
-            _ => {}
+            (TokenKind::LParen, _) => Bracket::Named(Expected::Name),
+            (TokenKind::LBracket, _) => Bracket::List,
+            (TokenKind::LCurly, Some(Bracket::Named(_) | Bracket::List | Bracket::Variables)) => {
+                Bracket::Named(Expected::Name)
+            }
+            (TokenKind::LCurly, _) => Bracket::Selections,
+            _ => {
+                self.argument(token);
+                return Ok(());
+            }
+        };
+        if self.open.len() == self.limits.bracket_depth {
+            let message = format!(
+                "brackets are nested deeper than the maximum of {} (MEMBERBASE_MAX_BRACKET_DEPTH)",
+                self.limits.bracket_depth
+            );
+            return Err(self.over(token, message));
         }
+        self.open.push(bracket);
         Ok(())
+    }
+
+    /// Follows the names, colons and values of arguments and input fields
+    /// (<https://spec.graphql.org/draft/#sec-Language.Arguments>): apollo-parser 0.8 ignores a name without a value.
+    fn argument(&mut self, token: &Token<'_>) {
+        let Some(Bracket::Named(expected)) = self.open.last().copied() else { return };
+        let next = match (expected, token.kind()) {
+            (Expected::Name, TokenKind::Dollar) => Bracket::Variables,
+            (Expected::Name, TokenKind::Name) => Bracket::Named(Expected::Colon),
+            (Expected::Colon, TokenKind::Colon) => Bracket::Named(Expected::Value),
+            (Expected::Colon, _) => return self.miss_value(token),
+            (Expected::Value, TokenKind::Name | TokenKind::StringValue | TokenKind::Int | TokenKind::Float) => {
+                Bracket::Named(Expected::Name)
+            }
+            _ => return,
+        };
+        self.open.pop();
+        self.open.push(next);
+    }
+
+    /// A list or an object ends, which can be the value of an argument or an input field.
+    fn value_ends(&mut self) {
+        if let Some(Bracket::Named(expected @ Expected::Value)) = self.open.last_mut() {
+            *expected = Expected::Name;
+        }
+    }
+
+    fn miss_value(&mut self, token: &Token<'_>) {
+        if self.missing_value.is_none() {
+            let error = Error::new(Code::GraphqlParseFailed, format!("syntax error: expected :, got {}", token.data()));
+            self.missing_value = Some((token.index(), self.positions.locate(token.index(), error)));
+        }
     }
 
     fn blank(&mut self, token: &Token<'_>) {
@@ -119,7 +193,7 @@ impl Scan<'_> {
                 let begins = matches!(before, None | Some(TokenKind::RCurly));
                 begins && matches!(next.data(), "query" | "mutation" | "subscription" | "fragment")
             }
-            [TokenKind::LParen] => {
+            [Bracket::Variables | Bracket::Named(Expected::Name)] => {
                 let is_value = matches!(before, Some(TokenKind::Eq | TokenKind::Colon));
                 !is_value && next.kind() == TokenKind::Dollar
             }
@@ -233,6 +307,29 @@ mod tests {
     fn descriptions_are_blanked(#[case] text: &str, #[case] expected: &str) {
         let Ok(scanned) = Text::scan(text, &DocumentLimits::default()) else { panic!("within the limits") };
         assert_eq!(scanned.parsable, expected);
+    }
+
+    #[rstest]
+    #[case("{ a(b) }", 6)]
+    #[case("{ a(b: 1 c) }", 11)]
+    #[case("{ a(b: {c}) }", 10)]
+    #[case("{ a(b: [{c: [1] d}]) }", 18)]
+    #[case("query($v: I = {c} @d(e)) { a }", 17)]
+    #[case("{ a @b(c d: 1) }", 10)]
+    fn a_name_needs_a_value(#[case] text: &str, #[case] column: usize) {
+        let Ok(Text { missing_value: Some((_, error)), .. }) = Text::scan(text, &DocumentLimits::default()) else {
+            panic!("{text} is accepted")
+        };
+        assert_eq!((error.code(), error.locations()[0].column), (Code::GraphqlParseFailed, column), "{error:?}");
+    }
+
+    #[rstest]
+    #[case(
+        "query Q($v: [I!]! = [{a: 1, b: {c: $d}}] @e(f: \"\"\"g\"\"\"), $w: J = h) @i(j: k) { l(m: $v n: [o, {p: [q]}] r: -1.5) { s } }"
+    )]
+    #[case("{ a(b: true c: null d: E) { f } g(h: {}) }")]
+    fn names_with_values_pass(#[case] text: &str) {
+        assert!(Text::scan(text, &DocumentLimits::default()).is_ok_and(|text| text.missing_value.is_none()));
     }
 
     #[test]
