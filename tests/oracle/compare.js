@@ -61,7 +61,7 @@ function compareLocations({ document }, verdict, response) {
   const isFound = found.some((place) => isSame(document, first, place));
   const isKnown = places(verdict.errors).some((place) => isSame(document, place, found[0]));
   if (isFound || isKnown) return null;
-  if (isPartOfNode(document, verdict, found[0])) return null;
+  if (found.some((place) => isPartOfNode(document, verdict, place))) return null;
   if (LONE_RETURN.test(document)) return RETURNS;
   return `${describe(verdict)}: another location`;
 }

@@ -34,7 +34,6 @@ fn unparsable(world: &World) -> Vec<Case> {
         "{ a(b: \"x) }",
         "{ a(b: \"\\q\") }",
         "{ a(b: \"\"\"x) }",
-        "{ a(b: \"\"\"x\\\"\"\"y\"\"\") }",
         "{ a: }",
         "{ a @ }",
         "{ ... }",
@@ -50,8 +49,9 @@ fn unparsable(world: &World) -> Vec<Case> {
         "{\u{0} a }",
         "{ é }",
         "{ a b: c: d }",
-        "type X { a: Int }",
-        "extend type Query { a: Int }",
+        "fragment on on Query { __typename }",
+        "query () { __typename }",
+        "queryQ { __typename }",
     ]
     .into_iter()
     .map(|query| {
@@ -116,7 +116,8 @@ fn invalid(world: &World) -> Vec<Case> {
         "query a { __typename } { __typename }",
         "query a { __typename } query b { __typename }",
         "fragment a on Query { __typename }",
-        "fragment on on Query { __typename }",
+        "type X { a: Int }",
+        "extend type Query { a: Int }",
         "subscription { nothing }",
         "mutation { createMemberbase { memberbase { id } } }",
         "mutation { createMemberbase(input: {}) { memberbase { id } } }",
