@@ -11,12 +11,12 @@ mod live;
 mod metrics;
 mod negotiate;
 mod pages;
-mod parameters;
+mod query_string;
+mod request_metrics;
 mod rpc;
 #[cfg(test)]
 mod tests;
 mod trace;
-mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use connections::serve;
 
-use self::{admission::Admission, answer::Refusal, live::Places, negotiate::MediaType, trace::TraceId};
+use self::{admission::Admission, answer::Rejection, live::LiveConnections, negotiate::MediaType, trace::TraceId};
 use crate::{
     app::App,
     auth::Tokens,
@@ -63,7 +63,7 @@ pub struct Service {
     pub stopping: CancellationToken,
     tokens: Tokens,
     admission: Admission,
-    places: Places,
+    places: LiveConnections,
     endpoints: Vec<Endpoint>,
     options: Options,
 }
@@ -94,7 +94,7 @@ impl Service {
             stopping: CancellationToken::new(),
             tokens: Tokens::default(),
             admission: Admission::new(app.limits.traffic),
-            places: Places::new(app.limits.live),
+            places: LiveConnections::new(app.limits.live),
             endpoints: plain::endpoints(),
             app,
             options,
@@ -110,7 +110,7 @@ pub fn router(service: Service) -> Router {
         .route("/graphql", any(graphql::serve))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve))
-        .route("/metrics", get(metrics::figures))
+        .route("/metrics", get(metrics::serve))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready));
     let Options { graphiql, console, .. } = service.options;
@@ -134,15 +134,15 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
 }
 
 async fn not_found(Extension(trace): Extension<TraceId>, request: Request) -> Response {
-    Refusal::with_status(StatusCode::NOT_FOUND, Code::NotFound, "not found; the GraphQL API is at /graphql")
-        .unread(!request.body().is_end_stream())
+    Rejection::with_status(StatusCode::NOT_FOUND, Code::NotFound, "not found; the GraphQL API is at /graphql")
+        .close_after(!request.body().is_end_stream())
         .respond(MediaType::Json, &trace)
 }
 
 /// All paths with methods of their own are to be read only.
 async fn method_not_allowed(Extension(trace): Extension<TraceId>, request: Request) -> Response {
-    Refusal::method("GET, HEAD", "the method must be GET or HEAD")
-        .unread(!request.body().is_end_stream())
+    Rejection::method("GET, HEAD", "the method must be GET or HEAD")
+        .close_after(!request.body().is_end_stream())
         .respond(MediaType::Json, &trace)
 }
 

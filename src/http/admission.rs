@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Span, field::display};
 
-use super::{Service, answer::Refusal};
+use super::{Service, answer::Rejection};
 use crate::{
     auth::Bearer,
     domain::access::Caller,
@@ -19,10 +19,10 @@ use crate::{
 };
 
 /// From so many tokens on, those that have nothing under way are forgotten.
-const MANY: usize = 1024;
+const MAX_TRACKED_TOKENS: usize = 1024;
 
 /// What a token may send at once that has sent nothing for a while: the requests of one second.
-const BURST: Duration = Duration::from_secs(1);
+const MAX_BURST: Duration = Duration::from_secs(1);
 
 /// Lets requests in.
 #[derive(Debug)]
@@ -37,40 +37,40 @@ pub(super) struct Admission {
 struct Traffic {
     running: usize,
     /// When the requests that were let in would have been, had they come at the pace that is allowed.
-    paced: Instant,
+    gcra_tat: Instant,
 }
 
 /// What a request takes until it is done.
-pub(super) type Ticket = (Place, Option<Turn>);
+pub(super) type RequestPermit = (GlobalPermit, Option<TokenPermit>);
 
 impl Service {
     /// Lets a request in, unless there are too many, or its token is none or has too many.
-    pub(super) async fn let_in(&self, bearer: Bearer, started: Instant) -> Result<(Caller, Ticket), Refusal> {
-        let place = self.admission.enter()?;
+    pub(super) async fn admit(&self, bearer: Bearer, started: Instant) -> Result<(Caller, RequestPermit), Rejection> {
+        let place = self.admission.acquire()?;
         let app = self.app.until(started + self.app.limits.time.query);
         let caller = self.tokens.caller(&app, &self.tasks, bearer).await?;
         let Some(token) = caller.token() else { return Ok((caller, (place, None))) };
         Span::current().record("token", display(token));
-        let turn = self.admission.take_turn(token)?;
+        let turn = self.admission.acquire_for_token(token)?;
         Ok((caller, (place, Some(turn))))
     }
 }
 
 impl Service {
     /// Lets in what a caller asks for over a connection that he has.
-    pub(super) fn let_ask(&self, caller: &Caller) -> Result<Ticket, Error> {
-        let turn = caller.token().map(|token| self.admission.take_turn(token)).transpose()?;
-        Ok((self.admission.enter()?, turn))
+    pub(super) fn admit_operation(&self, caller: &Caller) -> Result<RequestPermit, Error> {
+        let turn = caller.token().map(|token| self.admission.acquire_for_token(token)).transpose()?;
+        Ok((self.admission.acquire()?, turn))
     }
 }
 
 /// A place among all requests. Dropped, it is free for another.
 #[derive(Debug)]
-pub(super) struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+pub(super) struct GlobalPermit(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
 /// A place among the requests of a token. Dropped, it is free for another.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct TokenPermit {
     token: ApiTokenId,
     tokens: Arc<Mutex<HashMap<ApiTokenId, Traffic>>>,
 }
@@ -81,9 +81,9 @@ impl Admission {
     }
 
     /// Lets a request in whose caller is not known yet.
-    pub(super) fn enter(&self) -> Result<Place, Error> {
+    pub(super) fn acquire(&self) -> Result<GlobalPermit, Error> {
         let place = Arc::clone(&self.all).try_acquire_owned();
-        place.map(Place).map_err(|_| {
+        place.map(GlobalPermit).map_err(|_| {
             let message = format!(
                 "the server handles its maximum of {} requests (MEMBERBASE_MAX_REQUESTS)",
                 self.limits.requests
@@ -93,13 +93,13 @@ impl Admission {
     }
 
     /// Lets a request of a token in.
-    pub(super) fn take_turn(&self, token: ApiTokenId) -> Result<Turn, Error> {
+    pub(super) fn acquire_for_token(&self, token: ApiTokenId) -> Result<TokenPermit, Error> {
         let now = Instant::now();
         let mut tokens = lock(&self.tokens);
-        if tokens.len() >= MANY {
-            tokens.retain(|_, traffic| traffic.running > 0 || traffic.paced > now);
+        if tokens.len() >= MAX_TRACKED_TOKENS {
+            tokens.retain(|_, traffic| traffic.running > 0 || traffic.gcra_tat > now);
         }
-        let traffic = tokens.entry(token).or_insert(Traffic { running: 0, paced: now });
+        let traffic = tokens.entry(token).or_insert(Traffic { running: 0, gcra_tat: now });
         let most = self.limits.requests_per_token;
         if traffic.running >= most {
             let message =
@@ -107,20 +107,20 @@ impl Admission {
             return Err(Error::new(Code::ServiceUnavailable, message));
         }
         if let Some(most) = self.limits.requests_per_second {
-            let paced = traffic.paced.max(now) + Duration::from_secs(1) / most.get();
-            if paced > now + BURST {
+            let gcra_tat = traffic.gcra_tat.max(now) + Duration::from_secs(1) / most.get();
+            if gcra_tat > now + MAX_BURST {
                 let message =
                     format!("this token exceeds {most} requests per second (MEMBERBASE_MAX_REQUESTS_PER_SECOND)");
                 return Err(Error::new(Code::RateLimited, message));
             }
-            traffic.paced = paced;
+            traffic.gcra_tat = gcra_tat;
         }
         traffic.running += 1;
-        Ok(Turn { token, tokens: Arc::clone(&self.tokens) })
+        Ok(TokenPermit { token, tokens: Arc::clone(&self.tokens) })
     }
 }
 
-impl Drop for Turn {
+impl Drop for TokenPermit {
     fn drop(&mut self) {
         if let Some(traffic) = lock(&self.tokens).get_mut(&self.token) {
             traffic.running -= 1;
@@ -151,46 +151,46 @@ mod tests {
     #[test]
     fn places_are_given_back() {
         let admission = admission(2, 9, 0);
-        let (first, _second) = (admission.enter().expect("a place"), admission.enter().expect("a place"));
-        let refused = admission.enter().expect_err("the third");
+        let (first, _second) = (admission.acquire().expect("a place"), admission.acquire().expect("a place"));
+        let refused = admission.acquire().expect_err("the third");
         assert_eq!(refused.code(), Code::ServiceUnavailable);
         assert!(refused.message().contains("2 requests"), "{}", refused.message());
         drop(first);
-        admission.enter().expect("a place that is free again");
+        admission.acquire().expect("a place that is free again");
     }
 
     #[test]
     fn a_token_takes_no_turn_from_another() {
         let admission = admission(9, 1, 0);
         let (one, other) = (token(), token());
-        let turn = admission.take_turn(one).expect("a turn");
-        assert_eq!(admission.take_turn(one).expect_err("the second").code(), Code::ServiceUnavailable);
-        let _turn = admission.take_turn(other).expect("a turn of another");
+        let turn = admission.acquire_for_token(one).expect("a turn");
+        assert_eq!(admission.acquire_for_token(one).expect_err("the second").code(), Code::ServiceUnavailable);
+        let _turn = admission.acquire_for_token(other).expect("a turn of another");
         drop(turn);
-        admission.take_turn(one).expect("a turn that is free again");
+        admission.acquire_for_token(one).expect("a turn that is free again");
     }
 
     #[test]
     fn a_token_sends_so_many_a_second() {
         let admission = admission(99, 99, 20);
         let (one, other) = (token(), token());
-        let let_in = |token| (0..50).filter(|_| admission.take_turn(token).is_ok()).count();
-        let first = let_in(one);
+        let admit = |token| (0..50).filter(|_| admission.acquire_for_token(token).is_ok()).count();
+        let first = admit(one);
         // A slow machine lets some more in meanwhile.
         assert!((20..40).contains(&first), "{first}");
-        assert_eq!(admission.take_turn(one).expect_err("too many").code(), Code::RateLimited);
-        assert!(let_in(other) >= 20);
+        assert_eq!(admission.acquire_for_token(one).expect_err("too many").code(), Code::RateLimited);
+        assert!(admit(other) >= 20);
         std::thread::sleep(Duration::from_millis(150));
-        assert!((2..10).contains(&let_in(one)));
+        assert!((2..10).contains(&admit(one)));
     }
 
     #[test]
     fn those_without_traffic_are_forgotten() {
         let admission = admission(99, 9, 0);
-        let _running = admission.take_turn(token()).expect("a turn");
-        for _ in 0..3 * MANY {
-            admission.take_turn(token()).expect("a turn");
+        let _running = admission.acquire_for_token(token()).expect("a turn");
+        for _ in 0..3 * MAX_TRACKED_TOKENS {
+            admission.acquire_for_token(token()).expect("a turn");
         }
-        assert!(lock(&admission.tokens).len() <= MANY);
+        assert!(lock(&admission.tokens).len() <= MAX_TRACKED_TOKENS);
     }
 }

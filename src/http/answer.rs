@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{negotiate::MediaType, trace::TraceId, watch::Told};
+use super::{negotiate::MediaType, request_metrics::ErrorCode, trace::TraceId};
 use crate::{
     domain,
     graphql::{
@@ -23,40 +23,40 @@ use crate::{
 
 /// Why a request is not executed.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     errors: Vec<Error>,
     /// Where it does not follow from the codes.
     status: Option<StatusCode>,
     allow: Option<&'static str>,
     /// Whether a body is left unread, after which the connection serves no other request.
-    unread: bool,
+    close: bool,
 }
 
-impl Refusal {
-    /// A refusal whose status is not that of its code.
+impl Rejection {
+    /// A rejection whose status is not that of its code.
     pub(super) fn with_status(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
         Self { status: Some(status), ..Self::from(Error::new(code, message)) }
     }
 
     /// The method does not fit; these do.
     pub(super) fn method(allow: &'static str, message: impl Into<String>) -> Self {
-        let refusal = Self::with_status(StatusCode::METHOD_NOT_ALLOWED, Code::BadRequest, message);
-        Self { allow: Some(allow), ..refusal }
+        let rejection = Self::with_status(StatusCode::METHOD_NOT_ALLOWED, Code::BadRequest, message);
+        Self { allow: Some(allow), ..rejection }
     }
 
     /// The same, with a body that nobody reads.
     #[must_use]
-    pub(super) fn unread(self, unread: bool) -> Self {
-        Self { unread, ..self }
+    pub(super) fn close_after(self, close: bool) -> Self {
+        Self { close, ..self }
     }
 
     /// Whether it concerns HTTP, and so has its status whatever the client would have been answered with.
-    pub(super) fn is_of_http(&self) -> bool {
+    pub(super) fn has_http_status(&self) -> bool {
         self.status.is_some() || self.errors.iter().any(|error| status(error.code()).is_some())
     }
 
     /// The code and message of its first error.
-    pub(super) fn told(&self) -> (Code, String) {
+    pub(super) fn first_error(&self) -> (Code, String) {
         let first = self.errors.first();
         first.map_or((Code::InternalServerError, String::new()), |error| (error.code(), error.message().to_owned()))
     }
@@ -75,26 +75,26 @@ impl Refusal {
         if let Some(allow) = self.allow {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         }
-        if self.unread {
+        if self.close {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
 
-impl From<Vec<Error>> for Refusal {
+impl From<Vec<Error>> for Rejection {
     fn from(errors: Vec<Error>) -> Self {
-        Self { errors, status: None, allow: None, unread: false }
+        Self { errors, status: None, allow: None, close: false }
     }
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for Rejection {
     fn from(error: Error) -> Self {
         vec![error].into()
     }
 }
 
-impl From<domain::Error> for Refusal {
+impl From<domain::Error> for Rejection {
     fn from(error: domain::Error) -> Self {
         Error::from(error).into()
     }
@@ -102,7 +102,7 @@ impl From<domain::Error> for Refusal {
 
 /// The answer as HTTP tells it (GraphQL over HTTP, "Status Codes").
 pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Response {
-    let answer = settle(answer, trace);
+    let answer = promote_retryable(answer, trace);
     let status = match (answer.refused, media) {
         (false, _) => StatusCode::OK,
         (true, media) => answer.codes.iter().find_map(|&code| status(code)).unwrap_or(match media {
@@ -114,7 +114,7 @@ pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Resp
     let code = answer.codes.first().copied();
     let mut response = Response::new(Body::from(answer.body));
     if let Some(code) = code {
-        response.extensions_mut().insert(Told(code.as_str()));
+        response.extensions_mut().insert(ErrorCode(code.as_str()));
     }
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -125,7 +125,7 @@ pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Resp
 }
 
 /// Whether an answer that never began is to be told by its status.
-pub(super) fn is_of_http(answer: &Answer) -> bool {
+pub(super) fn has_http_status(answer: &Answer) -> bool {
     answer.codes.iter().any(|&code| status(code).is_some())
 }
 
@@ -142,7 +142,7 @@ pub(super) fn tell(status: StatusCode, headers: &mut HeaderMap) {
     }
 }
 
-/// The status of a refusal that concerns HTTP, whatever the media type; none where GraphQL alone refuses.
+/// The status of a rejection that concerns HTTP, whatever the media type; none where GraphQL alone refuses.
 fn status(code: Code) -> Option<StatusCode> {
     match code {
         Code::BadRequest => Some(StatusCode::BAD_REQUEST),
@@ -156,10 +156,10 @@ fn status(code: Code) -> Option<StatusCode> {
     }
 }
 
-/// An answer that was executed and yet holds nothing but one kind of failure to be tried again is a refusal of the
+/// An answer that was executed and yet holds nothing but one kind of failure to be tried again is a rejection of the
 /// whole request, so that clients and proxies who read nothing but the status do try again. Its data, which is null all
 /// over, is left out, for an answer with data has to have the status 200.
-fn settle(answer: Answer, trace: &TraceId) -> Answer {
+fn promote_retryable(answer: Answer, trace: &TraceId) -> Answer {
     let Some(&code) = answer.codes.first().filter(|code| code.retryable()) else { return answer };
     if answer.refused || answer.codes.iter().any(|&other| other != code) {
         return answer;
@@ -173,7 +173,7 @@ fn settle(answer: Answer, trace: &TraceId) -> Answer {
     }
 }
 
-/// As much of an answer as `settle` has to know.
+/// As much of an answer as `promote_retryable` has to know.
 #[derive(Deserialize)]
 struct Executed {
     data: Option<HashMap<String, Option<IgnoredAny>>>,
@@ -200,9 +200,9 @@ mod tests {
     #[test]
     fn what_graphql_refuses_is_400_or_200_by_media_type() {
         for code in [Code::GraphqlParseFailed, Code::GraphqlValidationFailed, Code::BadUserInput, Code::LimitExceeded] {
-            let refusal = || execute::refusal(&[Error::new(code, "no")], "");
-            assert_eq!(status_of(MediaType::GraphqlResponse, refusal()), 400, "{code:?}");
-            assert_eq!(status_of(MediaType::Json, refusal()), 200, "{code:?}");
+            let rejection = || execute::refusal(&[Error::new(code, "no")], "");
+            assert_eq!(status_of(MediaType::GraphqlResponse, rejection()), 400, "{code:?}");
+            assert_eq!(status_of(MediaType::Json, rejection()), 200, "{code:?}");
         }
     }
 
@@ -233,7 +233,7 @@ mod tests {
             r#"{"data":null,"errors":[{"message":"away"}]}"#,
             r#"{"data":{"a":null,"b":null},"errors":[{"message":"away"},{"message":"away"}]}"#,
         ] {
-            let answer = settle(executed(body, &[away, away]), &TraceId::default());
+            let answer = promote_retryable(executed(body, &[away, away]), &TraceId::default());
             assert!(answer.refused, "{body}");
             assert_eq!(answer.codes, [away]);
             let text = String::from_utf8(answer.body).expect("UTF-8");

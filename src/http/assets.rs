@@ -60,7 +60,7 @@ impl Asset {
         if let Some(coding) = coding {
             set(CONTENT_ENCODING, coding.name());
         }
-        harden(response)
+        security_headers(response)
     }
 
     /// Whether its name has a hash of its bytes: what is there under that name never changes.
@@ -83,7 +83,7 @@ impl Asset {
 }
 
 /// What every page and file of one says to the browser: nobody else may frame, open or read it.
-pub(super) fn harden(mut response: Response) -> Response {
+pub(super) fn security_headers(mut response: Response) -> Response {
     for (name, value) in [
         (REFERRER_POLICY, "no-referrer"),
         (X_FRAME_OPTIONS, "DENY"),

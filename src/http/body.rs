@@ -4,14 +4,14 @@ use axum::{body::Body, http::StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use crate::{
     domain::access::{Access, Caller},
     graphql::{Code, Error, execute::Kind},
     types::BodyLimits,
 };
 
-/// A limit in bytes, and the name that its refusal gives it.
+/// A limit in bytes, and the name that its rejection gives it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
     bytes: usize,
@@ -42,7 +42,7 @@ impl Limit {
     }
 
     /// Refuses more.
-    pub(super) fn allow(self, bytes: usize) -> Result<(), Refusal> {
+    pub(super) fn allow(self, bytes: usize) -> Result<(), Rejection> {
         if bytes <= self.bytes {
             return Ok(());
         }
@@ -54,12 +54,12 @@ impl Limit {
 
 /// All of the body. One that says that it is over the limit is not read at all, and one that does not say so is read
 /// as far as the limit.
-pub(super) async fn read(mut body: Body, limit: Limit) -> Result<Vec<u8>, Refusal> {
+pub(super) async fn read(mut body: Body, limit: Limit) -> Result<Vec<u8>, Rejection> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     limit.allow(declared)?;
     let mut text = Vec::with_capacity(declared);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::from(Error::new(Code::BadRequest, "the body is incomplete")))?;
+        let frame = frame.map_err(|_| Rejection::from(Error::new(Code::BadRequest, "the body is incomplete")))?;
         if let Ok(data) = frame.into_data() {
             limit.allow(text.len().saturating_add(data.len()))?;
             text.extend_from_slice(&data);
@@ -69,8 +69,8 @@ pub(super) async fn read(mut body: Body, limit: Limit) -> Result<Vec<u8>, Refusa
 }
 
 /// The body did not arrive in the request's time.
-pub(super) fn stalled() -> Refusal {
-    Refusal::with_status(
+pub(super) fn body_timeout() -> Rejection {
+    Rejection::with_status(
         StatusCode::REQUEST_TIMEOUT,
         Code::Timeout,
         "the body was not received within the request's time limit",
@@ -100,10 +100,10 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_figure_and_the_setting() {
-        let refusal = LIMIT.allow(11).expect_err("too large");
+        let rejection = LIMIT.allow(11).expect_err("too large");
         assert!(
-            format!("{refusal:?}").contains("the body is limited to 10 bytes (MEMBERBASE_MAX_BODY)"),
-            "{refusal:?}"
+            format!("{rejection:?}").contains("the body is limited to 10 bytes (MEMBERBASE_MAX_BODY)"),
+            "{rejection:?}"
         );
     }
 }

@@ -28,13 +28,13 @@ use tokio_util::{
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// hyper takes no smaller limit.
-const SMALLEST_HEAD: usize = 8 << 10;
+const MIN_BUFFER_BYTES: usize = 8 << 10;
 
 /// How long a client that still sends is listened to after its answer: in all, and without hearing anything.
 const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
 
 /// How long to wait before another connection is accepted when the system has no room for one.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Serves connections until `stop`; then takes no new ones, lets the requests that run finish and closes the idle
 /// connections. `tasks` are done when all that was begun is done.
@@ -54,25 +54,25 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => drop(tasks.spawn(connection(stream, router.clone(), max_head, stop.clone()))),
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if is_per_connection_error(&error) => {}
             Err(cause) => {
                 tracing::error!(%cause, "accepting a connection failed");
-                sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 }
 
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_per_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// Ends the connection that a request came by, also where its client takes nothing of what is sent to it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct HangUp(CancellationToken);
+pub(super) struct ConnectionAbort(CancellationToken);
 
-impl HangUp {
+impl ConnectionAbort {
     /// At once.
     pub(super) fn now(&self) {
         self.0.cancel();
@@ -92,27 +92,27 @@ async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: Ca
         tracing::debug!(%cause, "setting TCP_NODELAY failed, small responses can be slow");
     }
     let stream = Lingering::new(stream, stop.clone());
-    let (hang_up, router) = (HangUp::default(), TowerToHyperService::new(router));
-    let request_hang_up = hang_up.clone();
+    let (abort, router) = (ConnectionAbort::default(), TowerToHyperService::new(router));
+    let request_abort = abort.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(request_hang_up.clone());
+        request.extensions_mut().insert(request_abort.clone());
         router.call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(max_head.max(SMALLEST_HEAD))
+        .max_buf_size(max_head.max(MIN_BUFFER_BYTES))
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = hang_up.0.cancelled() => return,
+        () = abort.0.cancelled() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection => ended,
-                () = hang_up.0.cancelled() => return,
+                () = abort.0.cancelled() => return,
             }
         }
     };

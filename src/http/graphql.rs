@@ -23,19 +23,19 @@ use tracing::{Instrument, Span};
 
 use super::{
     Service,
-    admission::Ticket,
-    answer::{self, Refusal},
+    admission::RequestPermit,
+    answer::{self, Rejection},
     body::{self, Limit},
-    connections::HangUp,
+    connections::ConnectionAbort,
     live::{
-        Failed,
-        events::{self, Stream},
-        socket,
+        SubscribeError,
+        sse::{self, Stream},
+        websocket,
     },
     negotiate::{self, Accepted, MediaType},
-    parameters,
+    query_string,
+    request_metrics::RequestMetrics,
     trace::TraceId,
-    watch::Watch,
 };
 use crate::{
     auth::Bearer,
@@ -63,18 +63,18 @@ const LONGEST_NAME: usize = 64;
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// A request that has arrived whole.
-struct Arrived {
+struct ReceivedRequest {
     caller: Caller,
     method: Method,
     body: Vec<u8>,
     started: Instant,
     /// Whether the answer is to tell what the operation costs.
-    tells_cost: bool,
-    ticket: Arc<Ticket>,
+    with_cost: bool,
+    permit: Arc<RequestPermit>,
     bearer: Bearer,
 }
 
-impl Arrived {
+impl ReceivedRequest {
     fn is_batch(&self) -> bool {
         self.body.trim_ascii_start().first() == Some(&b'[')
     }
@@ -84,73 +84,80 @@ impl Arrived {
 pub(super) async fn serve(
     State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
-    Extension(watch): Extension<Watch>,
+    Extension(metrics): Extension<RequestMetrics>,
     request: Request,
 ) -> Response {
-    watch.enters(Api::Graphql);
+    metrics.set_api(Api::Graphql);
     let (mut head, body) = request.into_parts();
-    if socket::is_asked_for(&head) {
-        let upgraded = service.upgrade(&mut head, &trace, &watch).await;
-        return upgraded.unwrap_or_else(|refusal| refusal.respond(MediaType::Json, &trace));
+    if websocket::is_upgrade(&head) {
+        let upgraded = service.upgrade(&mut head, &trace, &metrics).await;
+        return upgraded.unwrap_or_else(|rejection| rejection.respond(MediaType::Json, &trace));
     }
     let accepted = Accepted::of(&head.headers);
-    let hang_up = head.extensions.get().cloned().unwrap_or_default();
+    let abort = head.extensions.get().cloned().unwrap_or_default();
     let has_body = !body.is_end_stream();
     let outcome = match service.receive(head, body, accepted).await {
-        Ok(arrived) if arrived.is_batch() => service.execute_all(arrived, &trace, &watch).await,
-        Ok(mut arrived) => match service.begin(&mut arrived, &watch).await {
+        Ok(arrived) if arrived.is_batch() => service.execute_batch(arrived, &trace, &metrics).await,
+        Ok(mut arrived) => match service.begin(&mut arrived, &metrics).await {
             Ok(operation) if accepted.events && operation.kind() == Kind::Subscription => {
-                match service.listen(operation, arrived, hang_up, &trace, &watch).await {
+                match service.listen(operation, arrived, abort, &trace, &metrics).await {
                     Ok(response) => return response,
-                    Err(Failed::Answered(answer)) if !answer::is_of_http(&answer) => return events::whole(&answer),
-                    Err(Failed::Answered(answer)) => Ok(answer),
-                    Err(Failed::Refused(refusal)) => Err(refusal),
+                    Err(SubscribeError::Response(answer)) if !answer::has_http_status(&answer) => {
+                        return sse::whole(&answer);
+                    }
+                    Err(SubscribeError::Response(answer)) => Ok(answer),
+                    Err(SubscribeError::Rejected(rejection)) => Err(rejection),
                 }
             }
-            Ok(operation) => service.execute(operation, arrived, &trace, &watch).await,
-            Err(refusal) => Err(refusal),
+            Ok(operation) => service.execute(operation, arrived, &trace, &metrics).await,
+            Err(rejection) => Err(rejection),
         },
-        Err(refusal) => Err(refusal.unread(has_body)),
+        Err(rejection) => Err(rejection.close_after(has_body)),
     };
     match (outcome, accepted.media) {
         (Ok(answer), Some(media)) => answer::respond(media, answer, &trace),
-        (Err(refusal), Some(media)) => refusal.respond(media, &trace),
-        (Ok(answer), None) if !answer::is_of_http(&answer) => events::whole(&answer),
-        (Err(refusal), None) if !refusal.is_of_http() => events::whole(&refusal.answer(&trace)),
+        (Err(rejection), Some(media)) => rejection.respond(media, &trace),
+        (Ok(answer), None) if !answer::has_http_status(&answer) => sse::whole(&answer),
+        (Err(rejection), None) if !rejection.has_http_status() => sse::whole(&rejection.answer(&trace)),
         // What comes before the media type is known, or instead of it, is JSON.
         (Ok(answer), None) => answer::respond(MediaType::Json, answer, &trace),
-        (Err(refusal), None) => refusal.respond(MediaType::Json, &trace),
+        (Err(rejection), None) => rejection.respond(MediaType::Json, &trace),
     }
 }
 
 impl Service {
     /// Judges the head, then the caller, and only then reads the body.
-    async fn receive(&self, head: request::Parts, body: Body, accepted: Accepted) -> Result<Arrived, Refusal> {
+    async fn receive(
+        &self,
+        head: request::Parts,
+        body: Body,
+        accepted: Accepted,
+    ) -> Result<ReceivedRequest, Rejection> {
         let started = Instant::now();
-        judge(&head, accepted)?;
+        check_head(&head, accepted)?;
         let limits = &self.app.limits;
         let bearer = Bearer::of(&head.headers)?;
-        let (caller, ticket) = self.let_in(bearer, started).await?;
+        let (caller, permit) = self.admit(bearer, started).await?;
         let limit = Limit::of(&caller, &limits.body);
         let body = if head.method == Method::POST {
             // What the operation is does not show before the body is there; who may only ask has the time of a query.
             let time = if caller.access() == Access::Read { limits.time.query } else { limits.time.mutation };
-            timeout_at((started + time).into(), body::read(body, limit)).await.map_err(|_| body::stalled())??
+            timeout_at((started + time).into(), body::read(body, limit)).await.map_err(|_| body::body_timeout())??
         } else {
-            parameters::body(head.uri.query().unwrap_or_default())?
+            query_string::body(head.uri.query().unwrap_or_default())?
         };
-        let tells_cost = head.headers.contains_key(COST);
-        Ok(Arrived { caller, method: head.method, body, started, tells_cost, ticket: Arc::new(ticket), bearer })
+        let with_cost = head.headers.contains_key(COST);
+        Ok(ReceivedRequest { caller, method: head.method, body, started, with_cost, permit: Arc::new(permit), bearer })
     }
 
     /// Parses and validates.
-    async fn begin(&self, arrived: &mut Arrived, watch: &Watch) -> Result<Operation, Refusal> {
+    async fn begin(&self, arrived: &mut ReceivedRequest, metrics: &RequestMetrics) -> Result<Operation, Rejection> {
         let mut operation = self.prepare(mem::take(&mut arrived.body)).await?;
-        if arrived.tells_cost {
+        if arrived.with_cost {
             operation = operation.telling_cost();
         }
         name(&operation);
-        watch.asks(kind(&operation), operation.root());
+        metrics.set_operation(kind(&operation), operation.root());
         Ok(operation)
     }
 
@@ -158,73 +165,78 @@ impl Service {
     async fn listen(
         self: &Arc<Self>,
         operation: Operation,
-        arrived: Arrived,
-        hang_up: HangUp,
+        arrived: ReceivedRequest,
+        abort: ConnectionAbort,
         trace: &TraceId,
-        watch: &Watch,
-    ) -> Result<Response, Failed> {
-        let Arrived { caller, started, ticket, bearer, .. } = arrived;
-        let refuse = |error: Error| Failed::Refused(error.into());
-        let place = self.places.enter(Transport::Events, watch).map_err(refuse)?;
-        let turn = caller.token().map(|token| self.places.take_turn(token)).transpose().map_err(refuse)?;
+        metrics: &RequestMetrics,
+    ) -> Result<Response, SubscribeError> {
+        let ReceivedRequest { caller, started, permit, bearer, .. } = arrived;
+        let reject = |error: Error| SubscribeError::Rejected(error.into());
+        let place = self.places.acquire(Transport::Events, metrics).map_err(reject)?;
+        let turn = caller.token().map(|token| self.places.acquire_for_token(token)).transpose().map_err(reject)?;
         let answers = self.subscribe(operation, caller, started, trace).await?;
-        drop(ticket);
-        Ok(self.stream(Stream { answers, bearer, hang_up, places: (place, turn), trace: trace.clone() }))
+        drop(permit);
+        Ok(self.stream(Stream { answers, bearer, abort, places: (place, turn), trace: trace.clone() }))
     }
 
     /// Runs.
     async fn execute(
         &self,
         operation: Operation,
-        arrived: Arrived,
+        arrived: ReceivedRequest,
         trace: &TraceId,
-        watch: &Watch,
-    ) -> Result<Answer, Refusal> {
-        let Arrived { caller, method, started, ticket, .. } = arrived;
+        metrics: &RequestMetrics,
+    ) -> Result<Answer, Rejection> {
+        let ReceivedRequest { caller, method, started, permit, .. } = arrived;
         match operation.kind() {
-            Kind::Query => self.ask(operation, caller, started, trace).await,
+            Kind::Query => self.run_query(operation, caller, started, trace).await,
             Kind::Mutation if method == Method::POST => {
-                self.change(operation, caller, started, trace, ticket, watch).await
+                self.run_mutation(operation, caller, started, trace, permit, metrics).await
             }
-            Kind::Mutation => Err(Refusal::method("POST", "a mutation must be sent by POST")),
+            Kind::Mutation => Err(Rejection::method("POST", "a mutation must be sent by POST")),
             Kind::Subscription => {
                 let message = "a subscription needs text/event-stream or a WebSocket, and is not allowed in a batch";
-                Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
+                Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
             }
         }
     }
 
     /// Answers a list of requests with the list of their answers, one after another.
-    async fn execute_all(&self, arrived: Arrived, trace: &TraceId, watch: &Watch) -> Result<Answer, Refusal> {
-        let refuse = |message: String| Err(Error::new(Code::BadRequest, message).into());
+    async fn execute_batch(
+        &self,
+        arrived: ReceivedRequest,
+        trace: &TraceId,
+        metrics: &RequestMetrics,
+    ) -> Result<Answer, Rejection> {
+        let reject = |message: String| Err(Error::new(Code::BadRequest, message).into());
         let Some(most) = self.app.limits.traffic.batch else {
-            return refuse("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
+            return reject("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
         };
         let requests: Vec<&RawValue> = match serde_json::from_slice(&arrived.body) {
             Ok(requests) => requests,
-            Err(error) => return refuse(format!("malformed JSON: {error}")),
+            Err(error) => return reject(format!("malformed JSON: {error}")),
         };
         if requests.is_empty() || requests.len() > most.get() {
             let count = requests.len();
-            return refuse(format!("the batch has {count} requests, 1 to {most} are allowed (MEMBERBASE_MAX_BATCH)"));
+            return reject(format!("the batch has {count} requests, 1 to {most} are allowed (MEMBERBASE_MAX_BATCH)"));
         }
         let mut all = Answer { refused: false, body: vec![b'['], codes: Vec::new() };
         for (place, request) in requests.into_iter().enumerate() {
-            let Arrived { caller, method, body: _, started, tells_cost, ticket, bearer } = &arrived;
-            let mut one = Arrived {
+            let ReceivedRequest { caller, method, body: _, started, with_cost, permit, bearer } = &arrived;
+            let mut one = ReceivedRequest {
                 caller: caller.clone(),
                 method: method.clone(),
                 body: request.get().as_bytes().to_vec(),
                 started: *started,
-                tells_cost: *tells_cost,
-                ticket: Arc::clone(ticket),
+                with_cost: *with_cost,
+                permit: Arc::clone(permit),
                 bearer: *bearer,
             };
-            let answer = match self.begin(&mut one, watch).await {
-                Ok(operation) => self.execute(operation, one, trace, watch).await,
-                Err(refusal) => Err(refusal),
+            let answer = match self.begin(&mut one, metrics).await {
+                Ok(operation) => self.execute(operation, one, trace, metrics).await,
+                Err(rejection) => Err(rejection),
             };
-            let answer = answer.unwrap_or_else(|refusal| refusal.answer(trace));
+            let answer = answer.unwrap_or_else(|rejection| rejection.answer(trace));
             if place > 0 {
                 all.body.push(b',');
             }
@@ -234,7 +246,7 @@ impl Service {
         Ok(all)
     }
 
-    pub(super) async fn prepare(&self, body: Vec<u8>) -> Result<Operation, Refusal> {
+    pub(super) async fn prepare(&self, body: Vec<u8>) -> Result<Operation, Rejection> {
         let (executor, limits) = (Arc::clone(&self.executor), Arc::clone(&self.app.limits));
         if body.len() < LARGE {
             return prepare(&executor, &limits, &body);
@@ -245,13 +257,13 @@ impl Service {
     }
 
     /// A query ends with its time, or when its client hangs up.
-    async fn ask(
+    async fn run_query(
         &self,
         operation: Operation,
         caller: Caller,
         started: Instant,
         trace: &TraceId,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer, Rejection> {
         let time = self.app.limits.time.query;
         let data = context::data(self.app.until(started + time), caller);
         let answer = self.executor.run(operation, data, trace.as_str());
@@ -262,25 +274,25 @@ impl Service {
     }
 
     /// A mutation is never dropped in its middle, whoever hangs up: the database ends it when its time is over.
-    async fn change(
+    async fn run_mutation(
         &self,
         operation: Operation,
         caller: Caller,
         started: Instant,
         trace: &TraceId,
-        ticket: Arc<Ticket>,
-        watch: &Watch,
-    ) -> Result<Answer, Refusal> {
+        permit: Arc<RequestPermit>,
+        metrics: &RequestMetrics,
+    ) -> Result<Answer, Rejection> {
         let time = self.app.limits.time.mutation;
         let client = CancellationToken::new();
         let app = self.app.per_request(started + time, client.clone());
         // Dropped with this future, which ends with its answer or because the client has gone.
         let _client = client.drop_guard();
-        watch.counts(&app.rows);
+        metrics.set_row_counters(&app.rows);
         let data = context::data(app, caller);
         let (executor, trace) = (Arc::clone(&self.executor), trace.clone());
         let run = async move {
-            let _ticket = ticket;
+            let _permit = permit;
             executor.run(operation, data, trace.as_str()).await
         };
         let task = self.tasks.spawn(run.in_current_span());
@@ -298,20 +310,20 @@ impl Service {
 }
 
 /// Judges a request by its head alone.
-fn judge(head: &request::Parts, accepted: Accepted) -> Result<(), Refusal> {
+fn check_head(head: &request::Parts, accepted: Accepted) -> Result<(), Rejection> {
     match head.method {
         Method::GET | Method::HEAD => {}
         Method::POST if negotiate::is_json(&head.headers) => {}
         Method::POST => {
             let message = "the content type must be application/json in UTF-8, without a content encoding";
-            return Err(Refusal::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message));
+            return Err(Rejection::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message));
         }
-        _ => return Err(Refusal::method(METHODS, format!("the method must be one of {METHODS}"))),
+        _ => return Err(Rejection::method(METHODS, format!("the method must be one of {METHODS}"))),
     }
     if !accepted.any() {
         let message =
             "the response can only be application/graphql-response+json, application/json or text/event-stream";
-        return Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
+        return Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
     }
     Ok(())
 }
@@ -331,7 +343,7 @@ pub(super) fn kind(operation: &Operation) -> Type {
     }
 }
 
-fn prepare(executor: &Executor, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal> {
+fn prepare(executor: &Executor, limits: &Limits, body: &[u8]) -> Result<Operation, Rejection> {
     let limits: &BodyLimits = &limits.body;
     let request = execute::Request::from_json(body)?;
     let variables = request.variables.map_or(0, |text| text.get().len());
@@ -343,7 +355,7 @@ fn prepare(executor: &Executor, limits: &Limits, body: &[u8]) -> Result<Operatio
     Ok(operation)
 }
 
-fn panicked() -> Refusal {
+fn panicked() -> Rejection {
     tracing::error!("request handler panicked");
     Error::new(Code::InternalServerError, "internal error").into()
 }

@@ -7,11 +7,11 @@ use std::{
 
 use axum::{Extension, extract::State, response::Response};
 
-use super::{Service, answer::Refusal, negotiate::MediaType, text, trace::TraceId};
+use super::{Service, answer::Rejection, negotiate::MediaType, text, trace::TraceId};
 use crate::graphql::{Code, Error};
 
 /// What probes wait at the least.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The process runs; says nothing of the database, for a restart does not mend that.
 pub(super) async fn live() -> Response {
@@ -20,7 +20,7 @@ pub(super) async fn live() -> Response {
 
 /// Returns 200 if the database can be reached, has all tables of this version and takes writes.
 pub(super) async fn ready(State(service): State<Arc<Service>>, Extension(trace): Extension<TraceId>) -> Response {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PROBE_TIMEOUT;
     let db = service.app.db.with_deadline(deadline);
     let problem = match tokio::time::timeout_at(deadline.into(), db.not_ready_reason()).await {
         Ok(Ok(None)) => return text("text/plain; charset=utf-8", "ok"),
@@ -31,5 +31,5 @@ pub(super) async fn ready(State(service): State<Arc<Service>>, Extension(trace):
         }
         Err(_) => "the database does not respond",
     };
-    Refusal::from(Error::new(Code::ServiceUnavailable, problem)).respond(MediaType::Json, &trace)
+    Rejection::from(Error::new(Code::ServiceUnavailable, problem)).respond(MediaType::Json, &trace)
 }

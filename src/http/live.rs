@@ -1,9 +1,9 @@
 //! Subscriptions: what both transports (WebSocket and server-sent events) have in common.
 
-pub(super) mod events;
 mod message;
 mod places;
-pub(super) mod socket;
+pub(super) mod sse;
+pub(super) mod websocket;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -14,8 +14,8 @@ use futures_util::StreamExt;
 use tokio::time::timeout_at;
 use tracing::Span;
 
-pub(super) use self::places::{Place, Places, Turn};
-use super::{Service, answer::Refusal, trace::TraceId};
+pub(super) use self::places::{GlobalPermit, LiveConnections, TokenPermit};
+use super::{Service, answer::Rejection, trace::TraceId};
 use crate::{
     domain::access::Caller,
     graphql::{
@@ -25,11 +25,11 @@ use crate::{
 };
 
 /// Why a subscription did not begin.
-pub(super) enum Failed {
+pub(super) enum SubscribeError {
     /// It was not tried.
-    Refused(Refusal),
+    Rejected(Rejection),
     /// It was, and this came of it.
-    Answered(Answer),
+    Response(Answer),
 }
 
 impl Service {
@@ -40,15 +40,15 @@ impl Service {
         caller: Caller,
         started: Instant,
         trace: &TraceId,
-    ) -> Result<Answers, Failed> {
+    ) -> Result<Answers, SubscribeError> {
         let time = self.app.limits.time.query;
         let data = context::data(self.app.until(started + time), caller);
         let subscribed = self.executor.subscribe(operation, data, trace.as_str());
         let answers = timeout_at((started + time).into(), subscribed).await.map_err(|_| {
             let message = format!("the subscription took longer than {time:?} to start (MEMBERBASE_QUERY_TIMEOUT)");
-            Failed::Refused(Error::new(Code::Timeout, message).into())
+            SubscribeError::Rejected(Error::new(Code::Timeout, message).into())
         })?;
-        let answers = answers.map_err(Failed::Answered)?;
+        let answers = answers.map_err(SubscribeError::Response)?;
         let line = Line { begun: Instant::now(), events: AtomicU64::new(0), span: Span::current() };
         Ok(answers.inspect(move |_| line.count()).boxed())
     }

@@ -14,7 +14,7 @@ use axum::{
 };
 use hyper::body::Body as _;
 
-use super::{Service, answer::Refusal, negotiate::MediaType, trace::TraceId, watch::Watch};
+use super::{Service, answer::Rejection, negotiate::MediaType, request_metrics::RequestMetrics, trace::TraceId};
 use crate::{
     auth::Bearer,
     domain::access::{Access, GlobalScope},
@@ -23,16 +23,16 @@ use crate::{
 };
 
 /// All figures, for a token that sees all memberbases.
-pub(super) async fn figures(
+pub(super) async fn serve(
     State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
-    Extension(watch): Extension<Watch>,
+    Extension(metrics): Extension<RequestMetrics>,
     request: Request,
 ) -> Response {
-    if let Err(refusal) = service.admit(request.headers()).await {
-        return refusal.unread(!request.body().is_end_stream()).respond(MediaType::Json, &trace);
+    if let Err(rejection) = service.authorize_metrics(request.headers()).await {
+        return rejection.close_after(!request.body().is_end_stream()).respond(MediaType::Json, &trace);
     }
-    let mut response = Response::new(Body::from(watch.metrics().text()));
+    let mut response = Response::new(Body::from(metrics.of_server().text()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -41,11 +41,11 @@ pub(super) async fn figures(
 
 impl Service {
     /// The figures are of all memberbases together, and so nothing for a token that is bound to one.
-    async fn admit(&self, headers: &HeaderMap) -> Result<GlobalScope, Refusal> {
-        let (caller, _ticket) = self.let_in(Bearer::of(headers)?, Instant::now()).await?;
+    async fn authorize_metrics(&self, headers: &HeaderMap) -> Result<GlobalScope, Rejection> {
+        let (caller, _permit) = self.admit(Bearer::of(headers)?, Instant::now()).await?;
         caller.authorize_global(Access::Read).map_err(|error| {
             let error = Error::from(error);
-            Refusal::with_status(StatusCode::FORBIDDEN, error.code(), error.message())
+            Rejection::with_status(StatusCode::FORBIDDEN, error.code(), error.message())
         })
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 
 use super::{
-    assets::{ASSETS, Asset, harden},
+    assets::{ASSETS, Asset, security_headers},
     text,
 };
 
@@ -86,7 +86,9 @@ impl Page {
     fn respond(self, headers: &HeaderMap) -> Response {
         let (policy, mut response) = match Asset::find(self.file) {
             Some(page) => (self.policy, page.respond(headers)),
-            None => (ABSENT_POLICY, harden(text("text/html; charset=utf-8", include_str!("pages/absent.html")))),
+            None => {
+                (ABSENT_POLICY, security_headers(text("text/html; charset=utf-8", include_str!("pages/absent.html"))))
+            }
         };
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
         response

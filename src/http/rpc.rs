@@ -20,13 +20,14 @@ use tracing::{Instrument, Span};
 
 use super::{
     Service,
-    admission::Ticket,
-    answer::{self, Refusal},
+    admission::RequestPermit,
+    answer::{self, Rejection},
     body::{self, Limit},
     graphql::{GRACE, LARGE},
-    negotiate, text,
+    negotiate,
+    request_metrics::{ErrorCode, RequestMetrics},
+    text,
     trace::TraceId,
-    watch::{Told, Watch},
 };
 use crate::{
     auth::Bearer,
@@ -38,13 +39,13 @@ use crate::{
 pub(super) async fn serve(
     State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
-    Extension(watch): Extension<Watch>,
+    Extension(metrics): Extension<RequestMetrics>,
     Path(path): Path<String>,
     request: Request,
 ) -> Response {
     let unread = !request.body().is_end_stream();
-    watch.enters(Api::Rpc);
-    respond(service.call(&path, request, &watch).await, "POST", &trace, unread)
+    metrics.set_api(Api::Rpc);
+    respond(service.call(&path, request, &metrics).await, "POST", &trace, unread)
 }
 
 fn respond(outcome: Result<Vec<u8>, Error>, allowed: &'static str, trace: &TraceId, unread: bool) -> Response {
@@ -56,7 +57,7 @@ fn respond(outcome: Result<Vec<u8>, Error>, allowed: &'static str, trace: &Trace
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     if let Some(code) = failed {
-        response.extensions_mut().insert(Told(code));
+        response.extensions_mut().insert(ErrorCode(code));
     }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -84,12 +85,12 @@ pub(super) async fn description_only(Extension(trace): Extension<TraceId>, reque
 }
 
 impl Service {
-    async fn call(self: &Arc<Self>, path: &str, request: Request, watch: &Watch) -> Result<Vec<u8>, Error> {
+    async fn call(self: &Arc<Self>, path: &str, request: Request, metrics: &RequestMetrics) -> Result<Vec<u8>, Error> {
         let started = Instant::now();
         let place = self.endpoints.iter().position(|endpoint| endpoint.path == path);
         let place = place.ok_or_else(|| Error::new(Code::NotFound, "the endpoint does not exist"))?;
         let changes = self.endpoints[place].changes;
-        watch.asks(if changes { Type::Mutation } else { Type::Query }, path);
+        metrics.set_operation(if changes { Type::Mutation } else { Type::Query }, path);
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
             return Err(Error::new(Code::MethodNotAllowed, "the method must be POST"));
@@ -99,18 +100,18 @@ impl Service {
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
         let limits = &self.app.limits;
-        let (caller, ticket) = self.let_in(Bearer::of(&head.headers)?, started).await?;
+        let (caller, permit) = self.admit(Bearer::of(&head.headers)?, started).await?;
         Span::current().record("operation", path);
         let time = if changes { limits.time.mutation } else { limits.time.query };
         let read = body::read(body, Limit::of(&caller, &limits.body));
-        let body = timeout_at((started + time).into(), read).await.map_err(|_| body::stalled())??;
+        let body = timeout_at((started + time).into(), read).await.map_err(|_| body::body_timeout())??;
         let client = CancellationToken::new();
         let app = self.app.per_request(started + time, client.clone());
         // Dropped with this future, which ends with its answer or because the client has gone.
         let _client = client.drop_guard();
-        watch.counts(&app.rows);
+        metrics.set_row_counters(&app.rows);
         let call = Call { app, caller };
-        self.run(place, call, body, started + time, ticket).await
+        self.run(place, call, body, started + time, permit).await
     }
 
     /// A change is never dropped in its middle, whoever hangs up: the database ends it when its time is over.
@@ -120,7 +121,7 @@ impl Service {
         call: Call,
         body: Vec<u8>,
         deadline: Instant,
-        ticket: Ticket,
+        permit: RequestPermit,
     ) -> Result<Vec<u8>, Error> {
         let endpoint = &self.endpoints[place];
         let running = if body.len() < LARGE {
@@ -136,7 +137,7 @@ impl Service {
             return timeout_at(deadline.into(), running).await.map_err(|_| late())?;
         }
         let running = async move {
-            let _ticket = ticket;
+            let _permit = permit;
             running.await
         };
         let task = self.tasks.spawn(running.in_current_span());
@@ -154,9 +155,9 @@ fn panicked() -> Error {
 }
 
 /// Converts a rejection by a check that both APIs share.
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message) = refusal.told();
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        let (code, message) = rejection.first_error();
         let code = match code {
             crate::graphql::Code::Unauthenticated => Code::AuthenticationError,
             crate::graphql::Code::PayloadTooLarge => Code::PayloadTooLarge,

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tracing::{Instrument, field::Empty};
 use uuid::Uuid;
 
-use super::{answer::Refusal, negotiate::MediaType, watch::Watch};
+use super::{answer::Rejection, negotiate::MediaType, request_metrics::RequestMetrics};
 use crate::{
     graphql::{Code, Error},
     metrics::Metrics,
@@ -66,7 +66,7 @@ fn is_hex(text: &str, length: usize) -> bool {
 }
 
 /// Gives every request its trace id and every answer the header, logs one line, counts, and answers for what panicked.
-pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn layer(State(server_metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let trace = TraceId::of(request.headers());
     // Never the query of the URI: it may hold variables.
     let span = tracing::info_span!(
@@ -82,13 +82,13 @@ pub(super) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Requ
     crate::telemetry::join(&span, trace.as_str(), inherited(request.headers()));
     request.extensions_mut().insert(trace.clone());
     async {
-        let watch = Watch::new(metrics);
-        request.extensions_mut().insert(watch.clone());
-        let line = Line::begin(watch);
+        let metrics = RequestMetrics::new(server_metrics);
+        request.extensions_mut().insert(metrics.clone());
+        let line = Line::begin(metrics);
         let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!("request handler panicked");
             let error = Error::new(Code::InternalServerError, "internal error");
-            Refusal::from(error).respond(MediaType::Json, &trace)
+            Rejection::from(error).respond(MediaType::Json, &trace)
         });
         let headers = response.headers_mut();
         headers.insert("x-trace-id", HeaderValue::from_str(trace.as_str()).expect("hexadecimal digits"));
@@ -113,21 +113,21 @@ fn shortened(text: &str) -> Cow<'_, str> {
 
 /// The line in the log, which is also written for a client that hangs up: then this is dropped before its end.
 struct Line {
-    watch: Watch,
+    metrics: RequestMetrics,
     started: Instant,
     status: Option<StatusCode>,
     code: Option<&'static str>,
 }
 
 impl Line {
-    fn begin(watch: Watch) -> Self {
-        let code = watch.code(None);
-        Self { watch, started: Instant::now(), status: None, code }
+    fn begin(metrics: RequestMetrics) -> Self {
+        let code = metrics.code(None);
+        Self { metrics, started: Instant::now(), status: None, code }
     }
 
     fn end(mut self, response: &Response) {
         self.status = Some(response.status());
-        self.code = self.watch.code(Some(response));
+        self.code = self.metrics.code(Some(response));
     }
 }
 
@@ -135,7 +135,7 @@ impl Drop for Line {
     fn drop(&mut self) {
         let (time, code) = (self.started.elapsed(), self.code);
         let milliseconds = (time.as_secs_f64() * 1e6).round() / 1000.0;
-        let rows = |outcome| self.watch.rows(outcome);
+        let rows = |outcome| self.metrics.rows(outcome);
         match self.status {
             Some(status) => tracing::info!(
                 status = status.as_u16(),
@@ -154,7 +154,7 @@ impl Drop for Line {
             None => tracing::info!(milliseconds, code, "request aborted by the client"),
         }
         if let Some(code) = code {
-            self.watch.ends(code, time);
+            self.metrics.finish(code, time);
         }
     }
 }

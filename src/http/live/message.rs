@@ -58,29 +58,29 @@ impl<'a> Message<'a> {
 }
 
 /// What the payload of `connection_init` says of the token.
-pub(super) enum Given {
+pub(super) enum InitToken {
     /// Nothing.
-    Nothing,
+    Missing,
     /// Nothing that could be one.
     Malformed,
     /// This.
-    Token(Bearer),
+    Bearer(Bearer),
 }
 
 /// The token in the payload of `connection_init`, whose key is that of the header, in any letter case.
-pub(super) fn token(payload: Option<&RawValue>) -> Given {
-    let Some(payload) = payload else { return Given::Nothing };
+pub(super) fn token(payload: Option<&RawValue>) -> InitToken {
+    let Some(payload) = payload else { return InitToken::Missing };
     let Ok(fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(payload.get()) else {
-        return Given::Malformed;
+        return InitToken::Malformed;
     };
     let mut values = fields.iter().filter(|(key, _)| key.eq_ignore_ascii_case("authorization"));
     match (values.next(), values.next()) {
-        (None, _) => Given::Nothing,
+        (None, _) => InitToken::Missing,
         (Some((_, value)), None) => match serde_json::from_str::<String>(value.get()) {
-            Ok(value) => Bearer::read(&value).map_or(Given::Malformed, Given::Token),
-            Err(_) => Given::Malformed,
+            Ok(value) => Bearer::read(&value).map_or(InitToken::Malformed, InitToken::Bearer),
+            Err(_) => InitToken::Malformed,
         },
-        _ => Given::Malformed,
+        _ => InitToken::Malformed,
     }
 }
 
@@ -151,9 +151,9 @@ mod tests {
         let given = |json: &str| {
             let payload = RawValue::from_string(json.to_owned()).expect("JSON");
             match token(Some(&payload)) {
-                Given::Token(_) => "a token",
-                Given::Nothing => "nothing",
-                Given::Malformed => "malformed",
+                InitToken::Bearer(_) => "a token",
+                InitToken::Missing => "nothing",
+                InitToken::Malformed => "malformed",
             }
         };
         for key in ["Authorization", "authorization", "AUTHORIZATION"] {
@@ -168,6 +168,6 @@ mod tests {
         ] {
             assert_eq!(given(json), "malformed", "{json}");
         }
-        assert!(matches!(token(None), Given::Nothing));
+        assert!(matches!(token(None), InitToken::Missing));
     }
 }

@@ -9,40 +9,44 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     graphql::{Code, Error},
-    http::watch::Watch,
+    http::request_metrics::RequestMetrics,
     metrics::Transport,
     types::{ApiTokenId, LiveLimits},
 };
 
 /// Lets connections in that go on.
 #[derive(Debug)]
-pub(in crate::http) struct Places {
+pub(in crate::http) struct LiveConnections {
     limits: LiveLimits,
     all: Arc<Semaphore>,
     tokens: Arc<Mutex<HashMap<ApiTokenId, usize>>>,
 }
 
 /// A place among all of them. Dropped, it is free for another.
-pub(in crate::http) struct Place {
-    watch: Watch,
+pub(in crate::http) struct GlobalPermit {
+    metrics: RequestMetrics,
     transport: Transport,
     _permit: OwnedSemaphorePermit,
 }
 
 /// A place among those of a token. Dropped, it is free for another.
 #[derive(Debug)]
-pub(in crate::http) struct Turn {
+pub(in crate::http) struct TokenPermit {
     token: ApiTokenId,
     tokens: Arc<Mutex<HashMap<ApiTokenId, usize>>>,
 }
 
-impl Places {
+impl LiveConnections {
     pub(in crate::http) fn new(limits: LiveLimits) -> Self {
         Self { limits, all: Arc::new(Semaphore::new(limits.connections)), tokens: Arc::default() }
     }
 
     /// Lets a connection in, whoever has it.
-    pub(in crate::http) fn enter(&self, transport: Transport, watch: &Watch) -> Result<Place, Error> {
+    pub(in crate::http) fn acquire(
+        &self,
+        transport: Transport,
+        metrics: &RequestMetrics,
+    ) -> Result<GlobalPermit, Error> {
         let permit = Arc::clone(&self.all).try_acquire_owned().map_err(|_| {
             let most = self.limits.connections;
             let message = format!(
@@ -50,12 +54,12 @@ impl Places {
             );
             Error::new(Code::ServiceUnavailable, message)
         })?;
-        watch.metrics().connected(transport);
-        Ok(Place { watch: watch.clone(), transport, _permit: permit })
+        metrics.of_server().connected(transport);
+        Ok(GlobalPermit { metrics: metrics.clone(), transport, _permit: permit })
     }
 
     /// Lets a connection of a token in.
-    pub(in crate::http) fn take_turn(&self, token: ApiTokenId) -> Result<Turn, Error> {
+    pub(in crate::http) fn acquire_for_token(&self, token: ApiTokenId) -> Result<TokenPermit, Error> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = tokens.get(&token).copied().unwrap_or_default();
         let most = self.limits.connections_per_token;
@@ -66,17 +70,17 @@ impl Places {
             return Err(Error::new(Code::ServiceUnavailable, message));
         }
         tokens.insert(token, taken + 1);
-        Ok(Turn { token, tokens: Arc::clone(&self.tokens) })
+        Ok(TokenPermit { token, tokens: Arc::clone(&self.tokens) })
     }
 }
 
-impl Drop for Place {
+impl Drop for GlobalPermit {
     fn drop(&mut self) {
-        self.watch.metrics().disconnected(self.transport);
+        self.metrics.of_server().disconnected(self.transport);
     }
 }
 
-impl Drop for Turn {
+impl Drop for TokenPermit {
     fn drop(&mut self) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(taken) = tokens.get_mut(&self.token) {

@@ -23,8 +23,8 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 use tracing::{Instrument, Span, field::display};
 
 use super::{
-    Failed, Turn,
-    message::{self, Given, Message, PROTOCOL},
+    SubscribeError, TokenPermit,
+    message::{self, InitToken, Message, PROTOCOL},
 };
 use crate::{
     auth::Bearer,
@@ -33,7 +33,7 @@ use crate::{
         Code, Error,
         execute::{Answer, Answers, Kind, Operation},
     },
-    http::{Service, answer::Refusal, graphql::kind, trace::TraceId, watch::Watch},
+    http::{Service, answer::Rejection, graphql::kind, request_metrics::RequestMetrics, trace::TraceId},
     metrics::{Api, Transport},
     types::LiveLimits,
 };
@@ -61,14 +61,14 @@ impl Close {
 }
 
 /// Whether a request wants to be a WebSocket.
-pub(in crate::http) fn is_asked_for(head: &request::Parts) -> bool {
+pub(in crate::http) fn is_upgrade(head: &request::Parts) -> bool {
     let wanted =
         head.headers.get(header::UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
     wanted && head.method == Method::GET
 }
 
 /// Whether the page that asks, if it is one, is ours or may call the API: no browser asks beforehand.
-fn is_of_a_known_page(headers: &HeaderMap, origins: &[header::HeaderValue]) -> bool {
+fn is_allowed_origin(headers: &HeaderMap, origins: &[header::HeaderValue]) -> bool {
     let mut all = headers.get_all(header::ORIGIN).iter();
     let origin = match (all.next(), all.next()) {
         (None, _) => return true,
@@ -89,31 +89,31 @@ impl Service {
         self: &Arc<Self>,
         head: &mut request::Parts,
         trace: &TraceId,
-        watch: &Watch,
-    ) -> Result<Response, Refusal> {
-        if !is_of_a_known_page(&head.headers, &self.options.cors_origins) {
+        metrics: &RequestMetrics,
+    ) -> Result<Response, Rejection> {
+        if !is_allowed_origin(&head.headers, &self.options.cors_origins) {
             let message = "this origin is not allowed (MEMBERBASE_CORS_ORIGINS)";
-            return Err(Refusal::with_status(StatusCode::FORBIDDEN, Code::Forbidden, message));
+            return Err(Rejection::with_status(StatusCode::FORBIDDEN, Code::Forbidden, message));
         }
         let upgrade = WebSocketUpgrade::from_request_parts(head, &()).await.map_err(|refused| {
-            Refusal::with_status(refused.status(), Code::BadRequest, "malformed WebSocket upgrade request")
+            Rejection::with_status(refused.status(), Code::BadRequest, "malformed WebSocket upgrade request")
         })?;
         let mut known = None;
         if head.headers.contains_key(header::AUTHORIZATION) {
             let bearer = Bearer::of(&head.headers)?;
-            let (caller, _ticket) = self.let_in(bearer, Instant::now()).await?;
+            let (caller, _permit) = self.admit(bearer, Instant::now()).await?;
             known = Some((bearer, caller));
         }
-        let place = self.places.enter(Transport::WebSocket, watch)?;
+        let place = self.places.acquire(Transport::WebSocket, metrics)?;
         let LiveLimits { message, .. } = self.app.limits.live;
         let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(message).max_frame_size(message);
         let upgrade = upgrade.read_buffer_size(BUFFER).write_buffer_size(BUFFER);
         // axum's task is not ours: the server waits for this.
         let task = self.tasks.token();
-        let (service, trace, watch, span) = (Arc::clone(self), trace.clone(), watch.clone(), Span::current());
+        let (service, trace, metrics, span) = (Arc::clone(self), trace.clone(), metrics.clone(), Span::current());
         Ok(upgrade.on_upgrade(move |socket| {
             let connection =
-                Connection { service, socket, trace, watch, operations: SelectAll::new(), ids: HashMap::new() };
+                Connection { service, socket, trace, metrics, operations: SelectAll::new(), ids: HashMap::new() };
             async move {
                 connection.serve(known).await;
                 drop((place, task));
@@ -130,7 +130,7 @@ struct Connection {
     service: Arc<Service>,
     socket: WebSocket,
     trace: TraceId,
-    watch: Watch,
+    metrics: RequestMetrics,
     operations: SelectAll<Outgoing>,
     ids: HashMap<String, AbortHandle>,
 }
@@ -142,7 +142,7 @@ impl Connection {
     async fn serve(mut self, known: Option<(Bearer, Caller)>) {
         let end = match self.begin(known).await {
             Ok((bearer, caller, turn)) => {
-                let end = self.go_on(bearer, &caller).await;
+                let end = self.run(bearer, &caller).await;
                 drop(turn);
                 end
             }
@@ -166,20 +166,20 @@ impl Connection {
     }
 
     /// Waits for `connection_init`, and finds out who it is.
-    async fn begin(&mut self, known: Option<(Bearer, Caller)>) -> Result<(Bearer, Caller, Option<Turn>), End> {
+    async fn begin(&mut self, known: Option<(Bearer, Caller)>) -> Result<(Bearer, Caller, Option<TokenPermit>), End> {
         if self.socket.protocol().is_none() {
             return Err(Some(Close::new(4406, "Subprotocol not acceptable")));
         }
         let (service, init) = (Arc::clone(&self.service), self.service.app.limits.live.init);
         let given = tokio::select! {
-            given = timeout(init, self.introduction()) => {
+            given = timeout(init, self.wait_for_init()) => {
                 given.map_err(|_| Some(Close::new(4408, "Connection initialisation timeout")))??
             }
             () = service.stopping.cancelled() => return Err(Some(Close::stopping())),
         };
         let unauthorized = || Some(Close::new(4401, "Unauthorized"));
         let (bearer, caller) = match (given, known) {
-            (Given::Token(bearer), _) => {
+            (InitToken::Bearer(bearer), _) => {
                 let app = service.app.until(Instant::now() + service.app.limits.time.query);
                 match service.tokens.caller(&app, &service.tasks, bearer).await {
                     Ok(caller) => (bearer, caller),
@@ -187,13 +187,13 @@ impl Connection {
                     Err(error) => return Err(Some(Close::new(1013, Error::from(error).message()))),
                 }
             }
-            (Given::Nothing, Some(known)) => known,
-            (Given::Nothing | Given::Malformed, _) => return Err(unauthorized()),
+            (InitToken::Missing, Some(known)) => known,
+            (InitToken::Missing | InitToken::Malformed, _) => return Err(unauthorized()),
         };
         let turn = match caller.token() {
             Some(token) => {
                 Span::current().record("token", display(token));
-                let turn = service.places.take_turn(token);
+                let turn = service.places.acquire_for_token(token);
                 Some(turn.map_err(|error| Some(Close::new(1013, error.message())))?)
             }
             None => None,
@@ -203,9 +203,9 @@ impl Connection {
     }
 
     /// What the client says of its token.
-    async fn introduction(&mut self) -> Result<Given, End> {
+    async fn wait_for_init(&mut self) -> Result<InitToken, End> {
         loop {
-            let Some(text) = hear(&mut self.socket, self.service.app.limits.live).await? else { continue };
+            let Some(text) = receive(&mut self.socket, self.service.app.limits.live).await? else { continue };
             match Message::read(&text).map_err(|reason| Some(Close::new(4400, reason)))? {
                 Message::Init(payload) => return Ok(message::token(payload)),
                 Message::Ping => self.send(message::PONG.to_owned()).await?,
@@ -216,18 +216,18 @@ impl Connection {
     }
 
     /// Serves operations until the connection ends.
-    async fn go_on(&mut self, bearer: Bearer, caller: &Caller) -> End {
+    async fn run(&mut self, bearer: Bearer, caller: &Caller) -> End {
         let service = Arc::clone(&self.service);
         let keep_alive = service.app.limits.live.keep_alive;
         let mut token_ends = pin!(service.tokens.end(&service.app, &service.tasks, bearer));
         let (mut heard, mut asked) = (tokio::time::Instant::now(), false);
         loop {
             let done = tokio::select! {
-                text = hear(&mut self.socket, service.app.limits.live) => {
+                text = receive(&mut self.socket, service.app.limits.live) => {
                     (heard, asked) = (tokio::time::Instant::now(), false);
                     match text {
                         Ok(Some(text)) => tokio::select! {
-                            done = self.obey(&text, caller) => done,
+                            done = self.handle_message(&text, caller) => done,
                             () = service.stopping.cancelled() => Err(Some(Close::stopping())),
                         },
                         Ok(None) => Ok(()),
@@ -259,7 +259,7 @@ impl Connection {
     }
 
     /// Does what a message asks for.
-    async fn obey(&mut self, text: &str, caller: &Caller) -> Result<(), End> {
+    async fn handle_message(&mut self, text: &str, caller: &Caller) -> Result<(), End> {
         match Message::read(text).map_err(|reason| Some(Close::new(4400, reason)))? {
             Message::Init(_) => Err(Some(Close::new(4429, "Too many initialisation requests"))),
             Message::Ping => self.send(message::PONG.to_owned()).await,
@@ -275,10 +275,10 @@ impl Connection {
                 Err(Some(Close::new(4409, format!("Subscriber for {id} already exists"))))
             }
             Message::Subscribe { id, payload } => {
-                let watch = self.watch.another();
-                watch.enters(Api::Graphql);
+                let metrics = self.metrics.another();
+                metrics.set_api(Api::Graphql);
                 let span = tracing::info_span!("subscription", operation = tracing::field::Empty);
-                match self.subscribe(payload.get(), caller, &watch).instrument(span).await {
+                match self.subscribe(payload.get(), caller, &metrics).instrument(span).await {
                     Ok(answers) => {
                         self.add(id.into_owned(), answers);
                         Ok(())
@@ -290,11 +290,11 @@ impl Connection {
     }
 
     /// Begins an operation, with a line in the log as a request has it. An answer says why it did not begin.
-    async fn subscribe(&mut self, request: &str, caller: &Caller, watch: &Watch) -> Result<Answers, Answer> {
+    async fn subscribe(&mut self, request: &str, caller: &Caller, metrics: &RequestMetrics) -> Result<Answers, Answer> {
         let started = Instant::now();
-        let subscribed = self.try_subscribe(request, caller, watch, started).await.map_err(|failed| match failed {
-            Failed::Refused(refusal) => refusal.answer(&self.trace),
-            Failed::Answered(answer) => answer,
+        let subscribed = self.try_subscribe(request, caller, metrics, started).await.map_err(|failed| match failed {
+            SubscribeError::Rejected(rejection) => rejection.answer(&self.trace),
+            SubscribeError::Response(answer) => answer,
         });
         let time = started.elapsed();
         let milliseconds = (time.as_secs_f64() * 1e6).round() / 1000.0;
@@ -309,7 +309,7 @@ impl Connection {
                 code
             }
         };
-        watch.ends(code, time);
+        metrics.finish(code, time);
         subscribed
     }
 
@@ -317,29 +317,29 @@ impl Connection {
         &mut self,
         request: &str,
         caller: &Caller,
-        watch: &Watch,
+        metrics: &RequestMetrics,
         started: Instant,
-    ) -> Result<Answers, Failed> {
-        let refuse = |error: Error| Failed::Refused(error.into());
+    ) -> Result<Answers, SubscribeError> {
+        let reject = |error: Error| SubscribeError::Rejected(error.into());
         let most = self.service.app.limits.live.subscriptions;
         if self.ids.len() >= most {
             let message =
                 format!("this connection has its maximum of {most} subscriptions (MEMBERBASE_MAX_SUBSCRIPTIONS)");
-            return Err(refuse(Error::new(Code::LimitExceeded, message)));
+            return Err(reject(Error::new(Code::LimitExceeded, message)));
         }
-        let _ticket = self.service.let_ask(caller).map_err(refuse)?;
-        let operation = self.service.prepare(request.as_bytes().to_vec()).await.map_err(Failed::Refused)?;
-        self.name(&operation, watch);
+        let _permit = self.service.admit_operation(caller).map_err(reject)?;
+        let operation = self.service.prepare(request.as_bytes().to_vec()).await.map_err(SubscribeError::Rejected)?;
+        self.name(&operation, metrics);
         if operation.kind() != Kind::Subscription {
             let message = "only subscriptions are supported over a WebSocket; send queries and mutations by POST";
-            return Err(refuse(Error::new(Code::BadRequest, message)));
+            return Err(reject(Error::new(Code::BadRequest, message)));
         }
         self.service.subscribe(operation, caller.clone(), started, &self.trace).await
     }
 
-    fn name(&self, operation: &Operation, watch: &Watch) {
+    fn name(&self, operation: &Operation, metrics: &RequestMetrics) {
         crate::http::graphql::name(operation);
-        watch.asks(kind(operation), operation.root());
+        metrics.set_operation(kind(operation), operation.root());
     }
 
     fn add(&mut self, id: String, answers: Answers) {
@@ -369,7 +369,7 @@ impl Connection {
 }
 
 /// The next text; none for what is no text and of no concern.
-async fn hear(socket: &mut WebSocket, limits: LiveLimits) -> Result<Option<Utf8Bytes>, End> {
+async fn receive(socket: &mut WebSocket, limits: LiveLimits) -> Result<Option<Utf8Bytes>, End> {
     match socket.recv().await {
         Some(Ok(ws::Message::Text(text))) => Ok(Some(text)),
         Some(Ok(ws::Message::Binary(_))) => Err(Some(Close::new(4400, "a message must be text"))),
@@ -410,7 +410,7 @@ mod tests {
             if let Some(origin) = origin {
                 headers.insert(header::ORIGIN, origin.parse().expect("a header's value"));
             }
-            assert_eq!(is_of_a_known_page(&headers, &list), known, "{origin:?}");
+            assert_eq!(is_allowed_origin(&headers, &list), known, "{origin:?}");
         }
     }
 }

@@ -20,7 +20,7 @@ const CLIENT_CLOSED: &str = "CLIENT_CLOSED";
 
 /// What is known of a request; a clone is of the same one.
 #[derive(Clone)]
-pub(super) struct Watch(Arc<Known>);
+pub(super) struct RequestMetrics(Arc<Known>);
 
 struct Known {
     metrics: Arc<Metrics>,
@@ -31,9 +31,9 @@ struct Known {
 
 /// The code of the first error of an answer, which the answer carries on its way out.
 #[derive(Clone, Copy)]
-pub(super) struct Told(pub(crate) &'static str);
+pub(super) struct ErrorCode(pub(crate) &'static str);
 
-impl Watch {
+impl RequestMetrics {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Known { metrics, api: OnceLock::new(), operation: OnceLock::new(), rows: OnceLock::new() }))
     }
@@ -44,20 +44,20 @@ impl Watch {
     }
 
     /// It came in by this door.
-    pub(super) fn enters(&self, api: Api) {
+    pub(super) fn set_api(&self, api: Api) {
         if self.0.api.set(api).is_ok() {
             self.0.metrics.begin(api);
         }
     }
 
     /// It asks for this.
-    pub(super) fn asks(&self, kind: Type, operation: &str) {
+    pub(super) fn set_operation(&self, kind: Type, operation: &str) {
         // Once for all: a request has one operation.
         let _ = self.0.operation.set((kind, self.0.metrics.operation(operation)));
     }
 
     /// Here its rows are counted.
-    pub(super) fn counts(&self, rows: &RowCounters) {
+    pub(super) fn set_row_counters(&self, rows: &RowCounters) {
         let _ = self.0.rows.set(rows.clone());
     }
 
@@ -70,12 +70,12 @@ impl Watch {
     /// counted, and went well.
     pub(super) fn code(&self, answer: Option<&Response>) -> Option<&'static str> {
         let Some(answer) = answer else { return Some(CLIENT_CLOSED) };
-        let told = answer.extensions().get().map(|Told(code)| *code);
+        let told = answer.extensions().get().map(|ErrorCode(code)| *code);
         told.or_else(|| self.0.api.get().map(|_| OK))
     }
 
     /// It has ended.
-    pub(super) fn ends(&self, code: &'static str, time: Duration) {
+    pub(super) fn finish(&self, code: &'static str, time: Duration) {
         if let Some(&api) = self.0.api.get() {
             let (kind, operation) = self.0.operation.get().cloned().unzip();
             self.0.metrics.end(Request { api, operation, kind, code, time });
@@ -83,7 +83,7 @@ impl Watch {
     }
 
     /// All figures.
-    pub(super) fn metrics(&self) -> &Metrics {
+    pub(super) fn of_server(&self) -> &Metrics {
         &self.0.metrics
     }
 }

@@ -16,14 +16,14 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{Place, Turn};
+use super::{GlobalPermit, TokenPermit};
 use crate::{
     auth::Bearer,
     graphql::{
         Code, Error,
         execute::{Answer, Answers, refusal},
     },
-    http::{Service, connections::HangUp, trace::TraceId, watch::Told},
+    http::{Service, connections::ConnectionAbort, request_metrics::ErrorCode, trace::TraceId},
 };
 
 /// How long a client may take for the rest when the server stops.
@@ -38,8 +38,8 @@ const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 pub(in crate::http) struct Stream {
     pub(in crate::http) answers: Answers,
     pub(in crate::http) bearer: Bearer,
-    pub(in crate::http) hang_up: HangUp,
-    pub(in crate::http) places: (Place, Option<Turn>),
+    pub(in crate::http) abort: ConnectionAbort,
+    pub(in crate::http) places: (GlobalPermit, Option<TokenPermit>),
     pub(in crate::http) trace: TraceId,
 }
 
@@ -48,7 +48,7 @@ pub(in crate::http) fn whole(answer: &Answer) -> Response {
     let code = answer.codes.first().copied();
     let mut response = respond(Body::from([&next(&answer.body)[..], COMPLETE].concat()));
     if let Some(code) = code {
-        response.extensions_mut().insert(Told(code.as_str()));
+        response.extensions_mut().insert(ErrorCode(code.as_str()));
     }
     response
 }
@@ -88,7 +88,7 @@ impl Service {
     }
 
     async fn send(self: Arc<Self>, stream: Stream, sender: mpsc::Sender<Bytes>) {
-        let Stream { mut answers, bearer, hang_up, places: _places, trace } = stream;
+        let Stream { mut answers, bearer, abort, places: _places, trace } = stream;
         let keep_alive = self.app.limits.live.keep_alive;
         let mut end = pin!(self.tokens.end(&self.app, &self.tasks, bearer));
         let mut frame = Bytes::from_static(COMMENT);
@@ -99,7 +99,7 @@ impl Service {
                 Ok(_) => return,
                 Err(_) => {
                     tracing::debug!("client does not read its events, closing the connection");
-                    return hang_up.now();
+                    return abort.now();
                 }
             }
             frame = tokio::select! {
@@ -117,7 +117,7 @@ impl Service {
                     [&next(&answer.body)[..], COMPLETE].concat().into()
                 }
                 // Without `complete`, by which a client would take it for ended: so it comes back, to another server.
-                () = self.stopping.cancelled() => return hang_up.after(REST),
+                () = self.stopping.cancelled() => return abort.after(REST),
                 () = sender.closed() => return,
                 () = sleep(keep_alive) => Bytes::from_static(COMMENT),
             };

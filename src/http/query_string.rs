@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use crate::graphql::{Code, Error};
 
 #[derive(Default, Serialize)]
@@ -25,7 +25,7 @@ struct Parameters<'a> {
 
 /// The body of the query of a URI (GraphQL over HTTP, "GET"). Parameters that GraphQL does not know are nobody's
 /// concern; those that it knows stand there once and are encoded without fault.
-pub(super) fn body(query: &str) -> Result<Vec<u8>, Refusal> {
+pub(super) fn body(query: &str) -> Result<Vec<u8>, Rejection> {
     let mut parameters = Parameters::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -46,23 +46,23 @@ pub(super) fn body(query: &str) -> Result<Vec<u8>, Refusal> {
     Ok(serde_json::to_vec(&parameters).expect("texts and JSON are JSON"))
 }
 
-fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Refusal> {
+fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Rejection> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(refuse(format!("the parameter {name} is given more than once"))),
+        Some(_) => Err(reject(format!("the parameter {name} is given more than once"))),
     }
 }
 
-fn json(name: &str, text: Cow<'_, str>) -> Result<Box<RawValue>, Refusal> {
+fn json(name: &str, text: Cow<'_, str>) -> Result<Box<RawValue>, Rejection> {
     RawValue::from_string(text.into_owned())
-        .map_err(|error| refuse(format!("the parameter {name} is not valid JSON: {error}")))
+        .map_err(|error| reject(format!("the parameter {name} is not valid JSON: {error}")))
 }
 
-fn malformed(name: &str) -> Refusal {
-    refuse(format!("{name} is not percent-encoded UTF-8"))
+fn malformed(name: &str) -> Rejection {
+    reject(format!("{name} is not percent-encoded UTF-8"))
 }
 
-fn refuse(message: String) -> Refusal {
+fn reject(message: String) -> Rejection {
     Error::new(Code::BadRequest, message).into()
 }
 
