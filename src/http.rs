@@ -1,7 +1,7 @@
 //! The HTTP layer: the router, and what all responses have in common.
 
 mod admission;
-mod answer;
+
 mod assets;
 mod body;
 mod connections;
@@ -10,24 +10,26 @@ mod health;
 mod live;
 mod metrics;
 mod negotiate;
+mod operation;
 mod pages;
+mod permits;
+mod pipeline;
 mod query_string;
+mod rejection;
 mod request_metrics;
+mod response;
 mod rpc;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod trace_id;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    body::Body,
     extract::Request,
-    http::{
-        HeaderName, HeaderValue, Method, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE},
-    },
+    http::{HeaderName, HeaderValue, Method, StatusCode},
     middleware,
     response::Response,
     routing::{any, get},
@@ -38,33 +40,36 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use connections::serve;
 
-use self::{admission::Admission, answer::Rejection, live::LiveConnections, negotiate::MediaType, trace::TraceId};
+use self::{
+    negotiate::MediaType,
+    permits::{PermitLimits, Permits},
+    rejection::Rejection,
+    trace_id::TraceId,
+};
 use crate::{
     app::App,
     auth::Tokens,
-    graphql::Code,
-    graphql::execute::Executor,
+    graphql::{Code, execute::Executor},
     metrics::Metrics,
-    rpc::{self as plain, Endpoint},
+    rpc::{self as rpc_api, Endpoint},
 };
 
-/// How long a browser believes a preflight.
+/// Time for which a browser caches the response to a preflight.
 const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 
-/// What the door opens to.
+/// The state of the HTTP layer.
 pub struct Service {
-    /// What a request may reach.
     app: App,
-    /// The schema.
     executor: Arc<Executor>,
-    /// Runs mutations, which outlive their connections. Wait for them before the database is closed.
+    endpoints: Vec<Arc<Endpoint>>,
+    /// Runs mutations, which outlive their connections. Wait for it before the database is closed.
     pub tasks: TaskTracker,
     /// Cancelled when the server stops, which ends subscriptions.
     pub stopping: CancellationToken,
     tokens: Tokens,
-    admission: Admission,
-    places: LiveConnections,
-    endpoints: Vec<Endpoint>,
+    requests: Permits,
+    /// Permits of connections with subscriptions.
+    connections: Permits,
     options: Options,
 }
 
@@ -93,16 +98,16 @@ impl Service {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             tokens: Tokens::default(),
-            admission: Admission::new(app.limits.traffic),
-            places: LiveConnections::new(app.limits.live),
-            endpoints: plain::endpoints(),
+            requests: Permits::new(PermitLimits::requests(&app.limits.traffic)),
+            connections: Permits::new(PermitLimits::connections(&app.limits.live)),
+            endpoints: rpc_api::endpoints().into_iter().map(Arc::new).collect(),
             app,
             options,
         }
     }
 }
 
-/// Everything that is served over HTTP.
+/// Returns the router of all paths.
 pub fn router(service: Service) -> Router {
     let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
     let metrics = Arc::new(Metrics::new(&service.app, operations));
@@ -123,7 +128,7 @@ pub fn router(service: Service) -> Router {
     router.layer(middleware::from_fn_with_state(metrics, trace::layer)).with_state(Arc::new(service))
 }
 
-/// Lets pages of these origins call the API. A token is no cookie: a page has to have one to do anything.
+/// Lets pages of these origins call the API. Credentials are not allowed: tokens are not sent by browsers on their own.
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
@@ -139,16 +144,9 @@ async fn not_found(Extension(trace): Extension<TraceId>, request: Request) -> Re
         .respond(MediaType::Json, &trace)
 }
 
-/// All paths with methods of their own are to be read only.
+/// Only paths that can only be read leave the method to the router.
 async fn method_not_allowed(Extension(trace): Extension<TraceId>, request: Request) -> Response {
     Rejection::method("GET, HEAD", "the method must be GET or HEAD")
         .close_after(!request.body().is_end_stream())
         .respond(MediaType::Json, &trace)
-}
-
-fn text(content_type: &'static str, body: &'static str) -> Response {
-    let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
 }

@@ -1,5 +1,5 @@
 //! HTTP/1.1 connections over TCP. Limits the time for a request head, and keeps a connection open while a rejected client
-//! still sends (RFC 9112, section 9.6); `axum::serve` does neither.
+//! still sends (<https://www.rfc-editor.org/rfc/rfc9112#section-9.6>); `axum::serve` does neither.
 
 use std::{
     io,
@@ -24,22 +24,25 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-/// How long the head of a request may take to arrive, and how long a connection may idle between two requests.
+/// Time within which the head of a request has to arrive, and after which an idle connection is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// hyper takes no smaller limit.
+/// The smallest buffer that hyper accepts.
 const MIN_BUFFER_BYTES: usize = 8 << 10;
 
-/// How long a client that still sends is listened to after its answer: in all, and without hearing anything.
-const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
+/// Total time for which the input of a client that still sends is discarded after the response.
+const MAX_LINGER: Duration = Duration::from_secs(30);
 
-/// How long to wait before another connection is accepted when the system has no room for one.
+/// Time without input after which lingering ends.
+const MAX_LINGER_IDLE: Duration = Duration::from_secs(5);
+
+/// Time until the next attempt if accepting fails, for example because all file descriptors are in use.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Serves connections until `stop`; then takes no new ones, lets the requests that run finish and closes the idle
-/// connections. `tasks` are done when all that was begun is done.
+/// Serves connections until `stop`. Then it accepts no new ones, completes the running requests and closes idle
+/// connections; `tasks` is empty when all of this is done.
 ///
-/// A request whose head has more than `max_head` bytes is answered 431.
+/// A request whose head exceeds `max_head` bytes is rejected (431).
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -68,17 +71,16 @@ fn is_per_connection_error(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Ends the connection that a request came by, also where its client takes nothing of what is sent to it.
+/// Aborts the connection of a request, even if its client does not read what is sent to it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ConnectionAbort(CancellationToken);
 
 impl ConnectionAbort {
-    /// At once.
     pub(super) fn now(&self) {
         self.0.cancel();
     }
 
-    /// Unless it ends by itself in this time.
+    /// Aborts the connection after this time, unless it has ended.
     pub(super) fn after(self, time: Duration) {
         tokio::spawn(async move {
             sleep(time).await;
@@ -121,8 +123,8 @@ async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: Ca
     }
 }
 
-/// A connection that is not closed while its client still sends: a system that closes a socket with unread bytes resets
-/// the connection, and then the client loses the very answer that told it to stop (RFC 9112, section 9.6).
+/// A stream that is not closed while its client still sends. Closing a socket with unread bytes resets the connection, and
+/// the client may lose the response that rejects its request (<https://www.rfc-editor.org/rfc/rfc9112#section-9.6>).
 struct Lingering {
     stream: TcpStream,
     closing: Closing,
@@ -130,7 +132,7 @@ struct Lingering {
 
 enum Closing {
     No(CancellationToken),
-    Lingers { whole: Pin<Box<Sleep>>, idle: Pin<Box<Sleep>>, stop: Pin<Box<WaitForCancellationFutureOwned>> },
+    Lingers { total: Pin<Box<Sleep>>, idle: Pin<Box<Sleep>>, stop: Pin<Box<WaitForCancellationFutureOwned>> },
 }
 
 impl Lingering {
@@ -166,25 +168,26 @@ impl AsyncWrite for Lingering {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Says that nothing more comes, and then hears the client out.
+    /// Closes the sending side, and then discards input until the client closes its side.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { stream, closing } = self.get_mut();
         if let Closing::No(stop) = closing {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
-            let (whole, idle) = LINGER;
             let stop = Box::pin(stop.clone().cancelled_owned());
-            *closing = Closing::Lingers { whole: Box::pin(sleep(whole)), idle: Box::pin(sleep(idle)), stop };
+            *closing =
+                Closing::Lingers { total: Box::pin(sleep(MAX_LINGER)), idle: Box::pin(sleep(MAX_LINGER_IDLE)), stop };
         }
-        let Closing::Lingers { whole, idle, stop } = closing else { return Poll::Ready(Ok(())) };
-        // A stack's worth at a time; what is read is thrown away.
-        let mut waste = [0; 16 << 10];
+        let Closing::Lingers { total, idle, stop } = closing else { return Poll::Ready(Ok(())) };
+        let mut discarded = [0; 16 << 10];
         loop {
-            if whole.as_mut().poll(cx).is_ready() || stop.as_mut().poll(cx).is_ready() {
+            if total.as_mut().poll(cx).is_ready() || stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            let mut buffer = ReadBuf::new(&mut waste);
+            let mut buffer = ReadBuf::new(&mut discarded);
             match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => idle.as_mut().reset(Instant::now() + LINGER.1),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    idle.as_mut().reset(Instant::now() + MAX_LINGER_IDLE)
+                }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return idle.as_mut().poll(cx).map(Ok),
             }

@@ -1,7 +1,6 @@
 //! Subscriptions: what both transports (WebSocket and server-sent events) have in common.
 
 mod message;
-mod places;
 pub(super) mod sse;
 pub(super) mod websocket;
 
@@ -14,26 +13,55 @@ use futures_util::StreamExt;
 use tokio::time::timeout_at;
 use tracing::Span;
 
-pub(super) use self::places::{GlobalPermit, LiveConnections, TokenPermit};
-use super::{Service, answer::Rejection, trace::TraceId};
+use super::{Service, permits::GlobalPermit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
 use crate::{
     domain::access::Caller,
     graphql::{
         Code, Error, context,
         execute::{Answer, Answers, Operation},
     },
+    metrics::Transport,
 };
 
-/// Why a subscription did not begin.
+/// The permit of a connection with subscriptions, which the metrics count until it is dropped.
+pub(super) struct ConnectionPermit {
+    metrics: RequestMetrics,
+    transport: Transport,
+    _permit: GlobalPermit,
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.metrics.server().disconnected(self.transport);
+    }
+}
+
+/// The reason why a subscription did not start.
 pub(super) enum SubscribeError {
-    /// It was not tried.
+    /// It was rejected before it was executed.
     Rejected(Rejection),
-    /// It was, and this came of it.
+    /// Its execution failed with this response.
     Response(Answer),
 }
 
+impl From<Error> for SubscribeError {
+    fn from(error: Error) -> Self {
+        Self::Rejected(error.into())
+    }
+}
+
 impl Service {
-    /// Begins a subscription, in the time of a query. Its end has a line in the log.
+    pub(super) fn acquire_connection(
+        &self,
+        transport: Transport,
+        metrics: &RequestMetrics,
+    ) -> Result<ConnectionPermit, Error> {
+        let permit = self.connections.acquire()?;
+        metrics.server().connected(transport);
+        Ok(ConnectionPermit { metrics: metrics.clone(), transport, _permit: permit })
+    }
+
+    /// Starts a subscription, within the time of a query. When its stream is dropped, its end is logged.
     pub(super) async fn subscribe(
         &self,
         operation: Operation,
@@ -46,31 +74,31 @@ impl Service {
         let subscribed = self.executor.subscribe(operation, data, trace.as_str());
         let answers = timeout_at((started + time).into(), subscribed).await.map_err(|_| {
             let message = format!("the subscription took longer than {time:?} to start (MEMBERBASE_QUERY_TIMEOUT)");
-            SubscribeError::Rejected(Error::new(Code::Timeout, message).into())
+            Error::new(Code::Timeout, message)
         })?;
         let answers = answers.map_err(SubscribeError::Response)?;
-        let line = Line { begun: Instant::now(), events: AtomicU64::new(0), span: Span::current() };
-        Ok(answers.inspect(move |_| line.count()).boxed())
+        let log = SubscriptionLog { started: Instant::now(), events: AtomicU64::new(0), span: Span::current() };
+        Ok(answers.inspect(move |_| log.count()).boxed())
     }
 }
 
-/// The line in the log at the end of a subscription, whoever ends it.
-struct Line {
-    begun: Instant,
+/// Logs the end of a subscription on drop.
+struct SubscriptionLog {
+    started: Instant,
     events: AtomicU64,
     span: Span,
 }
 
-impl Line {
+impl SubscriptionLog {
     fn count(&self) {
         self.events.fetch_add(1, Relaxed);
     }
 }
 
-impl Drop for Line {
+impl Drop for SubscriptionLog {
     fn drop(&mut self) {
-        let Self { begun, events, span } = self;
-        let (events, seconds) = (events.load(Relaxed), begun.elapsed().as_secs());
+        let Self { started, events, span } = self;
+        let (events, seconds) = (events.load(Relaxed), started.elapsed().as_secs());
         span.in_scope(|| tracing::info!(events, seconds, "subscription ended"));
     }
 }

@@ -14,7 +14,7 @@ use axum::{
 };
 use hyper::body::Body as _;
 
-use super::{Service, answer::Rejection, negotiate::MediaType, request_metrics::RequestMetrics, trace::TraceId};
+use super::{Service, negotiate::MediaType, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
 use crate::{
     auth::Bearer,
     domain::access::{Access, GlobalScope},
@@ -22,7 +22,6 @@ use crate::{
     metrics,
 };
 
-/// All figures, for a token that sees all memberbases.
 pub(super) async fn serve(
     State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
@@ -32,7 +31,7 @@ pub(super) async fn serve(
     if let Err(rejection) = service.authorize_metrics(request.headers()).await {
         return rejection.close_after(!request.body().is_end_stream()).respond(MediaType::Json, &trace);
     }
-    let mut response = Response::new(Body::from(metrics.of_server().text()));
+    let mut response = Response::new(Body::from(metrics.server().text()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -40,7 +39,7 @@ pub(super) async fn serve(
 }
 
 impl Service {
-    /// The figures are of all memberbases together, and so nothing for a token that is bound to one.
+    /// Rejects a token that is bound to a memberbase, because the metrics cover all of them.
     async fn authorize_metrics(&self, headers: &HeaderMap) -> Result<GlobalScope, Rejection> {
         let (caller, _permit) = self.admit(Bearer::of(headers)?, Instant::now()).await?;
         caller.authorize_global(Access::Read).map_err(|error| {

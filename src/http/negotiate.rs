@@ -2,25 +2,28 @@
 //! (`Content-Type`), and the content coding of static files (`Accept-Encoding`).
 
 use axum::http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE},
 };
 
-/// What an answer may be. The body is the same, the rules for the status differ.
+use super::rejection::Rejection;
+use crate::graphql::Code;
+
+/// The media type of a GraphQL response. Both have the same body, but different rules for the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
-    /// `application/graphql-response+json`: an error status says that nothing was executed.
+    /// `application/graphql-response+json`: request errors have an error status.
     GraphqlResponse,
-    /// `application/json`: 200 for whatever was a well-formed request.
+    /// `application/json`: 200 for every well-formed request, as legacy clients expect.
     Json,
 }
 
-/// What a client accepts.
+/// The response types that a client accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accepted {
-    /// The best of what an answer may be; none where nothing fits.
+    /// The preferred media type of a JSON response; `None` if neither is accepted.
     pub(super) media: Option<MediaType>,
-    /// Whether it takes server-sent events, which has to be said by name.
+    /// True if the client names `text/event-stream`. A wildcard does not include it.
     pub(super) events: bool,
 }
 
@@ -33,23 +36,23 @@ impl Accepted {
         Self { media: MediaType::accepted(headers), events }
     }
 
-    /// Whether there is anything to answer with.
+    /// Returns true if any response type is accepted.
     pub(super) fn any(self) -> bool {
         self.media.is_some() || self.events
     }
 }
 
 impl MediaType {
-    /// The best of what the client accepts; none where nothing fits.
+    /// Returns the media type that the client prefers; `None` if it accepts neither.
     ///
-    /// Without preference it is `application/json`, as clients expect that know of no other and as the audits of
-    /// graphql-http demand; where the client names both alike it is `application/graphql-response+json`.
+    /// Without a preference it is `application/json`, which legacy clients expect and the audits of graphql-http require. If
+    /// the client names both with equal weight, it is `application/graphql-response+json`.
     pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
         let Some(accept) = joined(headers, &ACCEPT) else { return Some(Self::Json) };
         let ranges: Vec<Range<'_>> = split(accept.as_ref()?, ',').filter_map(Range::parse).collect();
         let graphql = Range::best(&ranges, "application", "graphql-response+json");
         let json = Range::best(&ranges, "application", "json");
-        // The exact name counts as such only between equals: `application/graphql-response+json, */*` means the former.
+        // Between equal weights the exact name wins: `application/graphql-response+json, */*` means the former.
         let preferred = graphql.quality > json.quality
             || (graphql.quality == json.quality && graphql.precision == Precision::Exact);
         let (media, quality) =
@@ -65,23 +68,27 @@ impl MediaType {
     }
 }
 
-/// Whether the body is JSON in UTF-8, not compressed. Nothing else is taken for JSON: a page of another site can send
-/// any other type without asking.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Ok(value) = value.to_str() else { return false };
-    let mut parts = split(value, ';');
-    let essence = parts.next().unwrap_or_default().trim();
-    let utf_8 = parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
-        !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-    });
-    let plain =
-        headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    essence.eq_ignore_ascii_case("application/json") && utf_8 && plain
+/// Rejects a request whose body is not declared as uncompressed JSON in UTF-8. Other types would let pages of other origins
+/// send requests without a preflight.
+pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Rejection> {
+    if is_json(headers) {
+        return Ok(());
+    }
+    let message = "the content type must be application/json in UTF-8, without a content encoding";
+    Err(Rejection::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message))
 }
 
-/// How a file is compressed.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let media = value.to_str().ok().and_then(Range::parse);
+    let is_json = media.is_some_and(|media| media.precision("application", "json") == Precision::Exact);
+    let is_plain =
+        headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    is_json && is_plain
+}
+
+/// A content coding of static files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Brotli,
@@ -96,7 +103,7 @@ impl Coding {
         }
     }
 
-    /// How much the client wants it, in thousandths; 0 where it does not take it, or does not say (RFC 9110, section
+    /// Returns the client's weight of the coding in thousandths; 0 if it is not accepted or not mentioned (RFC 9110, section
     /// 12.5.3).
     pub(super) fn quality(self, headers: &HeaderMap) -> u16 {
         let accepted = joined(headers, &ACCEPT_ENCODING).flatten().unwrap_or_default();
@@ -111,13 +118,13 @@ impl Coding {
     }
 }
 
-/// How exactly a range names a media type.
+/// The precision with which a range matches a media type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {
     #[default]
     None,
-    Anything,
-    Kind,
+    Any,
+    Type,
     Exact,
 }
 
@@ -129,7 +136,7 @@ struct Range<'a> {
     quality: u16,
 }
 
-/// How well a media type is accepted.
+/// The best match of a media type.
 #[derive(Default)]
 struct Fit {
     precision: Precision,
@@ -137,7 +144,7 @@ struct Fit {
 }
 
 impl<'a> Range<'a> {
-    /// None for what is malformed and for what is of a charset that is not served.
+    /// Returns `None` for a malformed range, and for one with a charset other than UTF-8.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = split(text, ';');
         let (kind, subtype) = parts.next()?.trim().split_once('/')?;
@@ -147,7 +154,6 @@ impl<'a> Range<'a> {
             let (name, value) = (name.trim(), value.trim().trim_matches('"'));
             if name.eq_ignore_ascii_case("q") {
                 range.quality = quality(value)?;
-                break;
             }
             if name.eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8") {
                 return None;
@@ -156,7 +162,7 @@ impl<'a> Range<'a> {
         Some(range)
     }
 
-    /// The most exact range decides, whichever the quality of the others.
+    /// Returns the match of the most precise range, whatever the weights of the others (RFC 9110, section 12.5.1).
     fn best(ranges: &[Self], kind: &str, subtype: &str) -> Fit {
         ranges.iter().fold(Fit::default(), |best, range| {
             let precision = range.precision(kind, subtype);
@@ -167,15 +173,15 @@ impl<'a> Range<'a> {
 
     fn precision(&self, kind: &str, subtype: &str) -> Precision {
         match (self.kind, self.subtype) {
-            ("*", "*") => Precision::Anything,
-            (left, "*") if left.eq_ignore_ascii_case(kind) => Precision::Kind,
+            ("*", "*") => Precision::Any,
+            (left, "*") if left.eq_ignore_ascii_case(kind) => Precision::Type,
             (left, right) if left.eq_ignore_ascii_case(kind) && right.eq_ignore_ascii_case(subtype) => Precision::Exact,
             _ => Precision::None,
         }
     }
 }
 
-/// A weight of 0 to 1 with at most three digits, in thousandths (RFC 9110, section 12.4.2).
+/// Parses a weight, 0 to 1 with at most three decimals, to thousandths (RFC 9110, section 12.4.2).
 fn quality(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -189,7 +195,7 @@ fn quality(text: &str) -> Option<u16> {
     }
 }
 
-/// All headers of the name as one (RFC 9110, section 5.3); none where there is none, nothing inside where one is no text.
+/// Joins all headers with the name (RFC 9110, section 5.3). `None` if there is none, `Some(None)` if one is not text.
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Option<String>> {
     let values: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
     if values.is_empty() {
@@ -198,7 +204,7 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Option<String>> {
     Some(values.into_iter().collect::<Option<Vec<_>>>().map(|values| values.join(",")))
 }
 
-/// The parts between separators that stand outside of quotes.
+/// Splits at separators outside of quotes.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |character| {
@@ -222,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_what_is_accepted_is_answered() {
+    fn preferred_media_type_is_used() {
         let (graphql, json) = (Some(MediaType::GraphqlResponse), Some(MediaType::Json));
         for (values, media) in [
             (&[][..], json),
@@ -256,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_asked_for_by_name() {
+    fn event_stream_must_be_named() {
         for (value, expected) in [
             ("text/event-stream", (None, true)),
             ("Text/Event-Stream; charset=utf-8", (None, true)),
@@ -275,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn only_json_in_utf_8_is_taken() {
+    fn only_json_in_utf_8_is_accepted() {
         for value in [
             "application/json",
             "Application/JSON",

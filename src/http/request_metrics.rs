@@ -12,78 +12,76 @@ use crate::{
     types::{RowCounters, RowOutcome},
 };
 
-/// How a request that succeeded is counted.
+/// The code of a request that succeeded.
 const OK: &str = "OK";
 
-/// How one is counted whose client did not wait for the answer.
+/// The code of a request whose client disconnected before the response.
 const CLIENT_CLOSED: &str = "CLIENT_CLOSED";
 
-/// What is known of a request; a clone is of the same one.
+/// The facts about one request, shared by all clones.
 #[derive(Clone)]
-pub(super) struct RequestMetrics(Arc<Known>);
+pub(super) struct RequestMetrics(Arc<Facts>);
 
-struct Known {
-    metrics: Arc<Metrics>,
+struct Facts {
+    server: Arc<Metrics>,
     api: OnceLock<Api>,
     operation: OnceLock<(Type, Operation)>,
     rows: OnceLock<RowCounters>,
 }
 
-/// The code of the first error of an answer, which the answer carries on its way out.
+/// The code of a response's first error, as an extension of the response.
 #[derive(Clone, Copy)]
-pub(super) struct ErrorCode(pub(crate) &'static str);
+pub(super) struct ErrorCode(pub(super) &'static str);
 
 impl RequestMetrics {
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Known { metrics, api: OnceLock::new(), operation: OnceLock::new(), rows: OnceLock::new() }))
+    pub(super) fn new(server: Arc<Metrics>) -> Self {
+        Self(Arc::new(Facts { server, api: OnceLock::new(), operation: OnceLock::new(), rows: OnceLock::new() }))
     }
 
-    /// For another operation of the same connection.
-    pub(super) fn another(&self) -> Self {
-        Self::new(Arc::clone(&self.0.metrics))
+    /// Returns the metrics of another operation on the same connection.
+    pub(super) fn for_next_operation(&self) -> Self {
+        Self::new(Arc::clone(&self.0.server))
     }
 
-    /// It came in by this door.
+    /// Sets the API, and counts the request as in flight until [`Self::finish`].
     pub(super) fn set_api(&self, api: Api) {
         if self.0.api.set(api).is_ok() {
-            self.0.metrics.begin(api);
+            self.0.server.begin(api);
         }
     }
 
-    /// It asks for this.
+    /// Sets the operation. Of a batch, the first one counts.
     pub(super) fn set_operation(&self, kind: Type, operation: &str) {
-        // Once for all: a request has one operation.
-        let _ = self.0.operation.set((kind, self.0.metrics.operation(operation)));
+        let _ = self.0.operation.set((kind, self.0.server.operation(operation)));
     }
 
-    /// Here its rows are counted.
+    /// Sets the counters of the rows that the request stores or deletes.
     pub(super) fn set_row_counters(&self, rows: &RowCounters) {
         let _ = self.0.rows.set(rows.clone());
     }
 
-    /// How many rows of it came to this; none where there are none.
+    /// Returns the number of rows with this outcome; `None` for 0.
     pub(super) fn rows(&self, outcome: RowOutcome) -> Option<u64> {
         self.0.rows.get().map(|rows| rows.call().of(outcome)).filter(|rows| *rows > 0)
     }
 
-    /// How it is counted: `OK`, or what it says of an answer, or of a client that waits for none. None where it is not
-    /// counted, and went well.
-    pub(super) fn code(&self, answer: Option<&Response>) -> Option<&'static str> {
-        let Some(answer) = answer else { return Some(CLIENT_CLOSED) };
-        let told = answer.extensions().get().map(|ErrorCode(code)| *code);
-        told.or_else(|| self.0.api.get().map(|_| OK))
+    /// Returns the code of a response, or of a request without one. `None` if it succeeded and belongs to no API.
+    pub(super) fn code(&self, response: Option<&Response>) -> Option<&'static str> {
+        let Some(response) = response else { return Some(CLIENT_CLOSED) };
+        let error = response.extensions().get().map(|ErrorCode(code)| *code);
+        error.or_else(|| self.0.api.get().map(|_| OK))
     }
 
-    /// It has ended.
+    /// Counts the request as completed.
     pub(super) fn finish(&self, code: &'static str, time: Duration) {
         if let Some(&api) = self.0.api.get() {
             let (kind, operation) = self.0.operation.get().cloned().unzip();
-            self.0.metrics.end(Request { api, operation, kind, code, time });
+            self.0.server.end(Request { api, operation, kind, code, time });
         }
     }
 
-    /// All figures.
-    pub(super) fn of_server(&self) -> &Metrics {
-        &self.0.metrics
+    /// Returns the metrics of the server.
+    pub(super) fn server(&self) -> &Metrics {
+        &self.0.server
     }
 }

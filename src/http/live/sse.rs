@@ -5,7 +5,7 @@ use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode},
     response::Response,
 };
 use bytes::Bytes;
@@ -16,58 +16,54 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{GlobalPermit, TokenPermit};
+use super::ConnectionPermit;
 use crate::{
     auth::Bearer,
     graphql::{
         Code, Error,
         execute::{Answer, Answers, refusal},
     },
-    http::{Service, connections::ConnectionAbort, request_metrics::ErrorCode, trace::TraceId},
+    http::{Service, connections::ConnectionAbort, permits::TokenPermit, response, trace_id::TraceId},
 };
 
-/// How long a client may take for the rest when the server stops.
-const REST: Duration = Duration::from_secs(1);
+/// Time that a client has to read the rest of a stream when the server stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What keeps a stream that is silent from being taken for dead, and finds out whether it is.
+/// A comment, which keeps idle connections open and detects broken ones.
 const COMMENT: &[u8] = b":\n\n";
 
+/// The event has an empty `data` line, because parsers discard an event without one
+/// (<https://html.spec.whatwg.org/multipage/server-sent-events.html#dispatchMessage>). axum's `Event` can't write that.
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
-/// What a stream of events goes on with.
-pub(in crate::http) struct Stream {
+/// A subscription that has started.
+pub(in crate::http) struct Subscription {
     pub(in crate::http) answers: Answers,
     pub(in crate::http) bearer: Bearer,
     pub(in crate::http) abort: ConnectionAbort,
-    pub(in crate::http) places: (GlobalPermit, Option<TokenPermit>),
+    pub(in crate::http) permits: (ConnectionPermit, Option<TokenPermit>),
     pub(in crate::http) trace: TraceId,
 }
 
-/// An answer as a whole stream: what came of it, and that it is complete.
-pub(in crate::http) fn whole(answer: &Answer) -> Response {
-    let code = answer.codes.first().copied();
-    let mut response = respond(Body::from([&next(&answer.body)[..], COMPLETE].concat()));
-    if let Some(code) = code {
-        response.extensions_mut().insert(ErrorCode(code.as_str()));
-    }
+/// Returns a single GraphQL response as an event stream.
+pub(in crate::http) fn single(answer: &Answer) -> Response {
+    let code = answer.codes.first().map(|code| code.as_str());
+    respond([&next(&answer.body)[..], COMPLETE].concat(), code)
+}
+
+fn respond(body: impl Into<Body>, code: Option<&'static str>) -> Response {
+    let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
+    let mut response = response::build(StatusCode::OK, content_type, body, code);
+    // nginx buffers responses by default, which delays events.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-fn respond(body: Body) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would keep events until it has a buffer full of them.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
-}
-
-/// An answer is JSON, in which a line break stands between tokens if anywhere.
-fn next(answer: &[u8]) -> Vec<u8> {
-    let mut event = Vec::with_capacity(answer.len() + 32);
+/// Writes a `next` event. JSON has line breaks between tokens only, so they can become separate `data` lines.
+fn next(json: &[u8]) -> Vec<u8> {
+    let mut event = Vec::with_capacity(json.len() + 32);
     event.extend_from_slice(b"event: next");
-    for line in answer.split(|byte| matches!(byte, b'\n' | b'\r')) {
+    for line in json.split(|byte| matches!(byte, b'\n' | b'\r')) {
         event.extend_from_slice(b"\ndata: ");
         event.extend_from_slice(line);
     }
@@ -76,21 +72,18 @@ fn next(answer: &[u8]) -> Vec<u8> {
 }
 
 impl Service {
-    /// Sends the answers of a subscription one by one, from a task of its own: a client that takes nothing is found out by it.
-    pub(in crate::http) fn stream(self: &Arc<Self>, stream: Stream) -> Response {
-        let (sender, receiver) = mpsc::channel::<Bytes>(1);
-        self.tasks.spawn(Arc::clone(self).send(stream, sender).in_current_span());
-        let frames = stream::unfold(receiver, |mut receiver| async {
-            let frame = receiver.recv().await?;
-            Some((Ok::<_, Infallible>(frame), receiver))
-        });
-        respond(Body::from_stream(frames))
+    /// Streams the responses of a subscription. A task of its own sends them, which detects a client that does not read.
+    pub(in crate::http) fn stream(self: &Arc<Self>, subscription: Subscription) -> Response {
+        let (sender, mut receiver) = mpsc::channel::<Bytes>(1);
+        self.tasks.spawn(Arc::clone(self).send(subscription, sender).in_current_span());
+        let frames = stream::poll_fn(move |context| receiver.poll_recv(context)).map(Ok::<_, Infallible>);
+        respond(Body::from_stream(frames), None)
     }
 
-    async fn send(self: Arc<Self>, stream: Stream, sender: mpsc::Sender<Bytes>) {
-        let Stream { mut answers, bearer, abort, places: _places, trace } = stream;
+    async fn send(self: Arc<Self>, subscription: Subscription, sender: mpsc::Sender<Bytes>) {
+        let Subscription { mut answers, bearer, abort, permits: _permits, trace } = subscription;
         let keep_alive = self.app.limits.live.keep_alive;
-        let mut end = pin!(self.tokens.end(&self.app, &self.tasks, bearer));
+        let mut token_end = pin!(self.tokens.end(&self.app, &self.tasks, bearer));
         let mut frame = Bytes::from_static(COMMENT);
         let mut last = false;
         loop {
@@ -110,14 +103,14 @@ impl Service {
                         Bytes::from_static(COMPLETE)
                     }
                 },
-                () = end.as_mut() => {
+                () = token_end.as_mut() => {
                     last = true;
                     let error = Error::new(Code::Unauthenticated, "the API token is no longer valid");
                     let answer = refusal(&[error], trace.as_str());
                     [&next(&answer.body)[..], COMPLETE].concat().into()
                 }
-                // Without `complete`, by which a client would take it for ended: so it comes back, to another server.
-                () = self.stopping.cancelled() => return abort.after(REST),
+                // No `complete`: clients reconnect, and reach another server.
+                () = self.stopping.cancelled() => return abort.after(STOP_TIMEOUT),
                 () = sender.closed() => return,
                 () = sleep(keep_alive) => Bytes::from_static(COMMENT),
             };
@@ -130,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_an_event_of_whole_lines() {
+    fn line_breaks_become_data_lines() {
         assert_eq!(next(b"{\"data\":null}"), b"event: next\ndata: {\"data\":null}\n\n");
         assert_eq!(next(b"{\n\r\n}"), b"event: next\ndata: {\ndata: \ndata: \ndata: }\n\n");
     }

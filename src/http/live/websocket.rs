@@ -1,4 +1,5 @@
-//! Subscriptions over WebSocket: the graphql-transport-ws protocol.
+//! Subscriptions over WebSocket: the graphql-transport-ws protocol
+//! (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>).
 
 use std::{
     collections::HashMap,
@@ -23,7 +24,7 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 use tracing::{Instrument, Span, field::display};
 
 use super::{
-    SubscribeError, TokenPermit,
+    SubscribeError,
     message::{self, InitToken, Message, PROTOCOL},
 };
 use crate::{
@@ -31,23 +32,23 @@ use crate::{
     domain::{self, access::Caller},
     graphql::{
         Code, Error,
-        execute::{Answer, Answers, Kind, Operation},
+        execute::{Answer, Answers, Kind},
     },
-    http::{Service, answer::Rejection, graphql::kind, request_metrics::RequestMetrics, trace::TraceId},
+    http::{Service, permits::TokenPermit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId},
     metrics::{Api, Transport},
     types::LiveLimits,
 };
 
-/// How long a client may take to hear that its connection is closed.
-const CLOSING: Duration = Duration::from_secs(1);
+/// Time for the closing handshake.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The most bytes of the reason of a close (RFC 6455, section 5.5).
-const REASON: usize = 123;
+/// Maximum size of the reason in a close frame (<https://www.rfc-editor.org/rfc/rfc6455#section-5.5>).
+const MAX_REASON_BYTES: usize = 123;
 
-/// Buffers of a connection: its messages are small, and there may be many connections.
-const BUFFER: usize = 8 << 10;
+/// Size of the read and write buffers of a connection. Messages are small, and there can be many connections.
+const BUFFER_BYTES: usize = 8 << 10;
 
-/// Why a connection is closed: codes of RFC 6455 below 4000, of graphql-transport-ws above.
+/// The code and reason of a close frame: codes below 4000 are of RFC 6455, the others of graphql-transport-ws.
 struct Close(u16, String);
 
 impl Close {
@@ -60,14 +61,15 @@ impl Close {
     }
 }
 
-/// Whether a request wants to be a WebSocket.
+/// Returns true if a request asks for a WebSocket.
 pub(in crate::http) fn is_upgrade(head: &request::Parts) -> bool {
     let wanted =
         head.headers.get(header::UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
     wanted && head.method == Method::GET
 }
 
-/// Whether the page that asks, if it is one, is ours or may call the API: no browser asks beforehand.
+/// Returns true if the request is not from a page, or its origin is this server or an allowed one. Browsers send no preflight
+/// for WebSockets.
 fn is_allowed_origin(headers: &HeaderMap, origins: &[header::HeaderValue]) -> bool {
     let mut all = headers.get_all(header::ORIGIN).iter();
     let origin = match (all.next(), all.next()) {
@@ -84,7 +86,7 @@ fn is_allowed_origin(headers: &HeaderMap, origins: &[header::HeaderValue]) -> bo
 }
 
 impl Service {
-    /// Makes a request a WebSocket. What costs least is judged first; a token in its head is judged before it is one.
+    /// Upgrades a request to a WebSocket. A token in the head is checked first.
     pub(in crate::http) async fn upgrade(
         self: &Arc<Self>,
         head: &mut request::Parts,
@@ -104,11 +106,11 @@ impl Service {
             let (caller, _permit) = self.admit(bearer, Instant::now()).await?;
             known = Some((bearer, caller));
         }
-        let place = self.places.acquire(Transport::WebSocket, metrics)?;
+        let permit = self.acquire_connection(Transport::WebSocket, metrics)?;
         let LiveLimits { message, .. } = self.app.limits.live;
         let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(message).max_frame_size(message);
-        let upgrade = upgrade.read_buffer_size(BUFFER).write_buffer_size(BUFFER);
-        // axum's task is not ours: the server waits for this.
+        let upgrade = upgrade.read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
+        // axum spawns the connection's task. This token makes the shutdown wait for it.
         let task = self.tasks.token();
         let (service, trace, metrics, span) = (Arc::clone(self), trace.clone(), metrics.clone(), Span::current());
         Ok(upgrade.on_upgrade(move |socket| {
@@ -116,14 +118,14 @@ impl Service {
                 Connection { service, socket, trace, metrics, operations: SelectAll::new(), ids: HashMap::new() };
             async move {
                 connection.serve(known).await;
-                drop((place, task));
+                drop((permit, task));
             }
             .instrument(span)
         }))
     }
 }
 
-/// The answers of an operation with its id, and nothing when it is over.
+/// The responses of an operation with its id, and `None` when it has ended.
 type Outgoing = BoxStream<'static, (String, Option<Answer>)>;
 
 struct Connection {
@@ -135,38 +137,41 @@ struct Connection {
     ids: HashMap<String, AbortHandle>,
 }
 
-/// The client is gone, or the connection is to be closed.
+/// The end of a connection: with a close frame, or `None` if the client has disconnected.
 type End = Option<Close>;
 
 impl Connection {
     async fn serve(mut self, known: Option<(Bearer, Caller)>) {
-        let end = match self.begin(known).await {
-            Ok((bearer, caller, turn)) => {
+        let end = match self.authenticate(known).await {
+            Ok((bearer, caller, permit)) => {
                 let end = self.run(bearer, &caller).await;
-                drop(turn);
+                drop(permit);
                 end
             }
             Err(end) => end,
         };
-        // What still runs ends first: its line in the log comes before the connection's.
+        // Ends running operations, so that their log lines precede that of the connection.
         (self.operations, self.ids) = Default::default();
         let close = end.map(|Close(code, mut reason)| {
             tracing::debug!(code, reason, "closing a WebSocket");
-            reason.truncate(reason.floor_char_boundary(REASON));
+            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
             ws::Message::Close(Some(CloseFrame { code, reason: reason.into() }))
         });
-        let _ = timeout(CLOSING, async {
+        let _ = timeout(CLOSE_TIMEOUT, async {
             if let Some(close) = close {
                 let _ = self.socket.send(close).await;
             }
-            // Until both sides have closed: what answers the client's close is sent while it is listened to.
+            // Receiving also sends the response to the client's close frame.
             while let Some(Ok(_)) = self.socket.recv().await {}
         })
         .await;
     }
 
-    /// Waits for `connection_init`, and finds out who it is.
-    async fn begin(&mut self, known: Option<(Bearer, Caller)>) -> Result<(Bearer, Caller, Option<TokenPermit>), End> {
+    /// Authenticates the client by `connection_init`, or by the head of the request.
+    async fn authenticate(
+        &mut self,
+        known: Option<(Bearer, Caller)>,
+    ) -> Result<(Bearer, Caller, Option<TokenPermit>), End> {
         if self.socket.protocol().is_none() {
             return Err(Some(Close::new(4406, "Subprotocol not acceptable")));
         }
@@ -190,23 +195,23 @@ impl Connection {
             (InitToken::Missing, Some(known)) => known,
             (InitToken::Missing | InitToken::Malformed, _) => return Err(unauthorized()),
         };
-        let turn = match caller.token() {
+        let permit = match caller.token() {
             Some(token) => {
                 Span::current().record("token", display(token));
-                let turn = service.places.acquire_for_token(token);
-                Some(turn.map_err(|error| Some(Close::new(1013, error.message())))?)
+                let permit = service.connections.acquire_for_token(token);
+                Some(permit.map_err(|error| Some(Close::new(1013, error.message())))?)
             }
             None => None,
         };
         self.send(message::ACK.to_owned()).await?;
-        Ok((bearer, caller, turn))
+        Ok((bearer, caller, permit))
     }
 
-    /// What the client says of its token.
+    /// Waits for `connection_init`, and returns its token.
     async fn wait_for_init(&mut self) -> Result<InitToken, End> {
         loop {
             let Some(text) = receive(&mut self.socket, self.service.app.limits.live).await? else { continue };
-            match Message::read(&text).map_err(|reason| Some(Close::new(4400, reason)))? {
+            match Message::parse(&text).map_err(|reason| Some(Close::new(4400, reason)))? {
                 Message::Init(payload) => return Ok(message::token(payload)),
                 Message::Ping => self.send(message::PONG.to_owned()).await?,
                 Message::Pong | Message::Complete { .. } => {}
@@ -220,11 +225,11 @@ impl Connection {
         let service = Arc::clone(&self.service);
         let keep_alive = service.app.limits.live.keep_alive;
         let mut token_ends = pin!(service.tokens.end(&service.app, &service.tasks, bearer));
-        let (mut heard, mut asked) = (tokio::time::Instant::now(), false);
+        let (mut last_received, mut pinged) = (tokio::time::Instant::now(), false);
         loop {
             let done = tokio::select! {
                 text = receive(&mut self.socket, service.app.limits.live) => {
-                    (heard, asked) = (tokio::time::Instant::now(), false);
+                    (last_received, pinged) = (tokio::time::Instant::now(), false);
                     match text {
                         Ok(Some(text)) => tokio::select! {
                             done = self.handle_message(&text, caller) => done,
@@ -243,11 +248,11 @@ impl Connection {
                 },
                 () = token_ends.as_mut() => Err(Some(Close::new(4403, "Forbidden"))),
                 () = service.stopping.cancelled() => Err(Some(Close::stopping())),
-                () = sleep_until(heard + keep_alive), if !asked => {
-                    asked = true;
-                    self.put(ws::Message::Ping(bytes::Bytes::new())).await
+                () = sleep_until(last_received + keep_alive), if !pinged => {
+                    pinged = true;
+                    self.send_frame(ws::Message::Ping(bytes::Bytes::new())).await
                 }
-                () = sleep_until(heard + 2 * keep_alive), if asked => {
+                () = sleep_until(last_received + 2 * keep_alive), if pinged => {
                     tracing::debug!("client does not respond to pings, closing the connection");
                     Err(None)
                 }
@@ -258,9 +263,8 @@ impl Connection {
         }
     }
 
-    /// Does what a message asks for.
     async fn handle_message(&mut self, text: &str, caller: &Caller) -> Result<(), End> {
-        match Message::read(text).map_err(|reason| Some(Close::new(4400, reason)))? {
+        match Message::parse(text).map_err(|reason| Some(Close::new(4400, reason)))? {
             Message::Init(_) => Err(Some(Close::new(4429, "Too many initialisation requests"))),
             Message::Ping => self.send(message::PONG.to_owned()).await,
             Message::Pong => Ok(()),
@@ -275,7 +279,7 @@ impl Connection {
                 Err(Some(Close::new(4409, format!("Subscriber for {id} already exists"))))
             }
             Message::Subscribe { id, payload } => {
-                let metrics = self.metrics.another();
+                let metrics = self.metrics.for_next_operation();
                 metrics.set_api(Api::Graphql);
                 let span = tracing::info_span!("subscription", operation = tracing::field::Empty);
                 match self.subscribe(payload.get(), caller, &metrics).instrument(span).await {
@@ -289,7 +293,7 @@ impl Connection {
         }
     }
 
-    /// Begins an operation, with a line in the log as a request has it. An answer says why it did not begin.
+    /// Starts an operation, and logs that. Returns the response if it fails.
     async fn subscribe(&mut self, request: &str, caller: &Caller, metrics: &RequestMetrics) -> Result<Answers, Answer> {
         let started = Instant::now();
         let subscribed = self.try_subscribe(request, caller, metrics, started).await.map_err(|failed| match failed {
@@ -320,26 +324,20 @@ impl Connection {
         metrics: &RequestMetrics,
         started: Instant,
     ) -> Result<Answers, SubscribeError> {
-        let reject = |error: Error| SubscribeError::Rejected(error.into());
         let most = self.service.app.limits.live.subscriptions;
         if self.ids.len() >= most {
             let message =
                 format!("this connection has its maximum of {most} subscriptions (MEMBERBASE_MAX_SUBSCRIPTIONS)");
-            return Err(reject(Error::new(Code::LimitExceeded, message)));
+            return Err(Error::new(Code::LimitExceeded, message).into());
         }
-        let _permit = self.service.admit_operation(caller).map_err(reject)?;
-        let operation = self.service.prepare(request.as_bytes().to_vec()).await.map_err(SubscribeError::Rejected)?;
-        self.name(&operation, metrics);
+        let _permit = self.service.admit_operation(caller)?;
+        let operation = self.service.prepare(request.as_bytes().to_vec(), metrics).await;
+        let operation = operation.map_err(SubscribeError::Rejected)?;
         if operation.kind() != Kind::Subscription {
             let message = "only subscriptions are supported over a WebSocket; send queries and mutations by POST";
-            return Err(reject(Error::new(Code::BadRequest, message)));
+            return Err(Error::new(Code::BadRequest, message).into());
         }
         self.service.subscribe(operation, caller.clone(), started, &self.trace).await
-    }
-
-    fn name(&self, operation: &Operation, metrics: &RequestMetrics) {
-        crate::http::graphql::name(operation);
-        metrics.set_operation(kind(operation), operation.root());
     }
 
     fn add(&mut self, id: String, answers: Answers) {
@@ -351,11 +349,11 @@ impl Connection {
     }
 
     async fn send(&mut self, text: String) -> Result<(), End> {
-        self.put(ws::Message::Text(text.into())).await
+        self.send_frame(ws::Message::Text(text.into())).await
     }
 
-    /// A client that does not take what it is sent is gone.
-    async fn put(&mut self, message: ws::Message) -> Result<(), End> {
+    /// Sends a message. A client that does not read is disconnected.
+    async fn send_frame(&mut self, message: ws::Message) -> Result<(), End> {
         let deadline = tokio::time::Instant::now() + self.service.app.limits.live.keep_alive;
         match timeout_at(deadline, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
@@ -368,21 +366,21 @@ impl Connection {
     }
 }
 
-/// The next text; none for what is no text and of no concern.
+/// Receives the next message; `None` for a ping or pong.
 async fn receive(socket: &mut WebSocket, limits: LiveLimits) -> Result<Option<Utf8Bytes>, End> {
     match socket.recv().await {
         Some(Ok(ws::Message::Text(text))) => Ok(Some(text)),
         Some(Ok(ws::Message::Binary(_))) => Err(Some(Close::new(4400, "a message must be text"))),
         Some(Ok(ws::Message::Ping(_) | ws::Message::Pong(_))) => Ok(None),
         Some(Ok(ws::Message::Close(_))) | None => Err(None),
-        Some(Err(error)) => Err(broken(&error, limits.message)),
+        Some(Err(error)) => Err(receive_error(&error, limits.message)),
     }
 }
 
-/// What is too large is told.
-fn broken(error: &axum::Error, most: usize) -> End {
+/// Returns the end of a broken connection. Only a message that is too large has a close frame.
+fn receive_error(error: &axum::Error, most: usize) -> End {
     tracing::debug!(%error, "WebSocket connection failed");
-    // axum shows the error as a text alone.
+    // axum hides the type of the error.
     let too_large = error.to_string().contains("too long");
     too_large.then(|| Close::new(1009, format!("a message is limited to {most} bytes (MEMBERBASE_MAX_LIVE_MESSAGE)")))
 }
@@ -392,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_to_be_ours_or_on_the_list() {
+    fn only_this_server_and_allowed_origins_may_connect() {
         let list = [header::HeaderValue::from_static("https://admin.example.com")];
         for (origin, known) in [
             (None, true),

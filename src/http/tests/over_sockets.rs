@@ -1,4 +1,4 @@
-//! What only shows on the wire.
+//! Behaviour that only shows over a socket.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,7 +13,7 @@ use super::*;
 use crate::http;
 
 impl Server {
-    /// Listens; until the token is cancelled.
+    /// Listens until the token is cancelled.
     async fn listen(&self) -> (SocketAddr, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (address, stop) = (listener.local_addr().expect("an address"), CancellationToken::new());
@@ -35,7 +35,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8(text).expect("UTF-8")
 }
 
-/// Sends so much that buffers on the way can't hold it, and only then reads.
+/// Sends more than the buffers on the way hold, and only then reads.
 async fn upload(address: SocketAddr, head: &str, chunk: &[u8], chunks: usize) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(head.as_bytes()).await.expect("a head");
@@ -46,7 +46,7 @@ async fn upload(address: SocketAddr, head: &str, chunk: &[u8], chunks: usize) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_still_sends_gets_its_refusal() {
+async fn client_that_still_sends_receives_its_rejection() {
     let server = Server::start().await;
     let (address, _stop) = server.listen().await;
     let data = vec![b'x'; 1 << 20];
@@ -65,7 +65,7 @@ async fn a_client_that_still_sends_gets_its_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_body_is_not_asked_for() {
+async fn rejected_body_is_not_requested() {
     let server = Server::start().await;
     let (address, _stop) = server.listen().await;
     let text = upload(address, &server.head("Expect: 100-continue\r\nContent-Length: 33554432"), b"", 0).await;
@@ -73,7 +73,7 @@ async fn a_refused_body_is_not_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_serves_one_request_after_another() {
+async fn connection_serves_several_requests() {
     let server = Server::start().await;
     let (address, stop) = server.listen().await;
     let body = r#"{"query":"{ __typename }"}"#;
@@ -81,7 +81,7 @@ async fn a_connection_serves_one_request_after_another() {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(request.repeat(3).as_bytes()).await.expect("requests");
     sleep(Duration::from_millis(300)).await;
-    // The server closes the connection that idles, and has then done everything.
+    // The server closes the idle connection.
     stop.cancel();
     let text = answer(&mut stream).await;
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 3, "{text}");
@@ -90,7 +90,7 @@ async fn a_connection_serves_one_request_after_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_outlives_the_client_that_hangs_up() {
+async fn mutation_completes_after_its_client_disconnects() {
     let server = Server::start().await;
     let (address, _stop) = server.listen().await;
     let body = r#"{"query":"mutation { work(milliseconds: 300) }"}"#;
@@ -105,7 +105,7 @@ async fn a_mutation_outlives_the_client_that_hangs_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_when_the_server_stops_is_finished_and_answered() {
+async fn running_request_completes_when_the_server_stops() {
     let server = Server::start().await;
     let (address, stop) = server.listen().await;
     let body = r#"{"query":"mutation { work(milliseconds: 300) }"}"#;

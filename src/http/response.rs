@@ -1,149 +1,83 @@
-//! Turns the result of a request into an HTTP status, headers and a body.
+//! HTTP responses: status, headers and body.
 
 use std::collections::HashMap;
 
 use axum::{
     body::Body,
     http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::Response,
 };
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{negotiate::MediaType, request_metrics::ErrorCode, trace::TraceId};
-use crate::{
-    domain,
-    graphql::{
-        Code, Error,
-        execute::{self, Answer},
-    },
+use super::{negotiate::MediaType, request_metrics::ErrorCode, trace_id::TraceId};
+use crate::graphql::{
+    Code, Error,
+    execute::{self, Answer},
 };
 
-/// Why a request is not executed.
-#[derive(Debug)]
-pub(super) struct Rejection {
-    errors: Vec<Error>,
-    /// Where it does not follow from the codes.
-    status: Option<StatusCode>,
-    allow: Option<&'static str>,
-    /// Whether a body is left unread, after which the connection serves no other request.
-    close: bool,
-}
+/// The value of `Retry-After`, in seconds.
+const RETRY_AFTER_SECONDS: &str = "1";
 
-impl Rejection {
-    /// A rejection whose status is not that of its code.
-    pub(super) fn with_status(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        Self { status: Some(status), ..Self::from(Error::new(code, message)) }
-    }
-
-    /// The method does not fit; these do.
-    pub(super) fn method(allow: &'static str, message: impl Into<String>) -> Self {
-        let rejection = Self::with_status(StatusCode::METHOD_NOT_ALLOWED, Code::BadRequest, message);
-        Self { allow: Some(allow), ..rejection }
-    }
-
-    /// The same, with a body that nobody reads.
-    #[must_use]
-    pub(super) fn close_after(self, close: bool) -> Self {
-        Self { close, ..self }
-    }
-
-    /// Whether it concerns HTTP, and so has its status whatever the client would have been answered with.
-    pub(super) fn has_http_status(&self) -> bool {
-        self.status.is_some() || self.errors.iter().any(|error| status(error.code()).is_some())
-    }
-
-    /// The code and message of its first error.
-    pub(super) fn first_error(&self) -> (Code, String) {
-        let first = self.errors.first();
-        first.map_or((Code::InternalServerError, String::new()), |error| (error.code(), error.message().to_owned()))
-    }
-
-    /// What it is in GraphQL alone.
-    pub(super) fn answer(&self, trace: &TraceId) -> Answer {
-        execute::refusal(&self.errors, trace.as_str())
-    }
-
-    /// The answer.
-    pub(super) fn respond(self, media: MediaType, trace: &TraceId) -> Response {
-        let mut response = respond(media, self.answer(trace), trace);
-        if let Some(status) = self.status {
-            *response.status_mut() = status;
-        }
-        if let Some(allow) = self.allow {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-        }
-        if self.close {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
-    }
-}
-
-impl From<Vec<Error>> for Rejection {
-    fn from(errors: Vec<Error>) -> Self {
-        Self { errors, status: None, allow: None, close: false }
-    }
-}
-
-impl From<Error> for Rejection {
-    fn from(error: Error) -> Self {
-        vec![error].into()
-    }
-}
-
-impl From<domain::Error> for Rejection {
-    fn from(error: domain::Error) -> Self {
-        Error::from(error).into()
-    }
-}
-
-/// The answer as HTTP tells it (GraphQL over HTTP, "Status Codes").
+/// Returns the HTTP response of a GraphQL response
+/// (<https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes>).
 pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Response {
     let answer = promote_retryable(answer, trace);
     let status = match (answer.refused, media) {
         (false, _) => StatusCode::OK,
-        (true, media) => answer.codes.iter().find_map(|&code| status(code)).unwrap_or(match media {
+        (true, media) => answer.codes.iter().find_map(|&code| http_status(code)).unwrap_or(match media {
             MediaType::GraphqlResponse => StatusCode::BAD_REQUEST,
-            // A well-formed request: that GraphQL refuses it is not HTTP's concern.
+            // The HTTP request is well-formed.
             MediaType::Json => StatusCode::OK,
         }),
     };
-    let code = answer.codes.first().copied();
-    let mut response = Response::new(Body::from(answer.body));
-    if let Some(code) = code {
-        response.extensions_mut().insert(ErrorCode(code.as_str()));
-    }
+    let code = answer.codes.first().map(|code| code.as_str());
+    build(status, media.content_type(), answer.body, code)
+}
+
+/// Creates a response that is not cached, with the headers that its status requires. The metrics count `code`.
+pub(super) fn build(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Body>,
+    code: Option<&'static str>,
+) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
+    if let Some(code) = code {
+        response.extensions_mut().insert(ErrorCode(code));
+    }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, media.content_type());
+    headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    tell(status, headers);
-    response
-}
-
-/// Whether an answer that never began is to be told by its status.
-pub(super) fn has_http_status(answer: &Answer) -> bool {
-    answer.codes.iter().any(|&code| status(code).is_some())
-}
-
-/// What goes with a status, whichever the API.
-pub(super) fn tell(status: StatusCode, headers: &mut HeaderMap) {
     match status {
         StatusCode::UNAUTHORIZED => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
         _ => {}
     }
+    response
 }
 
-/// The status of a rejection that concerns HTTP, whatever the media type; none where GraphQL alone refuses.
-fn status(code: Code) -> Option<StatusCode> {
+/// Creates a response with a constant body, which browsers revalidate.
+pub(super) fn constant(content_type: &'static str, body: &'static str) -> Response {
+    let mut response = build(StatusCode::OK, HeaderValue::from_static(content_type), body, None);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Returns true if one of the errors has a status in every media type.
+pub(super) fn has_http_status(answer: &Answer) -> bool {
+    answer.codes.iter().any(|&code| http_status(code).is_some())
+}
+
+/// Returns the status of a code that has one in every media type; `None` for errors of GraphQL alone.
+pub(super) fn http_status(code: Code) -> Option<StatusCode> {
     match code {
         Code::BadRequest => Some(StatusCode::BAD_REQUEST),
         Code::Unauthenticated => Some(StatusCode::UNAUTHORIZED),
@@ -156,9 +90,8 @@ fn status(code: Code) -> Option<StatusCode> {
     }
 }
 
-/// An answer that was executed and yet holds nothing but one kind of failure to be tried again is a rejection of the
-/// whole request, so that clients and proxies who read nothing but the status do try again. Its data, which is null all
-/// over, is left out, for an answer with data has to have the status 200.
+/// Turns a response that has no data, and only errors of one retryable code, into a request error: clients and proxies
+/// that look only at the status then retry too. `data` is omitted, because a response with data must have status 200.
 fn promote_retryable(answer: Answer, trace: &TraceId) -> Answer {
     let Some(&code) = answer.codes.first().filter(|code| code.retryable()) else { return answer };
     if answer.refused || answer.codes.iter().any(|&other| other != code) {
@@ -173,7 +106,7 @@ fn promote_retryable(answer: Answer, trace: &TraceId) -> Answer {
     }
 }
 
-/// As much of an answer as `promote_retryable` has to know.
+/// The part of a response that [`promote_retryable`] needs.
 #[derive(Deserialize)]
 struct Executed {
     data: Option<HashMap<String, Option<IgnoredAny>>>,
@@ -198,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_graphql_refuses_is_400_or_200_by_media_type() {
+    fn request_error_of_graphql_is_400_or_200_by_media_type() {
         for code in [Code::GraphqlParseFailed, Code::GraphqlValidationFailed, Code::BadUserInput, Code::LimitExceeded] {
             let rejection = || execute::refusal(&[Error::new(code, "no")], "");
             assert_eq!(status_of(MediaType::GraphqlResponse, rejection()), 400, "{code:?}");
@@ -207,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_http_refuses_is_the_same_for_both() {
+    fn error_of_http_has_the_same_status_in_both_media_types() {
         for (code, status) in [
             (Code::BadRequest, 400),
             (Code::Unauthenticated, 401),
@@ -227,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_nothing_but_unavailability_is_a_refusal() {
+    fn response_of_only_retryable_errors_is_a_request_error() {
         let away = Code::ServiceUnavailable;
         for body in [
             r#"{"data":null,"errors":[{"message":"away"}]}"#,
@@ -242,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_with_data_or_other_errors_is_200() {
+    fn response_with_data_or_other_errors_is_200() {
         let (away, missing) = (Code::ServiceUnavailable, Code::NotFound);
         for (body, codes) in [
             (r#"{"data":{"a":null}}"#, &[][..]),
