@@ -29,14 +29,20 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode},
+    http::{
+        HeaderName, HeaderValue, Method, StatusCode,
+        header::{
+            ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+            ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+        },
+    },
     middleware,
     response::Response,
     routing::{any, get},
 };
 use hyper::body::Body as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 pub use connections::serve;
 
@@ -123,19 +129,36 @@ pub fn router(service: Service) -> Router {
     router = router.merge(pages::routes(pages.into_iter().filter_map(|(page, is_served)| is_served.then_some(page))));
     router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
     if !service.options.cors_origins.is_empty() {
-        router = router.layer(cors(&service.options.cors_origins));
+        router = router.layer(cors(&service.options.cors_origins)).layer(middleware::map_response(hide_cors));
     }
     router.layer(middleware::from_fn_with_state(metrics, trace::layer)).with_state(Arc::new(service))
 }
 
 /// Lets pages of these origins call the API. Credentials are not allowed: tokens are not sent by browsers on their own.
+/// Client libraries add headers of their own (tracing, client names), so every requested header is allowed.
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers(["authorization", "content-type", "traceparent", "x-graphql-cost"].map(HeaderName::from_static))
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(["x-trace-id", "retry-after"].map(HeaderName::from_static))
         .max_age(CORS_MAX_AGE)
+}
+
+/// Removes all CORS headers from the response to an origin that is not allowed. `CorsLayer` omits only the decisive one.
+async fn hide_cors(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        for name in [
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            ACCESS_CONTROL_ALLOW_METHODS,
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            ACCESS_CONTROL_MAX_AGE,
+        ] {
+            headers.remove(name);
+        }
+    }
+    response
 }
 
 async fn not_found(Extension(trace): Extension<TraceId>, request: Request) -> Response {
