@@ -36,7 +36,7 @@ use axum::{
             ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
         },
     },
-    middleware,
+    middleware::{self, Next},
     response::Response,
     routing::{any, get},
 };
@@ -47,6 +47,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 pub use connections::serve;
 
 use self::{
+    connections::ProtocolError,
     negotiate::MediaType,
     permits::{PermitLimits, Permits},
     rejection::Rejection,
@@ -119,6 +120,7 @@ pub fn router(service: Service) -> Router {
     let metrics = Arc::new(Metrics::new(&service.app, operations));
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve))
+        .route("/graphql/", any(graphql::serve))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve))
         .route("/metrics", get(metrics::serve))
@@ -131,7 +133,10 @@ pub fn router(service: Service) -> Router {
     if !service.options.cors_origins.is_empty() {
         router = router.layer(cors(&service.options.cors_origins)).layer(middleware::map_response(hide_cors));
     }
-    router.layer(middleware::from_fn_with_state(metrics, trace::layer)).with_state(Arc::new(service))
+    router
+        .layer(middleware::from_fn(reject_protocol_error))
+        .layer(middleware::from_fn_with_state(metrics, trace::layer))
+        .with_state(Arc::new(service))
 }
 
 /// Lets pages of these origins call the API. Credentials are not allowed: tokens are not sent by browsers on their own.
@@ -143,6 +148,17 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(["x-trace-id", "retry-after"].map(HeaderName::from_static))
         .max_age(CORS_MAX_AGE)
+}
+
+async fn reject_protocol_error(
+    Extension(trace): Extension<TraceId>,
+    error: Option<Extension<ProtocolError>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(Extension(ProtocolError(status, message))) = error else { return next.run(request).await };
+    let rejection = Rejection::with_status(status, Code::BadRequest, message);
+    rejection.close_after(true).respond(MediaType::Json, &trace)
 }
 
 /// Removes all CORS headers from the response to an origin that is not allowed. `CorsLayer` omits only the decisive one.

@@ -11,6 +11,8 @@ use crate::{
     types::BodyLimits,
 };
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A limit in bytes, with the names that its error uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyLimit {
@@ -63,6 +65,10 @@ pub(super) async fn read(mut body: Body, limit: BodyLimit) -> Result<Vec<u8>, Re
             text.extend_from_slice(&data);
         }
     }
+    // RFC 8259 lets parsers ignore a byte order mark (<https://www.rfc-editor.org/rfc/rfc8259#section-8.1>).
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
+    }
     Ok(text)
 }
 
@@ -85,6 +91,12 @@ mod tests {
         assert_eq!(read(chunked(&["01234", "", "56789"]), LIMIT).await.expect("fits"), b"0123456789");
         assert!(read(Body::from("0123456789a"), LIMIT).await.is_err());
         assert!(read(chunked(&["01234", "56789", "a"]), LIMIT).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn one_byte_order_mark_is_ignored() {
+        assert_eq!(read(Body::from("\u{feff}{}"), LIMIT).await.expect("fits"), b"{}");
+        assert_eq!(read(Body::from("\u{feff}\u{feff}{}"), LIMIT).await.expect("fits"), "\u{feff}{}".as_bytes());
     }
 
     #[test]

@@ -8,7 +8,13 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{
+        HeaderValue, StatusCode, Version,
+        header::{HOST, TRANSFER_ENCODING},
+    },
+};
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service as _};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -89,6 +95,25 @@ impl ConnectionAbort {
     }
 }
 
+/// A violation of HTTP/1.1 that hyper does not reject, as an extension of the request.
+#[derive(Clone, Copy)]
+pub(super) struct ProtocolError(pub(super) StatusCode, pub(super) &'static str);
+
+fn protocol_error(request: &Request<Incoming>) -> Option<ProtocolError> {
+    // <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Some(ProtocolError(StatusCode::BAD_REQUEST, "a request must have one Host header"));
+    }
+    // <https://www.rfc-editor.org/rfc/rfc9112#section-6.1>. hyper rejects a list that does not end in `chunked` (400).
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if !codings.all(is_chunked) {
+        return Some(ProtocolError(StatusCode::NOT_IMPLEMENTED, "the only transfer coding is chunked"));
+    }
+    None
+}
+
 async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: CancellationToken) {
     if let Err(cause) = stream.set_nodelay(true) {
         tracing::debug!(%cause, "setting TCP_NODELAY failed, small responses can be slow");
@@ -98,12 +123,18 @@ async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: Ca
     let request_abort = abort.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(request_abort.clone());
+        if let Some(error) = protocol_error(&request) {
+            request.extensions_mut().insert(error);
+        }
         router.call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_header_size(max_head)
         .max_buf_size(max_head.max(MIN_BUFFER_BYTES))
+        // Some clients look headers up by their usual spelling only, among them Python's gql.
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -71,21 +71,22 @@ impl MediaType {
 /// Rejects a request whose body is not declared as uncompressed JSON in UTF-8. Other types would let pages of other origins
 /// send requests without a preflight.
 pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Rejection> {
-    if is_json(headers) {
-        return Ok(());
+    let reject = |message| Rejection::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message);
+    if !is_json(headers) {
+        return Err(reject("the content type must be application/json in UTF-8"));
     }
-    let message = "the content type must be application/json in UTF-8, without a content encoding";
-    Err(Rejection::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message))
+    if !headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        // Tells the client that the coding is the problem (<https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3>).
+        return Err(reject("the body must have no content encoding").with_header(ACCEPT_ENCODING, "identity"));
+    }
+    Ok(())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let media = value.to_str().ok().and_then(Range::parse);
-    let is_json = media.is_some_and(|media| media.precision("application", "json") == Precision::Exact);
-    let is_plain =
-        headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    is_json && is_plain
+    media.is_some_and(|media| media.precision("application", "json") == Precision::Exact)
 }
 
 /// A content coding of static files.
@@ -128,6 +129,11 @@ enum Precision {
     Exact,
 }
 
+/// Returns true for the name of UTF-8, and for a common misspelling.
+fn is_utf_8(charset: &str) -> bool {
+    charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
+}
+
 /// A range of an `Accept` header (RFC 9110, section 12.5.1).
 struct Range<'a> {
     kind: &'a str,
@@ -155,7 +161,7 @@ impl<'a> Range<'a> {
             if name.eq_ignore_ascii_case("q") {
                 range.quality = quality(value)?;
             }
-            if name.eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8") {
+            if name.eq_ignore_ascii_case("charset") && !is_utf_8(value) {
                 return None;
             }
         }
@@ -236,6 +242,7 @@ mod tests {
             (&["application/*"], json),
             (&["application/json"], json),
             (&["application/json; charset=utf-8"], json),
+            (&["application/json; charset=utf8"], json),
             (&["application/graphql-response+json"], graphql),
             (&["Application/GraphQL-Response+JSON; charset=\"UTF-8\""], graphql),
             (&["application/json, application/graphql-response+json"], graphql),
@@ -287,6 +294,7 @@ mod tests {
             "Application/JSON",
             "application/json; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
+            "application/json; charset=utf8",
             "application/json ; odata=verbose",
         ] {
             assert!(is_json(&headers(CONTENT_TYPE, &[value])), "{value}");
@@ -305,8 +313,15 @@ mod tests {
         ] {
             assert!(!is_json(&headers(CONTENT_TYPE, values)), "{values:?}");
         }
-        let mut compressed = headers(CONTENT_TYPE, &["application/json"]);
-        compressed.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert!(!is_json(&compressed));
+    }
+
+    #[test]
+    fn rejected_coding_is_named_and_a_rejected_type_is_not() {
+        let mut coded = headers(CONTENT_TYPE, &["application/json"]);
+        assert!(check_json(&coded).is_ok());
+        coded.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert_eq!(check_json(&coded).expect_err("gzip").header, Some((ACCEPT_ENCODING, "identity")));
+        coded.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        assert_eq!(check_json(&coded).expect_err("text").header, None);
     }
 }

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     http::{HeaderMap, HeaderValue, header::CONTENT_SECURITY_POLICY},
-    response::Response,
+    response::{Redirect, Response},
     routing::get,
 };
 
@@ -72,7 +72,11 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(pages: impl IntoIterator<
         }
     }
     pages.fold(router, |router, page| {
-        router.route(page.path, get(move |headers: HeaderMap| async move { page.respond(&headers) }))
+        let router = router.route(page.path, get(move |headers: HeaderMap| async move { page.respond(&headers) }));
+        let Some(name) = page.path.strip_prefix('/').filter(|name| !name.is_empty()) else { return router };
+        // The page refers to its files by relative paths, because a proxy may add a prefix.
+        let target = format!("../{name}");
+        router.route(&format!("{}/", page.path), get(move || async move { Redirect::permanent(&target) }))
     })
 }
 

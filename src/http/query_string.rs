@@ -52,7 +52,9 @@ fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Rejection>
     }
 }
 
+/// Parses a parameter. An empty one counts as null, which is the same as none.
 fn json(name: &str, text: Cow<'_, str>) -> Result<Box<RawValue>, Rejection> {
+    let text = if text.is_empty() { "null".into() } else { text };
     RawValue::from_string(text.into_owned())
         .map_err(|error| reject(format!("the parameter {name} is not valid JSON: {error}")))
 }
@@ -101,6 +103,7 @@ mod tests {
         for (query, expected) in [
             ("", "{}"),
             ("query={a}", r#"{"query":"{a}"}"#),
+            ("query={a}&variables=&extensions=", r#"{"query":"{a}","variables":null,"extensions":null}"#),
             ("query=%7Ba%7d&operationName=", r#"{"query":"{a}"}"#),
             ("query=query+A{a}&operationName=A", r#"{"query":"query A{a}","operationName":"A"}"#),
             ("&query=%22%C3%A9%2b&&_=1", r#"{"query":"\"é+"}"#),
@@ -124,7 +127,7 @@ mod tests {
             "query=%zz",
             "query=%ff",
             "%zz=1",
-            "query={a}&variables=",
+            "query={a}&variables=&variables={}",
             "query={a}&variables={",
             "query={a}&variables={},%22query%22:1",
             "query={a}&extensions=a",

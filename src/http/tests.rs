@@ -258,7 +258,9 @@ async fn wrong_method_or_path_is_rejected() {
         ("OPTIONS", "/graphql", 405, "GET, HEAD, POST"),
         ("POST", "/", 405, "GET, HEAD"),
         ("DELETE", "/readyz", 405, "GET, HEAD"),
-        ("GET", "/graphql/", 404, ""),
+        ("GET", "/graphql//", 404, ""),
+        ("PUT", "/graphql/", 405, "GET, HEAD, POST"),
+        ("POST", "/console/", 405, "GET, HEAD"),
         ("POST", "/nothing", 404, ""),
     ] {
         let request = Request::builder().method(method).uri(path).header("origin", "https://example.com");
@@ -266,6 +268,54 @@ async fn wrong_method_or_path_is_rejected() {
         answer.is(status, if status == 404 { "NOT_FOUND" } else { "BAD_REQUEST" });
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
         assert!(answer.head.headers().keys().all(|name| !name.as_str().starts_with("access-control")));
+    }
+}
+
+#[tokio::test]
+async fn slash_after_the_path_of_the_api_is_ignored() {
+    let server = Server::start().await;
+    let mut request = server.post().body(document("{ __typename }")).expect("a request");
+    *request.uri_mut() = "/graphql/".parse().expect("a path");
+    let answer = server.send(request).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"data":{"__typename":"Query"}}"#));
+}
+
+#[tokio::test]
+async fn slash_after_the_path_of_the_console_redirects_to_it() {
+    let answer = Server::start().await.get("/console/").await;
+    assert_eq!((answer.status, answer.header("location")), (308, "../console"));
+    let server = Server::with(Options { console: false, ..Options::default() }).await;
+    server.get("/console/").await.is(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn empty_parameters_of_a_get_are_ignored() {
+    let server = Server::start().await;
+    let request = Request::get("/graphql?query={__typename}&variables=&extensions=&operationName=");
+    let request = request.header("authorization", bearer(&server.writer)).body(Body::empty()).expect("a request");
+    let answer = server.send(request).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"data":{"__typename":"Query"}}"#));
+}
+
+#[tokio::test]
+async fn byte_order_mark_before_a_body_is_ignored() {
+    let server = Server::start().await;
+    let body = "\u{feff}{\"query\": \"{ __typename }\"}";
+    let answer = server.send(server.post().body(body.into()).expect("a request")).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"data":{"__typename":"Query"}}"#));
+}
+
+#[tokio::test]
+async fn rejection_of_a_coded_body_names_the_accepted_coding() {
+    let server = Server::start().await;
+    for path in ["/graphql", "/publisher.v1/member/get"] {
+        for (content_type, coding, accepted) in
+            [("application/json", "gzip", "identity"), ("text/plain", "gzip", ""), ("text/plain", "identity", "")]
+        {
+            let request = Request::post(path).header("content-type", content_type).header("content-encoding", coding);
+            let answer = server.send(request.body(Body::from("{}")).expect("a request")).await;
+            assert_eq!((answer.status, answer.header("accept-encoding")), (415, accepted), "{path} {content_type}");
+        }
     }
 }
 

@@ -15,9 +15,13 @@ use crate::http;
 impl Server {
     /// Listens until the token is cancelled.
     async fn listen(&self) -> (SocketAddr, CancellationToken) {
+        self.listen_with_max_head(64 << 10).await
+    }
+
+    async fn listen_with_max_head(&self, bytes: usize) -> (SocketAddr, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (address, stop) = (listener.local_addr().expect("an address"), CancellationToken::new());
-        tokio::spawn(http::serve(listener, self.router.clone(), 64 << 10, stop.clone(), self.tasks.clone()));
+        tokio::spawn(http::serve(listener, self.router.clone(), bytes, stop.clone(), self.tasks.clone()));
         (address, stop)
     }
 
@@ -58,7 +62,7 @@ async fn client_that_still_sends_receives_its_rejection() {
     assert!(text.starts_with("HTTP/1.1 413 ") && text.contains("MEMBERBASE_MAX_BODY"), "{text}");
     let head = server.head("Content-Length: 33554432").replace(&server.writer, "wrong");
     let text = upload(address, &head, &data, 32).await;
-    assert!(text.starts_with("HTTP/1.1 401 ") && text.contains("connection: close"), "{text}");
+    assert!(text.starts_with("HTTP/1.1 401 ") && text.contains("Connection: close"), "{text}");
     let head = server.head("Content-Length: 33554432").replace("/graphql", "/nothing");
     let text = upload(address, &head, &data, 32).await;
     assert!(text.starts_with("HTTP/1.1 404 "), "{text}");
@@ -117,4 +121,71 @@ async fn running_request_completes_when_the_server_stops() {
     let text = answer(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.contains(r#"{"data":{"work":true}}"#), "{text}");
     assert!(TcpStream::connect(address).await.is_err(), "no new connection");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn response_headers_are_in_title_case() {
+    let (address, _stop) = Server::start().await.listen().await;
+    let text = upload(address, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"", 0).await;
+    for name in ["Content-Type", "Content-Length", "Cache-Control", "X-Trace-Id", "X-Content-Type-Options", "Date"] {
+        assert!(text.contains(&format!("\r\n{name}: ")), "{name} in {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_needs_one_host() {
+    let (address, _stop) = Server::start().await.listen().await;
+    for (version, hosts, status) in [
+        ("1.1", "", "400 Bad Request"),
+        ("1.1", "Host: x\r\nHost: x\r\n", "400 Bad Request"),
+        ("1.0", "Host: x\r\nHost: y\r\n", "400 Bad Request"),
+        ("1.1", "Host: x\r\n", "200 OK"),
+        ("1.1", "Host:\r\n", "200 OK"),
+        ("1.0", "", "200 OK"),
+    ] {
+        let head = format!("GET /livez HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        let text = upload(address, &head, b"", 0).await;
+        assert!(text.starts_with(&format!("HTTP/{version} {status}\r\n")), "{head}{text}");
+        assert_eq!(status.starts_with("400"), text.contains(r#""code":"BAD_REQUEST""#), "{text}");
+        assert!(text.contains("\r\nX-Trace-Id: "), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_transfer_coding_chunked_is_implemented() {
+    let server = Server::start().await;
+    let (address, _stop) = server.listen().await;
+    let body = r#"{"query":"{ __typename }"}"#;
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for (coding, status) in [
+        ("Chunked", "200 OK"),
+        ("gzip, chunked", "501 Not Implemented"),
+        ("chunked, chunked", "501 Not Implemented"),
+        // The length of these can't be determined (RFC 9112, section 6.3).
+        ("gzip", "400 Bad Request"),
+        ("chunked, gzip", "400 Bad Request"),
+    ] {
+        let head = server.head(&format!("Connection: close\r\nTransfer-Encoding: {coding}"));
+        let text = upload(address, &(head + &chunks), b"", 0).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{coding}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_rejected_at_its_limit() {
+    let server = Server::start().await;
+    for max_head in [1_000, 64 << 10] {
+        let (address, _stop) = server.listen_with_max_head(max_head).await;
+        let head = |bytes: usize, end: &str| {
+            let line = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Y: ";
+            format!("{line}{}{end}", "z".repeat(bytes - line.len() - end.len()))
+        };
+        let text = upload(address, &head(max_head, "\r\n\r\n"), b"", 0).await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{max_head}: {text}");
+        // The rest of the head does not have to arrive.
+        for head in [head(max_head + 1, "\r\n\r\n"), head(max_head, "")] {
+            let text = upload(address, &head, b"", 0).await;
+            assert!(text.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{max_head}: {text}");
+        }
+    }
 }
