@@ -29,13 +29,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     extract::Request,
-    http::{
-        HeaderName, HeaderValue, Method, StatusCode,
-        header::{
-            ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-            ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-        },
-    },
+    http::{HeaderName, HeaderValue, Method, StatusCode, header::ACCESS_CONTROL_ALLOW_ORIGIN},
     middleware::{self, Next},
     response::Response,
     routing::{any, get},
@@ -47,11 +41,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 pub use connections::serve;
 
 use self::{
-    connections::ProtocolError,
-    negotiate::MediaType,
-    permits::{PermitLimits, Permits},
-    rejection::Rejection,
-    trace_id::TraceId,
+    connections::ProtocolError, negotiate::MediaType, permits::Permits, rejection::Rejection, trace_id::TraceId,
 };
 use crate::{
     app::App,
@@ -105,8 +95,8 @@ impl Service {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             tokens: Tokens::default(),
-            requests: Permits::new(PermitLimits::requests(&app.limits.traffic)),
-            connections: Permits::new(PermitLimits::connections(&app.limits.live)),
+            requests: Permits::for_requests(&app.limits.traffic),
+            connections: Permits::for_connections(&app.limits.live),
             endpoints: rpc_api::endpoints().into_iter().map(Arc::new).collect(),
             app,
             options,
@@ -165,13 +155,8 @@ async fn reject_protocol_error(
 async fn hide_cors(mut response: Response) -> Response {
     let headers = response.headers_mut();
     if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
-        for name in [
-            ACCESS_CONTROL_ALLOW_HEADERS,
-            ACCESS_CONTROL_ALLOW_METHODS,
-            ACCESS_CONTROL_EXPOSE_HEADERS,
-            ACCESS_CONTROL_MAX_AGE,
-        ] {
-            headers.remove(name);
+        for name in ["allow-headers", "allow-methods", "expose-headers", "max-age"] {
+            headers.remove(format!("access-control-{name}"));
         }
     }
     response

@@ -217,7 +217,7 @@ impl AsyncWrite for Lingering {
             let mut buffer = ReadBuf::new(&mut discarded);
             match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    idle.as_mut().reset(Instant::now() + MAX_LINGER_IDLE)
+                    idle.as_mut().reset(Instant::now() + MAX_LINGER_IDLE);
                 }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return idle.as_mut().poll(cx).map(Ok),

@@ -4,10 +4,7 @@ mod message;
 pub(super) mod sse;
 pub(super) mod websocket;
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Instant,
-};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use tokio::time::timeout_at;
@@ -77,7 +74,7 @@ impl Service {
             Error::new(Code::Timeout, message)
         })?;
         let answers = answers.map_err(SubscribeError::Response)?;
-        let log = SubscriptionLog { started: Instant::now(), events: AtomicU64::new(0), span: Span::current() };
+        let mut log = SubscriptionLog { started: Instant::now(), events: 0, span: Span::current() };
         Ok(answers.inspect(move |_| log.count()).boxed())
     }
 }
@@ -85,20 +82,20 @@ impl Service {
 /// Logs the end of a subscription on drop.
 struct SubscriptionLog {
     started: Instant,
-    events: AtomicU64,
+    events: u64,
     span: Span,
 }
 
 impl SubscriptionLog {
-    fn count(&self) {
-        self.events.fetch_add(1, Relaxed);
+    // A method, so that the closure that calls it captures the whole log.
+    fn count(&mut self) {
+        self.events += 1;
     }
 }
 
 impl Drop for SubscriptionLog {
     fn drop(&mut self) {
-        let Self { started, events, span } = self;
-        let (events, seconds) = (events.load(Relaxed), started.elapsed().as_secs());
-        span.in_scope(|| tracing::info!(events, seconds, "subscription ended"));
+        let (events, seconds) = (self.events, self.started.elapsed().as_secs());
+        self.span.in_scope(|| tracing::info!(events, seconds, "subscription ended"));
     }
 }

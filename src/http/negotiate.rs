@@ -28,12 +28,25 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
+    /// Without a preference the media type is `application/json`, which legacy clients expect and the audits of
+    /// graphql-http require. If the client names both with equal weight, it is `application/graphql-response+json`.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let accept = joined(headers, &ACCEPT).flatten().unwrap_or_default();
+        let Some(accept) = joined(headers, &ACCEPT) else {
+            return Self { media: Some(MediaType::Json), events: false };
+        };
         let ranges: Vec<Range<'_>> = split(&accept, ',').filter_map(Range::parse).collect();
+        let graphql = Range::best(&ranges, "application", "graphql-response+json");
+        let json = Range::best(&ranges, "application", "json");
         let events = Range::best(&ranges, "text", "event-stream");
-        let events = events.precision == Precision::Exact && events.quality > 0;
-        Self { media: MediaType::accepted(headers), events }
+        // Between equal weights the exact name wins: `application/graphql-response+json, */*` means the former.
+        let preferred = graphql.quality > json.quality
+            || (graphql.quality == json.quality && graphql.precision == Precision::Exact);
+        let (media, quality) =
+            if preferred { (MediaType::GraphqlResponse, graphql.quality) } else { (MediaType::Json, json.quality) };
+        Self {
+            media: (quality > 0).then_some(media),
+            events: events.precision == Precision::Exact && events.quality > 0,
+        }
     }
 
     /// Returns true if any response type is accepted.
@@ -43,23 +56,6 @@ impl Accepted {
 }
 
 impl MediaType {
-    /// Returns the media type that the client prefers; `None` if it accepts neither.
-    ///
-    /// Without a preference it is `application/json`, which legacy clients expect and the audits of graphql-http require. If
-    /// the client names both with equal weight, it is `application/graphql-response+json`.
-    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let Some(accept) = joined(headers, &ACCEPT) else { return Some(Self::Json) };
-        let ranges: Vec<Range<'_>> = split(accept.as_ref()?, ',').filter_map(Range::parse).collect();
-        let graphql = Range::best(&ranges, "application", "graphql-response+json");
-        let json = Range::best(&ranges, "application", "json");
-        // Between equal weights the exact name wins: `application/graphql-response+json, */*` means the former.
-        let preferred = graphql.quality > json.quality
-            || (graphql.quality == json.quality && graphql.precision == Precision::Exact);
-        let (media, quality) =
-            if preferred { (Self::GraphqlResponse, graphql.quality) } else { (Self::Json, json.quality) };
-        (quality > 0).then_some(media)
-    }
-
     pub(super) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
@@ -107,7 +103,7 @@ impl Coding {
     /// Returns the client's weight of the coding in thousandths; 0 if it is not accepted or not mentioned (RFC 9110, section
     /// 12.5.3).
     pub(super) fn quality(self, headers: &HeaderMap) -> u16 {
-        let accepted = joined(headers, &ACCEPT_ENCODING).flatten().unwrap_or_default();
+        let accepted = joined(headers, &ACCEPT_ENCODING).unwrap_or_default();
         let weight = |name: &str| {
             accepted.split(',').find_map(|text| {
                 let (coding, weight) = text.split_once(';').unwrap_or((text, "q=1"));
@@ -201,13 +197,10 @@ fn quality(text: &str) -> Option<u16> {
     }
 }
 
-/// Joins all headers with the name (RFC 9110, section 5.3). `None` if there is none, `Some(None)` if one is not text.
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Option<String>> {
-    let values: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
-    if values.is_empty() {
-        return None;
-    }
-    Some(values.into_iter().collect::<Option<Vec<_>>>().map(|values| values.join(",")))
+/// Joins all headers with the name (RFC 9110, section 5.3); `None` if there is none. Headers that are not text count as empty.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
 /// Splits at separators outside of quotes.
@@ -264,7 +257,7 @@ mod tests {
             (&["application/json; charset=latin1"], None),
             (&["application/xml, text/*"], None),
         ] {
-            assert_eq!(MediaType::accepted(&headers(ACCEPT, values)), media, "{values:?}");
+            assert_eq!(Accepted::of(&headers(ACCEPT, values)).media, media, "{values:?}");
         }
     }
 

@@ -1,5 +1,8 @@
 //! Permits: limits what runs at once, in total and per token, and how often a token starts something. Whatever exceeds a
 //! limit is rejected at once and not queued.
+//!
+//! The rate is limited by hand, because the crate `governor` would add a second map of tokens with its own eviction to save
+//! ten lines.
 
 use std::{
     collections::HashMap,
@@ -24,20 +27,15 @@ const MAX_BURST: Duration = Duration::from_secs(1);
 /// Issues permits within limits.
 #[derive(Debug)]
 pub(super) struct Permits {
-    limits: PermitLimits,
-    all: Arc<Semaphore>,
-    tokens: Tokens,
-}
-
-#[derive(Debug)]
-pub(super) struct PermitLimits {
     /// What the permits are for, as errors name it.
     what: &'static str,
-    /// The setting of `total`; with `_PER_TOKEN` that of `per_token`.
+    /// The setting of `max`; with `_PER_TOKEN` that of `max_per_token`.
     setting: &'static str,
-    total: usize,
-    per_token: usize,
-    per_token_and_second: Option<NonZero<u32>>,
+    max: usize,
+    max_per_token: usize,
+    max_per_second: Option<NonZero<u32>>,
+    all: Arc<Semaphore>,
+    tokens: Tokens,
 }
 
 type Tokens = Arc<Mutex<HashMap<ApiTokenId, TokenUse>>>;
@@ -61,58 +59,46 @@ pub(super) struct TokenPermit {
     tokens: Tokens,
 }
 
-impl PermitLimits {
-    /// Returns the limits of requests.
-    pub(super) fn requests(limits: &TrafficLimits) -> Self {
-        Self {
-            what: "running requests",
-            setting: "MEMBERBASE_MAX_REQUESTS",
-            total: limits.requests,
-            per_token: limits.requests_per_token,
-            per_token_and_second: limits.requests_per_second,
-        }
-    }
-
-    /// Returns the limits of connections with subscriptions.
-    pub(super) fn connections(limits: &LiveLimits) -> Self {
-        Self {
-            what: "connections with subscriptions",
-            setting: "MEMBERBASE_MAX_LIVE_CONNECTIONS",
-            total: limits.connections,
-            per_token: limits.connections_per_token,
-            per_token_and_second: None,
-        }
-    }
-}
-
 impl Permits {
-    pub(super) fn new(limits: PermitLimits) -> Self {
-        Self { all: Arc::new(Semaphore::new(limits.total)), limits, tokens: Arc::default() }
+    pub(super) fn for_requests(limits: &TrafficLimits) -> Self {
+        let (what, setting) = ("running requests", "MEMBERBASE_MAX_REQUESTS");
+        let max_per_second = limits.requests_per_second;
+        Self { max_per_second, ..Self::new(what, setting, limits.requests, limits.requests_per_token) }
+    }
+
+    pub(super) fn for_connections(limits: &LiveLimits) -> Self {
+        let (what, setting) = ("connections with subscriptions", "MEMBERBASE_MAX_LIVE_CONNECTIONS");
+        Self::new(what, setting, limits.connections, limits.connections_per_token)
+    }
+
+    fn new(what: &'static str, setting: &'static str, max: usize, max_per_token: usize) -> Self {
+        let all = Arc::new(Semaphore::new(max));
+        Self { what, setting, max, max_per_token, max_per_second: None, all, tokens: Arc::default() }
     }
 
     /// Issues a permit to a caller that may not be known yet.
     pub(super) fn acquire(&self) -> Result<GlobalPermit, Error> {
         let permit = Arc::clone(&self.all).try_acquire_owned();
         permit.map(GlobalPermit).map_err(|_| {
-            let PermitLimits { what, setting, total, .. } = self.limits;
-            Error::new(Code::ServiceUnavailable, format!("the server has its maximum of {total} {what} ({setting})"))
+            let Self { what, setting, max, .. } = self;
+            Error::new(Code::ServiceUnavailable, format!("the server has its maximum of {max} {what} ({setting})"))
         })
     }
 
     /// Issues a permit to a token.
     pub(super) fn acquire_for_token(&self, token: ApiTokenId) -> Result<TokenPermit, Error> {
-        let PermitLimits { what, setting, per_token, per_token_and_second, .. } = self.limits;
+        let Self { what, setting, max_per_token, .. } = self;
         let now = Instant::now();
         let mut tokens = lock(&self.tokens);
         if tokens.len() >= MAX_TRACKED_TOKENS {
             tokens.retain(|_, token| token.running > 0 || token.gcra_tat > now);
         }
         let usage = tokens.entry(token).or_insert(TokenUse { running: 0, gcra_tat: now });
-        if usage.running >= per_token {
-            let message = format!("this token has its maximum of {per_token} {what} ({setting}_PER_TOKEN)");
+        if usage.running >= *max_per_token {
+            let message = format!("this token has its maximum of {max_per_token} {what} ({setting}_PER_TOKEN)");
             return Err(Error::new(Code::ServiceUnavailable, message));
         }
-        if let Some(rate) = per_token_and_second {
+        if let Some(rate) = self.max_per_second {
             let gcra_tat = usage.gcra_tat.max(now) + Duration::from_secs(1) / rate.get();
             if gcra_tat > now + MAX_BURST {
                 let message =
@@ -152,7 +138,7 @@ mod tests {
     fn permits(requests: usize, requests_per_token: usize, requests_per_second: u32) -> Permits {
         let requests_per_second = NonZero::new(requests_per_second);
         let limits = TrafficLimits { requests, requests_per_token, requests_per_second, batch: None };
-        Permits::new(PermitLimits::requests(&limits))
+        Permits::for_requests(&limits)
     }
 
     #[test]

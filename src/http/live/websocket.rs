@@ -51,14 +51,15 @@ const BUFFER_BYTES: usize = 8 << 10;
 /// The code and reason of a close frame: codes below 4000 are of RFC 6455, the others of graphql-transport-ws.
 struct Close(u16, String);
 
-impl Close {
-    fn new(code: u16, reason: impl Into<String>) -> Self {
-        Self(code, reason.into())
-    }
+/// The end of a connection: with a close frame, or `None` if the client has disconnected.
+type End = Option<Close>;
 
-    fn stopping() -> Self {
-        Self::new(1001, "the server is stopping")
-    }
+fn close(code: u16, reason: impl Into<String>) -> End {
+    Some(Close(code, reason.into()))
+}
+
+fn stopping() -> End {
+    close(1001, "the server is stopping")
 }
 
 /// Returns true if a request asks for a WebSocket.
@@ -137,9 +138,6 @@ struct Connection {
     ids: HashMap<String, AbortHandle>,
 }
 
-/// The end of a connection: with a close frame, or `None` if the client has disconnected.
-type End = Option<Close>;
-
 impl Connection {
     async fn serve(mut self, known: Option<(Bearer, Caller)>) {
         let end = match self.authenticate(known).await {
@@ -173,36 +171,34 @@ impl Connection {
         known: Option<(Bearer, Caller)>,
     ) -> Result<(Bearer, Caller, Option<TokenPermit>), End> {
         if self.socket.protocol().is_none() {
-            return Err(Some(Close::new(4406, "Subprotocol not acceptable")));
+            return Err(close(4406, "Subprotocol not acceptable"));
         }
         let (service, init) = (Arc::clone(&self.service), self.service.app.limits.live.init);
         let given = tokio::select! {
             given = timeout(init, self.wait_for_init()) => {
-                given.map_err(|_| Some(Close::new(4408, "Connection initialisation timeout")))??
+                given.map_err(|_| close(4408, "Connection initialisation timeout"))??
             }
-            () = service.stopping.cancelled() => return Err(Some(Close::stopping())),
+            () = service.stopping.cancelled() => return Err(stopping()),
         };
-        let unauthorized = || Some(Close::new(4401, "Unauthorized"));
+        let unauthorized = || close(4401, "Unauthorized");
         let (bearer, caller) = match (given, known) {
             (InitToken::Bearer(bearer), _) => {
                 let app = service.app.until(Instant::now() + service.app.limits.time.query);
                 match service.tokens.caller(&app, &service.tasks, bearer).await {
                     Ok(caller) => (bearer, caller),
                     Err(domain::Error::Unauthenticated) => return Err(unauthorized()),
-                    Err(error) => return Err(Some(Close::new(1013, Error::from(error).message()))),
+                    Err(error) => return Err(close(1013, Error::from(error).message())),
                 }
             }
             (InitToken::Missing, Some(known)) => known,
             (InitToken::Missing | InitToken::Malformed, _) => return Err(unauthorized()),
         };
-        let permit = match caller.token() {
-            Some(token) => {
-                Span::current().record("token", display(token));
-                let permit = service.connections.acquire_for_token(token);
-                Some(permit.map_err(|error| Some(Close::new(1013, error.message())))?)
-            }
-            None => None,
-        };
+        let mut permit = None;
+        if let Some(token) = caller.token() {
+            Span::current().record("token", display(token));
+            let acquired = service.connections.acquire_for_token(token);
+            permit = Some(acquired.map_err(|error| close(1013, error.message()))?);
+        }
         self.send(message::ACK.to_owned()).await?;
         Ok((bearer, caller, permit))
     }
@@ -211,11 +207,11 @@ impl Connection {
     async fn wait_for_init(&mut self) -> Result<InitToken, End> {
         loop {
             let Some(text) = receive(&mut self.socket, self.service.app.limits.live).await? else { continue };
-            match Message::parse(&text).map_err(|reason| Some(Close::new(4400, reason)))? {
+            match Message::parse(&text).map_err(|reason| close(4400, reason))? {
                 Message::Init(payload) => return Ok(message::token(payload)),
                 Message::Ping => self.send(message::PONG.to_owned()).await?,
                 Message::Pong | Message::Complete { .. } => {}
-                Message::Subscribe { .. } => return Err(Some(Close::new(4401, "Unauthorized"))),
+                Message::Subscribe { .. } => return Err(close(4401, "Unauthorized")),
             }
         }
     }
@@ -233,7 +229,7 @@ impl Connection {
                     match text {
                         Ok(Some(text)) => tokio::select! {
                             done = self.handle_message(&text, caller) => done,
-                            () = service.stopping.cancelled() => Err(Some(Close::stopping())),
+                            () = service.stopping.cancelled() => Err(stopping()),
                         },
                         Ok(None) => Ok(()),
                         Err(end) => Err(end),
@@ -246,8 +242,8 @@ impl Connection {
                         self.send(message::complete(&id)).await
                     }
                 },
-                () = token_ends.as_mut() => Err(Some(Close::new(4403, "Forbidden"))),
-                () = service.stopping.cancelled() => Err(Some(Close::stopping())),
+                () = token_ends.as_mut() => Err(close(4403, "Forbidden")),
+                () = service.stopping.cancelled() => Err(stopping()),
                 () = sleep_until(last_received + keep_alive), if !pinged => {
                     pinged = true;
                     self.send_frame(ws::Message::Ping(bytes::Bytes::new())).await
@@ -264,8 +260,8 @@ impl Connection {
     }
 
     async fn handle_message(&mut self, text: &str, caller: &Caller) -> Result<(), End> {
-        match Message::parse(text).map_err(|reason| Some(Close::new(4400, reason)))? {
-            Message::Init(_) => Err(Some(Close::new(4429, "Too many initialisation requests"))),
+        match Message::parse(text).map_err(|reason| close(4400, reason))? {
+            Message::Init(_) => Err(close(4429, "Too many initialisation requests")),
             Message::Ping => self.send(message::PONG.to_owned()).await,
             Message::Pong => Ok(()),
             Message::Complete { id } => {
@@ -276,7 +272,7 @@ impl Connection {
             }
             Message::Subscribe { id, .. } if self.ids.contains_key(&*id) => {
                 let id: String = id.chars().take(60).collect();
-                Err(Some(Close::new(4409, format!("Subscriber for {id} already exists"))))
+                Err(close(4409, format!("Subscriber for {id} already exists")))
             }
             Message::Subscribe { id, payload } => {
                 let metrics = self.metrics.for_next_operation();
@@ -303,16 +299,13 @@ impl Connection {
         let time = started.elapsed();
         let milliseconds = (time.as_secs_f64() * 1e6).round() / 1000.0;
         let code = match &subscribed {
-            Ok(_) => {
-                tracing::info!(milliseconds, code = "OK", "subscription started");
-                "OK"
-            }
-            Err(answer) => {
-                let code = answer.codes.first().map_or("", |code| code.as_str());
-                tracing::info!(milliseconds, code, "subscription failed to start");
-                code
-            }
+            Ok(_) => "OK",
+            Err(answer) => answer.codes.first().map_or("", |code| code.as_str()),
         };
+        match &subscribed {
+            Ok(_) => tracing::info!(milliseconds, code, "subscription started"),
+            Err(_) => tracing::info!(milliseconds, code, "subscription failed to start"),
+        }
         metrics.finish(code, time);
         subscribed
     }
@@ -324,10 +317,10 @@ impl Connection {
         metrics: &RequestMetrics,
         started: Instant,
     ) -> Result<Answers, SubscribeError> {
-        let most = self.service.app.limits.live.subscriptions;
-        if self.ids.len() >= most {
+        let max = self.service.app.limits.live.subscriptions;
+        if self.ids.len() >= max {
             let message =
-                format!("this connection has its maximum of {most} subscriptions (MEMBERBASE_MAX_SUBSCRIPTIONS)");
+                format!("this connection has its maximum of {max} subscriptions (MEMBERBASE_MAX_SUBSCRIPTIONS)");
             return Err(Error::new(Code::LimitExceeded, message).into());
         }
         let _permit = self.service.admit_operation(caller)?;
@@ -355,14 +348,11 @@ impl Connection {
     /// Sends a message. A client that does not read is disconnected.
     async fn send_frame(&mut self, message: ws::Message) -> Result<(), End> {
         let deadline = tokio::time::Instant::now() + self.service.app.limits.live.keep_alive;
-        match timeout_at(deadline, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(None),
-            Err(_) => {
-                tracing::debug!("client does not read its events, closing the connection");
-                Err(None)
-            }
+        let sent = timeout_at(deadline, self.socket.send(message)).await;
+        if sent.is_err() {
+            tracing::debug!("client does not read its events, closing the connection");
         }
+        if let Ok(Ok(())) = sent { Ok(()) } else { Err(None) }
     }
 }
 
@@ -370,7 +360,7 @@ impl Connection {
 async fn receive(socket: &mut WebSocket, limits: LiveLimits) -> Result<Option<Utf8Bytes>, End> {
     match socket.recv().await {
         Some(Ok(ws::Message::Text(text))) => Ok(Some(text)),
-        Some(Ok(ws::Message::Binary(_))) => Err(Some(Close::new(4400, "a message must be text"))),
+        Some(Ok(ws::Message::Binary(_))) => Err(close(4400, "a message must be text")),
         Some(Ok(ws::Message::Ping(_) | ws::Message::Pong(_))) => Ok(None),
         Some(Ok(ws::Message::Close(_))) | None => Err(None),
         Some(Err(error)) => Err(receive_error(&error, limits.message)),
@@ -378,11 +368,14 @@ async fn receive(socket: &mut WebSocket, limits: LiveLimits) -> Result<Option<Ut
 }
 
 /// Returns the end of a broken connection. Only a message that is too large has a close frame.
-fn receive_error(error: &axum::Error, most: usize) -> End {
+fn receive_error(error: &axum::Error, max: usize) -> End {
     tracing::debug!(%error, "WebSocket connection failed");
     // axum hides the type of the error.
     let too_large = error.to_string().contains("too long");
-    too_large.then(|| Close::new(1009, format!("a message is limited to {most} bytes (MEMBERBASE_MAX_LIVE_MESSAGE)")))
+    if !too_large {
+        return None;
+    }
+    close(1009, format!("a message is limited to {max} bytes (MEMBERBASE_MAX_LIVE_MESSAGE)"))
 }
 
 #[cfg(test)]
