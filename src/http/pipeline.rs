@@ -4,6 +4,7 @@
 //! An API checks the head before these steps, provides the parser and the operation, and writes the response.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -82,7 +83,7 @@ impl Service {
     ) -> Result<Running::Output, Rejection> {
         let time = self.app.limits.time.query;
         let deadline = started + time;
-        let running = std::panic::AssertUnwindSafe(run(self.app.until(deadline))).catch_unwind();
+        let running = AssertUnwindSafe(run(self.app.until(deadline))).catch_unwind();
         match timeout_at(deadline.into(), running).await {
             Ok(output) => output.map_err(|_| Rejection::panicked()),
             Err(_) => {
