@@ -4,22 +4,20 @@ use std::{sync::Arc, time::Instant};
 
 use axum::{
     Extension,
-    body::Body,
     extract::{Request, State},
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE},
-    },
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::Response,
 };
 use hyper::body::Body as _;
 
-use super::{Service, negotiate::MediaType, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
+use super::{
+    Service, negotiate::MediaType, rejection::Rejection, request_metrics::RequestMetrics, response, trace_id::TraceId,
+};
 use crate::{
     auth::Bearer,
     domain::access::{Access, GlobalScope},
     graphql::Error,
-    metrics,
+    metrics::CONTENT_TYPE,
 };
 
 pub(super) async fn serve(
@@ -28,14 +26,13 @@ pub(super) async fn serve(
     Extension(metrics): Extension<RequestMetrics>,
     request: Request,
 ) -> Response {
-    if let Err(rejection) = service.authorize_metrics(request.headers()).await {
-        return rejection.close_after(!request.body().is_end_stream()).respond(MediaType::Json, &trace);
+    match service.authorize_metrics(request.headers()).await {
+        Ok(_) => {
+            let content_type = HeaderValue::from_static(CONTENT_TYPE);
+            response::build(StatusCode::OK, content_type, metrics.server().text(), None)
+        }
+        Err(rejection) => rejection.close_after(!request.body().is_end_stream()).respond(MediaType::Json, &trace),
     }
-    let mut response = Response::new(Body::from(metrics.server().text()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 impl Service {
