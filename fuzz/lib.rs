@@ -102,8 +102,8 @@ impl Server {
         let app = self.app.per_request(start + LIMIT, CancellationToken::new());
         let call = Call { app, caller: Caller::operator() };
         let outcome = self.runtime.block_on(async {
-            match self.list.call(call, body) {
-                Ok(running) => running.await,
+            match self.list.prepare(body) {
+                Ok(prepared) => prepared(call).await,
                 Err(error) => Err(error),
             }
         });

@@ -193,6 +193,15 @@ mod tests {
     }
 
     #[test]
+    fn origins_can_be_separated_by_a_comma_and_a_blank() {
+        let arguments = ["memberbase", "serve", "--cors-origins", "https://a.example.com, https://b.example.com"];
+        let Command::Serve(serve) = Cli::try_parse_from(arguments).expect("valid origins").command else {
+            panic!("serve")
+        };
+        assert_eq!(serve.server.cors_origins, ["https://a.example.com", "https://b.example.com"]);
+    }
+
+    #[test]
     fn settings_are_accepted_before_and_after_a_subcommand() {
         for arguments in [
             vec!["memberbase", "--log", "debug", "token", "--database-url", "sqlite://a.db", "list"],

@@ -1,7 +1,7 @@
 //! The HTTP layer: the router, and what all responses have in common.
 
 mod admission;
-mod answer;
+
 mod assets;
 mod body;
 mod connections;
@@ -10,61 +10,63 @@ mod health;
 mod live;
 mod metrics;
 mod negotiate;
+mod operation;
 mod pages;
-mod parameters;
+mod permits;
+mod pipeline;
+mod query_string;
+mod rejection;
+mod request_metrics;
+mod response;
 mod rpc;
 #[cfg(test)]
 mod tests;
 mod trace;
-mod watch;
+mod trace_id;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    body::Body,
     extract::Request,
-    http::{
-        HeaderName, HeaderValue, Method, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE},
-    },
-    middleware,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header::ACCESS_CONTROL_ALLOW_ORIGIN},
+    middleware::{self, Next},
     response::Response,
     routing::{any, get},
 };
 use hyper::body::Body as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 pub use connections::serve;
 
-use self::{admission::Admission, answer::Refusal, live::Places, negotiate::MediaType, trace::TraceId};
+use self::{
+    connections::ProtocolError, negotiate::MediaType, permits::Permits, rejection::Rejection, trace_id::TraceId,
+};
 use crate::{
     app::App,
     auth::Tokens,
-    graphql::Code,
-    graphql::execute::Executor,
+    graphql::{Code, execute::Executor},
     metrics::Metrics,
-    rpc::{self as plain, Endpoint},
+    rpc::{self as rpc_api, Endpoint},
 };
 
-/// How long a browser believes a preflight.
+/// Time for which a browser caches the response to a preflight.
 const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 
-/// What the door opens to.
+/// The state of the HTTP layer.
 pub struct Service {
-    /// What a request may reach.
     app: App,
-    /// The schema.
     executor: Arc<Executor>,
-    /// Runs mutations, which outlive their connections. Wait for them before the database is closed.
+    endpoints: Vec<Arc<Endpoint>>,
+    /// Runs mutations, which outlive their connections. Wait for it before the database is closed.
     pub tasks: TaskTracker,
     /// Cancelled when the server stops, which ends subscriptions.
     pub stopping: CancellationToken,
     tokens: Tokens,
-    admission: Admission,
-    places: Places,
-    endpoints: Vec<Endpoint>,
+    requests: Permits,
+    /// Permits of connections with subscriptions.
+    connections: Permits,
     options: Options,
 }
 
@@ -93,24 +95,25 @@ impl Service {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             tokens: Tokens::default(),
-            admission: Admission::new(app.limits.traffic),
-            places: Places::new(app.limits.live),
-            endpoints: plain::endpoints(),
+            requests: Permits::for_requests(&app.limits.traffic),
+            connections: Permits::for_connections(&app.limits.live),
+            endpoints: rpc_api::endpoints().into_iter().map(Arc::new).collect(),
             app,
             options,
         }
     }
 }
 
-/// Everything that is served over HTTP.
+/// Returns the router of all paths.
 pub fn router(service: Service) -> Router {
     let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
     let metrics = Arc::new(Metrics::new(&service.app, operations));
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve))
+        .route("/graphql/", any(graphql::serve))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve))
-        .route("/metrics", get(metrics::figures))
+        .route("/metrics", get(metrics::serve))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready));
     let Options { graphiql, console, .. } = service.options;
@@ -118,37 +121,56 @@ pub fn router(service: Service) -> Router {
     router = router.merge(pages::routes(pages.into_iter().filter_map(|(page, is_served)| is_served.then_some(page))));
     router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
     if !service.options.cors_origins.is_empty() {
-        router = router.layer(cors(&service.options.cors_origins));
+        router = router.layer(cors(&service.options.cors_origins)).layer(middleware::map_response(hide_cors));
     }
-    router.layer(middleware::from_fn_with_state(metrics, trace::layer)).with_state(Arc::new(service))
+    router
+        .layer(middleware::from_fn(reject_protocol_error))
+        .layer(middleware::from_fn_with_state(metrics, trace::layer))
+        .with_state(Arc::new(service))
 }
 
-/// Lets pages of these origins call the API. A token is no cookie: a page has to have one to do anything.
+/// Lets pages of these origins call the API. Credentials are not allowed: tokens are not sent by browsers on their own.
+/// Client libraries add headers of their own (tracing, client names), so every requested header is allowed.
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers(["authorization", "content-type", "traceparent", "x-graphql-cost"].map(HeaderName::from_static))
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(["x-trace-id", "retry-after"].map(HeaderName::from_static))
         .max_age(CORS_MAX_AGE)
 }
 
-async fn not_found(Extension(trace): Extension<TraceId>, request: Request) -> Response {
-    Refusal::with_status(StatusCode::NOT_FOUND, Code::NotFound, "not found; the GraphQL API is at /graphql")
-        .unread(!request.body().is_end_stream())
-        .respond(MediaType::Json, &trace)
+async fn reject_protocol_error(
+    Extension(trace): Extension<TraceId>,
+    error: Option<Extension<ProtocolError>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(Extension(ProtocolError(status, message))) = error else { return next.run(request).await };
+    let rejection = Rejection::with_status(status, Code::BadRequest, message);
+    rejection.close_after(true).respond(MediaType::Json, &trace)
 }
 
-/// All paths with methods of their own are to be read only.
-async fn method_not_allowed(Extension(trace): Extension<TraceId>, request: Request) -> Response {
-    Refusal::method("GET, HEAD", "the method must be GET or HEAD")
-        .unread(!request.body().is_end_stream())
-        .respond(MediaType::Json, &trace)
-}
-
-fn text(content_type: &'static str, body: &'static str) -> Response {
-    let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+/// Removes all CORS headers from the response to an origin that is not allowed. `CorsLayer` omits only the decisive one.
+async fn hide_cors(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        for name in ["allow-headers", "allow-methods", "expose-headers", "max-age"] {
+            headers.remove(format!("access-control-{name}"));
+        }
+    }
     response
+}
+
+async fn not_found(Extension(trace): Extension<TraceId>, request: Request) -> Response {
+    Rejection::with_status(StatusCode::NOT_FOUND, Code::NotFound, "not found; the GraphQL API is at /graphql")
+        .close_after(!request.body().is_end_stream())
+        .respond(MediaType::Json, &trace)
+}
+
+/// Only paths that can only be read leave the method to the router.
+async fn method_not_allowed(Extension(trace): Extension<TraceId>, request: Request) -> Response {
+    Rejection::method("GET, HEAD", "the method must be GET or HEAD")
+        .close_after(!request.body().is_end_stream())
+        .respond(MediaType::Json, &trace)
 }

@@ -3,8 +3,10 @@
 use axum::http::{HeaderValue, Uri, uri::Scheme};
 
 /// Parses an origin. It has to be in the form that browsers send (RFC 6454, section 6.2), because it is compared as
-/// text: scheme, host in lower case, the port unless it is the scheme's default, and nothing else.
+/// text: scheme, host in lower case, the port unless it is the scheme's default, and nothing else. Surrounding blanks are
+/// ignored, so that a list can be separated by a comma and a blank.
 pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
+    let text = text.trim();
     let expected = || "expected an origin such as https://admin.example.com".to_owned();
     let uri: Uri = text.parse().map_err(|_| expected())?;
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return Err(expected()) };
@@ -30,8 +32,14 @@ mod tests {
 
     #[test]
     fn an_origin_in_the_form_of_browsers_is_accepted() {
-        for text in ["https://admin.example.com", "http://localhost:5173", "http://[::1]:8080", "https://a.b:80"] {
-            assert_eq!(origin(text).expect(text), text);
+        for text in [
+            "https://admin.example.com",
+            "http://localhost:5173",
+            "http://[::1]:8080",
+            "https://a.b:80",
+            " https://a.b ",
+        ] {
+            assert_eq!(origin(text).expect(text), text.trim());
         }
     }
 

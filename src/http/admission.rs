@@ -1,196 +1,37 @@
-//! Admission control: the maximum number of concurrent requests in total and per token, and the request rate per token
-//! (GCRA). Requests over a limit are rejected at once and not queued.
+//! Admission control: authenticates the caller, and limits the number and rate of requests.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Span, field::display};
 
-use super::{Service, answer::Refusal};
-use crate::{
-    auth::Bearer,
-    domain::access::Caller,
-    graphql::{Code, Error},
-    types::{ApiTokenId, TrafficLimits},
+use super::{
+    Service,
+    permits::{GlobalPermit, TokenPermit},
+    rejection::Rejection,
 };
+use crate::{auth::Bearer, domain::access::Caller, graphql::Error};
 
-/// From so many tokens on, those that have nothing under way are forgotten.
-const MANY: usize = 1024;
-
-/// What a token may send at once that has sent nothing for a while: the requests of one second.
-const BURST: Duration = Duration::from_secs(1);
-
-/// Lets requests in.
+/// What a request holds until it is done.
 #[derive(Debug)]
-pub(super) struct Admission {
-    limits: TrafficLimits,
-    all: Arc<Semaphore>,
-    tokens: Arc<Mutex<HashMap<ApiTokenId, Traffic>>>,
-}
-
-/// What one token has under way.
-#[derive(Debug)]
-struct Traffic {
-    running: usize,
-    /// When the requests that were let in would have been, had they come at the pace that is allowed.
-    paced: Instant,
-}
-
-/// What a request takes until it is done.
-pub(super) type Ticket = (Place, Option<Turn>);
+#[expect(dead_code, reason = "it is held")]
+pub(super) struct RequestPermit(GlobalPermit, Option<TokenPermit>);
 
 impl Service {
-    /// Lets a request in, unless there are too many, or its token is none or has too many.
-    pub(super) async fn let_in(&self, bearer: Bearer, started: Instant) -> Result<(Caller, Ticket), Refusal> {
-        let place = self.admission.enter()?;
+    /// Admits a request: authenticates its caller and issues its permit. Looking up a token costs a statement, so the
+    /// global permit comes first.
+    pub(super) async fn admit(&self, bearer: Bearer, started: Instant) -> Result<(Caller, RequestPermit), Rejection> {
+        let permit = self.requests.acquire()?;
         let app = self.app.until(started + self.app.limits.time.query);
         let caller = self.tokens.caller(&app, &self.tasks, bearer).await?;
-        let Some(token) = caller.token() else { return Ok((caller, (place, None))) };
+        let Some(token) = caller.token() else { return Ok((caller, RequestPermit(permit, None))) };
         Span::current().record("token", display(token));
-        let turn = self.admission.take_turn(token)?;
-        Ok((caller, (place, Some(turn))))
-    }
-}
-
-impl Service {
-    /// Lets in what a caller asks for over a connection that he has.
-    pub(super) fn let_ask(&self, caller: &Caller) -> Result<Ticket, Error> {
-        let turn = caller.token().map(|token| self.admission.take_turn(token)).transpose()?;
-        Ok((self.admission.enter()?, turn))
-    }
-}
-
-/// A place among all requests. Dropped, it is free for another.
-#[derive(Debug)]
-pub(super) struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
-
-/// A place among the requests of a token. Dropped, it is free for another.
-#[derive(Debug)]
-pub(super) struct Turn {
-    token: ApiTokenId,
-    tokens: Arc<Mutex<HashMap<ApiTokenId, Traffic>>>,
-}
-
-impl Admission {
-    pub(super) fn new(limits: TrafficLimits) -> Self {
-        Self { limits, all: Arc::new(Semaphore::new(limits.requests)), tokens: Arc::default() }
+        let token_permit = self.requests.acquire_for_token(token)?;
+        Ok((caller, RequestPermit(permit, Some(token_permit))))
     }
 
-    /// Lets a request in whose caller is not known yet.
-    pub(super) fn enter(&self) -> Result<Place, Error> {
-        let place = Arc::clone(&self.all).try_acquire_owned();
-        place.map(Place).map_err(|_| {
-            let message = format!(
-                "the server handles its maximum of {} requests (MEMBERBASE_MAX_REQUESTS)",
-                self.limits.requests
-            );
-            Error::new(Code::ServiceUnavailable, message)
-        })
-    }
-
-    /// Lets a request of a token in.
-    pub(super) fn take_turn(&self, token: ApiTokenId) -> Result<Turn, Error> {
-        let now = Instant::now();
-        let mut tokens = lock(&self.tokens);
-        if tokens.len() >= MANY {
-            tokens.retain(|_, traffic| traffic.running > 0 || traffic.paced > now);
-        }
-        let traffic = tokens.entry(token).or_insert(Traffic { running: 0, paced: now });
-        let most = self.limits.requests_per_token;
-        if traffic.running >= most {
-            let message =
-                format!("this token has its maximum of {most} running requests (MEMBERBASE_MAX_REQUESTS_PER_TOKEN)");
-            return Err(Error::new(Code::ServiceUnavailable, message));
-        }
-        if let Some(most) = self.limits.requests_per_second {
-            let paced = traffic.paced.max(now) + Duration::from_secs(1) / most.get();
-            if paced > now + BURST {
-                let message =
-                    format!("this token exceeds {most} requests per second (MEMBERBASE_MAX_REQUESTS_PER_SECOND)");
-                return Err(Error::new(Code::RateLimited, message));
-            }
-            traffic.paced = paced;
-        }
-        traffic.running += 1;
-        Ok(Turn { token, tokens: Arc::clone(&self.tokens) })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(traffic) = lock(&self.tokens).get_mut(&self.token) {
-            traffic.running -= 1;
-        }
-    }
-}
-
-fn lock(tokens: &Mutex<HashMap<ApiTokenId, Traffic>>) -> MutexGuard<'_, HashMap<ApiTokenId, Traffic>> {
-    tokens.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::types::Id;
-
-    fn token() -> ApiTokenId {
-        ApiTokenId::from_uuid(Uuid::now_v7())
-    }
-
-    fn admission(requests: usize, requests_per_token: usize, requests_per_second: u32) -> Admission {
-        let requests_per_second = std::num::NonZero::new(requests_per_second);
-        Admission::new(TrafficLimits { requests, requests_per_token, requests_per_second, batch: None })
-    }
-
-    #[test]
-    fn places_are_given_back() {
-        let admission = admission(2, 9, 0);
-        let (first, _second) = (admission.enter().expect("a place"), admission.enter().expect("a place"));
-        let refused = admission.enter().expect_err("the third");
-        assert_eq!(refused.code(), Code::ServiceUnavailable);
-        assert!(refused.message().contains("2 requests"), "{}", refused.message());
-        drop(first);
-        admission.enter().expect("a place that is free again");
-    }
-
-    #[test]
-    fn a_token_takes_no_turn_from_another() {
-        let admission = admission(9, 1, 0);
-        let (one, other) = (token(), token());
-        let turn = admission.take_turn(one).expect("a turn");
-        assert_eq!(admission.take_turn(one).expect_err("the second").code(), Code::ServiceUnavailable);
-        let _turn = admission.take_turn(other).expect("a turn of another");
-        drop(turn);
-        admission.take_turn(one).expect("a turn that is free again");
-    }
-
-    #[test]
-    fn a_token_sends_so_many_a_second() {
-        let admission = admission(99, 99, 20);
-        let (one, other) = (token(), token());
-        let let_in = |token| (0..50).filter(|_| admission.take_turn(token).is_ok()).count();
-        let first = let_in(one);
-        // A slow machine lets some more in meanwhile.
-        assert!((20..40).contains(&first), "{first}");
-        assert_eq!(admission.take_turn(one).expect_err("too many").code(), Code::RateLimited);
-        assert!(let_in(other) >= 20);
-        std::thread::sleep(Duration::from_millis(150));
-        assert!((2..10).contains(&let_in(one)));
-    }
-
-    #[test]
-    fn those_without_traffic_are_forgotten() {
-        let admission = admission(99, 9, 0);
-        let _running = admission.take_turn(token()).expect("a turn");
-        for _ in 0..3 * MANY {
-            admission.take_turn(token()).expect("a turn");
-        }
-        assert!(lock(&admission.tokens).len() <= MANY);
+    /// Admits an operation of an authenticated connection.
+    pub(super) fn admit_operation(&self, caller: &Caller) -> Result<RequestPermit, Error> {
+        let token_permit = caller.token().map(|token| self.requests.acquire_for_token(token)).transpose()?;
+        Ok(RequestPermit(self.requests.acquire()?, token_permit))
     }
 }

@@ -1,4 +1,4 @@
-//! The static files of the pages, which the binary contains: built by Vite, compressed at build time, listed by `build.rs`.
+//! The static files of the pages, in the binary: built by Vite, compressed at build time, listed by `build.rs`.
 
 use axum::{
     body::Body,
@@ -14,24 +14,24 @@ use axum::{
 
 use super::negotiate::Coding;
 
-/// A file that is served.
+/// A static file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asset {
-    /// Below the root of the server, without a slash at its begin.
+    /// Path without its leading slash.
     pub(super) path: &'static str,
     pub(super) identity: &'static [u8],
-    /// Where it is smaller.
+    /// `None` if the coding does not make the file smaller.
     pub(super) gzip: Option<&'static [u8]>,
     pub(super) brotli: Option<&'static [u8]>,
 }
 
-/// All of them, in the order of their paths; none in a build without npm.
+/// All files, sorted by path; empty in a build without npm.
 pub(super) static ASSETS: &[Asset] = &include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// What a file may do by itself: nothing.
+/// The policy of a file that is opened by itself: nothing is allowed.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// What a script may do that runs as a worker: those go by the policy that they come with, not by that of their page.
+/// The policy of a script. A worker has the policy of its own script, not that of its page.
 const SCRIPT_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'";
 
 impl Asset {
@@ -39,13 +39,13 @@ impl Asset {
         ASSETS.iter().find(|asset| asset.path == path)
     }
 
-    /// The file in the best coding that the client takes.
+    /// Returns the file in the content coding that the client prefers (RFC 9110, section 12.5.3).
     pub(super) fn respond(&self, headers: &HeaderMap) -> Response {
         let (coding, bytes) = [(Coding::Brotli, self.brotli), (Coding::Gzip, self.gzip)]
             .into_iter()
             .filter_map(|(coding, bytes)| Some((coding.quality(headers), coding, bytes?)))
             .filter(|(quality, ..)| *quality > 0)
-            // The last of equals is taken.
+            // `max_by_key` returns the last of equals.
             .rev()
             .max_by_key(|(quality, ..)| *quality)
             .map_or((None, self.identity), |(_, coding, bytes)| (Some(coding), bytes));
@@ -60,10 +60,10 @@ impl Asset {
         if let Some(coding) = coding {
             set(CONTENT_ENCODING, coding.name());
         }
-        harden(response)
+        security_headers(response)
     }
 
-    /// Whether its name has a hash of its bytes: what is there under that name never changes.
+    /// Returns true if the name contains a hash of the content, which therefore never changes.
     fn is_hashed(&self) -> bool {
         self.path.starts_with("assets/")
     }
@@ -82,8 +82,8 @@ impl Asset {
     }
 }
 
-/// What every page and file of one says to the browser: nobody else may frame, open or read it.
-pub(super) fn harden(mut response: Response) -> Response {
+/// Adds the headers that keep pages of other origins from framing, opening or reading this one.
+pub(super) fn security_headers(mut response: Response) -> Response {
     for (name, value) in [
         (REFERRER_POLICY, "no-referrer"),
         (X_FRAME_OPTIONS, "DENY"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_comes_in_the_best_coding_that_the_client_takes() {
+    async fn file_has_the_coding_that_the_client_prefers() {
         for (accepted, coding) in [
             (None, None),
             (Some(""), None),
@@ -124,8 +124,8 @@ mod tests {
                 .into_iter()
                 .collect();
             let response = SCRIPT.respond(&headers);
-            let told = response.headers().get(CONTENT_ENCODING).map(|value| value.to_str().expect("ASCII"));
-            assert_eq!(told, coding, "{accepted:?}");
+            let found = response.headers().get(CONTENT_ENCODING).map(|value| value.to_str().expect("ASCII"));
+            assert_eq!(found, coding, "{accepted:?}");
             assert_eq!(response.headers()[VARY], "accept-encoding");
             let expected = match coding {
                 Some("br") => &b"brotli"[..],
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_may_ask_its_server_when_it_is_a_worker_and_nothing_else_may() {
+    fn only_a_script_may_connect_to_its_server() {
         let policy = |path| {
             let headers = Asset { path, ..SCRIPT }.respond(&HeaderMap::new()).headers().clone();
             headers[CONTENT_SECURITY_POLICY].to_str().expect("ASCII").to_owned()
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_name_with_a_hash_is_kept_for_good() {
+    fn only_a_name_with_a_hash_is_immutable() {
         let page = Asset { path: "playground.html", brotli: None, ..SCRIPT };
         let cache = |asset: Asset| asset.respond(&HeaderMap::new()).headers()[CACHE_CONTROL].clone();
         assert_eq!(cache(SCRIPT), "public, max-age=31536000, immutable");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_this_build_has_a_type() {
+    fn every_file_of_this_build_has_a_content_type() {
         for asset in ASSETS {
             assert_ne!(asset.content_type(), "application/octet-stream", "{}", asset.path);
         }

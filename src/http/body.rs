@@ -1,27 +1,29 @@
-//! Reads request bodies, never more than the limit allows.
+//! Reads request bodies within their limits.
 
-use axum::{body::Body, http::StatusCode};
+use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
-use super::answer::Refusal;
+use super::rejection::Rejection;
 use crate::{
     domain::access::{Access, Caller},
     graphql::{Code, Error, execute::Kind},
     types::BodyLimits,
 };
 
-/// A limit in bytes, and the name that its refusal gives it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// A limit in bytes, with the names that its error uses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
+pub(super) struct BodyLimit {
     bytes: usize,
     what: &'static str,
     setting: &'static str,
 }
 
-impl Limit {
-    /// Of the whole body. Whoever may not change anything sends no more than a query can use.
-    pub(super) fn of(caller: &Caller, limits: &BodyLimits) -> Self {
+impl BodyLimit {
+    /// Returns the limit of a whole body. A caller with READ access can only send queries, which are smaller.
+    pub(super) fn for_caller(caller: &Caller, limits: &BodyLimits) -> Self {
         let query = limits.query_variables.saturating_add(limits.envelope);
         if caller.access() == Access::Read && query < limits.max {
             let setting = "MEMBERBASE_MAX_QUERY_VARIABLES and MEMBERBASE_MAX_ENVELOPE";
@@ -30,19 +32,18 @@ impl Limit {
         Self { bytes: limits.max, what: "the body", setting: "MEMBERBASE_MAX_BODY" }
     }
 
-    /// Of all that is not variables.
+    /// Returns the limit of everything except the variables.
     pub(super) fn envelope(limits: &BodyLimits) -> Self {
         Self { bytes: limits.envelope, what: "the body without its variables", setting: "MEMBERBASE_MAX_ENVELOPE" }
     }
 
-    /// Of the variables; none for a mutation, which may fill the body with them.
+    /// Returns the limit of the variables; `None` for a mutation, which is limited by its body alone.
     pub(super) fn variables(kind: Kind, limits: &BodyLimits) -> Option<Self> {
         let (bytes, setting) = (limits.query_variables, "MEMBERBASE_MAX_QUERY_VARIABLES");
         (kind != Kind::Mutation).then_some(Self { bytes, what: "the variables of a query", setting })
     }
 
-    /// Refuses more.
-    pub(super) fn allow(self, bytes: usize) -> Result<(), Refusal> {
+    pub(super) fn check(self, bytes: usize) -> Result<(), Rejection> {
         if bytes <= self.bytes {
             return Ok(());
         }
@@ -52,29 +53,23 @@ impl Limit {
     }
 }
 
-/// All of the body. One that says that it is over the limit is not read at all, and one that does not say so is read
-/// as far as the limit.
-pub(super) async fn read(mut body: Body, limit: Limit) -> Result<Vec<u8>, Refusal> {
+/// Reads a body up to its limit. Nothing is read if `Content-Length` exceeds the limit.
+pub(super) async fn read(mut body: Body, limit: BodyLimit) -> Result<Vec<u8>, Rejection> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    limit.allow(declared)?;
+    limit.check(declared)?;
     let mut text = Vec::with_capacity(declared);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::from(Error::new(Code::BadRequest, "the body is incomplete")))?;
+        let frame = frame.map_err(|_| Rejection::from(Error::new(Code::BadRequest, "the body is incomplete")))?;
         if let Ok(data) = frame.into_data() {
-            limit.allow(text.len().saturating_add(data.len()))?;
+            limit.check(text.len().saturating_add(data.len()))?;
             text.extend_from_slice(&data);
         }
     }
+    // RFC 8259 lets parsers ignore a byte order mark (<https://www.rfc-editor.org/rfc/rfc8259#section-8.1>).
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
+    }
     Ok(text)
-}
-
-/// The body did not arrive in the request's time.
-pub(super) fn stalled() -> Refusal {
-    Refusal::with_status(
-        StatusCode::REQUEST_TIMEOUT,
-        Code::Timeout,
-        "the body was not received within the request's time limit",
-    )
 }
 
 #[cfg(test)]
@@ -84,26 +79,32 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Limit = Limit { bytes: 10, what: "the body", setting: "MEMBERBASE_MAX_BODY" };
+    const LIMIT: BodyLimit = BodyLimit { bytes: 10, what: "the body", setting: "MEMBERBASE_MAX_BODY" };
 
     fn chunked(chunks: &'static [&'static str]) -> Body {
         Body::from_stream(stream::iter(chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from(*chunk)))))
     }
 
     #[tokio::test]
-    async fn a_body_is_read_as_far_as_its_limit() {
+    async fn body_is_read_up_to_its_limit() {
         assert_eq!(read(Body::from("0123456789"), LIMIT).await.expect("fits"), b"0123456789");
         assert_eq!(read(chunked(&["01234", "", "56789"]), LIMIT).await.expect("fits"), b"0123456789");
         assert!(read(Body::from("0123456789a"), LIMIT).await.is_err());
         assert!(read(chunked(&["01234", "56789", "a"]), LIMIT).await.is_err());
     }
 
+    #[tokio::test]
+    async fn one_byte_order_mark_is_ignored() {
+        assert_eq!(read(Body::from("\u{feff}{}"), LIMIT).await.expect("fits"), b"{}");
+        assert_eq!(read(Body::from("\u{feff}\u{feff}{}"), LIMIT).await.expect("fits"), "\u{feff}{}".as_bytes());
+    }
+
     #[test]
-    fn a_refusal_names_the_figure_and_the_setting() {
-        let refusal = LIMIT.allow(11).expect_err("too large");
+    fn rejection_names_the_limit_and_its_setting() {
+        let rejection = LIMIT.check(11).expect_err("too large");
         assert!(
-            format!("{refusal:?}").contains("the body is limited to 10 bytes (MEMBERBASE_MAX_BODY)"),
-            "{refusal:?}"
+            format!("{rejection:?}").contains("the body is limited to 10 bytes (MEMBERBASE_MAX_BODY)"),
+            "{rejection:?}"
         );
     }
 }

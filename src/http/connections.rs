@@ -1,5 +1,5 @@
 //! HTTP/1.1 connections over TCP. Limits the time for a request head, and keeps a connection open while a rejected client
-//! still sends (RFC 9112, section 9.6); `axum::serve` does neither.
+//! still sends (<https://www.rfc-editor.org/rfc/rfc9112#section-9.6>); `axum::serve` does neither.
 
 use std::{
     io,
@@ -8,7 +8,13 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{
+        HeaderValue, StatusCode, Version,
+        header::{HOST, TRANSFER_ENCODING},
+    },
+};
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service as _};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -24,22 +30,25 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-/// How long the head of a request may take to arrive, and how long a connection may idle between two requests.
+/// Time within which the head of a request has to arrive, and after which an idle connection is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// hyper takes no smaller limit.
-const SMALLEST_HEAD: usize = 8 << 10;
+/// The smallest buffer that hyper accepts.
+const MIN_BUFFER_BYTES: usize = 8 << 10;
 
-/// How long a client that still sends is listened to after its answer: in all, and without hearing anything.
-const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
+/// Total time for which the input of a client that still sends is discarded after the response.
+const MAX_LINGER: Duration = Duration::from_secs(30);
 
-/// How long to wait before another connection is accepted when the system has no room for one.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time without input after which lingering ends.
+const MAX_LINGER_IDLE: Duration = Duration::from_secs(5);
 
-/// Serves connections until `stop`; then takes no new ones, lets the requests that run finish and closes the idle
-/// connections. `tasks` are done when all that was begun is done.
+/// Time until the next attempt if accepting fails, for example because all file descriptors are in use.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// Serves connections until `stop`. Then it accepts no new ones, completes the running requests and closes idle
+/// connections; `tasks` is empty when all of this is done.
 ///
-/// A request whose head has more than `max_head` bytes is answered 431.
+/// A request whose head exceeds `max_head` bytes is rejected (431).
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -54,31 +63,30 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => drop(tasks.spawn(connection(stream, router.clone(), max_head, stop.clone()))),
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if is_per_connection_error(&error) => {}
             Err(cause) => {
                 tracing::error!(%cause, "accepting a connection failed");
-                sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 }
 
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_per_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Ends the connection that a request came by, also where its client takes nothing of what is sent to it.
+/// Aborts the connection of a request, even if its client does not read what is sent to it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct HangUp(CancellationToken);
+pub(super) struct ConnectionAbort(CancellationToken);
 
-impl HangUp {
-    /// At once.
+impl ConnectionAbort {
     pub(super) fn now(&self) {
         self.0.cancel();
     }
 
-    /// Unless it ends by itself in this time.
+    /// Aborts the connection after this time, unless it has ended.
     pub(super) fn after(self, time: Duration) {
         tokio::spawn(async move {
             sleep(time).await;
@@ -87,32 +95,57 @@ impl HangUp {
     }
 }
 
+/// A violation of HTTP/1.1 that hyper does not reject, as an extension of the request.
+#[derive(Clone, Copy)]
+pub(super) struct ProtocolError(pub(super) StatusCode, pub(super) &'static str);
+
+fn protocol_error(request: &Request<Incoming>) -> Option<ProtocolError> {
+    // <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Some(ProtocolError(StatusCode::BAD_REQUEST, "a request must have one Host header"));
+    }
+    // <https://www.rfc-editor.org/rfc/rfc9112#section-6.1>. hyper rejects a list that does not end in `chunked` (400).
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if !codings.all(is_chunked) {
+        return Some(ProtocolError(StatusCode::NOT_IMPLEMENTED, "the only transfer coding is chunked"));
+    }
+    None
+}
+
 async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: CancellationToken) {
     if let Err(cause) = stream.set_nodelay(true) {
         tracing::debug!(%cause, "setting TCP_NODELAY failed, small responses can be slow");
     }
     let stream = Lingering::new(stream, stop.clone());
-    let (hang_up, router) = (HangUp::default(), TowerToHyperService::new(router));
-    let request_hang_up = hang_up.clone();
+    let (abort, router) = (ConnectionAbort::default(), TowerToHyperService::new(router));
+    let request_abort = abort.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(request_hang_up.clone());
+        request.extensions_mut().insert(request_abort.clone());
+        if let Some(error) = protocol_error(&request) {
+            request.extensions_mut().insert(error);
+        }
         router.call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(max_head.max(SMALLEST_HEAD))
+        .max_header_size(max_head)
+        .max_buf_size(max_head.max(MIN_BUFFER_BYTES))
+        // Some clients look headers up by their usual spelling only, among them Python's gql.
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = hang_up.0.cancelled() => return,
+        () = abort.0.cancelled() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection => ended,
-                () = hang_up.0.cancelled() => return,
+                () = abort.0.cancelled() => return,
             }
         }
     };
@@ -121,8 +154,8 @@ async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: Ca
     }
 }
 
-/// A connection that is not closed while its client still sends: a system that closes a socket with unread bytes resets
-/// the connection, and then the client loses the very answer that told it to stop (RFC 9112, section 9.6).
+/// A stream that is not closed while its client still sends. Closing a socket with unread bytes resets the connection, and
+/// the client may lose the response that rejects its request (<https://www.rfc-editor.org/rfc/rfc9112#section-9.6>).
 struct Lingering {
     stream: TcpStream,
     closing: Closing,
@@ -130,7 +163,7 @@ struct Lingering {
 
 enum Closing {
     No(CancellationToken),
-    Lingers { whole: Pin<Box<Sleep>>, idle: Pin<Box<Sleep>>, stop: Pin<Box<WaitForCancellationFutureOwned>> },
+    Lingers { total: Pin<Box<Sleep>>, idle: Pin<Box<Sleep>>, stop: Pin<Box<WaitForCancellationFutureOwned>> },
 }
 
 impl Lingering {
@@ -166,25 +199,26 @@ impl AsyncWrite for Lingering {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Says that nothing more comes, and then hears the client out.
+    /// Closes the sending side, and then discards input until the client closes its side.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { stream, closing } = self.get_mut();
         if let Closing::No(stop) = closing {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
-            let (whole, idle) = LINGER;
             let stop = Box::pin(stop.clone().cancelled_owned());
-            *closing = Closing::Lingers { whole: Box::pin(sleep(whole)), idle: Box::pin(sleep(idle)), stop };
+            *closing =
+                Closing::Lingers { total: Box::pin(sleep(MAX_LINGER)), idle: Box::pin(sleep(MAX_LINGER_IDLE)), stop };
         }
-        let Closing::Lingers { whole, idle, stop } = closing else { return Poll::Ready(Ok(())) };
-        // A stack's worth at a time; what is read is thrown away.
-        let mut waste = [0; 16 << 10];
+        let Closing::Lingers { total, idle, stop } = closing else { return Poll::Ready(Ok(())) };
+        let mut discarded = [0; 16 << 10];
         loop {
-            if whole.as_mut().poll(cx).is_ready() || stop.as_mut().poll(cx).is_ready() {
+            if total.as_mut().poll(cx).is_ready() || stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            let mut buffer = ReadBuf::new(&mut waste);
+            let mut buffer = ReadBuf::new(&mut discarded);
             match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => idle.as_mut().reset(Instant::now() + LINGER.1),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    idle.as_mut().reset(Instant::now() + MAX_LINGER_IDLE);
+                }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return idle.as_mut().poll(cx).map(Ok),
             }

@@ -1,12 +1,6 @@
 //! `/graphql`: GraphQL over HTTP (<https://graphql.github.io/graphql-over-http/draft/>).
-//!
-//! The cheapest checks come first, and no body is read before the caller is authenticated.
 
-use std::{
-    mem,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{mem, sync::Arc};
 
 use axum::{
     Extension,
@@ -17,333 +11,187 @@ use axum::{
 };
 use hyper::body::Body as _;
 use serde_json::value::RawValue;
-use tokio::time::timeout_at;
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span};
 
 use super::{
     Service,
-    admission::Ticket,
-    answer::{self, Refusal},
-    body::{self, Limit},
-    connections::HangUp,
-    live::{
-        Failed,
-        events::{self, Stream},
-        socket,
-    },
+    connections::ConnectionAbort,
+    live::{SubscribeError, sse, websocket},
     negotiate::{self, Accepted, MediaType},
-    parameters,
-    trace::TraceId,
-    watch::Watch,
+    pipeline::ReceivedRequest,
+    rejection::Rejection,
+    request_metrics::RequestMetrics,
+    response,
+    trace_id::TraceId,
 };
 use crate::{
-    auth::Bearer,
     domain::access::{Access, Caller},
     graphql::{
         Code, Error, context,
-        execute::{self, Answer, Executor, Kind, Operation},
+        execute::{Answer, Kind, Operation},
     },
-    metrics::{Api, Transport, Type},
-    types::{BodyLimits, Limits},
+    metrics::{Api, Transport},
 };
 
-/// Sent with any value, it asks for `extensions.cost` in the answer.
+/// A request header that, with any value, adds `extensions.cost` to the response.
 const COST: &str = "x-graphql-cost";
 
 const METHODS: &str = "GET, HEAD, POST";
 
-/// From this size on a body is parsed on a thread where it keeps nobody waiting.
-pub(super) const LARGE: usize = 64 << 10;
-
-/// As much of a name that a client gave to its operation is logged.
-const LONGEST_NAME: usize = 64;
-
-/// How much longer than the database a mutation is waited for, so that what the database says of its end is answered.
-pub(super) const GRACE: Duration = Duration::from_secs(1);
-
-/// A request that has arrived whole.
-struct Arrived {
-    caller: Caller,
-    method: Method,
-    body: Vec<u8>,
-    started: Instant,
-    /// Whether the answer is to tell what the operation costs.
-    tells_cost: bool,
-    ticket: Arc<Ticket>,
-    bearer: Bearer,
+/// The result of a request that was not rejected.
+enum Outcome {
+    Answer(Answer),
+    Stream(Response),
 }
 
-impl Arrived {
-    fn is_batch(&self) -> bool {
-        self.body.trim_ascii_start().first() == Some(&b'[')
-    }
+/// Handles one request.
+struct Handler {
+    service: Arc<Service>,
+    head: request::Parts,
+    accepted: Accepted,
+    trace: TraceId,
+    metrics: RequestMetrics,
 }
 
-/// Serves `/graphql`, whatever the method.
 pub(super) async fn serve(
     State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
-    Extension(watch): Extension<Watch>,
+    Extension(metrics): Extension<RequestMetrics>,
     request: Request,
 ) -> Response {
-    watch.enters(Api::Graphql);
+    metrics.set_api(Api::Graphql);
     let (mut head, body) = request.into_parts();
-    if socket::is_asked_for(&head) {
-        let upgraded = service.upgrade(&mut head, &trace, &watch).await;
-        return upgraded.unwrap_or_else(|refusal| refusal.respond(MediaType::Json, &trace));
+    if websocket::is_upgrade(&head) {
+        let upgraded = service.upgrade(&mut head, &trace, &metrics).await;
+        return upgraded.unwrap_or_else(|rejection| rejection.respond(MediaType::Json, &trace));
     }
     let accepted = Accepted::of(&head.headers);
-    let hang_up = head.extensions.get().cloned().unwrap_or_default();
+    let handler = Handler { service, head, accepted, trace, metrics };
     let has_body = !body.is_end_stream();
-    let outcome = match service.receive(head, body, accepted).await {
-        Ok(arrived) if arrived.is_batch() => service.execute_all(arrived, &trace, &watch).await,
-        Ok(mut arrived) => match service.begin(&mut arrived, &watch).await {
-            Ok(operation) if accepted.events && operation.kind() == Kind::Subscription => {
-                match service.listen(operation, arrived, hang_up, &trace, &watch).await {
-                    Ok(response) => return response,
-                    Err(Failed::Answered(answer)) if !answer::is_of_http(&answer) => return events::whole(&answer),
-                    Err(Failed::Answered(answer)) => Ok(answer),
-                    Err(Failed::Refused(refusal)) => Err(refusal),
-                }
-            }
-            Ok(operation) => service.execute(operation, arrived, &trace, &watch).await,
-            Err(refusal) => Err(refusal),
-        },
-        Err(refusal) => Err(refusal.unread(has_body)),
+    let outcome = match handler.receive(body).await {
+        Ok(request) => handler.handle(request).await,
+        Err(rejection) => Err(rejection.close_after(has_body)),
     };
-    match (outcome, accepted.media) {
-        (Ok(answer), Some(media)) => answer::respond(media, answer, &trace),
-        (Err(refusal), Some(media)) => refusal.respond(media, &trace),
-        (Ok(answer), None) if !answer::is_of_http(&answer) => events::whole(&answer),
-        (Err(refusal), None) if !refusal.is_of_http() => events::whole(&refusal.answer(&trace)),
-        // What comes before the media type is known, or instead of it, is JSON.
-        (Ok(answer), None) => answer::respond(MediaType::Json, answer, &trace),
-        (Err(refusal), None) => refusal.respond(MediaType::Json, &trace),
-    }
+    handler.respond(outcome)
 }
 
-impl Service {
-    /// Judges the head, then the caller, and only then reads the body.
-    async fn receive(&self, head: request::Parts, body: Body, accepted: Accepted) -> Result<Arrived, Refusal> {
-        let started = Instant::now();
-        judge(&head, accepted)?;
-        let limits = &self.app.limits;
-        let bearer = Bearer::of(&head.headers)?;
-        let (caller, ticket) = self.let_in(bearer, started).await?;
-        let limit = Limit::of(&caller, &limits.body);
-        let body = if head.method == Method::POST {
-            // What the operation is does not show before the body is there; who may only ask has the time of a query.
-            let time = if caller.access() == Access::Read { limits.time.query } else { limits.time.mutation };
-            timeout_at((started + time).into(), body::read(body, limit)).await.map_err(|_| body::stalled())??
-        } else {
-            parameters::body(head.uri.query().unwrap_or_default())?
-        };
-        let tells_cost = head.headers.contains_key(COST);
-        Ok(Arrived { caller, method: head.method, body, started, tells_cost, ticket: Arc::new(ticket), bearer })
+impl Handler {
+    async fn receive(&self, body: Body) -> Result<ReceivedRequest, Rejection> {
+        self.check_head()?;
+        let limits = self.service.app.limits.time;
+        // The operation is not known yet, but a caller with READ access can only send queries.
+        let body_timeout =
+            |caller: &Caller| if caller.access() == Access::Read { limits.query } else { limits.mutation };
+        self.service.receive(&self.head, body, body_timeout).await
     }
 
-    /// Parses and validates.
-    async fn begin(&self, arrived: &mut Arrived, watch: &Watch) -> Result<Operation, Refusal> {
-        let mut operation = self.prepare(mem::take(&mut arrived.body)).await?;
-        if arrived.tells_cost {
+    /// Checks everything that the head alone decides.
+    fn check_head(&self) -> Result<(), Rejection> {
+        match self.head.method {
+            Method::GET | Method::HEAD => {}
+            Method::POST => negotiate::check_json(&self.head.headers)?,
+            _ => return Err(Rejection::method(METHODS, format!("the method must be one of {METHODS}"))),
+        }
+        if !self.accepted.any() {
+            let message =
+                "the response can only be application/graphql-response+json, application/json or text/event-stream";
+            return Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
+        }
+        Ok(())
+    }
+
+    async fn handle(&self, mut request: ReceivedRequest) -> Result<Outcome, Rejection> {
+        let body = mem::take(&mut request.body);
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return self.execute_batch(&body, &request).await.map(Outcome::Answer);
+        }
+        let operation = self.service.prepare(body, &self.metrics).await?;
+        if self.accepted.events && operation.kind() == Kind::Subscription {
+            return self.stream_events(operation, request).await;
+        }
+        self.execute(operation, &request).await.map(Outcome::Answer)
+    }
+
+    async fn execute(&self, mut operation: Operation, request: &ReceivedRequest) -> Result<Answer, Rejection> {
+        if self.head.headers.contains_key(COST) {
             operation = operation.telling_cost();
         }
-        name(&operation);
-        watch.asks(kind(&operation), operation.root());
-        Ok(operation)
-    }
-
-    /// Begins a stream of events. It takes no place among requests any more, but one of those that go on.
-    async fn listen(
-        self: &Arc<Self>,
-        operation: Operation,
-        arrived: Arrived,
-        hang_up: HangUp,
-        trace: &TraceId,
-        watch: &Watch,
-    ) -> Result<Response, Failed> {
-        let Arrived { caller, started, ticket, bearer, .. } = arrived;
-        let refuse = |error: Error| Failed::Refused(error.into());
-        let place = self.places.enter(Transport::Events, watch).map_err(refuse)?;
-        let turn = caller.token().map(|token| self.places.take_turn(token)).transpose().map_err(refuse)?;
-        let answers = self.subscribe(operation, caller, started, trace).await?;
-        drop(ticket);
-        Ok(self.stream(Stream { answers, bearer, hang_up, places: (place, turn), trace: trace.clone() }))
-    }
-
-    /// Runs.
-    async fn execute(
-        &self,
-        operation: Operation,
-        arrived: Arrived,
-        trace: &TraceId,
-        watch: &Watch,
-    ) -> Result<Answer, Refusal> {
-        let Arrived { caller, method, started, ticket, .. } = arrived;
-        match operation.kind() {
-            Kind::Query => self.ask(operation, caller, started, trace).await,
-            Kind::Mutation if method == Method::POST => {
-                self.change(operation, caller, started, trace, ticket, watch).await
+        let (service, started, caller) = (&self.service, request.started, request.caller.clone());
+        let (executor, trace, kind) = (Arc::clone(&service.executor), self.trace.clone(), operation.kind());
+        let run = |app| async move { executor.run(operation, context::data(app, caller), trace.as_str()).await };
+        match kind {
+            Kind::Query => service.run_query(started, run).await,
+            Kind::Mutation if self.head.method == Method::POST => {
+                service.run_mutation(started, Arc::clone(&request.permit), &self.metrics, run).await
             }
-            Kind::Mutation => Err(Refusal::method("POST", "a mutation must be sent by POST")),
+            Kind::Mutation => Err(Rejection::method("POST", "a mutation must be sent by POST")),
             Kind::Subscription => {
                 let message = "a subscription needs text/event-stream or a WebSocket, and is not allowed in a batch";
-                Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
+                Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
             }
         }
     }
 
-    /// Answers a list of requests with the list of their answers, one after another.
-    async fn execute_all(&self, arrived: Arrived, trace: &TraceId, watch: &Watch) -> Result<Answer, Refusal> {
-        let refuse = |message: String| Err(Error::new(Code::BadRequest, message).into());
-        let Some(most) = self.app.limits.traffic.batch else {
-            return refuse("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
+    /// Executes a list of requests one after another, and returns the list of their responses.
+    async fn execute_batch(&self, body: &[u8], request: &ReceivedRequest) -> Result<Answer, Rejection> {
+        let reject = |message: String| Err(Error::new(Code::BadRequest, message).into());
+        let Some(max) = self.service.app.limits.traffic.batch else {
+            return reject("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
         };
-        let requests: Vec<&RawValue> = match serde_json::from_slice(&arrived.body) {
-            Ok(requests) => requests,
-            Err(error) => return refuse(format!("malformed JSON: {error}")),
+        let operations: Vec<&RawValue> = match serde_json::from_slice(body) {
+            Ok(operations) => operations,
+            Err(error) => return reject(format!("malformed JSON: {error}")),
         };
-        if requests.is_empty() || requests.len() > most.get() {
-            let count = requests.len();
-            return refuse(format!("the batch has {count} requests, 1 to {most} are allowed (MEMBERBASE_MAX_BATCH)"));
+        if operations.is_empty() || operations.len() > max.get() {
+            let count = operations.len();
+            return reject(format!("the batch has {count} requests, 1 to {max} are allowed (MEMBERBASE_MAX_BATCH)"));
         }
-        let mut all = Answer { refused: false, body: vec![b'['], codes: Vec::new() };
-        for (place, request) in requests.into_iter().enumerate() {
-            let Arrived { caller, method, body: _, started, tells_cost, ticket, bearer } = &arrived;
-            let mut one = Arrived {
-                caller: caller.clone(),
-                method: method.clone(),
-                body: request.get().as_bytes().to_vec(),
-                started: *started,
-                tells_cost: *tells_cost,
-                ticket: Arc::clone(ticket),
-                bearer: *bearer,
+        let mut responses = Vec::new();
+        for operation in operations {
+            let answer = match self.service.prepare(operation.get().as_bytes().to_vec(), &self.metrics).await {
+                Ok(operation) => self.execute(operation, request).await,
+                Err(rejection) => Err(rejection),
             };
-            let answer = match self.begin(&mut one, watch).await {
-                Ok(operation) => self.execute(operation, one, trace, watch).await,
-                Err(refusal) => Err(refusal),
-            };
-            let answer = answer.unwrap_or_else(|refusal| refusal.answer(trace));
-            if place > 0 {
-                all.body.push(b',');
+            responses.push(answer.unwrap_or_else(|rejection| rejection.answer(&self.trace)).body);
+        }
+        let body = [b"[", &*responses.join(&b','), b"]"].concat();
+        Ok(Answer { refused: false, body, codes: Vec::new() })
+    }
+
+    /// Starts a subscription. The permit of its connection replaces that of the request.
+    async fn stream_events(&self, operation: Operation, request: ReceivedRequest) -> Result<Outcome, Rejection> {
+        let Self { service, head, trace, metrics, .. } = self;
+        let ReceivedRequest { caller, bearer, permit: _permit, started, .. } = request;
+        let connection = service.acquire_connection(Transport::Events, metrics)?;
+        let token = caller.token().map(|token| service.connections.acquire_for_token(token)).transpose()?;
+        let answers = match service.subscribe(operation, caller, started, trace).await {
+            Ok(answers) => answers,
+            Err(SubscribeError::Rejected(rejection)) => return Err(rejection),
+            Err(SubscribeError::Response(answer)) if response::has_http_status(&answer) => {
+                return Ok(Outcome::Answer(answer));
             }
-            all.body.extend_from_slice(&answer.body);
-        }
-        all.body.push(b']');
-        Ok(all)
-    }
-
-    pub(super) async fn prepare(&self, body: Vec<u8>) -> Result<Operation, Refusal> {
-        let (executor, limits) = (Arc::clone(&self.executor), Arc::clone(&self.app.limits));
-        if body.len() < LARGE {
-            return prepare(&executor, &limits, &body);
-        }
-        let span = Span::current();
-        let task = tokio::task::spawn_blocking(move || span.in_scope(|| prepare(&executor, &limits, &body)));
-        task.await.unwrap_or_else(|_| Err(panicked()))
-    }
-
-    /// A query ends with its time, or when its client hangs up.
-    async fn ask(
-        &self,
-        operation: Operation,
-        caller: Caller,
-        started: Instant,
-        trace: &TraceId,
-    ) -> Result<Answer, Refusal> {
-        let time = self.app.limits.time.query;
-        let data = context::data(self.app.until(started + time), caller);
-        let answer = self.executor.run(operation, data, trace.as_str());
-        timeout_at((started + time).into(), answer).await.map_err(|_| {
-            let message = format!("the query took longer than {time:?} (MEMBERBASE_QUERY_TIMEOUT)");
-            Error::new(Code::Timeout, message).into()
-        })
-    }
-
-    /// A mutation is never dropped in its middle, whoever hangs up: the database ends it when its time is over.
-    async fn change(
-        &self,
-        operation: Operation,
-        caller: Caller,
-        started: Instant,
-        trace: &TraceId,
-        ticket: Arc<Ticket>,
-        watch: &Watch,
-    ) -> Result<Answer, Refusal> {
-        let time = self.app.limits.time.mutation;
-        let client = CancellationToken::new();
-        let app = self.app.per_request(started + time, client.clone());
-        // Dropped with this future, which ends with its answer or because the client has gone.
-        let _client = client.drop_guard();
-        watch.counts(&app.rows);
-        let data = context::data(app, caller);
-        let (executor, trace) = (Arc::clone(&self.executor), trace.clone());
-        let run = async move {
-            let _ticket = ticket;
-            executor.run(operation, data, trace.as_str()).await
+            Err(SubscribeError::Response(answer)) => return Ok(Outcome::Stream(sse::single(&answer))),
         };
-        let task = self.tasks.spawn(run.in_current_span());
-        match timeout_at((started + time + GRACE).into(), task).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(panicked()),
-            Err(_) => {
-                let message = format!(
-                    "the mutation took longer than {time:?} (MEMBERBASE_MUTATION_TIMEOUT); it may have been committed"
-                );
-                Err(Error::new(Code::Timeout, message).into())
-            }
+        let abort = head.extensions.get::<ConnectionAbort>().cloned().unwrap_or_default();
+        let subscription =
+            sse::Subscription { answers, bearer, abort, permits: (connection, token), trace: trace.clone() };
+        Ok(Outcome::Stream(service.stream(subscription)))
+    }
+
+    /// Writes the response as JSON, or as an event stream if the client accepts nothing else. Errors with a status of their
+    /// own are always JSON: a client that does not accept it understands the status.
+    fn respond(&self, outcome: Result<Outcome, Rejection>) -> Response {
+        let trace = &self.trace;
+        let media = |is_http: bool| self.accepted.media.or_else(|| is_http.then_some(MediaType::Json));
+        match outcome {
+            Ok(Outcome::Stream(response)) => response,
+            Ok(Outcome::Answer(answer)) => match media(response::has_http_status(&answer)) {
+                Some(media) => response::respond(media, answer, trace),
+                None => sse::single(&answer),
+            },
+            Err(rejection) => match media(rejection.has_http_status()) {
+                Some(media) => rejection.respond(media, trace),
+                None => sse::single(&rejection.answer(trace)),
+            },
         }
     }
-}
-
-/// Judges a request by its head alone.
-fn judge(head: &request::Parts, accepted: Accepted) -> Result<(), Refusal> {
-    match head.method {
-        Method::GET | Method::HEAD => {}
-        Method::POST if negotiate::is_json(&head.headers) => {}
-        Method::POST => {
-            let message = "the content type must be application/json in UTF-8, without a content encoding";
-            return Err(Refusal::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message));
-        }
-        _ => return Err(Refusal::method(METHODS, format!("the method must be one of {METHODS}"))),
-    }
-    if !accepted.any() {
-        let message =
-            "the response can only be application/graphql-response+json, application/json or text/event-stream";
-        return Err(Refusal::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
-    }
-    Ok(())
-}
-
-/// Names the request in the log.
-pub(super) fn name(operation: &Operation) {
-    if let Some(name) = operation.name() {
-        Span::current().record("operation", name.get(..LONGEST_NAME).unwrap_or(name));
-    }
-}
-
-pub(super) fn kind(operation: &Operation) -> Type {
-    match operation.kind() {
-        Kind::Query => Type::Query,
-        Kind::Mutation => Type::Mutation,
-        Kind::Subscription => Type::Subscription,
-    }
-}
-
-fn prepare(executor: &Executor, limits: &Limits, body: &[u8]) -> Result<Operation, Refusal> {
-    let limits: &BodyLimits = &limits.body;
-    let request = execute::Request::from_json(body)?;
-    let variables = request.variables.map_or(0, |text| text.get().len());
-    Limit::envelope(limits).allow(body.len() - variables)?;
-    let operation = executor.prepare(request)?;
-    if let Some(limit) = Limit::variables(operation.kind(), limits) {
-        limit.allow(variables)?;
-    }
-    Ok(operation)
-}
-
-fn panicked() -> Refusal {
-    tracing::error!("request handler panicked");
-    Error::new(Code::InternalServerError, "internal error").into()
 }

@@ -7,23 +7,23 @@ use std::{
 
 use axum::{Extension, extract::State, response::Response};
 
-use super::{Service, answer::Refusal, negotiate::MediaType, text, trace::TraceId};
+use super::{Service, negotiate::MediaType, rejection::Rejection, response, trace_id::TraceId};
 use crate::graphql::{Code, Error};
 
-/// What probes wait at the least.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time limit of the readiness check, which probes have to allow.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The process runs; says nothing of the database, for a restart does not mend that.
+/// Returns 200 while the process runs, whatever the state of the database: a restart does not repair that.
 pub(super) async fn live() -> Response {
-    text("text/plain; charset=utf-8", "ok")
+    response::constant("text/plain; charset=utf-8", "ok")
 }
 
 /// Returns 200 if the database can be reached, has all tables of this version and takes writes.
 pub(super) async fn ready(State(service): State<Arc<Service>>, Extension(trace): Extension<TraceId>) -> Response {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PROBE_TIMEOUT;
     let db = service.app.db.with_deadline(deadline);
     let problem = match tokio::time::timeout_at(deadline.into(), db.not_ready_reason()).await {
-        Ok(Ok(None)) => return text("text/plain; charset=utf-8", "ok"),
+        Ok(Ok(None)) => return response::constant("text/plain; charset=utf-8", "ok"),
         Ok(Ok(Some(problem))) => problem,
         Ok(Err(cause)) => {
             tracing::warn!(%cause, "the database is unavailable");
@@ -31,5 +31,5 @@ pub(super) async fn ready(State(service): State<Arc<Service>>, Extension(trace):
         }
         Err(_) => "the database does not respond",
     };
-    Refusal::from(Error::new(Code::ServiceUnavailable, problem)).respond(MediaType::Json, &trace)
+    Rejection::from(Error::new(Code::ServiceUnavailable, problem)).respond(MediaType::Json, &trace)
 }

@@ -1,76 +1,101 @@
 //! Subscriptions: what both transports (WebSocket and server-sent events) have in common.
 
-pub(super) mod events;
 mod message;
-mod places;
-pub(super) mod socket;
+pub(super) mod sse;
+pub(super) mod websocket;
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Instant,
-};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use tokio::time::timeout_at;
 use tracing::Span;
 
-pub(super) use self::places::{Place, Places, Turn};
-use super::{Service, answer::Refusal, trace::TraceId};
+use super::{Service, permits::GlobalPermit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
 use crate::{
     domain::access::Caller,
     graphql::{
         Code, Error, context,
         execute::{Answer, Answers, Operation},
     },
+    metrics::Transport,
 };
 
-/// Why a subscription did not begin.
-pub(super) enum Failed {
-    /// It was not tried.
-    Refused(Refusal),
-    /// It was, and this came of it.
-    Answered(Answer),
+/// The permit of a connection with subscriptions, which the metrics count until it is dropped.
+pub(super) struct ConnectionPermit {
+    metrics: RequestMetrics,
+    transport: Transport,
+    _permit: GlobalPermit,
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.metrics.server().disconnected(self.transport);
+    }
+}
+
+/// The reason why a subscription did not start.
+pub(super) enum SubscribeError {
+    /// It was rejected before it was executed.
+    Rejected(Rejection),
+    /// Its execution failed with this response.
+    Response(Answer),
+}
+
+impl From<Error> for SubscribeError {
+    fn from(error: Error) -> Self {
+        Self::Rejected(error.into())
+    }
 }
 
 impl Service {
-    /// Begins a subscription, in the time of a query. Its end has a line in the log.
+    pub(super) fn acquire_connection(
+        &self,
+        transport: Transport,
+        metrics: &RequestMetrics,
+    ) -> Result<ConnectionPermit, Error> {
+        let permit = self.connections.acquire()?;
+        metrics.server().connected(transport);
+        Ok(ConnectionPermit { metrics: metrics.clone(), transport, _permit: permit })
+    }
+
+    /// Starts a subscription, within the time of a query. When its stream is dropped, its end is logged.
     pub(super) async fn subscribe(
         &self,
         operation: Operation,
         caller: Caller,
         started: Instant,
         trace: &TraceId,
-    ) -> Result<Answers, Failed> {
+    ) -> Result<Answers, SubscribeError> {
         let time = self.app.limits.time.query;
         let data = context::data(self.app.until(started + time), caller);
         let subscribed = self.executor.subscribe(operation, data, trace.as_str());
         let answers = timeout_at((started + time).into(), subscribed).await.map_err(|_| {
             let message = format!("the subscription took longer than {time:?} to start (MEMBERBASE_QUERY_TIMEOUT)");
-            Failed::Refused(Error::new(Code::Timeout, message).into())
+            Error::new(Code::Timeout, message)
         })?;
-        let answers = answers.map_err(Failed::Answered)?;
-        let line = Line { begun: Instant::now(), events: AtomicU64::new(0), span: Span::current() };
-        Ok(answers.inspect(move |_| line.count()).boxed())
+        let answers = answers.map_err(SubscribeError::Response)?;
+        let mut log = SubscriptionLog { started: Instant::now(), events: 0, span: Span::current() };
+        Ok(answers.inspect(move |_| log.count()).boxed())
     }
 }
 
-/// The line in the log at the end of a subscription, whoever ends it.
-struct Line {
-    begun: Instant,
-    events: AtomicU64,
+/// Logs the end of a subscription on drop.
+struct SubscriptionLog {
+    started: Instant,
+    events: u64,
     span: Span,
 }
 
-impl Line {
-    fn count(&self) {
-        self.events.fetch_add(1, Relaxed);
+impl SubscriptionLog {
+    // A method, so that the closure that calls it captures the whole log.
+    fn count(&mut self) {
+        self.events += 1;
     }
 }
 
-impl Drop for Line {
+impl Drop for SubscriptionLog {
     fn drop(&mut self) {
-        let Self { begun, events, span } = self;
-        let (events, seconds) = (events.load(Relaxed), begun.elapsed().as_secs());
-        span.in_scope(|| tracing::info!(events, seconds, "subscription ended"));
+        let (events, seconds) = (self.events, self.started.elapsed().as_secs());
+        self.span.in_scope(|| tracing::info!(events, seconds, "subscription ended"));
     }
 }

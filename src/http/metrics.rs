@@ -4,48 +4,44 @@ use std::{sync::Arc, time::Instant};
 
 use axum::{
     Extension,
-    body::Body,
     extract::{Request, State},
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE},
-    },
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::Response,
 };
 use hyper::body::Body as _;
 
-use super::{Service, answer::Refusal, negotiate::MediaType, trace::TraceId, watch::Watch};
+use super::{
+    Service, negotiate::MediaType, rejection::Rejection, request_metrics::RequestMetrics, response, trace_id::TraceId,
+};
 use crate::{
     auth::Bearer,
     domain::access::{Access, GlobalScope},
     graphql::Error,
-    metrics,
+    metrics::CONTENT_TYPE,
 };
 
-/// All figures, for a token that sees all memberbases.
-pub(super) async fn figures(
+pub(super) async fn serve(
     State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
-    Extension(watch): Extension<Watch>,
+    Extension(metrics): Extension<RequestMetrics>,
     request: Request,
 ) -> Response {
-    if let Err(refusal) = service.admit(request.headers()).await {
-        return refusal.unread(!request.body().is_end_stream()).respond(MediaType::Json, &trace);
+    match service.authorize_metrics(request.headers()).await {
+        Ok(_) => {
+            let content_type = HeaderValue::from_static(CONTENT_TYPE);
+            response::build(StatusCode::OK, content_type, metrics.server().text(), None)
+        }
+        Err(rejection) => rejection.close_after(!request.body().is_end_stream()).respond(MediaType::Json, &trace),
     }
-    let mut response = Response::new(Body::from(watch.metrics().text()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 impl Service {
-    /// The figures are of all memberbases together, and so nothing for a token that is bound to one.
-    async fn admit(&self, headers: &HeaderMap) -> Result<GlobalScope, Refusal> {
-        let (caller, _ticket) = self.let_in(Bearer::of(headers)?, Instant::now()).await?;
+    /// Rejects a token that is bound to a memberbase, because the metrics cover all of them.
+    async fn authorize_metrics(&self, headers: &HeaderMap) -> Result<GlobalScope, Rejection> {
+        let (caller, _permit) = self.admit(Bearer::of(headers)?, Instant::now()).await?;
         caller.authorize_global(Access::Read).map_err(|error| {
             let error = Error::from(error);
-            Refusal::with_status(StatusCode::FORBIDDEN, error.code(), error.message())
+            Rejection::with_status(StatusCode::FORBIDDEN, error.code(), error.message())
         })
     }
 }

@@ -2,61 +2,60 @@
 //! (`Content-Type`), and the content coding of static files (`Accept-Encoding`).
 
 use axum::http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE},
 };
 
-/// What an answer may be. The body is the same, the rules for the status differ.
+use super::rejection::Rejection;
+use crate::graphql::Code;
+
+/// The media type of a GraphQL response. Both have the same body, but different rules for the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
-    /// `application/graphql-response+json`: an error status says that nothing was executed.
+    /// `application/graphql-response+json`: request errors have an error status.
     GraphqlResponse,
-    /// `application/json`: 200 for whatever was a well-formed request.
+    /// `application/json`: 200 for every well-formed request, as legacy clients expect.
     Json,
 }
 
-/// What a client accepts.
+/// The response types that a client accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accepted {
-    /// The best of what an answer may be; none where nothing fits.
+    /// The preferred media type of a JSON response; `None` if neither is accepted.
     pub(super) media: Option<MediaType>,
-    /// Whether it takes server-sent events, which has to be said by name.
+    /// True if the client names `text/event-stream`. A wildcard does not include it.
     pub(super) events: bool,
 }
 
 impl Accepted {
+    /// Without a preference the media type is `application/json`, which legacy clients expect and the audits of
+    /// graphql-http require. If the client names both with equal weight, it is `application/graphql-response+json`.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let accept = joined(headers, &ACCEPT).flatten().unwrap_or_default();
+        let Some(accept) = joined(headers, &ACCEPT) else {
+            return Self { media: Some(MediaType::Json), events: false };
+        };
         let ranges: Vec<Range<'_>> = split(&accept, ',').filter_map(Range::parse).collect();
+        let graphql = Range::best(&ranges, "application", "graphql-response+json");
+        let json = Range::best(&ranges, "application", "json");
         let events = Range::best(&ranges, "text", "event-stream");
-        let events = events.precision == Precision::Exact && events.quality > 0;
-        Self { media: MediaType::accepted(headers), events }
+        // Between equal weights the exact name wins: `application/graphql-response+json, */*` means the former.
+        let preferred = graphql.quality > json.quality
+            || (graphql.quality == json.quality && graphql.precision == Precision::Exact);
+        let (media, quality) =
+            if preferred { (MediaType::GraphqlResponse, graphql.quality) } else { (MediaType::Json, json.quality) };
+        Self {
+            media: (quality > 0).then_some(media),
+            events: events.precision == Precision::Exact && events.quality > 0,
+        }
     }
 
-    /// Whether there is anything to answer with.
+    /// Returns true if any response type is accepted.
     pub(super) fn any(self) -> bool {
         self.media.is_some() || self.events
     }
 }
 
 impl MediaType {
-    /// The best of what the client accepts; none where nothing fits.
-    ///
-    /// Without preference it is `application/json`, as clients expect that know of no other and as the audits of
-    /// graphql-http demand; where the client names both alike it is `application/graphql-response+json`.
-    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let Some(accept) = joined(headers, &ACCEPT) else { return Some(Self::Json) };
-        let ranges: Vec<Range<'_>> = split(accept.as_ref()?, ',').filter_map(Range::parse).collect();
-        let graphql = Range::best(&ranges, "application", "graphql-response+json");
-        let json = Range::best(&ranges, "application", "json");
-        // The exact name counts as such only between equals: `application/graphql-response+json, */*` means the former.
-        let preferred = graphql.quality > json.quality
-            || (graphql.quality == json.quality && graphql.precision == Precision::Exact);
-        let (media, quality) =
-            if preferred { (Self::GraphqlResponse, graphql.quality) } else { (Self::Json, json.quality) };
-        (quality > 0).then_some(media)
-    }
-
     pub(super) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
@@ -65,23 +64,28 @@ impl MediaType {
     }
 }
 
-/// Whether the body is JSON in UTF-8, not compressed. Nothing else is taken for JSON: a page of another site can send
-/// any other type without asking.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Ok(value) = value.to_str() else { return false };
-    let mut parts = split(value, ';');
-    let essence = parts.next().unwrap_or_default().trim();
-    let utf_8 = parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
-        !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-    });
-    let plain =
-        headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    essence.eq_ignore_ascii_case("application/json") && utf_8 && plain
+/// Rejects a request whose body is not declared as uncompressed JSON in UTF-8. Other types would let pages of other origins
+/// send requests without a preflight.
+pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Rejection> {
+    let reject = |message| Rejection::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadRequest, message);
+    if !is_json(headers) {
+        return Err(reject("the content type must be application/json in UTF-8"));
+    }
+    if !headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        // Tells the client that the coding is the problem (<https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3>).
+        return Err(reject("the body must have no content encoding").with_header(ACCEPT_ENCODING, "identity"));
+    }
+    Ok(())
 }
 
-/// How a file is compressed.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let media = value.to_str().ok().and_then(Range::parse);
+    media.is_some_and(|media| media.precision("application", "json") == Precision::Exact)
+}
+
+/// A content coding of static files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Brotli,
@@ -96,10 +100,10 @@ impl Coding {
         }
     }
 
-    /// How much the client wants it, in thousandths; 0 where it does not take it, or does not say (RFC 9110, section
+    /// Returns the client's weight of the coding in thousandths; 0 if it is not accepted or not mentioned (RFC 9110, section
     /// 12.5.3).
     pub(super) fn quality(self, headers: &HeaderMap) -> u16 {
-        let accepted = joined(headers, &ACCEPT_ENCODING).flatten().unwrap_or_default();
+        let accepted = joined(headers, &ACCEPT_ENCODING).unwrap_or_default();
         let weight = |name: &str| {
             accepted.split(',').find_map(|text| {
                 let (coding, weight) = text.split_once(';').unwrap_or((text, "q=1"));
@@ -111,14 +115,19 @@ impl Coding {
     }
 }
 
-/// How exactly a range names a media type.
+/// The precision with which a range matches a media type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {
     #[default]
     None,
-    Anything,
-    Kind,
+    Any,
+    Type,
     Exact,
+}
+
+/// Returns true for the name of UTF-8, and for a common misspelling.
+fn is_utf_8(charset: &str) -> bool {
+    charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
 }
 
 /// A range of an `Accept` header (RFC 9110, section 12.5.1).
@@ -129,7 +138,7 @@ struct Range<'a> {
     quality: u16,
 }
 
-/// How well a media type is accepted.
+/// The best match of a media type.
 #[derive(Default)]
 struct Fit {
     precision: Precision,
@@ -137,7 +146,7 @@ struct Fit {
 }
 
 impl<'a> Range<'a> {
-    /// None for what is malformed and for what is of a charset that is not served.
+    /// Returns `None` for a malformed range, and for one with a charset other than UTF-8.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = split(text, ';');
         let (kind, subtype) = parts.next()?.trim().split_once('/')?;
@@ -147,16 +156,15 @@ impl<'a> Range<'a> {
             let (name, value) = (name.trim(), value.trim().trim_matches('"'));
             if name.eq_ignore_ascii_case("q") {
                 range.quality = quality(value)?;
-                break;
             }
-            if name.eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8") {
+            if name.eq_ignore_ascii_case("charset") && !is_utf_8(value) {
                 return None;
             }
         }
         Some(range)
     }
 
-    /// The most exact range decides, whichever the quality of the others.
+    /// Returns the match of the most precise range, whatever the weights of the others (RFC 9110, section 12.5.1).
     fn best(ranges: &[Self], kind: &str, subtype: &str) -> Fit {
         ranges.iter().fold(Fit::default(), |best, range| {
             let precision = range.precision(kind, subtype);
@@ -167,15 +175,15 @@ impl<'a> Range<'a> {
 
     fn precision(&self, kind: &str, subtype: &str) -> Precision {
         match (self.kind, self.subtype) {
-            ("*", "*") => Precision::Anything,
-            (left, "*") if left.eq_ignore_ascii_case(kind) => Precision::Kind,
+            ("*", "*") => Precision::Any,
+            (left, "*") if left.eq_ignore_ascii_case(kind) => Precision::Type,
             (left, right) if left.eq_ignore_ascii_case(kind) && right.eq_ignore_ascii_case(subtype) => Precision::Exact,
             _ => Precision::None,
         }
     }
 }
 
-/// A weight of 0 to 1 with at most three digits, in thousandths (RFC 9110, section 12.4.2).
+/// Parses a weight, 0 to 1 with at most three decimals, to thousandths (RFC 9110, section 12.4.2).
 fn quality(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -189,16 +197,13 @@ fn quality(text: &str) -> Option<u16> {
     }
 }
 
-/// All headers of the name as one (RFC 9110, section 5.3); none where there is none, nothing inside where one is no text.
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Option<String>> {
-    let values: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
-    if values.is_empty() {
-        return None;
-    }
-    Some(values.into_iter().collect::<Option<Vec<_>>>().map(|values| values.join(",")))
+/// Joins all headers with the name (RFC 9110, section 5.3); `None` if there is none. Headers that are not text count as empty.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
-/// The parts between separators that stand outside of quotes.
+/// Splits at separators outside of quotes.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |character| {
@@ -222,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_what_is_accepted_is_answered() {
+    fn preferred_media_type_is_used() {
         let (graphql, json) = (Some(MediaType::GraphqlResponse), Some(MediaType::Json));
         for (values, media) in [
             (&[][..], json),
@@ -230,6 +235,7 @@ mod tests {
             (&["application/*"], json),
             (&["application/json"], json),
             (&["application/json; charset=utf-8"], json),
+            (&["application/json; charset=utf8"], json),
             (&["application/graphql-response+json"], graphql),
             (&["Application/GraphQL-Response+JSON; charset=\"UTF-8\""], graphql),
             (&["application/json, application/graphql-response+json"], graphql),
@@ -251,12 +257,12 @@ mod tests {
             (&["application/json; charset=latin1"], None),
             (&["application/xml, text/*"], None),
         ] {
-            assert_eq!(MediaType::accepted(&headers(ACCEPT, values)), media, "{values:?}");
+            assert_eq!(Accepted::of(&headers(ACCEPT, values)).media, media, "{values:?}");
         }
     }
 
     #[test]
-    fn events_are_asked_for_by_name() {
+    fn event_stream_must_be_named() {
         for (value, expected) in [
             ("text/event-stream", (None, true)),
             ("Text/Event-Stream; charset=utf-8", (None, true)),
@@ -275,12 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn only_json_in_utf_8_is_taken() {
+    fn only_json_in_utf_8_is_accepted() {
         for value in [
             "application/json",
             "Application/JSON",
             "application/json; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
+            "application/json; charset=utf8",
             "application/json ; odata=verbose",
         ] {
             assert!(is_json(&headers(CONTENT_TYPE, &[value])), "{value}");
@@ -299,8 +306,15 @@ mod tests {
         ] {
             assert!(!is_json(&headers(CONTENT_TYPE, values)), "{values:?}");
         }
-        let mut compressed = headers(CONTENT_TYPE, &["application/json"]);
-        compressed.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert!(!is_json(&compressed));
+    }
+
+    #[test]
+    fn rejected_coding_is_named_and_a_rejected_type_is_not() {
+        let mut coded = headers(CONTENT_TYPE, &["application/json"]);
+        assert!(check_json(&coded).is_ok());
+        coded.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert_eq!(check_json(&coded).expect_err("gzip").header, Some((ACCEPT_ENCODING, "identity")));
+        coded.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        assert_eq!(check_json(&coded).expect_err("text").header, None);
     }
 }

@@ -3,16 +3,16 @@
 use axum::{
     Router,
     http::{HeaderMap, HeaderValue, header::CONTENT_SECURITY_POLICY},
-    response::Response,
+    response::{Redirect, Response},
     routing::get,
 };
 
 use super::{
-    assets::{ASSETS, Asset, harden},
-    text,
+    assets::{ASSETS, Asset, security_headers},
+    response,
 };
 
-/// A page: where it is, the file that it is, and what it may load and ask, which is this server alone.
+/// A page: its path, its file and its Content-Security-Policy, which allows this server only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Page {
     path: &'static str,
@@ -20,9 +20,8 @@ pub(super) struct Page {
     policy: &'static str,
 }
 
-/// GraphiQL, to try queries on. Nothing that stands in the page itself is run. The one exception is styles: Monaco, the
-/// editor, writes its theme and the places of its lines into the page as `<style>` and `style=`. Its fonts, and some of
-/// its images, are `data:` URLs in its own style sheet.
+/// GraphiQL. Inline styles are allowed because its editor, Monaco, writes its theme and the positions of lines as `<style>`
+/// and `style=`. Monaco's fonts and some of its images are `data:` URLs in its style sheet.
 pub(super) const PLAYGROUND: Page = Page {
     path: "/",
     file: "playground.html",
@@ -39,7 +38,7 @@ pub(super) const PLAYGROUND: Page = Page {
         frame-ancestors 'none'",
 };
 
-/// The console, to work on members without GraphQL.
+/// The console, for work on members without GraphQL.
 pub(super) const CONSOLE: Page = Page {
     path: "/console",
     file: "console.html",
@@ -55,14 +54,14 @@ pub(super) const CONSOLE: Page = Page {
         frame-ancestors 'none'",
 };
 
-/// What the page may do that says that there are none.
+/// The policy of the page that is shown if the build has no pages.
 const ABSENT_POLICY: &str = "default-src 'none'; \
     style-src 'unsafe-inline'; \
     base-uri 'none'; \
     form-action 'none'; \
     frame-ancestors 'none'";
 
-/// These pages, and all files that were built for pages, if there is one.
+/// Returns the routes of these pages, and those of all other files if there is a page.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(pages: impl IntoIterator<Item = Page>) -> Router<S> {
     let mut pages = pages.into_iter().peekable();
     let mut router = Router::new();
@@ -73,11 +72,15 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(pages: impl IntoIterator<
         }
     }
     pages.fold(router, |router, page| {
-        router.route(page.path, get(move |headers: HeaderMap| async move { page.respond(&headers) }))
+        let router = router.route(page.path, get(move |headers: HeaderMap| async move { page.respond(&headers) }));
+        let Some(name) = page.path.strip_prefix('/').filter(|name| !name.is_empty()) else { return router };
+        // The page refers to its files by relative paths, because a proxy may add a prefix.
+        let target = format!("../{name}");
+        router.route(&format!("{}/", page.path), get(move || async move { Redirect::permanent(&target) }))
     })
 }
 
-/// Whether it is served under the path of a page.
+/// Returns true if the file is served under the path of a page.
 fn is_page(asset: &Asset) -> bool {
     [PLAYGROUND, CONSOLE].iter().any(|page| page.file == asset.path)
 }
@@ -86,7 +89,10 @@ impl Page {
     fn respond(self, headers: &HeaderMap) -> Response {
         let (policy, mut response) = match Asset::find(self.file) {
             Some(page) => (self.policy, page.respond(headers)),
-            None => (ABSENT_POLICY, harden(text("text/html; charset=utf-8", include_str!("pages/absent.html")))),
+            None => (
+                ABSENT_POLICY,
+                security_headers(response::constant("text/html; charset=utf-8", include_str!("pages/absent.html"))),
+            ),
         };
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
         response

@@ -1,7 +1,8 @@
-//! Tests of the HTTP layer from a client's view: a schema that sleeps and panics behind the real router, in process and over
-//! sockets.
+//! Tests of the HTTP layer from a client's view, in process and over sockets: the real router with a schema whose fields sleep
+//! and panic.
 
 mod over_sockets;
+mod pages;
 
 use std::{
     sync::{Arc, atomic::AtomicUsize, atomic::Ordering::SeqCst},
@@ -18,7 +19,7 @@ use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::{Options, Service, assets::ASSETS, router};
+use super::{Options, Service, router};
 use crate::{
     app::App,
     db::{self, Db},
@@ -33,7 +34,7 @@ use crate::{
     types::{BodyLimits, Limits, TimeLimits},
 };
 
-/// Panics, of which the compiler is not to know.
+/// Panics. Its return type keeps the code after it reachable.
 fn fail() -> bool {
     panic!("as asked")
 }
@@ -87,7 +88,7 @@ impl Mutation {
 struct Server {
     router: Router,
     tasks: TaskTracker,
-    /// How many mutations came to their end.
+    /// Number of completed mutations.
     done: Arc<AtomicUsize>,
     writer: String,
     reader: String,
@@ -152,7 +153,7 @@ fn document(query: &str) -> Body {
     serde_json::json!({ "query": query }).to_string().into()
 }
 
-/// A body with so many bytes of variables.
+/// A body with variables of at least this size.
 fn with_variables(query: &str, bytes: usize) -> Body {
     let body = serde_json::json!({"query": query, "variables": {"list": ["x".repeat(bytes)]}});
     body.to_string().into()
@@ -175,7 +176,7 @@ impl Answer {
         self.head.headers().get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
-    /// The code of its first error, of which it checks that the shape is right.
+    /// Returns the code of the first error, and checks its shape.
     fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_str(&self.text).expect("JSON");
         let error = &body["errors"][0];
@@ -190,7 +191,7 @@ impl Answer {
 }
 
 #[tokio::test]
-async fn a_request_is_answered_in_the_type_that_it_accepts() {
+async fn response_has_the_accepted_media_type() {
     let server = Server::start().await;
     for (accept, content_type) in [
         ("*/*", "application/json; charset=utf-8"),
@@ -209,7 +210,7 @@ async fn a_request_is_answered_in_the_type_that_it_accepts() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_refused_is_400_or_200() {
+async fn rejected_document_is_400_or_200_by_media_type() {
     let server = Server::start().await;
     for (accept, status) in [("application/graphql-response+json", 400), ("application/json", 200)] {
         let request = server.post().header("accept", accept).body(document("{")).expect("a request");
@@ -220,7 +221,7 @@ async fn a_document_that_is_refused_is_400_or_200() {
 }
 
 #[tokio::test]
-async fn only_json_is_taken() {
+async fn only_json_bodies_are_accepted() {
     let server = Server::start().await;
     for content_type in [None, Some("text/plain"), Some("application/json; charset=utf-16")] {
         let mut request = Request::post("/graphql").header("authorization", bearer(&server.writer));
@@ -233,7 +234,7 @@ async fn only_json_is_taken() {
 }
 
 #[tokio::test]
-async fn a_get_asks_and_never_changes() {
+async fn get_runs_queries_and_no_mutations() {
     let server = Server::start().await;
     let get = |query: &str| {
         let request = Request::get(format!("/graphql?{query}")).header("authorization", bearer(&server.writer));
@@ -251,14 +252,16 @@ async fn a_get_asks_and_never_changes() {
 }
 
 #[tokio::test]
-async fn another_method_or_path_is_told_what_there_is() {
+async fn wrong_method_or_path_is_rejected() {
     let server = Server::start().await;
     for (method, path, status, allow) in [
         ("PUT", "/graphql", 405, "GET, HEAD, POST"),
         ("OPTIONS", "/graphql", 405, "GET, HEAD, POST"),
         ("POST", "/", 405, "GET, HEAD"),
         ("DELETE", "/readyz", 405, "GET, HEAD"),
-        ("GET", "/graphql/", 404, ""),
+        ("GET", "/graphql//", 404, ""),
+        ("PUT", "/graphql/", 405, "GET, HEAD, POST"),
+        ("POST", "/console/", 405, "GET, HEAD"),
         ("POST", "/nothing", 404, ""),
     ] {
         let request = Request::builder().method(method).uri(path).header("origin", "https://example.com");
@@ -270,7 +273,47 @@ async fn another_method_or_path_is_told_what_there_is() {
 }
 
 #[tokio::test]
-async fn whoever_is_not_known_is_told_so_before_the_body_is_read() {
+async fn slash_after_the_path_of_the_api_is_ignored() {
+    let server = Server::start().await;
+    let mut request = server.post().body(document("{ __typename }")).expect("a request");
+    *request.uri_mut() = "/graphql/".parse().expect("a path");
+    let answer = server.send(request).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"data":{"__typename":"Query"}}"#));
+}
+
+#[tokio::test]
+async fn empty_parameters_of_a_get_are_ignored() {
+    let server = Server::start().await;
+    let request = Request::get("/graphql?query={__typename}&variables=&extensions=&operationName=");
+    let request = request.header("authorization", bearer(&server.writer)).body(Body::empty()).expect("a request");
+    let answer = server.send(request).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"data":{"__typename":"Query"}}"#));
+}
+
+#[tokio::test]
+async fn byte_order_mark_before_a_body_is_ignored() {
+    let server = Server::start().await;
+    let body = "\u{feff}{\"query\": \"{ __typename }\"}";
+    let answer = server.send(server.post().body(body.into()).expect("a request")).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"data":{"__typename":"Query"}}"#));
+}
+
+#[tokio::test]
+async fn rejection_of_a_coded_body_names_the_accepted_coding() {
+    let server = Server::start().await;
+    for path in ["/graphql", "/publisher.v1/member/get"] {
+        for (content_type, coding, accepted) in
+            [("application/json", "gzip", "identity"), ("text/plain", "gzip", ""), ("text/plain", "identity", "")]
+        {
+            let request = Request::post(path).header("content-type", content_type).header("content-encoding", coding);
+            let answer = server.send(request.body(Body::from("{}")).expect("a request")).await;
+            assert_eq!((answer.status, answer.header("accept-encoding")), (415, accepted), "{path} {content_type}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn unauthenticated_request_is_rejected_before_its_body_is_read() {
     let server = Server::start().await;
     for secret in ["", "Bearer wrong", "Basic YTpi"] {
         let body = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
@@ -283,7 +326,7 @@ async fn whoever_is_not_known_is_told_so_before_the_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_body_is_limited_by_what_it_is_for() {
+async fn body_limit_depends_on_operation_and_access() {
     const QUERY: &str = "query($list: [String!]!) { length(list: $list) }";
     const MUTATION: &str = "mutation($list: [String!]!) { length(list: $list) }";
     let server = Server::start().await;
@@ -311,21 +354,21 @@ async fn a_body_is_limited_by_what_it_is_for() {
 }
 
 #[tokio::test]
-async fn a_query_ends_with_its_time() {
+async fn query_is_cancelled_at_its_deadline() {
     let answer = Server::start().await.query("{ slow }").await;
     answer.is(504, "TIMEOUT");
     assert!(answer.text.contains("500ms (MEMBERBASE_QUERY_TIMEOUT)"), "{}", answer.text);
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_ends_with_the_request_s_time() {
+async fn stalled_body_is_rejected_at_the_deadline() {
     let server = Server::start().await;
     let body = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     server.send(server.post().body(body).expect("a request")).await.is(408, "TIMEOUT");
 }
 
 #[tokio::test]
-async fn a_mutation_goes_on_after_its_time() {
+async fn mutation_completes_after_its_deadline() {
     let server = Server::start().await;
     server.query("mutation { work(milliseconds: 2000) }").await.is(504, "TIMEOUT");
     assert_eq!(server.done.load(SeqCst), 0);
@@ -335,7 +378,7 @@ async fn a_mutation_goes_on_after_its_time() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_internal_error() {
+async fn panic_is_an_internal_error() {
     let server = Server::start().await;
     for query in ["{ panics }", "mutation { panics }"] {
         server.query(query).await.is(500, "INTERNAL_SERVER_ERROR");
@@ -343,7 +386,7 @@ async fn a_panic_is_an_internal_error() {
 }
 
 #[tokio::test]
-async fn an_unavailable_database_is_503_with_the_time_to_wait() {
+async fn unavailable_database_is_503_with_retry_after() {
     let answer = Server::start().await.query("{ unavailable }").await;
     answer.is(503, "SERVICE_UNAVAILABLE");
     assert_eq!(answer.header("retry-after"), "1");
@@ -355,70 +398,5 @@ async fn probes_need_no_token() {
     for path in ["/livez", "/readyz"] {
         let answer = server.send(Request::get(path).body(Body::empty()).expect("a request")).await;
         assert_eq!((answer.status, answer.text.as_str()), (200, "ok"));
-    }
-}
-
-#[tokio::test]
-async fn the_playground_runs_no_script_but_its_own() {
-    is_a_page("/").await;
-}
-
-#[tokio::test]
-async fn the_console_runs_no_script_but_its_own() {
-    is_a_page("/console").await;
-}
-
-async fn is_a_page(path: &str) {
-    let answer = Server::start().await.get(path).await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, "text/html; charset=utf-8"));
-    let policy = answer.header("content-security-policy");
-    assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{policy}");
-    assert!(policy.split("; ").all(|rule| rule.starts_with("style-src") || !rule.contains("unsafe")), "{policy}");
-    assert!(!answer.text.contains("<script>") && !answer.text.contains(" onload=") && !answer.text.contains("//cdn."));
-    for (name, value) in [
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cache-control", "no-cache"),
-    ] {
-        assert_eq!(answer.header(name), value, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn every_file_of_the_page_is_kept_by_the_browser_for_good() {
-    let server = Server::start().await;
-    for asset in ASSETS.iter().filter(|asset| asset.path.starts_with("assets/")) {
-        let request = Request::head(format!("/{}", asset.path)).body(Body::empty()).expect("a request");
-        let answer = server.send(request).await;
-        assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{}", asset.path);
-        assert_eq!(answer.header("content-length"), asset.identity.len().to_string());
-        assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
-    }
-    server.get("/assets/index-00000000.js").await.is(404, "NOT_FOUND");
-}
-
-#[tokio::test]
-async fn a_page_is_not_served_without_its_setting() {
-    for (graphiql, console) in [(false, true), (true, false)] {
-        let server = Server::with(Options { graphiql, console, ..Options::default() }).await;
-        for (path, is_served) in [("/", graphiql), ("/console", console)] {
-            let answer = server.get(path).await;
-            if is_served {
-                assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{path}");
-            } else {
-                answer.is(404, "NOT_FOUND");
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn without_pages_there_is_no_file_of_theirs() {
-    let server = Server::with(Options { graphiql: false, console: false, ..Options::default() }).await;
-    server.get("/").await.is(404, "NOT_FOUND");
-    for asset in ASSETS {
-        server.get(&format!("/{}", asset.path)).await.is(404, "NOT_FOUND");
     }
 }

@@ -24,7 +24,10 @@ pub struct Call {
 
 type Running = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send>>;
 
-type Run = dyn Fn(Call, &[u8]) -> Result<Running, Error> + Send + Sync;
+/// A call whose request is deserialized.
+pub type PreparedCall = Box<dyn FnOnce(Call) -> Running + Send>;
+
+type Prepare = dyn Fn(&[u8]) -> Result<PreparedCall, Error> + Send + Sync;
 
 /// An endpoint with its handler and its OpenAPI description.
 pub struct Endpoint {
@@ -36,7 +39,7 @@ pub struct Endpoint {
     pub(crate) response_description: &'static str,
     /// True if the endpoint changes data.
     pub(crate) changes: bool,
-    run: Box<Run>,
+    prepare: Box<Prepare>,
     shapes: fn() -> Shapes,
 }
 
@@ -70,17 +73,27 @@ impl Endpoint {
         handle: fn(Call, Request) -> Handled,
     ) -> Self
     where
-        Request: DeserializeOwned + ToSchema + 'static,
+        Request: DeserializeOwned + ToSchema + Send + 'static,
         Response: Serialize + ToSchema,
         Handled: Future<Output = Result<Response, Error>> + Send + 'static,
     {
-        let run = move |call, body: &[u8]| {
-            let response = handle(call, read(body)?);
-            let running: Running = Box::pin(async move { write(&response.await?) });
-            Ok(running)
+        let prepare = move |body: &[u8]| {
+            let request: Request = read(body)?;
+            let run = move |call| -> Running {
+                let response = handle(call, request);
+                Box::pin(async move { write(&response.await?) })
+            };
+            Ok(Box::new(run) as PreparedCall)
         };
         let shapes = Shapes::of::<Request, Response>;
-        Self { path, summary, response_description: "The requested data.", changes: false, run: Box::new(run), shapes }
+        Self {
+            path,
+            summary,
+            response_description: "The requested data.",
+            changes: false,
+            prepare: Box::new(prepare),
+            shapes,
+        }
     }
 
     /// Creates an endpoint that changes data.
@@ -90,7 +103,7 @@ impl Endpoint {
         handle: fn(Call, Request) -> Handled,
     ) -> Self
     where
-        Request: DeserializeOwned + ToSchema + 'static,
+        Request: DeserializeOwned + ToSchema + Send + 'static,
         Response: Serialize + ToSchema,
         Handled: Future<Output = Result<Response, Error>> + Send + 'static,
     {
@@ -106,13 +119,9 @@ impl Endpoint {
         (self.shapes)()
     }
 
-    /// Deserializes the body, and returns the future of the response body.
-    pub fn call(
-        &self,
-        call: Call,
-        body: &[u8],
-    ) -> Result<impl Future<Output = Result<Vec<u8>, Error>> + Send + use<>, Error> {
-        (self.run)(call, body)
+    /// Deserializes the body.
+    pub fn prepare(&self, body: &[u8]) -> Result<PreparedCall, Error> {
+        (self.prepare)(body)
     }
 }
 

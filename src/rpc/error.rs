@@ -102,7 +102,9 @@ impl Code {
             Self::MethodNotAllowed => "the method is not POST",
             Self::Conflict => "the current state does not permit the call",
             Self::PayloadTooLarge => "the body exceeds the size limit",
-            Self::UnsupportedMediaType => "the content type is not application/json",
+            Self::UnsupportedMediaType => {
+                "the content type is not application/json, or the body has a content encoding"
+            }
             Self::RateLimited => "too many requests; retry after the time in `Retry-After`",
             Self::ServiceUnavailable => {
                 "the server is overloaded, its database is unavailable, the call keeps conflicting with other calls, or it has \

@@ -96,6 +96,9 @@ fn failure(codes: &[Code]) -> Response {
     let header = |text: &str| HeaderBuilder::new().description(Some(text)).build();
     match codes[0] {
         Code::AuthenticationError => response.header("WWW-Authenticate", header("`Bearer`.")),
+        Code::UnsupportedMediaType => {
+            response.header("Accept-Encoding", header("`identity`, if the body has a content encoding."))
+        }
         Code::MethodNotAllowed => response.header("Allow", header("`POST`.")),
         Code::RateLimited | Code::ServiceUnavailable => {
             response.header("Retry-After", header("Seconds to wait before the next attempt."))

@@ -7,7 +7,6 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use memberbase::{
-    domain::access::Access,
     graphql::execute::Trusted,
     http::Options,
     types::{DocumentLimits, Limits, TrafficLimits},
@@ -263,38 +262,75 @@ async fn allowed_batch_gets_a_response_for_each_request(
     assert_eq!((off.status.as_u16(), off.code()), (400, "BAD_REQUEST".to_owned()));
 }
 
+/// A server that one origin may call.
+async fn server_with_cors() -> Server {
+    let options = Options { cors_origins: vec![ORIGIN.parse().unwrap()], ..Options::default() };
+    Server::with_options(Database::Sqlite, Limits::default(), |api| api, options).await
+}
+
+const ORIGIN: &str = "https://admin.example.com";
+
+async fn preflight(server: &Server, origin: &str, headers: &str) -> ApiResponse {
+    let request = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("/graphql")
+        .header(header::ORIGIN, origin)
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+        .header(header::ACCESS_CONTROL_REQUEST_HEADERS, headers);
+    server.anonymous().send(request.body(Body::empty()).unwrap()).await
+}
+
+async fn query_from(server: &Server, origin: &str) -> ApiResponse {
+    let request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
+    let body = Body::from(json!({"query": "{ __typename }"}).to_string());
+    server.reader().await.send(request.header(header::ORIGIN, origin).body(body).unwrap()).await
+}
+
+fn cors_headers(response: &ApiResponse) -> Vec<&str> {
+    response.headers.keys().map(header::HeaderName::as_str).filter(|name| name.starts_with("access-control")).collect()
+}
+
 #[tokio::test]
-async fn only_listed_origins_may_call() {
-    let options = Options { cors_origins: vec!["https://admin.example.com".parse().unwrap()], ..Options::default() };
-    let server = Server::with_options(Database::Sqlite, Limits::default(), |api| api, options).await;
-    let preflight = async |server: &Server, origin: &str| {
-        let request = Request::builder()
-            .method(Method::OPTIONS)
-            .uri("/graphql")
-            .header(header::ORIGIN, origin)
-            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
-            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type");
-        server.anonymous().send(request.body(Body::empty()).unwrap()).await
-    };
-    let allowed = preflight(&server, "https://admin.example.com").await;
-    assert_eq!(allowed.status, StatusCode::OK);
-    assert_eq!(allowed.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://admin.example.com");
-    assert!(allowed.headers[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap().contains("authorization"));
-    assert!(!allowed.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+async fn preflight_of_an_allowed_origin_allows_every_requested_header() {
+    let server = server_with_cors().await;
+    for headers in [
+        "authorization,content-type",
+        "authorization,baggage,content-type,sentry-trace,traceparent,tracestate",
+        "apollographql-client-name,apollographql-client-version,x-apollo-operation-name",
+    ] {
+        let response = preflight(&server, ORIGIN, headers).await;
+        assert_eq!(response.status, StatusCode::OK);
+        assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], ORIGIN);
+        assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_HEADERS], headers);
+        assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "GET,POST");
+        assert_eq!(response.headers[header::ACCESS_CONTROL_MAX_AGE], "3600");
+        assert!(!response.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+    }
+}
+
+#[tokio::test]
+async fn response_to_an_allowed_origin_exposes_its_headers() {
+    let response = query_from(&server_with_cors().await, ORIGIN).await;
+    assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], ORIGIN);
+    assert!(response.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("x-trace-id"));
+}
+
+#[tokio::test]
+async fn other_origin_gets_no_cors_headers() {
+    let server = server_with_cors().await;
     for origin in
         ["https://evil.example.com", "http://admin.example.com", "https://admin.example.com.evil.example", "null"]
     {
-        let refused = preflight(&server, origin).await;
-        assert!(!refused.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{origin}");
+        let response = preflight(&server, origin, "authorization,sentry-trace").await;
+        assert_eq!(cors_headers(&response), [""; 0], "preflight from {origin}");
+        let response = query_from(&server, origin).await;
+        assert_eq!(cors_headers(&response), [""; 0], "query from {origin}");
     }
-    let (_, secret) = server.token(Access::Read, None, None).await;
-    let request = Request::post("/graphql")
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ORIGIN, "https://admin.example.com");
-    let body = Body::from(json!({"query": "{ __typename }"}).to_string());
-    let response = server.with_secret(&secret).send(request.body(body).unwrap()).await;
-    assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://admin.example.com");
-    assert!(response.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("x-trace-id"));
-    let closed = preflight(&Server::start(Database::Sqlite).await, "https://admin.example.com").await;
-    assert_eq!(closed.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn without_origins_a_preflight_is_rejected() {
+    let response = preflight(&Server::start(Database::Sqlite).await, ORIGIN, "authorization").await;
+    assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(cors_headers(&response), [""; 0]);
 }

@@ -3,12 +3,19 @@
 mod attributes;
 mod input;
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
-use memberbase::domain::access::Access;
+use memberbase::{
+    db::Lock,
+    domain::access::Access,
+    types::{Id, Limits, MemberbaseId},
+};
 use rstest::rstest;
+use sea_orm::DbErr;
 use serde_json::{Value, json};
 
 use crate::support::{ApiResponse, Caller, Database, Server, missing_memberbase_id};
@@ -205,6 +212,41 @@ async fn trailing_bytes_after_the_body_are_rejected() {
     let request = Request::post("/publisher.v1/member-base/create").header(header::CONTENT_TYPE, "application/json");
     let response = server.admin().await.send(request.body(Body::from(body)).unwrap()).await;
     assert_eq!(failure(&response), (400, "bad_request".to_owned()));
+}
+
+/// The original API has no code for timeouts: `service_unavailable` is the one that its clients retry.
+#[rstest]
+#[tokio::test]
+async fn call_past_its_deadline_is_service_unavailable(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let mut limits = Limits::default();
+    limits.time.mutation = Duration::from_millis(300);
+    let server = Server::with(database, limits).await;
+    let (base, admin) = (server.memberbase("b").await, server.admin().await);
+    let id = MemberbaseId::parse(&base).unwrap().uuid();
+    let body = json!({"member_base_id": base, "members": [{"ref": "a"}]});
+    let blocked = server
+        .app
+        .db
+        .write(Lock::Exclusive(id), async |_| Ok::<_, DbErr>(admin.call("member/bulk-upsert", body.clone()).await));
+    let response = blocked.await.unwrap();
+    assert_eq!(failure(&response), (503, "service_unavailable".to_owned()));
+    assert_eq!(response.headers[header::RETRY_AFTER], "1");
+    let message = response.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("time limit"), "{message}");
+}
+
+#[tokio::test]
+async fn call_whose_body_stalls_is_service_unavailable() {
+    let mut limits = Limits::default();
+    limits.time.query = Duration::from_millis(300);
+    let server = Server::with(Database::Sqlite, limits).await;
+    let body = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    let request = Request::post("/publisher.v1/member/list").header(header::CONTENT_TYPE, "application/json");
+    let response = server.admin().await.send(request.body(body).unwrap()).await;
+    assert_eq!(failure(&response), (503, "service_unavailable".to_owned()));
+    assert_eq!(response.headers[header::CONNECTION], "close");
 }
 
 #[tokio::test]

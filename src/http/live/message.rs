@@ -7,22 +7,23 @@ use serde_json::{json, value::RawValue};
 
 use crate::{auth::Bearer, graphql::execute::Answer};
 
-/// The name of the protocol.
+/// The subprotocol.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
 
-/// What a client says.
+/// A message of a client.
 #[derive(Debug)]
 pub(super) enum Message<'a> {
-    /// Who it is.
+    /// `connection_init` with its payload.
     Init(Option<&'a RawValue>),
-    /// Are you there?
     Ping,
-    /// Yes.
     Pong,
-    /// An operation is to begin.
-    Subscribe { id: Cow<'a, str>, payload: &'a RawValue },
-    /// An operation is to end.
-    Complete { id: Cow<'a, str> },
+    Subscribe {
+        id: Cow<'a, str>,
+        payload: &'a RawValue,
+    },
+    Complete {
+        id: Cow<'a, str>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -36,8 +37,8 @@ struct Wire<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a message; what is wrong with it is told in a few words.
-    pub(super) fn read(text: &'a str) -> Result<Self, &'static str> {
+    /// Parses a message. The error is the reason of the close frame.
+    pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
         let wire: Wire<'a> = serde_json::from_str(text).map_err(|_| "a message must be a JSON object with a type")?;
         let id = wire.id.filter(|id| !id.is_empty());
         let object = wire.payload.filter(|payload| payload.get() != "null");
@@ -57,43 +58,40 @@ impl<'a> Message<'a> {
     }
 }
 
-/// What the payload of `connection_init` says of the token.
-pub(super) enum Given {
-    /// Nothing.
-    Nothing,
-    /// Nothing that could be one.
+/// The token in the payload of `connection_init`.
+pub(super) enum InitToken {
+    Missing,
     Malformed,
-    /// This.
-    Token(Bearer),
+    Bearer(Bearer),
 }
 
-/// The token in the payload of `connection_init`, whose key is that of the header, in any letter case.
-pub(super) fn token(payload: Option<&RawValue>) -> Given {
-    let Some(payload) = payload else { return Given::Nothing };
+/// Returns the token in the payload of `connection_init`. Its key is the name of the header, in any letter case.
+pub(super) fn token(payload: Option<&RawValue>) -> InitToken {
+    let Some(payload) = payload else { return InitToken::Missing };
     let Ok(fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(payload.get()) else {
-        return Given::Malformed;
+        return InitToken::Malformed;
     };
     let mut values = fields.iter().filter(|(key, _)| key.eq_ignore_ascii_case("authorization"));
     match (values.next(), values.next()) {
-        (None, _) => Given::Nothing,
+        (None, _) => InitToken::Missing,
         (Some((_, value)), None) => match serde_json::from_str::<String>(value.get()) {
-            Ok(value) => Bearer::read(&value).map_or(Given::Malformed, Given::Token),
-            Err(_) => Given::Malformed,
+            Ok(value) => Bearer::read(&value).map_or(InitToken::Malformed, InitToken::Bearer),
+            Err(_) => InitToken::Malformed,
         },
-        _ => Given::Malformed,
+        _ => InitToken::Malformed,
     }
 }
 
 pub(super) const ACK: &str = r#"{"type":"connection_ack"}"#;
 pub(super) const PONG: &str = r#"{"type":"pong"}"#;
 
-/// An event of an operation.
+/// Writes a response of an operation.
 pub(super) fn next(id: &str, answer: &Answer) -> String {
     let body = String::from_utf8_lossy(&answer.body);
     format!(r#"{{"id":{},"type":"next","payload":{body}}}"#, json!(id))
 }
 
-/// An operation that failed, and is over.
+/// Writes the errors of an operation that did not start.
 pub(super) fn error(id: &str, answer: &Answer) -> String {
     #[derive(Deserialize)]
     struct Errors<'a> {
@@ -104,7 +102,7 @@ pub(super) fn error(id: &str, answer: &Answer) -> String {
     format!(r#"{{"id":{},"type":"error","payload":{errors}}}"#, json!(id))
 }
 
-/// An operation that is over.
+/// Writes the end of an operation.
 pub(super) fn complete(id: &str) -> String {
     format!(r#"{{"id":{},"type":"complete"}}"#, json!(id))
 }
@@ -114,19 +112,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_read() {
-        assert!(matches!(Message::read(r#"{"type": "connection_init"}"#), Ok(Message::Init(None))));
-        assert!(matches!(Message::read(r#"{"type": "connection_init", "payload": null}"#), Ok(Message::Init(None))));
-        assert!(matches!(Message::read(r#"{"type": "ping", "payload": {"a": 1}}"#), Ok(Message::Ping)));
+    fn valid_messages_are_parsed() {
+        assert!(matches!(Message::parse(r#"{"type": "connection_init"}"#), Ok(Message::Init(None))));
+        assert!(matches!(Message::parse(r#"{"type": "connection_init", "payload": null}"#), Ok(Message::Init(None))));
+        assert!(matches!(Message::parse(r#"{"type": "ping", "payload": {"a": 1}}"#), Ok(Message::Ping)));
         let text = r#"{"id": "a\"b", "type": "subscribe", "payload": {"query": ""}, "more": [[]]}"#;
-        assert!(matches!(Message::read(text), Ok(Message::Subscribe { id, .. }) if id == "a\"b"));
-        assert!(matches!(Message::read(r#"{"id":"1","type":"complete"}"#), Ok(Message::Complete { id }) if id == "1"));
+        assert!(matches!(Message::parse(text), Ok(Message::Subscribe { id, .. }) if id == "a\"b"));
+        assert!(matches!(Message::parse(r#"{"id":"1","type":"complete"}"#), Ok(Message::Complete { id }) if id == "1"));
         let deep = format!(r#"{{"type":"ping","payload":{{"a":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        drop(Message::read(&deep));
+        drop(Message::parse(&deep));
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn invalid_message_is_rejected() {
         for text in [
             "",
             "7",
@@ -142,18 +140,18 @@ mod tests {
             r#"{"type": "complete"}"#,
             r#"{"type": "connection_init", "payload": []}"#,
         ] {
-            assert!(Message::read(text).is_err(), "{text}");
+            assert!(Message::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_token_is_found_whatever_the_case_of_its_key() {
+    fn key_of_the_token_is_case_insensitive() {
         let given = |json: &str| {
             let payload = RawValue::from_string(json.to_owned()).expect("JSON");
             match token(Some(&payload)) {
-                Given::Token(_) => "a token",
-                Given::Nothing => "nothing",
-                Given::Malformed => "malformed",
+                InitToken::Bearer(_) => "a token",
+                InitToken::Missing => "nothing",
+                InitToken::Malformed => "malformed",
             }
         };
         for key in ["Authorization", "authorization", "AUTHORIZATION"] {
@@ -168,6 +166,6 @@ mod tests {
         ] {
             assert_eq!(given(json), "malformed", "{json}");
         }
-        assert!(matches!(token(None), Given::Nothing));
+        assert!(matches!(token(None), InitToken::Missing));
     }
 }

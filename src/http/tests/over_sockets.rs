@@ -1,4 +1,4 @@
-//! What only shows on the wire.
+//! Behaviour that only shows over a socket.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,11 +13,15 @@ use super::*;
 use crate::http;
 
 impl Server {
-    /// Listens; until the token is cancelled.
+    /// Listens until the token is cancelled.
     async fn listen(&self) -> (SocketAddr, CancellationToken) {
+        self.listen_with_max_head(64 << 10).await
+    }
+
+    async fn listen_with_max_head(&self, bytes: usize) -> (SocketAddr, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (address, stop) = (listener.local_addr().expect("an address"), CancellationToken::new());
-        tokio::spawn(http::serve(listener, self.router.clone(), 64 << 10, stop.clone(), self.tasks.clone()));
+        tokio::spawn(http::serve(listener, self.router.clone(), bytes, stop.clone(), self.tasks.clone()));
         (address, stop)
     }
 
@@ -35,7 +39,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8(text).expect("UTF-8")
 }
 
-/// Sends so much that buffers on the way can't hold it, and only then reads.
+/// Sends more than the buffers on the way hold, and only then reads.
 async fn upload(address: SocketAddr, head: &str, chunk: &[u8], chunks: usize) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(head.as_bytes()).await.expect("a head");
@@ -46,7 +50,7 @@ async fn upload(address: SocketAddr, head: &str, chunk: &[u8], chunks: usize) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_still_sends_gets_its_refusal() {
+async fn client_that_still_sends_receives_its_rejection() {
     let server = Server::start().await;
     let (address, _stop) = server.listen().await;
     let data = vec![b'x'; 1 << 20];
@@ -58,14 +62,14 @@ async fn a_client_that_still_sends_gets_its_refusal() {
     assert!(text.starts_with("HTTP/1.1 413 ") && text.contains("MEMBERBASE_MAX_BODY"), "{text}");
     let head = server.head("Content-Length: 33554432").replace(&server.writer, "wrong");
     let text = upload(address, &head, &data, 32).await;
-    assert!(text.starts_with("HTTP/1.1 401 ") && text.contains("connection: close"), "{text}");
+    assert!(text.starts_with("HTTP/1.1 401 ") && text.contains("Connection: close"), "{text}");
     let head = server.head("Content-Length: 33554432").replace("/graphql", "/nothing");
     let text = upload(address, &head, &data, 32).await;
     assert!(text.starts_with("HTTP/1.1 404 "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_body_is_not_asked_for() {
+async fn rejected_body_is_not_requested() {
     let server = Server::start().await;
     let (address, _stop) = server.listen().await;
     let text = upload(address, &server.head("Expect: 100-continue\r\nContent-Length: 33554432"), b"", 0).await;
@@ -73,7 +77,7 @@ async fn a_refused_body_is_not_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_serves_one_request_after_another() {
+async fn connection_serves_several_requests() {
     let server = Server::start().await;
     let (address, stop) = server.listen().await;
     let body = r#"{"query":"{ __typename }"}"#;
@@ -81,7 +85,7 @@ async fn a_connection_serves_one_request_after_another() {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(request.repeat(3).as_bytes()).await.expect("requests");
     sleep(Duration::from_millis(300)).await;
-    // The server closes the connection that idles, and has then done everything.
+    // The server closes the idle connection.
     stop.cancel();
     let text = answer(&mut stream).await;
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 3, "{text}");
@@ -90,7 +94,7 @@ async fn a_connection_serves_one_request_after_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_outlives_the_client_that_hangs_up() {
+async fn mutation_completes_after_its_client_disconnects() {
     let server = Server::start().await;
     let (address, _stop) = server.listen().await;
     let body = r#"{"query":"mutation { work(milliseconds: 300) }"}"#;
@@ -105,7 +109,7 @@ async fn a_mutation_outlives_the_client_that_hangs_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_when_the_server_stops_is_finished_and_answered() {
+async fn running_request_completes_when_the_server_stops() {
     let server = Server::start().await;
     let (address, stop) = server.listen().await;
     let body = r#"{"query":"mutation { work(milliseconds: 300) }"}"#;
@@ -117,4 +121,71 @@ async fn what_runs_when_the_server_stops_is_finished_and_answered() {
     let text = answer(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.contains(r#"{"data":{"work":true}}"#), "{text}");
     assert!(TcpStream::connect(address).await.is_err(), "no new connection");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn response_headers_are_in_title_case() {
+    let (address, _stop) = Server::start().await.listen().await;
+    let text = upload(address, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"", 0).await;
+    for name in ["Content-Type", "Content-Length", "Cache-Control", "X-Trace-Id", "X-Content-Type-Options", "Date"] {
+        assert!(text.contains(&format!("\r\n{name}: ")), "{name} in {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_needs_one_host() {
+    let (address, _stop) = Server::start().await.listen().await;
+    for (version, hosts, status) in [
+        ("1.1", "", "400 Bad Request"),
+        ("1.1", "Host: x\r\nHost: x\r\n", "400 Bad Request"),
+        ("1.0", "Host: x\r\nHost: y\r\n", "400 Bad Request"),
+        ("1.1", "Host: x\r\n", "200 OK"),
+        ("1.1", "Host:\r\n", "200 OK"),
+        ("1.0", "", "200 OK"),
+    ] {
+        let head = format!("GET /livez HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        let text = upload(address, &head, b"", 0).await;
+        assert!(text.starts_with(&format!("HTTP/{version} {status}\r\n")), "{head}{text}");
+        assert_eq!(status.starts_with("400"), text.contains(r#""code":"BAD_REQUEST""#), "{text}");
+        assert!(text.contains("\r\nX-Trace-Id: "), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_transfer_coding_chunked_is_implemented() {
+    let server = Server::start().await;
+    let (address, _stop) = server.listen().await;
+    let body = r#"{"query":"{ __typename }"}"#;
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for (coding, status) in [
+        ("Chunked", "200 OK"),
+        ("gzip, chunked", "501 Not Implemented"),
+        ("chunked, chunked", "501 Not Implemented"),
+        // The length of these can't be determined (RFC 9112, section 6.3).
+        ("gzip", "400 Bad Request"),
+        ("chunked, gzip", "400 Bad Request"),
+    ] {
+        let head = server.head(&format!("Connection: close\r\nTransfer-Encoding: {coding}"));
+        let text = upload(address, &(head + &chunks), b"", 0).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{coding}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_rejected_at_its_limit() {
+    let server = Server::start().await;
+    for max_head in [1_000, 64 << 10] {
+        let (address, _stop) = server.listen_with_max_head(max_head).await;
+        let head = |bytes: usize, end: &str| {
+            let line = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Y: ";
+            format!("{line}{}{end}", "z".repeat(bytes - line.len() - end.len()))
+        };
+        let text = upload(address, &head(max_head, "\r\n\r\n"), b"", 0).await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{max_head}: {text}");
+        // The rest of the head does not have to arrive.
+        for head in [head(max_head + 1, "\r\n\r\n"), head(max_head, "")] {
+            let text = upload(address, &head, b"", 0).await;
+            assert!(text.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{max_head}: {text}");
+        }
+    }
 }

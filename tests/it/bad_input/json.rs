@@ -21,7 +21,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         ("half a surrogate pair", r#"{"query": "\ud800"}"#),
         ("a line break in a string", "{\"query\": \"\n\"}"),
         ("NUL", "\0"),
-        ("a byte order mark", "\u{feff}{}"),
+        ("two byte order marks", "\u{feff}\u{feff}{}"),
         ("depth", &open),
         ("depth in an object", &format!("{{\"a\":{open}")),
     ];

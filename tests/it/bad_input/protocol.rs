@@ -48,7 +48,7 @@ fn malformed_http() -> Vec<Case> {
         bad("an encoding after chunked", post("Transfer-Encoding: chunked, gzip", BODY)),
         Case { status: 431, ..bad("a header of a mebibyte", header(&format!("X-Y: {}", "z".repeat(1 << 20)))) },
         Case { status: 431, ..bad("a thousand headers", header(&"X-Y: z\r\n".repeat(1_000))) },
-        Case { status: 414, ..bad("a path of 100 KiB", line(&format!("GET /{} HTTP/1.1", "x".repeat(100 << 10)))) },
+        Case { status: 431, ..bad("a path of 100 KiB", line(&format!("GET /{} HTTP/1.1", "x".repeat(100 << 10)))) },
     ]
 }
 
@@ -77,6 +77,14 @@ fn heads(world: &World) -> Vec<Case> {
         ("an encoding that nobody knows", "Content-Type: application/json\r\nContent-Encoding: x\r\n"),
     ] {
         cases.push(instead(name, "Content-Type", other, 415));
+    }
+    for (name, other, status) in [
+        ("none", "", 400),
+        ("twice", "Host: x\r\nHost: x\r\n", 400),
+        ("a coded body", "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n", 501),
+        ("a body that is coded twice", "Host: x\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", 501),
+    ] {
+        cases.push(instead(name, "Host", other, status));
     }
     for (name, other) in [
         ("a page", "Accept: text/html\r\n"),
@@ -179,7 +187,7 @@ fn paths(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
     for (path, code) in [
         ("/nothing", "NOT_FOUND"),
-        ("/graphql/", "NOT_FOUND"),
+        ("/graphql//", "NOT_FOUND"),
         ("//graphql", "NOT_FOUND"),
         ("/graphql/../graphql", "NOT_FOUND"),
         ("/GraphQL", "NOT_FOUND"),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer::Refusal;
+use super::rejection::Rejection;
 use crate::graphql::{Code, Error};
 
 #[derive(Default, Serialize)]
@@ -23,9 +23,9 @@ struct Parameters<'a> {
     extensions: Option<Box<RawValue>>,
 }
 
-/// The body of the query of a URI (GraphQL over HTTP, "GET"). Parameters that GraphQL does not know are nobody's
-/// concern; those that it knows stand there once and are encoded without fault.
-pub(super) fn body(query: &str) -> Result<Vec<u8>, Refusal> {
+/// Returns the JSON of a query string (<https://graphql.github.io/graphql-over-http/draft/#sec-GET>). Unknown parameters are
+/// ignored; a known one must not be repeated.
+pub(super) fn to_json(query: &str) -> Result<Vec<u8>, Rejection> {
     let mut parameters = Parameters::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -41,32 +41,34 @@ pub(super) fn body(query: &str) -> Result<Vec<u8>, Refusal> {
             _ => {}
         }
     }
-    // The empty name is none.
     parameters.operation_name = parameters.operation_name.filter(|name| !name.is_empty());
     Ok(serde_json::to_vec(&parameters).expect("texts and JSON are JSON"))
 }
 
-fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Refusal> {
+fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Rejection> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(refuse(format!("the parameter {name} is given more than once"))),
+        Some(_) => Err(reject(format!("the parameter {name} is given more than once"))),
     }
 }
 
-fn json(name: &str, text: Cow<'_, str>) -> Result<Box<RawValue>, Refusal> {
+/// Parses a parameter. An empty one counts as null, which is the same as none.
+fn json(name: &str, text: Cow<'_, str>) -> Result<Box<RawValue>, Rejection> {
+    let text = if text.is_empty() { "null".into() } else { text };
     RawValue::from_string(text.into_owned())
-        .map_err(|error| refuse(format!("the parameter {name} is not valid JSON: {error}")))
+        .map_err(|error| reject(format!("the parameter {name} is not valid JSON: {error}")))
 }
 
-fn malformed(name: &str) -> Refusal {
-    refuse(format!("{name} is not percent-encoded UTF-8"))
+fn malformed(name: &str) -> Rejection {
+    reject(format!("{name} is not percent-encoded UTF-8"))
 }
 
-fn refuse(message: String) -> Refusal {
+fn reject(message: String) -> Rejection {
     Error::new(Code::BadRequest, message).into()
 }
 
-/// Undoes the encoding of forms; none where a % is followed by no two digits or the bytes are no UTF-8.
+/// Decodes `application/x-www-form-urlencoded` strictly: returns `None` for an incomplete escape or invalid UTF-8, which
+/// lenient decoders pass or replace.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(text.into());
@@ -97,10 +99,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_become_the_body() {
+    fn query_string_becomes_json() {
         for (query, expected) in [
             ("", "{}"),
             ("query={a}", r#"{"query":"{a}"}"#),
+            ("query={a}&variables=&extensions=", r#"{"query":"{a}","variables":null,"extensions":null}"#),
             ("query=%7Ba%7d&operationName=", r#"{"query":"{a}"}"#),
             ("query=query+A{a}&operationName=A", r#"{"query":"query A{a}","operationName":"A"}"#),
             ("&query=%22%C3%A9%2b&&_=1", r#"{"query":"\"é+"}"#),
@@ -109,13 +112,13 @@ mod tests {
                 r#"{"query":"a=b","variables":{"a": [1]},"extensions":null}"#,
             ),
         ] {
-            let body = body(query).expect("sound");
+            let body = to_json(query).expect("sound");
             assert_eq!(String::from_utf8(body).expect("UTF-8"), expected, "{query}");
         }
     }
 
     #[test]
-    fn what_is_ambiguous_or_malformed_is_refused() {
+    fn ambiguous_or_malformed_query_string_is_rejected() {
         for query in [
             "query={a}&query={a}",
             "query={a}&qu%65ry={a}",
@@ -124,12 +127,12 @@ mod tests {
             "query=%zz",
             "query=%ff",
             "%zz=1",
-            "query={a}&variables=",
+            "query={a}&variables=&variables={}",
             "query={a}&variables={",
             "query={a}&variables={},%22query%22:1",
             "query={a}&extensions=a",
         ] {
-            assert!(body(query).is_err(), "{query}");
+            assert!(to_json(query).is_err(), "{query}");
         }
     }
 }

@@ -1,0 +1,44 @@
+//! Prepares GraphQL operations: parses and validates them, and names them in the log and in the metrics.
+
+use std::sync::Arc;
+
+use tracing::Span;
+
+use super::{Service, body::BodyLimit, pipeline, rejection::Rejection, request_metrics::RequestMetrics};
+use crate::{
+    graphql::execute::{Executor, Kind, Operation, Request},
+    metrics::Type,
+    types::BodyLimits,
+};
+
+/// Maximum number of bytes of an operation's name that are logged.
+const MAX_LOGGED_NAME_BYTES: usize = 64;
+
+impl Service {
+    /// Parses and validates the operation of a request.
+    pub(super) async fn prepare(&self, body: Vec<u8>, metrics: &RequestMetrics) -> Result<Operation, Rejection> {
+        let (executor, limits) = (Arc::clone(&self.executor), Arc::clone(&self.app.limits));
+        let operation = pipeline::parse(body, move |body| prepare(&executor, &limits.body, body)).await?;
+        if let Some(name) = operation.name() {
+            Span::current().record("operation", name.get(..MAX_LOGGED_NAME_BYTES).unwrap_or(name));
+        }
+        let kind = match operation.kind() {
+            Kind::Query => Type::Query,
+            Kind::Mutation => Type::Mutation,
+            Kind::Subscription => Type::Subscription,
+        };
+        metrics.set_operation(kind, operation.root());
+        Ok(operation)
+    }
+}
+
+fn prepare(executor: &Executor, limits: &BodyLimits, body: &[u8]) -> Result<Operation, Rejection> {
+    let request = Request::from_json(body)?;
+    let variables = request.variables.map_or(0, |text| text.get().len());
+    BodyLimit::envelope(limits).check(body.len() - variables)?;
+    let operation = executor.prepare(request)?;
+    if let Some(limit) = BodyLimit::variables(operation.kind(), limits) {
+        limit.check(variables)?;
+    }
+    Ok(operation)
+}
