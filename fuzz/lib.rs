@@ -11,7 +11,7 @@ use memberbase::{
     domain::access::Caller,
     graphql::{
         self, Code,
-        execute::{Kind, Request},
+        execute::{OperationType, Request},
     },
     rpc::{self, Call},
     types::Limits,
@@ -73,7 +73,7 @@ impl Server {
         let prepared = Request::from_json(body).map_err(|error| vec![error]).and_then(|it| self.api.prepare(it));
         let response = match prepared {
             Err(errors) => (Vec::new(), errors.iter().map(graphql::Error::code).collect()),
-            Ok(operation) if operation.kind() != Kind::Query && !runs => Default::default(),
+            Ok(operation) if operation.kind() != OperationType::Query && !runs => Default::default(),
             Ok(operation) => self.runtime.block_on(async {
                 let app = self.app.per_request(start + LIMIT, CancellationToken::new());
                 let data = graphql::context::data(app, Caller::operator());

@@ -34,7 +34,7 @@ pub type Api = execute::Executor;
 
 /// Builds the executor of the published schema with these limits.
 pub fn api(limits: &Limits) -> Api {
-    let readers = execute::RowReaders::default()
+    let readers = execute::RowDecoders::default()
         .with::<member::MemberInput>()
         .with::<clip::ClipInput>()
         .with::<stamp_collection::StampCollectionInput>()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, Subscription};
 use futures_util::{Stream, stream};
 
-use super::{Error, context::ContextExt, execute::Begun, scalar::Count};
+use super::{Error, context::ContextExt, execute::SubscriptionReady, scalar::Count};
 use crate::{
     domain::{access::Access, change},
     types::{Change, MemberId, Touched},
@@ -28,7 +28,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = MemberbaseChange> + use<>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let receiver = change::subscribe(ctx.app(), scope).await?;
-        ctx.data_unchecked::<Begun>().begin();
+        ctx.data_unchecked::<SubscriptionReady>().begin();
         Ok(stream::unfold(receiver, |mut receiver| async {
             let (change, missed) = receiver.next().await?;
             Some((MemberbaseChange { change, missed }, receiver))

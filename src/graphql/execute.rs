@@ -1,6 +1,7 @@
 //! Runs requests with async-graphql. Every request is read, parsed, checked against the limits and validated before any
 //! resolver runs.
 
+mod bulk_rows;
 mod collect_fields;
 mod complete;
 mod cost;
@@ -12,7 +13,6 @@ mod operation_label;
 mod persisted;
 mod request;
 mod response_shape;
-mod rows;
 mod schema;
 mod stream;
 pub(super) mod template;
@@ -30,20 +30,21 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 pub use self::persisted::Trusted;
 pub use self::request::Request;
 use self::{
+    bulk_rows::DeferredRows,
     collect_fields::Collected,
     document::{Documents, LateCheck},
     operation::PreparedOperation,
     persisted::Persisted,
-    rows::Carried,
     schema::Types,
 };
 pub(crate) use self::{
-    rows::{BulkRows, RowReaders},
-    stream::{Answers, Begun},
+    bulk_rows::{BulkRows, RowDecoders},
+    stream::{ResponseStream, SubscriptionReady},
     write::raw_json,
 };
 use super::{Code, Error, scalar};
 use crate::types::{DocumentLimits, Limits, PageLimits};
+pub use apollo_compiler::ast::OperationType;
 
 /// Prepares and runs operations of one schema.
 pub struct Executor {
@@ -55,36 +56,25 @@ pub struct Executor {
     pages: PageLimits,
 }
 
-/// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Asks.
-    Query,
-    /// Changes.
-    Mutation,
-    /// Listens.
-    Subscription,
-}
-
 /// An operation that may run.
 pub struct Operation {
     prepared: Arc<PreparedOperation>,
     collected: Arc<Collected>,
     variables: Variables,
-    rows: Carried,
+    rows: DeferredRows,
     cost: u64,
-    tells_cost: bool,
+    shows_cost: bool,
 }
 
 impl Operation {
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> OperationType {
         self.prepared.kind()
     }
 
     /// Adds the cost to the response.
     #[must_use]
-    pub(crate) fn telling_cost(self) -> Self {
-        Self { tells_cost: true, ..self }
+    pub(crate) fn with_cost_extension(self) -> Self {
+        Self { shows_cost: true, ..self }
     }
 
     /// Returns the label for metrics, one of [`Executor::operations`].
@@ -99,7 +89,7 @@ impl Operation {
 
     /// Returns the operation for async-graphql, and what is needed for its response.
     fn into_request(self, mut data: Data) -> Result<(async_graphql::Request, Pending), Vec<Error>> {
-        let Self { prepared, collected, variables, rows, cost, tells_cost } = self;
+        let Self { prepared, collected, variables, rows, cost, shows_cost } = self;
         let null_arguments = late_checks(&prepared, &collected, &variables)?;
         let mut document = collected.document.clone();
         if let DocumentOperations::Single(operation) = &mut document.operations {
@@ -109,7 +99,7 @@ impl Operation {
         let mut request = async_graphql::Request::new(String::new()).variables(variables.clone());
         request.data = data;
         request.set_parsed_query(document);
-        let cost = tells_cost.then_some(cost);
+        let cost = shows_cost.then_some(cost);
         Ok((request, Pending { prepared, collected, variables, null_arguments, cost }))
     }
 }
@@ -156,8 +146,8 @@ fn late_checks(
 }
 
 /// What a client is answered.
-pub struct Answer {
-    /// Whether it is a refusal: errors and no data.
+pub struct GraphqlResponse {
+    /// Whether it is a request_error: errors and no data.
     pub(crate) refused: bool,
     /// JSON.
     pub body: Vec<u8>,
@@ -192,8 +182,8 @@ where
 }
 
 impl Executor {
-    /// Of three roots, and of readers for the lists of rows in their arguments.
-    pub(crate) fn new<Q, M, S>(query: Q, mutation: M, subscription: S, readers: RowReaders, limits: &Limits) -> Self
+    /// Of three roots, and of decoders for the lists of rows in their arguments.
+    pub(crate) fn new<Q, M, S>(query: Q, mutation: M, subscription: S, decoders: RowDecoders, limits: &Limits) -> Self
     where
         Q: ObjectType + 'static,
         M: ObjectType + 'static,
@@ -206,7 +196,7 @@ impl Executor {
             .finish();
         let schema: Box<dyn Engine> = Box::new(schema);
         let types = Arc::new(Types::new(&schema.sdl()));
-        let documents = Documents::new(Arc::clone(&types), readers, &limits.document);
+        let documents = Documents::new(Arc::clone(&types), decoders, &limits.document);
         let (limits, pages) = (limits.document, limits.page);
         Self { schema, types, documents, persisted: Persisted::new(None), limits, pages }
     }
@@ -244,9 +234,9 @@ impl Executor {
         let document = self.documents.get(&text)?;
         self.persisted.keep(&request, &text);
         let prepared = document.operation(request.operation_name.as_deref()).map_err(one)?;
-        let mut rows = Carried::default();
-        let readers = self.documents.readers();
-        let variables = variables::coerce(&self.types, prepared, request.variables, readers, &mut rows)?;
+        let mut rows = DeferredRows::default();
+        let decoders = self.documents.decoders();
+        let variables = variables::coerce(&self.types, prepared, request.variables, decoders, &mut rows)?;
         let collected = prepared.collected(&self.types, &variables).map_err(one)?;
         let cost = cost::cost(&collected.cost, &self.pages, |name| prepared.value(&variables, name));
         let most = self.limits.complexity;
@@ -255,14 +245,14 @@ impl Executor {
                 format!("the response can have {cost} fields, at most {most} are allowed (MEMBERBASE_MAX_COMPLEXITY)");
             return Err(vec![Error::new(Code::LimitExceeded, message)]);
         }
-        Ok(Operation { prepared: Arc::clone(prepared), collected, variables, rows, cost, tells_cost: false })
+        Ok(Operation { prepared: Arc::clone(prepared), collected, variables, rows, cost, shows_cost: false })
     }
 
     /// Runs an operation with the data for its resolvers.
-    pub async fn run(&self, operation: Operation, data: Data, trace_id: &str) -> Answer {
+    pub async fn run(&self, operation: Operation, data: Data, trace_id: &str) -> GraphqlResponse {
         let (request, pending) = match operation.into_request(data) {
             Ok(ready) => ready,
-            Err(errors) => return refusal(&errors, trace_id),
+            Err(errors) => return request_error(&errors, trace_id),
         };
         if pending.collected.root.failure.is_some() {
             return self.answer(&pending, Response::default(), trace_id);
@@ -271,13 +261,13 @@ impl Executor {
             Ok(response) => self.answer(&pending, response, trace_id),
             Err(_) => {
                 tracing::error!(trace_id, "resolver panicked");
-                refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id)
+                request_error(&[Error::new(Code::InternalServerError, "internal error")], trace_id)
             }
         }
     }
 
     /// Completes async-graphql's response.
-    fn answer(&self, pending: &Pending, response: Response, trace_id: &str) -> Answer {
+    fn answer(&self, pending: &Pending, response: Response, trace_id: &str) -> GraphqlResponse {
         let mut failed = response.errors;
         for error in &mut failed {
             if error.extensions.is_none()
@@ -296,7 +286,7 @@ impl Executor {
         let completed = complete::complete(&pending.collected.root, data, &failed);
         if let Some(fault) = completed.fault {
             tracing::error!(fault, trace_id, "response does not match the schema");
-            return refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id);
+            return request_error(&[Error::new(Code::InternalServerError, "internal error")], trace_id);
         }
         failed.extend(completed.errors);
         failed.sort_by(|a, b| a.locations.cmp(&b.locations));
@@ -305,7 +295,7 @@ impl Executor {
         if let Some(cost) = pending.cost {
             write::add_cost(&mut body, cost);
         }
-        Answer { refused: false, body, codes }
+        GraphqlResponse { refused: false, body, codes }
     }
 
     /// Adds the root fields that query the schema.
@@ -322,8 +312,12 @@ impl Executor {
 }
 
 /// An answer of errors alone.
-pub(crate) fn refusal(errors: &[Error], trace_id: &str) -> Answer {
-    Answer { refused: true, body: write::refusal(errors, trace_id), codes: errors.iter().map(Error::code).collect() }
+pub(crate) fn request_error(errors: &[Error], trace_id: &str) -> GraphqlResponse {
+    GraphqlResponse {
+        refused: true,
+        body: write::request_error(errors, trace_id),
+        codes: errors.iter().map(Error::code).collect(),
+    }
 }
 
 #[cfg(test)]

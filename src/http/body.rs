@@ -7,7 +7,7 @@ use hyper::body::Body as _;
 use super::rejection::Rejection;
 use crate::{
     domain::access::{Access, Caller},
-    graphql::{Code, Error, execute::Kind},
+    graphql::{Code, Error, execute::OperationType},
     types::BodyLimits,
 };
 
@@ -38,9 +38,9 @@ impl BodyLimit {
     }
 
     /// Returns the limit of the variables; `None` for a mutation, which is limited by its body alone.
-    pub(super) fn variables(kind: Kind, limits: &BodyLimits) -> Option<Self> {
+    pub(super) fn variables(kind: OperationType, limits: &BodyLimits) -> Option<Self> {
         let (bytes, setting) = (limits.query_variables, "MEMBERBASE_MAX_QUERY_VARIABLES");
-        (kind != Kind::Mutation).then_some(Self { bytes, what: "the variables of a query", setting })
+        (kind != OperationType::Mutation).then_some(Self { bytes, what: "the variables of a query", setting })
     }
 
     pub(super) fn check(self, bytes: usize) -> Result<(), Rejection> {

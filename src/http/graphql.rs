@@ -27,7 +27,7 @@ use crate::{
     domain::access::{Access, Caller},
     graphql::{
         Code, Error, context,
-        execute::{Answer, Kind, Operation},
+        execute::{GraphqlResponse, Operation, OperationType},
     },
     metrics::{Api, Transport},
 };
@@ -39,7 +39,7 @@ const METHODS: &str = "GET, HEAD, POST";
 
 /// The result of a request that was not rejected.
 enum Outcome {
-    Answer(Answer),
+    Response(GraphqlResponse),
     Stream(Response),
 }
 
@@ -102,29 +102,29 @@ impl Handler {
     async fn handle(&self, mut request: ReceivedRequest) -> Result<Outcome, Rejection> {
         let body = mem::take(&mut request.body);
         if body.trim_ascii_start().first() == Some(&b'[') {
-            return self.execute_batch(&body, &request).await.map(Outcome::Answer);
+            return self.execute_batch(&body, &request).await.map(Outcome::Response);
         }
         let operation = self.service.prepare(body, &self.metrics).await?;
-        if self.accepted.events && operation.kind() == Kind::Subscription {
+        if self.accepted.events && operation.kind() == OperationType::Subscription {
             return self.stream_events(operation, request).await;
         }
-        self.execute(operation, &request).await.map(Outcome::Answer)
+        self.execute(operation, &request).await.map(Outcome::Response)
     }
 
-    async fn execute(&self, mut operation: Operation, request: &ReceivedRequest) -> Result<Answer, Rejection> {
+    async fn execute(&self, mut operation: Operation, request: &ReceivedRequest) -> Result<GraphqlResponse, Rejection> {
         if self.head.headers.contains_key(COST) {
-            operation = operation.telling_cost();
+            operation = operation.with_cost_extension();
         }
         let (service, started, caller) = (&self.service, request.started, request.caller.clone());
         let (executor, trace, kind) = (Arc::clone(&service.executor), self.trace.clone(), operation.kind());
         let run = |app| async move { executor.run(operation, context::data(app, caller), trace.as_str()).await };
         match kind {
-            Kind::Query => service.run_query(started, run).await,
-            Kind::Mutation if self.head.method == Method::POST => {
+            OperationType::Query => service.run_query(started, run).await,
+            OperationType::Mutation if self.head.method == Method::POST => {
                 service.run_mutation(started, Arc::clone(&request.permit), &self.metrics, run).await
             }
-            Kind::Mutation => Err(Rejection::method("POST", "a mutation must be sent by POST")),
-            Kind::Subscription => {
+            OperationType::Mutation => Err(Rejection::method("POST", "a mutation must be sent by POST")),
+            OperationType::Subscription => {
                 let message = "a subscription needs text/event-stream or a WebSocket, and is not allowed in a batch";
                 Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
             }
@@ -132,7 +132,7 @@ impl Handler {
     }
 
     /// Executes a list of requests one after another, and returns the list of their responses.
-    async fn execute_batch(&self, body: &[u8], request: &ReceivedRequest) -> Result<Answer, Rejection> {
+    async fn execute_batch(&self, body: &[u8], request: &ReceivedRequest) -> Result<GraphqlResponse, Rejection> {
         let reject = |message: String| Err(Error::new(Code::BadRequest, message).into());
         let Some(max) = self.service.app.limits.traffic.batch else {
             return reject("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
@@ -154,7 +154,7 @@ impl Handler {
             responses.push(answer.unwrap_or_else(|rejection| rejection.answer(&self.trace)).body);
         }
         let body = [b"[", &*responses.join(&b','), b"]"].concat();
-        Ok(Answer { refused: false, body, codes: Vec::new() })
+        Ok(GraphqlResponse { refused: false, body, codes: Vec::new() })
     }
 
     /// Starts a subscription. The permit of its connection replaces that of the request.
@@ -167,7 +167,7 @@ impl Handler {
             Ok(answers) => answers,
             Err(SubscribeError::Rejected(rejection)) => return Err(rejection),
             Err(SubscribeError::Response(answer)) if response::has_http_status(&answer) => {
-                return Ok(Outcome::Answer(answer));
+                return Ok(Outcome::Response(answer));
             }
             Err(SubscribeError::Response(answer)) => return Ok(Outcome::Stream(sse::single(&answer))),
         };
@@ -184,7 +184,7 @@ impl Handler {
         let media = |is_http: bool| self.accepted.media.or_else(|| is_http.then_some(MediaType::Json));
         match outcome {
             Ok(Outcome::Stream(response)) => response,
-            Ok(Outcome::Answer(answer)) => match media(response::has_http_status(&answer)) {
+            Ok(Outcome::Response(answer)) => match media(response::has_http_status(&answer)) {
                 Some(media) => response::respond(media, answer, trace),
                 None => sse::single(&answer),
             },

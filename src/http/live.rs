@@ -15,7 +15,7 @@ use crate::{
     domain::access::Caller,
     graphql::{
         Code, Error, context,
-        execute::{Answer, Answers, Operation},
+        execute::{GraphqlResponse, Operation, ResponseStream},
     },
     metrics::Transport,
 };
@@ -38,7 +38,7 @@ pub(super) enum SubscribeError {
     /// It was rejected before it was executed.
     Rejected(Rejection),
     /// Its execution failed with this response.
-    Response(Answer),
+    Response(GraphqlResponse),
 }
 
 impl From<Error> for SubscribeError {
@@ -65,7 +65,7 @@ impl Service {
         caller: Caller,
         started: Instant,
         trace: &TraceId,
-    ) -> Result<Answers, SubscribeError> {
+    ) -> Result<ResponseStream, SubscribeError> {
         let time = self.app.limits.time.query;
         let data = context::data(self.app.until(started + time), caller);
         let subscribed = self.executor.subscribe(operation, data, trace.as_str());

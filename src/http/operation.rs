@@ -6,7 +6,7 @@ use tracing::Span;
 
 use super::{Service, body::BodyLimit, pipeline, rejection::Rejection, request_metrics::RequestMetrics};
 use crate::{
-    graphql::execute::{Executor, Kind, Operation, Request},
+    graphql::execute::{Executor, Operation, OperationType, Request},
     metrics::Type,
     types::BodyLimits,
 };
@@ -23,9 +23,9 @@ impl Service {
             Span::current().record("operation", name.get(..MAX_LOGGED_NAME_BYTES).unwrap_or(name));
         }
         let kind = match operation.kind() {
-            Kind::Query => Type::Query,
-            Kind::Mutation => Type::Mutation,
-            Kind::Subscription => Type::Subscription,
+            OperationType::Query => Type::Query,
+            OperationType::Mutation => Type::Mutation,
+            OperationType::Subscription => Type::Subscription,
         };
         metrics.set_operation(kind, operation.root());
         Ok(operation)

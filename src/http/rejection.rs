@@ -13,7 +13,7 @@ use crate::{
     domain,
     graphql::{
         Code, Error,
-        execute::{self, Answer},
+        execute::{self, GraphqlResponse},
     },
 };
 
@@ -69,8 +69,8 @@ impl Rejection {
     }
 
     /// Returns the GraphQL response.
-    pub(super) fn answer(&self, trace: &TraceId) -> Answer {
-        execute::refusal(&self.errors, trace.as_str())
+    pub(super) fn answer(&self, trace: &TraceId) -> GraphqlResponse {
+        execute::request_error(&self.errors, trace.as_str())
     }
 
     /// Returns the HTTP response.

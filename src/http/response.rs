@@ -15,7 +15,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::{negotiate::MediaType, request_metrics::ErrorCode, trace_id::TraceId};
 use crate::graphql::{
     Code, Error,
-    execute::{self, Answer},
+    execute::{self, GraphqlResponse},
 };
 
 /// The value of `Retry-After`, in seconds.
@@ -23,7 +23,7 @@ const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Returns the HTTP response of a GraphQL response
 /// (<https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes>).
-pub(super) fn respond(media: MediaType, answer: Answer, trace: &TraceId) -> Response {
+pub(super) fn respond(media: MediaType, answer: GraphqlResponse, trace: &TraceId) -> Response {
     let answer = promote_retryable(answer, trace);
     let status = match (answer.refused, media) {
         (false, _) => StatusCode::OK,
@@ -72,7 +72,7 @@ pub(super) fn constant(content_type: &'static str, body: &'static str) -> Respon
 }
 
 /// Returns true if one of the errors has a status in every media type.
-pub(super) fn has_http_status(answer: &Answer) -> bool {
+pub(super) fn has_http_status(answer: &GraphqlResponse) -> bool {
     answer.codes.iter().any(|&code| http_status(code).is_some())
 }
 
@@ -92,7 +92,7 @@ pub(super) fn http_status(code: Code) -> Option<StatusCode> {
 
 /// Turns a response that has no data, and only errors of one retryable code, into a request error: clients and proxies
 /// that look only at the status then retry too. `data` is omitted, because a response with data must have status 200.
-fn promote_retryable(answer: Answer, trace: &TraceId) -> Answer {
+fn promote_retryable(answer: GraphqlResponse, trace: &TraceId) -> GraphqlResponse {
     let Some(&code) = answer.codes.first().filter(|code| code.retryable()) else { return answer };
     if answer.refused || answer.codes.iter().any(|&other| other != code) {
         return answer;
@@ -100,7 +100,7 @@ fn promote_retryable(answer: Answer, trace: &TraceId) -> Answer {
     match serde_json::from_slice::<Executed>(&answer.body) {
         Ok(Executed { data, mut errors }) if data.iter().flatten().all(|(_, field)| field.is_none()) => {
             let message = errors.drain(..).next().map(|error| error.message).unwrap_or_default();
-            execute::refusal(&[Error::new(code, message)], trace.as_str())
+            execute::request_error(&[Error::new(code, message)], trace.as_str())
         }
         _ => answer,
     }
@@ -122,18 +122,18 @@ struct Message {
 mod tests {
     use super::*;
 
-    fn executed(body: &str, codes: &[Code]) -> Answer {
-        Answer { refused: false, body: body.into(), codes: codes.to_vec() }
+    fn executed(body: &str, codes: &[Code]) -> GraphqlResponse {
+        GraphqlResponse { refused: false, body: body.into(), codes: codes.to_vec() }
     }
 
-    fn status_of(media: MediaType, answer: Answer) -> u16 {
+    fn status_of(media: MediaType, answer: GraphqlResponse) -> u16 {
         respond(media, answer, &TraceId::default()).status().as_u16()
     }
 
     #[test]
     fn request_error_of_graphql_is_400_or_200_by_media_type() {
         for code in [Code::GraphqlParseFailed, Code::GraphqlValidationFailed, Code::BadUserInput, Code::LimitExceeded] {
-            let rejection = || execute::refusal(&[Error::new(code, "no")], "");
+            let rejection = || execute::request_error(&[Error::new(code, "no")], "");
             assert_eq!(status_of(MediaType::GraphqlResponse, rejection()), 400, "{code:?}");
             assert_eq!(status_of(MediaType::Json, rejection()), 200, "{code:?}");
         }
@@ -151,7 +151,8 @@ mod tests {
             (Code::Timeout, 504),
         ] {
             for media in [MediaType::GraphqlResponse, MediaType::Json] {
-                let response = respond(media, execute::refusal(&[Error::new(code, "no")], ""), &TraceId::default());
+                let response =
+                    respond(media, execute::request_error(&[Error::new(code, "no")], ""), &TraceId::default());
                 assert_eq!(response.status(), status);
                 assert_eq!(response.headers().contains_key(RETRY_AFTER), matches!(status, 429 | 503));
                 assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), status == 401);

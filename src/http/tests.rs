@@ -29,7 +29,7 @@ use crate::{
     },
     graphql::{
         self, Code,
-        execute::{Executor, RowReaders},
+        execute::{Executor, RowDecoders},
     },
     types::{BodyLimits, Limits, TimeLimits},
 };
@@ -112,7 +112,7 @@ impl Server {
         };
         let done = Arc::new(AtomicUsize::new(0));
         let mutation = Mutation { done: done.clone() };
-        let executor = Executor::new(Query, mutation, EmptySubscription, RowReaders::default(), &limits);
+        let executor = Executor::new(Query, mutation, EmptySubscription, RowDecoders::default(), &limits);
         let app = App::new(db, limits);
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
         let service = Service::new(app, executor, options);

@@ -55,7 +55,7 @@ impl InProcess {
                     let deadline = Instant::now() + app.limits.time.mutation;
                     executor.run(operation, context::data(app.until(deadline), Caller::operator()), TRACE).await
                 }
-                Err(errors) => execute::refusal(&errors, TRACE),
+                Err(errors) => execute::request_error(&errors, TRACE),
             }
         });
         let response = response.await.map_err(|_| Failure::Broken("the request panicked".to_owned()))?;

@@ -25,7 +25,7 @@ pub(super) use self::{
     rules::{LateCheck, LateChecks},
     text::Positions,
 };
-use super::{collect_fields, operation::PreparedOperation, rows::RowReaders, schema::Types};
+use super::{bulk_rows::RowDecoders, collect_fields, operation::PreparedOperation, schema::Types};
 use crate::{
     graphql::{Code, Error},
     types::DocumentLimits,
@@ -70,7 +70,7 @@ impl Document {
 /// The documents of a schema.
 pub(super) struct Documents {
     types: Arc<Types>,
-    readers: RowReaders,
+    decoders: RowDecoders,
     limits: DocumentLimits,
     cache: Cache<Box<str>, Arc<Document>, Weight>,
 }
@@ -85,15 +85,15 @@ impl Weighter<Box<str>, Arc<Document>> for Weight {
 }
 
 impl Documents {
-    pub(super) fn new(types: Arc<Types>, readers: RowReaders, limits: &DocumentLimits) -> Self {
+    pub(super) fn new(types: Arc<Types>, decoders: RowDecoders, limits: &DocumentLimits) -> Self {
         // A sharded cache would keep nothing that weighs more than a shard.
         let cache = Cache::with_weighter(100, CACHE_BYTES, Weight);
-        Self { types, readers, limits: *limits, cache }
+        Self { types, decoders, limits: *limits, cache }
     }
 
-    /// Returns the readers of bulk rows.
-    pub(super) fn readers(&self) -> &RowReaders {
-        &self.readers
+    /// Returns the decoders of bulk rows.
+    pub(super) fn decoders(&self) -> &RowDecoders {
+        &self.decoders
     }
 
     /// Parses and validates a text, unless it is in the cache.
@@ -156,7 +156,7 @@ impl Documents {
             Ok(document) => document,
             Err(invalid) => &invalid.partial,
         };
-        let findings = rules::check(&self.types, &self.readers, parsed, document, positions);
+        let findings = rules::check(&self.types, &self.decoders, parsed, document, positions);
         let mut all = findings.errors;
         // Everything else would be reported once more wherever a variable of an unknown type is used.
         if findings.unknown_types {

@@ -1,4 +1,4 @@
-//! Answers queries of the schema (<https://spec.graphql.org/draft/#sec-Schema-Introspection>), which need no resolvers and
+//! ResponseStream queries of the schema (<https://spec.graphql.org/draft/#sec-Schema-Introspection>), which need no resolvers and
 //! never wait.
 
 use std::borrow::Cow;

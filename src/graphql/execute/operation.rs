@@ -13,11 +13,10 @@ use apollo_compiler::{
 use async_graphql::{Pos, Value, Variables};
 
 use super::{
-    Kind,
+    bulk_rows::VariableUses,
     collect_fields::{Collected, collect},
     document::Source,
     literal, operation_label,
-    rows::Uses,
     schema::Types,
 };
 use crate::graphql::Error;
@@ -29,12 +28,12 @@ type Collections = HashMap<Box<[Option<bool>]>, Arc<Collected>>;
 
 /// An operation of a valid document.
 pub(super) struct PreparedOperation {
-    kind: Kind,
+    kind: OperationType,
     label: String,
     source: Arc<Source>,
     operation: Node<executable::Operation>,
     variables: Vec<VariableDefinition>,
-    uses: Uses,
+    uses: VariableUses,
     /// The variables that decide `@skip` and `@include`.
     conditions: Vec<String>,
     /// By the values of `conditions`.
@@ -61,15 +60,11 @@ impl PreparedOperation {
             pos: source.positions.at(variable.location().map_or(0, |location| location.offset())),
         });
         Self {
-            kind: match operation.operation_type {
-                OperationType::Query => Kind::Query,
-                OperationType::Mutation => Kind::Mutation,
-                OperationType::Subscription => Kind::Subscription,
-            },
+            kind: operation.operation_type,
             label: operation_label::of(operation.root_fields(&source.document).map(|field| field.name.as_str()))
                 .to_owned(),
             variables: variables.collect(),
-            uses: Uses::of(operation, &source.document.fragments),
+            uses: VariableUses::of(operation, &source.document.fragments),
             conditions: conditions(operation, &source.document),
             source: Arc::clone(source),
             operation: operation.clone(),
@@ -92,7 +87,7 @@ impl PreparedOperation {
         Self::new(types, &source, operation)
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> OperationType {
         self.kind
     }
 
@@ -109,7 +104,7 @@ impl PreparedOperation {
         &self.variables
     }
 
-    pub(super) fn uses(&self) -> &Uses {
+    pub(super) fn uses(&self) -> &VariableUses {
         &self.uses
     }
 

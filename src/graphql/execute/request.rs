@@ -121,7 +121,7 @@ fn object<'a>(name: &str, json: Option<&'a RawValue>) -> Result<Option<&'a RawVa
 mod tests {
     use super::*;
 
-    fn refusal(body: &[u8]) -> String {
+    fn request_error(body: &[u8]) -> String {
         let error = Request::from_json(body).expect_err("refused");
         assert_eq!(error.code(), Code::BadRequest);
         error.message().to_owned()
@@ -145,21 +145,21 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_told_in_plain_words() {
-        assert_eq!(refusal(b"\xff"), "the body is not UTF-8");
-        assert_eq!(refusal(b" []"), "batched requests are not accepted");
-        assert_eq!(refusal(b"7"), "the body must be a JSON object");
-        assert!(refusal(b"").starts_with("malformed JSON: EOF"));
-        assert_eq!(refusal(b"{\n  7}"), "malformed JSON: key must be a string at line 2 column 3");
-        assert_eq!(refusal(br#"{"query": 7}"#), "query must be a string");
-        assert_eq!(refusal(br#"{"query": "\ud800"}"#), "query is not Unicode text");
-        assert_eq!(refusal(br#"{"query": "", "operationName": 7}"#), "operationName must be a string");
-        assert_eq!(refusal(br#"{"query": "", "variables": []}"#), "variables must be an object");
-        assert_eq!(refusal(br#"{"query": "", "extensions": ""}"#), "extensions must be an object");
+        assert_eq!(request_error(b"\xff"), "the body is not UTF-8");
+        assert_eq!(request_error(b" []"), "batched requests are not accepted");
+        assert_eq!(request_error(b"7"), "the body must be a JSON object");
+        assert!(request_error(b"").starts_with("malformed JSON: EOF"));
+        assert_eq!(request_error(b"{\n  7}"), "malformed JSON: key must be a string at line 2 column 3");
+        assert_eq!(request_error(br#"{"query": 7}"#), "query must be a string");
+        assert_eq!(request_error(br#"{"query": "\ud800"}"#), "query is not Unicode text");
+        assert_eq!(request_error(br#"{"query": "", "operationName": 7}"#), "operationName must be a string");
+        assert_eq!(request_error(br#"{"query": "", "variables": []}"#), "variables must be an object");
+        assert_eq!(request_error(br#"{"query": "", "extensions": ""}"#), "extensions must be an object");
         for extensions in [r#"{"persistedQuery": {}}"#, r#"{"persistedQuery": {"version": 2, "sha256Hash": ""}}"#] {
             let body = format!(r#"{{"query": "", "extensions": {extensions}}}"#);
-            assert_eq!(refusal(body.as_bytes()), "extensions.persistedQuery must be {version: 1, sha256Hash}");
+            assert_eq!(request_error(body.as_bytes()), "extensions.persistedQuery must be {version: 1, sha256Hash}");
         }
-        assert!(refusal(br#"{"query": "", "query": ""}"#).starts_with("malformed JSON: duplicate field `query`"));
+        assert!(request_error(br#"{"query": "", "query": ""}"#).starts_with("malformed JSON: duplicate field `query`"));
     }
 
     #[test]

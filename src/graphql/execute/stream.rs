@@ -9,17 +9,17 @@ use futures_util::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Executor, Operation, refusal};
+use super::{Executor, GraphqlResponse, Operation, request_error};
 use crate::graphql::{Code, Error};
 
 /// An answer for each event, until there are no more.
-pub(crate) type Answers = BoxStream<'static, Answer>;
+pub(crate) type ResponseStream = BoxStream<'static, GraphqlResponse>;
 
 /// By this a subscription's resolver says that it listens. async-graphql tells nothing before the first event.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Begun(CancellationToken);
+pub(crate) struct SubscriptionReady(CancellationToken);
 
-impl Begun {
+impl SubscriptionReady {
     /// It listens.
     pub(crate) fn begin(&self) {
         self.0.cancel();
@@ -34,14 +34,14 @@ impl Executor {
         operation: Operation,
         mut data: Data,
         trace_id: &str,
-    ) -> Result<Answers, Answer> {
-        let begun = Begun::default();
+    ) -> Result<ResponseStream, GraphqlResponse> {
+        let begun = SubscriptionReady::default();
         data.insert(begun.clone());
-        let (request, pending) = operation.into_request(data).map_err(|errors| refusal(&errors, trace_id))?;
+        let (request, pending) = operation.into_request(data).map_err(|errors| request_error(&errors, trace_id))?;
         if let Some(failure) = &pending.collected.root.failure {
             let error = Error::new(Code::BadUserInput, failure.message.as_str());
             let error = failure.locations.iter().fold(error, |error, pos| error.at(pos.line, pos.column));
-            return Err(refusal(&[error], trace_id));
+            return Err(request_error(&[error], trace_id));
         }
         let (executor, trace) = (Arc::clone(self), trace_id.to_owned());
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
@@ -50,7 +50,7 @@ impl Executor {
                 Ok(response) => executor.answer(&pending, response, &trace),
                 Err(_) => {
                     tracing::error!("subscription resolver panicked");
-                    refusal(&[Error::new(Code::InternalServerError, "internal error")], &trace)
+                    request_error(&[Error::new(Code::InternalServerError, "internal error")], &trace)
                 }
             })
             .boxed();
@@ -63,7 +63,7 @@ impl Executor {
             // Something happened at once.
             first if begun.0.is_cancelled() => Ok(stream::iter(first).chain(answers).boxed()),
             Some(failed) => Err(failed),
-            None => Err(refusal(&[Error::new(Code::InternalServerError, "internal error")], trace_id)),
+            None => Err(request_error(&[Error::new(Code::InternalServerError, "internal error")], trace_id)),
         }
     }
 }

@@ -41,8 +41,8 @@ impl Query {
     }
 }
 
-async fn ask(query: &str, variables: &str) -> (Answer, Value) {
-    let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowReaders::default(), &Limits::default());
+async fn ask(query: &str, variables: &str) -> (GraphqlResponse, Value) {
+    let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowDecoders::default(), &Limits::default());
     let body =
         serde_json::json!({"query": query, "variables": serde_json::from_str::<Value>(variables).expect("JSON")});
     let body = body.to_string();
@@ -53,7 +53,7 @@ async fn ask(query: &str, variables: &str) -> (Answer, Value) {
 }
 
 /// The only error of an answer.
-async fn error(query: &str, variables: &str) -> (Answer, Value) {
+async fn error(query: &str, variables: &str) -> (GraphqlResponse, Value) {
     let (answer, json) = ask(query, variables).await;
     assert_eq!(json["errors"].as_array().map(Vec::len), Some(1), "{json}");
     let error = json["errors"][0].clone();
@@ -72,7 +72,7 @@ async fn an_operation_runs() {
 async fn introspection_runs_and_its_types_are_known() {
     let (_, json) = ask("{__schema{queryType{name}} __type(name:\"Query\"){name}}", "{}").await;
     assert_eq!(json["data"]["__schema"]["queryType"]["name"], "Query");
-    let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowReaders::default(), &Limits::default());
+    let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowDecoders::default(), &Limits::default());
     let types = executor.types();
     assert!(["__Schema", "__Type", "Query", "ID", "Int", "Boolean"].iter().all(|name| types.get(name).is_some()));
     assert!(executor.sdl().contains("type Query {"));
@@ -80,13 +80,13 @@ async fn introspection_runs_and_its_types_are_known() {
 
 #[tokio::test]
 async fn an_operation_has_its_kind_and_name() {
-    let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowReaders::default(), &Limits::default());
+    let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowDecoders::default(), &Limits::default());
     let prepare = |body: &'static str| executor.prepare(Request::from_json(body.as_bytes()).expect("a request"));
     let two = r#"{"query": "query A{conflict} mutation B{conflict}", "operationName": "B"}"#;
     let operation = prepare(two).expect("an operation");
-    assert_eq!((operation.kind(), operation.name()), (Kind::Mutation, Some("B")));
+    assert_eq!((operation.kind(), operation.name()), (OperationType::Mutation, Some("B")));
     let operation = prepare(r#"{"query": "{conflict}"}"#).expect("an operation");
-    assert_eq!((operation.kind(), operation.name()), (Kind::Query, None));
+    assert_eq!((operation.kind(), operation.name()), (OperationType::Query, None));
     let refused = prepare(r#"{"query": "query A{conflict} query B{conflict}"}"#).err().expect("refused");
     assert_eq!(refused[0].code(), Code::GraphqlValidationFailed);
 }
@@ -120,7 +120,7 @@ async fn what_a_resolver_misses_is_not_told_by_its_type() {
 #[test]
 fn a_refusal_has_the_places_of_its_errors() {
     let errors = [Error::new(Code::LimitExceeded, "no").at(3, 4), Error::new(Code::BadRequest, "no")];
-    let answer = refusal(&errors, "t1");
+    let answer = request_error(&errors, "t1");
     let json: Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!(json["errors"][0]["locations"], serde_json::json!([{"line": 3, "column": 4}]));
     assert!(json["errors"][1].get("locations").is_none() && json.get("data").is_none());

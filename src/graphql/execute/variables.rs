@@ -15,18 +15,18 @@ use serde_json::value::RawValue;
 
 use object::Object;
 pub(super) use undefined::drop_absent;
-use value::{At, Place, Seed, Walk};
+use value::{CoercionContext, CoercionSeed, ValuePath, ValueStep};
 
 use super::{
+    bulk_rows::{DeferredRows, RowDecoders},
     operation::{PreparedOperation, VariableDefinition},
-    rows::{Carried, RowReaders},
     schema::Types,
 };
 use crate::{domain::Step, graphql::Error};
 
 /// Coerces raw JSON variables as the specification's
 /// [CoerceVariableValues](https://spec.graphql.org/draft/#sec-Coercing-Variable-Values) says. Rows of bulk calls go to
-/// `carried`, and a marker into the variables.
+/// `deferred`, and a marker into the variables.
 ///
 /// Each variable fails with its first error. Variables that the operation does not define are not read. Those that it
 /// defines and that are not there stay away: their defaults are the executor's
@@ -36,20 +36,20 @@ pub(super) fn coerce(
     types: &Types,
     operation: &PreparedOperation,
     raw: Option<&RawValue>,
-    readers: &RowReaders,
-    carried: &mut Carried,
+    decoders: &RowDecoders,
+    deferred: &mut DeferredRows,
 ) -> Result<Variables, Vec<Error>> {
-    let keeper = RefCell::new(std::mem::take(carried));
+    let keeper = RefCell::new(std::mem::take(deferred));
     let coerce_one = |variable: &VariableDefinition, text: &mut Object<'_>| {
         let failure = RefCell::new(None);
         let uses = operation.uses().count(&variable.name);
-        let walk = Walk { types, readers, carried: &keeper, uses, failure: &failure };
-        let place = Place { parent: None, step: At::Field(&variable.name) };
+        let context = CoercionContext { types, decoders, deferred: &keeper, uses, failure: &failure };
+        let path_here = ValuePath { parent: None, step: ValueStep::Field(&variable.name) };
         // A row that is a variable of its own is read as those that are the variable together.
-        let bulk = readers.get(variable.ty.inner_named_type()).is_none() || variable.ty.is_list();
-        let read = Seed { walk, ty: &variable.ty, place: &place, bulk }.read(text);
+        let bulk = decoders.get(variable.ty.inner_named_type()).is_none() || variable.ty.is_list();
+        let read = CoercionSeed { context, ty: &variable.ty, path_here: &path_here, bulk }.read(text);
         read.map_err(|error| {
-            let (path, message) = failure.take().unwrap_or_else(|| (place.path(), error.to_string()));
+            let (path, message) = failure.take().unwrap_or_else(|| (path_here.path(), error.to_string()));
             Error::bad_input(&path, message).at(variable.pos.line, variable.pos.column)
         })
     };
@@ -58,7 +58,7 @@ pub(super) fn coerce(
             .map_err(|_| vec![Error::bad_input(&Vec::new(), "expected the variables as a JSON object")])?,
         None => HashMap::new(),
     };
-    *carried = keeper.into_inner();
+    *deferred = keeper.into_inner();
     let mut variables = Variables::default();
     let mut errors = Vec::new();
     for VariableDefinition { name, ty, default, pos } in operation.variables() {

@@ -51,7 +51,7 @@ fn made(data: &Value) -> usize {
 }
 
 /// An answer without data: the request was not executed.
-pub(crate) fn refusal(errors: &[Error], trace_id: &str) -> Vec<u8> {
+pub(crate) fn request_error(errors: &[Error], trace_id: &str) -> Vec<u8> {
     let list: Vec<_> = errors.iter().map(|error| refused(error, trace_id)).collect();
     let mut out = b"{\"errors\":".to_vec();
     write_json(&mut out, &list);

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
-use crate::{auth::Bearer, graphql::execute::Answer};
+use crate::{auth::Bearer, graphql::execute::GraphqlResponse};
 
 /// The subprotocol.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
@@ -86,13 +86,13 @@ pub(super) const ACK: &str = r#"{"type":"connection_ack"}"#;
 pub(super) const PONG: &str = r#"{"type":"pong"}"#;
 
 /// Writes a response of an operation.
-pub(super) fn next(id: &str, answer: &Answer) -> String {
+pub(super) fn next(id: &str, answer: &GraphqlResponse) -> String {
     let body = String::from_utf8_lossy(&answer.body);
     format!(r#"{{"id":{},"type":"next","payload":{body}}}"#, json!(id))
 }
 
 /// Writes the errors of an operation that did not start.
-pub(super) fn error(id: &str, answer: &Answer) -> String {
+pub(super) fn error(id: &str, answer: &GraphqlResponse) -> String {
     #[derive(Deserialize)]
     struct Errors<'a> {
         #[serde(borrow)]

@@ -21,7 +21,7 @@ use crate::{
     auth::Bearer,
     graphql::{
         Code, Error,
-        execute::{Answer, Answers, refusal},
+        execute::{GraphqlResponse, ResponseStream, request_error},
     },
     http::{Service, connections::ConnectionAbort, permits::TokenPermit, response, trace_id::TraceId},
 };
@@ -38,7 +38,7 @@ const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
 /// A subscription that has started.
 pub(in crate::http) struct Subscription {
-    pub(in crate::http) answers: Answers,
+    pub(in crate::http) answers: ResponseStream,
     pub(in crate::http) bearer: Bearer,
     pub(in crate::http) abort: ConnectionAbort,
     pub(in crate::http) permits: (ConnectionPermit, Option<TokenPermit>),
@@ -46,7 +46,7 @@ pub(in crate::http) struct Subscription {
 }
 
 /// Returns a single GraphQL response as an event stream.
-pub(in crate::http) fn single(answer: &Answer) -> Response {
+pub(in crate::http) fn single(answer: &GraphqlResponse) -> Response {
     let code = answer.codes.first().map(|code| code.as_str());
     respond([&next(&answer.body)[..], COMPLETE].concat(), code)
 }
@@ -106,7 +106,7 @@ impl Service {
                 () = token_end.as_mut() => {
                     last = true;
                     let error = Error::new(Code::Unauthenticated, "the API token is no longer valid");
-                    let answer = refusal(&[error], trace.as_str());
+                    let answer = request_error(&[error], trace.as_str());
                     [&next(&answer.body)[..], COMPLETE].concat().into()
                 }
                 // No `complete`: clients reconnect, and reach another server.

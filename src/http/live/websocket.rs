@@ -32,7 +32,7 @@ use crate::{
     domain::{self, access::Caller},
     graphql::{
         Code, Error,
-        execute::{Answer, Answers, Kind},
+        execute::{GraphqlResponse, OperationType, ResponseStream},
     },
     http::{Service, permits::TokenPermit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId},
     metrics::{Api, Transport},
@@ -127,7 +127,7 @@ impl Service {
 }
 
 /// The responses of an operation with its id, and `None` when it has ended.
-type Outgoing = BoxStream<'static, (String, Option<Answer>)>;
+type Outgoing = BoxStream<'static, (String, Option<GraphqlResponse>)>;
 
 struct Connection {
     service: Arc<Service>,
@@ -290,7 +290,12 @@ impl Connection {
     }
 
     /// Starts an operation, and logs that. Returns the response if it fails.
-    async fn subscribe(&mut self, request: &str, caller: &Caller, metrics: &RequestMetrics) -> Result<Answers, Answer> {
+    async fn subscribe(
+        &mut self,
+        request: &str,
+        caller: &Caller,
+        metrics: &RequestMetrics,
+    ) -> Result<ResponseStream, GraphqlResponse> {
         let started = Instant::now();
         let subscribed = self.try_subscribe(request, caller, metrics, started).await.map_err(|failed| match failed {
             SubscribeError::Rejected(rejection) => rejection.answer(&self.trace),
@@ -316,7 +321,7 @@ impl Connection {
         caller: &Caller,
         metrics: &RequestMetrics,
         started: Instant,
-    ) -> Result<Answers, SubscribeError> {
+    ) -> Result<ResponseStream, SubscribeError> {
         let max = self.service.app.limits.live.subscriptions;
         if self.ids.len() >= max {
             let message =
@@ -326,14 +331,14 @@ impl Connection {
         let _permit = self.service.admit_operation(caller)?;
         let operation = self.service.prepare(request.as_bytes().to_vec(), metrics).await;
         let operation = operation.map_err(SubscribeError::Rejected)?;
-        if operation.kind() != Kind::Subscription {
+        if operation.kind() != OperationType::Subscription {
             let message = "only subscriptions are supported over a WebSocket; send queries and mutations by POST";
             return Err(Error::new(Code::BadRequest, message).into());
         }
         self.service.subscribe(operation, caller.clone(), started, &self.trace).await
     }
 
-    fn add(&mut self, id: String, answers: Answers) {
+    fn add(&mut self, id: String, answers: ResponseStream) {
         let (of, last) = (id.clone(), (id.clone(), None));
         let answers = answers.map(move |answer| (of.clone(), Some(answer))).chain(stream::iter([last]));
         let (answers, handle) = stream::abortable(answers);

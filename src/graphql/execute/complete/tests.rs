@@ -11,11 +11,11 @@ use rstest::rstest;
 use super::*;
 use crate::{
     graphql::execute::{
+        bulk_rows::RowDecoders,
         collect_fields::Collected,
         document::Documents,
         introspection,
         operation::PreparedOperation,
-        rows::RowReaders,
         schema::Types,
         write::{errors, raw_json, write},
     },
@@ -158,7 +158,7 @@ struct Collection {
 
 fn collect(query: &str, variables: Variables) -> Collection {
     let types = Arc::new(Types::new(&schema().sdl()));
-    let documents = Documents::new(Arc::clone(&types), RowReaders::default(), &DocumentLimits::default());
+    let documents = Documents::new(Arc::clone(&types), RowDecoders::default(), &DocumentLimits::default());
     let document = match documents.get(query) {
         Ok(document) => document,
         Err(errors) => panic!("{query}: {errors:?}"),
@@ -387,7 +387,7 @@ fn collections_are_kept_for_each_value_of_a_condition() {
 #[case("{ same: pick(of: [1]) ...F @skip(if: true) } fragment F on Query { same: pick(of: [1, 2]) }")]
 fn arguments_that_differ_in_length_are_no_same_field(#[case] text: &str) {
     let types = Arc::new(Types::new(&schema().sdl()));
-    let documents = Documents::new(types, RowReaders::default(), &DocumentLimits::default());
+    let documents = Documents::new(types, RowDecoders::default(), &DocumentLimits::default());
     let Err(errors) = documents.get(text) else { panic!("{text} is accepted") };
     assert_eq!(errors[0].locations().len(), 2);
 }
@@ -408,7 +408,7 @@ fn the_number_of_merged_fields_has_a_bound() {
         ..DocumentLimits::default()
     };
     let types = Arc::new(Types::new(&schema().sdl()));
-    let documents = Documents::new(Arc::clone(&types), RowReaders::default(), &limits);
+    let documents = Documents::new(Arc::clone(&types), RowDecoders::default(), &limits);
     let Ok(document) = documents.get(&query) else { panic!("within the limits") };
     let operation = document.operation(None).expect("one operation");
     let Err(error) = operation.collected(&types, &Variables::default()) else { panic!("all of it is collected") };

@@ -17,7 +17,7 @@ use crate::{
     domain::{InputPath, Step},
     graphql::{
         Code, Error,
-        execute::{literal, rows::RowReaders, schema::Types},
+        execute::{bulk_rows::RowDecoders, literal, schema::Types},
         scalar,
     },
 };
@@ -48,14 +48,14 @@ pub(in super::super) enum LateCheck {
 /// Checks a document.
 pub(super) fn check(
     types: &Types,
-    readers: &RowReaders,
+    decoders: &RowDecoders,
     parsed: &Document,
     document: &ExecutableDocument,
     positions: &Positions,
 ) -> Findings {
     let mut rules = Rules {
         types,
-        readers,
+        decoders,
         positions,
         findings: Findings {
             errors: Vec::new(),
@@ -127,7 +127,7 @@ struct Invalid {
 
 struct Rules<'a> {
     types: &'a Types,
-    readers: &'a RowReaders,
+    decoders: &'a RowDecoders,
     positions: &'a Positions,
     findings: Findings,
     /// The offsets of fields with selections, of which those of unknown fields are missing in the executable document.
@@ -336,7 +336,7 @@ impl<'a> Rules<'a> {
             }
             (Some(ExtendedType::InputObject(object)), Value::Object(fields)) => {
                 let outside = self.in_row;
-                self.in_row |= self.readers.get(name).is_some();
+                self.in_row |= self.decoders.get(name).is_some();
                 self.object(object, fields, value)?;
                 self.in_row = outside;
                 Ok(())

@@ -98,7 +98,7 @@ fn documents() -> Documents {
 
 fn documents_within(limits: &DocumentLimits) -> Documents {
     let sdl = Schema::new(Query, Mutation, EmptySubscription).sdl();
-    Documents::new(Arc::new(Types::new(&sdl)), RowReaders::default(), limits)
+    Documents::new(Arc::new(Types::new(&sdl)), RowDecoders::default(), limits)
 }
 
 fn refusal_by(documents: &Documents, text: &str) -> Vec<Error> {
@@ -109,7 +109,7 @@ fn refusal_by(documents: &Documents, text: &str) -> Vec<Error> {
 }
 
 /// The first error of a text.
-fn refusal(text: &str) -> Error {
+fn request_error(text: &str) -> Error {
     refusal_by(&documents(), text).swap_remove(0)
 }
 
@@ -120,13 +120,13 @@ fn passes(text: &str) {
 }
 
 fn invalid_for(text: &str, why: &str) {
-    let error = refusal(text);
+    let error = request_error(text);
     assert_eq!(error.code(), Code::GraphqlValidationFailed, "{error:?}");
     assert!(error.message().contains(why), "{error:?}");
 }
 
 fn over_limit(text: &str, why: &str) {
-    let error = refusal(text);
+    let error = request_error(text);
     assert_eq!(error.code(), Code::LimitExceeded, "{error:?}");
     assert!(error.message().contains(why), "{error:?}");
 }
@@ -265,13 +265,13 @@ fn what_is_kept_has_a_bound_and_the_newest_is_kept() {
 
 #[test]
 fn what_is_no_document_is_told_with_its_place() {
-    let error = refusal("{\n  member{name}\n  }}");
+    let error = request_error("{\n  member{name}\n  }}");
     assert_eq!(error.code(), Code::GraphqlParseFailed);
     assert!(error.message().starts_with("syntax error: "), "{error:?}");
     assert!(!error.message().contains(['\n', '_']), "{error:?}");
     assert_eq!(error.locations()[0].line, 3);
     for text in ["", " ", "#", "{", "}", "{}", "\u{feff}", "member", "\u{0}", "{a(b:\"\\q\")}", "{a(b:\"\u{1F600}"] {
-        assert_eq!(refusal(text).code(), Code::GraphqlParseFailed, "{text}");
+        assert_eq!(request_error(text).code(), Code::GraphqlParseFailed, "{text}");
     }
 }
 
@@ -312,7 +312,7 @@ fn values_of_scalars_are_judged_in_literals_and_defaults() {
         invalid_for(&default, &format!("$d: {expected}"));
     }
     invalid_for("{members(first:2147483648){name}}", "32-bit signed integer");
-    let error = refusal("{member{\nfriend(since:[\"nope\"]){name}}}");
+    let error = request_error("{member{\nfriend(since:[\"nope\"]){name}}}");
     assert_eq!(error.locations()[0].line, 2);
     assert_eq!(serde_json::to_value(error.extensions()).unwrap()["path"], serde_json::json!(["since", 0]));
 }

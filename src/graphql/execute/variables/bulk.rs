@@ -1,4 +1,4 @@
-//! Bulk rows in variables: deserialized in place, without a tree of values.
+//! Bulk rows in variables: deserialized in path_here, without a tree of values.
 
 use std::{fmt, marker::PhantomData};
 
@@ -12,16 +12,16 @@ use serde_json::value::RawValue;
 
 use super::{
     object::Object,
-    value::{At, Named, Place, Seed},
+    value::{CoercionSeed, Named, ValuePath, ValueStep},
 };
-use crate::graphql::execute::rows::{AnyRows, RowReader};
+use crate::graphql::execute::bulk_rows::{AnyRows, RowDecoder};
 
-impl<'a> Seed<'a> {
+impl<'a> CoercionSeed<'a> {
     /// The type of the items and its reader, where this is a list of bulk rows.
-    pub(super) fn rows(&self) -> Option<(&'a Type, &'a dyn RowReader)> {
+    pub(super) fn rows(&self) -> Option<(&'a Type, &'a dyn RowDecoder)> {
         let item = self.item_type()?;
         let Type::NonNullNamed(name) = item else { return None };
-        let reader = self.walk.readers.get(name).filter(|_| self.bulk)?;
+        let reader = self.context.decoders.get(name).filter(|_| self.bulk)?;
         Some((item, reader))
     }
 
@@ -42,7 +42,7 @@ impl<'a> Seed<'a> {
         }
         if let Named::Object(definition) = self.named()
             && !self.ty.is_list()
-            && definition.fields.values().any(|field| Seed { ty: &field.ty, ..self }.rows().is_some())
+            && definition.fields.values().any(|field| CoercionSeed { ty: &field.ty, ..self }.rows().is_some())
             && let Some(mut object) = from.inner()
         {
             let value = self.fields(definition, &mut object)?;
@@ -53,12 +53,12 @@ impl<'a> Seed<'a> {
     }
 
     /// Reads rows one by one.
-    fn read_rows<E: de::Error>(self, text: &str, item: &'a Type, reader: &dyn RowReader) -> Result<Value, E> {
+    fn read_rows<E: de::Error>(self, text: &str, item: &'a Type, reader: &dyn RowDecoder) -> Result<Value, E> {
         if text == "null" {
             return self.visit_unit();
         }
         let mut rows = reader.slow();
-        let seed = Seed { ty: item, bulk: false, ..self };
+        let seed = CoercionSeed { ty: item, bulk: false, ..self };
         let mut deserializer = serde_json::Deserializer::from_str(text);
         if text.starts_with('[') {
             let each = EachRow { seed, push: &mut |value| rows.push(value) };
@@ -71,14 +71,14 @@ impl<'a> Seed<'a> {
     }
 
     fn keep<E: de::Error>(&self, rows: AnyRows) -> Result<Value, E> {
-        let kept = self.walk.carried.borrow_mut().keep(rows, self.walk.uses);
+        let kept = self.context.deferred.borrow_mut().keep(rows, self.context.uses);
         kept.ok_or_else(|| self.fail("the same list of rows is used too often in one operation"))
     }
 }
 
 /// Reads a list of rows one by one.
 struct EachRow<'a, P> {
-    seed: Seed<'a>,
+    seed: CoercionSeed<'a>,
     push: P,
 }
 
@@ -91,8 +91,8 @@ impl<'de, P: FnMut(Value) -> Result<(), String>> Visitor<'de> for EachRow<'_, P>
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
         for index in 0.. {
-            let place = Place { parent: Some(self.seed.place), step: At::Index(index) };
-            let seed = Seed { place: &place, ..self.seed };
+            let path_here = ValuePath { parent: Some(self.seed.path_here), step: ValueStep::Index(index) };
+            let seed = CoercionSeed { path_here: &path_here, ..self.seed };
             let Some(value) = list.next_element_seed(seed)? else { break };
             (self.push)(value).map_err(|message| seed.fail::<A::Error>(message))?;
         }

@@ -1,13 +1,13 @@
-//! Reads a JSON object field by field. Values are deserialized in place, without finding their end first.
+//! Reads a JSON object field by field. Values are deserialized in path_here, without finding their end first.
 
 use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 use serde_json::Error;
 
-use super::{Seed, Value};
+use super::{CoercionSeed, Value};
 
-/// A place in the text of an object: in front of a field, or of a value.
+/// A path_here in the text of an object: in front of a field, or of a value.
 #[derive(Clone, Copy)]
 pub(super) struct Object<'a>(&'a str);
 
@@ -83,7 +83,7 @@ pub(super) trait Fields<'de> {
     fn key(&mut self) -> Result<Option<String>, Self::Error>;
 
     /// Its value.
-    fn value(&mut self, seed: Seed<'_>) -> Result<Value, Self::Error>;
+    fn value(&mut self, seed: CoercionSeed<'_>) -> Result<Value, Self::Error>;
 }
 
 impl<'de, A: MapAccess<'de>> Fields<'de> for A {
@@ -93,7 +93,7 @@ impl<'de, A: MapAccess<'de>> Fields<'de> for A {
         self.next_key()
     }
 
-    fn value(&mut self, seed: Seed<'_>) -> Result<Value, A::Error> {
+    fn value(&mut self, seed: CoercionSeed<'_>) -> Result<Value, A::Error> {
         self.next_value_seed(seed)
     }
 }
@@ -105,7 +105,7 @@ impl<'de> Fields<'de> for Object<'de> {
         Object::key(self)
     }
 
-    fn value(&mut self, seed: Seed<'_>) -> Result<Value, Error> {
+    fn value(&mut self, seed: CoercionSeed<'_>) -> Result<Value, Error> {
         seed.read(self)
     }
 }

@@ -80,18 +80,18 @@ fn types() -> Types {
     Types::new(&Schema::new(Query, EmptyMutation, EmptySubscription).sdl())
 }
 
-fn run(ty: &str, json: &str, readers: &RowReaders) -> (Result<Value, Vec<Error>>, Carried) {
+fn run(ty: &str, json: &str, decoders: &RowDecoders) -> (Result<Value, Vec<Error>>, DeferredRows) {
     let types = types();
     let operation = PreparedOperation::unvalidated(&types, &format!("query($v: {ty}) {{ f(v: $v) }}"));
     let text = format!(r#"{{"other": [1, {{"x": {{}}}}], "v": {json}}}"#);
     let raw: &RawValue = serde_json::from_str(&text).unwrap();
-    let mut carried = Carried::default();
-    let result = coerce(&types, &operation, Some(raw), readers, &mut carried);
-    (result.map(|mut variables| variables.remove("v").unwrap()), carried)
+    let mut deferred = DeferredRows::default();
+    let result = coerce(&types, &operation, Some(raw), decoders, &mut deferred);
+    (result.map(|mut variables| variables.remove("v").unwrap()), deferred)
 }
 
-fn fails(ty: &str, json: &str, readers: &RowReaders) -> (Vec<serde_json::Value>, String) {
-    let errors = run(ty, json, readers).0.unwrap_err();
+fn fails(ty: &str, json: &str, decoders: &RowDecoders) -> (Vec<serde_json::Value>, String) {
+    let errors = run(ty, json, decoders).0.unwrap_err();
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].code(), Code::BadUserInput);
     let extensions = serde_json::to_value(errors[0].extensions()).unwrap();
@@ -128,7 +128,7 @@ fn fails(ty: &str, json: &str, readers: &RowReaders) -> (Vec<serde_json::Value>,
 #[case("Count", "9007199254740991", "9007199254740991")]
 #[case("Unheard", r#"{"a": [null]}"#, r#"{"a": [null]}"#)]
 fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
-    let value = run(ty, json, &RowReaders::default()).0.unwrap();
+    let value = run(ty, json, &RowDecoders::default()).0.unwrap();
     let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
     assert_eq!(value.into_json().unwrap(), expected);
 }
@@ -212,8 +212,8 @@ fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
 #[case("Input", r#"{"id": "a", "rows": [null]}"#, r#"["v", "rows", 0]"#, "expected an object, got null")]
 fn refuses(#[case] ty: &str, #[case] json: &str, #[case] path: &str, #[case] message: &str) {
     let path: Vec<serde_json::Value> = serde_json::from_str(path).unwrap();
-    for readers in [RowReaders::default(), RowReaders::default().with::<Row>()] {
-        assert_eq!(fails(ty, json, &readers), (path.clone(), message.to_owned()));
+    for decoders in [RowDecoders::default(), RowDecoders::default().with::<Row>()] {
+        assert_eq!(fails(ty, json, &decoders), (path.clone(), message.to_owned()));
     }
 }
 
@@ -226,8 +226,8 @@ fn refuses(#[case] ty: &str, #[case] json: &str, #[case] path: &str, #[case] mes
 #[case("[Row!]")]
 fn deep_nesting_is_an_error(#[case] ty: &str) {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    for readers in [RowReaders::default(), RowReaders::default().with::<Row>()] {
-        assert_eq!(fails(ty, &deep, &readers).0[0], "v");
+    for decoders in [RowDecoders::default(), RowDecoders::default().with::<Row>()] {
+        assert_eq!(fails(ty, &deep, &decoders).0[0], "v");
     }
 }
 
@@ -237,10 +237,10 @@ fn each_variable_has_its_first_error() {
     let operation =
         PreparedOperation::unvalidated(&types, "query($a: Int!, $b: Int, $c: String!, $d: Int! = 4, $e: Int!) { f }");
     let raw: &RawValue = serde_json::from_str(r#"{"a": "x", "c": 1, "e": 2}"#).unwrap();
-    let (readers, mut carried) = (RowReaders::default(), Carried::default());
-    let errors = coerce(&types, &operation, Some(raw), &readers, &mut carried).unwrap_err();
+    let (decoders, mut deferred) = (RowDecoders::default(), DeferredRows::default());
+    let errors = coerce(&types, &operation, Some(raw), &decoders, &mut deferred).unwrap_err();
     assert_eq!(errors.len(), 2);
-    let errors = coerce(&types, &operation, None, &readers, &mut carried).unwrap_err();
+    let errors = coerce(&types, &operation, None, &decoders, &mut deferred).unwrap_err();
     let messages: Vec<_> = errors.iter().map(Error::message).collect();
     let none = |ty| format!("expected a value of type {ty}, got none");
     assert_eq!(messages, [none("Int!"), none("String!"), none("Int!")]);
@@ -252,9 +252,9 @@ fn what_follows_bad_rows_is_read() {
     let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!], $i: Input, $c: Int, $s: [Row!]) { f }");
     let text = r#"{"r": [{"name": 1}], "i": {"rows": [{"name": "a"}, {}], "id": "a"}, "c": "x", "s": [{"name": "b"}]}"#;
     let raw: &RawValue = serde_json::from_str(text).unwrap();
-    for readers in [RowReaders::default(), RowReaders::default().with::<Row>()] {
-        let mut carried = Carried::default();
-        let errors = coerce(&types, &operation, Some(raw), &readers, &mut carried);
+    for decoders in [RowDecoders::default(), RowDecoders::default().with::<Row>()] {
+        let mut deferred = DeferredRows::default();
+        let errors = coerce(&types, &operation, Some(raw), &decoders, &mut deferred);
         let errors = errors.unwrap_err();
         let path = |error: &Error| serde_json::to_value(error.extensions()).unwrap()["path"].to_string();
         let paths: Vec<_> = errors.iter().map(path).collect();
@@ -268,8 +268,8 @@ fn a_key_that_is_repeated_keeps_no_memory() {
     let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!], $i: Input) { f }");
     let coerced = |text: &str| {
         let raw: &RawValue = serde_json::from_str(text).unwrap();
-        let readers = RowReaders::default().with::<Row>();
-        coerce(&types, &operation, Some(raw), &readers, &mut Carried::default())
+        let decoders = RowDecoders::default().with::<Row>();
+        coerce(&types, &operation, Some(raw), &decoders, &mut DeferredRows::default())
     };
     let again = |count| vec![r#""r": []"#; count].join(", ");
     assert!(coerced(&format!("{{{}}}", again(3))).is_ok(), "the last one counts");

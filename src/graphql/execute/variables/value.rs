@@ -25,7 +25,7 @@ use crate::{
     domain::{InputPath, Step},
     graphql::{
         execute::{
-            rows::{Carried, RowReaders},
+            bulk_rows::{DeferredRows, RowDecoders},
             schema::Types,
         },
         scalar,
@@ -34,10 +34,10 @@ use crate::{
 
 /// What all of one variable's values have in common.
 #[derive(Clone, Copy)]
-pub(super) struct Walk<'a> {
+pub(super) struct CoercionContext<'a> {
     pub(crate) types: &'a Types,
-    pub(crate) readers: &'a RowReaders,
-    pub(crate) carried: &'a RefCell<Carried>,
+    pub(crate) decoders: &'a RowDecoders,
+    pub(crate) deferred: &'a RefCell<DeferredRows>,
     /// How often the variable is used; nothing where that is not known.
     pub(crate) uses: Option<usize>,
     /// The first error: serde's own errors carry no path.
@@ -46,23 +46,23 @@ pub(super) struct Walk<'a> {
 
 /// Where a value stands; the way up to the variable.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct ValuePath<'a> {
     pub(crate) parent: Option<&'a Self>,
-    pub(crate) step: At<'a>,
+    pub(crate) step: ValueStep<'a>,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum At<'a> {
+pub(super) enum ValueStep<'a> {
     Field(&'a str),
     Index(usize),
 }
 
-impl Place<'_> {
+impl ValuePath<'_> {
     pub(crate) fn path(&self) -> InputPath {
-        let mut path = self.parent.map(Place::path).unwrap_or_default();
+        let mut path = self.parent.map(ValuePath::path).unwrap_or_default();
         path.push(match self.step {
-            At::Field(name) => Step::Field(name.to_owned()),
-            At::Index(index) => Step::Index(index),
+            ValueStep::Field(name) => Step::Field(name.to_owned()),
+            ValueStep::Index(index) => Step::Index(index),
         });
         path
     }
@@ -70,16 +70,16 @@ impl Place<'_> {
 
 /// Reads a value of a type: `Member!`, `[Member!]`, `String`.
 #[derive(Clone, Copy)]
-pub(super) struct Seed<'a> {
-    pub(crate) walk: Walk<'a>,
+pub(super) struct CoercionSeed<'a> {
+    pub(crate) context: CoercionContext<'a>,
     pub(crate) ty: &'a Type,
-    pub(crate) place: &'a Place<'a>,
+    pub(crate) path_here: &'a ValuePath<'a>,
     /// True outside bulk rows: lists of rows are bulk rows there. Inside a row only the kind of
     /// a scalar's value is judged.
     pub(crate) bulk: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Seed<'_> {
+impl<'de> DeserializeSeed<'de> for CoercionSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -98,7 +98,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     }
 }
 
-impl<'a> Seed<'a> {
+impl<'a> CoercionSeed<'a> {
     /// The type of the items of a list type.
     pub(super) fn item_type(&self) -> Option<&'a Type> {
         match self.ty {
@@ -107,7 +107,7 @@ impl<'a> Seed<'a> {
         }
     }
 
-    /// The same place, but for an item of its list type.
+    /// The same path_here, but for an item of its list type.
     pub(super) fn item(self) -> Option<Self> {
         self.item_type().map(|ty| Self { ty, ..self })
     }
@@ -130,7 +130,7 @@ impl<'a> Seed<'a> {
 
     /// Keeps the error for the caller; serde only passes on that there is one.
     pub(super) fn fail<E: de::Error>(&self, message: impl Into<String>) -> E {
-        self.walk.failure.borrow_mut().get_or_insert_with(|| (self.place.path(), message.into()));
+        self.context.failure.borrow_mut().get_or_insert_with(|| (self.path_here.path(), message.into()));
         E::custom("not of its type")
     }
 
@@ -159,7 +159,7 @@ impl<'a> Seed<'a> {
     /// The type that the value itself has to be of: no list, no `!`.
     pub(super) fn named(&self) -> Named<'a> {
         let name = self.name();
-        match self.walk.types.get(name) {
+        match self.context.types.get(name) {
             Some(ExtendedType::Enum(definition)) => Named::Enum(definition),
             Some(ExtendedType::InputObject(object)) => Named::Object(object),
             _ => Named::Scalar(Shape::of(name)),
@@ -174,7 +174,7 @@ pub(super) enum Named<'a> {
     Scalar(Shape),
 }
 
-impl Seed<'_> {
+impl CoercionSeed<'_> {
     /// Returns a scalar's value of the right kind. Outside rows, rejects one that the scalar does not have.
     fn scalar<E: de::Error>(&self, value: Value) -> Result<Value, E> {
         if !self.bulk {
@@ -207,7 +207,7 @@ fn one(value: Value) -> Value {
     Value::List(vec![value])
 }
 
-impl<'de> Visitor<'de> for Seed<'_> {
+impl<'de> Visitor<'de> for CoercionSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -268,8 +268,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
             return self.scalar(Value::deserialize(SeqAccessDeserializer::new(list))?);
         };
         loop {
-            let place = Place { parent: Some(self.place), step: At::Index(values.len()) };
-            match list.next_element_seed(Seed { ty, place: &place, ..self })? {
+            let path_here = ValuePath { parent: Some(self.path_here), step: ValueStep::Index(values.len()) };
+            match list.next_element_seed(CoercionSeed { ty, path_here: &path_here, ..self })? {
                 Some(value) => values.push(value),
                 None => return Ok(Value::List(values)),
             }
@@ -290,7 +290,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
-impl Seed<'_> {
+impl CoercionSeed<'_> {
     pub(super) fn fields<'de, F: Fields<'de>>(
         self,
         definition: &InputObjectType,
@@ -299,15 +299,15 @@ impl Seed<'_> {
         let one_of = definition.directives.has("oneOf");
         let mut values = IndexMap::new();
         while let Some(key) = object.key()? {
-            let place = Place { parent: Some(self.place), step: At::Field(&key) };
-            let seed = Seed { place: &place, ..self };
+            let path_here = ValuePath { parent: Some(self.path_here), step: ValueStep::Field(&key) };
+            let seed = CoercionSeed { path_here: &path_here, ..self };
             let Some(field) = definition.fields.get(key.as_str()) else {
                 return Err(seed.fail(format!("{} has no such field", definition.name)));
             };
             if values.contains_key(key.as_str()) {
                 return Err(seed.fail("the field is given twice"));
             }
-            let value = object.value(Seed { ty: &field.ty, ..seed })?;
+            let value = object.value(CoercionSeed { ty: &field.ty, ..seed })?;
             if one_of && value == Value::Null {
                 return Err(seed.fail("expected a value, got null"));
             }
@@ -319,8 +319,8 @@ impl Seed<'_> {
         }
         for (name, field) in &definition.fields {
             if field.is_required() && !values.contains_key(name.as_str()) {
-                let place = Place { parent: Some(self.place), step: At::Field(name) };
-                let missing = Seed { ty: &field.ty, place: &place, ..self };
+                let path_here = ValuePath { parent: Some(self.path_here), step: ValueStep::Field(name) };
+                let missing = CoercionSeed { ty: &field.ty, path_here: &path_here, ..self };
                 return Err(missing.mismatch("none"));
             }
         }

@@ -81,7 +81,7 @@ fn a_place_that_is_none_is_left_out() {
 
 #[test]
 fn a_refusal_has_no_data() {
-    let body = refusal(&[Error::new(Code::Unauthenticated, "who are you")], "t");
+    let body = request_error(&[Error::new(Code::Unauthenticated, "who are you")], "t");
     let extensions = r#"{"code":"UNAUTHENTICATED","retryable":false,"traceId":"t"}"#;
     assert_eq!(text(body), format!(r#"{{"errors":[{{"message":"who are you","extensions":{extensions}}}]}}"#));
 }

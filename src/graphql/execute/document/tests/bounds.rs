@@ -100,12 +100,12 @@ fn a_hundred_thousand_brackets_overflow_nothing() {
     for open in ["[", "{", "(", "{a", "a(a:[", "query($a:[", "{...", "{a(a:{a:", "\"\"\"\" [", "{a(b:\"\"\"\" [[[[["] {
         let text = open.repeat(100_000);
         for text in [text.clone(), format!("{{a(b:[{text}"), format!("query($a:{text}")] {
-            soon(|| refusal(&text[..text.len().min(260_000)]));
-            soon(|| refusal(&text));
+            soon(|| request_error(&text[..text.len().min(260_000)]));
+            soon(|| request_error(&text));
         }
     }
     // Here every bracket after the string would be one for the parser, which sees two empty strings.
-    let error = refusal(&format!("{{members(filter:[\"\"\"\"{}", "[".repeat(100_000)));
+    let error = request_error(&format!("{{members(filter:[\"\"\"\"{}", "[".repeat(100_000)));
     assert_eq!(error.code(), Code::GraphqlParseFailed);
     assert!(error.message().contains("unterminated string"), "{error:?}");
     // Fragments in a chain, each of inline fragments as deep as brackets go.

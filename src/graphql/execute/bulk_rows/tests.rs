@@ -67,18 +67,18 @@ fn types() -> Types {
     Types::new(&Schema::new(Query, Mutation, EmptySubscription).sdl())
 }
 
-/// The answer, and how many of the carried lists are still held.
+/// The answer, and how many of the deferred lists are still held.
 async fn execute(query: &str, json: &str) -> (serde_json::Value, usize) {
     let types = types();
     let operation = PreparedOperation::unvalidated(&types, query);
     let raw: &RawValue = serde_json::from_str(json).unwrap();
-    let readers = RowReaders::default().with::<Row>();
-    let mut carried = Carried::default();
-    let variables = variables::coerce(&types, &operation, Some(raw), &readers, &mut carried).unwrap();
+    let decoders = RowDecoders::default().with::<Row>();
+    let mut deferred = DeferredRows::default();
+    let variables = variables::coerce(&types, &operation, Some(raw), &decoders, &mut deferred).unwrap();
     let schema = Schema::build(Query, Mutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish();
     let mut request = Request::new(query).variables(variables);
-    let held = carried.0.clone();
-    request.data.insert(carried);
+    let held = deferred.0.clone();
+    request.data.insert(deferred);
     let response = schema.execute(request).await;
     assert_eq!(response.errors, []);
     let held = held.iter().filter(|slot| slot.lock().unwrap().rows.is_some()).count();
@@ -182,18 +182,18 @@ proptest! {
     let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!]!, $l: [Row]) { f }");
         let text = format!(r#"{{"r": {json}}}"#);
         let raw: &RawValue = serde_json::from_str(&text).unwrap();
-        let coerce = |readers: RowReaders| {
-            let mut carried = Carried::default();
-            variables::coerce(&types, &operation, Some(raw), &readers, &mut carried)
+        let coerce = |decoders: RowDecoders| {
+            let mut deferred = DeferredRows::default();
+            variables::coerce(&types, &operation, Some(raw), &decoders, &mut deferred)
                 .map(|mut variables| variables.remove("r").unwrap())
                 .map(|value| match value {
-                    Value::Binary(_) => carried.take::<Row>(0).unwrap(),
+                    Value::Binary(_) => deferred.take::<Row>(0).unwrap(),
                     value => <Vec<Row> as InputType>::parse(Some(value)).unwrap(),
                 })
                 .map_err(|errors| format!("{errors:?}"))
         };
-        let plain = coerce(RowReaders::default());
-        prop_assert_eq!(&coerce(RowReaders::default().with::<Row>()), &plain);
+        let plain = coerce(RowDecoders::default());
+        prop_assert_eq!(&coerce(RowDecoders::default().with::<Row>()), &plain);
         let reader = Reader::<Row>(PhantomData);
         if let Some(fast) = reader.fast(&json) {
             prop_assert_eq!(Ok(fast.0.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
@@ -221,8 +221,8 @@ fn numbers_of_rows_are_kept_as_they_were_sent(
     let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!]!) { f }");
     let text = format!(r#"{{"r": [{{"name": {name}, "age": {number}}}]}}"#);
     let raw: &RawValue = serde_json::from_str(&text).unwrap();
-    let (readers, mut carried) = (RowReaders::default().with::<Row>(), Carried::default());
-    variables::coerce(&types, &operation, Some(raw), &readers, &mut carried).unwrap();
-    let rows = carried.take::<Row>(0).unwrap();
+    let (decoders, mut deferred) = (RowDecoders::default().with::<Row>(), DeferredRows::default());
+    variables::coerce(&types, &operation, Some(raw), &decoders, &mut deferred).unwrap();
+    let rows = deferred.take::<Row>(0).unwrap();
     assert_eq!(rows[0].age.clone().unwrap().text(), number);
 }

@@ -1,7 +1,7 @@
 //! Bulk rows: deserialized from the request's text directly into their row type, without a tree of values.
 //!
 //! The tree of a million rows takes ten times the memory of the rows. So the tree holds only a marker in their place, and
-//! [`Carried`], in the request's data, holds the rows. An input object that has [`BulkRows`] for a field passes them to
+//! [`DeferredRows`], in the request's data, holds the rows. An input object that has [`BulkRows`] for a field passes them to
 //! its resolver.
 
 use std::{
@@ -37,9 +37,9 @@ pub(super) type AnyRows = Arc<dyn Any + Send + Sync>;
 /// The input types whose lists are bulk rows. A field or argument that is a list of such a type has to be
 /// [`BulkRows`], never a `Vec`.
 #[derive(Default)]
-pub(crate) struct RowReaders(HashMap<String, Box<dyn RowReader>>);
+pub(crate) struct RowDecoders(HashMap<String, Box<dyn RowDecoder>>);
 
-impl RowReaders {
+impl RowDecoders {
     /// Also reads lists of `T` as bulk rows.
     ///
     /// `T`'s `Deserialize` is a fast way to what its `InputType` accepts: it may refuse more (the slow way is then
@@ -53,23 +53,23 @@ impl RowReaders {
     }
 
     /// The reader of an input type.
-    pub(super) fn get(&self, type_name: &str) -> Option<&dyn RowReader> {
+    pub(super) fn get(&self, type_name: &str) -> Option<&dyn RowDecoder> {
         self.0.get(type_name).map(Box::as_ref)
     }
 }
 
 /// How lists of one type are read.
-pub(super) trait RowReader: Send + Sync {
+pub(super) trait RowDecoder: Send + Sync {
     /// All rows of the JSON list with which the text begins, and its length; nothing where there is anything unusual about
     /// any.
     fn fast(&self, json: &str) -> Option<(AnyRows, usize)>;
 
     /// To read row after row.
-    fn slow(&self) -> Box<dyn Collector>;
+    fn slow(&self) -> Box<dyn RowBuilder>;
 }
 
 /// Rows that come one by one.
-pub(super) trait Collector {
+pub(super) trait RowBuilder {
     /// Takes a coerced value for the next row; or says why it is none.
     fn push(&mut self, value: Value) -> Result<(), String>;
 
@@ -79,21 +79,21 @@ pub(super) trait Collector {
 
 struct Reader<T>(PhantomData<fn() -> T>);
 
-impl<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static> RowReader for Reader<T> {
+impl<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static> RowDecoder for Reader<T> {
     fn fast(&self, json: &str) -> Option<(AnyRows, usize)> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let rows = deserializer.deserialize_seq(Rows::<T>(PhantomData)).ok()?;
         Some((Arc::new(rows), deserializer.into_iter::<IgnoredAny>().byte_offset()))
     }
 
-    fn slow(&self) -> Box<dyn Collector> {
+    fn slow(&self) -> Box<dyn RowBuilder> {
         Box::new(Rest::<T>(Vec::new()))
     }
 }
 
 struct Rest<T>(Vec<T>);
 
-impl<T: InputType + Send + Sync + 'static> Collector for Rest<T> {
+impl<T: InputType + Send + Sync + 'static> RowBuilder for Rest<T> {
     fn push(&mut self, value: Value) -> Result<(), String> {
         let row = T::parse(Some(value)).map_err(message)?;
         self.0.push(row);
@@ -139,7 +139,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Row<T> {
 
 /// The bulk rows of one request, to be put into its data.
 #[derive(Default)]
-pub(crate) struct Carried(Vec<Arc<Mutex<Slot>>>);
+pub(crate) struct DeferredRows(Vec<Arc<Mutex<Slot>>>);
 
 struct Slot {
     rows: Option<AnyRows>,
@@ -147,7 +147,7 @@ struct Slot {
     uses: Option<usize>,
 }
 
-impl Carried {
+impl DeferredRows {
     /// Keeps rows that are to be taken so many times, and gives what stands for them in the value tree; or nothing where there
     /// are more than any request can have use for.
     pub(super) fn keep(&mut self, rows: AnyRows, uses: Option<usize>) -> Option<Value> {
@@ -176,7 +176,7 @@ pub(crate) struct BulkRows<T>(Source<T>);
 
 #[derive(Debug)]
 enum Source<T> {
-    Carried(usize),
+    DeferredRows(usize),
     Literal(Vec<T>),
 }
 
@@ -185,8 +185,8 @@ impl<T: Clone + Send + Sync + 'static> BulkRows<T> {
     pub(crate) fn take(self, ctx: &Context<'_>) -> Result<Vec<T>, Error> {
         match self.0 {
             Source::Literal(rows) => Ok(rows),
-            Source::Carried(index) => {
-                ctx.data_opt::<Carried>().and_then(|carried| carried.take(index)).ok_or_else(|| {
+            Source::DeferredRows(index) => {
+                ctx.data_opt::<DeferredRows>().and_then(|deferred| deferred.take(index)).ok_or_else(|| {
                     tracing::error!(index, "bulk rows of a variable are missing");
                     Error::new(Code::InternalServerError, "internal error")
                 })
@@ -213,7 +213,7 @@ impl<T: InputType> InputType for BulkRows<T> {
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
         if let Some(Value::Binary(marker)) = &value {
             let index = marker.as_ref().try_into().map(usize::from_be_bytes);
-            return index.map(|index| Self(Source::Carried(index))).map_err(InputValueError::custom);
+            return index.map(|index| Self(Source::DeferredRows(index))).map_err(InputValueError::custom);
         }
         let rows = <Vec<T> as InputType>::parse(value).map_err(InputValueError::propagate)?;
         Ok(Self(Source::Literal(rows)))
@@ -221,7 +221,7 @@ impl<T: InputType> InputType for BulkRows<T> {
 
     fn to_value(&self) -> Value {
         match &self.0 {
-            Source::Carried(index) => Value::Binary(index.to_be_bytes().to_vec().into()),
+            Source::DeferredRows(index) => Value::Binary(index.to_be_bytes().to_vec().into()),
             Source::Literal(rows) => Value::List(rows.iter().map(InputType::to_value).collect()),
         }
     }
@@ -240,9 +240,9 @@ impl<T: InputType> InputType for BulkRows<T> {
 /// A use in a field of the operation's root happens at most once. One deeper down happens as often as its parent has
 /// items, and one in a fragment that is spread more than once is not followed: there the count is not known.
 #[derive(Default)]
-pub(super) struct Uses(HashMap<String, Option<usize>>);
+pub(super) struct VariableUses(HashMap<String, Option<usize>>);
 
-impl Uses {
+impl VariableUses {
     /// Counts. Each fragment is walked at most twice, however the fragments nest.
     pub(super) fn of(operation: &executable::Operation, fragments: &FragmentMap) -> Self {
         let mut uses = Self::default();
