@@ -88,27 +88,34 @@ impl Operation {
     }
 
     /// Returns the operation for async-graphql, and what is needed for its response.
-    fn into_request(self, mut data: Data) -> Result<(async_graphql::Request, Pending), Vec<Error>> {
+    fn into_request(self, types: &Types, mut data: Data) -> Result<(async_graphql::Request, Pending), Vec<Error>> {
         let Self { prepared, collected, variables, rows, cost, shows_cost } = self;
         let null_arguments = late_checks(&prepared, &collected, &variables)?;
         let mut document = collected.document.clone();
         if let DocumentOperations::Single(operation) = &mut document.operations {
             variables::drop_absent(&mut operation.node, &variables);
         }
+        let introspected = collected.introspection.iter().map(|field| {
+            let (json, errors) = introspection::write(types, field, |name| prepared.value(&variables, name));
+            // A null has to be seen as such by completion.
+            let value = if json == b"null" { Value::Null } else { raw_json(json) };
+            (field.key.clone(), value, errors)
+        });
+        let introspected = introspected.collect();
         data.insert(rows);
-        let mut request = async_graphql::Request::new(String::new()).variables(variables.clone());
+        let mut request = async_graphql::Request::new(String::new()).variables(variables);
         request.data = data;
         request.set_parsed_query(document);
         let cost = shows_cost.then_some(cost);
-        Ok((request, Pending { prepared, collected, variables, null_arguments, cost }))
+        Ok((request, Pending { collected, introspected, null_arguments, cost }))
     }
 }
 
 /// An operation that runs.
 struct Pending {
-    prepared: Arc<PreparedOperation>,
     collected: Arc<Collected>,
-    variables: Variables,
+    /// The root fields that query the schema, with their values and errors.
+    introspected: Vec<(Name, Value, Vec<ServerError>)>,
     /// The arguments that are null where they must not be, by their positions.
     null_arguments: HashMap<Pos, Name>,
     /// The cost, if it is part of the response.
@@ -250,7 +257,7 @@ impl Executor {
 
     /// Runs an operation with the data for its resolvers.
     pub async fn run(&self, operation: Operation, data: Data, trace_id: &str) -> GraphqlResponse {
-        let (request, pending) = match operation.into_request(data) {
+        let (request, pending) = match operation.into_request(&self.types, data) {
             Ok(ready) => ready,
             Err(errors) => return request_error(&errors, trace_id),
         };
@@ -282,7 +289,10 @@ impl Executor {
             // async-graphql makes null of an object whose fields all failed.
             _ => IndexMap::new(),
         };
-        failed.extend(self.introspect(pending, &mut data));
+        for (key, value, errors) in &pending.introspected {
+            data.insert(key.clone(), value.clone());
+            failed.extend(errors.iter().cloned());
+        }
         let completed = complete::complete(&pending.collected.root, data, &failed);
         if let Some(fault) = completed.fault {
             tracing::error!(fault, trace_id, "response does not match the schema");
@@ -296,18 +306,6 @@ impl Executor {
             write::add_cost(&mut body, cost);
         }
         GraphqlResponse { refused: false, body, codes }
-    }
-
-    /// Adds the root fields that query the schema.
-    fn introspect(&self, pending: &Pending, data: &mut IndexMap<Name, Value>) -> Vec<ServerError> {
-        let mut failed = Vec::new();
-        for field in &pending.collected.introspection {
-            let value = |name: &str| pending.prepared.value(&pending.variables, name);
-            let (json, errors) = introspection::write(&self.types, field, value);
-            data.insert(field.key.clone(), if errors.is_empty() { raw_json(json) } else { Value::Null });
-            failed.extend(errors);
-        }
-        failed
     }
 }
 

@@ -37,7 +37,8 @@ impl Executor {
     ) -> Result<ResponseStream, GraphqlResponse> {
         let begun = SubscriptionReady::default();
         data.insert(begun.clone());
-        let (request, pending) = operation.into_request(data).map_err(|errors| request_error(&errors, trace_id))?;
+        let (request, pending) =
+            operation.into_request(&self.types, data).map_err(|errors| request_error(&errors, trace_id))?;
         if let Some(failure) = &pending.collected.root.failure {
             let error = Error::new(Code::BadUserInput, failure.message.as_str());
             let error = failure.locations.iter().fold(error, |error, pos| error.at(pos.line, pos.column));

@@ -79,6 +79,20 @@ async fn introspection_runs_and_its_types_are_known() {
 }
 
 #[tokio::test]
+async fn field_error_of_introspection_nulls_the_nearest_nullable_field() {
+    let query = "query($b: Boolean = true) { __schema { queryType { name } mutationType { name @include(if: $b) } } }";
+    let (_, json) = ask(query, r#"{"b": null}"#).await;
+    assert_eq!(json["data"], serde_json::json!({"__schema": {"queryType": {"name": "Query"}, "mutationType": null}}));
+    assert_eq!(json["errors"].as_array().map(Vec::len), Some(1), "{json}");
+    assert_eq!(json["errors"][0]["path"], serde_json::json!(["__schema", "mutationType"]));
+    let (_, json) = ask(&query.replace("mutationType { name", "types { name"), r#"{"b": null}"#).await;
+    assert_eq!(json["data"], Value::Null);
+    assert_eq!(json["errors"][0]["path"], serde_json::json!(["__schema", "types", 0]));
+    let (_, json) = ask("query($b: String = \"A\") { echo(id: 1) __type(name: $b) { name } }", r#"{"b": null}"#).await;
+    assert_eq!(json["data"], serde_json::json!({"echo": "1None", "__type": null}));
+}
+
+#[tokio::test]
 async fn an_operation_has_its_kind_and_name() {
     let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowDecoders::default(), &Limits::default());
     let prepare = |body: &'static str| executor.prepare(Request::from_json(body.as_bytes()).expect("a request"));
