@@ -23,7 +23,7 @@ mod transaction;
 
 use async_graphql::MergedObject;
 
-pub(crate) use change::Subscription;
+pub use change::Subscription;
 pub use error::Code;
 pub use error::Error;
 

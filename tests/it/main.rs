@@ -36,6 +36,7 @@ mod metrics;
 mod opening;
 mod paging;
 mod permissions;
+mod plain_schema;
 mod raw_list_pages;
 mod ref_bytes;
 mod regex;
