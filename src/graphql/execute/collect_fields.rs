@@ -27,7 +27,7 @@ use super::{
     document::{LateCheck, Source},
     introspection::MetaField,
     literal,
-    operation::VariableDefinition,
+    prepared_operation::VariableDefinition,
     response_shape::{ResponseField, ResponseObject, ResponseShape, ResponseType, TYPE_KEY},
     schema::Types,
 };

@@ -25,7 +25,7 @@ pub(super) use self::{
     rules::{LateCheck, LateChecks},
     text::Positions,
 };
-use super::{bulk_rows::RowDecoders, collect_fields, operation::PreparedOperation, schema::Types};
+use super::{bulk_rows::RowDecoders, collect_fields, prepared_operation::PreparedOperation, schema::Types};
 use crate::{
     graphql::{Code, Error},
     types::DocumentLimits,

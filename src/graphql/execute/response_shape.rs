@@ -4,9 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Name, ServerError};
 
-/// The response key under which objects report their type to `complete`. It is not a GraphQL name, so that no client can
-/// choose it.
-pub(super) const TYPE_KEY: &str = "@type";
+/// The response key under which objects of interfaces and unions report their type to `complete`. It is not a GraphQL
+/// name, so that no client can choose it.
+pub(crate) const TYPE_KEY: &str = "@type";
 
 /// What is selected of an object type.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::{
         collect_fields::Collected,
         document::Documents,
         introspection,
-        operation::PreparedOperation,
+        prepared_operation::PreparedOperation,
         schema::Types,
         write::{errors, raw_json, write},
     },
