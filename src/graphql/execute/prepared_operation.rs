@@ -57,7 +57,7 @@ impl PreparedOperation {
                 // A default has no variables, so it is a constant.
                 literal::convert(types, Some(&variable.ty), default).into_const()
             }),
-            pos: source.positions.at(variable.location().map_or(0, |location| location.offset())),
+            pos: source.positions.of(variable.location()),
         });
         Self {
             kind: operation.operation_type,
