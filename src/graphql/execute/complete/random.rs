@@ -1,4 +1,4 @@
-//! Property test: compares completion with a simple, slow implementation on random plans and data.
+//! Property test: compares completion with a simple, slow implementation on random shapes and data.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::graphql::execute::write::write;
 
-/// Numbers from a seed.
+/// A generator of pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -40,23 +40,23 @@ impl Dice {
             _ if self.throw(12) == 0 => Value::Null,
             ResponseShape::Leaf => self.throw(10).into(),
             ResponseShape::List(item) => (0..self.throw(4)).map(|_| self.value(item)).collect(),
-            ResponseShape::Object(plan) => self.map(plan),
-            ResponseShape::Abstract(plans) => {
+            ResponseShape::Object(shape) => self.map(shape),
+            ResponseShape::Abstract(shapes) => {
                 let name = ["A", "B"][usize::try_from(self.throw(2)).unwrap()];
-                self.map(&plans[name])
+                self.map(&shapes[name])
             }
         }
     }
 
-    fn map(&mut self, plan: &ResponseObject) -> Value {
+    fn map(&mut self, shape: &ResponseObject) -> Value {
         let mut map = IndexMap::new();
-        for field in &plan.fields {
+        for field in &shape.fields {
             if self.throw(12) > 0 {
                 map.insert(field.key.clone(), self.value(&field.ty));
             }
         }
-        if plan.tagged {
-            map.insert(Name::new(TYPE_KEY), Value::from(plan.type_name.as_str()));
+        if shape.tagged {
+            map.insert(Name::new(TYPE_KEY), Value::from(shape.type_name.as_str()));
         }
         for _ in 0..self.throw(3) {
             if let Some(last) = map.len().checked_sub(1) {
@@ -67,7 +67,7 @@ impl Dice {
     }
 }
 
-/// `None` is a null that has to leave.
+/// Completes a value; `None` is a null that propagates to the parent.
 fn plain(ty: &ResponseType, value: Option<&Value>) -> Option<Value> {
     let value = match (&ty.shape, value.unwrap_or(&Value::Null)) {
         (ResponseShape::Leaf, value) => value.clone(),
@@ -76,32 +76,32 @@ fn plain(ty: &ResponseType, value: Option<&Value>) -> Option<Value> {
             .map(|value| plain(item, Some(value)))
             .collect::<Option<Vec<_>>>()
             .map_or(Value::Null, Value::List),
-        (ResponseShape::Object(plan), Value::Object(map)) => plain_object(plan, map).unwrap_or_default(),
-        (ResponseShape::Abstract(plans), Value::Object(map)) => {
+        (ResponseShape::Object(shape), Value::Object(map)) => plain_object(shape, map).unwrap_or_default(),
+        (ResponseShape::Abstract(shapes), Value::Object(map)) => {
             let Value::String(name) = &map[TYPE_KEY] else { panic!("no type") };
-            plain_object(&plans[name], map).unwrap_or_default()
+            plain_object(&shapes[name], map).unwrap_or_default()
         }
         _ => Value::Null,
     };
     (!ty.non_null || value != Value::Null).then_some(value)
 }
 
-fn plain_object(plan: &ResponseObject, map: &IndexMap<Name, Value>) -> Option<Value> {
+fn plain_object(shape: &ResponseObject, map: &IndexMap<Name, Value>) -> Option<Value> {
     let field = |field: &ResponseField| Some((field.key.clone(), plain(&field.ty, map.get(&field.key))?));
-    plan.fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
+    shape.fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn completion_is_what_the_plain_one_says(seed: u64) {
+    fn completion_is_the_same_as_the_plain_one(seed: u64) {
         let mut dice = Dice(seed);
-        let plan = ResponseObject { type_name: "Q".into(), failure: None, fields: vec![ResponseField { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
-        let Value::Object(map) = dice.map(&plan) else { panic!("no map") };
-        let expected = plain_object(&plan, &map);
+        let shape = ResponseObject { type_name: "Q".into(), failure: None, fields: vec![ResponseField { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
+        let Value::Object(map) = dice.map(&shape) else { panic!("no map") };
+        let expected = plain_object(&shape, &map);
         for failed in [true, false] {
             let mut completion = Completion { failed, errors: Vec::new(), fault: None };
-            let done = completion.object(&plan, map.clone(), None, None).ok();
+            let done = completion.object(&shape, map.clone(), None, None).ok();
             prop_assert_eq!(done.is_some(), expected.is_some());
             prop_assert_eq!(write(&done.unwrap_or_default(), &[]), write(&expected.clone().unwrap_or_default(), &[]));
             prop_assert!(!failed || completion.fault.is_none());
