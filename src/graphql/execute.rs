@@ -34,7 +34,7 @@ use super::{Code, Error, scalar};
 
 /// A response (<https://spec.graphql.org/draft/#sec-Response>).
 pub struct GraphqlResponse {
-    /// Whether it is a request error result: errors without data.
+    /// True if the request was not executed, so that there are errors without data.
     pub(crate) is_request_error: bool,
     /// JSON.
     pub body: Vec<u8>,

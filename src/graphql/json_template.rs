@@ -24,8 +24,8 @@ pub(super) struct JsonTemplate<Slot> {
 impl<Slot> JsonTemplate<Slot> {
     /// Compiles the selection of an object. `write_field` writes the value of a field, or returns `None` if it can't.
     ///
-    /// Returns `None` if a field can't be written, or if the selection has fragments or directives: `execute` merges the
-    /// fields of an operation, so that only selections of interfaces and unions still have them.
+    /// Returns `None` if a field can't be written, or if the selection has fragments or directives: `execute` merges
+    /// the fields of an operation, so that only selections of interfaces and unions still have them.
     pub(super) fn of(
         selection: &SelectionSet,
         write_field: impl FnMut(&mut Self, &str, &SelectionSet) -> Option<()>,

@@ -1,7 +1,7 @@
 //! Lists that are written as JSON directly for some selections.
 //!
-//! async-graphql creates a future and a tree of values for every field of every item, which is most of the cost of a long
-//! list, and has no benefit if the values are already loaded. So such a list has two forms behind one type, and
+//! async-graphql creates a future and a tree of values for every field of every item, which is most of the cost of a
+//! long list, and has no benefit if the values are already loaded. So such a list has two forms behind one type, and
 //! [`RawListField`] chooses. Tests check that both forms give the same responses.
 
 use std::borrow::Cow;

@@ -1,7 +1,8 @@
-//! Bulk rows: lists in variables that are deserialized from the request's text into their row type, without a tree of values.
+//! Bulk rows: lists in variables that are deserialized from the request's text into their row type, without a tree of
+//! values.
 //!
-//! The tree of a million rows takes ten times the memory of the rows. So the variable's value has only a marker in place of
-//! the rows, and [`DeferredRows`] in the request's data has the rows. Resolvers get them by [`BulkRows`].
+//! The tree of a million rows takes ten times the memory of the rows. So the variable's value has only a marker in
+//! place of the rows, and [`DeferredRows`] in the request's data has the rows. Resolvers get them by [`BulkRows`].
 
 use std::{
     any::Any,
@@ -29,18 +30,18 @@ const MAX_LISTS: usize = 1_000;
 /// A vector of rows of any type.
 pub(super) type AnyRows = Arc<dyn Any + Send + Sync>;
 
-/// The input types whose lists are bulk rows. A field or argument that is a list of such a type must be [`BulkRows`], never a
-/// `Vec`.
+/// The input types whose lists are bulk rows. A field or argument that is a list of such a type must be [`BulkRows`],
+/// never a `Vec`.
 #[derive(Default)]
 pub(crate) struct RowDecoders(HashMap<String, Box<dyn RowDecoder>>);
 
 impl RowDecoders {
     /// Adds an input type.
     ///
-    /// `T`'s `Deserialize` must not accept more than its `InputType`, and must give the same row. It may accept less, because
-    /// the rows are then coerced one by one. So `T` has `deny_unknown_fields`, the same names and defaults, neither `flatten`
-    /// nor `untagged`, and `bulk::Unparsed` and `scalar::Attributes` for numbers and attributes, which the domain parses.
-    /// `Strict` rejects lists for structs and objects for enums.
+    /// `T`'s `Deserialize` must not accept more than its `InputType`, and must give the same row. It may accept less,
+    /// because the rows are then coerced one by one. So `T` has `deny_unknown_fields`, the same names and defaults,
+    /// neither `flatten` nor `untagged`, and `bulk::Unparsed` and `scalar::Attributes` for numbers and attributes,
+    /// which the domain parses. `Strict` rejects lists for structs and objects for enums.
     #[must_use]
     pub(crate) fn with<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static>(mut self) -> Self {
         self.0.insert(T::type_name().into_owned(), Box::new(Decoder::<T>(PhantomData)));
@@ -55,8 +56,8 @@ impl RowDecoders {
 
 /// Reads lists of one row type.
 pub(super) trait RowDecoder: Send + Sync {
-    /// Deserializes the JSON list at the start of a text, and returns the rows and the length of the list in bytes. Returns
-    /// `None` if any row has to be coerced, or is invalid.
+    /// Deserializes the JSON list at the start of a text, and returns the rows and the length of the list in bytes.
+    /// Returns `None` if any row has to be coerced, or is invalid.
     fn deserialize(&self, json: &str) -> Option<(AnyRows, usize)>;
 
     /// Returns a builder for rows that are coerced one by one.
@@ -142,8 +143,8 @@ struct Slot {
 }
 
 impl DeferredRows {
-    /// Adds rows with their number of uses, and returns the marker for the variable's value. Returns `None` above the maximum
-    /// number of lists.
+    /// Adds rows with their number of uses, and returns the marker for the variable's value. Returns `None` above the
+    /// maximum number of lists.
     pub(super) fn add(&mut self, rows: AnyRows, uses: Option<usize>) -> Option<Value> {
         if self.0.len() == MAX_LISTS {
             return None;

@@ -1,8 +1,8 @@
 //! Collects the fields of an operation (<https://spec.graphql.org/draft/#sec-Field-Collection>): applies fragments and
 //! conditions, and merges fields with the same response key.
 //!
-//! The result has everything that depends on the selections alone: the operation that async-graphql runs, which resolves a
-//! field as often as it is in a document; the shape of the response; and the cost.
+//! The result has everything that depends on the selections alone: the operation that async-graphql runs, which
+//! resolves a field as often as it is in a document; the shape of the response; and the cost.
 
 mod grouped_fields;
 mod syntax;

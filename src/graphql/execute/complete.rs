@@ -1,6 +1,6 @@
 //! Completes the data of async-graphql as the specification requires
-//! (<https://spec.graphql.org/draft/#sec-Value-Completion>): keys in the order of the selection, `null` for a field that
-//! failed, and propagation of `null` from a non-null field to the nearest nullable parent.
+//! (<https://spec.graphql.org/draft/#sec-Value-Completion>): keys in the order of the selection, `null` for a field
+//! that failed, and propagation of `null` from a non-null field to the nearest nullable parent.
 
 use std::{collections::HashMap, iter, mem};
 
@@ -15,7 +15,8 @@ pub(crate) struct Completed {
     pub(crate) data: Value,
     /// The field errors that completion found.
     pub(crate) errors: Vec<ServerError>,
-    /// The reason why the data does not match the schema if no error explains it. This is a bug in the server, and is logged only.
+    /// The reason why the data does not match the schema if no error explains it. This is a bug in the server, and is
+    /// logged only.
     pub(crate) fault: Option<String>,
 }
 
@@ -27,8 +28,8 @@ pub(crate) fn complete(root: &ResponseObject, data: IndexMap<Name, Value>, error
     Completed { data: data.unwrap_or_default(), errors: completion.errors, fault: completion.fault }
 }
 
-/// The paths of errors. In async-graphql's data, an object whose fields all failed is null, as one that does not exist. The
-/// errors below its path tell them apart.
+/// The paths of errors. In async-graphql's data, an object whose fields all failed is null, as one that does not exist.
+/// Only the former has errors below its path.
 #[derive(Default)]
 struct Failures<'a> {
     fields: HashMap<&'a str, Failures<'a>>,

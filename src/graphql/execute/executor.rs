@@ -33,8 +33,8 @@ pub struct Executor {
     pages: PageLimits,
 }
 
-/// Runs a request with the resolvers of an async-graphql schema, whose root types are erased. A query and a mutation have one
-/// response.
+/// Runs a request with the resolvers of an async-graphql schema, whose root types are erased. A query and a mutation
+/// have one response.
 type Engine = Box<dyn Fn(async_graphql::Request) -> BoxStream<'static, Response> + Send + Sync>;
 
 impl Executor {

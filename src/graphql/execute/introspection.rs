@@ -1,5 +1,5 @@
-//! Executes queries of the schema (<https://spec.graphql.org/draft/#sec-Schema-Introspection>), which need no resolvers and
-//! never wait.
+//! Executes queries of the schema (<https://spec.graphql.org/draft/#sec-Schema-Introspection>), which need no resolvers
+//! and never wait.
 
 mod fields;
 

@@ -24,7 +24,7 @@ pub(super) struct Pending {
     pub(super) prepared: Arc<PreparedOperation>,
     pub(super) collected: Arc<Collected>,
     pub(super) variables: Variables,
-    /// The variables that are null where they must not be, by the position of the argument.
+    /// Null variables in arguments that must not be null, by the position of the argument.
     pub(super) null_arguments: HashMap<Pos, Name>,
     /// The cost, if it is part of the response.
     pub(super) cost: Option<u64>,
@@ -68,8 +68,8 @@ impl Operation {
     }
 }
 
-/// Checks what depends on the values of variables. An invalid scalar with variables inside is a request error, as an invalid
-/// variable is. Returns the arguments with a null variable where null is not allowed: these are field errors
+/// Checks what depends on the values of variables. An invalid scalar with variables inside is a request error, as an
+/// invalid variable is. Returns the arguments with a null variable where null is not allowed: these are field errors
 /// (<https://spec.graphql.org/draft/#CoerceArgumentValues()>), which async-graphql raises in its own words.
 fn late_checks(
     prepared: &PreparedOperation,

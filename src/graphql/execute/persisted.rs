@@ -1,5 +1,5 @@
-//! Persisted documents (<https://graphql.github.io/graphql-over-http/draft/#sec-Appendix-A.Persisted-Documents>): documents
-//! that clients sent before (automatic persisted queries), and trusted documents.
+//! Persisted documents (<https://graphql.github.io/graphql-over-http/draft/#sec-Appendix-A.Persisted-Documents>):
+//! documents that clients sent before (automatic persisted queries), and trusted documents.
 
 use std::{
     borrow::Cow,

@@ -36,7 +36,7 @@ pub(super) struct PreparedOperation {
     uses: VariableUses,
     /// The variables that decide `@skip` and `@include`.
     conditions: Vec<String>,
-    /// By the values of `conditions`.
+    /// The collections by the values of `conditions`.
     collections: Mutex<Collections>,
 }
 

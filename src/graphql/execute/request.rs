@@ -22,8 +22,8 @@ pub struct Request<'a> {
     pub(crate) variables: Option<&'a RawValue>,
 }
 
-/// The parameters before they are parsed, so that each can have an error message of its own. Null is the same as absence, and
-/// unknown parameters are ignored.
+/// The parameters before they are parsed, so that each can have an error message of its own. Null is the same as
+/// absence, and unknown parameters are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {

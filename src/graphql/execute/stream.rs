@@ -14,8 +14,8 @@ use super::{Code, Error, Executor, GraphqlResponse, Operation, executor::interna
 /// A response for each event.
 pub(crate) type ResponseStream = BoxStream<'static, GraphqlResponse>;
 
-/// A signal from a subscription's resolver that it receives events from now on. async-graphql reports nothing before the
-/// first event.
+/// A signal from a subscription's resolver that it receives events from now on. async-graphql reports nothing before
+/// the first event.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SubscriptionReady(CancellationToken);
 
@@ -27,8 +27,8 @@ impl SubscriptionReady {
 }
 
 impl Executor {
-    /// Starts a subscription with the data for its resolver, and returns once it receives events. If it can't start, returns the
-    /// response with the reason.
+    /// Starts a subscription with the data for its resolver, and returns once it receives events. If it can't start,
+    /// returns the response with the reason.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         operation: Operation,

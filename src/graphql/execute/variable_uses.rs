@@ -9,8 +9,8 @@ use apollo_compiler::{
 
 /// The number of times that an operation uses each of its variables; `None` if it is unknown.
 ///
-/// A use in a root field happens once. The number is unknown below a root field, where a use happens once per item of the
-/// parent, and in a fragment with several spreads.
+/// A use in a root field happens once. The number is unknown below a root field, where a use happens once per item of
+/// the parent, and in a fragment with several spreads.
 #[derive(Default)]
 pub(super) struct VariableUses(HashMap<String, Option<usize>>);
 

@@ -24,11 +24,12 @@ use super::{
 };
 use crate::{domain::Step, graphql::Error};
 
-/// Coerces variables (<https://spec.graphql.org/draft/#CoerceVariableValues()>). Bulk rows are returned apart, and the variables
-/// have a marker for them.
+/// Coerces variables (<https://spec.graphql.org/draft/#CoerceVariableValues()>). Bulk rows are returned apart, and the
+/// variables have a marker for them.
 ///
-/// Returns the first error of each variable. Values that the operation does not define are not read. Variables without a value
-/// are not part of the result: async-graphql applies their defaults, and [`remove_undefined`] removes those without.
+/// Returns the first error of each variable. Values that the operation does not define are not read. Variables without
+/// a value are not part of the result: async-graphql applies their defaults, and [`remove_undefined`] removes those
+/// without.
 pub(super) fn coerce(
     types: &Types,
     operation: &PreparedOperation,
@@ -72,7 +73,8 @@ pub(super) fn coerce(
     if errors.is_empty() { Ok((variables, deferred.into_inner())) } else { Err(errors) }
 }
 
-/// Reads the values of defined variables by name. The last value of a repeated key counts, unless an earlier one was invalid.
+/// Reads the values of defined variables by name. The last value of a repeated key counts, unless an earlier one was
+/// invalid.
 fn read_values<'o>(
     text: &str,
     definitions: &'o [VariableDefinition],

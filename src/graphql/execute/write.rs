@@ -42,7 +42,8 @@ pub(crate) fn add_cost(response: &mut Vec<u8>, cost: u64) {
     response.extend_from_slice(format!(",\"extensions\":{{\"cost\":{cost}}}}}").as_bytes());
 }
 
-/// Returns the length of the parts that are JSON already. By reserving it, a list of a million items is copied only once.
+/// Returns the length of the parts that are JSON already. By reserving it, a list of a million items is copied only
+/// once.
 fn raw_length(data: &Value) -> usize {
     match data {
         Value::Binary(json) => json.len(),
@@ -71,8 +72,8 @@ fn wire_request_error(error: &Error, trace_id: &str) -> WireError {
     }
 }
 
-/// Converts execution errors for the response: the first `limit` errors, and if there are more, one with their number. Returns
-/// the codes of all.
+/// Converts execution errors for the response: the first `limit` errors, and if there are more, one with their number.
+/// Returns the codes of all.
 pub(crate) fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (Vec<WireError>, Vec<Code>) {
     let count = list.len();
     let codes: Vec<_> = list.iter().map(|error| code(error).unwrap_or(Code::InternalServerError)).collect();

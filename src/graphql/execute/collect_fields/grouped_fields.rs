@@ -27,7 +27,8 @@ pub(super) struct NullCondition {
 }
 
 impl<'a> Collector<'a> {
-    /// Merges the selections of fields with the same response key (<https://spec.graphql.org/draft/#CollectSubfields()>).
+    /// Merges the selections of fields with the same response key
+    /// (<https://spec.graphql.org/draft/#CollectSubfields()>).
     pub(super) fn group(&self, object: &str, sets: &[&'a SelectionSet]) -> Result<GroupedFields<'a>, NullCondition> {
         let mut grouped = GroupedFields::default();
         let mut visited = HashSet::new();
@@ -46,7 +47,7 @@ impl<'a> Collector<'a> {
         set: &'a SelectionSet,
     ) -> Result<(), NullCondition> {
         for selection in &set.selections {
-            // As in graphql-js, the conditions of a fragment that was visited are not evaluated.
+            // The conditions of a fragment that was visited are not evaluated, as in graphql-js.
             if selection.as_fragment_spread().is_some_and(|spread| visited.contains(&spread.fragment_name))
                 || !self.is_included(selection.directives())?
             {
@@ -110,7 +111,7 @@ pub(super) fn check_same_arguments(fields: &[&Node<Field>], positions: &Position
     Err(error.at(pos.line, pos.column).at(other.line, other.column))
 }
 
-/// Whether two fields are the same field with the same arguments in any order.
+/// Returns true if two fields are the same field with the same arguments in any order.
 fn is_same_call(field: &Field, other: &Field) -> bool {
     field.name == other.name
         && field.arguments.len() == other.arguments.len()

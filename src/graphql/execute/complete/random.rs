@@ -40,23 +40,23 @@ impl Dice {
             _ if self.throw(12) == 0 => Value::Null,
             ResponseShape::Leaf => self.throw(10).into(),
             ResponseShape::List(item) => (0..self.throw(4)).map(|_| self.value(item)).collect(),
-            ResponseShape::Object(shape) => self.map(shape),
-            ResponseShape::Abstract(shapes) => {
+            ResponseShape::Object(object) => self.map(object),
+            ResponseShape::Abstract(objects) => {
                 let name = ["A", "B"][usize::try_from(self.throw(2)).unwrap()];
-                self.map(&shapes[name])
+                self.map(&objects[name])
             }
         }
     }
 
-    fn map(&mut self, shape: &ResponseObject) -> Value {
+    fn map(&mut self, object: &ResponseObject) -> Value {
         let mut map = IndexMap::new();
-        for field in &shape.fields {
+        for field in &object.fields {
             if self.throw(12) > 0 {
                 map.insert(field.key.clone(), self.value(&field.ty));
             }
         }
-        if shape.tagged {
-            map.insert(Name::new(TYPE_KEY), Value::from(shape.type_name.as_str()));
+        if object.tagged {
+            map.insert(Name::new(TYPE_KEY), Value::from(object.type_name.as_str()));
         }
         for _ in 0..self.throw(3) {
             if let Some(last) = map.len().checked_sub(1) {
@@ -76,19 +76,19 @@ fn plain(ty: &ResponseType, value: Option<&Value>) -> Option<Value> {
             .map(|value| plain(item, Some(value)))
             .collect::<Option<Vec<_>>>()
             .map_or(Value::Null, Value::List),
-        (ResponseShape::Object(shape), Value::Object(map)) => plain_object(shape, map).unwrap_or_default(),
-        (ResponseShape::Abstract(shapes), Value::Object(map)) => {
+        (ResponseShape::Object(object), Value::Object(map)) => plain_object(object, map).unwrap_or_default(),
+        (ResponseShape::Abstract(objects), Value::Object(map)) => {
             let Value::String(name) = &map[TYPE_KEY] else { panic!("no type") };
-            plain_object(&shapes[name], map).unwrap_or_default()
+            plain_object(&objects[name], map).unwrap_or_default()
         }
         _ => Value::Null,
     };
     (!ty.non_null || value != Value::Null).then_some(value)
 }
 
-fn plain_object(shape: &ResponseObject, map: &IndexMap<Name, Value>) -> Option<Value> {
+fn plain_object(object: &ResponseObject, map: &IndexMap<Name, Value>) -> Option<Value> {
     let field = |field: &ResponseField| Some((field.key.clone(), plain(&field.ty, map.get(&field.key))?));
-    shape.fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
+    object.fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
 }
 
 proptest! {
@@ -96,12 +96,12 @@ proptest! {
     #[test]
     fn completion_is_the_same_as_the_plain_one(seed: u64) {
         let mut dice = Dice(seed);
-        let shape = ResponseObject { type_name: "Q".into(), failure: None, fields: vec![ResponseField { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
-        let Value::Object(map) = dice.map(&shape) else { panic!("no map") };
-        let expected = plain_object(&shape, &map);
+        let root = ResponseObject { type_name: "Q".into(), failure: None, fields: vec![ResponseField { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
+        let Value::Object(map) = dice.map(&root) else { panic!("no map") };
+        let expected = plain_object(&root, &map);
         for failed in [true, false] {
             let mut completion = Completion { failed, errors: Vec::new(), fault: None };
-            let done = completion.object(&shape, map.clone(), None, None).ok();
+            let done = completion.object(&root, map.clone(), None, None).ok();
             prop_assert_eq!(done.is_some(), expected.is_some());
             prop_assert_eq!(write(&done.unwrap_or_default(), &[]), write(&expected.clone().unwrap_or_default(), &[]));
             prop_assert!(!failed || completion.fault.is_none());

@@ -1,7 +1,7 @@
 //! Limits of a document with its fragments expanded, checked in linear time: each fragment is measured once.
 //!
-//! Validation and execution expand every spread. The recursion is bounded, because selection sets with their fragments may be
-//! nested no deeper than brackets.
+//! Validation and execution expand every spread. The recursion is bounded, because selection sets with their fragments
+//! may be nested no deeper than brackets.
 
 use std::collections::HashMap;
 
@@ -20,9 +20,9 @@ use crate::{
 /// Maximum number of variables of all operations. Validation searches the list of variables for each use of one.
 const MAX_VARIABLES: usize = 500;
 
-/// Maximum number of validation steps. A step is a value in a literal, or a pair of arguments of a field. They are counted for
-/// each expansion of a fragment, and again for each selection set that compares the field with others, through inline
-/// fragments and spreads. Everything else takes linear time.
+/// Maximum number of validation steps. A step is a value in a literal, or a pair of arguments of a field. They are
+/// counted for each expansion of a fragment, and again for each selection set that compares the field with others,
+/// through inline fragments and spreads. Everything else takes linear time.
 const MAX_VALIDATION_STEPS: usize = 250_000;
 
 /// Checks a document's limits.
@@ -74,7 +74,7 @@ pub(super) fn check(document: &Document, positions: &Positions, limits: &Documen
 
 /// The size of a selection set, its fragments expanded.
 #[derive(Clone, Copy, Default)]
-struct Size {
+struct SetSize {
     /// Fields of this level.
     fields: usize,
     /// Selections of all levels.
@@ -92,7 +92,7 @@ struct Size {
 /// The state of a fragment's measurement.
 enum Progress {
     Started,
-    Done(Size),
+    Done(SetSize),
 }
 
 struct Measure<'a> {
@@ -123,7 +123,7 @@ impl<'a> Measure<'a> {
         }
     }
 
-    fn operation(&mut self, operation: &'a Node<OperationDefinition>) -> Result<Size, Error> {
+    fn operation(&mut self, operation: &'a Node<OperationDefinition>) -> Result<SetSize, Error> {
         self.variables += operation.variables.len();
         self.directives += operation.variables.iter().map(|variable| variable.directives.len()).sum::<usize>();
         let values = self.directives(&operation.directives);
@@ -131,7 +131,7 @@ impl<'a> Measure<'a> {
         Ok(size.with_values(values))
     }
 
-    fn fragment(&mut self, name: &'a Name, depth: usize) -> Result<Size, Error> {
+    fn fragment(&mut self, name: &'a Name, depth: usize) -> Result<SetSize, Error> {
         match self.fragments.get(name.as_str()) {
             Some(Progress::Done(size)) => return Ok(*size),
             Some(Progress::Started) => {
@@ -141,7 +141,7 @@ impl<'a> Measure<'a> {
             None => {}
         }
         // Validation reports a fragment that does not exist.
-        let Some(fragment) = self.definitions.get(name.as_str()).copied() else { return Ok(Size::default()) };
+        let Some(fragment) = self.definitions.get(name.as_str()).copied() else { return Ok(SetSize::default()) };
         self.fragments.insert(name, Progress::Started);
         let values = self.directives(&fragment.directives);
         let size = self.set(&fragment.selection_set, fragment.location(), depth)?.with_values(values);
@@ -149,16 +149,16 @@ impl<'a> Measure<'a> {
         Ok(size)
     }
 
-    /// Measures a selection set. `depth` is the depth of the recursion, which can be less than the nesting, because a fragment is
-    /// measured only once.
-    fn set(&mut self, set: &'a [Selection], location: Option<SourceSpan>, depth: usize) -> Result<Size, Error> {
+    /// Measures a selection set. `depth` is the depth of the recursion, which can be less than the nesting, because a
+    /// fragment is measured only once.
+    fn set(&mut self, set: &'a [Selection], location: Option<SourceSpan>, depth: usize) -> Result<SetSize, Error> {
         if set.is_empty() {
-            return Ok(Size::default());
+            return Ok(SetSize::default());
         }
         if depth >= self.max_nesting {
             return Err(self.too_deep(location));
         }
-        let mut total = Size::default();
+        let mut total = SetSize::default();
         for selection in set {
             let size = match selection {
                 Selection::Field(field) => self.field(field, depth)?,
@@ -193,7 +193,7 @@ impl<'a> Measure<'a> {
         self.positions.locate(location, Error::new(Code::LimitExceeded, message))
     }
 
-    fn field(&mut self, field: &'a Node<Field>, depth: usize) -> Result<Size, Error> {
+    fn field(&mut self, field: &'a Node<Field>, depth: usize) -> Result<SetSize, Error> {
         if !self.introspection && matches!(field.name.as_str(), "__schema" | "__type") {
             let message = "introspection is disabled (MEMBERBASE_INTROSPECTION)";
             let error = Error::new(Code::GraphqlValidationFailed, message);
@@ -205,7 +205,7 @@ impl<'a> Measure<'a> {
         let values = values.saturating_add(arguments.saturating_mul(arguments));
         let directives = self.directives(&field.directives);
         let below = self.set(&field.selection_set, field.location(), depth + 1)?;
-        Ok(Size {
+        Ok(SetSize {
             fields: 1,
             selections: below.selections,
             depth: below.depth + 1,
@@ -222,7 +222,7 @@ impl<'a> Measure<'a> {
     }
 }
 
-impl Size {
+impl SetSize {
     fn with_values(self, values: usize) -> Self {
         Self { values: self.values.saturating_add(values), ..self }
     }

@@ -9,7 +9,8 @@ use crate::graphql::Error;
 pub(in crate::graphql::execute) struct Positions {
     length: usize,
     line_starts: Vec<usize>,
-    /// For each non-ASCII character, the offset after it, and the number of bytes minus the number of code units up to there.
+    /// For each non-ASCII character, the offset after it, and the number of bytes minus the number of code units up to
+    /// there.
     surplus: Vec<(usize, usize)>,
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Findings {
     pub(super) errors: Vec<Error>,
     /// The offsets of errors of apollo-compiler that these errors replace, because they have clearer messages.
     pub(super) superseded: HashSet<usize>,
-    /// Whether variables have unknown types. Then no other rule has run.
+    /// True if variables have unknown types. Then no other rule has run.
     pub(super) unknown_types: bool,
     pub(super) late_checks: LateChecks,
 }
@@ -113,7 +113,7 @@ struct Rules<'a> {
     argument: Option<SourceSpan>,
     /// The offset of the argument's value.
     argument_value: Option<usize>,
-    /// Whether the current value is part of a bulk row.
+    /// True if the current value is part of a bulk row.
     in_row: bool,
 }
 

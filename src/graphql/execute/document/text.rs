@@ -1,5 +1,5 @@
-//! Scans the text of a document before it is parsed, because the parser recurses for each bracket, and its own limits also
-//! count white space.
+//! Scans the text of a document before it is parsed, because the parser recurses for each bracket, and its own limits
+//! also count white space.
 
 use super::positions::Positions;
 use crate::{
@@ -13,8 +13,8 @@ const MAX_NAME_BYTES: usize = 256;
 
 /// The text of a document within its limits.
 pub(super) struct Text {
-    /// The text for the parser: descriptions, comments and commas are replaced by spaces, and offsets are unchanged. So there is
-    /// at most one token of white space between two lexical tokens.
+    /// The text for the parser: descriptions, comments and commas are replaced by spaces, and offsets are unchanged. So
+    /// there is at most one token of white space between two lexical tokens.
     pub(super) parsable: String,
     /// Number of lexical tokens (<https://spec.graphql.org/draft/#Token>).
     pub(super) tokens: usize,

@@ -24,8 +24,8 @@ impl<'a> ObjectReader<'a> {
         text.strip_prefix('{').map(Self)
     }
 
-    /// Starts at the first field of the next value; `None` if that is no object. After its last field, the returned reader is
-    /// behind the value.
+    /// Starts at the first field of the next value; `None` if that is no object. After its last field, the returned
+    /// reader is behind the value.
     pub(super) fn open_value(&self) -> Option<Self> {
         Self::open(self.0)
     }

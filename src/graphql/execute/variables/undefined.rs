@@ -11,8 +11,8 @@ use async_graphql_value::Value as Literal;
 /// Removes the arguments and input fields whose variable has neither a value nor a default
 /// (<https://spec.graphql.org/draft/#CoerceArgumentValues()>). In a list, such a variable is null.
 ///
-/// async-graphql makes null of them everywhere, so that `update(name: $name)` without a value for `$name` would set the name to
-/// null instead of leaving it unchanged.
+/// async-graphql makes null of them everywhere, so that `update(name: $name)` without a value for `$name` would set the
+/// name to null instead of leaving it unchanged.
 pub(in super::super) fn remove_undefined(operation: &mut OperationDefinition, variables: &Variables) {
     let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
     let undefined =
@@ -37,7 +37,7 @@ pub(in super::super) fn remove_undefined(operation: &mut OperationDefinition, va
     }
 }
 
-/// Whether a literal has a value. Removes undefined variables inside the literal.
+/// Returns true if a literal has a value. Removes undefined variables inside the literal.
 fn is_defined(literal: &mut Literal, undefined: &HashSet<Name>) -> bool {
     match literal {
         Literal::Variable(name) => return !undefined.contains(name),

@@ -49,8 +49,8 @@ pub(super) struct CoercionSeed<'a> {
     pub(super) context: CoercionContext<'a>,
     pub(super) ty: &'a Type,
     pub(super) path: &'a QueryPathNode<'a>,
-    /// Whether the value is part of a bulk row. There, only the JSON type of a scalar is checked, because a value that is out of
-    /// range fails its row alone.
+    /// True if the value is part of a bulk row. There, only the JSON type of a scalar is checked, because a value that
+    /// is out of range fails its row alone.
     pub(super) in_row: bool,
 }
 
@@ -83,7 +83,8 @@ impl<'a> CoercionSeed<'a> {
         self.item_type().map(|ty| Self { ty, ..self })
     }
 
-    /// Returns a test of the first character of a value that a row keeps as JSON text, which has the number as it was sent.
+    /// Returns a test of the first character of a value that a row keeps as JSON text, which has the number as it was
+    /// sent.
     fn raw_start(&self) -> Option<fn(char) -> bool> {
         if !self.in_row || self.ty.is_list() {
             return None;

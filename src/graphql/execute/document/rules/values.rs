@@ -1,4 +1,5 @@
-//! Validates values by their types (<https://spec.graphql.org/draft/#sec-Validation.Values>), and records the uses of variables.
+//! Validates values by their types (<https://spec.graphql.org/draft/#sec-Validation.Values>), and records the uses of
+//! variables.
 
 use std::{collections::HashSet, mem};
 
@@ -83,8 +84,8 @@ impl<'a> Rules<'a> {
     fn named(&mut self, name: &Name, value: &'a Node<Value>) -> Result<(), Invalid> {
         let types = self.types;
         match (types.get(name), &**value) {
-            // apollo-compiler checks all types except custom scalars. A custom scalar with a variable inside, such as a JSON
-            // object, is checked with the variable's value.
+            // apollo-compiler checks all types except custom scalars. A custom scalar with a variable inside, such as a
+            // JSON object, is checked with the variable's value.
             (Some(ExtendedType::Scalar(scalar)), _) if !scalar.is_built_in() => {
                 let literal = literal::convert(types, None, value);
                 self.variables_inside(value);

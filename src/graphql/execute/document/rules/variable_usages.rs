@@ -27,7 +27,7 @@ pub(super) struct Usage<'a> {
     pub(super) argument: Option<SourceSpan>,
     /// The expected type; `None` inside a custom scalar, which takes any.
     pub(super) ty: Option<Type>,
-    /// Whether the argument or input field has a default.
+    /// True if the argument or input field has a default.
     pub(super) has_default: bool,
 }
 
