@@ -54,7 +54,7 @@ pub(super) struct Collected {
 /// The variables in conditions with their values; `None` for null.
 pub(super) type Conditions<'a> = HashMap<&'a str, Option<bool>>;
 
-/// Checks that all fields with the same response key have the same arguments, whatever the conditions' values.
+/// Checks that all fields with the same response key have the same arguments, for any values of the conditions.
 ///
 /// apollo-compiler 1.33 accepts lists of different lengths for the same argument.
 pub(super) fn check(types: &Types, source: &Source, operation: &Node<Operation>) -> Result<(), Error> {

@@ -28,7 +28,6 @@ type Collections = HashMap<Box<[Option<bool>]>, Arc<Collected>>;
 
 /// An operation of a valid document.
 pub(super) struct PreparedOperation {
-    kind: OperationType,
     label: String,
     source: Arc<Source>,
     operation: Node<executable::Operation>,
@@ -60,7 +59,6 @@ impl PreparedOperation {
             pos: source.positions.of(variable.location()),
         });
         Self {
-            kind: operation.operation_type,
             label: operation_label::of(operation.root_fields(&source.document).map(|field| field.name.as_str()))
                 .to_owned(),
             variables: variables.collect(),
@@ -88,7 +86,7 @@ impl PreparedOperation {
     }
 
     pub(super) fn kind(&self) -> OperationType {
-        self.kind
+        self.operation.operation_type
     }
 
     pub(super) fn name(&self) -> Option<&str> {

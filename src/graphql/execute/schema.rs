@@ -1,6 +1,6 @@
 //! The schema as apollo-compiler reads it, for validation, coercion and introspection.
 //!
-//! async-graphql keeps the resolvers; both have the same types, because this one is built from the other's text.
+//! async-graphql has the resolvers. Both have the same types, because this schema is built from the text of the other.
 
 use apollo_compiler::{
     Name, Schema, ast,

@@ -25,7 +25,7 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// Starts at the first field of the next value; `None` if that is no object. After its last field, the returned
-    /// reader is behind the value.
+    /// reader is after the value.
     pub(super) fn open_value(&self) -> Option<Self> {
         Self::open(self.0)
     }
