@@ -15,10 +15,7 @@ pub(crate) use boxed_undefined::BoxedUndefined;
 pub(crate) use results::{MemberUpsertResults, UpsertResults};
 pub(crate) use unparsed::Unparsed;
 
-use super::{
-    execute::{raw_json, template::quoted},
-    scalar::Count,
-};
+use super::{execute::raw_json, json_template::quoted, scalar::Count};
 use crate::{
     domain::{
         self,

@@ -154,7 +154,7 @@ impl Handler {
             responses.push(answer.unwrap_or_else(|rejection| rejection.answer(&self.trace)).body);
         }
         let body = [b"[", &*responses.join(&b','), b"]"].concat();
-        Ok(GraphqlResponse { refused: false, body, codes: Vec::new() })
+        Ok(GraphqlResponse { is_request_error: false, body, codes: Vec::new() })
     }
 
     /// Starts a subscription. The permit of its connection replaces that of the request.

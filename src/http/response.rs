@@ -25,7 +25,7 @@ const RETRY_AFTER_SECONDS: &str = "1";
 /// (<https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes>).
 pub(super) fn respond(media: MediaType, answer: GraphqlResponse, trace: &TraceId) -> Response {
     let answer = promote_retryable(answer, trace);
-    let status = match (answer.refused, media) {
+    let status = match (answer.is_request_error, media) {
         (false, _) => StatusCode::OK,
         (true, media) => answer.codes.iter().find_map(|&code| http_status(code)).unwrap_or(match media {
             MediaType::GraphqlResponse => StatusCode::BAD_REQUEST,
@@ -94,7 +94,7 @@ pub(super) fn http_status(code: Code) -> Option<StatusCode> {
 /// that look only at the status then retry too. `data` is omitted, because a response with data must have status 200.
 fn promote_retryable(answer: GraphqlResponse, trace: &TraceId) -> GraphqlResponse {
     let Some(&code) = answer.codes.first().filter(|code| code.retryable()) else { return answer };
-    if answer.refused || answer.codes.iter().any(|&other| other != code) {
+    if answer.is_request_error || answer.codes.iter().any(|&other| other != code) {
         return answer;
     }
     match serde_json::from_slice::<Executed>(&answer.body) {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn executed(body: &str, codes: &[Code]) -> GraphqlResponse {
-        GraphqlResponse { refused: false, body: body.into(), codes: codes.to_vec() }
+        GraphqlResponse { is_request_error: false, body: body.into(), codes: codes.to_vec() }
     }
 
     fn status_of(media: MediaType, answer: GraphqlResponse) -> u16 {
@@ -168,7 +168,7 @@ mod tests {
             r#"{"data":{"a":null,"b":null},"errors":[{"message":"away"},{"message":"away"}]}"#,
         ] {
             let answer = promote_retryable(executed(body, &[away, away]), &TraceId::default());
-            assert!(answer.refused, "{body}");
+            assert!(answer.is_request_error, "{body}");
             assert_eq!(answer.codes, [away]);
             let text = String::from_utf8(answer.body).expect("UTF-8");
             assert!(text.contains("\"away\"") && !text.contains("data"), "{text}");

@@ -8,7 +8,10 @@ use async_graphql::{ID, SimpleObject, Value, parser::types::SelectionSet, resolv
 use super::{RowError, RowErrorCode, UpsertOutcome};
 use crate::{
     domain::{self, bulk::Upserted, member::bulk_upsert::Row},
-    graphql::execute::template::{JsonTemplate, RawList, RawListField, nullable, quoted, text},
+    graphql::{
+        json_template::{JsonTemplate, nullable, quoted, text},
+        raw_list::{RawList, RawListField},
+    },
     types::{Id, MemberId},
 };
 

@@ -1,21 +1,22 @@
 //! Completes the data of async-graphql as the specification requires
-//! (<https://spec.graphql.org/draft/#sec-Value-Completion>): keys in the order of the selection, `null` for a field that
-//! failed, and propagation of `null` from a non-null field to the nearest nullable parent.
+//! (<https://spec.graphql.org/draft/#sec-Value-Completion>): keys in the order of the selection, `null` for a field
+//! that failed, and propagation of `null` from a non-null field to the nearest nullable parent.
 
-use std::{collections::HashMap, mem};
+use std::{collections::HashMap, iter, mem};
 
-use async_graphql::{Name, PathSegment, ServerError, Value, indexmap::IndexMap};
+use async_graphql::{Name, PathSegment, QueryPathNode, QueryPathSegment, ServerError, Value, indexmap::IndexMap};
 
 use super::response_shape::{ResponseField, ResponseObject, ResponseShape, ResponseType, TYPE_KEY};
 
 /// The data of a response.
 #[derive(Debug)]
 pub(crate) struct Completed {
-    /// An object, or `null` where a null propagated to the root.
+    /// An object, or null if a null propagated to the root.
     pub(crate) data: Value,
     /// The field errors that completion found.
     pub(crate) errors: Vec<ServerError>,
-    /// Why the data does not match the schema though no error explains it: a fault of the server, not for clients.
+    /// The reason why the data does not match the schema if no error explains it. This is a bug in the server, and is
+    /// logged only.
     pub(crate) fault: Option<String>,
 }
 
@@ -27,8 +28,8 @@ pub(crate) fn complete(root: &ResponseObject, data: IndexMap<Name, Value>, error
     Completed { data: data.unwrap_or_default(), errors: completion.errors, fault: completion.fault }
 }
 
-/// The paths of errors. An object whose fields all failed is `null` in the data, as one that does not exist; but then there
-/// are errors below it.
+/// The paths of errors. In async-graphql's data, an object whose fields all failed is null, as one that does not exist.
+/// Only the former has errors below its path.
 #[derive(Default)]
 struct Failures<'a> {
     fields: HashMap<&'a str, Failures<'a>>,
@@ -39,11 +40,11 @@ impl<'a> Failures<'a> {
     fn new(errors: &'a [ServerError]) -> Self {
         let mut root = Self::default();
         for error in errors {
-            let mut at = &mut root;
+            let mut node = &mut root;
             for segment in &error.path {
-                at = match segment {
-                    PathSegment::Field(name) => at.fields.entry(name).or_default(),
-                    PathSegment::Index(index) => at.items.entry(*index).or_default(),
+                node = match segment {
+                    PathSegment::Field(name) => node.fields.entry(name).or_default(),
+                    PathSegment::Index(index) => node.items.entry(*index).or_default(),
                 };
             }
         }
@@ -62,28 +63,16 @@ struct Completion {
 
 type FailuresBelow<'f> = Option<&'f Failures<'f>>;
 
-/// The path to a value, from its last segment on.
-#[derive(Clone, Copy)]
-struct Path<'a> {
-    parent: Option<&'a Self>,
-    segment: Segment<'a>,
-}
-
-#[derive(Clone, Copy)]
-enum Segment<'a> {
-    Field(&'a str),
-    Index(usize),
-}
-
-impl Path<'_> {
-    fn segments(&self) -> Vec<PathSegment> {
-        let mut segments = self.parent.map(Path::segments).unwrap_or_default();
-        segments.push(match self.segment {
-            Segment::Field(name) => PathSegment::Field(name.to_owned()),
-            Segment::Index(index) => PathSegment::Index(index),
-        });
-        segments
-    }
+fn segments(path: &QueryPathNode<'_>) -> Vec<PathSegment> {
+    let mut segments: Vec<_> = iter::once(path)
+        .chain(path.parents())
+        .map(|node| match node.segment {
+            QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+            QueryPathSegment::Index(index) => PathSegment::Index(index),
+        })
+        .collect();
+    segments.reverse();
+    segments
 }
 
 impl Completion {
@@ -92,10 +81,10 @@ impl Completion {
         object: &ResponseObject,
         mut map: IndexMap<Name, Value>,
         failures: FailuresBelow<'_>,
-        path: Option<&Path<'_>>,
+        path: Option<&QueryPathNode<'_>>,
     ) -> Result<Value, PropagateNull> {
         if let Some(failure) = &object.failure {
-            let path = path.map(Path::segments).unwrap_or_default();
+            let path = path.map(segments).unwrap_or_default();
             self.errors.push(ServerError { path, ..failure.clone() });
             self.failed = true;
             return Err(PropagateNull);
@@ -107,7 +96,7 @@ impl Completion {
         let in_order = map.len() == object.fields.len() && map.keys().eq(object.fields.iter().map(|field| &field.key));
         if in_order {
             for (field, value) in object.fields.iter().zip(map.values_mut()) {
-                let path = Path { parent: path, segment: Segment::Field(&field.key) };
+                let path = QueryPathNode { parent: path, segment: QueryPathSegment::Name(&field.key) };
                 let completed = self.value(&field.ty, mem::take(value), below(field), &path);
                 *value = completed.map_err(|null| self.propagated(null, object, field))?;
             }
@@ -115,7 +104,7 @@ impl Completion {
         }
         let mut ordered = IndexMap::with_capacity(object.fields.len());
         for field in &object.fields {
-            let path = Path { parent: path, segment: Segment::Field(&field.key) };
+            let path = QueryPathNode { parent: path, segment: QueryPathSegment::Name(&field.key) };
             let value = map.swap_remove(&field.key).unwrap_or_default();
             let completed = self.value(&field.ty, value, below(field), &path);
             ordered.insert(field.key.clone(), completed.map_err(|null| self.propagated(null, object, field))?);
@@ -136,7 +125,7 @@ impl Completion {
         ty: &ResponseType,
         value: Value,
         failures: FailuresBelow<'_>,
-        path: &Path<'_>,
+        path: &QueryPathNode<'_>,
     ) -> Result<Value, PropagateNull> {
         let value = self.nullable(&ty.shape, value, failures, path).unwrap_or(Value::Null);
         if ty.non_null && matches!(value, Value::Null) { Err(PropagateNull) } else { Ok(value) }
@@ -147,15 +136,15 @@ impl Completion {
         shape: &ResponseShape,
         value: Value,
         failures: FailuresBelow<'_>,
-        path: &Path<'_>,
+        path: &QueryPathNode<'_>,
     ) -> Result<Value, PropagateNull> {
         match (shape, value) {
-            // A part that is JSON already is complete.
+            // Raw JSON is complete already.
             (ResponseShape::Leaf, value) | (_, value @ Value::Binary(_)) => Ok(value),
             (ResponseShape::List(item), Value::List(mut list)) => {
                 for (index, value) in list.iter_mut().enumerate() {
                     let below = failures.and_then(|failures| failures.items.get(&index));
-                    let path = Path { parent: Some(path), segment: Segment::Index(index) };
+                    let path = QueryPathNode { parent: Some(path), segment: QueryPathSegment::Index(index) };
                     *value = match self.value(item, mem::take(value), below, &path) {
                         Ok(value) => value,
                         Err(null) => {

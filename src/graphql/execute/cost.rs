@@ -1,7 +1,7 @@
 //! The cost of an operation: the number of fields of its response if every page is full.
 //!
-//! It is an expression over page sizes and lengths of lists, which are arguments and so can depend on variables. A list that
-//! is requested by ids or refs counts as often as it has ids or refs. The result of a mutation counts once, because bulk
+//! It is an expression over page sizes and lengths of lists, which are arguments and so can depend on variables. A list
+//! that is requested by ids or refs counts once for each of them. The result of a mutation counts once, because bulk
 //! upserts accept any number of rows. An object of an interface or a union counts as the most expensive type.
 
 use apollo_compiler::ast::FieldDefinition;
@@ -13,23 +13,23 @@ use crate::types::PageLimits;
 /// The cost of a field.
 #[derive(Debug)]
 pub(super) struct FieldCost {
-    /// Whether the field is repeated for each entry of the page around it.
+    /// True if the field is repeated for each entry of the page around it.
     per_entry: bool,
     times: Times,
     /// The cost of the selected fields, for each type that the field's value can have.
     below: Vec<Vec<Self>>,
 }
 
-/// How often the fields below a field are in the response.
+/// The number of times that the fields below a field are in the response.
 #[derive(Debug)]
 enum Times {
     Constant(u64),
-    /// As often as the page has entries.
+    /// Once for each entry of the page.
     Page {
         first: Size,
         last: Size,
     },
-    /// As often as an argument has items, and once if it is not a list.
+    /// Once for each item of an argument, and once if it is not a list.
     Items(Size),
 }
 
@@ -42,7 +42,8 @@ enum Size {
 }
 
 impl FieldCost {
-    /// Returns the cost of a field with its arguments, and with the costs of what is selected of its value.
+    /// Returns the cost of a field with its arguments. `below` is the cost of the selected fields for each type of its
+    /// value.
     pub(super) fn new(definition: &FieldDefinition, field: &Field, below: Vec<Vec<Self>>) -> Self {
         let argument = |name| field.get_argument(name).map(|value| &value.node);
         let times = if definition.argument_by_name("first").is_some() {
@@ -76,7 +77,7 @@ impl FieldCost {
     }
 }
 
-/// Returns the cost of fields. `entries` is the size of the page that they are selected of.
+/// Returns the cost of the fields of an object. `entries` is the size of the page if the object is a connection.
 fn evaluate<'v>(
     fields: &[FieldCost],
     entries: u64,

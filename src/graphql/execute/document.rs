@@ -2,6 +2,7 @@
 //! bounded by the steps before it.
 
 mod operation_limits;
+mod positions;
 mod rules;
 mod text;
 
@@ -22,10 +23,10 @@ use quick_cache::{Weighter, sync::Cache};
 
 use self::text::Text;
 pub(super) use self::{
+    positions::Positions,
     rules::{LateCheck, LateChecks},
-    text::Positions,
 };
-use super::{bulk_rows::RowDecoders, collect_fields, operation::PreparedOperation, schema::Types};
+use super::{bulk_rows::RowDecoders, collect_fields, prepared_operation::PreparedOperation, schema::Types};
 use crate::{
     graphql::{Code, Error},
     types::DocumentLimits,
@@ -37,7 +38,7 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Estimated size of a token once it is parsed and its operations are collected, in bytes.
 const TOKEN_BYTES: u64 = 300;
 
-/// A valid document as its text has it.
+/// A valid document with the locations of its text.
 pub(super) struct Source {
     pub(super) document: Valid<ExecutableDocument>,
     pub(super) positions: Positions,
@@ -86,7 +87,7 @@ impl Weighter<Box<str>, Arc<Document>> for Weight {
 
 impl Documents {
     pub(super) fn new(types: Arc<Types>, decoders: RowDecoders, limits: &DocumentLimits) -> Self {
-        // A sharded cache would keep nothing that weighs more than a shard.
+        // A cache with several shards would store no document that is larger than a shard.
         let cache = Cache::with_weighter(100, CACHE_BYTES, Weight);
         Self { types, decoders, limits: *limits, cache }
     }
@@ -101,7 +102,7 @@ impl Documents {
         if let Some(document) = self.cache.get(text) {
             return Ok(document);
         }
-        // The libraries are not ours, and a text can come from anyone.
+        // A panic of a parser or validator must not depend on the text that a client sends.
         let document = catch_unwind(AssertUnwindSafe(|| self.prepare(text))).unwrap_or_else(|_| {
             tracing::error!("document validation panicked");
             Err(vec![Error::new(Code::InternalServerError, "internal error")])
@@ -114,16 +115,16 @@ impl Documents {
     fn prepare(&self, text: &str) -> Result<Document, Vec<Error>> {
         let one = |error| vec![error];
         let Text { parsable, tokens, positions, missing_value } = Text::scan(text, &self.limits).map_err(one)?;
-        // Its limits come after ours, and count white space and more kinds of nesting.
+        // The parser's limits also count white space and more kinds of nesting than `Text`, so they are higher.
         let mut parser =
             Parser::new().token_limit(4 * self.limits.tokens + 2).recursion_limit(4 * self.limits.bracket_depth);
         let parsed = parser.parse_ast(parsable, "document");
-        // The errors behind the first one are its consequences.
+        // The errors after the first one are its consequences.
         let first =
             parsed.as_ref().err().and_then(|invalid| invalid.errors.iter().next().map(|it| it.error.location()));
         let offset = first.flatten().map(|location| location.offset());
-        if let Some((at, error)) = missing_value
-            && offset.is_none_or(|offset| at < offset)
+        if let Some((missing, error)) = missing_value
+            && offset.is_none_or(|offset| missing < offset)
         {
             return Err(vec![error]);
         }
@@ -158,7 +159,7 @@ impl Documents {
         };
         let findings = rules::check(&self.types, &self.decoders, parsed, document, positions);
         let mut all = findings.errors;
-        // Everything else would be reported once more wherever a variable of an unknown type is used.
+        // Each use of a variable of an unknown type would be reported as well.
         if findings.unknown_types {
             return Err(all);
         }
@@ -168,8 +169,8 @@ impl Documents {
             Err(invalid) => Some(invalid.errors),
         };
         if let Some(diagnostics) = validated {
-            let is_news = |offset: usize| !findings.superseded.contains(&offset);
-            all.extend(errors(&diagnostics, positions, Code::GraphqlValidationFailed, is_news));
+            let is_new = |offset: usize| !findings.superseded.contains(&offset);
+            all.extend(errors(&diagnostics, positions, Code::GraphqlValidationFailed, is_new));
         }
         all.sort_by(|a, b| (a.locations(), a.message()).cmp(&(b.locations(), b.message())));
         all.truncate(self.limits.errors.max(1));
@@ -182,12 +183,8 @@ impl Documents {
             return Ok(());
         }
         introspection::check_max_depth(&source.document, operation).map_err(|deep| {
-            let error =
-                Error::new(Code::LimitExceeded, "lists of introspection are nested deeper than the maximum of 3");
-            match deep.location() {
-                Some(location) => source.positions.locate(location.offset(), error),
-                None => error,
-            }
+            let message = "lists of introspection are nested deeper than the maximum of 3";
+            source.positions.locate(deep.location(), Error::new(Code::LimitExceeded, message))
         })
     }
 }
@@ -205,11 +202,7 @@ fn errors(
         if location.is_some_and(|location| !filter(location.offset())) {
             return None;
         }
-        let error = Error::new(code, data.to_string());
-        Some(match location {
-            Some(location) => positions.locate(location.offset(), error),
-            None => error,
-        })
+        Some(positions.locate(location, Error::new(code, data.to_string())))
     };
     diagnostics.iter().filter_map(convert).collect()
 }

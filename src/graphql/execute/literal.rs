@@ -1,4 +1,4 @@
-//! Converts literals of a document to async-graphql's values by the type that is expected
+//! Converts literals of a document to async-graphql's values by the expected type
 //! (<https://spec.graphql.org/draft/#sec-Input-Values>): an integer literal for an `ID` is a string.
 
 use apollo_compiler::ast::{Type, Value as Literal};
@@ -35,7 +35,7 @@ pub(super) fn convert(types: &Types, ty: Option<&Type>, literal: &Literal) -> Va
     }
 }
 
-/// Whether two literals are the same value, whatever the order of input fields.
+/// Returns true if two literals are the same value. The order of input fields does not matter.
 pub(super) fn is_same(one: &Literal, other: &Literal) -> bool {
     match (one, other) {
         (Literal::List(one), Literal::List(other)) => {
@@ -51,8 +51,8 @@ pub(super) fn is_same(one: &Literal, other: &Literal) -> bool {
     }
 }
 
-/// Reads a number. Integers beyond 64 bits become floats, and numbers beyond those the largest float, which no scalar of
-/// ours accepts.
+/// Reads a number. Integers beyond 64 bits become floats, and numbers beyond the range of floats the largest float. No
+/// scalar of the schema accepts either.
 fn number(text: &str) -> Number {
     if let Ok(integer) = text.parse::<i64>() {
         return integer.into();

@@ -1,169 +1,110 @@
-//! An operation of a valid document, and its field collections.
+//! An operation of a request, with the values of its variables.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
-use apollo_compiler::{
-    ExecutableDocument, Node,
-    ast::{DirectiveList, OperationType, Type},
-    executable::{self, Selection, SelectionSet},
-};
-use async_graphql::{Pos, Value, Variables};
+use async_graphql::{Data, Name, Pos, ServerError, Value, Variables, parser::types::DocumentOperations};
 
 use super::{
-    bulk_rows::VariableUses,
-    collect_fields::{Collected, collect},
-    document::Source,
-    literal, operation_label,
-    schema::Types,
+    Error, OperationType, bulk_rows::DeferredRows, collect_fields::Collected, document::LateCheck, introspection,
+    prepared_operation::PreparedOperation, raw_json, scalar, schema::Types, variables,
 };
-use crate::graphql::Error;
 
-/// Maximum number of collections that an operation keeps, one for each combination of its conditions' values.
-const MAX_COLLECTIONS: usize = 8;
-
-type Collections = HashMap<Box<[Option<bool>]>, Arc<Collected>>;
-
-/// An operation of a valid document.
-pub(super) struct PreparedOperation {
-    kind: OperationType,
-    label: String,
-    source: Arc<Source>,
-    operation: Node<executable::Operation>,
-    variables: Vec<VariableDefinition>,
-    uses: VariableUses,
-    /// The variables that decide `@skip` and `@include`.
-    conditions: Vec<String>,
-    /// By the values of `conditions`.
-    collections: Mutex<Collections>,
+/// An operation that may run.
+pub struct Operation {
+    pub(super) prepared: Arc<PreparedOperation>,
+    pub(super) collected: Arc<Collected>,
+    pub(super) variables: Variables,
+    pub(super) rows: DeferredRows,
+    pub(super) cost: u64,
+    pub(super) shows_cost: bool,
 }
 
-/// A variable that an operation defines.
-pub(super) struct VariableDefinition {
-    pub(super) name: String,
-    pub(super) ty: Type,
-    pub(super) default: Option<Value>,
-    pub(super) pos: Pos,
+/// An operation that runs.
+pub(super) struct Pending {
+    pub(super) collected: Arc<Collected>,
+    /// The root fields that query the schema, with their values and errors.
+    pub(super) introspected: Vec<(Name, Value, Vec<ServerError>)>,
+    /// Null variables in arguments that must not be null, by the position of the argument.
+    pub(super) null_arguments: HashMap<Pos, Name>,
+    /// The cost, if it is part of the response.
+    pub(super) cost: Option<u64>,
 }
 
-impl PreparedOperation {
-    pub(super) fn new(types: &Types, source: &Arc<Source>, operation: &Node<executable::Operation>) -> Self {
-        let variables = operation.variables.iter().map(|variable| VariableDefinition {
-            name: variable.name.to_string(),
-            ty: (*variable.ty).clone(),
-            default: variable.default_value.as_ref().and_then(|default| {
-                // A default has no variables, so it is a constant.
-                literal::convert(types, Some(&variable.ty), default).into_const()
-            }),
-            pos: source.positions.at(variable.location().map_or(0, |location| location.offset())),
+impl Operation {
+    pub fn kind(&self) -> OperationType {
+        self.prepared.kind()
+    }
+
+    /// Adds the cost to the response.
+    #[must_use]
+    pub(crate) fn with_cost_extension(self) -> Self {
+        Self { shows_cost: true, ..self }
+    }
+
+    /// Returns the label for metrics, one of [`Executor::operations`](super::Executor::operations).
+    pub(crate) fn root(&self) -> &str {
+        self.prepared.label()
+    }
+
+    /// Returns the operation's name in the document.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.prepared.name()
+    }
+
+    /// Returns the operation for async-graphql, and what is needed for its response.
+    pub(super) fn into_request(
+        self,
+        types: &Types,
+        mut data: Data,
+    ) -> Result<(async_graphql::Request, Pending), Vec<Error>> {
+        let Self { prepared, collected, variables, rows, cost, shows_cost } = self;
+        let null_arguments = late_checks(&prepared, &collected, &variables)?;
+        let mut document = collected.document.clone();
+        if let DocumentOperations::Single(operation) = &mut document.operations {
+            variables::remove_undefined(&mut operation.node, &variables);
+        }
+        let introspected = collected.introspection.iter().map(|field| {
+            let (json, errors) = introspection::write(types, field, |name| prepared.value(&variables, name));
+            // Completion has to recognise a null.
+            let value = if json == b"null" { Value::Null } else { raw_json(json) };
+            (field.key.clone(), value, errors)
         });
-        Self {
-            kind: operation.operation_type,
-            label: operation_label::of(operation.root_fields(&source.document).map(|field| field.name.as_str()))
-                .to_owned(),
-            variables: variables.collect(),
-            uses: VariableUses::of(operation, &source.document.fragments),
-            conditions: conditions(operation, &source.document),
-            source: Arc::clone(source),
-            operation: operation.clone(),
-            collections: Mutex::default(),
-        }
-    }
-
-    /// Prepares the first operation of a document that may be invalid.
-    #[cfg(test)]
-    pub(super) fn unvalidated(types: &Types, text: &str) -> Self {
-        let parsed = apollo_compiler::ast::Document::parse(text, "document").expect("a document");
-        let document = parsed.to_executable(types.schema()).unwrap_or_else(|invalid| invalid.partial);
-        let source = Source {
-            document: apollo_compiler::validation::Valid::assume_valid(document),
-            positions: super::document::Positions::new(text),
-            late_checks: HashMap::new(),
-        };
-        let source = Arc::new(source);
-        let operation = source.document.operations.iter().next().expect("an operation");
-        Self::new(types, &source, operation)
-    }
-
-    pub(super) fn kind(&self) -> OperationType {
-        self.kind
-    }
-
-    pub(super) fn name(&self) -> Option<&str> {
-        self.operation.name.as_ref().map(|name| name.as_str())
-    }
-
-    /// Returns the operation's label for metrics.
-    pub(super) fn label(&self) -> &str {
-        &self.label
-    }
-
-    pub(super) fn variables(&self) -> &[VariableDefinition] {
-        &self.variables
-    }
-
-    pub(super) fn uses(&self) -> &VariableUses {
-        &self.uses
-    }
-
-    /// Returns a variable's value, or else its default.
-    pub(super) fn value<'a>(&'a self, variables: &'a Variables, name: &str) -> Option<&'a Value> {
-        variables.get(name).or_else(|| self.variables.iter().find(|variable| variable.name == name)?.default.as_ref())
-    }
-
-    /// Collects the operation's fields for these values of variables, or returns them from an earlier request.
-    pub(super) fn collected(&self, types: &Types, variables: &Variables) -> Result<Arc<Collected>, Error> {
-        let value = |name: &String| match self.value(variables, name) {
-            Some(Value::Boolean(value)) => Some(*value),
-            _ => None,
-        };
-        let values: Box<[_]> = self.conditions.iter().map(value).collect();
-        if let Some(collected) = self.collections().get(&values) {
-            return Ok(Arc::clone(collected));
-        }
-        let conditions = self.conditions.iter().map(String::as_str).zip(values.iter().copied()).collect();
-        let collected = Arc::new(collect(types, &self.source, &self.operation, &self.variables, &conditions)?);
-        let mut collections = self.collections();
-        if collections.len() < MAX_COLLECTIONS {
-            collections.insert(values, Arc::clone(&collected));
-        }
-        Ok(collected)
-    }
-
-    fn collections(&self) -> MutexGuard<'_, Collections> {
-        self.collections.lock().unwrap_or_else(PoisonError::into_inner)
+        let introspected = introspected.collect();
+        data.insert(rows);
+        let mut request = async_graphql::Request::new(String::new()).variables(variables);
+        request.data = data;
+        request.set_parsed_query(document);
+        let cost = shows_cost.then_some(cost);
+        Ok((request, Pending { collected, introspected, null_arguments, cost }))
     }
 }
 
-/// Returns the variables in the conditions of the selections that an operation reaches.
-fn conditions(operation: &executable::Operation, document: &ExecutableDocument) -> Vec<String> {
-    fn add(directives: &DirectiveList, found: &mut Vec<String>) {
-        let conditions = directives.iter().filter(|directive| matches!(directive.name.as_str(), "skip" | "include"));
-        let variables = conditions.flat_map(|directive| &directive.arguments).filter_map(|it| it.value.as_variable());
-        found.extend(variables.map(ToString::to_string));
-    }
-    let mut found = Vec::new();
-    let mut seen = HashSet::new();
-    let mut pending: Vec<&SelectionSet> = vec![&operation.selection_set];
-    while let Some(set) = pending.pop() {
-        for selection in &set.selections {
-            add(selection.directives(), &mut found);
-            match selection {
-                Selection::Field(field) => pending.push(&field.selection_set),
-                Selection::InlineFragment(inline) => pending.push(&inline.selection_set),
-                Selection::FragmentSpread(spread) => {
-                    if seen.insert(&spread.fragment_name)
-                        && let Some(fragment) = document.fragments.get(&spread.fragment_name)
-                    {
-                        pending.push(&fragment.selection_set);
-                    }
+/// Checks what depends on the values of variables. An invalid scalar with variables inside is a request error, as an
+/// invalid variable is. Returns the arguments with a null variable where null is not allowed: these are field errors
+/// (<https://spec.graphql.org/draft/#CoerceArgumentValues()>), which async-graphql raises in its own words.
+fn late_checks(
+    prepared: &PreparedOperation,
+    collected: &Collected,
+    variables: &Variables,
+) -> Result<HashMap<Pos, Name>, Vec<Error>> {
+    let mut nulls = HashMap::new();
+    let mut errors = Vec::new();
+    for (argument, check) in &collected.late_checks {
+        match check {
+            LateCheck::NonNull { variable } => {
+                if prepared.value(variables, variable) == Some(&Value::Null) {
+                    nulls.insert(*argument, Name::new(variable));
+                }
+            }
+            LateCheck::Scalar { name, literal, in_row, path, pos } => {
+                let value = |name: Name| Ok::<_, ()>(prepared.value(variables, &name).cloned().unwrap_or_default());
+                let Ok(value) = literal.clone().into_const_with(value) else { continue };
+                let check = if *in_row { scalar::check_in_row } else { scalar::check };
+                if let Err(message) = check(name, &value) {
+                    errors.push(Error::bad_input(path, message).at(pos.line, pos.column));
                 }
             }
         }
     }
-    found.sort();
-    found.dedup();
-    found
+    if errors.is_empty() { Ok(nulls) } else { Err(errors) }
 }

@@ -1,5 +1,5 @@
-//! Documents requested by hash or by name: those that clients sent before (automatic persisted queries), and trusted
-//! documents.
+//! Persisted documents (<https://graphql.github.io/graphql-over-http/draft/#sec-Appendix-A.Persisted-Documents>):
+//! documents that clients sent before (automatic persisted queries), and trusted documents.
 
 use std::{
     borrow::Cow,
@@ -14,25 +14,29 @@ use sha2::{Digest, Sha256};
 use super::Request;
 use crate::graphql::{Code, Error};
 
-/// How much the documents that were sent may weigh, in bytes.
-const CACHE: u64 = 16 << 20;
+/// Capacity of the cache of automatic persisted queries, in bytes.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// Estimated size of a cache entry without its text, in bytes.
+const ENTRY_BYTES: u64 = 64;
 
 type Hash = [u8; 32];
 
-/// The documents that can be asked for.
+/// The documents that a request can identify.
 pub(super) struct Persisted {
-    sent: Cache<Hash, Arc<str>, Weight>,
+    automatic: Cache<Hash, Arc<str>, Weight>,
+    /// If set, the only documents that may run.
     trusted: Option<Trusted>,
 }
 
-/// The only documents that may run, by what clients call them.
+/// Trusted documents.
 #[derive(Debug, Default)]
 pub struct Trusted {
     by_id: HashMap<String, Arc<str>>,
     texts: HashSet<Arc<str>>,
 }
 
-/// A manifest: what Relay and GraphQL Code Generator write, or what Apollo writes.
+/// A manifest as Apollo writes it, or as Relay and GraphQL Code Generator do.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Manifest {
@@ -68,7 +72,6 @@ impl Trusted {
         Ok(trusted)
     }
 
-    /// The documents.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|text| &**text)
     }
@@ -79,16 +82,16 @@ struct Weight;
 
 impl Weighter<Hash, Arc<str>> for Weight {
     fn weight(&self, _: &Hash, text: &Arc<str>) -> u64 {
-        text.len() as u64 + 64
+        text.len() as u64 + ENTRY_BYTES
     }
 }
 
 impl Persisted {
     pub(super) fn new(trusted: Option<Trusted>) -> Self {
-        Self { sent: Cache::with_weighter(100, CACHE, Weight), trusted }
+        Self { automatic: Cache::with_weighter(100, CACHE_BYTES, Weight), trusted }
     }
 
-    /// The document that a request asks for.
+    /// Returns the document of a request.
     pub(super) fn text<'a>(&self, request: &Request<'a>) -> Result<Cow<'a, str>, Error> {
         if let Some(trusted) = &self.trusted {
             return trusted.text(request);
@@ -102,27 +105,27 @@ impl Persisted {
                 Err(Error::new(Code::BadRequest, "the hash of the persisted query does not match query"))
             }
             (None, Some(hash)) => {
-                let found = decode(hash).and_then(|hash| self.sent.get(&hash));
+                let found = decode(hash).and_then(|hash| self.automatic.get(&hash));
                 found.map(|text| Cow::Owned(text.to_string())).ok_or_else(not_found)
             }
             (None, None) => Err(Error::new(Code::BadRequest, "query is required")),
         }
     }
 
-    /// Keeps a document that came with its hash and turned out to be valid.
-    pub(super) fn keep(&self, request: &Request<'_>, text: &str) {
+    /// Stores a valid document if the request has its hash.
+    pub(super) fn store(&self, request: &Request<'_>, text: &str) {
         if self.trusted.is_none()
             && request.query.is_some()
             && let Some(hash) = request.hash().and_then(decode)
         {
-            self.sent.insert(hash, text.into());
+            self.automatic.insert(hash, text.into());
         }
     }
 }
 
 impl Trusted {
     fn text<'a>(&self, request: &Request<'a>) -> Result<Cow<'a, str>, Error> {
-        let id = request.document_id.as_deref().or(request.persisted.as_deref());
+        let id = request.document_id.as_deref().or(request.persisted_hash.as_deref());
         if let Some(id) = id {
             let found = self.by_id.get(id).or_else(|| self.by_id.get(id.strip_prefix("sha256:")?));
             return found.map(|text| Cow::Owned(text.to_string())).ok_or_else(not_found);
@@ -137,7 +140,7 @@ impl Trusted {
     }
 }
 
-/// Clients know it by its code, some by these very words.
+/// Apollo's clients look for this code or for this message, and then send the document with its hash.
 fn not_found() -> Error {
     Error::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
 }
@@ -146,14 +149,14 @@ fn digest(text: &str) -> Hash {
     Sha256::digest(text).into()
 }
 
-/// 64 hexadecimal digits.
+/// Decodes 64 hexadecimal digits.
 fn decode(hash: &str) -> Option<Hash> {
     if hash.len() != 64 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let mut bytes = [0; 32];
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&hash[2 * place..2 * place + 2], 16).ok()?;
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hash[2 * index..2 * index + 2], 16).ok()?;
     }
     Some(bytes)
 }
@@ -166,37 +169,36 @@ mod tests {
         Request {
             query: query.map(Cow::Borrowed),
             document_id: None,
-            persisted: Some(hash.into()),
+            persisted_hash: Some(hash.into()),
             operation_name: None,
             variables: None,
         }
     }
 
-    /// Keeps texts, each of which has to be found at once; in the end there were more than may be kept.
-    fn keeps_the_newest_within_its_bound(count: u64, text: impl Fn(u64) -> String) {
+    /// Stores more than the capacity, and finds each document immediately after it was stored.
+    fn assert_newest_is_found_within_capacity(count: u64, text: impl Fn(u64) -> String) {
         let persisted = Persisted::new(None);
-        let mut all = 0;
+        let mut total = 0;
         for number in 0..count {
             let (text, hash) = (text(number), format!("{number:064x}"));
-            persisted.keep(&request(Some(&text), hash.clone()), &text);
-            all += text.len() as u64 + 64;
+            persisted.store(&request(Some(&text), hash.clone()), &text);
+            total += text.len() as u64 + ENTRY_BYTES;
             let found = persisted.text(&request(None, hash));
             assert!(found.is_ok_and(|found| found == text), "{number} is not found");
-            assert!(persisted.sent.weight() <= CACHE, "{number}: {}", persisted.sent.weight());
+            assert!(persisted.automatic.weight() <= CACHE_BYTES, "{number}: {}", persisted.automatic.weight());
         }
-        assert!(all > CACHE + CACHE / 4, "{all}");
-        // The texts, and for each its hash with what a map needs.
-        let kept: u64 = persisted.sent.iter().map(|(_, text)| text.len() as u64 + 64).sum();
-        assert!((CACHE / 4..=CACHE).contains(&kept), "{kept}");
+        assert!(total > CACHE_BYTES + CACHE_BYTES / 4, "{total}");
+        let stored: u64 = persisted.automatic.iter().map(|(_, text)| text.len() as u64 + ENTRY_BYTES).sum();
+        assert!((CACHE_BYTES / 4..=CACHE_BYTES).contains(&stored), "{stored}");
     }
 
     #[test]
-    fn long_documents_are_kept_up_to_a_bound() {
-        keeps_the_newest_within_its_bound(100, |number| format!("{number:03}").repeat(80_000));
+    fn long_documents_are_stored_within_capacity() {
+        assert_newest_is_found_within_capacity(100, |number| format!("{number:03}").repeat(80_000));
     }
 
     #[test]
-    fn short_documents_are_kept_up_to_a_bound() {
-        keeps_the_newest_within_its_bound(300_000, |number| format!("{{a{number}}}"));
+    fn short_documents_are_stored_within_capacity() {
+        assert_newest_is_found_within_capacity(300_000, |number| format!("{{a{number}}}"));
     }
 }

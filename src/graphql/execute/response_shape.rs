@@ -4,17 +4,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Name, ServerError};
 
-/// The response key under which objects report their type to `complete`. It is not a GraphQL name, so that no client can
-/// choose it.
-pub(super) const TYPE_KEY: &str = "@type";
+/// The response key under which objects of interfaces and unions report their type to `complete`. It is not a GraphQL
+/// name, so that no client can choose it.
+pub(crate) const TYPE_KEY: &str = "@type";
 
-/// What is selected of an object type.
+/// The selected fields of an object type.
 #[derive(Debug)]
 pub(super) struct ResponseObject {
     pub(super) type_name: String,
     /// The fields in the order of the response.
     pub(super) fields: Vec<ResponseField>,
-    /// Whether the data has `TYPE_KEY`.
+    /// True if the data has `TYPE_KEY`.
     pub(super) tagged: bool,
     /// The field error of an object whose fields can't be collected, because a condition is null.
     pub(super) failure: Option<ServerError>,

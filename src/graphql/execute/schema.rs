@@ -1,6 +1,6 @@
 //! The schema as apollo-compiler reads it, for validation, coercion and introspection.
 //!
-//! async-graphql keeps the resolvers; both have the same types, because this one is built from the other's text.
+//! async-graphql has the resolvers. Both have the same types, because this schema is built from the text of the other.
 
 use apollo_compiler::{
     Name, Schema, ast,
@@ -10,7 +10,8 @@ use apollo_compiler::{
     validation::Valid,
 };
 
-/// Directives and their arguments that every schema has (<https://spec.graphql.org/draft/#sec-Type-System.Directives.Built-in-Directives>).
+/// Directives and their arguments that every schema has
+/// (<https://spec.graphql.org/draft/#sec-Type-System.Directives.Built-in-Directives>).
 const BUILT_IN_DIRECTIVES: [&str; 5] = ["deprecated", "include", "oneOf", "skip", "specifiedBy"];
 
 /// A field of the introspection types since the specification of September 2025, which apollo-compiler 1.33 lacks
@@ -31,7 +32,7 @@ impl Types {
     ///
     /// # Panics
     ///
-    /// If the schema is invalid. It is ours, so a test fails before a server would.
+    /// Panics if the schema is invalid, which a test would find, because the schema is a constant of the program.
     pub(super) fn new(sdl: &str) -> Self {
         let text = format!("{sdl}\n{IS_ONE_OF}");
         let parsed = Parser::new().parse_schema(text, "schema.graphql").and_then(Schema::validate);
@@ -68,7 +69,7 @@ impl Types {
         }
     }
 
-    /// Whether a fragment on `condition` applies to an object of type `object`
+    /// Returns true if a fragment on `condition` applies to an object of type `object`
     /// (<https://spec.graphql.org/draft/#DoesFragmentTypeApply()>).
     pub(super) fn applies(&self, condition: &str, object: &str) -> bool {
         condition == object || self.schema.is_subtype(condition, object)

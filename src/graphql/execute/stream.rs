@@ -1,4 +1,4 @@
-//! Subscriptions: a response for each event.
+//! Subscriptions (<https://spec.graphql.org/draft/#sec-Subscription>).
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -9,34 +9,34 @@ use futures_util::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Executor, GraphqlResponse, Operation, request_error};
-use crate::graphql::{Code, Error};
+use super::{Code, Error, Executor, GraphqlResponse, Operation, executor::internal_error, request_error};
 
-/// An answer for each event, until there are no more.
+/// A response for each event.
 pub(crate) type ResponseStream = BoxStream<'static, GraphqlResponse>;
 
-/// By this a subscription's resolver says that it listens. async-graphql tells nothing before the first event.
+/// A signal from a subscription's resolver that it receives events from now on. async-graphql reports nothing before
+/// the first event.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SubscriptionReady(CancellationToken);
 
 impl SubscriptionReady {
-    /// It listens.
+    /// Sends the signal.
     pub(crate) fn begin(&self) {
         self.0.cancel();
     }
 }
 
 impl Executor {
-    /// Begins a subscription, which listens when this ends; `data` is what its resolvers find in their context. Where it can't
-    /// listen, the answer says why.
+    /// Starts a subscription with the data for its resolver, and returns once it receives events. If it can't start,
+    /// returns the response with the reason.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         operation: Operation,
         mut data: Data,
         trace_id: &str,
     ) -> Result<ResponseStream, GraphqlResponse> {
-        let begun = SubscriptionReady::default();
-        data.insert(begun.clone());
+        let ready = SubscriptionReady::default();
+        data.insert(ready.clone());
         let (request, pending) =
             operation.into_request(&self.types, data).map_err(|errors| request_error(&errors, trace_id))?;
         if let Some(failure) = &pending.collected.root.failure {
@@ -45,26 +45,26 @@ impl Executor {
             return Err(request_error(&[error], trace_id));
         }
         let (executor, trace) = (Arc::clone(self), trace_id.to_owned());
-        let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
-        let mut answers = responses
+        let mut responses = AssertUnwindSafe((self.engine)(request))
+            .catch_unwind()
             .map(move |response| match response {
-                Ok(response) => executor.answer(&pending, response, &trace),
+                Ok(response) => executor.complete(&pending, response, &trace),
                 Err(_) => {
                     tracing::error!("subscription resolver panicked");
-                    request_error(&[Error::new(Code::InternalServerError, "internal error")], &trace)
+                    internal_error(&trace)
                 }
             })
             .boxed();
         let first = tokio::select! {
             biased;
-            first = answers.next() => first,
-            () = begun.0.cancelled() => return Ok(answers),
+            first = responses.next() => first,
+            () = ready.0.cancelled() => return Ok(responses),
         };
         match first {
-            // Something happened at once.
-            first if begun.0.is_cancelled() => Ok(stream::iter(first).chain(answers).boxed()),
+            // The first event came as soon as the resolver was ready.
+            first if ready.0.is_cancelled() => Ok(stream::iter(first).chain(responses).boxed()),
             Some(failed) => Err(failed),
-            None => Err(request_error(&[Error::new(Code::InternalServerError, "internal error")], trace_id)),
+            None => Err(internal_error(trace_id)),
         }
     }
 }

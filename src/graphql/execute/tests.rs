@@ -1,13 +1,14 @@
 //! Tests of operations that run, and of the responses when they fail.
 
-use async_graphql::{EmptySubscription, ID, MergedObject, Object};
+use async_graphql::{Data, EmptySubscription, ID, MergedObject, Object};
 use serde_json::Value;
 
 use super::*;
+use crate::types::Limits;
 
-/// Panics, of which the compiler is not to know.
-fn fail() -> bool {
-    panic!("as asked")
+/// Panics without a warning of unreachable code.
+fn panic() -> bool {
+    panic!("test")
 }
 
 struct Missing;
@@ -25,7 +26,7 @@ impl Query {
     }
 
     async fn panics(&self) -> bool {
-        fail()
+        panic()
     }
 
     async fn conflict(&self) -> async_graphql::Result<Option<bool>> {
@@ -41,36 +42,36 @@ impl Query {
     }
 }
 
-async fn ask(query: &str, variables: &str) -> (GraphqlResponse, Value) {
+async fn run(query: &str, variables: &str) -> (GraphqlResponse, Value) {
     let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowDecoders::default(), &Limits::default());
     let body =
         serde_json::json!({"query": query, "variables": serde_json::from_str::<Value>(variables).expect("JSON")});
     let body = body.to_string();
     let operation = executor.prepare(Request::from_json(body.as_bytes()).expect("a request")).expect("an operation");
-    let answer = executor.run(operation, Data::default(), "t1").await;
-    let json = serde_json::from_slice(&answer.body).expect("JSON");
-    (answer, json)
+    let response = executor.run(operation, Data::default(), "t1").await;
+    let json = serde_json::from_slice(&response.body).expect("JSON");
+    (response, json)
 }
 
-/// The only error of an answer.
+/// Returns the only error of a response.
 async fn error(query: &str, variables: &str) -> (GraphqlResponse, Value) {
-    let (answer, json) = ask(query, variables).await;
+    let (response, json) = run(query, variables).await;
     assert_eq!(json["errors"].as_array().map(Vec::len), Some(1), "{json}");
     let error = json["errors"][0].clone();
     assert_eq!(error["extensions"]["traceId"], "t1");
-    (answer, error)
+    (response, error)
 }
 
 #[tokio::test]
-async fn an_operation_runs() {
-    let (answer, json) = ask("query A($i:ID!){echo(id:$i,number:7) __typename}", r#"{"i": "x"}"#).await;
+async fn operation_gives_data() {
+    let (response, json) = run("query A($i:ID!){echo(id:$i,number:7) __typename}", r#"{"i": "x"}"#).await;
     assert_eq!(json, serde_json::json!({"data": {"echo": "xSome(7)", "__typename": "Query"}}));
-    assert!(!answer.refused && answer.codes.is_empty());
+    assert!(!response.is_request_error && response.codes.is_empty());
 }
 
 #[tokio::test]
-async fn introspection_runs_and_its_types_are_known() {
-    let (_, json) = ask("{__schema{queryType{name}} __type(name:\"Query\"){name}}", "{}").await;
+async fn introspection_gives_data() {
+    let (_, json) = run("{__schema{queryType{name}} __type(name:\"Query\"){name}}", "{}").await;
     assert_eq!(json["data"]["__schema"]["queryType"]["name"], "Query");
     let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowDecoders::default(), &Limits::default());
     let types = executor.types();
@@ -81,19 +82,19 @@ async fn introspection_runs_and_its_types_are_known() {
 #[tokio::test]
 async fn field_error_of_introspection_nulls_the_nearest_nullable_field() {
     let query = "query($b: Boolean = true) { __schema { queryType { name } mutationType { name @include(if: $b) } } }";
-    let (_, json) = ask(query, r#"{"b": null}"#).await;
+    let (_, json) = run(query, r#"{"b": null}"#).await;
     assert_eq!(json["data"], serde_json::json!({"__schema": {"queryType": {"name": "Query"}, "mutationType": null}}));
     assert_eq!(json["errors"].as_array().map(Vec::len), Some(1), "{json}");
     assert_eq!(json["errors"][0]["path"], serde_json::json!(["__schema", "mutationType"]));
-    let (_, json) = ask(&query.replace("mutationType { name", "types { name"), r#"{"b": null}"#).await;
+    let (_, json) = run(&query.replace("mutationType { name", "types { name"), r#"{"b": null}"#).await;
     assert_eq!(json["data"], Value::Null);
     assert_eq!(json["errors"][0]["path"], serde_json::json!(["__schema", "types", 0]));
-    let (_, json) = ask("query($b: String = \"A\") { echo(id: 1) __type(name: $b) { name } }", r#"{"b": null}"#).await;
+    let (_, json) = run("query($b: String = \"A\") { echo(id: 1) __type(name: $b) { name } }", r#"{"b": null}"#).await;
     assert_eq!(json["data"], serde_json::json!({"echo": "1None", "__type": null}));
 }
 
 #[tokio::test]
-async fn an_operation_has_its_kind_and_name() {
+async fn operation_is_selected_by_name() {
     let executor = Executor::new(Query, Mutation(Query), EmptySubscription, RowDecoders::default(), &Limits::default());
     let prepare = |body: &'static str| executor.prepare(Request::from_json(body.as_bytes()).expect("a request"));
     let two = r#"{"query": "query A{conflict} mutation B{conflict}", "operationName": "B"}"#;
@@ -101,43 +102,43 @@ async fn an_operation_has_its_kind_and_name() {
     assert_eq!((operation.kind(), operation.name()), (OperationType::Mutation, Some("B")));
     let operation = prepare(r#"{"query": "{conflict}"}"#).expect("an operation");
     assert_eq!((operation.kind(), operation.name()), (OperationType::Query, None));
-    let refused = prepare(r#"{"query": "query A{conflict} query B{conflict}"}"#).err().expect("refused");
-    assert_eq!(refused[0].code(), Code::GraphqlValidationFailed);
+    let errors = prepare(r#"{"query": "query A{conflict} query B{conflict}"}"#).err().expect("request errors");
+    assert_eq!(errors[0].code(), Code::GraphqlValidationFailed);
 }
 
 #[tokio::test]
-async fn errors_of_resolvers_keep_their_code() {
-    let (answer, error_of) = error("{conflict}", "{}").await;
-    assert_eq!(answer.codes, [Code::Conflict]);
+async fn resolver_errors_keep_their_code() {
+    let (response, error_of) = error("{conflict}", "{}").await;
+    assert_eq!(response.codes, [Code::Conflict]);
     assert_eq!((&error_of["message"], &error_of["extensions"]["code"]), (&"taken".into(), &"CONFLICT".into()));
     assert_eq!(error_of["extensions"]["retryable"], false);
     assert_eq!(error("{busy}", "{}").await.1["extensions"]["retryable"], true);
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_as_an_internal_error() {
+async fn panic_is_an_internal_error() {
     for query in ["{panics}", "mutation{panics}", "{conflict panics}"] {
-        let (answer, error) = error(query, "{}").await;
-        assert!(answer.refused);
-        assert_eq!(answer.codes, [Code::InternalServerError]);
+        let (response, error) = error(query, "{}").await;
+        assert!(response.is_request_error);
+        assert_eq!(response.codes, [Code::InternalServerError]);
         assert_eq!(error["message"], "internal error");
     }
 }
 
 #[tokio::test]
-async fn what_a_resolver_misses_is_not_told_by_its_type() {
-    let (answer, error) = error("{missing}", "{}").await;
-    assert_eq!(answer.codes, [Code::InternalServerError]);
+async fn errors_of_async_graphql_are_hidden() {
+    let (response, error) = error("{missing}", "{}").await;
+    assert_eq!(response.codes, [Code::InternalServerError]);
     assert_eq!(error["message"], "internal error");
 }
 
 #[test]
-fn a_refusal_has_the_places_of_its_errors() {
+fn request_errors_have_locations() {
     let errors = [Error::new(Code::LimitExceeded, "no").at(3, 4), Error::new(Code::BadRequest, "no")];
-    let answer = request_error(&errors, "t1");
-    let json: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let response = request_error(&errors, "t1");
+    let json: Value = serde_json::from_slice(&response.body).expect("JSON");
     assert_eq!(json["errors"][0]["locations"], serde_json::json!([{"line": 3, "column": 4}]));
     assert!(json["errors"][1].get("locations").is_none() && json.get("data").is_none());
     assert_eq!(json["errors"][1]["extensions"]["traceId"], "t1");
-    assert_eq!(answer.codes, [Code::LimitExceeded, Code::BadRequest]);
+    assert_eq!(response.codes, [Code::LimitExceeded, Code::BadRequest]);
 }

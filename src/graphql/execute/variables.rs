@@ -1,68 +1,63 @@
-//! Coerces variables from raw JSON to the values of the executor, by the types of the schema
+//! Coerces variables from JSON by their types in the schema
 //! (<https://spec.graphql.org/draft/#sec-Coercing-Variable-Values>).
 
+mod accepted_json;
 mod bulk;
-mod object;
-mod shape;
+mod object_reader;
 mod undefined;
 mod value;
 
 use std::{cell::RefCell, collections::HashMap};
 
-use async_graphql::{Name, Value, Variables};
+use async_graphql::{Name, QueryPathNode, QueryPathSegment, Value, Variables};
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-use object::Object;
-pub(super) use undefined::drop_absent;
-use value::{CoercionContext, CoercionSeed, ValuePath, ValueStep};
+use object_reader::ObjectReader;
+pub(super) use undefined::remove_undefined;
+use value::{CoercionContext, CoercionSeed, input_path};
 
 use super::{
     bulk_rows::{DeferredRows, RowDecoders},
-    operation::{PreparedOperation, VariableDefinition},
+    prepared_operation::{PreparedOperation, VariableDefinition},
     schema::Types,
 };
 use crate::{domain::Step, graphql::Error};
 
-/// Coerces raw JSON variables as the specification's
-/// [CoerceVariableValues](https://spec.graphql.org/draft/#sec-Coercing-Variable-Values) says. Rows of bulk calls go to
-/// `deferred`, and a marker into the variables.
+/// Coerces variables (<https://spec.graphql.org/draft/#CoerceVariableValues()>). Bulk rows are returned apart, and the
+/// variables have a marker for them.
 ///
-/// Each variable fails with its first error. Variables that the operation does not define are not read. Those that it
-/// defines and that are not there stay away: their defaults are the executor's
-/// to apply, and [`drop_absent`] keeps those without from becoming null. In bulk rows, values of scalars
-/// are left to the domain.
+/// Returns the first error of each variable. Values that the operation does not define are not read. Variables without
+/// a value are not part of the result: async-graphql applies their defaults, and [`remove_undefined`] removes those
+/// without.
 pub(super) fn coerce(
     types: &Types,
     operation: &PreparedOperation,
     raw: Option<&RawValue>,
     decoders: &RowDecoders,
-    deferred: &mut DeferredRows,
-) -> Result<Variables, Vec<Error>> {
-    let keeper = RefCell::new(std::mem::take(deferred));
-    let coerce_one = |variable: &VariableDefinition, text: &mut Object<'_>| {
+) -> Result<(Variables, DeferredRows), Vec<Error>> {
+    let deferred = RefCell::new(DeferredRows::default());
+    let coerce_one = |variable: &VariableDefinition, text: &mut ObjectReader<'_>| {
         let failure = RefCell::new(None);
         let uses = operation.uses().count(&variable.name);
-        let context = CoercionContext { types, decoders, deferred: &keeper, uses, failure: &failure };
-        let path_here = ValuePath { parent: None, step: ValueStep::Field(&variable.name) };
-        // A row that is a variable of its own is read as those that are the variable together.
-        let bulk = decoders.get(variable.ty.inner_named_type()).is_none() || variable.ty.is_list();
-        let read = CoercionSeed { context, ty: &variable.ty, path_here: &path_here, bulk }.read(text);
-        read.map_err(|error| {
-            let (path, message) = failure.take().unwrap_or_else(|| (path_here.path(), error.to_string()));
+        let context = CoercionContext { types, decoders, deferred: &deferred, uses, failure: &failure };
+        let path = QueryPathNode { parent: None, segment: QueryPathSegment::Name(&variable.name) };
+        let in_row = decoders.get(variable.ty.inner_named_type()).is_some() && !variable.ty.is_list();
+        let value = CoercionSeed { context, ty: &variable.ty, path: &path, in_row }.read(text);
+        value.map_err(|error| {
+            let (path, message) = failure.take().unwrap_or_else(|| (input_path(&path), error.to_string()));
             Error::bad_input(&path, message).at(variable.pos.line, variable.pos.column)
         })
     };
-    let mut given = match raw.filter(|raw| raw.get() != "null") {
-        Some(raw) => read(raw.get(), operation.variables(), coerce_one)
+    let mut values = match raw.filter(|raw| raw.get() != "null") {
+        Some(raw) => read_values(raw.get(), operation.variables(), coerce_one)
             .map_err(|_| vec![Error::bad_input(&Vec::new(), "expected the variables as a JSON object")])?,
         None => HashMap::new(),
     };
-    *deferred = keeper.into_inner();
     let mut variables = Variables::default();
     let mut errors = Vec::new();
     for VariableDefinition { name, ty, default, pos } in operation.variables() {
-        match given.remove(name.as_str()) {
+        match values.remove(name.as_str()) {
             Some(Ok(value)) => {
                 variables.insert(Name::new(name), value);
             }
@@ -75,35 +70,35 @@ pub(super) fn coerce(
             None => {}
         }
     }
-    if errors.is_empty() { Ok(variables) } else { Err(errors) }
+    if errors.is_empty() { Ok((variables, deferred.into_inner())) } else { Err(errors) }
 }
 
-/// What `coerce_one` makes of the variables of an operation that are given, by their names. Of a key that is repeated the last
-/// value counts, but what was bad is not read again.
-fn read<'o>(
+/// Reads the values of defined variables by name. The last value of a repeated key counts, unless an earlier one was
+/// invalid.
+fn read_values<'o>(
     text: &str,
     definitions: &'o [VariableDefinition],
-    coerce_one: impl Fn(&VariableDefinition, &mut Object<'_>) -> Result<Value, Error>,
+    coerce_one: impl Fn(&VariableDefinition, &mut ObjectReader<'_>) -> Result<Value, Error>,
 ) -> Result<HashMap<&'o str, Result<Value, Error>>, serde_json::Error> {
     let definitions: HashMap<_, _> =
         definitions.iter().map(|definition| (definition.name.as_str(), definition)).collect();
-    let mut given = HashMap::new();
-    let mut object = Object::open(text).ok_or_else(|| serde_json::Error::custom("no object"))?;
-    while let Some(name) = object.key()? {
+    let mut values = HashMap::new();
+    let mut object = ObjectReader::open(text).ok_or_else(|| serde_json::Error::custom("no object"))?;
+    while let Some(name) = object.next_key()? {
         let defined = definitions.get_key_value(name.as_str());
-        let Some((name, definition)) = defined.filter(|(name, _)| !matches!(given.get(*name), Some(Err(_)))) else {
-            object.skip()?;
+        let Some((name, definition)) = defined.filter(|(name, _)| !matches!(values.get(*name), Some(Err(_)))) else {
+            object.skip_value()?;
             continue;
         };
-        let mut behind = object;
-        let value = coerce_one(definition, &mut behind);
+        let mut after_value = object;
+        let value = coerce_one(definition, &mut after_value);
         match value {
-            Ok(_) => object = behind,
-            Err(_) => object.skip()?,
+            Ok(_) => object = after_value,
+            Err(_) => object.skip_value()?,
         }
-        given.insert(*name, value);
+        values.insert(*name, value);
     }
-    Ok(given)
+    Ok(values)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::graphql::{Code, Error};
 
-/// An error as it stands in an answer.
+/// An error of a response (<https://spec.graphql.org/draft/#sec-Errors>).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct WireError {
     message: String,
@@ -16,14 +16,15 @@ pub(crate) struct WireError {
     extensions: ErrorExtensionValues,
 }
 
-/// A part of an answer that is JSON already.
+/// Returns a value for a part of the response that is JSON already.
 pub(crate) fn raw_json(bytes: Vec<u8>) -> Value {
     Value::Binary(bytes.into())
 }
 
-/// An answer: data, and the errors where there are any.
+/// Writes a response with data, and with errors unless there are none
+/// (<https://spec.graphql.org/draft/#sec-Response-Format>).
 pub(crate) fn write(data: &Value, errors: &[WireError]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024 + made(data));
+    let mut out = Vec::with_capacity(1024 + raw_length(data));
     out.extend_from_slice(b"{\"data\":");
     write_value(&mut out, data);
     if !errors.is_empty() {
@@ -34,32 +35,33 @@ pub(crate) fn write(data: &Value, errors: &[WireError]) -> Vec<u8> {
     out
 }
 
-/// Adds the cost of its operation to an answer.
-pub(crate) fn add_cost(answer: &mut Vec<u8>, cost: u64) {
-    let end = answer.pop();
-    debug_assert_eq!(end, Some(b'}'), "an answer is an object");
-    answer.extend_from_slice(format!(",\"extensions\":{{\"cost\":{cost}}}}}").as_bytes());
+/// Adds the operation's cost to the extensions of a response.
+pub(crate) fn add_cost(response: &mut Vec<u8>, cost: u64) {
+    let end = response.pop();
+    debug_assert_eq!(end, Some(b'}'), "a response is an object");
+    response.extend_from_slice(format!(",\"extensions\":{{\"cost\":{cost}}}}}").as_bytes());
 }
 
-/// How much of an answer is already made: a list of a million is copied into its place once, and not as it grows.
-fn made(data: &Value) -> usize {
+/// Returns the length of the parts that are JSON already. By reserving it, a list of a million items is copied only
+/// once.
+fn raw_length(data: &Value) -> usize {
     match data {
         Value::Binary(json) => json.len(),
-        Value::Object(fields) => fields.values().map(made).sum(),
+        Value::Object(fields) => fields.values().map(raw_length).sum(),
         _ => 0,
     }
 }
 
-/// An answer without data: the request was not executed.
+/// Writes the response to a request that was not executed.
 pub(crate) fn request_error(errors: &[Error], trace_id: &str) -> Vec<u8> {
-    let list: Vec<_> = errors.iter().map(|error| refused(error, trace_id)).collect();
+    let list: Vec<_> = errors.iter().map(|error| wire_request_error(error, trace_id)).collect();
     let mut out = b"{\"errors\":".to_vec();
     write_json(&mut out, &list);
     out.push(b'}');
     out
 }
 
-fn refused(error: &Error, trace_id: &str) -> WireError {
+fn wire_request_error(error: &Error, trace_id: &str) -> WireError {
     let mut extensions = error.extensions();
     extensions.set("traceId", trace_id);
     WireError {
@@ -70,20 +72,20 @@ fn refused(error: &Error, trace_id: &str) -> WireError {
     }
 }
 
-/// What went wrong in execution, as clients see it: at most `limit` errors, and if there are more, one that says how
-/// many. The codes are those of all.
+/// Converts execution errors for the response: the first `limit` errors, and if there are more, one with their number.
+/// Returns the codes of all.
 pub(crate) fn errors(list: Vec<ServerError>, trace_id: &str, limit: usize) -> (Vec<WireError>, Vec<Code>) {
     let count = list.len();
     let codes: Vec<_> = list.iter().map(|error| code(error).unwrap_or(Code::InternalServerError)).collect();
-    let mut written: Vec<_> = list.into_iter().take(limit).map(|error| wire(error, trace_id)).collect();
+    let mut written: Vec<_> = list.into_iter().take(limit).map(|error| wire_execution_error(error, trace_id)).collect();
     if let Some(code) = codes.get(limit) {
         let message = format!("there are {count} errors, only the first {limit} are listed");
-        written.push(refused(&Error::new(*code, message), trace_id));
+        written.push(wire_request_error(&Error::new(*code, message), trace_id));
     }
     (written, codes)
 }
 
-fn wire(error: ServerError, trace_id: &str) -> WireError {
+fn wire_execution_error(error: ServerError, trace_id: &str) -> WireError {
     let known = code(&error).is_some();
     let mut extensions = error.extensions.unwrap_or_default();
     let mut message = error.message;
@@ -95,12 +97,12 @@ fn wire(error: ServerError, trace_id: &str) -> WireError {
         "internal error".clone_into(&mut message);
     }
     extensions.set("traceId", trace_id);
-    // The place of an argument that is not there is line 0.
+    // async-graphql locates a missing argument at line 0.
     let locations = error.locations.into_iter().filter(|pos| pos.line > 0).collect();
     WireError { message, locations, path: error.path, extensions }
 }
 
-/// The code that an error of ours has.
+/// Returns an error's code; `None` if the error is not of our resolvers.
 fn code(error: &ServerError) -> Option<Code> {
     let Value::String(text) = error.extensions.as_ref()?.get("code")? else { return None };
     Code::ALL.into_iter().find(|code| code.as_str() == text)
@@ -140,7 +142,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
     }
 }
 
-/// Texts, numbers and errors are always JSON, and a `Vec` takes all that is written to it.
+/// Writes a string, a number or errors, which never fails.
 fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok(), "{written:?}");

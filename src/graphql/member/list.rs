@@ -18,8 +18,8 @@ use crate::{
         Error,
         connection::{OrderDirection, PageInfo, Paging},
         context::ContextExt,
-        execute::template::RawListField,
         filter::{AttributeFilter, Combination, DateTimeFilter, IdFilter, StringFilter},
+        raw_list::RawListField,
         scalar::Count,
     },
 };

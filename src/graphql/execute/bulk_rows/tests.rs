@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    super::{operation::PreparedOperation, schema::Types, variables},
+    super::{prepared_operation::PreparedOperation, schema::Types, variables},
     *,
 };
 use crate::graphql::bulk::Unparsed;
@@ -34,7 +34,7 @@ struct Query;
 
 #[Object]
 impl Query {
-    /// Under a list: the same argument is taken once an item.
+    /// Uses an argument below once per item.
     async fn items(&self) -> Vec<Item> {
         vec![Item, Item, Item]
     }
@@ -67,14 +67,13 @@ fn types() -> Types {
     Types::new(&Schema::new(Query, Mutation, EmptySubscription).sdl())
 }
 
-/// The answer, and how many of the deferred lists are still held.
+/// Returns the data, and the number of lists of rows that are still in memory.
 async fn execute(query: &str, json: &str) -> (serde_json::Value, usize) {
     let types = types();
     let operation = PreparedOperation::unvalidated(&types, query);
     let raw: &RawValue = serde_json::from_str(json).unwrap();
     let decoders = RowDecoders::default().with::<Row>();
-    let mut deferred = DeferredRows::default();
-    let variables = variables::coerce(&types, &operation, Some(raw), &decoders, &mut deferred).unwrap();
+    let (variables, deferred) = variables::coerce(&types, &operation, Some(raw), &decoders).unwrap();
     let schema = Schema::build(Query, Mutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish();
     let mut request = Request::new(query).variables(variables);
     let held = deferred.0.clone();
@@ -130,7 +129,7 @@ async fn rows_reach_the_resolver(#[case] query: &str, #[case] json: &str, #[case
 }
 
 #[tokio::test]
-async fn many_rows() {
+async fn many_rows_are_moved() {
     let rows: Vec<_> = (0..100_000).map(|index| format!(r#"{{"name": "{index}", "tags": ["a"]}}"#)).collect();
     let json = format!(r#"{{"i": {{"rows": [{}]}}}}"#, rows.join(","));
     let (data, held) = execute("mutation($i: AddInput!) { add(input: $i) }", &json).await;
@@ -138,14 +137,14 @@ async fn many_rows() {
 }
 
 #[test]
-fn the_schema_shows_a_list() {
+fn bulk_rows_are_a_list_in_the_schema() {
     let sdl = Schema::new(Query, Mutation, EmptySubscription).sdl();
     assert!(sdl.contains("rows: [Row!]!\n"), "{sdl}");
     assert!(sdl.contains("more: [Row!]\n"), "{sdl}");
     assert!(sdl.contains("names(rows: [Row!]!)"), "{sdl}");
 }
 
-/// Any JSON at all at times, mostly what a field holds.
+/// JSON for a field, mostly valid.
 fn field() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::json;
     prop_oneof![
@@ -174,19 +173,17 @@ fn row() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
-    /// What the fast way takes, the slow way takes, and to the same rows.
+    /// Rows that are deserialized are the same as if they are coerced one by one.
     #[test]
-    fn both_ways_give_equal_rows(rows in prop::collection::vec(row(), 0..3)) {
+    fn deserialized_and_coerced_rows_are_equal(rows in prop::collection::vec(row(), 0..3)) {
         let json = serde_json::to_string(&rows).unwrap();
         let types = types();
-    let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!]!, $l: [Row]) { f }");
+        let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!]!, $l: [Row]) { f }");
         let text = format!(r#"{{"r": {json}}}"#);
         let raw: &RawValue = serde_json::from_str(&text).unwrap();
         let coerce = |decoders: RowDecoders| {
-            let mut deferred = DeferredRows::default();
-            variables::coerce(&types, &operation, Some(raw), &decoders, &mut deferred)
-                .map(|mut variables| variables.remove("r").unwrap())
-                .map(|value| match value {
+            variables::coerce(&types, &operation, Some(raw), &decoders)
+                .map(|(mut variables, deferred)| match variables.remove("r").unwrap() {
                     Value::Binary(_) => deferred.take::<Row>(0).unwrap(),
                     value => <Vec<Row> as InputType>::parse(Some(value)).unwrap(),
                 })
@@ -194,9 +191,8 @@ proptest! {
         };
         let plain = coerce(RowDecoders::default());
         prop_assert_eq!(&coerce(RowDecoders::default().with::<Row>()), &plain);
-        let reader = Reader::<Row>(PhantomData);
-        if let Some(fast) = reader.fast(&json) {
-            prop_assert_eq!(Ok(fast.0.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
+        if let Some((rows, _)) = Decoder::<Row>(PhantomData).deserialize(&json) {
+            prop_assert_eq!(Ok(rows.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
         }
     }
 }
@@ -207,13 +203,13 @@ proptest! {
 #[case(r#"[{"name": 1}]"#, false)]
 #[case(r#"[["a", 1, "x", []]]"#, false)]
 #[case(r#"[{"name": "a", "name": "b"}]"#, false)]
-fn plain_rows_go_the_fast_way(#[case] json: &str, #[case] fast: bool) {
-    assert_eq!(Reader::<Row>(PhantomData).fast(json).is_some(), fast);
+fn only_plain_rows_are_deserialized(#[case] json: &str, #[case] is_plain: bool) {
+    assert_eq!(Decoder::<Row>(PhantomData).deserialize(json).is_some(), is_plain);
 }
 
-/// A name that is a number has the list read the slow way.
+/// With a number for a name, rows are coerced one by one.
 #[rstest]
-fn numbers_of_rows_are_kept_as_they_were_sent(
+fn numbers_of_rows_keep_their_text(
     #[values("1.0", "1.5", "-0", "1e400", "99999999999", "9007199254740993", "18446744073709551616")] number: &str,
     #[values("\"a\"", "1")] name: &str,
 ) {
@@ -221,8 +217,8 @@ fn numbers_of_rows_are_kept_as_they_were_sent(
     let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!]!) { f }");
     let text = format!(r#"{{"r": [{{"name": {name}, "age": {number}}}]}}"#);
     let raw: &RawValue = serde_json::from_str(&text).unwrap();
-    let (decoders, mut deferred) = (RowDecoders::default().with::<Row>(), DeferredRows::default());
-    variables::coerce(&types, &operation, Some(raw), &decoders, &mut deferred).unwrap();
+    let decoders = RowDecoders::default().with::<Row>();
+    let (_, deferred) = variables::coerce(&types, &operation, Some(raw), &decoders).unwrap();
     let rows = deferred.take::<Row>(0).unwrap();
     assert_eq!(rows[0].age.clone().unwrap().text(), number);
 }

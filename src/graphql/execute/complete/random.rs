@@ -1,4 +1,4 @@
-//! Property test: compares completion with a simple, slow implementation on random plans and data.
+//! Property test: compares completion with a simple, slow implementation on random shapes and data.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::graphql::execute::write::write;
 
-/// Numbers from a seed.
+/// A generator of pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -40,23 +40,23 @@ impl Dice {
             _ if self.throw(12) == 0 => Value::Null,
             ResponseShape::Leaf => self.throw(10).into(),
             ResponseShape::List(item) => (0..self.throw(4)).map(|_| self.value(item)).collect(),
-            ResponseShape::Object(plan) => self.map(plan),
-            ResponseShape::Abstract(plans) => {
+            ResponseShape::Object(object) => self.map(object),
+            ResponseShape::Abstract(objects) => {
                 let name = ["A", "B"][usize::try_from(self.throw(2)).unwrap()];
-                self.map(&plans[name])
+                self.map(&objects[name])
             }
         }
     }
 
-    fn map(&mut self, plan: &ResponseObject) -> Value {
+    fn map(&mut self, object: &ResponseObject) -> Value {
         let mut map = IndexMap::new();
-        for field in &plan.fields {
+        for field in &object.fields {
             if self.throw(12) > 0 {
                 map.insert(field.key.clone(), self.value(&field.ty));
             }
         }
-        if plan.tagged {
-            map.insert(Name::new(TYPE_KEY), Value::from(plan.type_name.as_str()));
+        if object.tagged {
+            map.insert(Name::new(TYPE_KEY), Value::from(object.type_name.as_str()));
         }
         for _ in 0..self.throw(3) {
             if let Some(last) = map.len().checked_sub(1) {
@@ -67,7 +67,7 @@ impl Dice {
     }
 }
 
-/// `None` is a null that has to leave.
+/// Completes a value; `None` is a null that propagates to the parent.
 fn plain(ty: &ResponseType, value: Option<&Value>) -> Option<Value> {
     let value = match (&ty.shape, value.unwrap_or(&Value::Null)) {
         (ResponseShape::Leaf, value) => value.clone(),
@@ -76,32 +76,32 @@ fn plain(ty: &ResponseType, value: Option<&Value>) -> Option<Value> {
             .map(|value| plain(item, Some(value)))
             .collect::<Option<Vec<_>>>()
             .map_or(Value::Null, Value::List),
-        (ResponseShape::Object(plan), Value::Object(map)) => plain_object(plan, map).unwrap_or_default(),
-        (ResponseShape::Abstract(plans), Value::Object(map)) => {
+        (ResponseShape::Object(object), Value::Object(map)) => plain_object(object, map).unwrap_or_default(),
+        (ResponseShape::Abstract(objects), Value::Object(map)) => {
             let Value::String(name) = &map[TYPE_KEY] else { panic!("no type") };
-            plain_object(&plans[name], map).unwrap_or_default()
+            plain_object(&objects[name], map).unwrap_or_default()
         }
         _ => Value::Null,
     };
     (!ty.non_null || value != Value::Null).then_some(value)
 }
 
-fn plain_object(plan: &ResponseObject, map: &IndexMap<Name, Value>) -> Option<Value> {
+fn plain_object(object: &ResponseObject, map: &IndexMap<Name, Value>) -> Option<Value> {
     let field = |field: &ResponseField| Some((field.key.clone(), plain(&field.ty, map.get(&field.key))?));
-    plan.fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
+    object.fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn completion_is_what_the_plain_one_says(seed: u64) {
+    fn completion_is_the_same_as_the_plain_one(seed: u64) {
         let mut dice = Dice(seed);
-        let plan = ResponseObject { type_name: "Q".into(), failure: None, fields: vec![ResponseField { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
-        let Value::Object(map) = dice.map(&plan) else { panic!("no map") };
-        let expected = plain_object(&plan, &map);
+        let root = ResponseObject { type_name: "Q".into(), failure: None, fields: vec![ResponseField { key: Name::new("a"), ty: dice.ty(5) }], tagged: false };
+        let Value::Object(map) = dice.map(&root) else { panic!("no map") };
+        let expected = plain_object(&root, &map);
         for failed in [true, false] {
             let mut completion = Completion { failed, errors: Vec::new(), fault: None };
-            let done = completion.object(&plan, map.clone(), None, None).ok();
+            let done = completion.object(&root, map.clone(), None, None).ok();
             prop_assert_eq!(done.is_some(), expected.is_some());
             prop_assert_eq!(write(&done.unwrap_or_default(), &[]), write(&expected.clone().unwrap_or_default(), &[]));
             prop_assert!(!failed || completion.fault.is_none());

@@ -1,3 +1,5 @@
+//! Tests of completion with a toy schema.
+
 use std::sync::{
     Arc,
     atomic::{AtomicI32, Ordering},
@@ -15,7 +17,7 @@ use crate::{
         collect_fields::Collected,
         document::Documents,
         introspection,
-        operation::PreparedOperation,
+        prepared_operation::PreparedOperation,
         schema::Types,
         write::{errors, raw_json, write},
     },
@@ -40,9 +42,9 @@ enum Node {
     Space(Space),
 }
 
-/// Lets others go first.
-async fn slowly(turns: usize) {
-    for _ in 0..turns {
+/// Yields, so that concurrent fields finish in another order than they start.
+async fn yield_times(times: usize) {
+    for _ in 0..times {
         tokio::task::yield_now().await;
     }
 }
@@ -50,14 +52,14 @@ async fn slowly(turns: usize) {
 #[Object]
 impl Member {
     async fn id(&self) -> ID {
-        slowly(3).await;
+        yield_times(3).await;
         format!("m_{}", self.0).into()
     }
     async fn title(&self) -> Option<String> {
-        slowly(1).await;
+        yield_times(1).await;
         None
     }
-    /// Fails for every third.
+    /// Fails for every third member.
     async fn name(&self) -> Result<String> {
         if self.0 % 3 == 0 { Err("no name".into()) } else { Ok(format!("name {}", self.0)) }
     }
@@ -65,7 +67,7 @@ impl Member {
         if self.0 % 2 == 0 { Err("no nick".into()) } else { Ok(Some(format!("nick {}", self.0))) }
     }
     async fn space(&self) -> Option<Space> {
-        slowly(2).await;
+        yield_times(2).await;
         Some(Space(self.0))
     }
     async fn home(&self) -> Space {
@@ -85,14 +87,14 @@ impl Space {
         format!("s_{}", self.0).into()
     }
     async fn title(&self) -> Option<String> {
-        slowly(2).await;
+        yield_times(2).await;
         Some("space".to_owned())
     }
     async fn broken(&self) -> Result<i32> {
         Err("broken".into())
     }
     async fn maybe(&self) -> Result<Option<i32>> {
-        slowly(1).await;
+        yield_times(1).await;
         Err("maybe".into())
     }
 }
@@ -107,7 +109,7 @@ struct Query(AtomicI32);
 #[Object]
 impl Query {
     async fn member(&self, id: i32) -> Option<Member> {
-        slowly(4).await;
+        yield_times(4).await;
         (id > 0).then_some(Member(id))
     }
     async fn must(&self, id: i32) -> Member {
@@ -131,12 +133,12 @@ impl Query {
     async fn numbers(&self) -> Vec<Option<i32>> {
         vec![Some(1), None]
     }
-    /// How often it was asked for.
+    /// Returns the number of calls.
     async fn count(&self) -> Space {
         Space(self.0.fetch_add(1, Ordering::Relaxed) + 1)
     }
     async fn raw(&self) -> i32 {
-        slowly(1).await;
+        yield_times(1).await;
         1
     }
     async fn pick(&self, of: Vec<i32>) -> Option<i32> {
@@ -168,8 +170,8 @@ fn collect(query: &str, variables: Variables) -> Collection {
     Collection { types, operation, collected, variables }
 }
 
-/// The data of the response to a query, and the number of errors.
-async fn answer(query: &str, variables: &str) -> (String, usize) {
+/// Returns the data of the response to a query, and the number of errors.
+async fn run(query: &str, variables: &str) -> (String, usize) {
     let variables = Variables::from_json(serde_json::from_str(variables).unwrap());
     let Collection { types, operation, collected, variables } = collect(query, variables);
     let mut request = async_graphql::Request::new("").variables(variables.clone());
@@ -262,8 +264,8 @@ fn finish(collected: &Collected, data: IndexMap<Name, Value>, mut failed: Vec<Se
 #[case::skipped("{ raw @skip(if: true) }", "{}", 0)]
 #[case::skipped_below("{ member(id: 1) { id @include(if: false) } raw }", r#"{"member":{},"raw":1}"#, 0)]
 #[tokio::test]
-async fn completes(#[case] query: &str, #[case] data: &str, #[case] failures: usize) {
-    assert_eq!(answer(query, "{}").await, (data.to_owned(), failures));
+async fn data_is_completed(#[case] query: &str, #[case] data: &str, #[case] failures: usize) {
+    assert_eq!(run(query, "{}").await, (data.to_owned(), failures));
 }
 
 #[rstest]
@@ -272,19 +274,19 @@ async fn completes(#[case] query: &str, #[case] data: &str, #[case] failures: us
 #[case(r#"{"yes":true,"no":true}"#, r#"{"member":{"id":"m_1"},"raw":1}"#)]
 #[case(r#"{"yes":false,"no":true}"#, r#"{"member":{}}"#)]
 #[tokio::test]
-async fn follows_variables(#[case] variables: &str, #[case] data: &str) {
+async fn conditions_follow_variables(#[case] variables: &str, #[case] data: &str) {
     let query = "query($yes: Boolean!, $no: Boolean!) { member(id: 1) { ...F @include(if: $yes) title @skip(if: $no) }
         ... @include(if: $yes) { raw } } fragment F on Member { id }";
-    assert_eq!(answer(query, variables).await, (data.to_owned(), 0));
+    assert_eq!(run(query, variables).await, (data.to_owned(), 0));
 }
 
 #[tokio::test]
-async fn introspection_is_complete() {
+async fn introspection_has_the_schema() {
     let query =
         "{ __schema { queryType { name kind fields(includeDeprecated: true) { name type { ofType { name } kind }
         args { defaultValue name } } } directives { isRepeatable name } mutationType { name } }
         __type(name: \"Node\") { possibleTypes { name } description kind } }";
-    let (data, failures) = answer(query, "{}").await;
+    let (data, failures) = run(query, "{}").await;
     assert_eq!(failures, 0);
     assert!(
         data.starts_with(r#"{"__schema":{"queryType":{"name":"Query","kind":"OBJECT","fields":[{"name":"member","#)
@@ -295,7 +297,7 @@ async fn introspection_is_complete() {
 }
 
 #[test]
-fn defaults_of_variables_count() {
+fn conditions_follow_defaults_of_variables() {
     let query = "query($no: Boolean! = false) { raw @include(if: $no) numbers @skip(if: $no) }";
     let keys: Vec<_> =
         collect(query, Variables::default()).collected.root.fields.iter().map(|field| field.key.clone()).collect();
@@ -311,7 +313,7 @@ fn defaults_of_variables_count() {
 )]
 #[case::type_unknown("{ node(id: 1) { id } }", r#"{"node":{"id":"1"}}"#, "an object of an interface has no known type")]
 #[case::shape("{ member(id: 1) { id } }", r#"{"member":1}"#, "a value does not match its type")]
-fn a_null_without_an_error_is_a_fault(#[case] query: &str, #[case] data: &str, #[case] fault: &str) {
+fn data_that_does_not_match_the_schema_is_a_fault(#[case] query: &str, #[case] data: &str, #[case] fault: &str) {
     let collected = collect(query, Variables::default()).collected;
     let Value::Object(data) = serde_json::from_str(data).unwrap() else { panic!("no object") };
     let completed = complete(&collected.root, data, &[]);
@@ -319,7 +321,7 @@ fn a_null_without_an_error_is_a_fault(#[case] query: &str, #[case] data: &str, #
 }
 
 #[test]
-fn prebuilt_json_is_left_alone() {
+fn raw_json_is_not_completed() {
     let collected = collect("{ all { id name } raw }", Variables::default()).collected;
     let mut map = IndexMap::new();
     map.insert(Name::new("raw"), 1.into());
@@ -330,9 +332,9 @@ fn prebuilt_json_is_left_alone() {
 }
 
 #[tokio::test]
-async fn each_field_runs_once() {
+async fn merged_fields_run_once() {
     let query = "{ count { id } ...F count { title } } fragment F on Query { count { x: id } }";
-    assert_eq!(answer(query, "{}").await.0, r#"{"count":{"id":"s_1","x":"s_1","title":"space"}}"#);
+    assert_eq!(run(query, "{}").await.0, r#"{"count":{"id":"s_1","x":"s_1","title":"space"}}"#);
 }
 
 #[rstest]
@@ -352,13 +354,13 @@ async fn each_field_runs_once() {
     r#"{"nodes":[{"title":"space"},null,null]}"#
 )]
 #[tokio::test]
-async fn a_null_condition_fails_the_object(#[case] query: &str, #[case] data: &str) {
+async fn null_condition_fails_the_object(#[case] query: &str, #[case] data: &str) {
     let failures = usize::from(!query.contains("id: 0") && !query.contains("true) { id"));
-    assert_eq!(answer(query, r#"{"b":null}"#).await, (data.to_owned(), failures));
+    assert_eq!(run(query, r#"{"b":null}"#).await, (data.to_owned(), failures));
 }
 
 #[test]
-fn a_null_condition_is_reported_with_the_path_of_its_object() {
+fn null_condition_has_the_path_of_its_object() {
     let query = "query($b: Boolean = true) { nodes { ... on Member { id @include(if: $b) } title } }";
     let collected = collect(query, Variables::from_json(serde_json::json!({"b": null}))).collected;
     let Value::Object(data) = serde_json::from_str(r#"{"nodes": [null, {"@type": "Member"}]}"#).unwrap() else {
@@ -370,7 +372,7 @@ fn a_null_condition_is_reported_with_the_path_of_its_object() {
 }
 
 #[test]
-fn collections_are_kept_for_each_value_of_a_condition() {
+fn collections_are_stored_for_each_value_of_a_condition() {
     let query = "query($b: Boolean!, $n: Int!) { raw @include(if: $b) member(id: $n) { id } }";
     let Collection { types, operation, collected, .. } =
         collect(query, Variables::from_json(serde_json::json!({"b": true, "n": 1})));
@@ -385,7 +387,7 @@ fn collections_are_kept_for_each_value_of_a_condition() {
 #[rstest]
 #[case("{ same: pick(of: [1]) same: pick(of: [1, 2]) }")]
 #[case("{ same: pick(of: [1]) ...F @skip(if: true) } fragment F on Query { same: pick(of: [1, 2]) }")]
-fn arguments_that_differ_in_length_are_no_same_field(#[case] text: &str) {
+fn lists_of_different_lengths_conflict(#[case] text: &str) {
     let types = Arc::new(Types::new(&schema().sdl()));
     let documents = Documents::new(types, RowDecoders::default(), &DocumentLimits::default());
     let Err(errors) = documents.get(text) else { panic!("{text} is accepted") };
@@ -393,7 +395,7 @@ fn arguments_that_differ_in_length_are_no_same_field(#[case] text: &str) {
 }
 
 #[test]
-fn the_number_of_merged_fields_has_a_bound() {
+fn number_of_merged_fields_is_limited() {
     let mut query = "{ member(id: 1) { ...F0 } }".to_owned();
     for n in 0..12 {
         let inner =
@@ -411,6 +413,8 @@ fn the_number_of_merged_fields_has_a_bound() {
     let documents = Documents::new(Arc::clone(&types), RowDecoders::default(), &limits);
     let Ok(document) = documents.get(&query) else { panic!("within the limits") };
     let operation = document.operation(None).expect("one operation");
-    let Err(error) = operation.collected(&types, &Variables::default()) else { panic!("all of it is collected") };
+    let Err(error) = operation.collected(&types, &Variables::default()) else {
+        panic!("more than the maximum is collected")
+    };
     assert!(error.message().contains("too many selections"), "{error:?}");
 }

@@ -1,7 +1,7 @@
 //! Limits of a document with its fragments expanded, checked in linear time: each fragment is measured once.
 //!
-//! Later steps, validation and execution, expand every spread. Selection sets are nested no deeper here than brackets may
-//! be in the text, which bounds the recursion.
+//! Validation and execution expand every spread. The recursion is bounded, because selection sets with their fragments
+//! may be nested no deeper than brackets.
 
 use std::collections::HashMap;
 
@@ -11,24 +11,24 @@ use apollo_compiler::{
     parser::SourceSpan,
 };
 
-use super::text::{Positions, over};
+use super::{positions::Positions, text::over};
 use crate::{
     graphql::{Code, Error},
     types::DocumentLimits,
 };
 
-/// Maximum number of variables of all operations: for each use of a variable, validation searches their list.
+/// Maximum number of variables of all operations. Validation searches the list of variables for each use of one.
 const MAX_VARIABLES: usize = 500;
 
-/// Maximum number of steps that validation takes for what grows faster than the text: values in literals and pairs of
-/// arguments wherever they are expanded, and for each selection set the same of what it compares through inline fragments
-/// and spreads.
+/// Maximum number of validation steps. A step is a value in a literal, or a pair of arguments of a field. They are
+/// counted for each expansion of a fragment, and again for each selection set that compares the field with others,
+/// through inline fragments and spreads. Everything else takes linear time.
 const MAX_VALIDATION_STEPS: usize = 250_000;
 
 /// Checks a document's limits.
 pub(super) fn check(document: &Document, positions: &Positions, limits: &DocumentLimits) -> Result<(), Error> {
-    let is = |what, figure, unit, limit, setting| {
-        if figure > limit { Err(over(what, figure, unit, limit, setting)) } else { Ok(()) }
+    let at_most = |what, count, unit, limit, setting| {
+        if count > limit { Err(over(what, count, unit, limit, setting)) } else { Ok(()) }
     };
     let mut operations = Vec::new();
     let mut fragments = Vec::new();
@@ -40,8 +40,8 @@ pub(super) fn check(document: &Document, positions: &Positions, limits: &Documen
             _ => {}
         }
     }
-    is("document", operations.len(), "operations", limits.operations, "MEMBERBASE_MAX_OPERATIONS")?;
-    is("document", fragments.len(), "fragments", limits.fragments, "MEMBERBASE_MAX_FRAGMENTS")?;
+    at_most("document", operations.len(), "operations", limits.operations, "MEMBERBASE_MAX_OPERATIONS")?;
+    at_most("document", fragments.len(), "fragments", limits.fragments, "MEMBERBASE_MAX_FRAGMENTS")?;
     let mut measure = Measure::new(&fragments, positions, limits);
     for fragment in &fragments {
         measure.fragment(&fragment.name, 0)?;
@@ -50,17 +50,17 @@ pub(super) fn check(document: &Document, positions: &Positions, limits: &Documen
     for operation in operations {
         sizes.push(measure.operation(operation)?);
     }
-    is("document", measure.aliases, "aliases", limits.aliases, "MEMBERBASE_MAX_ALIASES")?;
-    is("document", measure.directives, "directives", limits.directives, "MEMBERBASE_MAX_DIRECTIVES")?;
+    at_most("document", measure.aliases, "aliases", limits.aliases, "MEMBERBASE_MAX_ALIASES")?;
+    at_most("document", measure.directives, "directives", limits.directives, "MEMBERBASE_MAX_DIRECTIVES")?;
     if measure.variables > MAX_VARIABLES {
         let message = format!("the document has {} variables, at most {MAX_VARIABLES} are allowed", measure.variables);
         return Err(Error::new(Code::LimitExceeded, message));
     }
     for size in &sizes {
         let unit = "selections with its fragments";
-        is("operation", size.fields, "fields at its root", limits.root_fields, "MEMBERBASE_MAX_ROOT_FIELDS")?;
-        is("operation", size.selections, unit, limits.selections, "MEMBERBASE_MAX_SELECTIONS")?;
-        is("operation", size.depth, "levels", limits.selection_depth, "MEMBERBASE_MAX_SELECTION_DEPTH")?;
+        at_most("operation", size.fields, "fields at its root", limits.root_fields, "MEMBERBASE_MAX_ROOT_FIELDS")?;
+        at_most("operation", size.selections, unit, limits.selections, "MEMBERBASE_MAX_SELECTIONS")?;
+        at_most("operation", size.depth, "levels", limits.selection_depth, "MEMBERBASE_MAX_SELECTION_DEPTH")?;
     }
     let steps = sizes.iter().fold(measure.compared, |steps, size| steps.saturating_add(size.values));
     if steps > MAX_VALIDATION_STEPS {
@@ -74,14 +74,14 @@ pub(super) fn check(document: &Document, positions: &Positions, limits: &Documen
 
 /// The size of a selection set, its fragments expanded.
 #[derive(Clone, Copy, Default)]
-struct Size {
+struct SetSize {
     /// Fields of this level.
     fields: usize,
     /// Selections of all levels.
     selections: usize,
-    /// Nested fields; inline fragments and spreads are no level of their own.
+    /// Nesting of fields. Inline fragments and spreads add no level.
     depth: usize,
-    /// Nested selection sets of all kinds.
+    /// Nesting of selection sets of all kinds.
     nesting: usize,
     /// Values and pairs of arguments of all levels.
     values: usize,
@@ -92,7 +92,7 @@ struct Size {
 /// The state of a fragment's measurement.
 enum Progress {
     Started,
-    Done(Size),
+    Done(SetSize),
 }
 
 struct Measure<'a> {
@@ -123,7 +123,7 @@ impl<'a> Measure<'a> {
         }
     }
 
-    fn operation(&mut self, operation: &'a Node<OperationDefinition>) -> Result<Size, Error> {
+    fn operation(&mut self, operation: &'a Node<OperationDefinition>) -> Result<SetSize, Error> {
         self.variables += operation.variables.len();
         self.directives += operation.variables.iter().map(|variable| variable.directives.len()).sum::<usize>();
         let values = self.directives(&operation.directives);
@@ -131,7 +131,7 @@ impl<'a> Measure<'a> {
         Ok(size.with_values(values))
     }
 
-    fn fragment(&mut self, name: &'a Name, depth: usize) -> Result<Size, Error> {
+    fn fragment(&mut self, name: &'a Name, depth: usize) -> Result<SetSize, Error> {
         match self.fragments.get(name.as_str()) {
             Some(Progress::Done(size)) => return Ok(*size),
             Some(Progress::Started) => {
@@ -141,7 +141,7 @@ impl<'a> Measure<'a> {
             None => {}
         }
         // Validation reports a fragment that does not exist.
-        let Some(fragment) = self.definitions.get(name.as_str()).copied() else { return Ok(Size::default()) };
+        let Some(fragment) = self.definitions.get(name.as_str()).copied() else { return Ok(SetSize::default()) };
         self.fragments.insert(name, Progress::Started);
         let values = self.directives(&fragment.directives);
         let size = self.set(&fragment.selection_set, fragment.location(), depth)?.with_values(values);
@@ -149,16 +149,16 @@ impl<'a> Measure<'a> {
         Ok(size)
     }
 
-    /// Measures a selection set. `depth` is the depth of the recursion, which a fragment measured before cuts short:
-    /// `nesting` is what counts.
-    fn set(&mut self, set: &'a [Selection], location: Option<SourceSpan>, depth: usize) -> Result<Size, Error> {
+    /// Measures a selection set. `depth` is the depth of the recursion, which can be less than the nesting, because a
+    /// fragment is measured only once.
+    fn set(&mut self, set: &'a [Selection], location: Option<SourceSpan>, depth: usize) -> Result<SetSize, Error> {
         if set.is_empty() {
-            return Ok(Size::default());
+            return Ok(SetSize::default());
         }
         if depth >= self.max_nesting {
             return Err(self.too_deep(location));
         }
-        let mut total = Size::default();
+        let mut total = SetSize::default();
         for selection in set {
             let size = match selection {
                 Selection::Field(field) => self.field(field, depth)?,
@@ -169,7 +169,7 @@ impl<'a> Measure<'a> {
                 Selection::FragmentSpread(spread) => {
                     let values = self.directives(&spread.directives);
                     let size = self.fragment(&spread.fragment_name, depth + 1).map_err(|error| match error.code() {
-                        Code::GraphqlValidationFailed => self.locate(error, spread.location()),
+                        Code::GraphqlValidationFailed => self.positions.locate(spread.location(), error),
                         _ => error,
                     })?;
                     size.with_values(values)
@@ -190,20 +190,14 @@ impl<'a> Measure<'a> {
             "selections and fragments are nested deeper than the maximum of {} (MEMBERBASE_MAX_BRACKET_DEPTH)",
             self.max_nesting
         );
-        self.locate(Error::new(Code::LimitExceeded, message), location)
+        self.positions.locate(location, Error::new(Code::LimitExceeded, message))
     }
 
-    fn locate(&self, error: Error, location: Option<SourceSpan>) -> Error {
-        match location {
-            Some(location) => self.positions.locate(location.offset(), error),
-            None => error,
-        }
-    }
-
-    fn field(&mut self, field: &'a Node<Field>, depth: usize) -> Result<Size, Error> {
+    fn field(&mut self, field: &'a Node<Field>, depth: usize) -> Result<SetSize, Error> {
         if !self.introspection && matches!(field.name.as_str(), "__schema" | "__type") {
             let message = "introspection is disabled (MEMBERBASE_INTROSPECTION)";
-            return Err(self.locate(Error::new(Code::GraphqlValidationFailed, message), field.name.location()));
+            let error = Error::new(Code::GraphqlValidationFailed, message);
+            return Err(self.positions.locate(field.name.location(), error));
         }
         self.aliases += usize::from(field.alias.is_some());
         let arguments = field.arguments.len();
@@ -211,7 +205,7 @@ impl<'a> Measure<'a> {
         let values = values.saturating_add(arguments.saturating_mul(arguments));
         let directives = self.directives(&field.directives);
         let below = self.set(&field.selection_set, field.location(), depth + 1)?;
-        Ok(Size {
+        Ok(SetSize {
             fields: 1,
             selections: below.selections,
             depth: below.depth + 1,
@@ -228,7 +222,7 @@ impl<'a> Measure<'a> {
     }
 }
 
-impl Size {
+impl SetSize {
     fn with_values(self, values: usize) -> Self {
         Self { values: self.values.saturating_add(values), ..self }
     }

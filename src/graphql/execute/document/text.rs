@@ -1,21 +1,20 @@
-//! Scans the text of a document before it is parsed: the parser recurses for each bracket, and its own limits count
-//! other things than ours.
+//! Scans the text of a document before it is parsed, because the parser recurses for each bracket, and its own limits
+//! also count white space.
 
-use apollo_parser::{Lexer, Token, TokenKind};
-use async_graphql::Pos;
-
+use super::positions::Positions;
 use crate::{
     graphql::{Code, Error},
     types::DocumentLimits,
 };
+use apollo_parser::{Lexer, Token, TokenKind};
 
 /// Maximum length of a name, in bytes: error messages repeat names.
 const MAX_NAME_BYTES: usize = 256;
 
 /// The text of a document within its limits.
 pub(super) struct Text {
-    /// The text for the parser: descriptions, comments and commas are blanked, offsets are unchanged. So it has at most one
-    /// token of white space between two of ours.
+    /// The text for the parser: descriptions, comments and commas are replaced by spaces, and offsets are unchanged. So
+    /// there is at most one token of white space between two lexical tokens.
     pub(super) parsable: String,
     /// Number of lexical tokens (<https://spec.graphql.org/draft/#Token>).
     pub(super) tokens: usize,
@@ -69,16 +68,15 @@ impl Text {
 /// An open bracket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bracket {
-    /// That of arguments or of an input object.
+    /// The bracket of arguments or of an input object.
     Named(Expected),
-    /// That of the values of a list.
     List,
-    /// That of variable definitions.
+    /// The bracket of variable definitions.
     Variables,
     Selections,
 }
 
-/// What comes next in arguments and input objects.
+/// The token that is expected next in arguments and input objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Name,
@@ -91,7 +89,7 @@ struct Scan<'a> {
     limits: &'a DocumentLimits,
     tokens: usize,
     open: Vec<Bracket>,
-    /// The offsets at which blanked tokens begin and end.
+    /// The ranges of bytes that are replaced by spaces.
     blanks: Vec<(usize, usize)>,
     missing_value: Option<(usize, Error)>,
 }
@@ -167,7 +165,7 @@ impl Scan<'_> {
         self.open.push(next);
     }
 
-    /// A list or an object ends, which can be the value of an argument or an input field.
+    /// Handles the end of a list or an object, which can be the value of an argument or an input field.
     fn value_ends(&mut self) {
         if let Some(Bracket::Named(expected @ Expected::Value)) = self.open.last_mut() {
             *expected = Expected::Name;
@@ -177,7 +175,7 @@ impl Scan<'_> {
     fn miss_value(&mut self, token: &Token<'_>) {
         if self.missing_value.is_none() {
             let error = Error::new(Code::GraphqlParseFailed, format!("syntax error: expected :, got {}", token.data()));
-            self.missing_value = Some((token.index(), self.positions.locate(token.index(), error)));
+            self.missing_value = Some((token.index(), self.positions.locate_offset(token.index(), error)));
         }
     }
 
@@ -205,13 +203,13 @@ impl Scan<'_> {
     }
 
     fn over(&self, token: &Token<'_>, message: String) -> Error {
-        self.positions.locate(token.index(), Error::new(Code::LimitExceeded, message))
+        self.positions.locate_offset(token.index(), Error::new(Code::LimitExceeded, message))
     }
 }
 
-/// Returns the error for a figure over its limit.
-pub(super) fn over(what: &str, figure: usize, unit: &str, limit: usize, setting: &str) -> Error {
-    let message = format!("the {what} has {figure} {unit}, at most {limit} are allowed ({setting})");
+/// Returns the error for a count above its limit.
+pub(super) fn over(what: &str, count: usize, unit: &str, limit: usize, setting: &str) -> Error {
+    let message = format!("the {what} has {count} {unit}, at most {limit} are allowed ({setting})");
     Error::new(Code::LimitExceeded, message)
 }
 
@@ -229,70 +227,11 @@ fn blank(text: &str, mut ranges: Vec<(usize, usize)>) -> String {
     blanked
 }
 
-/// Converts byte offsets to lines and columns. A column counts UTF-16 code units, as graphql-js and editors do.
-pub(in super::super) struct Positions {
-    length: usize,
-    line_starts: Vec<usize>,
-    /// For each character beyond ASCII the offset behind it, and by how much bytes exceed code units up to there.
-    surplus: Vec<(usize, usize)>,
-}
-
-impl Positions {
-    pub(in super::super) fn new(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let mut line_starts = vec![0];
-        for (index, byte) in bytes.iter().enumerate() {
-            let ends = *byte == b'\n' || (*byte == b'\r' && bytes.get(index + 1) != Some(&b'\n'));
-            if ends {
-                line_starts.push(index + 1);
-            }
-        }
-        let mut surplus = Vec::new();
-        let mut total = 0;
-        for (index, letter) in text.char_indices().filter(|(_, letter)| !letter.is_ascii()) {
-            total += letter.len_utf8() - letter.len_utf16();
-            surplus.push((index + letter.len_utf8(), total));
-        }
-        Self { length: text.len(), line_starts, surplus }
-    }
-
-    /// Returns the line and column of an offset; those of the end of the text for one beyond it.
-    pub(in super::super) fn at(&self, offset: usize) -> Pos {
-        let offset = offset.min(self.length);
-        let line = self.line_starts.partition_point(|start| *start <= offset);
-        let start = self.line_starts[line - 1];
-        Pos { line, column: self.units(offset) - self.units(start) + 1 }
-    }
-
-    pub(super) fn locate(&self, offset: usize, error: Error) -> Error {
-        let Pos { line, column } = self.at(offset);
-        error.at(line, column)
-    }
-
-    /// Returns the number of UTF-16 code units before an offset.
-    fn units(&self, offset: usize) -> usize {
-        let before = self.surplus.partition_point(|(end, _)| *end <= offset);
-        offset - before.checked_sub(1).map_or(0, |last| self.surplus[last].1)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[test]
-    fn positions_count_lines_and_code_units() {
-        let text = "{a\r\n\"é😀\" b\n\rc";
-        let positions = Positions::new(text);
-        let at = |what: &str| {
-            let Pos { line, column } = positions.at(text.find(what).expect("part of the text"));
-            (line, column)
-        };
-        assert_eq!([at("{"), at("a"), at("\"é"), at("b"), at("c")], [(1, 1), (1, 2), (2, 1), (2, 7), (4, 1)]);
-        assert_eq!(positions.at(1_000), positions.at(text.len()));
-    }
 
     #[rstest]
     #[case::operation("\"a b\" query Q { c }", "      query Q { c }")]
@@ -316,7 +255,7 @@ mod tests {
     #[case("{ a(b: [{c: [1] d}]) }", 18)]
     #[case("query($v: I = {c} @d(e)) { a }", 17)]
     #[case("{ a @b(c d: 1) }", 10)]
-    fn a_name_needs_a_value(#[case] text: &str, #[case] column: usize) {
+    fn name_without_value_is_found(#[case] text: &str, #[case] column: usize) {
         let Ok(Text { missing_value: Some((_, error)), .. }) = Text::scan(text, &DocumentLimits::default()) else {
             panic!("{text} is accepted")
         };
@@ -328,12 +267,12 @@ mod tests {
         "query Q($v: [I!]! = [{a: 1, b: {c: $d}}] @e(f: \"\"\"g\"\"\"), $w: J = h) @i(j: k) { l(m: $v n: [o, {p: [q]}] r: -1.5) { s } }"
     )]
     #[case("{ a(b: true c: null d: E) { f } g(h: {}) }")]
-    fn names_with_values_pass(#[case] text: &str) {
+    fn names_with_values_are_accepted(#[case] text: &str) {
         assert!(Text::scan(text, &DocumentLimits::default()).is_ok_and(|text| text.missing_value.is_none()));
     }
 
     #[test]
-    fn tokens_are_counted_without_what_is_ignored() {
+    fn ignored_tokens_are_not_counted() {
         let Ok(scanned) = Text::scan("\u{feff}{ a, # b\n c(d: \"e\") }", &DocumentLimits::default()) else { panic!() };
         assert_eq!(scanned.tokens, 9);
     }

@@ -80,18 +80,18 @@ fn types() -> Types {
     Types::new(&Schema::new(Query, EmptyMutation, EmptySubscription).sdl())
 }
 
-fn run(ty: &str, json: &str, decoders: &RowDecoders) -> (Result<Value, Vec<Error>>, DeferredRows) {
+fn coerce_variable(ty: &str, json: &str, decoders: &RowDecoders) -> Result<Value, Vec<Error>> {
     let types = types();
     let operation = PreparedOperation::unvalidated(&types, &format!("query($v: {ty}) {{ f(v: $v) }}"));
     let text = format!(r#"{{"other": [1, {{"x": {{}}}}], "v": {json}}}"#);
     let raw: &RawValue = serde_json::from_str(&text).unwrap();
-    let mut deferred = DeferredRows::default();
-    let result = coerce(&types, &operation, Some(raw), decoders, &mut deferred);
-    (result.map(|mut variables| variables.remove("v").unwrap()), deferred)
+    let (mut variables, _) = coerce(&types, &operation, Some(raw), decoders)?;
+    Ok(variables.remove("v").unwrap())
 }
 
-fn fails(ty: &str, json: &str, decoders: &RowDecoders) -> (Vec<serde_json::Value>, String) {
-    let errors = run(ty, json, decoders).0.unwrap_err();
+/// Returns the path and the message of the error.
+fn coercion_error(ty: &str, json: &str, decoders: &RowDecoders) -> (Vec<serde_json::Value>, String) {
+    let errors = coerce_variable(ty, json, decoders).unwrap_err();
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].code(), Code::BadUserInput);
     let extensions = serde_json::to_value(errors[0].extensions()).unwrap();
@@ -126,9 +126,9 @@ fn fails(ty: &str, json: &str, decoders: &RowDecoders) -> (Vec<serde_json::Value
 #[case("[DateTime!]", r#""2026-01-31T12:00:00Z""#, r#"["2026-01-31T12:00:00Z"]"#)]
 #[case("MinorUnits", "-5.0", "-5.0")]
 #[case("Count", "9007199254740991", "9007199254740991")]
-#[case("Unheard", r#"{"a": [null]}"#, r#"{"a": [null]}"#)]
-fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
-    let value = run(ty, json, &RowDecoders::default()).0.unwrap();
+#[case("Unknown", r#"{"a": [null]}"#, r#"{"a": [null]}"#)]
+fn valid_variables_are_coerced(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
+    let value = coerce_variable(ty, json, &RowDecoders::default()).unwrap();
     let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
     assert_eq!(value.into_json().unwrap(), expected);
 }
@@ -210,52 +210,55 @@ fn accepts(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
     "expected an object, got a list"
 )]
 #[case("Input", r#"{"id": "a", "rows": [null]}"#, r#"["v", "rows", 0]"#, "expected an object, got null")]
-fn refuses(#[case] ty: &str, #[case] json: &str, #[case] path: &str, #[case] message: &str) {
+fn invalid_variables_are_rejected_with_path_and_reason(
+    #[case] ty: &str,
+    #[case] json: &str,
+    #[case] path: &str,
+    #[case] message: &str,
+) {
     let path: Vec<serde_json::Value> = serde_json::from_str(path).unwrap();
     for decoders in [RowDecoders::default(), RowDecoders::default().with::<Row>()] {
-        assert_eq!(fails(ty, json, &decoders), (path.clone(), message.to_owned()));
+        assert_eq!(coercion_error(ty, json, &decoders), (path.clone(), message.to_owned()));
     }
 }
 
 #[rstest]
-#[case("Unheard")]
+#[case("Unknown")]
 #[case("Attributes")]
 #[case("AttributeValue")]
 #[case("[Int]")]
 #[case("[[Int]]")]
 #[case("[Row!]")]
-fn deep_nesting_is_an_error(#[case] ty: &str) {
+fn deep_nesting_is_rejected(#[case] ty: &str) {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for decoders in [RowDecoders::default(), RowDecoders::default().with::<Row>()] {
-        assert_eq!(fails(ty, &deep, &decoders).0[0], "v");
+        assert_eq!(coercion_error(ty, &deep, &decoders).0[0], "v");
     }
 }
 
 #[test]
-fn each_variable_has_its_first_error() {
+fn each_variable_reports_its_first_error() {
     let types = types();
     let operation =
         PreparedOperation::unvalidated(&types, "query($a: Int!, $b: Int, $c: String!, $d: Int! = 4, $e: Int!) { f }");
     let raw: &RawValue = serde_json::from_str(r#"{"a": "x", "c": 1, "e": 2}"#).unwrap();
-    let (decoders, mut deferred) = (RowDecoders::default(), DeferredRows::default());
-    let errors = coerce(&types, &operation, Some(raw), &decoders, &mut deferred).unwrap_err();
+    let decoders = RowDecoders::default();
+    let errors = coerce(&types, &operation, Some(raw), &decoders).err().unwrap();
     assert_eq!(errors.len(), 2);
-    let errors = coerce(&types, &operation, None, &decoders, &mut deferred).unwrap_err();
+    let errors = coerce(&types, &operation, None, &decoders).err().unwrap();
     let messages: Vec<_> = errors.iter().map(Error::message).collect();
     let none = |ty| format!("expected a value of type {ty}, got none");
     assert_eq!(messages, [none("Int!"), none("String!"), none("Int!")]);
 }
 
 #[test]
-fn what_follows_bad_rows_is_read() {
+fn variables_after_invalid_rows_are_checked() {
     let types = types();
     let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!], $i: Input, $c: Int, $s: [Row!]) { f }");
     let text = r#"{"r": [{"name": 1}], "i": {"rows": [{"name": "a"}, {}], "id": "a"}, "c": "x", "s": [{"name": "b"}]}"#;
     let raw: &RawValue = serde_json::from_str(text).unwrap();
     for decoders in [RowDecoders::default(), RowDecoders::default().with::<Row>()] {
-        let mut deferred = DeferredRows::default();
-        let errors = coerce(&types, &operation, Some(raw), &decoders, &mut deferred);
-        let errors = errors.unwrap_err();
+        let errors = coerce(&types, &operation, Some(raw), &decoders).err().unwrap();
         let path = |error: &Error| serde_json::to_value(error.extensions()).unwrap()["path"].to_string();
         let paths: Vec<_> = errors.iter().map(path).collect();
         assert_eq!(paths, [r#"["r",0,"name"]"#, r#"["i","rows",1,"name"]"#, r#"["c"]"#]);
@@ -263,19 +266,19 @@ fn what_follows_bad_rows_is_read() {
 }
 
 #[test]
-fn a_key_that_is_repeated_keeps_no_memory() {
+fn lists_of_rows_in_repeated_keys_are_limited() {
     let types = types();
     let operation = PreparedOperation::unvalidated(&types, "query($r: [Row!], $i: Input) { f }");
     let coerced = |text: &str| {
         let raw: &RawValue = serde_json::from_str(text).unwrap();
         let decoders = RowDecoders::default().with::<Row>();
-        coerce(&types, &operation, Some(raw), &decoders, &mut DeferredRows::default())
+        coerce(&types, &operation, Some(raw), &decoders)
     };
-    let again = |count| vec![r#""r": []"#; count].join(", ");
-    assert!(coerced(&format!("{{{}}}", again(3))).is_ok(), "the last one counts");
-    let errors = coerced(&format!("{{{}}}", again(2_000))).unwrap_err();
+    let repeated = |count| vec![r#""r": []"#; count].join(", ");
+    assert!(coerced(&format!("{{{}}}", repeated(3))).is_ok(), "the last one counts");
+    let errors = coerced(&format!("{{{}}}", repeated(2_000))).err().unwrap();
     assert_eq!(errors[0].message(), "the same list of rows is used too often in one operation");
     let rows = vec![r#""rows": []"#; 2_000].join(", ");
-    let errors = coerced(&format!(r#"{{"i": {{"id": "a", {rows}}}}}"#)).unwrap_err();
+    let errors = coerced(&format!(r#"{{"i": {{"id": "a", {rows}}}}}"#)).err().unwrap();
     assert_eq!(errors[0].message(), "the field is given twice");
 }

@@ -1,4 +1,4 @@
-//! Removes undefined variables from the operation.
+//! Removes variables without a value from an operation.
 
 use std::collections::HashSet;
 
@@ -8,17 +8,17 @@ use async_graphql::{
 };
 use async_graphql_value::Value as Literal;
 
-/// Takes out of the operation what names a variable that is neither given nor has a default: the argument, the field
-/// of an input object; in a list it is null.
+/// Removes the arguments and input fields whose variable has neither a value nor a default
+/// (<https://spec.graphql.org/draft/#CoerceArgumentValues()>). In a list, such a variable is null.
 ///
-/// So the specification wants it. async-graphql makes null of such a variable, and `update(name: $name)` without
-/// `$name` would empty the name instead of leaving it.
-pub(in super::super) fn drop_absent(operation: &mut OperationDefinition, variables: &Variables) {
+/// async-graphql makes null of them everywhere, so that `update(name: $name)` without a value for `$name` would set the
+/// name to null instead of leaving it unchanged.
+pub(in super::super) fn remove_undefined(operation: &mut OperationDefinition, variables: &Variables) {
     let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
-    let absent =
+    let undefined =
         definitions.filter(|definition| definition.default_value.is_none()).map(|definition| &definition.name.node);
-    let absent: HashSet<Name> = absent.filter(|name| !variables.contains_key(*name)).cloned().collect();
-    if absent.is_empty() {
+    let undefined: HashSet<Name> = undefined.filter(|name| !variables.contains_key(*name)).cloned().collect();
+    if undefined.is_empty() {
         return;
     }
     let mut pending: Vec<&mut SelectionSet> = vec![&mut operation.selection_set.node];
@@ -27,7 +27,7 @@ pub(in super::super) fn drop_absent(operation: &mut OperationDefinition, variabl
             match &mut selection.node {
                 Selection::Field(field) => {
                     let Field { arguments, selection_set, .. } = &mut field.node;
-                    arguments.retain_mut(|(_, argument)| is_there(&mut argument.node, &absent));
+                    arguments.retain_mut(|(_, argument)| is_defined(&mut argument.node, &undefined));
                     pending.push(&mut selection_set.node);
                 }
                 Selection::InlineFragment(fragment) => pending.push(&mut fragment.node.selection_set.node),
@@ -37,18 +37,18 @@ pub(in super::super) fn drop_absent(operation: &mut OperationDefinition, variabl
     }
 }
 
-/// Whether a literal is no absent variable; those within it are taken out.
-fn is_there(literal: &mut Literal, absent: &HashSet<Name>) -> bool {
+/// Returns true if a literal has a value. Removes undefined variables inside the literal.
+fn is_defined(literal: &mut Literal, undefined: &HashSet<Name>) -> bool {
     match literal {
-        Literal::Variable(name) => return !absent.contains(name),
+        Literal::Variable(name) => return !undefined.contains(name),
         Literal::List(items) => {
             for item in items {
-                if !is_there(item, absent) {
+                if !is_defined(item, undefined) {
                     *item = Literal::Null;
                 }
             }
         }
-        Literal::Object(fields) => fields.retain(|_, field| is_there(field, absent)),
+        Literal::Object(fields) => fields.retain(|_, field| is_defined(field, undefined)),
         _ => {}
     }
     true
@@ -62,16 +62,16 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("f(a: $absent, b: $given, c: $default)", "(b: $given, c: $default)")]
-    #[case("f(a: {b: $absent, c: [1, {d: $absent, e: $default}]})", "(a: {c: [1, {e: $default}]})")]
-    #[case("f(a: [$absent, $given, [$absent]], b: 1)", "(a: [null, $given, [null]], b: 1)")]
-    #[case("... { f(a: $absent, b: E) }", "(b: E)")]
-    fn absent_variables_vanish(#[case] selection: &str, #[case] expected: &str) {
-        let text = format!("query($absent: Int, $given: Int, $default: Int = 4) {{ {selection} }}");
+    #[case("f(a: $undefined, b: $given, c: $default)", "(b: $given, c: $default)")]
+    #[case("f(a: {b: $undefined, c: [1, {d: $undefined, e: $default}]})", "(a: {c: [1, {e: $default}]})")]
+    #[case("f(a: [$undefined, $given, [$undefined]], b: 1)", "(a: [null, $given, [null]], b: 1)")]
+    #[case("... { f(a: $undefined, b: E) }", "(b: E)")]
+    fn undefined_variables_are_removed(#[case] selection: &str, #[case] expected: &str) {
+        let text = format!("query($undefined: Int, $given: Int, $default: Int = 4) {{ {selection} }}");
         let mut document = parse_query(text).unwrap();
         let DocumentOperations::Single(operation) = &mut document.operations else { panic!() };
         let variables = Variables::from_json(serde_json::json!({"given": null}));
-        drop_absent(&mut operation.node, &variables);
+        remove_undefined(&mut operation.node, &variables);
         let set = match &operation.node.selection_set.node.items[0].node {
             Selection::InlineFragment(inline) => &inline.node.selection_set.node,
             _ => &operation.node.selection_set.node,

@@ -1,13 +1,12 @@
-//! Coerces the values of variables by their types in the schema
-//! (<https://spec.graphql.org/draft/#sec-Coercing-Variable-Values>).
+//! Coerces a value by its type (<https://spec.graphql.org/draft/#sec-Values.Input-Coercion>).
 
-use std::{cell::RefCell, fmt};
+use std::{cell::RefCell, fmt, iter};
 
 use apollo_compiler::{
     ast::Type,
     schema::{EnumType, ExtendedType, InputObjectType},
 };
-use async_graphql::{Name, Number, Value, indexmap::IndexMap};
+use async_graphql::{Name, Number, QueryPathNode, QueryPathSegment, Value, indexmap::IndexMap};
 use serde::{
     Deserialize, Deserializer,
     de::{
@@ -18,8 +17,8 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
-    object::{Fields, Object},
-    shape::Shape,
+    accepted_json::AcceptedJson,
+    object_reader::{Fields, ObjectReader},
 };
 use crate::{
     domain::{InputPath, Step},
@@ -32,106 +31,77 @@ use crate::{
     },
 };
 
-/// What all of one variable's values have in common.
+/// The context of all values of one variable.
 #[derive(Clone, Copy)]
 pub(super) struct CoercionContext<'a> {
-    pub(crate) types: &'a Types,
-    pub(crate) decoders: &'a RowDecoders,
-    pub(crate) deferred: &'a RefCell<DeferredRows>,
-    /// How often the variable is used; nothing where that is not known.
-    pub(crate) uses: Option<usize>,
-    /// The first error: serde's own errors carry no path.
-    pub(crate) failure: &'a RefCell<Option<(InputPath, String)>>,
+    pub(super) types: &'a Types,
+    pub(super) decoders: &'a RowDecoders,
+    pub(super) deferred: &'a RefCell<DeferredRows>,
+    /// Number of uses of the variable; `None` if it is unknown.
+    pub(super) uses: Option<usize>,
+    /// The first error with its path, which serde's errors do not have.
+    pub(super) failure: &'a RefCell<Option<(InputPath, String)>>,
 }
 
-/// Where a value stands; the way up to the variable.
-#[derive(Clone, Copy)]
-pub(super) struct ValuePath<'a> {
-    pub(crate) parent: Option<&'a Self>,
-    pub(crate) step: ValueStep<'a>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum ValueStep<'a> {
-    Field(&'a str),
-    Index(usize),
-}
-
-impl ValuePath<'_> {
-    pub(crate) fn path(&self) -> InputPath {
-        let mut path = self.parent.map(ValuePath::path).unwrap_or_default();
-        path.push(match self.step {
-            ValueStep::Field(name) => Step::Field(name.to_owned()),
-            ValueStep::Index(index) => Step::Index(index),
-        });
-        path
-    }
-}
-
-/// Reads a value of a type: `Member!`, `[Member!]`, `String`.
+/// Coerces a value of one type.
 #[derive(Clone, Copy)]
 pub(super) struct CoercionSeed<'a> {
-    pub(crate) context: CoercionContext<'a>,
-    pub(crate) ty: &'a Type,
-    pub(crate) path_here: &'a ValuePath<'a>,
-    /// True outside bulk rows: lists of rows are bulk rows there. Inside a row only the kind of
-    /// a scalar's value is judged.
-    pub(crate) bulk: bool,
+    pub(super) context: CoercionContext<'a>,
+    pub(super) ty: &'a Type,
+    pub(super) path: &'a QueryPathNode<'a>,
+    /// True if the value is part of a bulk row. There, only the JSON type of a scalar is checked, because a value that
+    /// is out of range fails its row alone.
+    pub(super) in_row: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for CoercionSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        if self.rows().is_some() {
+        if self.bulk_rows().is_some() {
             let text = <&RawValue>::deserialize(deserializer)?.get();
-            return self.read(&mut Object::at(text)).map_err(de::Error::custom);
+            return self.read(&mut ObjectReader::at_value(text)).map_err(de::Error::custom);
         }
-        if let Some(first) = self.raw() {
+        if let Some(is_raw) = self.raw_start() {
             let text = <&RawValue>::deserialize(deserializer)?.get();
-            if text.starts_with(first) {
+            if text.starts_with(is_raw) {
                 return Ok(Value::Binary(text.as_bytes().to_vec().into()));
             }
-            return self.deserialize_again(text);
+            return serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(de::Error::custom);
         }
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'a> CoercionSeed<'a> {
-    /// The type of the items of a list type.
     pub(super) fn item_type(&self) -> Option<&'a Type> {
-        match self.ty {
-            Type::List(item) | Type::NonNullList(item) => Some(item),
-            Type::Named(_) | Type::NonNullNamed(_) => None,
-        }
+        self.ty.is_list().then(|| self.ty.item_type())
     }
 
-    /// The same path_here, but for an item of its list type.
-    pub(super) fn item(self) -> Option<Self> {
+    /// Returns the seed for a single value where a list is expected.
+    fn item(self) -> Option<Self> {
         self.item_type().map(|ty| Self { ty, ..self })
     }
 
-    /// How the JSON of a value begins that rows keep raw: their reader judges it, and nothing is lost on the way there.
-    fn raw(&self) -> Option<fn(char) -> bool> {
-        if self.bulk || self.ty.is_list() {
+    /// Returns a test of the first character of a value that a row keeps as JSON text, which has the number as it was
+    /// sent.
+    fn raw_start(&self) -> Option<fn(char) -> bool> {
+        if !self.in_row || self.ty.is_list() {
             return None;
         }
-        match self.named() {
-            Named::Scalar(Shape::Int | Shape::Number) => Some(|first| first == '-' || first.is_ascii_digit()),
-            Named::Scalar(Shape::Object) => Some(|first| first == '{'),
+        match self.named_type() {
+            NamedType::Scalar(AcceptedJson::Int | AcceptedJson::Number) => {
+                Some(|first| first == '-' || first.is_ascii_digit())
+            }
+            NamedType::Scalar(AcceptedJson::Object) => Some(|first| first == '{'),
             _ => None,
         }
     }
 
-    fn deserialize_again<E: de::Error>(self, text: &str) -> Result<Value, E> {
-        serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(E::custom)
-    }
-
-    /// Keeps the error for the caller; serde only passes on that there is one.
+    /// Stores the error in the context, and returns one for serde.
     pub(super) fn fail<E: de::Error>(&self, message: impl Into<String>) -> E {
-        self.context.failure.borrow_mut().get_or_insert_with(|| (self.path_here.path(), message.into()));
-        E::custom("not of its type")
+        self.context.failure.borrow_mut().get_or_insert_with(|| (input_path(self.path), message.into()));
+        E::custom("invalid value")
     }
 
     fn mismatch<E: de::Error>(&self, got: &str) -> E {
@@ -142,13 +112,13 @@ impl<'a> CoercionSeed<'a> {
         if self.ty.is_list() {
             return "a list".to_owned();
         }
-        match self.named() {
-            Named::Enum(definition) => {
+        match self.named_type() {
+            NamedType::Enum(definition) => {
                 let names: Vec<_> = definition.values.keys().map(|name| name.as_str()).collect();
                 format!("one of {}", names.join(", "))
             }
-            Named::Object(_) => "an object".to_owned(),
-            Named::Scalar(shape) => shape.expected().to_owned(),
+            NamedType::InputObject(_) => "an object".to_owned(),
+            NamedType::Scalar(json) => json.description().to_owned(),
         }
     }
 
@@ -156,55 +126,68 @@ impl<'a> CoercionSeed<'a> {
         self.ty.inner_named_type()
     }
 
-    /// The type that the value itself has to be of: no list, no `!`.
-    pub(super) fn named(&self) -> Named<'a> {
+    pub(super) fn named_type(&self) -> NamedType<'a> {
         let name = self.name();
         match self.context.types.get(name) {
-            Some(ExtendedType::Enum(definition)) => Named::Enum(definition),
-            Some(ExtendedType::InputObject(object)) => Named::Object(object),
-            _ => Named::Scalar(Shape::of(name)),
+            Some(ExtendedType::Enum(definition)) => NamedType::Enum(definition),
+            Some(ExtendedType::InputObject(object)) => NamedType::InputObject(object),
+            _ => NamedType::Scalar(AcceptedJson::of(name)),
         }
     }
 }
 
-/// A type that has a name.
-pub(super) enum Named<'a> {
+/// An input type without its list and non-null wrappers.
+pub(super) enum NamedType<'a> {
     Enum(&'a EnumType),
-    Object(&'a InputObjectType),
-    Scalar(Shape),
+    InputObject(&'a InputObjectType),
+    Scalar(AcceptedJson),
 }
 
 impl CoercionSeed<'_> {
-    /// Returns a scalar's value of the right kind. Outside rows, rejects one that the scalar does not have.
+    /// Returns a value of the right JSON type, which is also checked against its scalar outside of rows.
     fn scalar<E: de::Error>(&self, value: Value) -> Result<Value, E> {
-        if !self.bulk {
+        if self.in_row {
             return Ok(value);
         }
         scalar::check(self.name(), &value).map(|()| value).map_err(|message| self.fail(message))
     }
 
-    /// A number of any kind; `whole` where it is one of at most 64 bits.
+    /// Coerces a number. `whole` is its value if it is a whole number.
     fn number<E: de::Error>(self, number: Number, whole: Option<i128>) -> Result<Value, E> {
         if let Some(item) = self.item() {
             return item.number(number, whole).map(one);
         }
-        let Named::Scalar(shape) = self.named() else { return Err(self.mismatch("a number")) };
-        match (shape, whole) {
-            (Shape::Number | Shape::Plain | Shape::Any, _) => self.scalar(Value::Number(number)),
-            (Shape::Id, Some(whole)) if !number.is_f64() => Ok(Value::String(whole.to_string())),
-            (Shape::Int, Some(whole)) => match i32::try_from(whole) {
+        let NamedType::Scalar(json) = self.named_type() else { return Err(self.mismatch("a number")) };
+        match (json, whole) {
+            (AcceptedJson::Number | AcceptedJson::NoObject | AcceptedJson::Any, _) => {
+                self.scalar(Value::Number(number))
+            }
+            (AcceptedJson::Id, Some(whole)) if !number.is_f64() => Ok(Value::String(whole.to_string())),
+            (AcceptedJson::Int, Some(whole)) => match i32::try_from(whole) {
                 Ok(whole) => Ok(Value::from(whole)),
                 Err(_) => Err(self.mismatch("a greater one")),
             },
-            (Shape::Int | Shape::Id, None) => Err(self.mismatch("a fraction")),
+            (AcceptedJson::Int | AcceptedJson::Id, None) => Err(self.mismatch("a fraction")),
             _ => Err(self.mismatch("a number")),
         }
     }
 }
 
-/// A single value where a list is expected.
+/// Wraps a single value where a list is expected (<https://spec.graphql.org/draft/#sec-List.Input-Coercion>).
 fn one(value: Value) -> Value {
     Value::List(vec![value])
+}
+
+pub(super) fn input_path(path: &QueryPathNode<'_>) -> InputPath {
+    let mut steps: InputPath = iter::once(path)
+        .chain(path.parents())
+        .map(|node| match node.segment {
+            QueryPathSegment::Name(name) => Step::Field(name.to_owned()),
+            QueryPathSegment::Index(index) => Step::Index(index),
+        })
+        .collect();
+    steps.reverse();
+    steps
 }
 
 impl<'de> Visitor<'de> for CoercionSeed<'_> {
@@ -222,8 +205,10 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
         if let Some(item) = self.item() {
             return item.visit_bool(value).map(one);
         }
-        match self.named() {
-            Named::Scalar(Shape::Boolean | Shape::Plain | Shape::Any) => self.scalar(Value::Boolean(value)),
+        match self.named_type() {
+            NamedType::Scalar(AcceptedJson::Boolean | AcceptedJson::NoObject | AcceptedJson::Any) => {
+                self.scalar(Value::Boolean(value))
+            }
             _ => Err(self.mismatch("a boolean")),
         }
     }
@@ -249,10 +234,10 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
         if let Some(item) = self.item() {
             return item.visit_str(value).map(one);
         }
-        match self.named() {
-            Named::Enum(definition) if definition.values.contains_key(value) => Ok(Value::Enum(Name::new(value))),
-            Named::Enum(_) => Err(self.mismatch("another string")),
-            Named::Scalar(Shape::String | Shape::Id | Shape::Plain | Shape::Any) => {
+        match self.named_type() {
+            NamedType::Enum(definition) if definition.values.contains_key(value) => Ok(Value::Enum(Name::new(value))),
+            NamedType::Enum(_) => Err(self.mismatch("another string")),
+            NamedType::Scalar(AcceptedJson::String | AcceptedJson::Id | AcceptedJson::NoObject | AcceptedJson::Any) => {
                 self.scalar(Value::String(value.to_owned()))
             }
             _ => Err(self.mismatch("a string")),
@@ -262,14 +247,14 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
         let Some(ty) = self.item_type() else {
-            if !matches!(self.named(), Named::Scalar(Shape::Plain | Shape::Any)) {
+            if !matches!(self.named_type(), NamedType::Scalar(AcceptedJson::NoObject | AcceptedJson::Any)) {
                 return Err(self.mismatch("a list"));
             }
             return self.scalar(Value::deserialize(SeqAccessDeserializer::new(list))?);
         };
         loop {
-            let path_here = ValuePath { parent: Some(self.path_here), step: ValueStep::Index(values.len()) };
-            match list.next_element_seed(CoercionSeed { ty, path_here: &path_here, ..self })? {
+            let path = QueryPathNode { parent: Some(self.path), segment: QueryPathSegment::Index(values.len()) };
+            match list.next_element_seed(CoercionSeed { ty, path: &path, ..self })? {
                 Some(value) => values.push(value),
                 None => return Ok(Value::List(values)),
             }
@@ -280,9 +265,9 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
         if let Some(item) = self.item() {
             return item.visit_map(object).map(one);
         }
-        match self.named() {
-            Named::Object(definition) => self.fields(definition, &mut object),
-            Named::Scalar(Shape::Object | Shape::Any) => {
+        match self.named_type() {
+            NamedType::InputObject(definition) => self.fields(definition, &mut object),
+            NamedType::Scalar(AcceptedJson::Object | AcceptedJson::Any) => {
                 self.scalar(Value::deserialize(MapAccessDeserializer::new(object))?)
             }
             _ => Err(self.mismatch("an object")),
@@ -291,23 +276,25 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
 }
 
 impl CoercionSeed<'_> {
+    /// Coerces an input object (<https://spec.graphql.org/draft/#sec-Input-Objects.Input-Coercion>).
     pub(super) fn fields<'de, F: Fields<'de>>(
         self,
         definition: &InputObjectType,
         object: &mut F,
     ) -> Result<Value, F::Error> {
+        // OneOf Input Objects: https://spec.graphql.org/draft/#sec-OneOf-Input-Objects
         let one_of = definition.directives.has("oneOf");
         let mut values = IndexMap::new();
-        while let Some(key) = object.key()? {
-            let path_here = ValuePath { parent: Some(self.path_here), step: ValueStep::Field(&key) };
-            let seed = CoercionSeed { path_here: &path_here, ..self };
+        while let Some(key) = object.next_key()? {
+            let path = QueryPathNode { parent: Some(self.path), segment: QueryPathSegment::Name(&key) };
+            let seed = CoercionSeed { path: &path, ..self };
             let Some(field) = definition.fields.get(key.as_str()) else {
                 return Err(seed.fail(format!("{} has no such field", definition.name)));
             };
             if values.contains_key(key.as_str()) {
                 return Err(seed.fail("the field is given twice"));
             }
-            let value = object.value(CoercionSeed { ty: &field.ty, ..seed })?;
+            let value = object.next_value(CoercionSeed { ty: &field.ty, ..seed })?;
             if one_of && value == Value::Null {
                 return Err(seed.fail("expected a value, got null"));
             }
@@ -319,8 +306,8 @@ impl CoercionSeed<'_> {
         }
         for (name, field) in &definition.fields {
             if field.is_required() && !values.contains_key(name.as_str()) {
-                let path_here = ValuePath { parent: Some(self.path_here), step: ValueStep::Field(name) };
-                let missing = CoercionSeed { ty: &field.ty, path_here: &path_here, ..self };
+                let path = QueryPathNode { parent: Some(self.path), segment: QueryPathSegment::Name(name) };
+                let missing = CoercionSeed { ty: &field.ty, path: &path, ..self };
                 return Err(missing.mismatch("none"));
             }
         }

@@ -7,7 +7,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 #[test]
-fn values_are_written_as_serde_json_does() {
+fn values_are_written_as_by_serde_json() {
     let odd = "\"\\/\u{0}\u{1f}\u{7f}\u{2028}é😀\n";
     let json = serde_json::json!({
         "b": [1, -2, 1.5, 1e300, u64::MAX, i64::MIN, 0.1, 100.0],
@@ -18,7 +18,7 @@ fn values_are_written_as_serde_json_does() {
 }
 
 #[test]
-fn prebuilt_parts_and_enums() {
+fn raw_json_is_copied_and_enums_are_strings() {
     let mut map = IndexMap::new();
     map.insert(Name::new("kind"), Value::Enum(Name::new("MEMBER")));
     map.insert(Name::new("list"), Value::List(vec![raw_json(b"{\"a\": 1}".to_vec()), Value::Null]));
@@ -38,7 +38,6 @@ impl Query {
 }
 
 async fn failures(query: &str) -> Vec<ServerError> {
-    // Fast validation leaves values to the resolvers, as variables are.
     let schema = Schema::build(Query, EmptyMutation, EmptySubscription);
     schema.validation_mode(async_graphql::ValidationMode::Fast).finish().execute(query).await.errors
 }
@@ -58,7 +57,7 @@ async fn errors_follow_the_data() {
 }
 
 #[tokio::test]
-async fn many_errors_are_counted() {
+async fn errors_above_the_limit_are_only_counted() {
     let query: String = (0..5).map(|index| format!("a{index}: fails ")).collect();
     let list = failures(&format!("{{ {query} }}")).await;
     assert_eq!(errors(list.clone(), "t", 5).0.len(), 5);
@@ -71,7 +70,7 @@ async fn many_errors_are_counted() {
 }
 
 #[test]
-fn a_place_that_is_none_is_left_out() {
+fn unknown_location_is_omitted() {
     let mut error = ServerError::new("no", Some(Pos { line: 0, column: 0 }));
     error.extensions = Some(Error::new(Code::BadUserInput, "").extensions());
     let (errors, _) = errors(vec![error], "t", 1);
@@ -80,7 +79,7 @@ fn a_place_that_is_none_is_left_out() {
 }
 
 #[test]
-fn a_refusal_has_no_data() {
+fn request_error_has_no_data() {
     let body = request_error(&[Error::new(Code::Unauthenticated, "who are you")], "t");
     let extensions = r#"{"code":"UNAUTHENTICATED","retryable":false,"traceId":"t"}"#;
     assert_eq!(text(body), format!(r#"{{"errors":[{{"message":"who are you","extensions":{extensions}}}]}}"#));

@@ -8,7 +8,10 @@ use async_graphql::{
 use super::{Member, MemberConnection, MemberEdge, Rows};
 use crate::{
     domain::member::{MemberColumns, MemberView},
-    graphql::execute::template::{JsonTemplate, RawList, nullable, quoted, text},
+    graphql::{
+        json_template::{JsonTemplate, nullable, quoted, text},
+        raw_list::RawList,
+    },
     types::{Id, Time},
 };
 

@@ -1,88 +1,100 @@
-//! What a document may have, and that nothing within these bounds takes long.
+//! Tests of limits, and that validation within the limits is fast.
 
 use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Unoptimized as the tests are, far more is let pass than of a release.
-fn soon<T>(work: impl FnOnce() -> T) -> T {
+/// Checks that work is fast. The maximum is generous, because tests are not optimized.
+fn quickly<T>(work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     result
 }
 
-/// Two texts, of which the first has as much as is allowed.
-fn boundary(allowed: &str, refused: &str, why: &str) {
-    passes(allowed);
-    over_limit(refused, why);
+/// Checks a document at a limit, and one above it.
+fn assert_limit(at_limit: &str, above_limit: &str, reason: &str) {
+    assert_valid(at_limit);
+    assert_over_limit(above_limit, reason);
 }
 
 #[test]
-fn each_limit_lets_pass_its_figure_and_refuses_one_more() {
+fn limits_are_inclusive() {
     let limits = DocumentLimits::default();
     let bytes = |count: usize| format!("{{member{{name}}}}{}", "#".repeat(count - 14));
-    boundary(
+    assert_limit(
         &bytes(limits.bytes),
         &bytes(limits.bytes + 1),
         "has 262145 bytes, at most 262144 are allowed (MEMBERBASE_MAX_DOCUMENT)",
     );
 
-    // Of 16 tokens without its items, and each item is an object of 2.
+    // 16 tokens in addition to the items, and 2 tokens per item.
     let tokens = |count: usize| format!("{{members(filter:{{or:[{}]}}){{name}}}}", "{}".repeat((count - 16) / 2));
-    over_limit(&tokens(limits.tokens + 2), "more than the maximum of 20000 tokens (MEMBERBASE_MAX_TOKENS)");
-    passes(&tokens(limits.tokens));
+    assert_over_limit(&tokens(limits.tokens + 2), "more than the maximum of 20000 tokens (MEMBERBASE_MAX_TOKENS)");
+    assert_valid(&tokens(limits.tokens));
 
     let nested = |depth: usize| {
         let (open, close) = ("{or:[".repeat(depth / 2 - 1), "]}".repeat(depth / 2 - 1));
         format!("{{members(filter:{open}{close}){{name}}}}")
     };
-    boundary(
+    assert_limit(
         &nested(limits.bracket_depth),
         &nested(limits.bracket_depth + 2),
         "deeper than the maximum of 64 (MEMBERBASE_MAX_BRACKET_DEPTH)",
     );
 
     let deep = |depth: usize| format!("{{member{{{}name{}}}}}", "friend{".repeat(depth - 2), "}".repeat(depth - 2));
-    boundary(&deep(15), &deep(16), "has 16 levels, at most 15 are allowed (MEMBERBASE_MAX_SELECTION_DEPTH)");
+    assert_limit(&deep(15), &deep(16), "has 16 levels, at most 15 are allowed (MEMBERBASE_MAX_SELECTION_DEPTH)");
 
     let repeated = |part: &dyn Fn(usize) -> String, count: usize| (0..count).map(part).collect::<String>();
     let aliases = |count| format!("{{member{{{}}}}}", repeated(&|index| format!("a{index}:name "), count));
-    boundary(&aliases(50), &aliases(51), "has 51 aliases, at most 50 are allowed (MEMBERBASE_MAX_ALIASES)");
+    assert_limit(&aliases(50), &aliases(51), "has 51 aliases, at most 50 are allowed (MEMBERBASE_MAX_ALIASES)");
 
     let roots = |count| format!("{{{}}}", "member{name}".repeat(count));
-    boundary(&roots(50), &roots(51), "has 51 fields at its root, at most 50 are allowed (MEMBERBASE_MAX_ROOT_FIELDS)");
+    assert_limit(
+        &roots(50),
+        &roots(51),
+        "has 51 fields at its root, at most 50 are allowed (MEMBERBASE_MAX_ROOT_FIELDS)",
+    );
 
     let directives = |count| format!("{{member{{{}}}}}", "name@skip(if:false)".repeat(count));
-    boundary(&directives(50), &directives(51), "has 51 directives, at most 50 are allowed (MEMBERBASE_MAX_DIRECTIVES)");
+    assert_limit(
+        &directives(50),
+        &directives(51),
+        "has 51 directives, at most 50 are allowed (MEMBERBASE_MAX_DIRECTIVES)",
+    );
 
     let fragments = |count| {
         let spreads = repeated(&|index| format!("...F{index} "), count);
         let fragments = repeated(&|index| format!("fragment F{index} on Member{{name}}"), count);
         format!("{{member{{{spreads}}}}}{fragments}")
     };
-    boundary(&fragments(50), &fragments(51), "has 51 fragments, at most 50 are allowed (MEMBERBASE_MAX_FRAGMENTS)");
+    assert_limit(&fragments(50), &fragments(51), "has 51 fragments, at most 50 are allowed (MEMBERBASE_MAX_FRAGMENTS)");
 
     let selections = |count: usize| format!("{{member{{{}}}}}", "name ".repeat(count - 1));
-    boundary(
+    assert_limit(
         &selections(10_000),
         &selections(10_001),
         "has 10001 selections with its fragments, at most 10000 are allowed (MEMBERBASE_MAX_SELECTIONS)",
     );
 
     let operations = |count| repeated(&|index| format!("query Q{index}{{member{{name}}}}"), count);
-    boundary(&operations(10), &operations(11), "has 11 operations, at most 10 are allowed (MEMBERBASE_MAX_OPERATIONS)");
+    assert_limit(
+        &operations(10),
+        &operations(11),
+        "has 11 operations, at most 10 are allowed (MEMBERBASE_MAX_OPERATIONS)",
+    );
 }
 
 #[test]
-fn a_name_and_the_list_of_variables_have_bounds_too() {
-    over_limit(&format!("{{{}}}", "a".repeat(257)), "a name has 257 bytes, at most 256 are allowed");
+fn names_and_variables_are_limited() {
+    assert_over_limit(&format!("{{{}}}", "a".repeat(257)), "a name has 257 bytes, at most 256 are allowed");
     let variables: String = (0..501).map(|index| format!("$v{index}:Int ")).collect();
-    over_limit(&format!("query({variables}){{member{{name}}}}"), "501 variables, at most 500 are allowed");
+    assert_over_limit(&format!("query({variables}){{member{{name}}}}"), "501 variables, at most 500 are allowed");
 }
 
 #[test]
-fn fragments_that_multiply_are_refused_at_once() {
+fn exponential_fragments_are_rejected_quickly() {
     let mut text = "{member{...F0}}".to_owned();
     for index in 0..9 {
         let spreads = format!("...F{} ", index + 1).repeat(30);
@@ -90,37 +102,37 @@ fn fragments_that_multiply_are_refused_at_once() {
     }
     let documents = documents();
     let start = Instant::now();
-    let errors = refusal_by(&documents, &text);
+    let errors = validation_errors(&documents, &text);
     assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
     assert!(errors[0].message().contains("selections with its fragments"), "{errors:?}");
 }
 
 #[test]
-fn a_hundred_thousand_brackets_overflow_nothing() {
+fn brackets_do_not_overflow_the_stack() {
     for open in ["[", "{", "(", "{a", "a(a:[", "query($a:[", "{...", "{a(a:{a:", "\"\"\"\" [", "{a(b:\"\"\"\" [[[[["] {
         let text = open.repeat(100_000);
         for text in [text.clone(), format!("{{a(b:[{text}"), format!("query($a:{text}")] {
-            soon(|| request_error(&text[..text.len().min(260_000)]));
-            soon(|| request_error(&text));
+            quickly(|| first_error(&text[..text.len().min(260_000)]));
+            quickly(|| first_error(&text));
         }
     }
-    // Here every bracket after the string would be one for the parser, which sees two empty strings.
-    let error = request_error(&format!("{{members(filter:[\"\"\"\"{}", "[".repeat(100_000)));
+    // apollo-parser reads two empty strings here, and would recurse for each bracket after them.
+    let error = first_error(&format!("{{members(filter:[\"\"\"\"{}", "[".repeat(100_000)));
     assert_eq!(error.code(), Code::GraphqlParseFailed);
     assert!(error.message().contains("unterminated string"), "{error:?}");
-    // Fragments in a chain, each of inline fragments as deep as brackets go.
+    // A chain of fragments, each with inline fragments of the maximum depth of brackets.
     let (open, close) = ("...on Member{".repeat(60), "}".repeat(60));
     let chain: String =
         (0..49).map(|index| format!("fragment F{index} on Member{{{open}...F{}{close}}}", index + 1)).collect();
-    over_limit(
+    assert_over_limit(
         &format!("{{member{{...F0}}}}{chain}fragment F49 on Member{{name}}"),
         "nested deeper than the maximum of 64",
     );
 }
 
-/// The worst that is let through to validation, and a figure above that would not be.
+/// Documents that are close to the limits and slow to validate.
 #[test]
-fn nothing_within_the_limits_takes_long() {
+fn documents_within_limits_are_validated_quickly() {
     let inline = |depth, inner: &str| format!("{{member{{{}{inner}{}}}}}", "...{".repeat(depth), "}".repeat(depth));
     let arguments: String = (0..200).map(|index| format!("a{index}:1 ")).collect();
     let literal = format!("members(filter:{{or:[{}]}}){{name}}", "{}".repeat(5_000));
@@ -153,7 +165,7 @@ fn nothing_within_the_limits_takes_long() {
 }
 
 #[test]
-fn what_multiplies_in_validation_is_bounded() {
+fn validation_steps_are_limited() {
     let text = format!("{{member{{{}{}{}}}}}", "...{".repeat(60), "name ".repeat(9_000), "}".repeat(60));
-    over_limit(&text, "steps to validate, at most 250000 are allowed");
+    assert_over_limit(&text, "steps to validate, at most 250000 are allowed");
 }

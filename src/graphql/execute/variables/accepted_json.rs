@@ -1,21 +1,20 @@
-//! The JSON type that each scalar is written as.
+//! The JSON that each scalar accepts as input (<https://spec.graphql.org/draft/#sec-Scalars>).
 
 /// The JSON that a scalar accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum AcceptedJson {
     Int,
     Number,
     String,
     Boolean,
     Id,
     Object,
-    /// All but an object.
-    Plain,
+    /// Anything except an object.
+    NoObject,
     Any,
 }
 
-impl Shape {
-    /// Of a scalar, by its name.
+impl AcceptedJson {
     pub(super) fn of(scalar: &str) -> Self {
         match scalar {
             "Int" => Self::Int,
@@ -24,13 +23,13 @@ impl Shape {
             "Boolean" => Self::Boolean,
             "ID" => Self::Id,
             "Attributes" => Self::Object,
-            "AttributeValue" => Self::Plain,
+            "AttributeValue" => Self::NoObject,
             _ => Self::Any,
         }
     }
 
-    /// For messages.
-    pub(super) fn expected(self) -> &'static str {
+    /// Describes what is expected, for messages.
+    pub(super) fn description(self) -> &'static str {
         match self {
             Self::Int => "a 32-bit integer",
             Self::Number => "a number",
@@ -38,7 +37,7 @@ impl Shape {
             Self::Boolean => "a boolean",
             Self::Id => "a string or a whole number",
             Self::Object => "an object",
-            Self::Plain => "a string, a number, a boolean or a list",
+            Self::NoObject => "a string, a number, a boolean or a list",
             Self::Any => "a value",
         }
     }

@@ -1,0 +1,170 @@
+//! Prepares operations, runs them and completes their responses.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use async_graphql::{
+    Data, ObjectType, Response, SDLExportOptions, Schema, SubscriptionType, ValidationMode, Value, indexmap::IndexMap,
+};
+use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+
+use super::{
+    Code, Error, GraphqlResponse, Operation, Request, RowDecoders, Trusted, complete, cost,
+    document::Documents,
+    operation::Pending,
+    operation_label,
+    persisted::Persisted,
+    request_error,
+    schema::{self, Types},
+    variables, write,
+};
+use crate::types::{DocumentLimits, Limits, PageLimits};
+
+/// Prepares and runs operations of one schema.
+pub struct Executor {
+    pub(super) engine: Engine,
+    /// The schema as async-graphql exports it.
+    sdl: String,
+    pub(super) types: Arc<Types>,
+    documents: Documents,
+    persisted: Persisted,
+    limits: DocumentLimits,
+    pages: PageLimits,
+}
+
+/// Runs a request with the resolvers of an async-graphql schema, whose root types are erased. A query and a mutation
+/// have one response.
+type Engine = Box<dyn Fn(async_graphql::Request) -> BoxStream<'static, Response> + Send + Sync>;
+
+impl Executor {
+    /// Creates an executor of three root types. Lists of rows in their arguments are read by the decoders.
+    pub(crate) fn new<Q, M, S>(query: Q, mutation: M, subscription: S, decoders: RowDecoders, limits: &Limits) -> Self
+    where
+        Q: ObjectType + 'static,
+        M: ObjectType + 'static,
+        S: SubscriptionType + 'static,
+    {
+        // The documents that it runs have been validated, and their depth is limited.
+        let schema = Schema::build(query, mutation, subscription)
+            .validation_mode(ValidationMode::Fast)
+            .limit_recursive_depth(usize::MAX)
+            .finish();
+        let sdl = schema.sdl_with_options(SDLExportOptions::new().include_specified_by());
+        let types = Arc::new(Types::new(&sdl));
+        let documents = Documents::new(Arc::clone(&types), decoders, &limits.document);
+        Self {
+            engine: Box::new(move |request| schema.execute_stream(request).boxed()),
+            sdl,
+            types,
+            documents,
+            persisted: Persisted::new(None),
+            limits: limits.document,
+            pages: limits.page,
+        }
+    }
+
+    /// Restricts the executor to trusted documents.
+    #[must_use]
+    pub fn trusting(self, trusted: Trusted) -> Self {
+        Self { persisted: Persisted::new(Some(trusted)), ..self }
+    }
+
+    /// Returns the schema in the schema definition language.
+    pub(crate) fn sdl(&self) -> String {
+        schema::publish(&self.sdl)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn types(&self) -> &Types {
+        &self.types
+    }
+
+    /// Checks a document with all its operations.
+    pub(crate) fn validate(&self, document: &str) -> Result<(), Error> {
+        let checked = self.documents.get(document).map(drop);
+        checked.map_err(|mut errors| errors.swap_remove(0))
+    }
+
+    /// Returns all labels that [`Operation::root`] can return.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &str> {
+        operation_label::labels(&self.types)
+    }
+
+    /// Checks everything that can be checked before anything runs.
+    pub fn prepare(&self, request: Request<'_>) -> Result<Operation, Vec<Error>> {
+        let one = |error| vec![error];
+        let text = self.persisted.text(&request).map_err(one)?;
+        let document = self.documents.get(&text)?;
+        self.persisted.store(&request, &text);
+        let prepared = document.operation(request.operation_name.as_deref()).map_err(one)?;
+        let decoders = self.documents.decoders();
+        let (variables, rows) = variables::coerce(&self.types, prepared, request.variables, decoders)?;
+        let collected = prepared.collected(&self.types, &variables).map_err(one)?;
+        let cost = cost::cost(&collected.cost, &self.pages, |name| prepared.value(&variables, name));
+        let max_cost = self.limits.complexity;
+        if cost > max_cost {
+            let message = format!(
+                "the response can have {cost} fields, at most {max_cost} are allowed (MEMBERBASE_MAX_COMPLEXITY)"
+            );
+            return Err(vec![Error::new(Code::LimitExceeded, message)]);
+        }
+        Ok(Operation { prepared: Arc::clone(prepared), collected, variables, rows, cost, shows_cost: false })
+    }
+
+    /// Runs a query or a mutation with the data for its resolvers.
+    pub async fn run(&self, operation: Operation, data: Data, trace_id: &str) -> GraphqlResponse {
+        let (request, pending) = match operation.into_request(&self.types, data) {
+            Ok(ready) => ready,
+            Err(errors) => return request_error(&errors, trace_id),
+        };
+        if pending.collected.root.failure.is_some() {
+            return self.complete(&pending, Response::default(), trace_id);
+        }
+        let response = AssertUnwindSafe((self.engine)(request).next()).catch_unwind().await;
+        match response {
+            Ok(response) => self.complete(&pending, response.unwrap_or_default(), trace_id),
+            Err(_) => {
+                tracing::error!(trace_id, "resolver panicked");
+                internal_error(trace_id)
+            }
+        }
+    }
+
+    /// Completes async-graphql's response.
+    pub(super) fn complete(&self, pending: &Pending, response: Response, trace_id: &str) -> GraphqlResponse {
+        let mut failed = response.errors;
+        for error in &mut failed {
+            if error.extensions.is_none()
+                && let Some(variable) = error.locations.first().and_then(|pos| pending.null_arguments.get(pos))
+            {
+                error.message = format!("${variable} must not be null here");
+                error.extensions = Some(Error::new(Code::BadUserInput, "").extensions());
+            }
+        }
+        let mut data = match response.data {
+            Value::Object(map) => map,
+            // async-graphql makes null of an object whose fields all failed.
+            _ => IndexMap::new(),
+        };
+        for (key, value, errors) in &pending.introspected {
+            data.insert(key.clone(), value.clone());
+            failed.extend(errors.iter().cloned());
+        }
+        let completed = complete::complete(&pending.collected.root, data, &failed);
+        if let Some(fault) = completed.fault {
+            tracing::error!(fault, trace_id, "response does not match the schema");
+            return internal_error(trace_id);
+        }
+        failed.extend(completed.errors);
+        failed.sort_by(|a, b| a.locations.cmp(&b.locations));
+        let (errors, codes) = write::errors(failed, trace_id, self.limits.errors);
+        let mut body = write::write(&completed.data, &errors);
+        if let Some(cost) = pending.cost {
+            write::add_cost(&mut body, cost);
+        }
+        GraphqlResponse { is_request_error: false, body, codes }
+    }
+}
+
+pub(super) fn internal_error(trace_id: &str) -> GraphqlResponse {
+    request_error(&[Error::new(Code::InternalServerError, "internal error")], trace_id)
+}
