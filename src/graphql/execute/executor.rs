@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use async_graphql::{
     Data, ObjectType, Response, SDLExportOptions, Schema, SubscriptionType, ValidationMode, Value, indexmap::IndexMap,
 };
-use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 
 use super::{
     Code, Error, GraphqlResponse, Operation, Request, RowDecoders, Trusted, complete, cost,
@@ -31,9 +31,11 @@ pub struct Executor {
     pages: PageLimits,
 }
 
-/// Runs a request with the resolvers of an async-graphql schema, whose root types are erased. A query and a mutation
-/// have one response.
-type Engine = Box<dyn Fn(async_graphql::Request) -> BoxStream<'static, Response> + Send + Sync>;
+/// Runs requests with the resolvers of an async-graphql schema, whose root types are erased.
+pub(super) struct Engine {
+    execute: Box<dyn Fn(async_graphql::Request) -> BoxFuture<'static, Response> + Send + Sync>,
+    pub(super) subscribe: Box<dyn Fn(async_graphql::Request) -> BoxStream<'static, Response> + Send + Sync>,
+}
 
 impl Executor {
     /// Creates an executor of three root types. Lists of rows in their arguments are read by the decoders.
@@ -52,7 +54,16 @@ impl Executor {
         let types = Arc::new(Types::new(&sdl));
         let documents = Documents::new(Arc::clone(&types), decoders, &limits.document);
         Self {
-            engine: Box::new(move |request| schema.execute_stream(request).boxed()),
+            engine: Engine {
+                execute: {
+                    let schema = schema.clone();
+                    Box::new(move |request| {
+                        let schema = schema.clone();
+                        async move { schema.execute(request).await }.boxed()
+                    })
+                },
+                subscribe: Box::new(move |request| schema.execute_stream(request).boxed()),
+            },
             sdl,
             types,
             documents,
@@ -119,9 +130,9 @@ impl Executor {
         if pending.collected.root.failure.is_some() {
             return self.complete(&pending, Response::default(), trace_id);
         }
-        let response = AssertUnwindSafe((self.engine)(request).next()).catch_unwind().await;
+        let response = AssertUnwindSafe((self.engine.execute)(request)).catch_unwind().await;
         match response {
-            Ok(response) => self.complete(&pending, response.unwrap_or_default(), trace_id),
+            Ok(response) => self.complete(&pending, response, trace_id),
             Err(_) => {
                 tracing::error!(trace_id, "resolver panicked");
                 internal_error(trace_id)

@@ -45,7 +45,7 @@ impl Executor {
             return Err(request_error(&[error], trace_id));
         }
         let (executor, trace) = (Arc::clone(self), trace_id.to_owned());
-        let mut responses = AssertUnwindSafe((self.engine)(request))
+        let mut responses = AssertUnwindSafe((self.engine.subscribe)(request))
             .catch_unwind()
             .map(move |response| match response {
                 Ok(response) => executor.complete(&pending, response, &trace),
