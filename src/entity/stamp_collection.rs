@@ -12,7 +12,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub member_id: Uuid,
-    /// The loyalty programme, unique per member.
+    /// The loyalty program, unique per member.
     pub loyalty_program_id: String,
     pub stamps: i32,
     pub rewards_earned: i32,

@@ -73,7 +73,7 @@ impl ApiToken {
         self.0.memberbase.map(|id| id.to_string().into())
     }
 
-    /// Creation time, which is the time in the id (whole milliseconds).
+    /// Creation time in whole milliseconds; the id contains this time.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.id.created_at())
     }
@@ -174,7 +174,7 @@ pub(crate) struct ApiTokenQuery;
 
 #[Object]
 impl ApiTokenQuery {
-    /// The API token of this request.
+    /// The API token of this request; null if it was deleted with its memberbase in the meantime.
     async fn current_api_token(&self, ctx: &Context<'_>) -> Result<Option<ApiToken>, Error> {
         Ok(api_token::current(ctx.app(), ctx.caller()).await?.map(ApiToken))
     }
@@ -184,12 +184,12 @@ impl ApiTokenQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,

@@ -15,7 +15,7 @@ use crate::domain::{
 pub(crate) enum AttributeType {
     /// A string of at most 16 KiB without NUL.
     String,
-    /// A finite double from -(2^53-1) to 2^53-1.
+    /// A number (IEEE 754 double) from -(2^53-1) to 2^53-1.
     Number,
     /// A boolean.
     Boolean,
@@ -56,7 +56,7 @@ pub(crate) struct AttributeDefinitionInput {
 pub(crate) struct SetAttributeSchemaInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// All attributes of the new schema, at most 1,000. Removing a key or changing its type is CONFLICT if a member has a value for it.
+    /// All attributes of the new schema, at most 1,000. Removing a key or changing its type fails with CONFLICT if a member has a value for it.
     attributes: Vec<AttributeDefinitionInput>,
 }
 

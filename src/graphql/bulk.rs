@@ -27,13 +27,13 @@ use crate::{
 /// Handling of a bulk upsert in which rows fail.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnRowError {
-    /// Stores nothing if any row fails. The call fails with BAD_USER_INPUT, which lists the first 100 failed rows.
+    /// Stores nothing if any row fails. The call fails with BAD_USER_INPUT, and the error lists the first 100 failed rows in `extensions.failures`.
     RejectBatch,
     /// Stores the valid rows. The others have the outcome FAILED in the results.
     SkipFailed,
 }
 
-/// Rows to store by whether the member exists.
+/// Which rows to store, depending on whether the member exists.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UpsertMode {
     /// All rows: missing members are created, changed ones updated.
@@ -65,17 +65,17 @@ pub(crate) enum UpsertOutcome {
 /// Number of rows by outcome.
 #[derive(SimpleObject, Debug)]
 pub(crate) struct UpsertSummary {
-    /// Rows that were CREATED.
+    /// Number of rows that were CREATED.
     created: Count,
-    /// Rows that were UPDATED.
+    /// Number of rows that were UPDATED.
     updated: Count,
-    /// Rows that were UNCHANGED.
+    /// Number of rows that were UNCHANGED.
     unchanged: Count,
-    /// Rows that were STALE.
+    /// Number of rows that were STALE.
     stale: Count,
-    /// Rows that were SKIPPED.
+    /// Number of rows that were SKIPPED.
     skipped: Count,
-    /// Rows that FAILED.
+    /// Number of rows that FAILED.
     failed: Count,
 }
 

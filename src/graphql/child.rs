@@ -4,7 +4,7 @@ mod loader;
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{Context, Object, OutputType, SimpleObject};
+use async_graphql::{Context, Description, Object, OutputType};
 use tokio::sync::OnceCell;
 
 pub(crate) use loader::{ChildLoader, MemberBatch};
@@ -31,6 +31,12 @@ use crate::{
 
 /// A type of child record that is loaded for a batch of members at once.
 pub(crate) trait BatchedChild: MemberChild {
+    /// Description of [`Connection`] in the schema.
+    const CONNECTION_DESCRIPTION: &str;
+
+    /// Description of [`Edge`] in the schema.
+    const EDGE_DESCRIPTION: &str;
+
     /// Returns the batch's loader for this type.
     fn loader(batch: &MemberBatch) -> &ChildLoader<Self>;
 }
@@ -112,8 +118,15 @@ impl<T: BatchedChild> Connection<T> {
     }
 }
 
+impl<T: BatchedChild> Description for Connection<T> {
+    fn description() -> &'static str {
+        T::CONNECTION_DESCRIPTION
+    }
+}
+
 /// A page of records that belong to one member.
 #[Object(
+    use_type_description,
     concrete(name = "ClipConnection", params(Clip)),
     concrete(name = "StampCollectionConnection", params(StampCollection)),
     concrete(name = "TransactionConnection", params(Transaction))
@@ -149,18 +162,35 @@ where
 }
 
 /// A record of a member and its cursor.
-#[derive(SimpleObject, Debug)]
-#[graphql(
+#[derive(Debug)]
+pub(crate) struct Edge<T> {
+    cursor: String,
+    node: Child<T>,
+}
+
+impl<T: BatchedChild> Description for Edge<T> {
+    fn description() -> &'static str {
+        T::EDGE_DESCRIPTION
+    }
+}
+
+#[Object(
+    use_type_description,
     concrete(name = "ClipEdge", params(Clip)),
     concrete(name = "StampCollectionEdge", params(StampCollection)),
     concrete(name = "TransactionEdge", params(Transaction))
 )]
-pub(crate) struct Edge<T: BatchedChild>
+impl<T: BatchedChild> Edge<T>
 where
     Child<T>: OutputType,
 {
     /// Opaque cursor of this entry, for `after` and `before`. Valid for the same list of the same member.
-    cursor: String,
+    async fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
     /// The record.
-    node: Child<T>,
+    async fn node(&self) -> &Child<T> {
+        &self.node
+    }
 }

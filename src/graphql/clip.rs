@@ -53,7 +53,7 @@ impl Child<clip::Clip> {
         self.row.redeemed_at.map(DateTime)
     }
 
-    /// Creation time, which is the time in the id (whole milliseconds).
+    /// Creation time in whole milliseconds; the id contains this time.
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.id.created_at())
     }
@@ -69,7 +69,7 @@ impl Child<clip::Clip> {
 pub(crate) struct DeleteClipsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// Ids of the clips to delete (clip_...). Ids of clips that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
+    /// Ids of the clips to delete (clip_...). Ids of clips that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
     clip_ids: Vec<ID>,
 }
 

@@ -19,12 +19,12 @@ pub(crate) enum OrderDirection {
     Desc,
 }
 
-/// Information about a page, exact in both directions.
+/// Information about a page. A page with `last`, or with `before` as the only paging argument, is read backward; all others are read forward. `hasNextPage` and `hasPreviousPage` are determined for both.
 #[derive(SimpleObject, Clone, Debug)]
 pub(crate) struct PageInfo {
-    /// Forward page: true if more entries follow it, up to `before` if that is given. Backward page: true if the list has an entry at or after `before`. A page with `last`, or with `before` alone, is a backward page; all others are forward pages.
+    /// Page read forward: true if more entries follow it, up to `before` if that is given. Page read backward: true if the list has an entry at or after `before`; false without `before`.
     has_next_page: bool,
-    /// Backward page: true if more entries precede it, down to `after` if that is given. Forward page: true if the list has an entry at or before `after`. A page with `last`, or with `before` alone, is a backward page; all others are forward pages.
+    /// Page read backward: true if more entries precede it, down to `after` if that is given. Page read forward: true if the list has an entry at or before `after`; false without `after`.
     has_previous_page: bool,
     /// Cursor of the first entry of this page; null if the page is empty.
     start_cursor: Option<String>,
@@ -52,11 +52,11 @@ impl PageInfo {
 /// [algorithm]: https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm
 #[derive(Debug)]
 pub(super) struct Paging {
-    /// Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`.
+    /// Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`.
     pub(crate) first: Option<i32>,
     /// Only entries after this cursor.
     pub(crate) after: Option<String>,
-    /// Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`.
+    /// Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`.
     pub(crate) last: Option<i32>,
     /// Only entries before this cursor.
     pub(crate) before: Option<String>,

@@ -89,7 +89,7 @@ impl Member {
         Ok(attributes.get(&key).map(|value| AttributeValue(value.to_json())))
     }
 
-    /// Creation time, which is the time in the id (whole milliseconds).
+    /// Creation time in whole milliseconds; the id contains this time.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.id.created_at())
     }
@@ -109,12 +109,12 @@ impl Member {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
@@ -127,12 +127,12 @@ impl Member {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
@@ -145,12 +145,12 @@ impl Member {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
@@ -201,7 +201,7 @@ impl MemberQuery {
         Ok(null_if_not_found(found)?.map(Member::single))
     }
 
-    /// The members of a memberbase.
+    /// A page of a memberbase's members, in the order that `orderBy` selects: by default in order of creation.
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of the schema")]
     async fn members(
         &self,
@@ -213,12 +213,12 @@ impl MemberQuery {
         #[graphql(desc = "Condition on the members. Default: all members.")] filter: Option<MemberFilter>,
         #[graphql(desc = "Order of the members. Default: creation time, ascending.")] order_by: Option<MemberOrder>,
         #[graphql(
-            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
@@ -228,7 +228,7 @@ impl MemberQuery {
         MemberConnection::load(ctx, scope, filter, order_by, paging).await.map(Some)
     }
 
-    /// The member for each ref, in the order of `refs`; null if it does not exist.
+    /// The member for each ref, in the order of `refs`. An entry is null if the memberbase has no member with its ref. Without access to the memberbase, the call fails with NOT_FOUND.
     async fn members_by_ref(
         &self,
         ctx: &Context<'_>,

@@ -45,7 +45,7 @@ impl Memberbase {
         &self.0.name
     }
 
-    /// Creation time, which is the time in the id (whole milliseconds).
+    /// Creation time in whole milliseconds; the id contains this time.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.id.created_at())
     }
@@ -55,12 +55,12 @@ impl Memberbase {
         DateTime(self.0.updated_at)
     }
 
-    /// The attributes that members can have, in the order of their declaration.
+    /// The attributes that members can have, in the order of their declaration; empty if no schema was set.
     async fn attribute_schema(&self) -> Vec<AttributeDefinition> {
         self.0.attribute_schema.definitions().iter().map(AttributeDefinition::from).collect()
     }
 
-    /// The memberbase's members.
+    /// A page of the memberbase's members, in the order that `orderBy` selects: by default in order of creation.
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of the schema")]
     async fn members(
         &self,
@@ -68,12 +68,12 @@ impl Memberbase {
         #[graphql(desc = "Condition on the members. Default: all members.")] filter: Option<MemberFilter>,
         #[graphql(desc = "Order of the members. Default: creation time, ascending.")] order_by: Option<MemberOrder>,
         #[graphql(
-            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
@@ -87,12 +87,12 @@ impl Memberbase {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
@@ -143,7 +143,11 @@ pub(crate) struct MemberbaseEdge {
     node: Memberbase,
 }
 
-/// Filters memberbases. All given conditions must match. An empty filter and `and: []` match every memberbase, `or: []` and `in: []` match none; `not` is plain negation. Null is the same as an omitted condition. A condition without an operator is BAD_USER_INPUT. At most 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) and 400 operators; LIMIT_EXCEEDED beyond.
+/// Filters memberbases. All given conditions must match. Null is the same as an omitted condition.
+///
+/// An empty filter and `and: []` match every memberbase. `or: []` and `in: []` match none. `not` matches every memberbase that the filter in it does not match.
+///
+/// A condition without an operator fails with BAD_USER_INPUT. A filter fails with LIMIT_EXCEEDED if it has more than 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) or more than 400 operators.
 #[derive(InputObject, Debug)]
 pub(crate) struct MemberbaseFilter {
     /// All of these filters match.
@@ -235,18 +239,18 @@ impl MemberbaseQuery {
         Ok(null_if_not_found(memberbase::find(ctx.app(), visibility, id).await)?.map(Memberbase::from))
     }
 
-    /// The memberbases that the token has access to, in order of creation.
+    /// A page of the memberbases that the token has access to, in order of creation.
     async fn memberbases(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Condition on the memberbases. Default: all memberbases.")] filter: Option<MemberbaseFilter>,
         #[graphql(
-            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `last`."
+            desc = "Maximum number of entries, counted from the start of the list or from `after`. Default 100, also with `after` and `before` but without a size; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `last`."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 with `before` alone; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE); excludes `first`."
+            desc = "Maximum number of entries, counted back from the end of the list or from `before`. Default 100 if `before` is the only paging argument; at most 5,000 (MEMBERBASE_MAX_PAGE_SIZE). Can't be combined with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,

@@ -53,7 +53,7 @@ impl NodeQuery {
         Ok(load(ctx, std::iter::once(&id)).await?.remove(&id))
     }
 
-    /// The object for each id, in the order of `ids`; null if it does not exist or the token has no access to it. A malformed id is an error at its entry only.
+    /// The object for each id, in the order of `ids`. An entry is null if its object does not exist or the token has no access to the object. The entry of a malformed id is null too, and the response has an error with the code BAD_USER_INPUT for this entry; the other entries are returned.
     async fn nodes(
         &self,
         ctx: &Context<'_>,

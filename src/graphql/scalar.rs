@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Attributes {
 #[derive(Clone, Debug)]
 pub(crate) struct AttributeValue(pub(crate) serde_json::Value);
 
-/// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string.
+/// The value of an attribute: a string, number, boolean or list of strings. A date is an RFC 3339 string. A variable inside a list literal must be of type AttributeValue.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-3")]
 impl ScalarType for AttributeValue {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -48,7 +48,7 @@ impl Child<stamp_collection::StampCollection> {
         self.row.rewards_earned
     }
 
-    /// Creation time, which is the time in the id (whole milliseconds).
+    /// Creation time in whole milliseconds; the id contains this time.
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.id.created_at())
     }
@@ -64,7 +64,7 @@ impl Child<stamp_collection::StampCollection> {
 pub(crate) struct DeleteStampCollectionsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// Ids of the stamp collections to delete (sc_...). Ids of stamp collections that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
+    /// Ids of the stamp collections to delete (sc_...). Ids of stamp collections that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
     stamp_collection_ids: Vec<ID>,
 }
 

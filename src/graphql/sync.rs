@@ -66,7 +66,9 @@ impl Sync {
     }
 }
 
-/// A run that makes a memberbase mirror its source. While it is open, every bulkUpsertMembers call in the memberbase, with or without `syncId`, marks each member that its rows name as seen, whatever the outcome of the row (including FAILED, STALE and SKIPPED). A commit can then delete the members that were not seen. After the sync has ended, `seen`, `missing` and `deleted` keep their values.
+/// A run that makes a memberbase mirror its source, which is the owner's own list of the members, such as a file or a table that is uploaded with bulkUpsertMembers.
+///
+/// While the sync is open, every bulkUpsertMembers call in the memberbase, with or without `syncId`, marks each member that its rows name as seen, whatever the outcome of the row (including FAILED, STALE and SKIPPED). A commit can then delete the members that were not seen. After the sync has ended, `seen`, `missing` and `deleted` keep their values.
 #[Object]
 impl Sync {
     /// The sync's id (sync_...).
@@ -87,7 +89,7 @@ impl Sync {
         self.row.state.into()
     }
 
-    /// Start time, which is the time in the id (whole milliseconds).
+    /// Start time in whole milliseconds; the id contains this time.
     async fn started_at(&self) -> DateTime {
         DateTime(self.row.id.created_at())
     }
@@ -186,7 +188,7 @@ pub(crate) struct StartSyncPayload {
 pub(crate) struct CommitSyncInput {
     /// The sync's id (sync_...).
     sync_id: ID,
-    /// Handling of members that were not seen. Default KEEP. DELETE is CONFLICT if the sync has seen no member at all.
+    /// Handling of members that were not seen. Default KEEP. DELETE fails with CONFLICT if the sync has seen no member at all.
     #[graphql(default_with = "OnMissing::Keep")]
     on_missing: OnMissing,
     /// Maximum share of the memberbase's members that DELETE may delete, in percent: 0 to 100, default 10. If more would be deleted, the call fails with LIMIT_EXCEEDED, nothing is deleted and the sync stays open.
@@ -236,7 +238,7 @@ pub(crate) struct SyncMutation;
 
 #[Object]
 impl SyncMutation {
-    /// Opens a sync of a memberbase, after the memberbase's running upserts have finished. A memberbase has at most one open sync: a second is CONFLICT, and the error names the first. Requires a WRITE token.
+    /// Opens a sync of a memberbase, after the memberbase's running upserts have finished. A memberbase has at most one open sync: starting a second fails with CONFLICT, and the error names the first. Requires a WRITE token.
     async fn start_sync(
         &self,
         ctx: &Context<'_>,
@@ -247,7 +249,7 @@ impl SyncMutation {
         Ok(Some(StartSyncPayload { sync: started.into() }))
     }
 
-    /// Commits a sync, after the memberbase's running upserts have finished. With `onMissing: DELETE`, deletes the members that were not seen, with their attributes, clips, stamp collections and transactions, in one transaction. Idempotent: committing again, with any arguments, deletes nothing and returns the same result. A sync that was abandoned or has expired is CONFLICT. Requires a WRITE token.
+    /// Commits a sync, after the memberbase's running upserts have finished. With `onMissing: DELETE`, deletes the members that were not seen, with their attributes, clips, stamp collections and transactions, in one transaction. Idempotent: committing again, with any arguments, deletes nothing and returns the same result. Committing a sync that was abandoned or has expired fails with CONFLICT. Requires a WRITE token.
     async fn commit_sync(
         &self,
         ctx: &Context<'_>,
@@ -260,7 +262,7 @@ impl SyncMutation {
         Ok(Some(CommitSyncPayload { sync: committed.into() }))
     }
 
-    /// Ends a sync without deleting members. Idempotent: abandoning again returns the same result, and an expired sync is returned unchanged. A committed sync is CONFLICT. Requires a WRITE token.
+    /// Ends a sync without deleting members. Idempotent: abandoning again returns the same result, and an expired sync is returned unchanged. Abandoning a committed sync fails with CONFLICT. Requires a WRITE token.
     async fn abandon_sync(
         &self,
         ctx: &Context<'_>,

@@ -84,12 +84,12 @@ impl Child<transaction::Transaction> {
         self.row.cleared_at.map(DateTime)
     }
 
-    /// Time of the reversal; null if the payment is not reverted.
+    /// Time of the reversal; null if the payment is not reversed.
     async fn reverted_at(&self) -> Option<DateTime> {
         self.row.reverted_at.map(DateTime)
     }
 
-    /// Creation time, which is the time in the id (whole milliseconds).
+    /// Creation time in whole milliseconds; the id contains this time.
     async fn created_at(&self) -> DateTime {
         DateTime(self.row.id.created_at())
     }
@@ -120,7 +120,7 @@ pub(crate) enum CardNetwork {
 pub(crate) struct DeleteTransactionsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
-    /// Ids of the transactions to delete (txn_...). Ids of transactions that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
+    /// Ids of the transactions to delete (txn_...). Ids of transactions that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
     transaction_ids: Vec<ID>,
 }
 

@@ -111,18 +111,27 @@ impl<T> Default for ChildLoader<T> {
 }
 
 impl BatchedChild for Clip {
+    const CONNECTION_DESCRIPTION: &str = "A page of a member's clips.";
+    const EDGE_DESCRIPTION: &str = "A clip of a member and its cursor.";
+
     fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
         &batch.clips
     }
 }
 
 impl BatchedChild for StampCollection {
+    const CONNECTION_DESCRIPTION: &str = "A page of a member's stamp collections.";
+    const EDGE_DESCRIPTION: &str = "A stamp collection of a member and its cursor.";
+
     fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
         &batch.stamp_collections
     }
 }
 
 impl BatchedChild for Transaction {
+    const CONNECTION_DESCRIPTION: &str = "A page of a member's transactions.";
+    const EDGE_DESCRIPTION: &str = "A transaction of a member and its cursor.";
+
     fn loader(batch: &MemberBatch) -> &ChildLoader<Self> {
         &batch.transactions
     }

@@ -36,22 +36,22 @@ pub(crate) struct BulkUpsertClipsInput {
     dry_run: bool,
 }
 
-/// A row of bulkUpsertClips. A clip is identified by its member and `dealId`. Exactly one of `memberId` and `memberRef` is required. An omitted optional field keeps its stored value; null clears it.
+/// A row of bulkUpsertClips. A clip is identified by its member and `dealId`. Exactly one of `memberId` and `memberRef` is required. An omitted optional field keeps its stored value; null removes it.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct ClipInput {
-    /// The member's id (m_...); excludes `memberRef`.
+    /// The member's id (m_...). Can't be combined with `memberRef`.
     member_id: Option<Unparsed<ID>>,
-    /// The member's ref; excludes `memberId`.
+    /// The member's ref. Can't be combined with `memberId`.
     member_ref: Option<String>,
     /// The deal's id: 1 to 1,024 bytes.
     deal_id: String,
     /// The creative that showed the deal: at most 1,024 bytes.
     creative_id: String,
-    /// The variant of the creative: at most 1,024 bytes. Omitted: unchanged; null: cleared.
+    /// The variant of the creative: at most 1,024 bytes. Omitted: unchanged; null: removes the stored value.
     #[serde(default)]
     variant_id: MaybeUndefined<String>,
-    /// Time of redemption. Omitted: unchanged; null: cleared.
+    /// Time of redemption. Omitted: unchanged; null: removes the stored time.
     #[serde(default)]
     redeemed_at: MaybeUndefined<Unparsed<DateTime>>,
 }
@@ -83,7 +83,7 @@ impl BulkUpsertClipsPayload {
         Ids::new(&self.upserted.ids)
     }
 
-    /// The clip for each input row, in input order; null where `clipIds` is null. Loaded only if selected.
+    /// The clip for each input row, in input order; null in the entries in which `clipIds` is null. Loaded only if selected.
     async fn clips(&self, ctx: &Context<'_>) -> Result<Vec<Option<Clip>>, Error> {
         Ok(Clip::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }

@@ -12,10 +12,17 @@ use crate::{
     graphql::{Error, scalar::AttributeValue},
 };
 
-/// Filters by one attribute. All given operators must match; at least one is required. Null is the same as an omitted operator. Operators by declared type: STRING, NUMBER and DATE: eq, in, nin, gt, gte, lt, lte; STRING also startsWith; BOOLEAN: eq, in, nin; STRING_LIST: eq (same items in the same order), contains; all types: exists. Any other operator is BAD_USER_INPUT. A member without a value matches only `exists: false` and `nin`.
+/// Filters by one attribute. All given operators must match; at least one is required. Null is the same as an omitted operator. A member without a value matches only `exists: false` and `nin`.
+///
+/// The attribute's declared type determines its operators; any other operator fails with BAD_USER_INPUT:
+///
+/// - STRING: `eq`, `in`, `nin`, `gt`, `gte`, `lt`, `lte`, `startsWith`, `exists`
+/// - NUMBER and DATE: `eq`, `in`, `nin`, `gt`, `gte`, `lt`, `lte`, `exists`
+/// - BOOLEAN: `eq`, `in`, `nin`, `exists`
+/// - STRING_LIST: `eq` (the same items in the same order), `contains`, `exists`
 #[derive(InputObject, Debug)]
 pub(crate) struct AttributeFilter {
-    /// The attribute's key. A key that the attribute schema does not declare is BAD_USER_INPUT.
+    /// The attribute's key. A key that the attribute schema does not declare fails with BAD_USER_INPUT.
     key: String,
     /// Equals this value. Numbers are compared by value, dates as instants (a full-date is midnight UTC), strings byte for byte.
     eq: Option<AttributeValue>,

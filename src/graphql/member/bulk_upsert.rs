@@ -30,13 +30,13 @@ pub(crate) struct BulkUpsertMembersInput {
     /// Handling of rows that fail. Default REJECT_BATCH: one failed row rejects the call.
     #[graphql(default_with = "OnRowError::RejectBatch")]
     on_error: OnRowError,
-    /// Rows to store by whether the member exists. Default UPSERT: all rows.
+    /// Which rows to store, depending on whether the member exists. Default UPSERT: all rows.
     #[graphql(default_with = "UpsertMode::Upsert")]
     mode: UpsertMode,
     /// If true, no member is stored. The result is that of the real call, except that members that would be created have no id. With `syncId`, the sync still marks existing members as seen. Default false.
     #[graphql(default = false)]
     dry_run: bool,
-    /// The open sync that this call belongs to (sync_...); CONFLICT if it is not open. While a sync is open in the memberbase, calls without `syncId` mark members as seen too, except dry runs.
+    /// The open sync that this call belongs to (sync_...). The call fails with CONFLICT if the sync is not open. While a sync is open in the memberbase, calls without `syncId` mark members as seen too, except dry runs.
     sync_id: Option<ID>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct MemberInput {
     /// Attribute values by key. An omitted key keeps its value; a null value removes it. If the field is omitted, all values are kept; null removes all.
     #[serde(default)]
     attributes: BoxedUndefined<Attributes>,
-    /// Time of the owner's last change to the member. A row that is older than the stored time is not applied (STALE). Omitted: the stored time is kept; null: it is cleared.
+    /// Time of the owner's last change to the member. A row that is older than the stored time is not applied (STALE). Omitted: unchanged; null: removes the stored time.
     #[serde(default)]
     source_updated_at: BoxedUndefined<Unparsed<DateTime>>,
 }
@@ -78,7 +78,7 @@ impl BulkUpsertMembersPayload {
         Ids::new(&self.upserted.ids)
     }
 
-    /// The member for each input row, in input order; null where `memberIds` is null. Loaded only if selected.
+    /// The member for each input row, in input order; null in the entries in which `memberIds` is null. Loaded only if selected.
     async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Option<Member>>, Error> {
         Ok(Member::from_batch(load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }

@@ -15,7 +15,7 @@ use crate::{
     types::MemberId,
 };
 
-/// Input of deleteMembers. Ids and refs of members that do not exist in this memberbase are reported as not found and are not an error, so a retry succeeds.
+/// Input of deleteMembers. Ids and refs of members that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
 #[derive(InputObject, Debug)]
 pub(crate) struct DeleteMembersInput {
     /// The memberbase's id (mb_...).
@@ -49,15 +49,15 @@ pub(crate) struct DeleteMembersPayload {
 /// Number of rows that a deletion removed, by type.
 #[derive(SimpleObject, Debug)]
 pub(crate) struct DeletedRows {
-    /// Deleted members.
+    /// Number of deleted members.
     members: Count,
-    /// Deleted attribute values of these members.
+    /// Number of deleted attribute values of these members.
     attributes: Count,
-    /// Deleted clips of these members.
+    /// Number of deleted clips of these members.
     clips: Count,
-    /// Deleted stamp collections of these members.
+    /// Number of deleted stamp collections of these members.
     stamp_collections: Count,
-    /// Deleted transactions of these members.
+    /// Number of deleted transactions of these members.
     transactions: Count,
 }
 

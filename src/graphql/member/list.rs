@@ -102,7 +102,11 @@ pub(crate) struct MemberEdge {
     node: Member,
 }
 
-/// Filters members. All given conditions must match. An empty filter and `and: []` match every member, `or: []` and `in: []` match none; `not` is plain negation. Null is the same as an omitted condition. A condition without an operator is BAD_USER_INPUT. At most 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) and 400 operators; LIMIT_EXCEEDED beyond.
+/// Filters members. All given conditions must match. Null is the same as an omitted condition.
+///
+/// An empty filter and `and: []` match every member. `or: []` and `in: []` match none. `not` matches every member that the filter in it does not match, including those without a value of the attribute.
+///
+/// A condition without an operator fails with BAD_USER_INPUT. A filter fails with LIMIT_EXCEEDED if it has more than 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) or more than 400 operators.
 #[derive(InputObject, Debug)]
 pub(crate) struct MemberFilter {
     /// All of these filters match.

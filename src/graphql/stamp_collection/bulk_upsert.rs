@@ -39,9 +39,9 @@ pub(crate) struct BulkUpsertStampCollectionsInput {
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct StampCollectionInput {
-    /// The member's id (m_...); excludes `memberRef`.
+    /// The member's id (m_...). Can't be combined with `memberRef`.
     member_id: Option<Unparsed<ID>>,
-    /// The member's ref; excludes `memberId`.
+    /// The member's ref. Can't be combined with `memberId`.
     member_ref: Option<String>,
     /// The loyalty program's id: 1 to 1,024 bytes.
     loyalty_program_id: String,
@@ -79,7 +79,7 @@ impl BulkUpsertStampCollectionsPayload {
         Ids::new(&self.upserted.ids)
     }
 
-    /// The stamp collection for each input row, in input order; null where `stampCollectionIds` is null. Loaded only if selected.
+    /// The stamp collection for each input row, in input order; null in the entries in which `stampCollectionIds` is null. Loaded only if selected.
     async fn stamp_collections(&self, ctx: &Context<'_>) -> Result<Vec<Option<StampCollection>>, Error> {
         Ok(StampCollection::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }

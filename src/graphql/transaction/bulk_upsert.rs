@@ -36,13 +36,13 @@ pub(crate) struct BulkUpsertTransactionsInput {
     dry_run: bool,
 }
 
-/// A row of bulkUpsertTransactions. A transaction is identified by its `externalId`, and its member can't be changed (MEMBER_MISMATCH). Exactly one of `memberId` and `memberRef` is required. An omitted optional field keeps its stored value; null clears it.
+/// A row of bulkUpsertTransactions. A transaction is identified by its `externalId`, and its member can't be changed (MEMBER_MISMATCH). Exactly one of `memberId` and `memberRef` is required. An omitted optional field keeps its stored value; null removes it.
 #[derive(InputObject, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct TransactionInput {
-    /// The member's id (m_...); excludes `memberRef`.
+    /// The member's id (m_...). Can't be combined with `memberRef`.
     member_id: Option<Unparsed<ID>>,
-    /// The member's ref; excludes `memberId`.
+    /// The member's ref. Can't be combined with `memberId`.
     member_ref: Option<String>,
     /// The owner's key for the transaction, unique in the memberbase: 1 to 1,024 bytes.
     external_id: String,
@@ -54,21 +54,21 @@ pub(crate) struct TransactionInput {
     bin: String,
     /// The merchant's id: at most 1,024 bytes.
     merchant_id: String,
-    /// Text of the payment on the member's statement: at most 1,024 bytes. Omitted: unchanged; null: cleared.
+    /// Text of the payment on the member's statement: at most 1,024 bytes. Omitted: unchanged; null: removes the stored value.
     #[serde(default)]
     statement_descriptor: MaybeUndefined<String>,
-    /// Amount in minor units of `currency` (such as cents). Omitted: unchanged; null: cleared.
+    /// Amount in minor units of `currency` (such as cents). Omitted: unchanged; null: removes the stored value.
     #[serde(default)]
     amount: MaybeUndefined<Unparsed<MinorUnits>>,
-    /// ISO 4217 code of the currency: three capital letters, such as GBP. Omitted: unchanged; null: cleared.
+    /// ISO 4217 code of the currency: three capital letters, such as GBP. Omitted: unchanged; null: removes the stored value.
     #[serde(default)]
     currency: MaybeUndefined<String>,
     /// Time of the authorisation.
     authed_at: Unparsed<DateTime>,
-    /// Time of the clearing. Omitted: unchanged; null: removed.
+    /// Time of the clearing. Omitted: unchanged; null: removes the stored time.
     #[serde(default)]
     cleared_at: MaybeUndefined<Unparsed<DateTime>>,
-    /// Time of the reversal. Omitted: unchanged; null: cleared.
+    /// Time of the reversal. Omitted: unchanged; null: removes the stored time.
     #[serde(default)]
     reverted_at: MaybeUndefined<Unparsed<DateTime>>,
 }
@@ -107,7 +107,7 @@ impl BulkUpsertTransactionsPayload {
         Ids::new(&self.upserted.ids)
     }
 
-    /// The transaction for each input row, in input order; null where `transactionIds` is null. Loaded only if selected.
+    /// The transaction for each input row, in input order; null in the entries in which `transactionIds` is null. Loaded only if selected.
     async fn transactions(&self, ctx: &Context<'_>) -> Result<Vec<Option<Transaction>>, Error> {
         Ok(Transaction::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
     }
