@@ -39,7 +39,7 @@ impl Child<transaction::Transaction> {
         &self.row.external_id
     }
 
-    /// Authorisation code.
+    /// Authorization code.
     async fn auth_code(&self) -> &str {
         &self.row.auth_code
     }

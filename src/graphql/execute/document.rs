@@ -183,7 +183,7 @@ impl Documents {
             return Ok(());
         }
         introspection::check_max_depth(&source.document, operation).map_err(|deep| {
-            let message = "lists of introspection are nested deeper than the maximum of 3";
+            let message = "fields, interfaces, possibleTypes and inputFields are nested deeper than the maximum of 2";
             source.positions.locate(deep.location(), Error::new(Code::LimitExceeded, message))
         })
     }

@@ -46,7 +46,7 @@ pub(crate) struct TransactionInput {
     member_ref: Option<String>,
     /// The owner's key for the transaction, unique in the memberbase: 1 to 1,024 bytes.
     external_id: String,
-    /// Authorisation code: at most 1,024 bytes.
+    /// Authorization code: at most 1,024 bytes.
     auth_code: String,
     /// The card's network.
     network: CardNetwork,

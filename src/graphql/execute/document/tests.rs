@@ -219,6 +219,15 @@ const INTROSPECTION: &str = "
     }";
 
 #[test]
+fn lists_of_introspection_nest_two_deep() {
+    assert_valid("{__schema{types{fields{type{interfaces{name}}}}}}");
+    assert_over_limit(
+        "{__schema{types{fields{type{interfaces{possibleTypes{name}}}}}}}",
+        "nested deeper than the maximum of 2",
+    );
+}
+
+#[test]
 fn introspection_query_is_valid() {
     assert_valid(INTROSPECTION);
 }
