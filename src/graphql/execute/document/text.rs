@@ -192,7 +192,9 @@ impl Scan<'_> {
                 begins && matches!(next.data(), "query" | "mutation" | "subscription" | "fragment")
             }
             [Bracket::Variables | Bracket::Named(Expected::Name)] => {
-                let is_value = matches!(before, Some(TokenKind::Eq | TokenKind::Colon));
+                // What these tokens need is not a description.
+                let is_value =
+                    matches!(before, Some(TokenKind::Eq | TokenKind::Colon | TokenKind::Dollar | TokenKind::At));
                 !is_value && next.kind() == TokenKind::Dollar
             }
             _ => false,
@@ -241,6 +243,7 @@ mod tests {
     #[case::default_value("query($a: String = \"x\" $b: Int) { c }", "query($a: String = \"x\" $b: Int) { c }")]
     #[case::shorthand("\"x\" { c }", "\"x\" { c }")]
     #[case::argument("{ c(a: \"x\" b: $b) }", "{ c(a: \"x\" b: $b) }")]
+    #[case::name("query($\"x\" $b: Int) { c }", "query($\"x\" $b: Int) { c }")]
     #[case::misplaced("query \"x\" query { c }", "query \"x\" query { c }")]
     #[case::unterminated("\"x query { c }", "\"x query { c }")]
     fn descriptions_are_blanked(#[case] text: &str, #[case] expected: &str) {
