@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{auth::Bearer, domain::access::Caller, graphql::Error};
 
-/// What a request holds until it is done.
+/// The permits that a request holds until it is done.
 #[derive(Debug)]
 #[expect(dead_code, reason = "it is held")]
 pub(super) struct RequestPermit(GlobalPermit, Option<TokenPermit>);

@@ -72,7 +72,7 @@ pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Rejection> {
         return Err(reject("the content type must be application/json in UTF-8"));
     }
     if !headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        // Tells the client that the coding is the problem (<https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3>).
+        // Shows the client that the coding is the problem (<https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3>).
         return Err(reject("the body must have no content encoding").with_header(ACCEPT_ENCODING, "identity"));
     }
     Ok(())

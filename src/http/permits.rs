@@ -171,7 +171,7 @@ mod tests {
         let (one, other) = (token(), token());
         let acquired = |token| (0..50).filter(|_| permits.acquire_for_token(token).is_ok()).count();
         let first = acquired(one);
-        // On a slow machine some time passes meanwhile.
+        // On a slow machine some time passes in between.
         assert!((20..40).contains(&first), "{first}");
         assert_eq!(permits.acquire_for_token(one).expect_err("too many").code(), Code::RateLimited);
         assert!(acquired(other) >= 20);

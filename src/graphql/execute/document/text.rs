@@ -192,7 +192,7 @@ impl Scan<'_> {
                 begins && matches!(next.data(), "query" | "mutation" | "subscription" | "fragment")
             }
             [Bracket::Variables | Bracket::Named(Expected::Name)] => {
-                // What these tokens need is not a description.
+                // A string after these tokens is not a description.
                 let is_value =
                     matches!(before, Some(TokenKind::Eq | TokenKind::Colon | TokenKind::Dollar | TokenKind::At));
                 !is_value && next.kind() == TokenKind::Dollar
