@@ -3,8 +3,9 @@
 #
 #   scripts/oracle.sh
 #
-# ORACLE_SECONDS is the duration of the search, 60 by default. ORACLE_SEED repeats a run, and ORACLE_SEED=SEED/NUMBER one
-# request of it. Without Node.js 20 and npm it is skipped with a message; in CI (CI=true) it then fails.
+# ORACLE_SECONDS is the duration of the search, 60 by default, and ORACLE_REQUESTS limits its requests. ORACLE_SEED
+# repeats a run, and ORACLE_SEED=SEED/NUMBER one request of it. Without Node.js 20 and npm it is skipped with a message;
+# in CI (CI=true) it then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -14,7 +14,7 @@ scripts/schema.sh
 scripts/audit.sh
 scripts/live.sh
 # Always the same search here, so that a run does not fail by chance; `make oracle` makes another one each time.
-ORACLE_SEED="${ORACLE_SEED:-1}" scripts/oracle.sh
+ORACLE_SEED="${ORACLE_SEED:-1}" ORACLE_REQUESTS="${ORACLE_REQUESTS:-10000}" scripts/oracle.sh
 scripts/web-test.sh
 scripts/schemathesis.sh
 scripts/browser.sh

@@ -29,13 +29,16 @@ export function makeRequest(schema, data, seed, index) {
   return { pieces, request: { ...request, document: join(pieces), intact } };
 }
 
-/** Compares requests until the deadline, and returns counts and the kinds of disagreement with their smallest request. */
-export async function search(oracle, schema, data, { seed, only, seconds }) {
+/**
+ * Compares requests until their number or the deadline is reached. Returns counts and the kinds of disagreement with their
+ * smallest request.
+ */
+export async function search(oracle, schema, data, { seed, only, seconds, maxRequests = Infinity }) {
   const start = Date.now();
   const found = new Map();
   const counts = { requests: 0, verdicts: {}, allowed: {} };
   let next = only ?? 0;
-  const end = only === undefined ? Infinity : only + 1;
+  const end = only === undefined ? maxRequests : only + 1;
   const worker = async () => {
     while (next < end && Date.now() - start < seconds * 750) {
       const index = next;
