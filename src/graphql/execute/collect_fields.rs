@@ -49,6 +49,8 @@ pub(super) struct Collected {
     pub(super) introspection: Vec<MetaField>,
     /// The parts of arguments that are checked with the values of variables, with the position of the argument.
     pub(super) late_checks: Vec<(Pos, LateCheck)>,
+    /// Number of fields and of values in their arguments.
+    pub(super) size: usize,
 }
 
 /// The variables in conditions with their values; `None` for null.
@@ -82,6 +84,7 @@ pub(super) fn collect(
         cost: root.cost,
         introspection: collector.introspection,
         late_checks: collector.late_checks,
+        size: collector.fields + collector.values,
     })
 }
 
@@ -108,6 +111,7 @@ struct Collector<'a> {
     conditions: Option<&'a Conditions<'a>>,
     is_query: bool,
     fields: usize,
+    values: usize,
     depth: usize,
     introspection: Vec<MetaField>,
     late_checks: Vec<(Pos, LateCheck)>,
@@ -126,6 +130,7 @@ impl<'a> Collector<'a> {
             conditions,
             is_query: operation.operation_type == OperationType::Query,
             fields: 0,
+            values: 0,
             depth: 0,
             introspection: Vec::new(),
             late_checks: Vec::new(),

@@ -35,14 +35,20 @@ use crate::{
 /// Capacity of the cache of documents, in bytes.
 const CACHE_BYTES: u64 = 16 << 20;
 
-/// Estimated size of a token once it is parsed and its operations are collected, in bytes.
-const TOKEN_BYTES: u64 = 300;
+/// Estimated size of a token once it is parsed and the fields of its operation are collected, in bytes.
+const NODE_BYTES: u64 = 400;
+
+/// Each operation may store collections of this many fields and values, in addition to its share of one for each token:
+/// fragments multiply, and a short text must not occupy more memory than its weight in the cache.
+const MIN_STORED_NODES: usize = 32;
 
 /// A valid document with the locations of its text.
 pub(super) struct Source {
     pub(super) document: Valid<ExecutableDocument>,
     pub(super) positions: Positions,
     pub(super) late_checks: LateChecks,
+    /// Maximum number of fields and values in the collections that an operation stores.
+    pub(super) max_stored_nodes: usize,
 }
 
 /// A document that is valid against the schema, prepared for execution.
@@ -135,14 +141,16 @@ impl Documents {
         })?;
         operation_limits::check(&parsed, &positions, &self.limits).map_err(one)?;
         let (document, late_checks) = self.validate(&parsed, &positions)?;
-        let source = Arc::new(Source { document, positions, late_checks });
+        let max_stored_nodes = tokens / document.operations.len().max(1) + MIN_STORED_NODES;
+        let source = Arc::new(Source { document, positions, late_checks, max_stored_nodes });
         let mut operations = Vec::with_capacity(source.document.operations.len());
         for operation in source.document.operations.iter() {
             self.check_introspection(&source, operation).map_err(one)?;
             collect_fields::check(&self.types, &source, operation).map_err(one)?;
             operations.push(Arc::new(PreparedOperation::new(&self.types, &source, operation)));
         }
-        let weight = TOKEN_BYTES.saturating_mul(tokens as u64).saturating_add(3 * text.len() as u64);
+        let minimum = NODE_BYTES * (MIN_STORED_NODES * operations.len()) as u64;
+        let weight = NODE_BYTES * tokens as u64 + 3 * text.len() as u64 + minimum;
         Ok(Document { operations, weight })
     }
 

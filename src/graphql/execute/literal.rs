@@ -51,6 +51,15 @@ pub(super) fn is_same(one: &Literal, other: &Literal) -> bool {
     }
 }
 
+/// Returns the number of values in a literal.
+pub(super) fn count(value: &Literal) -> usize {
+    match value {
+        Literal::List(items) => 1 + items.iter().map(|item| count(item)).sum::<usize>(),
+        Literal::Object(fields) => 1 + fields.iter().map(|(_, field)| count(field)).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 /// Reads a number. Integers beyond 64 bits become floats, and numbers beyond the range of floats the largest float. No
 /// scalar of the schema accepts either.
 fn number(text: &str) -> Number {

@@ -79,6 +79,7 @@ impl PreparedOperation {
             document: apollo_compiler::validation::Valid::assume_valid(document),
             positions: super::document::Positions::new(text),
             late_checks: HashMap::new(),
+            max_stored_nodes: 0,
         };
         let source = Arc::new(source);
         let operation = source.document.operations.iter().next().expect("an operation");
@@ -124,7 +125,8 @@ impl PreparedOperation {
         let conditions = self.conditions.iter().map(String::as_str).zip(values.iter().copied()).collect();
         let collected = Arc::new(collect(types, &self.source, &self.operation, &self.variables, &conditions)?);
         let mut collections = self.collections();
-        if collections.len() < MAX_COLLECTIONS {
+        let stored: usize = collections.values().map(|collected| collected.size).sum();
+        if collections.len() < MAX_COLLECTIONS && stored + collected.size <= self.source.max_stored_nodes {
             collections.insert(values, Arc::clone(&collected));
         }
         Ok(collected)

@@ -59,6 +59,7 @@ impl<'a> Collector<'a> {
         let mut arguments = Vec::with_capacity(field.arguments.len());
         for argument in &field.arguments {
             let ty = field.definition.argument_by_name(&argument.name).map(|definition| &*definition.ty);
+            self.values += literal::count(&argument.value);
             let value = literal::convert(self.types, ty, &argument.value);
             let value_pos = self.pos(argument.value.location());
             let checks = argument.value.location().and_then(|it| self.source.late_checks.get(&it.offset()));

@@ -384,6 +384,22 @@ fn collections_are_stored_for_each_value_of_a_condition() {
     assert!(Arc::ptr_eq(&again(false, 1), &again(false, 2)));
 }
 
+/// A short text can have a large collection, which the weight of the document in the cache does not contain.
+#[test]
+fn collection_larger_than_its_text_is_not_stored() {
+    let fragments = "fragment A on Member { me { ...B } a: me { ...B } b: me { ...B } c: me { ...B } }
+        fragment B on Member { me { ...C } a: me { ...C } b: me { ...C } c: me { ...C } }
+        fragment C on Member { id title name nick space { id } home { id } }";
+    let stored = |query: &str| {
+        let Collection { types, operation, collected, variables } = collect(query, Variables::default());
+        let again = operation.collected(&types, &variables).expect("few fields");
+        (collected.size, Arc::ptr_eq(&collected, &again))
+    };
+    let (size, is_stored) = stored(&format!("{{ member(id: 1) {{ ...A }} }} {fragments}"));
+    assert!(size > 130 && !is_stored, "{size}");
+    assert!(stored("{ member(id: 1) { id title } }").1);
+}
+
 #[rstest]
 #[case("{ same: pick(of: [1]) same: pick(of: [1, 2]) }")]
 #[case("{ same: pick(of: [1]) ...F @skip(if: true) } fragment F on Query { same: pick(of: [1, 2]) }")]

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use apollo_compiler::{
     Name, Node,
-    ast::{Definition, Directive, Document, Field, FragmentDefinition, OperationDefinition, Selection, Value},
+    ast::{Definition, Directive, Document, Field, FragmentDefinition, OperationDefinition, Selection},
     parser::SourceSpan,
 };
 
 use super::{positions::Positions, text::over};
 use crate::{
-    graphql::{Code, Error},
+    graphql::{Code, Error, execute::literal},
     types::DocumentLimits,
 };
 
@@ -201,7 +201,7 @@ impl<'a> Measure<'a> {
         }
         self.aliases += usize::from(field.alias.is_some());
         let arguments = field.arguments.len();
-        let values = field.arguments.iter().map(|argument| count(&argument.value)).sum::<usize>();
+        let values = field.arguments.iter().map(|argument| literal::count(&argument.value)).sum::<usize>();
         let values = values.saturating_add(arguments.saturating_mul(arguments));
         let directives = self.directives(&field.directives);
         let below = self.set(&field.selection_set, field.location(), depth + 1)?;
@@ -218,7 +218,11 @@ impl<'a> Measure<'a> {
     /// Counts directives, and returns the number of values in their arguments.
     fn directives(&mut self, directives: &[Node<Directive>]) -> usize {
         self.directives += directives.len();
-        directives.iter().flat_map(|directive| &directive.arguments).map(|argument| count(&argument.value)).sum()
+        directives
+            .iter()
+            .flat_map(|directive| &directive.arguments)
+            .map(|argument| literal::count(&argument.value))
+            .sum()
     }
 }
 
@@ -237,14 +241,5 @@ impl SetSize {
             values: self.values.saturating_add(other.values),
             compared: self.compared.saturating_add(other.compared),
         }
-    }
-}
-
-/// Returns the number of values in a literal.
-fn count(value: &Value) -> usize {
-    match value {
-        Value::List(items) => 1 + items.iter().map(|item| count(item)).sum::<usize>(),
-        Value::Object(fields) => 1 + fields.iter().map(|(_, field)| count(field)).sum::<usize>(),
-        _ => 1,
     }
 }

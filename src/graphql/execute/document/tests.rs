@@ -261,7 +261,7 @@ fn newest_documents_are_cached_within_capacity() {
         let document = documents.get(&text).expect("a document");
         total += document.weight;
         let tokens = if number < 80 { 0 } else { 19_000 };
-        assert!(document.weight >= text.len() as u64 + tokens * TOKEN_BYTES, "{number}");
+        assert!(document.weight >= text.len() as u64 + tokens * NODE_BYTES, "{number}");
         assert!(documents.cache.weight() <= CACHE_BYTES, "{number}: {}", documents.cache.weight());
         let cached: u64 = documents.cache.iter().map(|(_, document)| document.weight).sum();
         assert_eq!(cached, documents.cache.weight());
