@@ -13,6 +13,7 @@ pub(crate) use changes::{ChangeReceiver, Changes};
 use uuid::Uuid;
 
 use crate::{
+    budget::Account,
     db::{Db, LookupBatcher},
     entity::member,
     types::{Limits, RowCounters},
@@ -24,6 +25,8 @@ pub struct App {
     /// The database, with the request's deadline.
     pub db: Db,
     pub limits: Arc<Limits>,
+    /// The memory of all requests.
+    pub(crate) memory: Account,
     pub(crate) rows: RowCounters,
     /// Look-ups of members by memberbase and ref; concurrent ones are coalesced.
     pub(crate) members_by_ref: Arc<LookupBatcher<(Uuid, String), member::Model>>,
@@ -36,6 +39,7 @@ impl App {
     pub fn new(db: Db, limits: Limits) -> Self {
         Self {
             db,
+            memory: Account::new(limits.memory.requests()),
             limits: Arc::new(limits),
             rows: RowCounters::default(),
             members_by_ref: Arc::default(),

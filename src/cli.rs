@@ -80,6 +80,9 @@ pub struct Serve {
     /// Limits of subscriptions.
     #[command(flatten)]
     pub(crate) live: config::Live,
+
+    #[command(flatten)]
+    pub(crate) memory: config::Memory,
 }
 
 /// The settings of `migrate`.
@@ -179,7 +182,7 @@ mod tests {
     fn defaults_equal_the_default_limits() {
         let cli = Cli::try_parse_from(["memberbase", "serve"]).expect("defaults");
         let Command::Serve(serve) = cli.command else { panic!("serve") };
-        let limits = config::limits(&serve.times, &serve.request, &serve.document, &serve.live);
+        let limits = config::limits(&serve.times, &serve.request, &serve.document, &serve.live, &serve.memory);
         assert_eq!(format!("{limits:?}"), format!("{:?}", crate::types::Limits::default()));
     }
 

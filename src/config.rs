@@ -4,6 +4,7 @@
 mod api;
 mod live;
 mod log_filter;
+mod memory;
 mod origin;
 mod secret_url;
 mod units;
@@ -15,6 +16,7 @@ use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 
 pub(crate) use api::Api;
 pub(crate) use live::Live;
+pub(crate) use memory::Memory;
 pub(crate) use secret_url::SecretUrl;
 pub(crate) use units::{Bytes, Span};
 
@@ -296,7 +298,13 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
-pub(crate) fn limits(times: &Times, request: &RequestLimits, document: &DocumentSizes, live: &Live) -> Limits {
+pub(crate) fn limits(
+    times: &Times,
+    request: &RequestLimits,
+    document: &DocumentSizes,
+    live: &Live,
+    memory: &Memory,
+) -> Limits {
     Limits {
         page: PageLimits {
             default: request.default_page_size.min(request.max_page_size),
@@ -334,5 +342,6 @@ pub(crate) fn limits(times: &Times, request: &RequestLimits, document: &Document
             batch: NonZero::new(request.max_batch),
         },
         live: live.limits(),
+        memory: memory.limits(),
     }
 }

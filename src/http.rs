@@ -4,6 +4,7 @@ mod admission;
 
 mod assets;
 mod body;
+mod compute;
 mod connections;
 mod graphql;
 mod health;

@@ -17,6 +17,7 @@ pub mod rpc;
 pub mod domain;
 
 pub mod app;
+pub mod budget;
 pub mod db;
 pub(crate) mod entity;
 pub mod types;

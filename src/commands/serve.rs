@@ -30,7 +30,8 @@ const RELAY_TIMEOUT: Duration = Duration::from_millis(400);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
-    let limits = config::limits(&settings.times, &settings.request, &settings.document, &settings.live);
+    let Serve { times, request, document, live, memory, .. } = &settings;
+    let limits = config::limits(times, request, document, live, memory);
     let (db, migrations) = open_and_migrate(&settings.database, &limits).await?;
     for migration in migrations {
         tracing::info!(migration, "migration applied");

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 
+use crate::budget::Exceeded;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbErrorKind {
     Timeout,
@@ -11,6 +13,8 @@ pub enum DbErrorKind {
     Unavailable,
     /// The transaction conflicted with another one, and may succeed if it is retried.
     Contention,
+    /// The request has exceeded its budget.
+    OverBudget(Exceeded),
     /// Any other error: a defect of this program.
     Other,
 }
@@ -74,6 +78,9 @@ fn classify_sqlx(error: &sqlx::Error) -> DbErrorKind {
                 classify_postgres(&code)
             }
         }
+        sqlx::Error::Decode(error) => {
+            error.downcast_ref().map_or(DbErrorKind::Other, |exceeded| DbErrorKind::OverBudget(*exceeded))
+        }
         _ => DbErrorKind::Other,
     }
 }
@@ -105,6 +112,11 @@ fn classify_sqlite(code: &str) -> DbErrorKind {
         8 | 10 | 13 | 14 => DbErrorKind::Unavailable,
         _ => DbErrorKind::Other,
     }
+}
+
+/// Returns the error of a request that has exceeded its budget.
+pub(super) fn over_budget(exceeded: Exceeded) -> sqlx::Error {
+    sqlx::Error::Decode(exceeded.into())
 }
 
 pub(super) fn timeout() -> DbErr {

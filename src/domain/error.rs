@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::db::DbErrorKind;
+use crate::{budget::Exceeded, db::DbErrorKind};
 
 /// The reason why an operation failed. A failed operation has stored nothing.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub enum Error {
     LimitExceeded(String),
     /// The deadline of the request has passed.
     Timeout,
+    /// The request needs more memory than it may use, or than the server has at present.
+    OverBudget(Exceeded),
     /// The database is unreachable or full; the same call may succeed later.
     Unavailable(sea_orm::DbErr),
     /// Each attempt conflicted with other calls; the same call may succeed later.
@@ -110,9 +112,19 @@ impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         match DbErrorKind::of(&error) {
             DbErrorKind::Timeout => Self::Timeout,
+            DbErrorKind::OverBudget(exceeded) => exceeded.into(),
             DbErrorKind::Unavailable => Self::Unavailable(error),
             DbErrorKind::Contention => Self::Contention(error),
             DbErrorKind::Other => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<Exceeded> for Error {
+    fn from(exceeded: Exceeded) -> Self {
+        match exceeded {
+            Exceeded::Time => Self::Timeout,
+            exceeded => Self::OverBudget(exceeded),
         }
     }
 }

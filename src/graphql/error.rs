@@ -3,7 +3,10 @@
 use async_graphql::{ErrorExtensionValues, Pos, Value, indexmap::IndexMap, resolver_utils::enum_value};
 
 use super::bulk;
-use crate::domain::{self, InputPath, Step};
+use crate::{
+    budget::Exceeded,
+    domain::{self, InputPath, Step},
+};
 
 /// The value of `extensions.code`, which clients branch on. `docs/errors.md` describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,6 +171,7 @@ impl From<domain::Error> for Error {
             Domain::NotFound(message) => Self::new(Code::NotFound, message),
             Domain::Conflict(message) => Self::new(Code::Conflict, message),
             Domain::LimitExceeded(message) => Self::new(Code::LimitExceeded, message),
+            Domain::OverBudget(exceeded) => exceeded.into(),
             Domain::Timeout => Self::new(Code::Timeout, "the request exceeded its time limit"),
             Domain::Unavailable(cause) => {
                 tracing::warn!(%cause, "the database is unavailable");
@@ -182,6 +186,17 @@ impl From<domain::Error> for Error {
                 Self::new(Code::InternalServerError, "internal error")
             }
         }
+    }
+}
+
+impl From<Exceeded> for Error {
+    fn from(exceeded: Exceeded) -> Self {
+        let code = match exceeded {
+            Exceeded::Memory { .. } => Code::LimitExceeded,
+            Exceeded::ProcessMemory => Code::ServiceUnavailable,
+            Exceeded::Time => Code::Timeout,
+        };
+        Self::new(code, exceeded.to_string())
     }
 }
 

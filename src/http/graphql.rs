@@ -14,17 +14,18 @@ use serde_json::value::RawValue;
 
 use super::{
     Service,
+    compute::{MIN_LARGE_BODY_BYTES, MIN_LARGE_COST},
     connections::ConnectionAbort,
     live::{SubscribeError, sse, websocket},
     negotiate::{self, Accepted, MediaType},
-    pipeline::ReceivedRequest,
+    pipeline::{InFlight, ReceivedRequest},
     rejection::Rejection,
     request_metrics::RequestMetrics,
     response,
     trace_id::TraceId,
 };
 use crate::{
-    domain::access::{Access, Caller},
+    domain::access::Access,
     graphql::{
         Code, Error, context,
         execute::{GraphqlResponse, Operation, OperationType},
@@ -39,7 +40,7 @@ const METHODS: &str = "GET, HEAD, POST";
 
 /// The result of a request that was not rejected.
 enum Outcome {
-    Response(GraphqlResponse),
+    Response(GraphqlResponse, InFlight),
     Stream(Response),
 }
 
@@ -77,11 +78,8 @@ pub(super) async fn serve(
 impl Handler {
     async fn receive(&self, body: Body) -> Result<ReceivedRequest, Rejection> {
         self.check_head()?;
-        let limits = self.service.app.limits.time;
         // The operation is not known yet, but a caller with READ access can only send queries.
-        let body_timeout =
-            |caller: &Caller| if caller.access() == Access::Read { limits.query } else { limits.mutation };
-        self.service.receive(&self.head, body, body_timeout).await
+        self.service.receive(&self.head, body, |caller| caller.access() == Access::Read).await
     }
 
     /// Checks everything that the head alone decides.
@@ -102,26 +100,35 @@ impl Handler {
     async fn handle(&self, mut request: ReceivedRequest) -> Result<Outcome, Rejection> {
         let body = mem::take(&mut request.body);
         if body.trim_ascii_start().first() == Some(&b'[') {
-            return self.execute_batch(&body, &request).await.map(Outcome::Response);
+            let response = self.execute_batch(body, &request).await?;
+            return Ok(Outcome::Response(response, request.in_flight()));
         }
-        let operation = self.service.prepare(body, &self.metrics).await?;
+        let is_large = body.len() >= MIN_LARGE_BODY_BYTES;
+        let operation = self.service.prepare(body, &request.budget, &self.metrics).await?;
         if self.accepted.events && operation.kind() == OperationType::Subscription {
             return self.stream_events(operation, request).await;
         }
-        self.execute(operation, &request).await.map(Outcome::Response)
+        let response = self.execute(operation, is_large, &request).await?;
+        Ok(Outcome::Response(response, request.in_flight()))
     }
 
-    async fn execute(&self, mut operation: Operation, request: &ReceivedRequest) -> Result<GraphqlResponse, Rejection> {
+    async fn execute(
+        &self,
+        mut operation: Operation,
+        is_large: bool,
+        request: &ReceivedRequest,
+    ) -> Result<GraphqlResponse, Rejection> {
         if self.head.headers.contains_key(COST) {
             operation = operation.with_cost_extension();
         }
-        let (service, started, caller) = (&self.service, request.started, request.caller.clone());
+        let (service, caller) = (&self.service, request.caller.clone());
+        let is_large = is_large || operation.cost() >= MIN_LARGE_COST;
         let (executor, trace, kind) = (Arc::clone(&service.executor), self.trace.clone(), operation.kind());
         let run = |app| async move { executor.run(operation, context::data(app, caller), trace.as_str()).await };
         match kind {
-            OperationType::Query => service.run_query(started, run).await,
+            OperationType::Query => service.run_query(request.started, &request.budget, is_large, run).await,
             OperationType::Mutation if self.head.method == Method::POST => {
-                service.run_mutation(started, Arc::clone(&request.permit), &self.metrics, run).await
+                service.run_mutation(request, is_large, &self.metrics, run).await
             }
             OperationType::Mutation => Err(Rejection::method("POST", "a mutation must be sent by POST")),
             OperationType::Subscription => {
@@ -132,12 +139,12 @@ impl Handler {
     }
 
     /// Executes a list of requests one after another, and returns the list of their responses.
-    async fn execute_batch(&self, body: &[u8], request: &ReceivedRequest) -> Result<GraphqlResponse, Rejection> {
+    async fn execute_batch(&self, body: Vec<u8>, request: &ReceivedRequest) -> Result<GraphqlResponse, Rejection> {
         let reject = |message: String| Err(Error::new(Code::BadRequest, message).into());
         let Some(max) = self.service.app.limits.traffic.batch else {
             return reject("batched requests are not accepted (MEMBERBASE_MAX_BATCH)".to_owned());
         };
-        let operations: Vec<&RawValue> = match serde_json::from_slice(body) {
+        let operations: Vec<&RawValue> = match serde_json::from_slice(&body) {
             Ok(operations) => operations,
             Err(error) => return reject(format!("malformed JSON: {error}")),
         };
@@ -147,8 +154,10 @@ impl Handler {
         }
         let mut responses = Vec::new();
         for operation in operations {
-            let answer = match self.service.prepare(operation.get().as_bytes().to_vec(), &self.metrics).await {
-                Ok(operation) => self.execute(operation, request).await,
+            let body = operation.get().as_bytes().to_vec();
+            let is_large = body.len() >= MIN_LARGE_BODY_BYTES;
+            let answer = match self.service.prepare(body, &request.budget, &self.metrics).await {
+                Ok(operation) => self.execute(operation, is_large, request).await,
                 Err(rejection) => Err(rejection),
             };
             responses.push(answer.unwrap_or_else(|rejection| rejection.answer(&self.trace)).body);
@@ -160,6 +169,7 @@ impl Handler {
     /// Starts a subscription. The permit of its connection replaces that of the request.
     async fn stream_events(&self, operation: Operation, request: ReceivedRequest) -> Result<Outcome, Rejection> {
         let Self { service, head, trace, metrics, .. } = self;
+        let in_flight = request.in_flight();
         let ReceivedRequest { caller, bearer, permit: _permit, started, .. } = request;
         let connection = service.acquire_connection(Transport::Events, metrics)?;
         let token = caller.token().map(|token| service.connections.acquire_for_token(token)).transpose()?;
@@ -167,9 +177,9 @@ impl Handler {
             Ok(answers) => answers,
             Err(SubscribeError::Rejected(rejection)) => return Err(rejection),
             Err(SubscribeError::Response(answer)) if response::has_http_status(&answer) => {
-                return Ok(Outcome::Response(answer));
+                return Ok(Outcome::Response(answer, in_flight));
             }
-            Err(SubscribeError::Response(answer)) => return Ok(Outcome::Stream(sse::single(&answer))),
+            Err(SubscribeError::Response(answer)) => return Ok(Outcome::Stream(sse::single(answer, Some(in_flight)))),
         };
         let abort = head.extensions.get::<ConnectionAbort>().cloned().unwrap_or_default();
         let subscription =
@@ -184,13 +194,13 @@ impl Handler {
         let media = |is_http: bool| self.accepted.media.or_else(|| is_http.then_some(MediaType::Json));
         match outcome {
             Ok(Outcome::Stream(response)) => response,
-            Ok(Outcome::Response(answer)) => match media(response::has_http_status(&answer)) {
-                Some(media) => response::respond(media, answer, trace),
-                None => sse::single(&answer),
+            Ok(Outcome::Response(answer, in_flight)) => match media(response::has_http_status(&answer)) {
+                Some(media) => response::respond(media, answer, trace, Some(in_flight)),
+                None => sse::single(answer, Some(in_flight)),
             },
             Err(rejection) => match media(rejection.has_http_status()) {
                 Some(media) => rejection.respond(media, trace),
-                None => sse::single(&rejection.answer(trace)),
+                None => sse::single(rejection.answer(trace), None),
             },
         }
     }

@@ -6,6 +6,7 @@ use tracing::Span;
 
 use super::{Service, body::BodyLimit, pipeline, rejection::Rejection, request_metrics::RequestMetrics};
 use crate::{
+    budget::Budget,
     graphql::execute::{Executor, Operation, OperationType, Request},
     metrics::Type,
     types::BodyLimits,
@@ -15,10 +16,17 @@ use crate::{
 const MAX_LOGGED_NAME_BYTES: usize = 64;
 
 impl Service {
-    /// Parses and validates the operation of a request.
-    pub(super) async fn prepare(&self, body: Vec<u8>, metrics: &RequestMetrics) -> Result<Operation, Rejection> {
+    /// Parses and validates the operation of a request, as work of its budget.
+    pub(super) async fn prepare(
+        &self,
+        body: Vec<u8>,
+        budget: &Budget,
+        metrics: &RequestMetrics,
+    ) -> Result<Operation, Rejection> {
         let (executor, limits) = (Arc::clone(&self.executor), Arc::clone(&self.app.limits));
-        let operation = pipeline::parse(body, move |body| prepare(&executor, &limits.body, body)).await?;
+        let operation = pipeline::parse(body, budget, move |body| prepare(&executor, &limits.body, body)).await;
+        // A parser can't say more than that it stopped.
+        let operation = budget.exceeded().map_or(operation, |exceeded| Err(exceeded.into()))?;
         if let Some(name) = operation.name() {
             Span::current().record("operation", name.get(..MAX_LOGGED_NAME_BYTES).unwrap_or(name));
         }
@@ -36,9 +44,8 @@ fn prepare(executor: &Executor, limits: &BodyLimits, body: &[u8]) -> Result<Oper
     let request = Request::from_json(body)?;
     let variables = request.variables.map_or(0, |text| text.get().len());
     BodyLimit::envelope(limits).check(body.len() - variables)?;
-    let operation = executor.prepare(request)?;
-    if let Some(limit) = BodyLimit::variables(operation.kind(), limits) {
-        limit.check(variables)?;
-    }
-    Ok(operation)
+    executor.prepare_if(request, |kind| match BodyLimit::variables(kind, limits) {
+        Some(limit) => limit.check(variables),
+        None => Ok(()),
+    })
 }

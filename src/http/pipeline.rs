@@ -13,15 +13,17 @@ use axum::{
     body::Body,
     http::{Method, StatusCode, request},
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
-use tokio::time::timeout_at;
+use tokio::{runtime::Handle, time::timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::{
     Service,
     admission::RequestPermit,
     body::{self, BodyLimit},
+    compute::{self, MIN_LARGE_BODY_BYTES},
     query_string,
     rejection::Rejection,
     request_metrics::RequestMetrics,
@@ -29,12 +31,11 @@ use super::{
 use crate::{
     app::App,
     auth::Bearer,
+    budget::{Budget, Exceeded},
     domain::access::Caller,
     graphql::{Code, Error},
+    types::MemoryLimits,
 };
-
-/// Size of a body from which it is parsed on a blocking thread, where parsing does not delay other requests.
-const MIN_BLOCKING_PARSE_BYTES: usize = 64 << 10;
 
 /// Time from a mutation's deadline until the client gets a response without its result. The database ends the
 /// transaction at the deadline, and its error says more.
@@ -47,49 +48,118 @@ pub(super) struct ReceivedRequest {
     /// Shared by the operations of a batch.
     pub(super) permit: Arc<RequestPermit>,
     pub(super) started: Instant,
+    pub(super) budget: Budget,
     pub(super) body: Vec<u8>,
 }
 
+/// What a request holds until the last byte of its response is written: its permit and its memory.
+pub(super) struct InFlight {
+    budget: Budget,
+    _permit: Arc<RequestPermit>,
+}
+
+impl ReceivedRequest {
+    pub(super) fn in_flight(&self) -> InFlight {
+        InFlight { budget: self.budget.clone(), _permit: Arc::clone(&self.permit) }
+    }
+}
+
+impl InFlight {
+    /// Returns a response's body, which is all that is left of the request's memory. It holds this value until it is
+    /// written or dropped.
+    pub(super) fn body(self, bytes: Vec<u8>) -> Body {
+        struct Held {
+            bytes: Vec<u8>,
+            _in_flight: InFlight,
+        }
+        impl AsRef<[u8]> for Held {
+            fn as_ref(&self) -> &[u8] {
+                &self.bytes
+            }
+        }
+        self.budget.settle(bytes.capacity());
+        Body::from(Bytes::from_owner(Held { bytes, _in_flight: self }))
+    }
+}
+
 impl Service {
-    /// Admits the request, and reads its body within the time that `body_timeout` returns. The body of a `GET` is its query
-    /// string.
+    /// Admits the request, and reads its body. `only_reads` returns true if the caller can only send a query, which has
+    /// smaller limits. The body of a `GET` is its query string.
     pub(super) async fn receive(
         &self,
         head: &request::Parts,
         body: Body,
-        body_timeout: impl FnOnce(&Caller) -> Duration,
+        only_reads: impl FnOnce(&Caller) -> bool,
     ) -> Result<ReceivedRequest, Rejection> {
         let started = Instant::now();
         let bearer = Bearer::of(&head.headers)?;
         let (caller, permit) = self.admit(bearer, started).await?;
+        let only_reads = only_reads(&caller);
+        let budget = self.open_budget(only_reads, started).await?;
         let body = if head.method == Method::POST {
-            let limit = BodyLimit::for_caller(&caller, &self.app.limits.body);
-            let deadline = started + body_timeout(&caller);
-            timeout_at(deadline.into(), body::read(body, limit)).await.map_err(|_| {
+            let limit = BodyLimit::whole(only_reads, &self.app.limits.body);
+            let time = if only_reads { self.app.limits.time.query } else { self.app.limits.time.mutation };
+            let body = timeout_at((started + time).into(), body::read(body, limit, &budget)).await.map_err(|_| {
                 let message = "the body was not received within the request's time limit";
                 Rejection::with_status(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message)
-            })??
+            })??;
+            if !only_reads {
+                budget.allow(body.len().saturating_mul(MemoryLimits::PER_BODY_BYTE));
+            }
+            body
         } else {
             query_string::to_json(head.uri.query().unwrap_or_default())?
         };
-        Ok(ReceivedRequest { caller, bearer, permit: Arc::new(permit), started, body })
+        Ok(ReceivedRequest { caller, bearer, permit: Arc::new(permit), started, budget, body })
     }
 
-    /// Runs a query until its deadline. It ends earlier if the client disconnects, which drops this future.
-    pub(super) async fn run_query<Running: Future>(
+    /// Opens the budget of a request. What may be a mutation has that of one.
+    pub(super) async fn open_budget(&self, only_reads: bool, started: Instant) -> Result<Budget, Exceeded> {
+        let (memory, time) = (&self.app.limits.memory, &self.app.limits.time);
+        if only_reads {
+            Budget::open(&self.app.memory, memory.of_query(), started + time.query).await
+        } else {
+            Budget::open(&self.app.memory, memory.of_mutation(), started + time.mutation).await
+        }
+    }
+
+    /// Runs a query until its deadline, or until it exceeds its memory. It ends earlier if the client disconnects, which
+    /// drops this future.
+    pub(super) async fn run_query<Running>(
         &self,
         started: Instant,
+        budget: &Budget,
+        is_large: bool,
         run: impl FnOnce(App) -> Running,
-    ) -> Result<Running::Output, Rejection> {
+    ) -> Result<Running::Output, Rejection>
+    where
+        Running: Future<Output: Send> + Send + 'static,
+    {
         let time = self.app.limits.time.query;
         let deadline = started + time;
-        let running = AssertUnwindSafe(run(self.app.until(deadline))).catch_unwind();
+        budget.set_limit(self.app.limits.memory.of_query());
+        budget.set_deadline(deadline);
+        let running = budget.meter(AssertUnwindSafe(run(self.app.until(deadline))).catch_unwind(), true);
+        let running = async {
+            if is_large { compute::spawn(running).await } else { Ok(running.await) }
+        };
         match timeout_at(deadline.into(), running).await {
-            Ok(output) => output.map_err(|_| Rejection::panicked()),
-            Err(_) => {
+            Ok(Ok(Ok(Ok(output)))) => budget.exceeded().map_or(Ok(output), |exceeded| Err(self.exceeded(exceeded))),
+            Ok(Ok(Err(exceeded))) => Err(self.exceeded(exceeded)),
+            Ok(Ok(Ok(Err(_))) | Err(_)) => Err(Rejection::panicked()),
+            Err(_) => Err(self.exceeded(Exceeded::Time)),
+        }
+    }
+
+    /// Returns the rejection of a query that has exceeded its budget.
+    fn exceeded(&self, exceeded: Exceeded) -> Rejection {
+        match exceeded {
+            Exceeded::Time => {
+                let time = self.app.limits.time.query;
                 let message = format!("the query took longer than {time:?} (MEMBERBASE_QUERY_TIMEOUT)");
-                Err(Error::new(Code::Timeout, message).into())
+                Error::new(Code::Timeout, message).into()
             }
+            exceeded => exceeded.into(),
         }
     }
 
@@ -97,8 +167,8 @@ impl Service {
     /// middle is not safe. The database ends it at its deadline.
     pub(super) async fn run_mutation<Running>(
         &self,
-        started: Instant,
-        permit: Arc<RequestPermit>,
+        request: &ReceivedRequest,
+        is_large: bool,
         metrics: &RequestMetrics,
         run: impl FnOnce(App) -> Running,
     ) -> Result<Running::Output, Rejection>
@@ -106,22 +176,23 @@ impl Service {
         Running: Future<Output: Send> + Send + 'static,
     {
         let time = self.app.limits.time.mutation;
-        let deadline = started + time;
+        let deadline = request.started + time;
         let client = CancellationToken::new();
         let app = self.app.per_request(deadline, client.clone());
         metrics.set_row_counters(&app.rows);
         // Cancelled when this future is dropped: with the response, or because the client has disconnected.
         let _client = client.drop_guard();
-        let running = run(app);
-        let task = self.tasks.spawn(
-            async move {
-                let _permit = permit;
-                running.await
-            }
-            .in_current_span(),
-        );
+        let running = request.budget.meter(run(app), false);
+        let permit = Arc::clone(&request.permit);
+        let task = async move {
+            let _permit = permit;
+            running.await
+        };
+        let runtime = if is_large { compute::handle() } else { Handle::current() };
+        let task = self.tasks.spawn_on(task.in_current_span(), &runtime);
         match timeout_at((deadline + MUTATION_GRACE).into(), task).await {
-            Ok(output) => output.map_err(|_| Rejection::panicked()),
+            Ok(Ok(output)) => Ok(output?),
+            Ok(Err(_)) => Err(Rejection::panicked()),
             Err(_) => {
                 let message = format!(
                     "the mutation took longer than {time:?} (MEMBERBASE_MUTATION_TIMEOUT); it may have been committed"
@@ -132,19 +203,27 @@ impl Service {
     }
 }
 
-/// Parses a body; a large one on a blocking thread.
+/// Parses a body as work of its request; a large one on the threads for large operations.
 pub(super) async fn parse<T, E>(
     body: Vec<u8>,
+    budget: &Budget,
     parse: impl FnOnce(&[u8]) -> Result<T, E> + Send + 'static,
 ) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<Rejection> + Send + 'static,
 {
-    if body.len() < MIN_BLOCKING_PARSE_BYTES {
-        return parse(&body);
+    let is_large = body.len() >= MIN_LARGE_BODY_BYTES;
+    let budget = budget.clone();
+    let parse = move || {
+        budget.measure(|| {
+            let parsed = parse(&body);
+            drop(body);
+            parsed
+        })
+    };
+    if !is_large {
+        return parse();
     }
-    let span = Span::current();
-    let task = tokio::task::spawn_blocking(move || span.in_scope(|| parse(&body)));
-    task.await.unwrap_or_else(|_| Err(Rejection::panicked().into()))
+    compute::spawn(async { parse() }).await.unwrap_or_else(|_| Err(Rejection::panicked().into()))
 }

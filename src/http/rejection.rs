@@ -10,6 +10,7 @@ use axum::{
 
 use super::{negotiate::MediaType, response, trace_id::TraceId};
 use crate::{
+    budget::Exceeded,
     domain,
     graphql::{
         Code, Error,
@@ -75,7 +76,7 @@ impl Rejection {
 
     /// Returns the HTTP response.
     pub(super) fn respond(self, media: MediaType, trace: &TraceId) -> Response {
-        let mut response = response::respond(media, self.answer(trace), trace);
+        let mut response = response::respond(media, self.answer(trace), trace, None);
         if let Some(status) = self.status {
             *response.status_mut() = status;
         }
@@ -98,6 +99,12 @@ impl From<Vec<Error>> for Rejection {
 impl From<Error> for Rejection {
     fn from(error: Error) -> Self {
         vec![error].into()
+    }
+}
+
+impl From<Exceeded> for Rejection {
+    fn from(exceeded: Exceeded) -> Self {
+        Error::from(exceeded).into()
     }
 }
 

@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{negotiate::MediaType, request_metrics::ErrorCode, trace_id::TraceId};
+use super::{negotiate::MediaType, pipeline::InFlight, request_metrics::ErrorCode, trace_id::TraceId};
 use crate::graphql::{
     Code, Error,
     execute::{self, GraphqlResponse},
@@ -23,7 +23,12 @@ const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Returns the HTTP response of a GraphQL response
 /// (<https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes>).
-pub(super) fn respond(media: MediaType, answer: GraphqlResponse, trace: &TraceId) -> Response {
+pub(super) fn respond(
+    media: MediaType,
+    answer: GraphqlResponse,
+    trace: &TraceId,
+    in_flight: Option<InFlight>,
+) -> Response {
     let answer = promote_retryable(answer, trace);
     let status = match (answer.is_request_error, media) {
         (false, _) => StatusCode::OK,
@@ -34,7 +39,15 @@ pub(super) fn respond(media: MediaType, answer: GraphqlResponse, trace: &TraceId
         }),
     };
     let code = answer.codes.first().map(|code| code.as_str());
-    build(status, media.content_type(), answer.body, code)
+    build(status, media.content_type(), held(answer.body, in_flight), code)
+}
+
+/// Returns a response's body, which holds what its request holds until it is written.
+pub(super) fn held(bytes: Vec<u8>, in_flight: Option<InFlight>) -> Body {
+    match in_flight {
+        Some(in_flight) => in_flight.body(bytes),
+        None => Body::from(bytes),
+    }
 }
 
 /// Creates a response that is not cached, with the headers that its status requires. The metrics count `code`.
@@ -127,7 +140,7 @@ mod tests {
     }
 
     fn status_of(media: MediaType, answer: GraphqlResponse) -> u16 {
-        respond(media, answer, &TraceId::default()).status().as_u16()
+        respond(media, answer, &TraceId::default(), None).status().as_u16()
     }
 
     #[test]
@@ -151,8 +164,8 @@ mod tests {
             (Code::Timeout, 504),
         ] {
             for media in [MediaType::GraphqlResponse, MediaType::Json] {
-                let response =
-                    respond(media, execute::request_error(&[Error::new(code, "no")], ""), &TraceId::default());
+                let error = execute::request_error(&[Error::new(code, "no")], "");
+                let response = respond(media, error, &TraceId::default(), None);
                 assert_eq!(response.status(), status);
                 assert_eq!(response.headers().contains_key(RETRY_AFTER), matches!(status, 429 | 503));
                 assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), status == 401);

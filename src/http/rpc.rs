@@ -1,9 +1,13 @@
 //! `/publisher.v1/...`: the RPC API over HTTP.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    mem,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Extension,
+    body::Body,
     extract::{Path, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header::CONNECTION},
     response::Response,
@@ -19,6 +23,9 @@ use crate::{
     metrics::{Api, Type},
     rpc::{Call, Code, Error, openapi},
 };
+
+/// Every call runs as a large operation: its cost is not estimated.
+const IS_LARGE: bool = true;
 
 /// A failed call, with a header to add to its response.
 struct Failure {
@@ -54,7 +61,7 @@ pub(super) async fn description_only(Extension(trace): Extension<TraceId>, reque
 }
 
 impl Service {
-    async fn call(&self, path: &str, request: Request, metrics: &RequestMetrics) -> Result<Vec<u8>, Failure> {
+    async fn call(&self, path: &str, request: Request, metrics: &RequestMetrics) -> Result<Body, Failure> {
         let endpoint = self.endpoints.iter().find(|endpoint| endpoint.path == path).map(Arc::clone);
         let endpoint = endpoint.ok_or_else(|| Error::new(Code::NotFound, "the endpoint does not exist"))?;
         let changes = endpoint.changes;
@@ -64,18 +71,20 @@ impl Service {
             return Err(Rejection::method("POST", "the method must be POST").into());
         }
         negotiate::check_json(&head.headers)?;
-        let limits = self.app.limits.time;
-        let request = self.receive(&head, body, |_| if changes { limits.mutation } else { limits.query }).await?;
+        let mut request = self.receive(&head, body, |_| !changes).await?;
         Span::current().record("operation", path);
-        let call = pipeline::parse(request.body, move |body| endpoint.prepare(body).map_err(Failure::from)).await?;
-        let caller = request.caller;
+        let body = mem::take(&mut request.body);
+        let parsed = pipeline::parse(body, &request.budget, move |body| endpoint.prepare(body).map_err(Failure::from));
+        let parsed = parsed.await;
+        let call = request.budget.exceeded().map_or(parsed, |exceeded| Err(Rejection::from(exceeded).into()))?;
+        let caller = request.caller.clone();
         let run = |app| call(Call { app, caller });
         let output = if changes {
-            self.run_mutation(request.started, request.permit, metrics, run).await?
+            self.run_mutation(&request, IS_LARGE, metrics, run).await?
         } else {
-            self.run_query(request.started, run).await?
+            self.run_query(request.started, &request.budget, IS_LARGE, run).await?
         };
-        Ok(output?)
+        Ok(request.in_flight().body(output?))
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::budget::Exceeded;
 use crate::domain::{self, RowError, RowErrorCode};
 
 #[derive(Debug)]
@@ -148,6 +149,16 @@ impl Error {
     }
 }
 
+impl From<Exceeded> for Error {
+    fn from(exceeded: Exceeded) -> Self {
+        let code = match exceeded {
+            Exceeded::Memory { .. } => Code::BadRequest,
+            Exceeded::ProcessMemory | Exceeded::Time => Code::ServiceUnavailable,
+        };
+        Self::new(code, exceeded.to_string())
+    }
+}
+
 impl From<domain::Error> for Error {
     fn from(error: domain::Error) -> Self {
         use domain::Error as Domain;
@@ -158,6 +169,7 @@ impl From<domain::Error> for Error {
             Domain::Forbidden(message) => Self::new(Code::AuthorizationError, message),
             Domain::NotFound(message) => Self::new(Code::NotFound, message),
             Domain::Conflict(message) => Self::new(Code::Conflict, message),
+            Domain::OverBudget(exceeded) => exceeded.into(),
             Domain::Timeout => Self::new(Code::ServiceUnavailable, "the request exceeded its time limit"),
             Domain::Unavailable(cause) => {
                 tracing::warn!(%cause, "the database is unavailable");

@@ -2,6 +2,8 @@
 
 use std::{num::NonZero, time::Duration};
 
+use crate::budget::MemoryLimit;
+
 /// All limits. `default()` returns the defaults of the settings.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
@@ -14,6 +16,7 @@ pub struct Limits {
     pub sync: SyncLimits,
     pub traffic: TrafficLimits,
     pub live: LiveLimits,
+    pub memory: MemoryLimits,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +106,42 @@ pub struct TrafficLimits {
     pub requests_per_second: Option<NonZero<u32>>,
     /// Maximum number of requests in a batch; `None` if batches are not allowed.
     pub batch: Option<NonZero<usize>>,
+}
+
+/// Limits of memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryLimits {
+    /// The whole process.
+    pub process: usize,
+    /// One query.
+    pub query: usize,
+    /// One mutation, in addition to [`MemoryLimits::PER_BODY_BYTE`] and [`MemoryLimits::PER_ROW`].
+    pub mutation: usize,
+}
+
+impl MemoryLimits {
+    /// Memory of a mutation for each byte of its body.
+    pub(crate) const PER_BODY_BYTE: usize = 6;
+
+    /// Memory of a mutation for each row that it stores: the row itself, its group and its outcome.
+    pub(crate) const PER_ROW: usize = 256;
+
+    /// Memory of the process that is not for requests: caches, connections, the program itself.
+    const IDLE: usize = 64 << 20;
+
+    pub(crate) fn of_query(&self) -> MemoryLimit {
+        MemoryLimit { bytes: self.query, setting: "MEMBERBASE_MAX_QUERY_MEMORY" }
+    }
+
+    pub(crate) fn of_mutation(&self) -> MemoryLimit {
+        MemoryLimit { bytes: self.mutation, setting: "MEMBERBASE_MAX_MUTATION_MEMORY" }
+    }
+
+    /// Returns the memory that all requests may use together. Part of the process's memory is for what the allocator
+    /// keeps between allocations, and for the database's own memory.
+    pub(crate) fn requests(&self) -> usize {
+        self.process.saturating_sub(Self::IDLE) / 4 * 3
+    }
 }
 
 /// Limits of subscriptions, and of the connections that carry them.
@@ -198,5 +237,11 @@ impl Default for TimeLimits {
 impl Default for SyncLimits {
     fn default() -> Self {
         Self { expiry: Duration::from_hours(24) }
+    }
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        Self { process: 2 << 30, query: 192 << 20, mutation: 64 << 20 }
     }
 }

@@ -8,7 +8,7 @@ use async_graphql::{
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 
 use super::{
-    Code, Error, GraphqlResponse, Operation, Request, RowDecoders, Trusted, complete, cost,
+    Code, Error, GraphqlResponse, Operation, OperationType, Request, RowDecoders, Trusted, complete, cost,
     document::Documents,
     operation::Pending,
     operation_label,
@@ -102,11 +102,21 @@ impl Executor {
 
     /// Checks everything that can be checked before anything runs.
     pub fn prepare(&self, request: Request<'_>) -> Result<Operation, Vec<Error>> {
+        self.prepare_if(request, |_| Ok(()))
+    }
+
+    /// Prepares an operation whose type is accepted. The type is checked before the variables are read.
+    pub(crate) fn prepare_if<E: From<Vec<Error>>>(
+        &self,
+        request: Request<'_>,
+        accept: impl FnOnce(OperationType) -> Result<(), E>,
+    ) -> Result<Operation, E> {
         let one = |error| vec![error];
         let text = self.persisted.text(&request).map_err(one)?;
         let document = self.documents.get(&text)?;
         self.persisted.store(&request, &text);
         let prepared = document.operation(request.operation_name.as_deref()).map_err(one)?;
+        accept(prepared.kind())?;
         let decoders = self.documents.decoders();
         let (variables, rows) = variables::coerce(&self.types, prepared, request.variables, decoders)?;
         let collected = prepared.collected(&self.types, &variables).map_err(one)?;
@@ -116,7 +126,7 @@ impl Executor {
             let message = format!(
                 "the response can have {cost} fields, at most {max_cost} are allowed (MEMBERBASE_MAX_COMPLEXITY)"
             );
-            return Err(vec![Error::new(Code::LimitExceeded, message)]);
+            return Err(one(Error::new(Code::LimitExceeded, message)).into());
         }
         Ok(Operation { prepared: Arc::clone(prepared), collected, variables, rows, cost, shows_cost: false })
     }

@@ -35,6 +35,11 @@ impl Operation {
         self.prepared.kind()
     }
 
+    /// Returns the number of fields that the response can have.
+    pub(crate) fn cost(&self) -> u64 {
+        self.cost
+    }
+
     /// Adds the cost to the response.
     #[must_use]
     pub(crate) fn with_cost_extension(self) -> Self {

@@ -23,7 +23,7 @@ use crate::{
         Code, Error,
         execute::{GraphqlResponse, ResponseStream, request_error},
     },
-    http::{Service, connections::ConnectionAbort, permits::TokenPermit, response, trace_id::TraceId},
+    http::{Service, connections::ConnectionAbort, permits::TokenPermit, pipeline::InFlight, response, trace_id::TraceId},
 };
 
 /// Time that a client has to read the rest of a stream when the server stops.
@@ -46,9 +46,12 @@ pub(in crate::http) struct Subscription {
 }
 
 /// Returns a single GraphQL response as an event stream.
-pub(in crate::http) fn single(answer: &GraphqlResponse) -> Response {
+pub(in crate::http) fn single(answer: GraphqlResponse, in_flight: Option<InFlight>) -> Response {
     let code = answer.codes.first().map(|code| code.as_str());
-    respond([&next(&answer.body)[..], COMPLETE].concat(), code)
+    let mut events = next(&answer.body);
+    drop(answer);
+    events.extend_from_slice(COMPLETE);
+    respond(response::held(events, in_flight), code)
 }
 
 fn respond(body: impl Into<Body>, code: Option<&'static str>) -> Response {

@@ -329,7 +329,8 @@ impl Connection {
             return Err(Error::new(Code::LimitExceeded, message).into());
         }
         let _permit = self.service.admit_operation(caller)?;
-        let operation = self.service.prepare(request.as_bytes().to_vec(), metrics).await;
+        let budget = self.service.open_budget(true, started).await.map_err(Error::from)?;
+        let operation = self.service.prepare(request.as_bytes().to_vec(), &budget, metrics).await;
         let operation = operation.map_err(SubscribeError::Rejected)?;
         if operation.kind() != OperationType::Subscription {
             let message = "only subscriptions are supported over a WebSocket; send queries and mutations by POST";

@@ -1,0 +1,40 @@
+//! Threads for large operations, which would delay other requests on the threads that serve connections.
+//!
+//! An operation runs there whole: its parsing or its execution with the writing of its response, and the freeing of what it
+//! has allocated. The threads are those of a runtime of their own, so that many operations can wait for the database at
+//! the same time.
+
+use std::{sync::LazyLock, thread};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+/// Size of a body from which an operation is large.
+pub(super) const MIN_LARGE_BODY_BYTES: usize = 64 << 10;
+
+/// Number of fields in a response from which an operation is large.
+pub(super) const MIN_LARGE_COST: u64 = 10_000;
+
+static POOL: LazyLock<Runtime> = LazyLock::new(|| {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("compute")
+        .enable_all()
+        .build()
+        .expect("a runtime needs only threads and a few descriptors")
+});
+
+/// Returns the runtime of the threads.
+pub(super) fn handle() -> Handle {
+    POOL.handle().clone()
+}
+
+/// Runs a future on the threads. It is dropped there with the returned handle.
+pub(super) fn spawn<F>(future: F) -> AbortOnDropHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    AbortOnDropHandle::new(POOL.spawn(future.in_current_span()))
+}
