@@ -18,6 +18,7 @@ mod open;
 mod pool;
 mod readiness;
 mod session;
+mod sqlite_memory;
 mod sqlite_statistics;
 
 use std::{
@@ -117,6 +118,16 @@ pub enum Lock {
     Exclusive(Uuid),
 }
 
+/// How read-only statements run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadMode {
+    /// True if PostgreSQL plans the statements for their bound values (custom plans). It uses generic plans otherwise,
+    /// which are wrong if a value decides whether an index pays off.
+    pub custom_plan: bool,
+    /// True if all statements read the same snapshot.
+    pub snapshot: bool,
+}
+
 impl Lock {
     /// Turns a shared lock into an exclusive one if `exclusive` is set.
     fn escalate_if(self, exclusive: bool) -> Self {
@@ -200,17 +211,24 @@ impl Db {
         Ok(Session::new(connection, self, false))
     }
 
-    /// Runs read-only `work` whose statements PostgreSQL plans for their bound values (custom plans). All other
-    /// statements use generic plans, which are wrong if a value decides whether an index pays off.
-    pub async fn read_with_custom_plan<T, E, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, E>
+    /// Runs read-only `work`.
+    pub async fn read_in<T, E, Work>(&self, mode: ReadMode, work: impl FnOnce(Session) -> Work) -> Result<T, E>
     where
         E: From<DbErr>,
         Work: Future<Output = Result<T, E>>,
     {
         let session = self.read().await?;
-        let Pools::Postgres { local, .. } = &*self.pools else { return work(session).await };
-        let limit = self.cutoff.deadline.map(timeout).unwrap_or_default();
-        session.begin(&format!("BEGIN READ ONLY{local}; SET LOCAL plan_cache_mode = force_custom_plan{limit}")).await?;
+        let begin = match &*self.pools {
+            Pools::Sqlite { .. } => mode.snapshot.then(|| "BEGIN".to_owned()),
+            Pools::Postgres { local, .. } => (mode.snapshot || mode.custom_plan).then(|| {
+                let isolation = if mode.snapshot { " ISOLATION LEVEL REPEATABLE READ" } else { "" };
+                let plan = if mode.custom_plan { "; SET LOCAL plan_cache_mode = force_custom_plan" } else { "" };
+                let limit = self.cutoff.deadline.map(timeout).unwrap_or_default();
+                format!("BEGIN{isolation} READ ONLY{local}{plan}{limit}")
+            }),
+        };
+        let Some(begin) = begin else { return work(session).await };
+        session.begin(&begin).await?;
         let outcome = work(session.clone()).await;
         session.roll_back().await;
         outcome

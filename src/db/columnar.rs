@@ -15,6 +15,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{ArrayTable, ScalarBind, Session};
+use crate::budget::{self, Exceeded};
 
 /// The rows of a result, stored by column.
 #[derive(Debug)]
@@ -160,13 +161,16 @@ impl ColumnarRows {
     }
 
     pub(crate) fn texts(&self, index: usize) -> Result<TextColumn, DbErr> {
+        let fits = |all: &str| budget::expect(all.len()).map_err(undecodable);
         let Some(all) = self.postgres::<&str>(index, 0) else {
             let all = self.sqlite::<&str>(index)?;
+            fits(all.unwrap_or_default())?;
             let marked = !matches!(self.specs[index].0, ColumnSpec::Text(_));
             return Ok(all.map(|all| TextColumn::separated(all, marked)).unwrap_or_default());
         };
-        let lengths = self.postgres::<&[u8]>(index, 1).transpose()?.unwrap_or_default();
-        TextColumn::measured(all?, packed(lengths)?)
+        let (all, lengths) = (all?, self.postgres::<&[u8]>(index, 1).transpose()?.unwrap_or_default());
+        fits(all)?;
+        TextColumn::measured(all, packed(lengths)?)
     }
 
     /// Returns the aggregate number `offset` of a column on PostgreSQL, by default empty; `None` on SQLite.
@@ -224,6 +228,16 @@ impl TextColumn {
             }
         };
         Self { ranges: all.split('\0').map(range).collect(), all: all.to_owned() }
+    }
+
+    /// Adds the texts of the rows that follow.
+    pub(crate) fn append(&mut self, more: &Self) -> Result<(), Exceeded> {
+        budget::expect(self.all.len() + more.all.len())?;
+        let start = self.all.len();
+        let moved = |range: &Range<usize>| start + range.start..start + range.end;
+        self.all.push_str(&more.all);
+        self.ranges.extend(more.ranges.iter().map(|range| range.as_ref().map(moved)));
+        Ok(())
     }
 
     pub(crate) fn rows(&self) -> usize {

@@ -6,6 +6,7 @@ use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
 use super::{Session, error_kind};
+use crate::budget;
 
 /// Steps of a loop between two reads of the clock. One step may apply a 64 KiB attribute document, which takes about a
 /// millisecond.
@@ -22,11 +23,14 @@ pub(crate) struct Cutoff {
 }
 
 impl Cutoff {
-    /// Returns a timeout error if the work has to stop.
+    /// Returns an error if the work has to stop, or if its request has exceeded its budget.
     pub(super) fn check(&self) -> Result<(), DbErr> {
         let expired = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
         let client_gone = self.client.as_ref().is_some_and(CancellationToken::is_cancelled);
-        if expired || client_gone { Err(error_kind::timeout()) } else { Ok(()) }
+        if expired || client_gone {
+            return Err(error_kind::timeout());
+        }
+        check_budget()
     }
 
     /// Returns a step counter for a loop over rows that runs outside a transaction.
@@ -41,6 +45,10 @@ impl Cutoff {
             None => std::future::pending().await,
         }
     }
+}
+
+fn check_budget() -> Result<(), DbErr> {
+    budget::check().map_err(|exceeded| error_kind::statement(error_kind::over_budget(exceeded)))
 }
 
 /// Counts the steps of loops over rows, so that each loop stops with its request, lets other tasks run and keeps its
@@ -76,6 +84,7 @@ impl<'s> Steps<'s> {
     /// Reads the clock, after work that takes longer than one step. Returns a timeout error if the request has to stop.
     pub(crate) async fn look(&mut self) -> Result<(), DbErr> {
         self.steps_until_look = STEPS_PER_CLOCK_READ;
+        check_budget()?;
         if self.yielded_at.elapsed() < YIELD_INTERVAL {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Connection as _, Executor, Postgres};
@@ -22,7 +22,9 @@ use super::{
     connection::{Connection, Driver, Status},
     error_kind,
     pool::PooledConnection,
+    sqlite_memory,
 };
+use crate::budget;
 
 /// The database stops a statement at the deadline by itself. If it does not respond at all, the session gives up this
 /// much later.
@@ -162,8 +164,10 @@ impl Session {
         self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
-                    let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
-                    Ok(query.execute(&mut **connection).await?.rows_affected())
+                    let (binds, bytes) = budget::allocated_by(|| rows.sqlite(scalars));
+                    let outcome = sqlx::query_with(AssertSqlSafe(sql), binds?).execute(&mut **connection).await;
+                    sqlite_memory::freed_by_connection(bytes);
+                    Ok(outcome?.rows_affected())
                 }
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
@@ -182,7 +186,7 @@ impl Session {
         sql: &str,
         scalars: &[ScalarBind],
         rows: &ArrayTable<'_>,
-        mut take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
+        take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
     ) -> Result<(), DbErr> {
         let sql = rows.insert_into(sql, self.0.backend, scalars.len());
         self.0.large.fetch_or(rows.len() > LARGE_STATEMENT_ROWS, Ordering::Relaxed);
@@ -191,23 +195,19 @@ impl Session {
         self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
-                    let query = sqlx::query_with(AssertSqlSafe(sql), rows.sqlite(scalars)?);
-                    let mut result = query.fetch(&mut **connection);
-                    while let Some(row) = result.try_next().await? {
-                        take(row.into()).map_err(undecodable)?;
-                    }
+                    let (binds, bytes) = budget::allocated_by(|| rows.sqlite(scalars));
+                    let query = sqlx::query_with(AssertSqlSafe(sql), binds?);
+                    let outcome = each_row(query.fetch(&mut **connection), sqlite_memory::receive, take).await;
+                    sqlite_memory::freed_by_connection(bytes);
+                    outcome
                 }
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
-                    let mut result = query.fetch(&mut **connection);
-                    while let Some(row) = result.try_next().await? {
-                        take(row.into()).map_err(undecodable)?;
-                    }
-                    drop(result);
+                    each_row(query.fetch(&mut **connection), |_| (), take).await?;
                     shrink_buffers(connection, rows);
+                    Ok(())
                 }
             }
-            Ok(())
         })
         .await
     }
@@ -216,7 +216,7 @@ impl Session {
     pub(crate) async fn each(
         &self,
         statement: Statement,
-        mut take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
+        take: impl FnMut(QueryResult) -> Result<(), DbErr> + Send,
     ) -> Result<(), DbErr> {
         let (sql, values) = parts(statement);
         let mut connection = self.connection().await?;
@@ -224,19 +224,12 @@ impl Session {
         self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
-                    let mut result = sqlx::query_with(sql, values).fetch(&mut **connection);
-                    while let Some(row) = result.try_next().await? {
-                        take(row.into()).map_err(undecodable)?;
-                    }
+                    each_row(sqlx::query_with(sql, values).fetch(&mut **connection), sqlite_memory::receive, take).await
                 }
                 Driver::Postgres(connection) => {
-                    let mut result = sqlx::query_with(sql, values).fetch(&mut **connection);
-                    while let Some(row) = result.try_next().await? {
-                        take(row.into()).map_err(undecodable)?;
-                    }
+                    each_row(sqlx::query_with(sql, values).fetch(&mut **connection), |_| (), take).await
                 }
             }
-            Ok(())
         })
         .await
     }
@@ -390,22 +383,13 @@ impl ConnectionTrait for Session {
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let (sql, values) = parts(statement);
-        let mut connection = self.connection().await?;
-        let Connection { driver, status, .. } = self.open(&mut connection)?;
-        self.limited(status, async {
-            match driver {
-                Driver::Sqlite(connection) => {
-                    let rows = sqlx::query_with(sql, values).fetch(&mut **connection);
-                    rows.map_ok(QueryResult::from).try_collect().await
-                }
-                Driver::Postgres(connection) => {
-                    let rows = sqlx::query_with(sql, values).fetch(&mut **connection);
-                    rows.map_ok(QueryResult::from).try_collect().await
-                }
-            }
-        })
-        .await
+        let mut rows = Vec::new();
+        let take = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        self.each(statement, take).await?;
+        Ok(rows)
     }
 }
 
@@ -414,6 +398,20 @@ fn shrink_buffers(connection: &mut PooledConnection<Postgres>, rows: &ArrayTable
     if rows.len() > LARGE_STATEMENT_ROWS {
         connection.shrink_buffers();
     }
+}
+
+/// Passes each row of a result to `take`, within the budget of the request. `receive` is called with each row before.
+async fn each_row<Row: Into<QueryResult>>(
+    mut rows: impl Stream<Item = Result<Row, sqlx::Error>> + Unpin,
+    receive: impl Fn(&Row),
+    mut take: impl FnMut(QueryResult) -> Result<(), DbErr>,
+) -> Result<(), sqlx::Error> {
+    while let Some(row) = rows.try_next().await? {
+        receive(&row);
+        budget::check().map_err(error_kind::over_budget)?;
+        take(row.into()).map_err(undecodable)?;
+    }
+    Ok(())
 }
 
 fn ended() -> DbErr {

@@ -7,6 +7,7 @@ mod filter;
 mod identifier;
 mod list;
 mod lookup;
+mod page;
 mod position;
 
 use std::collections::HashMap;
@@ -25,8 +26,9 @@ pub(crate) use filter::{UntypedPredicate, resolve_types};
 pub(crate) use identifier::MemberIdentifier;
 pub(super) use identifier::{lock_key_share, resolve};
 pub use list::PageStatements;
-pub(crate) use list::{MemberColumns, MemberPage, count, list, list_columns};
+pub(crate) use list::{count, list, list_columns};
 pub(crate) use lookup::find_by_ref;
+pub(crate) use page::{MemberColumns, MemberPage};
 pub use position::{Order, OrderField, Position};
 
 use self::filter::{condition, ref_condition};

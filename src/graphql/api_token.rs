@@ -6,6 +6,7 @@ use super::{
     Error,
     connection::{PageInfo, Paging},
     context::{ContextExt, id},
+    paced_list::PacedList,
     scalar::{Count, DateTime},
 };
 use crate::{
@@ -104,13 +105,13 @@ pub(crate) struct ApiTokenConnection {
 #[Object]
 impl ApiTokenConnection {
     /// The tokens of the page with their cursors.
-    async fn edges(&self) -> Vec<ApiTokenEdge> {
+    async fn edges(&self) -> PacedList<ApiTokenEdge> {
         self.rows.iter().map(|row| ApiTokenEdge { cursor: api_token::cursor(row.0.id), node: row.clone() }).collect()
     }
 
     /// The tokens of the page.
-    async fn nodes(&self) -> &[ApiToken] {
-        &self.rows
+    async fn nodes(&self) -> PacedList<&ApiToken> {
+        self.rows.iter().collect()
     }
 
     /// Page info: the first and last cursors of the page, and whether more entries exist.

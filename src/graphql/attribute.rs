@@ -1,12 +1,22 @@
 //! Attribute schemas of memberbases, and `setAttributeSchema`.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Value, parser::types::SelectionSet};
 
-use super::{Error, context::ContextExt, memberbase::Memberbase};
-use crate::domain::{
-    access::Access,
-    attribute::{self, Definition, Schema},
-    memberbase,
+use super::{
+    Error,
+    context::ContextExt,
+    json_template::{JsonTemplate, enum_value, text},
+    memberbase::Memberbase,
+    paced_list::PacedList,
+    raw_list::RawList,
+};
+use crate::{
+    budget::Exceeded,
+    domain::{
+        access::Access,
+        attribute::{self, Definition, Schema},
+        memberbase,
+    },
 };
 
 /// Type of an attribute's values.
@@ -33,6 +43,37 @@ pub(crate) struct AttributeDefinition {
     /// Type of the attribute's values.
     #[graphql(name = "type")]
     kind: AttributeType,
+}
+
+/// The definitions of an attribute schema.
+#[derive(Debug)]
+pub(crate) struct AttributeDefinitions<'a>(pub(super) &'a [Definition]);
+
+/// The parts of a definition that differ from one to the next.
+enum Slot {
+    Key,
+    Type,
+}
+
+impl RawList for AttributeDefinitions<'_> {
+    type Plain = PacedList<AttributeDefinition>;
+
+    fn json(&self, selection: &SelectionSet) -> Option<Result<Value, Exceeded>> {
+        let template = JsonTemplate::of(selection, |template, name, _| match name {
+            "__typename" => template.type_name("AttributeDefinition"),
+            "key" => template.slot(Slot::Key),
+            "type" => template.slot(Slot::Type),
+            _ => None,
+        })?;
+        Some(template.list(self.0.iter(), |definition, slot, json| match slot {
+            Slot::Key => text(json, &definition.key),
+            Slot::Type => enum_value(json, AttributeType::from(definition.kind)),
+        }))
+    }
+
+    fn plain(&self) -> Self::Plain {
+        self.0.iter().map(AttributeDefinition::from).collect()
+    }
 }
 
 impl From<&Definition> for AttributeDefinition {

@@ -4,24 +4,19 @@ mod boxed_undefined;
 mod results;
 mod unparsed;
 
-use std::borrow::Cow;
-
-use async_graphql::{
-    ContextSelectionSet, Enum, ID, MaybeUndefined, OutputType, Positioned, ServerResult, SimpleObject, Value,
-    parser::types::Field, registry::Registry,
-};
+use async_graphql::{Enum, MaybeUndefined, SimpleObject};
 
 pub(crate) use boxed_undefined::BoxedUndefined;
 pub(crate) use results::{MemberUpsertResults, UpsertResults};
 pub(crate) use unparsed::Unparsed;
 
-use super::{execute::raw_json, json_template::quoted, scalar::Count};
+use super::scalar::Count;
 use crate::{
     domain::{
         self,
         bulk::{Mode, OnError, Options, Outcome, Undefinable, Upserted},
     },
-    types::{Id, RowOutcome},
+    types::RowOutcome,
 };
 
 /// Handling of a bulk upsert in which rows fail.
@@ -155,45 +150,5 @@ impl From<UpsertMode> for Mode {
             UpsertMode::InsertOnly => Self::InsertOnly,
             UpsertMode::UpdateOnly => Self::UpdateOnly,
         }
-    }
-}
-
-/// A list of nullable ids, written as JSON directly: a tree of values for a million ids would be slow.
-#[derive(Debug)]
-pub(crate) struct Ids(Value);
-
-impl Ids {
-    pub(super) fn new<T: Id>(ids: &[Option<T>]) -> Self {
-        let mut json = Vec::with_capacity(ids.len() * 33 + 2);
-        json.push(b'[');
-        for (index, id) in ids.iter().enumerate() {
-            if index > 0 {
-                json.push(b',');
-            }
-            match id {
-                Some(id) => quoted(&mut json, id.ascii()),
-                None => json.extend_from_slice(b"null"),
-            }
-        }
-        json.push(b']');
-        Self(raw_json(json))
-    }
-}
-
-impl OutputType for Ids {
-    fn type_name() -> Cow<'static, str> {
-        <Vec<Option<ID>> as OutputType>::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        <Vec<Option<ID>> as OutputType>::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <Vec<Option<ID>> as OutputType>::create_type_info(registry)
-    }
-
-    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
-        Ok(self.0.clone())
     }
 }

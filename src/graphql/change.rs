@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, Subscription};
 use futures_util::{Stream, stream};
 
-use super::{Error, context::ContextExt, execute::SubscriptionReady, scalar::Count};
+use super::{Error, context::ContextExt, execute::SubscriptionReady, raw_list::ScalarList, scalar::Count};
 use crate::{
     domain::{access::Access, change},
-    types::{Change, MemberId, Touched},
+    types::Change,
 };
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,18 +66,18 @@ impl MemberbaseChange {
     }
 
     /// Ids of the created members. All three lists of ids are empty if `truncated` is true.
-    async fn created_member_ids(&self) -> Vec<ID> {
-        ids(&self.change.created)
+    async fn created_member_ids(&self) -> Result<ScalarList<ID>, Error> {
+        Ok(ScalarList::of_ids(&self.change.created.ids)?)
     }
 
     /// Ids of the updated members.
-    async fn updated_member_ids(&self) -> Vec<ID> {
-        ids(&self.change.updated)
+    async fn updated_member_ids(&self) -> Result<ScalarList<ID>, Error> {
+        Ok(ScalarList::of_ids(&self.change.updated.ids)?)
     }
 
     /// Ids of the deleted members.
-    async fn deleted_member_ids(&self) -> Vec<ID> {
-        ids(&self.change.deleted)
+    async fn deleted_member_ids(&self) -> Result<ScalarList<ID>, Error> {
+        Ok(ScalarList::of_ids(&self.change.deleted.ids)?)
     }
 
     /// True if the event covers more than 1,000 members in total, so that their ids are omitted.
@@ -89,8 +89,4 @@ impl MemberbaseChange {
     async fn missed(&self) -> bool {
         self.missed
     }
-}
-
-fn ids(touched: &Touched) -> Vec<ID> {
-    touched.ids.iter().map(MemberId::to_string).map(ID::from).collect()
 }

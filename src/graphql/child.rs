@@ -14,6 +14,7 @@ use super::{
     connection::{PageInfo, Paging},
     context::ContextExt,
     member::Member,
+    paced_list::PacedList,
     scalar::Count,
 };
 use crate::{
@@ -137,7 +138,7 @@ where
     Edge<T>: OutputType,
 {
     /// The records of the page with their cursors.
-    async fn edges(&self) -> Vec<Edge<T>> {
+    async fn edges(&self) -> PacedList<Edge<T>> {
         let edge = |row: &Arc<T>| Edge {
             cursor: Position::of(&**row).cursor::<T>(row.memberbase(), row.member()),
             node: self.node(row),
@@ -146,7 +147,7 @@ where
     }
 
     /// The records of the page.
-    async fn nodes(&self) -> Vec<Child<T>> {
+    async fn nodes(&self) -> PacedList<Child<T>> {
         self.rows.iter().map(|row| self.node(row)).collect()
     }
 

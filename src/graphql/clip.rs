@@ -11,6 +11,7 @@ use super::{
     child::Child,
     context::{ContextExt, ids},
     member::Member,
+    raw_list::ScalarList,
     scalar::DateTime,
 };
 use crate::{
@@ -77,9 +78,9 @@ pub(crate) struct DeleteClipsInput {
 #[derive(SimpleObject, Debug)]
 pub(crate) struct DeleteClipsPayload {
     /// Ids of the deleted clips, each once, in input order.
-    deleted_clip_ids: Vec<ID>,
+    deleted_clip_ids: ScalarList<ID>,
     /// Requested ids of clips that do not exist in this memberbase.
-    not_found_clip_ids: Vec<ID>,
+    not_found_clip_ids: ScalarList<ID>,
 }
 
 #[derive(Clone, Default)]
@@ -96,10 +97,9 @@ impl DeleteClipsMutation {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let requested: Vec<ClipId> = ids("clipIds", &input.clip_ids)?;
         let outcome = member_child::delete::<clip::Clip>(ctx.app(), scope, requested).await?;
-        let texts = |ids: Vec<ClipId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteClipsPayload {
-            deleted_clip_ids: texts(outcome.ids),
-            not_found_clip_ids: texts(outcome.unknown_ids),
+            deleted_clip_ids: ScalarList::of_ids(&outcome.ids)?,
+            not_found_clip_ids: ScalarList::of_ids(&outcome.unknown_ids)?,
         }))
     }
 }

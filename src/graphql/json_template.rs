@@ -5,12 +5,17 @@ use std::mem;
 use async_graphql::{
     Value,
     parser::types::{Selection, SelectionSet},
+    resolver_utils::{self, EnumType},
 };
 
 use super::execute::{TYPE_KEY, raw_json};
+use crate::budget::{self, Exceeded};
 
 /// Maximum number of bytes that are reserved for a list by the length of its first item.
 const MAX_RESERVED_BYTES: usize = 1 << 20;
+
+/// Number of bytes of a list that are written between two looks at the request's budget.
+const UNCHECKED_BYTES: usize = 64 << 10;
 
 /// The JSON text of an item with slots for the values that differ from item to item.
 #[derive(Debug)]
@@ -95,26 +100,40 @@ impl<Slot> JsonTemplate<Slot> {
         json.extend_from_slice(self.end.as_bytes());
     }
 
-    /// Writes a list of items.
+    /// Writes a list of items, within the request's budget.
     pub(super) fn list<Item>(
         &self,
         items: impl ExactSizeIterator<Item = Item>,
         mut fill: impl FnMut(&Item, &Slot, &mut Vec<u8>),
-    ) -> Value {
-        let count = items.len();
-        let mut json = Vec::from(b"[");
-        for (index, item) in items.enumerate() {
-            if index > 0 {
-                json.push(b',');
-            }
-            self.item(&mut json, |slot, json| fill(&item, slot, json));
-            if index == 0 {
-                json.reserve(estimate(json.len(), count));
-            }
-        }
-        json.push(b']');
-        raw_json(json)
+    ) -> Result<Value, Exceeded> {
+        write_list(items, |item, json| self.item(json, |slot, json| fill(&item, slot, json)))
     }
+}
+
+/// Writes a list of items within the request's budget, each by `write`.
+pub(super) fn write_list<Item>(
+    items: impl ExactSizeIterator<Item = Item>,
+    mut write: impl FnMut(Item, &mut Vec<u8>),
+) -> Result<Value, Exceeded> {
+    let count = items.len();
+    let mut json = Vec::from(b"[");
+    let mut checked = 0;
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        write(item, &mut json);
+        if index == 0 {
+            json.reserve(estimate(json.len(), count));
+        }
+        if json.len() - checked > UNCHECKED_BYTES {
+            checked = json.len();
+            // When the vector grows next, it needs both its old and its new memory.
+            budget::expect(if json.capacity() - json.len() < UNCHECKED_BYTES { 2 * json.len() } else { 0 })?;
+        }
+    }
+    json.push(b']');
+    Ok(raw_json(json))
 }
 
 /// Estimates the length of a list by its first item, with an eighth to spare.
@@ -132,6 +151,14 @@ pub(super) fn quoted(json: &mut Vec<u8>, value: impl AsRef<[u8]>) {
     json.push(b'"');
     json.extend_from_slice(value.as_ref());
     json.push(b'"');
+}
+
+/// Writes a value of an enum.
+pub(super) fn enum_value(json: &mut Vec<u8>, value: impl EnumType) {
+    match resolver_utils::enum_value(value) {
+        Value::Enum(name) => text(json, &name),
+        _ => unreachable!("the value of an enum is one"),
+    }
 }
 
 /// Writes a value or null.

@@ -18,6 +18,7 @@ use super::{
     connection::Paging,
     context::{ContextExt, id, null_if_not_found},
     memberbase::Memberbase,
+    paced_list::PacedList,
     scalar::{AttributeValue, Attributes, DateTime},
 };
 use crate::{
@@ -240,10 +241,10 @@ impl MemberQuery {
             desc = "Refs of members, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES); LIMIT_EXCEEDED if there are more."
         )]
         refs: Vec<String>,
-    ) -> Result<Option<Vec<Option<Member>>>, Error> {
+    ) -> Result<Option<PacedList<Option<Member>>>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let found = member::in_order_of_refs(ctx.app(), scope, &refs).await?;
-        Ok(Some(Member::from_batch(found)))
+        Ok(Some(Member::from_batch(found).into()))
     }
 }
 

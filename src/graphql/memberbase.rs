@@ -6,11 +6,13 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::{
     Error,
-    attribute::AttributeDefinition,
+    attribute::AttributeDefinitions,
     connection::{PageInfo, Paging},
     context::{ContextExt, null_if_not_found},
     filter::{Combination, IdFilter, StringFilter},
     member::{DeletedRows, MemberConnection, MemberFilter, MemberOrder},
+    paced_list::PacedList,
+    raw_list::RawListField,
     scalar::{Count, DateTime},
     sync::SyncConnection,
 };
@@ -56,8 +58,8 @@ impl Memberbase {
     }
 
     /// The attributes that members can have, in the order of their declaration; empty if no schema was set.
-    async fn attribute_schema(&self) -> Vec<AttributeDefinition> {
-        self.0.attribute_schema.definitions().iter().map(AttributeDefinition::from).collect()
+    async fn attribute_schema(&self) -> RawListField<AttributeDefinitions<'_>> {
+        RawListField(AttributeDefinitions(self.0.attribute_schema.definitions()))
     }
 
     /// A page of the memberbase's members, in the order that `orderBy` selects: by default in order of creation.
@@ -114,13 +116,13 @@ pub(crate) struct MemberbaseConnection {
 #[Object]
 impl MemberbaseConnection {
     /// The memberbases of the page with their cursors.
-    async fn edges(&self) -> Vec<MemberbaseEdge> {
+    async fn edges(&self) -> PacedList<MemberbaseEdge> {
         self.rows.iter().map(|row| MemberbaseEdge { cursor: memberbase::cursor(row.0.id), node: row.clone() }).collect()
     }
 
     /// The memberbases of the page.
-    async fn nodes(&self) -> &[Memberbase] {
-        &self.rows
+    async fn nodes(&self) -> PacedList<&Memberbase> {
+        self.rows.iter().collect()
     }
 
     /// Page info: the first and last cursors of the page, and whether more entries exist.

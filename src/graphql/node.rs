@@ -9,7 +9,7 @@ use async_graphql::{
 
 use super::{
     Error, api_token::ApiToken, child::Child, clip::Clip, context::ContextExt, member::Member, memberbase::Memberbase,
-    stamp_collection::StampCollection, sync::Sync, transaction::Transaction,
+    paced_list::PacedList, stamp_collection::StampCollection, sync::Sync, transaction::Transaction,
 };
 use crate::{
     app::App,
@@ -61,7 +61,7 @@ impl NodeQuery {
             desc = "Ids of objects of any type, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES); LIMIT_EXCEEDED if there are more."
         )]
         ids: Vec<ID>,
-    ) -> Result<Option<Vec<Entry>>, Error> {
+    ) -> Result<Option<PacedList<Entry>>, Error> {
         check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
         let parsed: Vec<_> = ids.iter().map(|id| any_id("ids", id)).collect();
         let found = load(ctx, parsed.iter().flatten()).await?;

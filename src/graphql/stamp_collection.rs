@@ -11,6 +11,7 @@ use super::{
     child::Child,
     context::{ContextExt, ids},
     member::Member,
+    raw_list::ScalarList,
     scalar::DateTime,
 };
 use crate::{
@@ -72,9 +73,9 @@ pub(crate) struct DeleteStampCollectionsInput {
 #[derive(SimpleObject, Debug)]
 pub(crate) struct DeleteStampCollectionsPayload {
     /// Ids of the deleted stamp collections, each once, in input order.
-    deleted_stamp_collection_ids: Vec<ID>,
+    deleted_stamp_collection_ids: ScalarList<ID>,
     /// Requested ids of stamp collections that do not exist in this memberbase.
-    not_found_stamp_collection_ids: Vec<ID>,
+    not_found_stamp_collection_ids: ScalarList<ID>,
 }
 
 #[derive(Clone, Default)]
@@ -91,10 +92,9 @@ impl DeleteStampCollectionsMutation {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let requested: Vec<StampCollectionId> = ids("stampCollectionIds", &input.stamp_collection_ids)?;
         let outcome = member_child::delete::<stamp_collection::StampCollection>(ctx.app(), scope, requested).await?;
-        let texts = |ids: Vec<StampCollectionId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteStampCollectionsPayload {
-            deleted_stamp_collection_ids: texts(outcome.ids),
-            not_found_stamp_collection_ids: texts(outcome.unknown_ids),
+            deleted_stamp_collection_ids: ScalarList::of_ids(&outcome.ids)?,
+            not_found_stamp_collection_ids: ScalarList::of_ids(&outcome.unknown_ids)?,
         }))
     }
 }

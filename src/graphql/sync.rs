@@ -11,6 +11,7 @@ use super::{
     context::{ContextExt, id, null_if_not_found},
     member::DeletedRows,
     memberbase::Memberbase,
+    paced_list::PacedList,
     scalar::{Count, DateTime},
 };
 use crate::{
@@ -136,14 +137,14 @@ impl SyncConnection {
 #[Object]
 impl SyncConnection {
     /// The syncs of the page with their cursors.
-    async fn edges(&self) -> Vec<SyncEdge> {
+    async fn edges(&self) -> PacedList<SyncEdge> {
         let edge = |row: &Sync| SyncEdge { cursor: sync::cursor(self.scope, row.row.id), node: row.clone() };
         self.rows.iter().map(edge).collect()
     }
 
     /// The syncs of the page.
-    async fn nodes(&self) -> &[Sync] {
-        &self.rows
+    async fn nodes(&self) -> PacedList<&Sync> {
+        self.rows.iter().collect()
     }
 
     /// Page info: the first and last cursors of the page, and whether more entries exist.

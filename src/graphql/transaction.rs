@@ -12,6 +12,7 @@ use super::{
     child::Child,
     context::{ContextExt, ids},
     member::Member,
+    raw_list::ScalarList,
     scalar::{DateTime, MinorUnits},
 };
 use crate::{
@@ -128,9 +129,9 @@ pub(crate) struct DeleteTransactionsInput {
 #[derive(SimpleObject, Debug)]
 pub(crate) struct DeleteTransactionsPayload {
     /// Ids of the deleted transactions, each once, in input order.
-    deleted_transaction_ids: Vec<ID>,
+    deleted_transaction_ids: ScalarList<ID>,
     /// Requested ids of transactions that do not exist in this memberbase.
-    not_found_transaction_ids: Vec<ID>,
+    not_found_transaction_ids: ScalarList<ID>,
 }
 
 #[derive(Clone, Default)]
@@ -147,10 +148,9 @@ impl DeleteTransactionsMutation {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
         let requested: Vec<TransactionId> = ids("transactionIds", &input.transaction_ids)?;
         let outcome = member_child::delete::<transaction::Transaction>(ctx.app(), scope, requested).await?;
-        let texts = |ids: Vec<TransactionId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteTransactionsPayload {
-            deleted_transaction_ids: texts(outcome.ids),
-            not_found_transaction_ids: texts(outcome.unknown_ids),
+            deleted_transaction_ids: ScalarList::of_ids(&outcome.ids)?,
+            not_found_transaction_ids: ScalarList::of_ids(&outcome.unknown_ids)?,
         }))
     }
 }

@@ -99,10 +99,11 @@ impl Service {
         let body = if head.method == Method::POST {
             let limit = BodyLimit::whole(only_reads, &self.app.limits.body);
             let time = if only_reads { self.app.limits.time.query } else { self.app.limits.time.mutation };
-            let body = timeout_at((started + time).into(), body::read(body, limit, &budget)).await.map_err(|_| {
-                let message = "the body was not received within the request's time limit";
-                Rejection::with_status(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message)
-            })??;
+            let body =
+                timeout_at((started + time).into(), body::read(body, limit, &budget)).await.map_err(|_| {
+                    let message = "the body was not received within the request's time limit";
+                    Rejection::with_status(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message)
+                })??;
             if !only_reads {
                 budget.allow(body.len().saturating_mul(MemoryLimits::PER_BODY_BYTE));
             }
@@ -140,9 +141,7 @@ impl Service {
         budget.set_limit(self.app.limits.memory.of_query());
         budget.set_deadline(deadline);
         let running = budget.meter(AssertUnwindSafe(run(self.app.until(deadline))).catch_unwind(), true);
-        let running = async {
-            if is_large { compute::spawn(running).await } else { Ok(running.await) }
-        };
+        let running = async { if is_large { compute::spawn(running).await } else { Ok(running.await) } };
         match timeout_at(deadline.into(), running).await {
             Ok(Ok(Ok(Ok(output)))) => budget.exceeded().map_or(Ok(output), |exceeded| Err(self.exceeded(exceeded))),
             Ok(Ok(Err(exceeded))) => Err(self.exceeded(exceeded)),

@@ -1,18 +1,16 @@
 //! Pages of members by keyset: the cost of a page does not depend on its depth.
 
-use std::ops::BitOr;
-
 use sea_orm::{
-    ColumnTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select,
+    ColumnTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{self, Expr, ExprTrait, SimpleExpr},
 };
-use uuid::Uuid;
 
-use super::{Filter, Member, MemberView, Order, OrderField, Position, Predicate, column, condition};
+use super::{
+    Filter, Member, MemberColumns, MemberPage, Order, OrderField, Position, Predicate, column, condition, page::read,
+};
 use crate::{
     app::App,
-    db::{ColumnSpec, Session, TextColumn},
+    db::{ReadMode, Session},
     domain::{
         Error,
         access::Scope,
@@ -20,68 +18,8 @@ use crate::{
         memberbase,
     },
     entity::member,
-    types::{Anchor, Direction, Id, MemberId, MemberbaseId, Page, Slice, Time},
+    types::{Anchor, Direction, Id, Page, Slice},
 };
-
-/// A set of a member's columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MemberColumns(u8);
-
-impl MemberColumns {
-    pub(crate) const REF: Self = Self(1);
-    pub(crate) const ATTRIBUTES: Self = Self(2);
-    pub(crate) const UPDATED_AT: Self = Self(4);
-    pub(crate) const SOURCE_UPDATED_AT: Self = Self(8);
-    pub(crate) const ALL: Self = Self(15);
-
-    fn contains(self, column: Self) -> bool {
-        self.0 & column.0 != 0
-    }
-}
-
-impl BitOr for MemberColumns {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-/// A page of members, stored by column. A column that was not read is empty.
-#[derive(Debug)]
-pub(crate) struct MemberPage {
-    memberbase: MemberbaseId,
-    ids: Vec<Uuid>,
-    references: TextColumn,
-    documents: TextColumn,
-    updated_at: Vec<i64>,
-    source_updated_at: Vec<Option<i64>>,
-    /// The page. Its rows are indexes into the columns.
-    pub(crate) slice: Slice<usize>,
-}
-
-impl MemberPage {
-    /// Returns the member at an index of the columns. Values that were not read have defaults.
-    pub(crate) fn member(&self, index: usize) -> MemberView<'_> {
-        MemberView {
-            id: MemberId::from_uuid(self.ids[index]),
-            memberbase: self.memberbase,
-            reference: self.references.get(index).unwrap_or_default(),
-            attributes: self.documents.get(index),
-            updated_at: Time::from_micros(self.updated_at.get(index).copied().unwrap_or_default()),
-            source_updated_at: self.source_updated_at.get(index).copied().flatten().map(Time::from_micros),
-        }
-    }
-
-    fn optional_lengths(&self) -> [usize; 4] {
-        [self.references.rows(), self.documents.rows(), self.updated_at.len(), self.source_updated_at.len()]
-    }
-
-    /// Returns the members of the page in its order.
-    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = MemberView<'_>> {
-        self.slice.rows.iter().map(|&index| self.member(index))
-    }
-}
 
 pub(crate) async fn list(
     app: &App,
@@ -111,71 +49,37 @@ pub(crate) async fn list_columns(
     };
     let columns = columns | sort_key;
     filter.check(&app.limits.filter)?;
-    let statements = PageStatements::new(app.db.backend(), scope, filter, order, page);
+    let backend = app.db.backend();
+    let part_rows = columns.rows_per_statement(&app.limits.row);
+    let first = Page { size: Ord::min(page.size, part_rows - 1), ..page.clone() };
+    let statements = PageStatements::new(backend, scope, filter, order, &first);
     let work = async |session: Session| {
         let has_opposite = match statements.opposite {
             Some(opposite) => opposite.one(&session).await?.is_some(),
             None => false,
         };
-        let slice = |rows| page.slice((0..rows).collect(), has_opposite);
-        let members = read(&session, scope, statements.page, columns, slice).await?;
-        if members.ids.is_empty() {
+        let mut rows = read(&session, statements.page, columns).await?;
+        let mut is_full = rows.len() > first.size;
+        while is_full && rows.len() <= page.size {
+            let last = rows.view(scope.memberbase(), rows.last_index());
+            let next = Page {
+                size: Ord::min(page.size - rows.len(), part_rows - 1),
+                anchor: Anchor::Cursor(Position::of(last, order)),
+                check_opposite: false,
+                ..page.clone()
+            };
+            let more = PageStatements::new(backend, scope, filter, order, &next).page;
+            let more = read(&session, more, columns).await?;
+            is_full = more.len() > next.size;
+            rows.append(more)?;
+        }
+        if rows.len() == 0 {
             memberbase::ensure_exists(&session, scope).await?;
         }
-        Ok(members)
+        Ok(MemberPage::new(scope.memberbase(), rows, |rows| page.slice(rows, has_opposite)))
     };
-    if needs_custom_plan(filter) { app.db.read_with_custom_plan(work).await } else { work(app.db.read().await?).await }
-}
-
-/// Reads the given columns of the rows; `slice` makes the page from the number of rows.
-async fn read(
-    session: &Session,
-    scope: Scope,
-    rows: Select<member::Entity>,
-    columns: MemberColumns,
-    slice: impl FnOnce(usize) -> Slice<usize>,
-) -> Result<MemberPage, DbErr> {
-    let optional = [
-        (MemberColumns::REF, ColumnSpec::Text("ref"), column(member::Column::Reference)),
-        (
-            MemberColumns::ATTRIBUTES,
-            ColumnSpec::Document("attributes"),
-            column(member::Column::Attributes).cast_as("text"),
-        ),
-        (MemberColumns::UPDATED_AT, ColumnSpec::Int("updated_at"), column(member::Column::UpdatedAt)),
-        (
-            MemberColumns::SOURCE_UPDATED_AT,
-            ColumnSpec::MaybeInt("source_updated_at"),
-            column(member::Column::SourceUpdatedAt),
-        ),
-    ];
-    let mut rows = rows.select_only().column(member::Column::Id);
-    let mut specs = vec![ColumnSpec::Id("id")];
-    let mut indexes = [None; 4];
-    for (index, (member_column, spec, expression)) in indexes.iter_mut().zip(optional) {
-        if columns.contains(member_column) {
-            *index = Some(specs.len());
-            specs.push(spec);
-            rows = rows.expr_as(expression, spec.name());
-        }
-    }
-    let found = session.columns(rows.into_query(), &specs).await?;
-    let [references, documents, updated_at, source_updated_at] = indexes;
-    let texts = |index: Option<usize>| index.map_or_else(|| Ok(TextColumn::default()), |index| found.texts(index));
-    let ids: Vec<_> = found.column(0)?;
-    let members = MemberPage {
-        memberbase: scope.memberbase(),
-        slice: slice(ids.len()),
-        ids,
-        references: texts(references)?,
-        documents: texts(documents)?,
-        updated_at: updated_at.map_or_else(|| Ok(Vec::new()), |index| found.column(index))?,
-        source_updated_at: source_updated_at.map_or_else(|| Ok(Vec::new()), |index| found.column(index))?,
-    };
-    let lengths = members.optional_lengths();
-    let complete =
-        lengths.into_iter().zip(indexes).all(|(length, index)| index.is_none() || length == members.ids.len());
-    if complete { Ok(members) } else { Err(DbErr::Custom("columns of different lengths".to_owned())) }
+    let mode = ReadMode { custom_plan: needs_custom_plan(filter), snapshot: page.size >= part_rows };
+    app.db.read_in(mode, work).await
 }
 
 pub struct PageStatements {
@@ -222,7 +126,7 @@ pub(crate) async fn count(app: &App, scope: Scope, filter: &Filter<Predicate>) -
     filter.check(&app.limits.filter)?;
     let count = matching(app.db.backend(), scope, filter);
     let read = async |session: Session| Ok(count.count(&session).await?);
-    if needs_custom_plan(filter) { app.db.read_with_custom_plan(read).await } else { read(app.db.read().await?).await }
+    app.db.read_in(ReadMode { custom_plan: needs_custom_plan(filter), ..ReadMode::default() }, read).await
 }
 
 fn matching(backend: DbBackend, scope: Scope, filter: &Filter<Predicate>) -> Select<member::Entity> {
@@ -295,8 +199,13 @@ fn ordered(
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
-    use crate::domain::filter::TimePredicate;
+    use crate::{
+        domain::filter::TimePredicate,
+        types::{MemberId, Time},
+    };
 
     #[test]
     fn long_lists_without_an_index_need_a_custom_plan() {

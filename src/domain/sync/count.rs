@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Sync, find};
 use crate::{
     app::App,
-    db::Session,
+    db::{ReadMode, Session},
     domain::{Error, access::Visibility},
     types::Id,
 };
@@ -39,7 +39,8 @@ pub(crate) async fn counts(app: &App, visibility: Visibility, sync: &Sync) -> Re
     if let Some(counts) = sync.counts {
         return Ok(counts);
     }
-    let counted: SyncCounts = app.db.read_with_custom_plan(async |session| count(&session, sync).await).await?;
+    let mode = ReadMode { custom_plan: true, ..ReadMode::default() };
+    let counted: SyncCounts = app.db.read_in(mode, async |session| count(&session, sync).await).await?;
     if counted.members() > 0 {
         return Ok(counted);
     }

@@ -3,13 +3,15 @@
 
 use std::io::Write;
 
-use async_graphql::{ID, SimpleObject, Value, parser::types::SelectionSet, resolver_utils::EnumType};
+use async_graphql::{ID, SimpleObject, Value, parser::types::SelectionSet};
 
 use super::{RowError, RowErrorCode, UpsertOutcome};
 use crate::{
+    budget::Exceeded,
     domain::{self, bulk::Upserted, member::bulk_upsert::Row},
     graphql::{
-        json_template::{JsonTemplate, nullable, quoted, text},
+        json_template::{JsonTemplate, enum_value, nullable, quoted, text},
+        paced_list::PacedList,
         raw_list::{RawList, RawListField},
     },
     types::{Id, MemberId},
@@ -72,9 +74,9 @@ impl<'a> MemberUpsertResults<'a> {
 }
 
 impl<I: Id + Send + Sync> RawList for Results<'_, I> {
-    type Plain = Vec<UpsertResult>;
+    type Plain = PacedList<UpsertResult>;
 
-    fn json(&self, selection: &SelectionSet) -> Option<Value> {
+    fn json(&self, selection: &SelectionSet) -> Option<Result<Value, Exceeded>> {
         json(selection, "UpsertResult", self.0, None)
     }
 
@@ -91,9 +93,9 @@ impl<I: Id + Send + Sync> RawList for Results<'_, I> {
 }
 
 impl RawList for MemberResults<'_> {
-    type Plain = Vec<MemberUpsertResult>;
+    type Plain = PacedList<MemberUpsertResult>;
 
-    fn json(&self, selection: &SelectionSet) -> Option<Value> {
+    fn json(&self, selection: &SelectionSet) -> Option<Result<Value, Exceeded>> {
         json(selection, "MemberUpsertResult", self.0, Some(self.1))
     }
 
@@ -131,7 +133,7 @@ fn json<I: Id>(
     type_name: &str,
     upserted: &Upserted<I>,
     rows: Option<&[Row]>,
-) -> Option<Value> {
+) -> Option<Result<Value, Exceeded>> {
     let template = JsonTemplate::of(selection, |template, name, selection| match name {
         "__typename" => template.type_name(type_name),
         "index" => template.slot(Slot::Index),
@@ -171,13 +173,6 @@ fn write_error(error: &domain::RowError, slot: &ErrorSlot, json: &mut Vec<u8>) {
     }
 }
 
-fn enum_value(json: &mut Vec<u8>, value: impl EnumType) {
-    match async_graphql::resolver_utils::enum_value(value) {
-        Value::Enum(name) => text(json, &name),
-        _ => unreachable!("the value of an enum is one"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
@@ -199,7 +194,7 @@ mod tests {
             MemberUpsertResults::new(&self.0, &self.1)
         }
 
-        async fn objects(&self) -> Vec<MemberUpsertResult> {
+        async fn objects(&self) -> PacedList<MemberUpsertResult> {
             MemberResults(&self.0, &self.1).plain()
         }
 
@@ -207,7 +202,7 @@ mod tests {
             UpsertResults::new(&self.0)
         }
 
-        async fn plain_objects(&self) -> Vec<UpsertResult> {
+        async fn plain_objects(&self) -> PacedList<UpsertResult> {
             Results(&self.0).plain()
         }
     }

@@ -13,9 +13,11 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
+        bulk::{OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
+        paced_list::PacedList,
+        raw_list::ScalarList,
         scalar::DateTime,
     },
     types::ClipId,
@@ -79,13 +81,13 @@ pub(crate) struct BulkUpsertClipsPayload {
 #[Object]
 impl BulkUpsertClipsPayload {
     /// The clip's id for each input row, in input order; null for a row that FAILED or that a dry run would create.
-    async fn clip_ids(&self) -> Ids {
-        Ids::new(&self.upserted.ids)
+    async fn clip_ids(&self) -> Result<ScalarList<Option<ID>>, Error> {
+        Ok(ScalarList::of_nullable_ids(&self.upserted.ids)?)
     }
 
     /// The clip for each input row, in input order; null in the entries in which `clipIds` is null. Loaded only if selected.
-    async fn clips(&self, ctx: &Context<'_>) -> Result<Vec<Option<Clip>>, Error> {
-        Ok(Clip::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
+    async fn clips(&self, ctx: &Context<'_>) -> Result<PacedList<Option<Clip>>, Error> {
+        Ok(Clip::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?).into())
     }
 
     /// The outcome of each input row, in input order.

@@ -3,7 +3,8 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    Data, ObjectType, Response, SDLExportOptions, Schema, SubscriptionType, ValidationMode, Value, indexmap::IndexMap,
+    Data, ObjectType, Response, SDLExportOptions, Schema, ServerError, SubscriptionType, ValidationMode, Value,
+    indexmap::IndexMap,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 
@@ -17,7 +18,10 @@ use super::{
     schema::{self, Types},
     variables, write,
 };
-use crate::types::{DocumentLimits, Limits, PageLimits};
+use crate::{
+    graphql::error_count,
+    types::{DocumentLimits, Limits, PageLimits},
+};
 
 /// Prepares and runs operations of one schema.
 pub struct Executor {
@@ -176,7 +180,8 @@ impl Executor {
             return internal_error(trace_id);
         }
         failed.extend(completed.errors);
-        failed.sort_by(|a, b| a.locations.cmp(&b.locations));
+        let key = |error: &ServerError| (error_count::is_counted(error), error.locations.clone());
+        failed.sort_by_cached_key(key);
         let (errors, codes) = write::errors(failed, trace_id, self.limits.errors);
         let mut body = write::write(&completed.data, &errors);
         if let Some(cost) = pending.cost {

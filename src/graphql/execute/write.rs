@@ -3,7 +3,7 @@
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
 use serde::Serialize;
 
-use crate::graphql::{Code, Error};
+use crate::graphql::{Code, Error, error_count};
 
 /// An error of a response (<https://spec.graphql.org/draft/#sec-Errors>).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -104,7 +104,7 @@ fn wire_execution_error(error: ServerError, trace_id: &str) -> WireError {
 
 /// Returns an error's code; `None` if the error is not of our resolvers.
 fn code(error: &ServerError) -> Option<Code> {
-    let Value::String(text) = error.extensions.as_ref()?.get("code")? else { return None };
+    let text = error_count::code(error)?;
     Code::ALL.into_iter().find(|code| code.as_str() == text)
 }
 

@@ -12,9 +12,11 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{BoxedUndefined, Ids, MemberUpsertResults, OnRowError, Unparsed, UpsertMode, UpsertSummary},
+        bulk::{BoxedUndefined, MemberUpsertResults, OnRowError, Unparsed, UpsertMode, UpsertSummary},
         context::{ContextExt, id},
         execute::BulkRows,
+        paced_list::PacedList,
+        raw_list::ScalarList,
         scalar::{Attributes, DateTime},
     },
     types::{MemberId, SyncId},
@@ -74,13 +76,13 @@ pub(crate) struct BulkUpsertMembersPayload {
 #[Object]
 impl BulkUpsertMembersPayload {
     /// The member's id for each input row, in input order; null for a row that FAILED, that UPDATE_ONLY SKIPPED, or that a dry run would create.
-    async fn member_ids(&self) -> Ids {
-        Ids::new(&self.upserted.ids)
+    async fn member_ids(&self) -> Result<ScalarList<Option<ID>>, Error> {
+        Ok(ScalarList::of_nullable_ids(&self.upserted.ids)?)
     }
 
     /// The member for each input row, in input order; null in the entries in which `memberIds` is null. Loaded only if selected.
-    async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Option<Member>>, Error> {
-        Ok(Member::from_batch(load(ctx.app(), self.scope, &self.upserted.ids).await?))
+    async fn members(&self, ctx: &Context<'_>) -> Result<PacedList<Option<Member>>, Error> {
+        Ok(Member::from_batch(load(ctx.app(), self.scope, &self.upserted.ids).await?).into())
     }
 
     /// The outcome of each input row, in input order.

@@ -10,9 +10,9 @@ use crate::{
     graphql::{
         Error,
         context::{ContextExt, ids},
+        raw_list::ScalarList,
         scalar::Count,
     },
-    types::MemberId,
 };
 
 /// Input of deleteMembers. Ids and refs of members that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
@@ -37,11 +37,11 @@ pub(crate) struct DeleteMembersInput {
 #[derive(SimpleObject, Debug)]
 pub(crate) struct DeleteMembersPayload {
     /// Ids of the deleted members, each once, in input order.
-    deleted_member_ids: Vec<ID>,
+    deleted_member_ids: ScalarList<ID>,
     /// Requested ids of members that do not exist in this memberbase.
-    not_found_member_ids: Vec<ID>,
+    not_found_member_ids: ScalarList<ID>,
     /// Requested refs of members that do not exist in this memberbase.
-    not_found_refs: Vec<String>,
+    not_found_refs: ScalarList<String>,
     /// Number of deleted rows by type.
     deleted: DeletedRows,
 }
@@ -92,11 +92,10 @@ impl DeleteMutation {
             dry_run: input.dry_run,
         };
         let outcome = member::delete(ctx.app(), scope, request).await?;
-        let texts = |ids: Vec<MemberId>| ids.iter().map(|id| id.to_string().into()).collect();
         Ok(Some(DeleteMembersPayload {
-            deleted_member_ids: texts(outcome.ids),
-            not_found_member_ids: texts(outcome.unknown_ids),
-            not_found_refs: outcome.unknown_refs,
+            deleted_member_ids: ScalarList::of_ids(&outcome.ids)?,
+            not_found_member_ids: ScalarList::of_ids(&outcome.unknown_ids)?,
+            not_found_refs: ScalarList::of_texts(&outcome.unknown_refs)?,
             deleted: outcome.deleted.into(),
         }))
     }

@@ -13,9 +13,11 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
+        bulk::{OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
+        paced_list::PacedList,
+        raw_list::ScalarList,
     },
     types::StampCollectionId,
 };
@@ -75,13 +77,13 @@ pub(crate) struct BulkUpsertStampCollectionsPayload {
 #[Object]
 impl BulkUpsertStampCollectionsPayload {
     /// The stamp collection's id for each input row, in input order; null for a row that FAILED or that a dry run would create.
-    async fn stamp_collection_ids(&self) -> Ids {
-        Ids::new(&self.upserted.ids)
+    async fn stamp_collection_ids(&self) -> Result<ScalarList<Option<ID>>, Error> {
+        Ok(ScalarList::of_nullable_ids(&self.upserted.ids)?)
     }
 
     /// The stamp collection for each input row, in input order; null in the entries in which `stampCollectionIds` is null. Loaded only if selected.
-    async fn stamp_collections(&self, ctx: &Context<'_>) -> Result<Vec<Option<StampCollection>>, Error> {
-        Ok(StampCollection::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
+    async fn stamp_collections(&self, ctx: &Context<'_>) -> Result<PacedList<Option<StampCollection>>, Error> {
+        Ok(StampCollection::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?).into())
     }
 
     /// The outcome of each input row, in input order.

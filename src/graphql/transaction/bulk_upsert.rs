@@ -13,9 +13,11 @@ use crate::{
     },
     graphql::{
         Error,
-        bulk::{Ids, OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
+        bulk::{OnRowError, Unparsed, UpsertResults, UpsertSummary, options, undefinable},
         context::ContextExt,
         execute::BulkRows,
+        paced_list::PacedList,
+        raw_list::ScalarList,
         scalar::{DateTime, MinorUnits},
     },
     types::TransactionId,
@@ -103,13 +105,13 @@ pub(crate) struct BulkUpsertTransactionsPayload {
 #[Object]
 impl BulkUpsertTransactionsPayload {
     /// The transaction's id for each input row, in input order; null for a row that FAILED or that a dry run would create.
-    async fn transaction_ids(&self) -> Ids {
-        Ids::new(&self.upserted.ids)
+    async fn transaction_ids(&self) -> Result<ScalarList<Option<ID>>, Error> {
+        Ok(ScalarList::of_nullable_ids(&self.upserted.ids)?)
     }
 
     /// The transaction for each input row, in input order; null in the entries in which `transactionIds` is null. Loaded only if selected.
-    async fn transactions(&self, ctx: &Context<'_>) -> Result<Vec<Option<Transaction>>, Error> {
-        Ok(Transaction::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?))
+    async fn transactions(&self, ctx: &Context<'_>) -> Result<PacedList<Option<Transaction>>, Error> {
+        Ok(Transaction::from_batch(member_child::load(ctx.app(), self.scope, &self.upserted.ids).await?).into())
     }
 
     /// The outcome of each input row, in input order.

@@ -23,7 +23,9 @@ use crate::{
         Code, Error,
         execute::{GraphqlResponse, ResponseStream, request_error},
     },
-    http::{Service, connections::ConnectionAbort, permits::TokenPermit, pipeline::InFlight, response, trace_id::TraceId},
+    http::{
+        Service, connections::ConnectionAbort, permits::TokenPermit, pipeline::InFlight, response, trace_id::TraceId,
+    },
 };
 
 /// Time that a client has to read the rest of a stream when the server stops.

@@ -7,9 +7,11 @@ use async_graphql::{
 
 use super::{Member, MemberConnection, MemberEdge, Rows};
 use crate::{
+    budget::Exceeded,
     domain::member::{MemberColumns, MemberView},
     graphql::{
         json_template::{JsonTemplate, nullable, quoted, text},
+        paced_list::PacedList,
         raw_list::RawList,
     },
     types::{Id, Time},
@@ -91,7 +93,7 @@ impl Slot {
 }
 
 impl MemberConnection {
-    fn write(&self, template: &JsonTemplate<Slot>) -> Value {
+    fn write(&self, template: &JsonTemplate<Slot>) -> Result<Value, Exceeded> {
         let fill = |member: &MemberView<'_>, slot: &Slot, json: &mut Vec<u8>| match slot {
             Slot::Id => json.extend_from_slice(member.id.ascii().as_ref()),
             Slot::Ref => text(json, member.reference),
@@ -117,21 +119,21 @@ impl MemberConnection {
 }
 
 impl<'a> RawList for Nodes<'a> {
-    type Plain = &'a [Member];
+    type Plain = PacedList<&'a Member>;
 
-    fn json(&self, selection: &SelectionSet) -> Option<Value> {
+    fn json(&self, selection: &SelectionSet) -> Option<Result<Value, Exceeded>> {
         nodes(selection).map(|template| self.0.write(&template))
     }
 
     fn plain(&self) -> Self::Plain {
-        self.0.members()
+        self.0.members().iter().collect()
     }
 }
 
 impl RawList for Edges<'_> {
-    type Plain = Vec<MemberEdge>;
+    type Plain = PacedList<MemberEdge>;
 
-    fn json(&self, selection: &SelectionSet) -> Option<Value> {
+    fn json(&self, selection: &SelectionSet) -> Option<Result<Value, Exceeded>> {
         edges(selection).map(|template| self.0.write(&template))
     }
 

@@ -1,0 +1,171 @@
+//! Pages of members, stored by column.
+
+use std::ops::BitOr;
+
+use sea_orm::{DbErr, QuerySelect, QueryTrait, Select, sea_query::ExprTrait};
+use uuid::Uuid;
+
+use super::{MemberView, column};
+use crate::{
+    budget::{self, Exceeded},
+    db::{ColumnSpec, Session, TextColumn},
+    entity::member,
+    types::{Id, MemberId, MemberbaseId, RowLimits, Slice, Time},
+};
+
+/// Maximum number of bytes that one statement reads for a page. Its result is in memory several times for a moment.
+const MAX_STATEMENT_BYTES: usize = 64 << 20;
+
+/// Maximum size of a row without its attributes: the ref, the id and the times.
+const MAX_SMALL_COLUMNS_BYTES: usize = 2 << 10;
+
+/// A set of a member's columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MemberColumns(u8);
+
+impl MemberColumns {
+    pub(crate) const REF: Self = Self(1);
+    pub(crate) const ATTRIBUTES: Self = Self(2);
+    pub(crate) const UPDATED_AT: Self = Self(4);
+    pub(crate) const SOURCE_UPDATED_AT: Self = Self(8);
+    pub(crate) const ALL: Self = Self(15);
+
+    fn contains(self, column: Self) -> bool {
+        self.0 & column.0 != 0
+    }
+
+    /// Returns the number of rows that one statement may read, at least 2.
+    pub(super) fn rows_per_statement(self, limits: &RowLimits) -> u64 {
+        let attributes = if self.contains(Self::ATTRIBUTES) { limits.attributes } else { 0 };
+        let row = MAX_SMALL_COLUMNS_BYTES.saturating_add(attributes);
+        (MAX_STATEMENT_BYTES / row).max(2) as u64
+    }
+}
+
+impl BitOr for MemberColumns {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A page of members. A column that was not read is empty.
+#[derive(Debug)]
+pub(crate) struct MemberPage {
+    memberbase: MemberbaseId,
+    rows: MemberRows,
+    /// The page. Its rows are indexes into the columns.
+    pub(crate) slice: Slice<usize>,
+}
+
+/// Rows of members in the order in which they were read. A column that was not read is empty.
+#[derive(Debug)]
+pub(super) struct MemberRows {
+    ids: Vec<Uuid>,
+    references: TextColumn,
+    documents: TextColumn,
+    updated_at: Vec<i64>,
+    source_updated_at: Vec<Option<i64>>,
+}
+
+impl MemberPage {
+    pub(super) fn new(
+        memberbase: MemberbaseId,
+        rows: MemberRows,
+        slice: impl FnOnce(Vec<usize>) -> Slice<usize>,
+    ) -> Self {
+        Self { memberbase, slice: slice((0..rows.ids.len()).collect()), rows }
+    }
+
+    /// Returns the member at an index of the columns. Values that were not read have defaults.
+    pub(crate) fn member(&self, index: usize) -> MemberView<'_> {
+        self.rows.view(self.memberbase, index)
+    }
+
+    /// Returns the members of the page in its order.
+    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = MemberView<'_>> {
+        self.slice.rows.iter().map(|&index| self.member(index))
+    }
+}
+
+impl MemberRows {
+    pub(super) fn len(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
+    pub(super) fn last_index(&self) -> usize {
+        self.ids.len().saturating_sub(1)
+    }
+
+    pub(super) fn view(&self, memberbase: MemberbaseId, index: usize) -> MemberView<'_> {
+        MemberView {
+            id: MemberId::from_uuid(self.ids[index]),
+            memberbase,
+            reference: self.references.get(index).unwrap_or_default(),
+            attributes: self.documents.get(index),
+            updated_at: Time::from_micros(self.updated_at.get(index).copied().unwrap_or_default()),
+            source_updated_at: self.source_updated_at.get(index).copied().flatten().map(Time::from_micros),
+        }
+    }
+
+    /// Adds the rows that follow.
+    pub(super) fn append(&mut self, more: Self) -> Result<(), Exceeded> {
+        self.references.append(&more.references)?;
+        self.documents.append(&more.documents)?;
+        self.ids.extend(more.ids);
+        self.updated_at.extend(more.updated_at);
+        self.source_updated_at.extend(more.source_updated_at);
+        budget::check()
+    }
+
+    fn optional_lengths(&self) -> [usize; 4] {
+        [self.references.rows(), self.documents.rows(), self.updated_at.len(), self.source_updated_at.len()]
+    }
+}
+
+/// Reads the given columns of the rows.
+pub(super) async fn read(
+    session: &Session,
+    rows: Select<member::Entity>,
+    columns: MemberColumns,
+) -> Result<MemberRows, DbErr> {
+    let optional = [
+        (MemberColumns::REF, ColumnSpec::Text("ref"), column(member::Column::Reference)),
+        (
+            MemberColumns::ATTRIBUTES,
+            ColumnSpec::Document("attributes"),
+            column(member::Column::Attributes).cast_as("text"),
+        ),
+        (MemberColumns::UPDATED_AT, ColumnSpec::Int("updated_at"), column(member::Column::UpdatedAt)),
+        (
+            MemberColumns::SOURCE_UPDATED_AT,
+            ColumnSpec::MaybeInt("source_updated_at"),
+            column(member::Column::SourceUpdatedAt),
+        ),
+    ];
+    let mut rows = rows.select_only().column(member::Column::Id);
+    let mut specs = vec![ColumnSpec::Id("id")];
+    let mut indexes = [None; 4];
+    for (index, (member_column, spec, expression)) in indexes.iter_mut().zip(optional) {
+        if columns.contains(member_column) {
+            *index = Some(specs.len());
+            specs.push(spec);
+            rows = rows.expr_as(expression, spec.name());
+        }
+    }
+    let found = session.columns(rows.into_query(), &specs).await?;
+    let [references, documents, updated_at, source_updated_at] = indexes;
+    let texts = |index: Option<usize>| index.map_or_else(|| Ok(TextColumn::default()), |index| found.texts(index));
+    let members = MemberRows {
+        ids: found.column(0)?,
+        references: texts(references)?,
+        documents: texts(documents)?,
+        updated_at: updated_at.map_or_else(|| Ok(Vec::new()), |index| found.column(index))?,
+        source_updated_at: source_updated_at.map_or_else(|| Ok(Vec::new()), |index| found.column(index))?,
+    };
+    let lengths = members.optional_lengths();
+    let complete =
+        lengths.into_iter().zip(indexes).all(|(length, index)| index.is_none() || length == members.ids.len());
+    if complete { Ok(members) } else { Err(DbErr::Custom("columns of different lengths".to_owned())) }
+}
