@@ -4,7 +4,8 @@
 //! futures and [`Budget::measure`] for functions. Meanwhile the allocator's counters of the thread show what the work
 //! has allocated and not freed. No list of costs has to be kept in step with the code: whatever is allocated, counts.
 //!
-//! - Loops over input, rows, values and errors call [`check`], or [`pace`] if they can wait. It compares the counters
+//! - Loops over input, rows, values and errors call [`check`], [`tick`] if their steps are short, or [`pace`] if they can
+//!   wait. It compares the counters
 //!   with the limits, so that a loop exceeds its limit by at most one step.
 //! - Before a single allocation that can be large, [`expect`] makes the same comparison with its size added.
 //! - Each poll of a metered future ends with a comparison, for whatever no loop has checked.
@@ -16,7 +17,7 @@ mod metered;
 mod thread_heap;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     sync::{
         Arc, LazyLock, Mutex, OnceLock, PoisonError,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
@@ -26,6 +27,9 @@ use std::{
 
 pub use account::Account;
 pub use metered::Metered;
+
+/// Number of short steps between two comparisons.
+const TICKS_PER_CHECK: u32 = 64;
 
 /// Work of this duration lets other tasks of its thread run.
 const YIELD_INTERVAL: Duration = Duration::from_millis(5);
@@ -75,6 +79,7 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 thread_local! {
     static CURRENT: RefCell<Option<Section>> = const { RefCell::new(None) };
+    static TICKS: Cell<u32> = const { Cell::new(0) };
 }
 
 /// The work of one thread for a request, between two points at which other work of the thread can run.
@@ -221,6 +226,22 @@ impl Drop for Entered {
 /// Compares the memory and the time that the current request has used with its limits. Without a request it succeeds.
 pub fn check() -> Result<(), Exceeded> {
     expect(0)
+}
+
+/// Counts a step of a loop whose steps are short, and calls [`check`] once in a while.
+pub fn tick() -> Result<(), Exceeded> {
+    let ticks = TICKS.get().wrapping_add(1);
+    TICKS.set(ticks);
+    if ticks.is_multiple_of(TICKS_PER_CHECK) { check() } else { Ok(()) }
+}
+
+/// Raises the memory limit of the current request.
+pub fn allow(bytes: usize) {
+    CURRENT.with_borrow(|current| {
+        if let Some(section) = current {
+            section.budget.allow(bytes);
+        }
+    });
 }
 
 /// Compares as [`check`] does, with this number of bytes added, which are to be allocated next.

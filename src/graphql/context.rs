@@ -12,12 +12,13 @@ use async_graphql::{
     Context, Data, ID,
     dataloader::{DataLoader, Loader},
 };
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::Error;
 use crate::{
     app::App,
+    budget,
     domain::{
         self,
         access::{Access, Caller, Scope, Visibility},
@@ -30,7 +31,11 @@ use crate::{
 pub fn data(app: App, caller: Caller) -> Data {
     let mut data = Data::default();
     let memberbases = Memberbases { app: app.clone(), caller: caller.clone(), found: Mutex::default() };
-    data.insert(DataLoader::new(memberbases, tokio::spawn));
+    let budget = budget::current();
+    data.insert(DataLoader::new(memberbases, move |load: BoxFuture<'static, ()>| match &budget {
+        Some(budget) => tokio::spawn(budget.meter(load, true).map(drop)),
+        None => tokio::spawn(load),
+    }));
     data.insert(RowBudget {
         rows: AtomicU64::new(app.limits.page.rows),
         limit: app.limits.page.rows,

@@ -63,12 +63,13 @@ impl NodeQuery {
         ids: Vec<ID>,
     ) -> Result<Option<PacedList<Entry>>, Error> {
         check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
-        let parsed: Vec<_> = ids.iter().map(|id| any_id("ids", id)).collect();
+        let parsed: Vec<_> = ids.iter().map(|id| AnyId::parse(id).ok()).collect();
         let found = load(ctx, parsed.iter().flatten()).await?;
-        let entry = |(index, id): (usize, Result<AnyId, domain::Error>)| {
-            Entry(id.map(|id| found.get(&id).cloned()).map_err(|error| error.at(index).into()))
+        let entry = |((index, text), id): ((usize, ID), Option<AnyId>)| match id {
+            Some(id) => Entry::Found(found.get(&id).cloned()),
+            None => Entry::Malformed(index, text),
         };
-        Ok(Some(parsed.into_iter().enumerate().map(entry).collect()))
+        Ok(Some(ids.into_iter().enumerate().zip(parsed).map(entry).collect()))
     }
 }
 
@@ -144,7 +145,11 @@ fn any_id(argument: &str, text: &str) -> Result<AnyId, domain::Error> {
 
 /// An entry of `nodes`. An error makes this entry null and not the whole list.
 #[derive(Debug)]
-pub(crate) struct Entry(Result<Option<Node>, Error>);
+pub(crate) enum Entry {
+    Found(Option<Node>),
+    /// The index and the id.
+    Malformed(usize, ID),
+}
 
 impl OutputType for Entry {
     fn type_name() -> Cow<'static, str> {
@@ -160,11 +165,13 @@ impl OutputType for Entry {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        match &self.0 {
-            Ok(node) => node.resolve(ctx, field).await,
-            Err(error) => {
-                let error = async_graphql::Error::from(error.clone()).into_server_error(field.pos);
-                ctx.add_error(ctx.set_error_path(error));
+        match self {
+            Self::Found(node) => node.resolve(ctx, field).await,
+            Self::Malformed(index, text) => {
+                if let Err(error) = any_id("ids", text) {
+                    let error = async_graphql::Error::from(Error::from(error.at(*index))).into_server_error(field.pos);
+                    ctx.add_error(ctx.set_error_path(error));
+                }
                 Ok(Value::Null)
             }
         }

@@ -126,6 +126,8 @@ impl ScalarType for Attributes {
 impl Attributes {
     fn check(value: &Value) -> Result<(), &'static str> {
         match value {
+            // From variables, whose coercion has checked it.
+            Value::Binary(_) => Ok(()),
             Value::Object(fields) if fields.values().all(is_json) => Ok(()),
             Value::Object(_) => Err("expected only JSON values in the object, got an enum value"),
             _ => Err("expected an object"),
@@ -167,13 +169,15 @@ impl ScalarType for AttributeValue {
 }
 
 impl AttributeValue {
+    pub(super) const EXPECTED: &str = "expected a string, a number, a boolean or a list of strings";
+
     fn check(value: &Value) -> Result<(), &'static str> {
         let fits = match value {
             Value::String(_) | Value::Number(_) | Value::Boolean(_) => true,
             Value::List(items) => items.iter().all(|item| matches!(item, Value::String(_))),
             _ => false,
         };
-        if fits { Ok(()) } else { Err("expected a string, a number, a boolean or a list of strings") }
+        if fits { Ok(()) } else { Err(Self::EXPECTED) }
     }
 }
 

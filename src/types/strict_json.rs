@@ -1,6 +1,6 @@
 //! Strict deserialization of JSON. serde's derived types also accept a list instead of an object, and an object instead
 //! of the name of an enum's variant, and of a key that an object has twice, maps and [`serde_json::Value`] keep the last
-//! value; [`Strict`] rejects all three.
+//! value; [`Strict`] rejects all three. It also stops when the request has exceeded its budget.
 
 use std::{collections::HashSet, fmt};
 
@@ -10,6 +10,7 @@ use serde::{
 };
 
 use super::excerpt;
+use crate::budget;
 
 /// Wraps a deserializer, visitor, seed or access, so that all nested values are deserialized strictly.
 pub(crate) struct Strict<T>(pub(crate) T);
@@ -177,6 +178,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        budget::tick().map_err(de::Error::custom)?;
         self.0.next_element_seed(Strict(seed))
     }
 }
@@ -185,6 +187,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Strict<A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        budget::tick().map_err(de::Error::custom)?;
         self.0.next_key_seed(seed)
     }
 

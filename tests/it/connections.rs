@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use memberbase::db::{Db, DbErrorKind, Lock, Session, Settings};
+use memberbase::db::{Db, DbErrorKind, Lock, ReadMode, Session, Settings};
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
 use crate::support::Database;
+
+const CUSTOM_PLAN: ReadMode = ReadMode { custom_plan: true, snapshot: false };
 
 /// A query in which SQLite works for longer than the interval between two checks of the deadline.
 const LONG_QUERY: &str =
@@ -93,7 +95,7 @@ async fn single_statement_has_the_query_timeout_and_a_transaction_the_mutation_t
     assert_eq!(DbErrorKind::of(&slow(db.read().await.unwrap()).await.unwrap_err()), DbErrorKind::Timeout);
     assert_eq!(db.write(Lock::None, slow).await.unwrap(), 1);
     let hurried = db.with_deadline(Instant::now() + Duration::from_millis(200));
-    assert_eq!(DbErrorKind::of(&hurried.read_with_custom_plan(slow).await.unwrap_err()), DbErrorKind::Timeout);
+    assert_eq!(DbErrorKind::of(&hurried.read_in(CUSTOM_PLAN, slow).await.unwrap_err()), DbErrorKind::Timeout);
     assert_eq!(query_number(&db.read().await.unwrap(), "SELECT 2::bigint").await.unwrap(), 2);
 }
 
@@ -133,7 +135,7 @@ async fn postgres_uses_generic_plans_unless_a_custom_plan_is_forced() {
     for _ in 0..2 {
         assert_eq!(mode(db.read().await.unwrap()).await.unwrap(), "force_generic_plan");
         assert_eq!(db.write(Lock::None, mode).await.unwrap(), "force_generic_plan");
-        assert_eq!(db.read_with_custom_plan(mode).await.unwrap(), "force_custom_plan");
+        assert_eq!(db.read_in(CUSTOM_PLAN, mode).await.unwrap(), "force_custom_plan");
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Collected {
     pub(super) introspection: Vec<MetaField>,
     /// The parts of arguments that are checked with the values of variables, with the position of the argument.
     pub(super) late_checks: Vec<(Pos, LateCheck)>,
+    /// Number of uses of each variable. Each use copies the variable's value.
+    pub(super) variable_uses: HashMap<async_graphql::Name, usize>,
     /// Number of fields and of values in their arguments.
     pub(super) size: usize,
 }
@@ -84,6 +86,7 @@ pub(super) fn collect(
         cost: root.cost,
         introspection: collector.introspection,
         late_checks: collector.late_checks,
+        variable_uses: collector.variable_uses,
         size: collector.fields + collector.values,
     })
 }
@@ -115,6 +118,7 @@ struct Collector<'a> {
     depth: usize,
     introspection: Vec<MetaField>,
     late_checks: Vec<(Pos, LateCheck)>,
+    variable_uses: HashMap<async_graphql::Name, usize>,
 }
 
 impl<'a> Collector<'a> {
@@ -134,6 +138,7 @@ impl<'a> Collector<'a> {
             depth: 0,
             introspection: Vec::new(),
             late_checks: Vec::new(),
+            variable_uses: HashMap::new(),
         }
     }
 

@@ -33,6 +33,7 @@ pub struct Executor {
     persisted: Persisted,
     limits: DocumentLimits,
     pages: PageLimits,
+    max_list_values: usize,
 }
 
 /// Runs requests with the resolvers of an async-graphql schema, whose root types are erased.
@@ -74,6 +75,7 @@ impl Executor {
             persisted: Persisted::new(None),
             limits: limits.document,
             pages: limits.page,
+            max_list_values: limits.filter.values,
         }
     }
 
@@ -122,7 +124,8 @@ impl Executor {
         let prepared = document.operation(request.operation_name.as_deref()).map_err(one)?;
         accept(prepared.kind())?;
         let decoders = self.documents.decoders();
-        let (variables, rows) = variables::coerce(&self.types, prepared, request.variables, decoders)?;
+        let max_items = (prepared.kind() != OperationType::Mutation).then_some(self.max_list_values);
+        let (variables, rows) = variables::coerce(&self.types, prepared, request.variables, decoders, max_items)?;
         let collected = prepared.collected(&self.types, &variables).map_err(one)?;
         let cost = cost::cost(&collected.cost, &self.pages, |name| prepared.value(&variables, name));
         let max_cost = self.limits.complexity;

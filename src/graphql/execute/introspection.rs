@@ -8,7 +8,10 @@ use async_graphql_value::Value as Literal;
 
 use self::fields::{Meta, Resolved};
 use super::schema::Types;
-use crate::graphql::{Code, Error};
+use crate::{
+    budget,
+    graphql::{Code, Error},
+};
 
 /// A collected field of an introspection type.
 #[derive(Debug)]
@@ -111,6 +114,9 @@ impl<'a, 'v, V: Fn(&str) -> Option<&'v Value>> Writer<'a, V> {
         for (index, item) in items.iter().enumerate() {
             if index > 0 {
                 self.out.push(b',');
+            }
+            if budget::tick().is_err() {
+                return Err(PropagateNull);
             }
             self.path.push(PathSegment::Index(index));
             let written = self.object(item, field);

@@ -60,6 +60,21 @@ pub(super) fn count(value: &Literal) -> usize {
     }
 }
 
+/// Returns the variables in a literal, each as often as it is used.
+pub(super) fn variables(value: &Value) -> Vec<&Name> {
+    let mut found = Vec::new();
+    let mut pending = vec![value];
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::Variable(name) => found.push(name),
+            Value::List(items) => pending.extend(items),
+            Value::Object(fields) => pending.extend(fields.values()),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// Reads a number. Integers beyond 64 bits become floats, and numbers beyond the range of floats the largest float. No
 /// scalar of the schema accepts either.
 fn number(text: &str) -> Number {

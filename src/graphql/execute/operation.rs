@@ -8,6 +8,10 @@ use super::{
     Error, OperationType, bulk_rows::DeferredRows, collect_fields::Collected, document::LateCheck, introspection,
     prepared_operation::PreparedOperation, raw_json, scalar, schema::Types, variables,
 };
+use crate::budget::{self, Exceeded};
+
+/// Memory of an entry of a map in addition to its key's text and its value.
+const ENTRY_BYTES: usize = 64;
 
 /// An operation that may run.
 pub struct Operation {
@@ -63,6 +67,7 @@ impl Operation {
         mut data: Data,
     ) -> Result<(async_graphql::Request, Pending), Vec<Error>> {
         let Self { prepared, collected, variables, rows, cost, shows_cost } = self;
+        expect_copies(&prepared, &collected, &variables).map_err(|exceeded| vec![exceeded.into()])?;
         let null_arguments = late_checks(&prepared, &collected, &variables)?;
         let mut document = collected.document.clone();
         if let DocumentOperations::Single(operation) = &mut document.operations {
@@ -82,6 +87,27 @@ impl Operation {
         let cost = shows_cost.then_some(cost);
         Ok((request, Pending { collected, introspected, null_arguments, cost }))
     }
+}
+
+/// Checks that the request's budget suffices for the copies of variables, one for each use.
+fn expect_copies(prepared: &PreparedOperation, collected: &Collected, variables: &Variables) -> Result<(), Exceeded> {
+    let bytes = |(name, uses): (&Name, &usize)| {
+        let value = prepared.value(variables, name);
+        value.map_or(0, |value| value_bytes(value).saturating_mul(*uses))
+    };
+    budget::expect(collected.variable_uses.iter().map(bytes).fold(0, usize::saturating_add))
+}
+
+/// Returns the memory of a value.
+fn value_bytes(value: &Value) -> usize {
+    let content = match value {
+        Value::String(text) => text.len(),
+        Value::Binary(json) => json.len(),
+        Value::List(items) => items.iter().map(value_bytes).sum(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| ENTRY_BYTES + key.len() + value_bytes(value)).sum(),
+        Value::Null | Value::Boolean(_) | Value::Number(_) | Value::Enum(_) => 0,
+    };
+    size_of::<Value>() + content
 }
 
 /// Checks what depends on the values of variables. An invalid scalar with variables inside is a request error, as an

@@ -27,7 +27,7 @@ use crate::{domain::Step, graphql::Error};
 /// Coerces variables (<https://spec.graphql.org/draft/#CoerceVariableValues()>). Bulk rows are returned apart, and the
 /// variables have a marker for them.
 ///
-/// Returns the first error of each variable. Values that the operation does not define are not read. Variables without
+/// A list that is not of bulk rows has at most `max_items` items. Returns the first error of each variable. Values that the operation does not define are not read. Variables without
 /// a value are not part of the result: async-graphql applies their defaults, and [`remove_undefined`] removes those
 /// without.
 pub(super) fn coerce(
@@ -35,18 +35,19 @@ pub(super) fn coerce(
     operation: &PreparedOperation,
     raw: Option<&RawValue>,
     decoders: &RowDecoders,
+    max_items: Option<usize>,
 ) -> Result<(Variables, DeferredRows), Vec<Error>> {
     let deferred = RefCell::new(DeferredRows::default());
     let coerce_one = |variable: &VariableDefinition, text: &mut ObjectReader<'_>| {
         let failure = RefCell::new(None);
         let uses = operation.uses().count(&variable.name);
-        let context = CoercionContext { types, decoders, deferred: &deferred, uses, failure: &failure };
+        let context = CoercionContext { types, decoders, deferred: &deferred, uses, max_items, failure: &failure };
         let path = QueryPathNode { parent: None, segment: QueryPathSegment::Name(&variable.name) };
         let in_row = decoders.get(variable.ty.inner_named_type()).is_some() && !variable.ty.is_list();
         let value = CoercionSeed { context, ty: &variable.ty, path: &path, in_row }.read(text);
         value.map_err(|error| {
-            let (path, message) = failure.take().unwrap_or_else(|| (input_path(&path), error.to_string()));
-            Error::bad_input(&path, message).at(variable.pos.line, variable.pos.column)
+            let failure = failure.take().unwrap_or_else(|| Error::bad_input(&input_path(&path), error.to_string()));
+            failure.at(variable.pos.line, variable.pos.column)
         })
     };
     let mut values = match raw.filter(|raw| raw.get() != "null") {

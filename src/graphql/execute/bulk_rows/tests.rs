@@ -73,7 +73,7 @@ async fn execute(query: &str, json: &str) -> (serde_json::Value, usize) {
     let operation = PreparedOperation::unvalidated(&types, query);
     let raw: &RawValue = serde_json::from_str(json).unwrap();
     let decoders = RowDecoders::default().with::<Row>();
-    let (variables, deferred) = variables::coerce(&types, &operation, Some(raw), &decoders).unwrap();
+    let (variables, deferred) = variables::coerce(&types, &operation, Some(raw), &decoders, None).unwrap();
     let schema = Schema::build(Query, Mutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish();
     let mut request = Request::new(query).variables(variables);
     let held = deferred.0.clone();
@@ -182,7 +182,7 @@ proptest! {
         let text = format!(r#"{{"r": {json}}}"#);
         let raw: &RawValue = serde_json::from_str(&text).unwrap();
         let coerce = |decoders: RowDecoders| {
-            variables::coerce(&types, &operation, Some(raw), &decoders)
+            variables::coerce(&types, &operation, Some(raw), &decoders, None)
                 .map(|(mut variables, deferred)| match variables.remove("r").unwrap() {
                     Value::Binary(_) => deferred.take::<Row>(0).unwrap(),
                     value => <Vec<Row> as InputType>::parse(Some(value)).unwrap(),
@@ -218,7 +218,7 @@ fn numbers_of_rows_keep_their_text(
     let text = format!(r#"{{"r": [{{"name": {name}, "age": {number}}}]}}"#);
     let raw: &RawValue = serde_json::from_str(&text).unwrap();
     let decoders = RowDecoders::default().with::<Row>();
-    let (_, deferred) = variables::coerce(&types, &operation, Some(raw), &decoders).unwrap();
+    let (_, deferred) = variables::coerce(&types, &operation, Some(raw), &decoders, None).unwrap();
     let rows = deferred.take::<Row>(0).unwrap();
     assert_eq!(rows[0].age.clone().unwrap().text(), number);
 }

@@ -14,7 +14,7 @@ use super::{
     object_reader::ObjectReader,
     value::{CoercionSeed, NamedType},
 };
-use crate::graphql::execute::bulk_rows::{AnyRows, RowDecoder};
+use crate::graphql::execute::bulk_rows::{AnyRows, RowDecoder, allow_row};
 
 impl<'a> CoercionSeed<'a> {
     /// Returns the item type and the decoder if this is a list of bulk rows.
@@ -86,6 +86,7 @@ impl<'de, P: FnMut(Value) -> Result<(), String>> Visitor<'de> for EachRow<'_, P>
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
         for index in 0.. {
+            allow_row(index)?;
             let path = QueryPathNode { parent: Some(self.seed.path), segment: QueryPathSegment::Index(index) };
             let seed = CoercionSeed { path: &path, ..self.seed };
             let Some(value) = list.next_element_seed(seed)? else { break };

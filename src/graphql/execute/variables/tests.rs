@@ -85,7 +85,7 @@ fn coerce_variable(ty: &str, json: &str, decoders: &RowDecoders) -> Result<Value
     let operation = PreparedOperation::unvalidated(&types, &format!("query($v: {ty}) {{ f(v: $v) }}"));
     let text = format!(r#"{{"other": [1, {{"x": {{}}}}], "v": {json}}}"#);
     let raw: &RawValue = serde_json::from_str(&text).unwrap();
-    let (mut variables, _) = coerce(&types, &operation, Some(raw), decoders)?;
+    let (mut variables, _) = coerce(&types, &operation, Some(raw), decoders, None)?;
     Ok(variables.remove("v").unwrap())
 }
 
@@ -243,9 +243,9 @@ fn each_variable_reports_its_first_error() {
         PreparedOperation::unvalidated(&types, "query($a: Int!, $b: Int, $c: String!, $d: Int! = 4, $e: Int!) { f }");
     let raw: &RawValue = serde_json::from_str(r#"{"a": "x", "c": 1, "e": 2}"#).unwrap();
     let decoders = RowDecoders::default();
-    let errors = coerce(&types, &operation, Some(raw), &decoders).err().unwrap();
+    let errors = coerce(&types, &operation, Some(raw), &decoders, None).err().unwrap();
     assert_eq!(errors.len(), 2);
-    let errors = coerce(&types, &operation, None, &decoders).err().unwrap();
+    let errors = coerce(&types, &operation, None, &decoders, None).err().unwrap();
     let messages: Vec<_> = errors.iter().map(Error::message).collect();
     let none = |ty| format!("expected a value of type {ty}, got none");
     assert_eq!(messages, [none("Int!"), none("String!"), none("Int!")]);
@@ -258,7 +258,7 @@ fn variables_after_invalid_rows_are_checked() {
     let text = r#"{"r": [{"name": 1}], "i": {"rows": [{"name": "a"}, {}], "id": "a"}, "c": "x", "s": [{"name": "b"}]}"#;
     let raw: &RawValue = serde_json::from_str(text).unwrap();
     for decoders in [RowDecoders::default(), RowDecoders::default().with::<Row>()] {
-        let errors = coerce(&types, &operation, Some(raw), &decoders).err().unwrap();
+        let errors = coerce(&types, &operation, Some(raw), &decoders, None).err().unwrap();
         let path = |error: &Error| serde_json::to_value(error.extensions()).unwrap()["path"].to_string();
         let paths: Vec<_> = errors.iter().map(path).collect();
         assert_eq!(paths, [r#"["r",0,"name"]"#, r#"["i","rows",1,"name"]"#, r#"["c"]"#]);
@@ -272,7 +272,7 @@ fn lists_of_rows_in_repeated_keys_are_limited() {
     let coerced = |text: &str| {
         let raw: &RawValue = serde_json::from_str(text).unwrap();
         let decoders = RowDecoders::default().with::<Row>();
-        coerce(&types, &operation, Some(raw), &decoders)
+        coerce(&types, &operation, Some(raw), &decoders, None)
     };
     let repeated = |count| vec![r#""r": []"#; count].join(", ");
     assert!(coerced(&format!("{{{}}}", repeated(3))).is_ok(), "the last one counts");

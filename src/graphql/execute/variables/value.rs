@@ -9,10 +9,7 @@ use apollo_compiler::{
 use async_graphql::{Name, Number, QueryPathNode, QueryPathSegment, Value, indexmap::IndexMap};
 use serde::{
     Deserialize, Deserializer,
-    de::{
-        self, DeserializeSeed, MapAccess, SeqAccess, Visitor,
-        value::{MapAccessDeserializer, SeqAccessDeserializer},
-    },
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -21,8 +18,10 @@ use super::{
     object_reader::{Fields, ObjectReader},
 };
 use crate::{
+    budget,
     domain::{InputPath, Step},
     graphql::{
+        Code, Error,
         execute::{
             bulk_rows::{DeferredRows, RowDecoders},
             schema::Types,
@@ -39,8 +38,10 @@ pub(super) struct CoercionContext<'a> {
     pub(super) deferred: &'a RefCell<DeferredRows>,
     /// Number of uses of the variable; `None` if it is unknown.
     pub(super) uses: Option<usize>,
+    /// Maximum number of items of a list that is not of bulk rows; `None` for a mutation, which accepts any number.
+    pub(super) max_items: Option<usize>,
     /// The first error with its path, which serde's errors do not have.
-    pub(super) failure: &'a RefCell<Option<(InputPath, String)>>,
+    pub(super) failure: &'a RefCell<Option<Error>>,
 }
 
 /// Coerces a value of one type.
@@ -83,14 +84,14 @@ impl<'a> CoercionSeed<'a> {
         self.item_type().map(|ty| Self { ty, ..self })
     }
 
-    /// Returns a test of the first character of a value that a row keeps as JSON text, which has the number as it was
-    /// sent.
+    /// Returns a test of the first character of a value that is kept as JSON text: in a row a number as it was sent, and
+    /// everywhere an object, whose tree of values would take many times the memory.
     fn raw_start(&self) -> Option<fn(char) -> bool> {
-        if !self.in_row || self.ty.is_list() {
+        if self.ty.is_list() {
             return None;
         }
         match self.named_type() {
-            NamedType::Scalar(AcceptedJson::Int | AcceptedJson::Number) => {
+            NamedType::Scalar(AcceptedJson::Int | AcceptedJson::Number) if self.in_row => {
                 Some(|first| first == '-' || first.is_ascii_digit())
             }
             NamedType::Scalar(AcceptedJson::Object) => Some(|first| first == '{'),
@@ -100,8 +101,25 @@ impl<'a> CoercionSeed<'a> {
 
     /// Stores the error in the context, and returns one for serde.
     pub(super) fn fail<E: de::Error>(&self, message: impl Into<String>) -> E {
-        self.context.failure.borrow_mut().get_or_insert_with(|| (input_path(self.path), message.into()));
+        self.fail_with(Code::BadUserInput, message)
+    }
+
+    fn fail_with<E: de::Error>(&self, code: Code, message: impl Into<String>) -> E {
+        let error = || Error::new(code, message).within(&input_path(self.path));
+        self.context.failure.borrow_mut().get_or_insert_with(error);
         E::custom("invalid value")
+    }
+
+    /// Checks the length of a list that has another item, and the budget of the request.
+    fn check_items<E: de::Error>(&self, items: usize) -> Result<(), E> {
+        budget::tick().map_err(E::custom)?;
+        match self.context.max_items {
+            Some(max) if items > max => {
+                let message = format!("the list has more than {max} items (MEMBERBASE_MAX_FILTER_VALUES)");
+                Err(self.fail_with(Code::LimitExceeded, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn mismatch<E: de::Error>(&self, got: &str) -> E {
@@ -159,9 +177,7 @@ impl CoercionSeed<'_> {
         }
         let NamedType::Scalar(json) = self.named_type() else { return Err(self.mismatch("a number")) };
         match (json, whole) {
-            (AcceptedJson::Number | AcceptedJson::NoObject | AcceptedJson::Any, _) => {
-                self.scalar(Value::Number(number))
-            }
+            (AcceptedJson::Number | AcceptedJson::NoObject, _) => self.scalar(Value::Number(number)),
             (AcceptedJson::Id, Some(whole)) if !number.is_f64() => Ok(Value::String(whole.to_string())),
             (AcceptedJson::Int, Some(whole)) => match i32::try_from(whole) {
                 Ok(whole) => Ok(Value::from(whole)),
@@ -206,9 +222,7 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
             return item.visit_bool(value).map(one);
         }
         match self.named_type() {
-            NamedType::Scalar(AcceptedJson::Boolean | AcceptedJson::NoObject | AcceptedJson::Any) => {
-                self.scalar(Value::Boolean(value))
-            }
+            NamedType::Scalar(AcceptedJson::Boolean | AcceptedJson::NoObject) => self.scalar(Value::Boolean(value)),
             _ => Err(self.mismatch("a boolean")),
         }
     }
@@ -222,8 +236,9 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        // JSON has one kind of number: 1.0 is the whole number 1.
-        let whole = (value.fract() == 0.0).then(|| format!("{value:.0}").parse().unwrap_or(i128::MAX));
+        // JSON has one kind of number: 1.0 is the whole number 1. A conversion to an integer saturates.
+        #[expect(clippy::cast_possible_truncation, reason = "it has no fraction")]
+        let whole = (value.fract() == 0.0).then_some(value as i128);
         match Number::from_f64(value) {
             Some(number) => self.number(number, whole),
             None => Err(self.mismatch("a number out of range")),
@@ -237,7 +252,7 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
         match self.named_type() {
             NamedType::Enum(definition) if definition.values.contains_key(value) => Ok(Value::Enum(Name::new(value))),
             NamedType::Enum(_) => Err(self.mismatch("another string")),
-            NamedType::Scalar(AcceptedJson::String | AcceptedJson::Id | AcceptedJson::NoObject | AcceptedJson::Any) => {
+            NamedType::Scalar(AcceptedJson::String | AcceptedJson::Id | AcceptedJson::NoObject) => {
                 self.scalar(Value::String(value.to_owned()))
             }
             _ => Err(self.mismatch("a string")),
@@ -247,15 +262,22 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
         let Some(ty) = self.item_type() else {
-            if !matches!(self.named_type(), NamedType::Scalar(AcceptedJson::NoObject | AcceptedJson::Any)) {
+            if !matches!(self.named_type(), NamedType::Scalar(AcceptedJson::NoObject)) {
                 return Err(self.mismatch("a list"));
             }
-            return self.scalar(Value::deserialize(SeqAccessDeserializer::new(list))?);
+            while let Some(text) = list.next_element_seed(ScalarItem(self))? {
+                self.check_items(values.len() + 1)?;
+                values.push(text);
+            }
+            return self.scalar(Value::List(values));
         };
         loop {
             let path = QueryPathNode { parent: Some(self.path), segment: QueryPathSegment::Index(values.len()) };
             match list.next_element_seed(CoercionSeed { ty, path: &path, ..self })? {
-                Some(value) => values.push(value),
+                Some(value) => {
+                    self.check_items(values.len() + 1)?;
+                    values.push(value);
+                }
                 None => return Ok(Value::List(values)),
             }
         }
@@ -267,10 +289,22 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
         }
         match self.named_type() {
             NamedType::InputObject(definition) => self.fields(definition, &mut object),
-            NamedType::Scalar(AcceptedJson::Object | AcceptedJson::Any) => {
-                self.scalar(Value::deserialize(MapAccessDeserializer::new(object))?)
-            }
             _ => Err(self.mismatch("an object")),
+        }
+    }
+}
+
+/// Coerces an item of a list in a scalar, which is a string.
+struct ScalarItem<'a>(CoercionSeed<'a>);
+
+impl<'de> DeserializeSeed<'de> for ScalarItem<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        match serde_json::from_str(text) {
+            Ok(text) => Ok(Value::String(text)),
+            Err(_) => Err(self.0.fail(scalar::AttributeValue::EXPECTED)),
         }
     }
 }
