@@ -26,7 +26,7 @@ impl Account {
     }
 
     /// Returns the size.
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.bytes
     }
 

@@ -11,6 +11,7 @@ use prometheus_client::{
 
 use crate::{
     app::{App, Changes},
+    budget::Account,
     db::Db,
     types::{RowCounters, RowKind, RowOutcome, Time},
 };
@@ -20,6 +21,7 @@ pub(super) fn register(registry: &mut Registry, app: &App) {
     registry.sub_registry_with_prefix("memberbase").register_collector(Box::new(Rows(app.rows.clone())));
     registry.sub_registry_with_prefix("memberbase_live").register_collector(Box::new(Live(app.changes.clone())));
     registry.sub_registry_with_prefix("memberbase_database").register_collector(Box::new(Database(app.db.clone())));
+    registry.sub_registry_with_prefix("memberbase_requests").register_collector(Box::new(Memory(app.memory.clone())));
     registry.sub_registry_with_prefix("process").register_collector(Box::new(Process { started }));
 }
 
@@ -83,6 +85,18 @@ impl Collector for Database {
             None,
             self.0.statements() + self.0.untracked().statements(),
         )
+    }
+}
+
+#[derive(Debug)]
+struct Memory(Account);
+
+impl Collector for Memory {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Memory drawn by the requests in progress.";
+        gauge(&mut encoder, "memory", help, Some(&Unit::Bytes), self.0.used() as u64)?;
+        let help = "Maximum memory of all requests together.";
+        gauge(&mut encoder, "memory_max", help, Some(&Unit::Bytes), self.0.bytes() as u64)
     }
 }
 

@@ -12,7 +12,10 @@ use utoipa::{
 };
 
 use super::{Code, Error};
-use crate::types::{Anchor, Direction, MAX_SAFE_INTEGER, Page, PageLimits, Slice};
+use crate::{
+    budget,
+    types::{Anchor, Direction, MAX_SAFE_INTEGER, Page, PageLimits, Slice},
+};
 
 /// Page size if the request has no limit.
 const DEFAULT_PAGE_SIZE: u64 = 500;
@@ -151,6 +154,10 @@ impl<T> ListPage<T> {
     ) -> Result<Self, Error> {
         let more = slice.has_next;
         let cursor = slice.rows.last().filter(|_| more).map(cursor);
+        let convert = |row| {
+            budget::check()?;
+            convert(row)
+        };
         let data = slice.rows.into_iter().map(convert).collect::<Result<_, _>>()?;
         Ok(Self { data, page: PageInfo { page_size: page.size, cursor, more } })
     }

@@ -9,7 +9,7 @@ use std::{
 const CRATES: [&str; 8] =
     ["sea_orm", "sea_query_sqlx", "migration", "sqlx", "async_graphql", "axum", "hyper", "prometheus_client"];
 
-const MODULES: [&str; 14] = [
+const MODULES: [&str; 15] = [
     "cli",
     "commands",
     "config",
@@ -24,6 +24,7 @@ const MODULES: [&str; 14] = [
     "db",
     "entity",
     "types",
+    "budget",
 ];
 
 /// Returns the modules and the crates (of [`CRATES`]) that a top-level module may use.
@@ -39,18 +40,19 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "config" => (&["db", "types"], &["axum"]),
         "telemetry" => (&["config"], &[]),
         "http" => (
-            &["telemetry", "auth", "metrics", "rpc", "graphql", "domain", "app", "db", "types"],
+            &["telemetry", "auth", "metrics", "rpc", "graphql", "domain", "app", "db", "types", "budget"],
             &["axum", "hyper", "async_graphql"],
         ),
-        "metrics" => (&["app", "db", "types"], &["prometheus_client"]),
+        "metrics" => (&["app", "db", "types", "budget"], &["prometheus_client"]),
         "auth" => (&["domain", "app", "types"], &["axum"]),
-        "rpc" => (&["domain", "app", "types"], &["axum"]),
-        "graphql" => (&["domain", "app", "types"], &["async_graphql"]),
-        "domain" => (&["app", "db", "entity", "types"], &["sea_orm"]),
-        "app" => (&["db", "entity", "types"], &[]),
-        "db" => (&["entity", "types"], &["sea_orm", "sea_query_sqlx", "migration", "sqlx"]),
+        "rpc" => (&["domain", "app", "types", "budget"], &["axum"]),
+        "graphql" => (&["domain", "app", "types", "budget"], &["async_graphql"]),
+        "domain" => (&["app", "db", "entity", "types", "budget"], &["sea_orm"]),
+        "app" => (&["db", "entity", "types", "budget"], &[]),
+        "db" => (&["entity", "types", "budget"], &["sea_orm", "sea_query_sqlx", "migration", "sqlx"]),
         "entity" => (&[], &["sea_orm"]),
-        "types" => (&[], &[]),
+        "types" => (&["budget"], &[]),
+        "budget" => (&[], &[]),
         other => panic!("layers.rs does not know the module {other}: say what it may import"),
     }
 }

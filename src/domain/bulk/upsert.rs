@@ -27,9 +27,10 @@ use uuid::Uuid;
 use self::evaluate::MAX_ROWS_PER_STEP;
 use super::{Failures, Mode, Options, Outcome, Upserted, group::GroupedByKey, statement};
 use crate::{
+    budget,
     db::{ArrayColumn, ArrayTable, ColumnSpec, ColumnarRows, ScalarBind, Session, Steps},
     domain::{Error, RowError, access::Scope, member},
-    types::{Id, RowKind, Time},
+    types::{Id, MemoryLimits, RowKind, Time},
 };
 
 /// Maximum number of keys per look-up that reads ids only, which need little memory.
@@ -132,6 +133,7 @@ pub(in crate::domain) async fn store<'a, K: Upsertable<'a>>(
     failures: Failures,
     options: Options,
 ) -> Stored<K::Id> {
+    budget::allow(rows.len().saturating_mul(MemoryLimits::PER_ROW));
     let mut steps = session.steps();
     let keys = rows.iter().map(|row| row.as_ref().map(K::key));
     let groups = match GroupedByKey::new(keys, &mut steps).await {

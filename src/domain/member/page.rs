@@ -13,8 +13,9 @@ use crate::{
     types::{Id, MemberId, MemberbaseId, RowLimits, Slice, Time},
 };
 
-/// Maximum number of bytes that one statement reads for a page. Its result is in memory several times for a moment.
-const MAX_STATEMENT_BYTES: usize = 64 << 20;
+/// Maximum number of bytes that one statement reads for a page. Its result is in memory several times for a moment. A page
+/// of 1,000 members with the largest attributes that the default limit allows takes one statement.
+const MAX_STATEMENT_BYTES: usize = 72 << 20;
 
 /// Maximum size of a row without its attributes: the ref, the id and the times.
 const MAX_SMALL_COLUMNS_BYTES: usize = 2 << 10;

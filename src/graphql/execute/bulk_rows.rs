@@ -22,7 +22,7 @@ use serde::{
 use crate::{
     budget,
     graphql::{Code, Error},
-    types::{MemoryLimits, Strict},
+    types::Strict,
 };
 
 /// Maximum number of lists of rows in a request. More are only possible if keys of the JSON are repeated.
@@ -117,21 +117,11 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for RowsVisitor<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
         let mut rows = Vec::new();
         while let Some(row) = list.next_element_seed(StrictRow(PhantomData))? {
-            allow_row(rows.len())?;
+            budget::tick().map_err(de::Error::custom)?;
             rows.push(row);
         }
         Ok(rows)
     }
-}
-
-/// Raises the request's memory limit for another row after `rows` rows, and stops if it is exceeded all the same.
-pub(super) fn allow_row<E: de::Error>(rows: usize) -> Result<(), E> {
-    const ROWS_PER_CHECK: usize = 64;
-    if !rows.is_multiple_of(ROWS_PER_CHECK) {
-        return Ok(());
-    }
-    budget::allow(ROWS_PER_CHECK * MemoryLimits::PER_ROW);
-    budget::check().map_err(E::custom)
 }
 
 struct StrictRow<T>(PhantomData<fn() -> T>);

@@ -6,7 +6,7 @@ use apollo_compiler::ast::Type;
 use async_graphql::{QueryPathNode, QueryPathSegment, Value};
 use serde::{
     Deserializer,
-    de::{self, DeserializeSeed, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, Error as _, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -14,7 +14,10 @@ use super::{
     object_reader::ObjectReader,
     value::{CoercionSeed, NamedType},
 };
-use crate::graphql::execute::bulk_rows::{AnyRows, RowDecoder, allow_row};
+use crate::{
+    budget,
+    graphql::execute::bulk_rows::{AnyRows, RowDecoder},
+};
 
 impl<'a> CoercionSeed<'a> {
     /// Returns the item type and the decoder if this is a list of bulk rows.
@@ -86,7 +89,7 @@ impl<'de, P: FnMut(Value) -> Result<(), String>> Visitor<'de> for EachRow<'_, P>
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
         for index in 0.. {
-            allow_row(index)?;
+            budget::tick().map_err(A::Error::custom)?;
             let path = QueryPathNode { parent: Some(self.seed.path), segment: QueryPathSegment::Index(index) };
             let seed = CoercionSeed { path: &path, ..self.seed };
             let Some(value) = list.next_element_seed(seed)? else { break };

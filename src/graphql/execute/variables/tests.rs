@@ -126,11 +126,15 @@ fn coercion_error(ty: &str, json: &str, decoders: &RowDecoders) -> (Vec<serde_js
 #[case("[DateTime!]", r#""2026-01-31T12:00:00Z""#, r#"["2026-01-31T12:00:00Z"]"#)]
 #[case("MinorUnits", "-5.0", "-5.0")]
 #[case("Count", "9007199254740991", "9007199254740991")]
-#[case("Unknown", r#"{"a": [null]}"#, r#"{"a": [null]}"#)]
 fn valid_variables_are_coerced(#[case] ty: &str, #[case] json: &str, #[case] expected: &str) {
     let value = coerce_variable(ty, json, &RowDecoders::default()).unwrap();
+    let value = match value {
+        // An object of a scalar is kept as its JSON text.
+        Value::Binary(json) => serde_json::from_slice(&json).unwrap(),
+        value => value.into_json().unwrap(),
+    };
     let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
-    assert_eq!(value.into_json().unwrap(), expected);
+    assert_eq!(value, expected);
 }
 
 #[rstest]
