@@ -36,6 +36,9 @@ const WRONG_TYPE: (u16, &str) = (REQUEST_ERROR, "BAD_USER_INPUT");
 /// A value over a limit.
 const OVER_LIMIT: (u16, &str) = (EXECUTED, "LIMIT_EXCEEDED");
 
+/// A list in the variables of a query that is longer than any list may be.
+const LONG_LIST: (u16, &str) = (REQUEST_ERROR, "LIMIT_EXCEEDED");
+
 /// A bad input with the expected response.
 struct Case {
     name: String,

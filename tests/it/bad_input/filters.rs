@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, INVALID, OVER_LIMIT, WRONG_TYPE, World};
+use super::{Case, INVALID, LONG_LIST, OVER_LIMIT, WRONG_TYPE, World};
 
 /// Texts that are not valid times.
 pub(super) const NO_TIMES: [&str; 18] = [
@@ -162,8 +162,8 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         }
     }
     let many: Vec<_> = (0..100_001).map(|n| format!("{n}")).collect();
-    cases.push(case(&json!({"ref": {"in": many}}), OVER_LIMIT));
-    cases.push(case(&json!({"not": {"ref": {"nin": many}}}), OVER_LIMIT));
+    cases.push(case(&json!({"ref": {"in": many}}), LONG_LIST));
+    cases.push(case(&json!({"not": {"ref": {"nin": many}}}), LONG_LIST));
     for (field, query) in [
         (
             "membersByRef",
@@ -171,7 +171,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         ),
         ("nodes", "query($v: [ID!]!) { nodes(ids: $v) { id } }".to_owned()),
     ] {
-        cases.push(world.graphql(format!("{field} of very many"), &query, &json!({"v": many}), OVER_LIMIT));
+        cases.push(world.graphql(format!("{field} of very many"), &query, &json!({"v": many}), LONG_LIST));
     }
     // Nested so deeply that a recursive parser could overflow the stack.
     for depth in [1_000, 100_000] {
