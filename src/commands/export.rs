@@ -15,11 +15,14 @@ use serde_json::{Value, json, value::RawValue};
 use self::output::Output;
 use super::{
     Error,
-    api::{Client, Definition, Memberbase},
+    api::{Client, Definition, Failure, Memberbase},
     members_file::{self, ATTRIBUTE_PREFIX, Packing, REF, SOURCE_UPDATED_AT, cell},
     print_notice,
 };
 use crate::cli::{Export, Format};
+
+/// The code of a page that the server does not serve because of its size.
+const LIMIT_EXCEEDED: &str = "LIMIT_EXCEEDED";
 
 const PAGE: &str = "query ($id: ID!, $filter: MemberFilter, $first: Int!, $after: String) { \
     members(memberbaseId: $id, filter: $filter, first: $first, after: $after) { \
@@ -96,12 +99,20 @@ async fn write(
     let memberbase = Memberbase::get(client, &settings.memberbase).await?;
     let output = Output::open(settings.output.as_deref(), packing).map_err(|error| failed(settings, error))?;
     let id = &memberbase.id;
-    let first = settings.page_size;
+    let mut first = settings.page_size;
     let mut writer = Writer::new(format, output, memberbase.attribute_schema);
     let mut after: Option<String> = None;
     loop {
         let variables = json!({"id": id, "filter": filter, "first": first, "after": after});
-        let Page { nodes, page_info } = client.call::<Response>(PAGE, variables).await?.members;
+        let Page { nodes, page_info } = match client.call::<Response>(PAGE, variables).await {
+            Ok(response) => response.members,
+            // The members of the page may be too large together.
+            Err(Failure::Refused(refusal)) if refusal.code == LIMIT_EXCEEDED && first > 1 => {
+                first = first.div_ceil(2);
+                continue;
+            }
+            Err(failure) => return Err(failure.into()),
+        };
         match nodes.iter().try_for_each(|member| writer.member(member)) {
             // The reader of stdout has closed the pipe, which is not an error.
             Err(error) if settings.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
