@@ -13,7 +13,7 @@ use std::{
 use futures_util::{Stream, TryStreamExt};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{AssertSqlSafe, Connection as _, Executor, Postgres};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, Postgres, Row as _, postgres::PgRow};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -37,6 +37,9 @@ pub(super) const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// After a statement with more rows, the buffers that it enlarged are shrunk.
 const LARGE_STATEMENT_ROWS: usize = 10_000;
+
+/// After a result with more bytes, the buffers that it enlarged are shrunk.
+const LARGE_RESULT_BYTES: usize = 1 << 20;
 
 /// A connection in use. Clones share it.
 #[derive(Clone, Debug)]
@@ -172,7 +175,7 @@ impl Session {
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
                     let touched = query.execute(&mut **connection).await?.rows_affected();
-                    shrink_buffers(connection, rows);
+                    shrink_buffers(connection, rows.len() > LARGE_STATEMENT_ROWS);
                     Ok(touched)
                 }
             }
@@ -203,8 +206,9 @@ impl Session {
                 }
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
-                    each_row(query.fetch(&mut **connection), |_| (), take).await?;
-                    shrink_buffers(connection, rows);
+                    let mut received = 0;
+                    each_row(query.fetch(&mut **connection), |row| received += bytes(row), take).await?;
+                    shrink_buffers(connection, rows.len() > LARGE_STATEMENT_ROWS || received > LARGE_RESULT_BYTES);
                     Ok(())
                 }
             }
@@ -227,7 +231,11 @@ impl Session {
                     each_row(sqlx::query_with(sql, values).fetch(&mut **connection), sqlite_memory::receive, take).await
                 }
                 Driver::Postgres(connection) => {
-                    each_row(sqlx::query_with(sql, values).fetch(&mut **connection), |_| (), take).await
+                    let mut received = 0;
+                    let rows = sqlx::query_with(sql, values).fetch(&mut **connection);
+                    each_row(rows, |row| received += bytes(row), take).await?;
+                    shrink_buffers(connection, received > LARGE_RESULT_BYTES);
+                    Ok(())
                 }
             }
         })
@@ -393,17 +401,22 @@ impl ConnectionTrait for Session {
     }
 }
 
-/// Shrinks the write buffer of a connection after a large statement: it never shrinks by itself.
-fn shrink_buffers(connection: &mut PooledConnection<Postgres>, rows: &ArrayTable<'_>) {
-    if rows.len() > LARGE_STATEMENT_ROWS {
+/// Shrinks the buffers of a connection after a large statement or result: they never shrink by themselves.
+fn shrink_buffers(connection: &mut PooledConnection<Postgres>, is_large: bool) {
+    if is_large {
         connection.shrink_buffers();
     }
+}
+
+/// Returns the size of a row as it was received.
+fn bytes(row: &PgRow) -> usize {
+    (0..row.len()).filter_map(|column| row.try_get_raw(column).ok()?.as_bytes().ok()).map(<[u8]>::len).sum()
 }
 
 /// Passes each row of a result to `take`, within the budget of the request. `receive` is called with each row before.
 async fn each_row<Row: Into<QueryResult>>(
     mut rows: impl Stream<Item = Result<Row, sqlx::Error>> + Unpin,
-    receive: impl Fn(&Row),
+    mut receive: impl FnMut(&Row),
     mut take: impl FnMut(QueryResult) -> Result<(), DbErr>,
 ) -> Result<(), sqlx::Error> {
     while let Some(row) = rows.try_next().await? {
