@@ -57,9 +57,10 @@ examples: ## Generate, check and run every typed client of examples/
 	scripts/examples.sh
 
 # Sequentially, because some tests stop the database while the server runs.
-soak: ## Kill, starve and overload the server for about fifteen minutes, on both databases
-	MEMBERBASE_TEST_KILLS=50 MEMBERBASE_TEST_LOAD_SECONDS=60 MEMBERBASE_TEST_MEMORY=1 scripts/postgres.sh --durable -- \
-		cargo test --locked --test it -- faults:: bad_input:: --include-ignored --test-threads=1 --show-output
+soak: ## Kill, starve and overload the server for about half an hour, on both databases
+	MEMBERBASE_TEST_KILLS=50 MEMBERBASE_TEST_LOAD_SECONDS=60 MEMBERBASE_TEST_BUDGET_SECONDS=300 MEMBERBASE_TEST_MEMORY=1 \
+		scripts/postgres.sh --durable -- \
+		cargo test --locked --test it -- faults:: bad_input:: budgets:: --include-ignored --test-threads=1 --show-output
 
 fuzz: ## Fuzz ids, cursors, filters and requests for SECONDS=60 each (needs cargo-fuzz)
 	scripts/fuzz.sh $(or $(SECONDS),60)

@@ -16,12 +16,12 @@ const UPSERT: &str = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMemb
     summary { created updated unchanged failed } } }";
 
 /// Returns a number of repetitions or seconds from the environment (`make soak` sets it), or the default.
-fn setting(name: &str, otherwise: u64) -> u64 {
+pub fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }
 
 /// Returns the seed of the random numbers and prints it, so that a failed run can be repeated.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let now = u64::from(std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
     let seed = setting("MEMBERBASE_TEST_SEED", now);
     println!("MEMBERBASE_TEST_SEED={seed}");

@@ -10,6 +10,8 @@ mod attribute_filters;
 mod attributes;
 mod auto_analyze;
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod budgets;
 mod bulk_upsert;
 mod child_concurrency;
 mod child_upserts;

@@ -31,6 +31,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Site {
     settings: Settings,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     /// The maximum size of a file that a server writes, in blocks of 512 bytes.
     file_limit: Option<u32>,
     folder: tempfile::TempDir,
@@ -67,12 +68,26 @@ impl Site {
         };
         command(&["migrate", "up"]);
         let secret = command(&["token", "create", "--access", "admin", "--description", "a test"]);
-        Self { settings, options: Vec::new(), file_limit: None, folder, _storage: storage, secret }
+        Self {
+            settings,
+            options: Vec::new(),
+            environment: Vec::new(),
+            file_limit: None,
+            folder,
+            _storage: storage,
+            secret,
+        }
     }
 
     /// Sets options of the servers.
     pub fn with_options(self, options: &[&str]) -> Self {
         Self { options: options.iter().map(|&option| option.to_owned()).collect(), ..self }
+    }
+
+    /// Sets environment variables of the servers.
+    pub fn with_environment(self, variables: &[(&str, &str)]) -> Self {
+        let environment = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { environment, ..self }
     }
 
     /// Limits the size of the files that servers write.
@@ -110,6 +125,7 @@ impl Site {
             }
         };
         command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &self.settings.url]).args(&self.options);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         let mut process = Process {
             child: command.spawn().unwrap(),
@@ -229,6 +245,11 @@ impl Client {
     /// Returns the secret of its token.
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    /// Returns a client of the same server with another token.
+    pub fn with_secret(&self, secret: &str) -> Self {
+        Self { address: self.address.clone(), secret: secret.to_owned() }
     }
 
     /// Returns the head of a POST of JSON.
