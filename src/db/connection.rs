@@ -4,21 +4,21 @@ use std::{sync::Arc, time::Instant};
 
 use sea_orm::DbErr;
 use sqlx::{Postgres, Sqlite};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Cutoff,
     deadline::Deadline,
     error_kind,
     pool::{LifoPool, PooledConnection},
+    write_queue::Turn,
 };
 
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) driver: Driver,
     pub(super) status: Status,
-    /// The permit to write, released together with the connection.
-    _write_permit: Option<OwnedSemaphorePermit>,
+    /// The turn to write, which ends after the connection is returned.
+    _turn: Option<Turn>,
 }
 
 #[derive(Debug)]
@@ -46,19 +46,27 @@ pub(super) struct Status {
 }
 
 impl Connection {
-    pub(super) async fn sqlite(pool: &Arc<LifoPool<Sqlite>>, cutoff: &Cutoff) -> Result<Self, DbErr> {
-        Self::watched(pool.acquire(cutoff.deadline).await?, cutoff).await
+    pub(super) async fn sqlite(
+        pool: &Arc<LifoPool<Sqlite>>,
+        cutoff: &Cutoff,
+        turn: Option<Turn>,
+    ) -> Result<Self, DbErr> {
+        Self::watched(pool.acquire(cutoff.deadline).await?, cutoff, turn).await
     }
 
     /// Returns the connection if it is not in use.
     pub(super) async fn sqlite_if_free(pool: &Arc<LifoPool<Sqlite>>, cutoff: &Cutoff) -> Result<Option<Self>, DbErr> {
         match pool.acquire_if_idle(cutoff.deadline).await? {
-            Some(connection) => Self::watched(connection, cutoff).await.map(Some),
+            Some(connection) => Self::watched(connection, cutoff, None).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn watched(mut connection: PooledConnection<Sqlite>, cutoff: &Cutoff) -> Result<Self, DbErr> {
+    async fn watched(
+        mut connection: PooledConnection<Sqlite>,
+        cutoff: &Cutoff,
+        turn: Option<Turn>,
+    ) -> Result<Self, DbErr> {
         let watched = match &connection.deadline {
             Some(watched) => watched,
             None => {
@@ -67,19 +75,19 @@ impl Connection {
             }
         };
         watched.set(cutoff.deadline);
-        Ok(Self::new(Driver::Sqlite(connection), None))
+        Ok(Self::new(Driver::Sqlite(connection), turn))
     }
 
     pub(super) async fn postgres(
         pool: &Arc<LifoPool<Postgres>>,
         cutoff: &Cutoff,
-        write_permit: Option<OwnedSemaphorePermit>,
+        turn: Option<Turn>,
     ) -> Result<Self, DbErr> {
         let connection = pool.acquire(cutoff.deadline).await?;
-        Ok(Self::new(Driver::Postgres(connection), write_permit))
+        Ok(Self::new(Driver::Postgres(connection), turn))
     }
 
-    fn new(driver: Driver, write_permit: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(driver: Driver, turn: Option<Turn>) -> Self {
         let status = Status {
             busy: false,
             doubtful: false,
@@ -88,7 +96,7 @@ impl Connection {
             ending: false,
             used_at: Instant::now(),
         };
-        Self { driver, status, _write_permit: write_permit }
+        Self { driver, status, _turn: turn }
     }
 }
 

@@ -70,11 +70,11 @@ impl Collector for Database {
         counter(
             &mut encoder,
             "waits",
-            "Waits for a database connection, including those that timed out.",
+            "Waits for a database connection or a turn to write, including those that timed out.",
             None,
             count,
         )?;
-        let help = "Total duration of waits for a database connection.";
+        let help = "Total duration of waits for a database connection or a turn to write.";
         counter(&mut encoder, "wait", help, Some(&Unit::Seconds), time.as_secs_f64())?;
         counter(
             &mut encoder,

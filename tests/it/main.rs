@@ -33,6 +33,7 @@ mod lookups;
 mod member_children;
 mod memberbases;
 mod metrics;
+mod neighbours;
 mod opening;
 mod paging;
 mod permissions;
