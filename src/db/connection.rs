@@ -1,9 +1,12 @@
 //! A connection in use. It returns to its pool only if no statement or transaction is left open on it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::DbErr;
-use sqlx::{Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Executor, Postgres, Sqlite};
 
 use super::{
     Cutoff,
@@ -18,7 +21,7 @@ pub(super) struct Connection {
     pub(super) driver: Driver,
     pub(super) status: Status,
     /// The turn to write, which ends after the connection is returned.
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
 }
 
 #[derive(Debug)]
@@ -43,7 +46,13 @@ pub(super) struct Status {
     pub(super) ending: bool,
     /// When the last statement ended.
     pub(super) used_at: Instant,
+    /// When the time limit of the transaction's statements was computed.
+    limited_at: Instant,
 }
+
+/// Maximum time by which PostgreSQL may end a statement of a transaction after the deadline. It is less than the time
+/// after which the session gives up on the statement, and has to close the connection.
+const LIMIT_TOLERANCE: Duration = Duration::from_millis(200);
 
 impl Connection {
     pub(super) async fn sqlite(
@@ -95,8 +104,34 @@ impl Connection {
             interrupted: false,
             ending: false,
             used_at: Instant::now(),
+            limited_at: Instant::now(),
         };
-        Self { driver, status, _turn: turn }
+        Self { driver, status, turn }
+    }
+}
+
+impl Connection {
+    /// Prepares the connection for another statement of a transaction: PostgreSQL's time limit is for each statement,
+    /// so one that begins late would run for long after the deadline, even if this server has closed the connection
+    /// (behind a pooler nothing else ends it).
+    pub(super) async fn keep_to_deadline(&mut self, deadline: Option<Instant>) -> Result<(), DbErr> {
+        let Driver::Postgres(connection) = &mut self.driver else { return Ok(()) };
+        let Some(deadline) = deadline.filter(|deadline| self.turn.is_some() && *deadline > Instant::now()) else {
+            return Ok(());
+        };
+        if self.status.limited_at.elapsed() < LIMIT_TOLERANCE {
+            return Ok(());
+        }
+        self.status.limited_at = Instant::now();
+        let limit = AssertSqlSafe(super::timeout(deadline));
+        let set = tokio::time::timeout_at((deadline + LIMIT_TOLERANCE).into(), connection.execute(limit));
+        match set.await {
+            Ok(set) => set.map(drop).map_err(error_kind::statement),
+            Err(_) => {
+                self.status.interrupted = true;
+                Err(error_kind::timeout())
+            }
+        }
     }
 }
 

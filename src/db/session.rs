@@ -312,7 +312,11 @@ impl Session {
         let untracked = self.0.untracked.load(Ordering::Relaxed);
         let statements = if untracked { &self.0.untracked_statements } else { &self.0.statements };
         statements.fetch_add(1, Ordering::Relaxed);
-        Ok(self.0.connection.lock().await)
+        let mut connection = self.0.connection.lock().await;
+        if let Some(connection) = connection.as_mut() {
+            connection.keep_to_deadline(self.0.cutoff.deadline).await?;
+        }
+        Ok(connection)
     }
 
     /// Returns the connection for another statement. After the cutoff no statement begins, except the end of a

@@ -215,3 +215,33 @@ async fn wait_for_a_turn_ends_at_the_deadline(#[values(Database::Sqlite, Databas
     db.write(lock, hold).await.unwrap();
     db.write(lock, nothing).await.unwrap();
 }
+
+/// A call that is too large for its time: its rows are read, sent and inserted for longer.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn large_call_past_its_deadline_releases_the_writer_soon(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(700, 1_500)] limit_millis: u64,
+) {
+    use memberbase::types::{Limits, TimeLimits};
+    let mutation = Duration::from_millis(limit_millis);
+    let time = TimeLimits { mutation, ..Limits::default().time };
+    let server = Server::with(database, Limits { time, ..Limits::default() }).await;
+    let (base, writer) = (server.memberbase("a").await, server.writer().await);
+    let members: Vec<_> = (0..400_000).map(|n| json!({"ref": format!("ref-{n}")})).collect();
+    let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds } }";
+    let variables = json!({"input": {"memberbaseId": base, "members": members}});
+    let body = json!({"query": query, "variables": variables}).to_string();
+    let lock = Lock::Exclusive(uuid(&base));
+    let began_at = Instant::now();
+    let call = tokio::spawn(async move { writer.post(body).await.json() });
+    sleep(mutation - Duration::from_millis(100)).await;
+    let db = server.app.db.with_deadline(Instant::now() + LONG);
+    db.write(lock, async |_| Ok::<_, DbErr>(())).await.unwrap();
+    let released_after = began_at.elapsed();
+    let response = call.await.unwrap();
+    println!("{database:?}, limit {mutation:?}: released after {released_after:?}");
+    assert_eq!(response["errors"][0]["extensions"]["code"], "TIMEOUT", "{}", response["errors"]);
+    assert_eq!(server.members().await, 0);
+    assert!(released_after < mutation + Duration::from_secs(2), "the writer was held for {released_after:?}");
+}
