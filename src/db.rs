@@ -20,6 +20,7 @@ mod pool;
 mod readiness;
 mod session;
 mod sqlite_statistics;
+mod sqlite_wal;
 mod write_queue;
 
 use std::{
@@ -51,6 +52,7 @@ use auto_analyze::AnalyzeScheduler;
 use connection::Connection;
 use lock::MAX_LOCK_WAIT;
 use pool::LifoPool;
+use sqlite_wal::Wal;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use write_queue::{Arrival, WriteQueue};
@@ -98,6 +100,7 @@ enum Pools {
     Sqlite {
         readers: Arc<LifoPool<Sqlite>>,
         writer: Arc<LifoPool<Sqlite>>,
+        wal: Arc<Wal>,
     },
     Postgres {
         pool: Arc<LifoPool<Postgres>>,
@@ -249,6 +252,7 @@ impl Db {
         }
         let analyzed = self.analyze_in_transaction(session, &inserts).await;
         session.finish().await?;
+        self.truncate_wal_in_background();
         if analyzed {
             self.reload_sqlite_statistics();
         }
@@ -317,7 +321,8 @@ impl Db {
     pub async fn close(&self) {
         self.analyze_scheduler.stop();
         match &*self.pools {
-            Pools::Sqlite { readers, writer } => {
+            Pools::Sqlite { readers, writer, wal } => {
+                wal.stop();
                 readers.close().await;
                 writer.close().await;
             }

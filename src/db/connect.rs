@@ -13,6 +13,7 @@ use super::{
     Cutoff, Db, OpenError, Pools, open,
     pool::{CHECK_AFTER_IDLE, CHECK_TIMEOUT, Lifetime, LifoPool},
     session::MAX_SILENCE,
+    sqlite_wal::{self, Wal},
     write_queue::WriteQueue,
 };
 
@@ -54,7 +55,12 @@ impl Settings {
 }
 
 /// Time that SQLite waits for another process that holds the write lock.
-pub(super) const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Returns the statement that sets a SQLite connection's busy timeout back to [`SQLITE_BUSY_TIMEOUT`].
+pub(super) fn restore_busy_timeout() -> String {
+    format!("PRAGMA busy_timeout = {}", SQLITE_BUSY_TIMEOUT.as_millis())
+}
 
 impl Db {
     /// Opens the database. A missing SQLite file is created if the settings say so.
@@ -91,6 +97,7 @@ async fn sqlite(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenErr
     if !settings.create {
         open::sqlite_tables(&options).await?;
     }
+    let wal = Wal::of(options.get_filename());
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
         // FULL syncs the WAL at every commit, so acknowledged writes survive a power loss
@@ -108,7 +115,12 @@ async fn sqlite(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenErr
     let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
         .acquire_timeout(max_wait)
-        .connect_with(options.clone().pragma("cache_size", "-32768"))
+        .connect_with(
+            options
+                .clone()
+                .pragma("cache_size", "-32768")
+                .pragma("journal_size_limit", sqlite_wal::MAX_IDLE_BYTES.to_string()),
+        )
         .await?;
     expect_utf8(sqlx::raw_sql("PRAGMA encoding").fetch_one(&writer).await?.try_get(0)?, "UTF-8")?;
     let lifetime = Lifetime::default();
@@ -123,7 +135,7 @@ async fn sqlite(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenErr
         .await?;
     let readers = LifoPool::new(readers, lifetime);
     let writer = LifoPool::new(writer, Lifetime::default());
-    Ok((Pools::Sqlite { readers, writer }, WriteQueue::new(1, max_wait)))
+    Ok((Pools::Sqlite { readers, writer, wal }, WriteQueue::new(1, max_wait)))
 }
 
 async fn postgres(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenError> {
@@ -166,11 +178,7 @@ async fn postgres(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenE
     let local = if settings.pooler { format!("; {}", common_settings("SET LOCAL")) } else { String::new() };
     // A large call holds a connection for minutes: a fifth of the connections is left for reads.
     let writers = (settings.max_connections as usize * 4 / 5).max(1);
-    let pools = Pools::Postgres {
-        pool: LifoPool::new(pool, lifetime),
-        local,
-        pooler: settings.pooler,
-    };
+    let pools = Pools::Postgres { pool: LifoPool::new(pool, lifetime), local, pooler: settings.pooler };
     Ok((pools, WriteQueue::new(writers, settings.mutation_timeout)))
 }
 

@@ -66,6 +66,10 @@ impl Collector for Database {
             ConstGauge::new(connections).encode(family.encode_family(&[("state", state)])?)?;
         }
         gauge(&mut encoder, "connections_max", "Maximum number of connections to the database.", None, now.max)?;
+        // Absent on PostgreSQL.
+        if let Some(bytes) = self.0.sqlite_wal_bytes() {
+            gauge(&mut encoder, "wal", "Size of SQLite's write-ahead log.", Some(&Unit::Bytes), bytes)?;
+        }
         let (count, time) = self.0.waits();
         counter(
             &mut encoder,

@@ -45,6 +45,7 @@ mod relay_pages;
 mod rpc;
 mod schema;
 mod secrets;
+mod sqlite_wal;
 mod sync_command;
 mod sync_concurrency;
 mod syncs;
