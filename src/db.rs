@@ -12,6 +12,7 @@ mod connection;
 mod cutoff;
 mod deadline;
 mod error_kind;
+mod lock;
 mod migrate;
 mod notify;
 mod open;
@@ -20,6 +21,8 @@ mod readiness;
 mod session;
 mod sqlite_memory;
 mod sqlite_statistics;
+mod sqlite_wal;
+mod write_queue;
 
 use std::{
     ops::Add,
@@ -32,7 +35,6 @@ use std::{
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sqlx::{Postgres, Sqlite};
-use tokio::sync::Semaphore;
 
 pub use array_binds::{ArrayColumn, ArrayTable, ScalarBind};
 pub(crate) use array_binds::{json, list};
@@ -42,15 +44,19 @@ pub use columnar::{ColumnSpec, ColumnarRows};
 pub use connect::Settings;
 pub(crate) use cutoff::{Cutoff, Steps};
 pub use error_kind::DbErrorKind;
+pub use lock::Lock;
 pub(crate) use migrate::Migration;
 pub(crate) use open::OpenError;
 pub use session::Session;
 
 use auto_analyze::AnalyzeScheduler;
 use connection::Connection;
+use lock::MAX_LOCK_WAIT;
 use pool::LifoPool;
+use sqlite_wal::Wal;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use write_queue::{Arrival, WriteQueue};
 
 /// Maximum number of retries of a transaction that conflicted with others.
 const MAX_RETRIES: u32 = 20;
@@ -64,6 +70,7 @@ const ATTEMPTS_BEFORE_EXCLUSIVE: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Arc<Pools>,
+    write_queue: Arc<WriteQueue>,
     cutoff: Cutoff,
     /// Cancelled once the client of the request has gone.
     client: Option<CancellationToken>,
@@ -94,28 +101,15 @@ enum Pools {
     Sqlite {
         readers: Arc<LifoPool<Sqlite>>,
         writer: Arc<LifoPool<Sqlite>>,
+        wal: Arc<Wal>,
     },
     Postgres {
         pool: Arc<LifoPool<Postgres>>,
-        /// A permit for each concurrent write.
-        writers: Arc<Semaphore>,
         /// `SET LOCAL` statements that follow each `BEGIN`; empty if the settings belong to the connection.
         local: String,
-        /// Time limit of a statement in a transaction without a deadline.
-        mutation_timeout: Duration,
         /// True behind a pooler in transaction mode.
         pooler: bool,
     },
-}
-
-/// The lock of a memberbase that a write holds until its end. It has no effect on SQLite, which has one writer.
-#[derive(Clone, Copy, Debug)]
-pub enum Lock {
-    None,
-    /// Prevents the deletion of this memberbase, and allows other writes in it.
-    Shared(Uuid),
-    /// Prevents all other writes in this memberbase.
-    Exclusive(Uuid),
 }
 
 /// How read-only statements run.
@@ -126,16 +120,6 @@ pub struct ReadMode {
     pub custom_plan: bool,
     /// True if all statements read the same snapshot.
     pub snapshot: bool,
-}
-
-impl Lock {
-    /// Turns a shared lock into an exclusive one if `exclusive` is set.
-    fn escalate_if(self, exclusive: bool) -> Self {
-        match self {
-            Self::Shared(memberbase) if exclusive => Self::Exclusive(memberbase),
-            lock => lock,
-        }
-    }
 }
 
 impl Db {
@@ -196,7 +180,7 @@ impl Db {
     /// Returns the present numbers of connections; on SQLite the sum of the readers and the writer.
     pub fn connections(&self) -> Connections {
         match &*self.pools {
-            Pools::Sqlite { readers, writer } => readers.connections() + writer.connections(),
+            Pools::Sqlite { readers, writer, .. } => readers.connections() + writer.connections(),
             Pools::Postgres { pool, .. } => pool.connections(),
         }
     }
@@ -205,7 +189,7 @@ impl Db {
     pub async fn read(&self) -> Result<Session, DbErr> {
         let _wait = Wait::begin(&self.waits);
         let connection = match &*self.pools {
-            Pools::Sqlite { readers, .. } => Connection::sqlite(readers, &self.cutoff).await?,
+            Pools::Sqlite { readers, .. } => Connection::sqlite(readers, &self.cutoff, None).await?,
             Pools::Postgres { pool, .. } => Connection::postgres(pool, &self.cutoff, None).await?,
         };
         Ok(Session::new(connection, self, false))
@@ -243,11 +227,13 @@ impl Db {
         E: From<DbErr>,
         Work: Future<Output = Result<T, E>>,
     {
-        let mut attempt = 0;
+        let arrival = self.write_queue.arrive();
+        let (mut attempt, mut conflicts) = (0, 0);
         loop {
-            let session = match self.begin(lock, attempt > ATTEMPTS_BEFORE_EXCLUSIVE).await {
+            let session = match self.begin(lock.escalate_if(conflicts > ATTEMPTS_BEFORE_EXCLUSIVE), arrival).await {
                 Err(error) if DbErrorKind::of(&error) == DbErrorKind::Contention && attempt < MAX_RETRIES => {
                     attempt += 1;
+                    conflicts += 1;
                     tokio::time::sleep(backoff(attempt)).await;
                     continue;
                 }
@@ -263,6 +249,8 @@ impl Db {
             match outcome {
                 Err(_) if session.contended() && attempt < MAX_RETRIES => {
                     attempt += 1;
+                    // An exclusive lock would not make another server release one of its locks sooner.
+                    conflicts += u32::from(!session.lock_timed_out());
                     tracing::debug!(attempt, "transaction conflicted with another one, retrying");
                     tokio::time::sleep(backoff(attempt)).await;
                 }
@@ -282,39 +270,64 @@ impl Db {
         }
         let analyzed = self.analyze_in_transaction(session, &inserts).await;
         session.finish().await?;
+        self.truncate_wal_in_background();
         if analyzed {
             self.reload_sqlite_statistics();
         }
         Ok(())
     }
 
-    /// Begins a transaction. The wait for a connection or a lock ends when the client disconnects, if that stops the
-    /// work.
-    async fn begin(&self, lock: Lock, exclusive: bool) -> Result<Session, DbErr> {
+    /// Begins a transaction. The wait for its turn, a connection or a lock ends when the client disconnects, if that
+    /// stops the work.
+    async fn begin(&self, lock: Lock, arrival: Arrival) -> Result<Session, DbErr> {
         tokio::select! {
-            session = self.begin_before_deadline(lock, exclusive) => session,
+            session = self.begin_before_deadline(lock, arrival) => session,
             () = self.cutoff.client_gone() => Err(error_kind::timeout()),
         }
     }
 
-    async fn begin_before_deadline(&self, lock: Lock, exclusive: bool) -> Result<Session, DbErr> {
+    /// Begins a transaction. If another server holds the lock, this gives the connection back after a while and queues
+    /// again, so that writers of other memberbases can use it.
+    async fn begin_before_deadline(&self, lock: Lock, arrival: Arrival) -> Result<Session, DbErr> {
+        let latest = self.cutoff.deadline.unwrap_or_else(|| Instant::now() + self.write_queue.max_wait);
+        let mut max_lock_wait = MAX_LOCK_WAIT;
+        loop {
+            match self.try_begin(lock, arrival, latest, max_lock_wait).await {
+                Err(error) if !error_kind::is_lock_timeout(&error) => return Err(error),
+                Err(_) if latest <= Instant::now() => return Err(error_kind::timeout()),
+                Err(_) if lock.is_exclusive() => max_lock_wait *= 2,
+                Err(_) => {}
+                begun => return begun,
+            }
+        }
+    }
+
+    async fn try_begin(
+        &self,
+        lock: Lock,
+        arrival: Arrival,
+        latest: Instant,
+        max_lock_wait: Duration,
+    ) -> Result<Session, DbErr> {
         let wait = Wait::begin(&self.waits);
+        let turn = self.write_queue.turn(lock, arrival, self.cutoff.deadline).await?;
         let (connection, statement) = match &*self.pools {
             Pools::Sqlite { writer, .. } => {
-                (Connection::sqlite(writer, &self.cutoff).await?, "BEGIN IMMEDIATE".to_owned())
+                (Connection::sqlite(writer, &self.cutoff, Some(turn)).await?, "BEGIN IMMEDIATE".to_owned())
             }
-            Pools::Postgres { pool, writers, local, mutation_timeout, .. } => {
-                let permit = connect::write_permit(writers, self.cutoff.deadline).await?;
-                let connection = Connection::postgres(pool, &self.cutoff, Some(permit)).await?;
-                let deadline = self.cutoff.deadline.unwrap_or_else(|| Instant::now() + *mutation_timeout);
-                let limit = timeout(deadline);
-                (connection, format!("BEGIN{local}{limit}{}", advisory(lock.escalate_if(exclusive))))
+            Pools::Postgres { pool, local, .. } => {
+                let connection = Connection::postgres(pool, &self.cutoff, Some(turn)).await?;
+                let (limit, lock) = (timeout(latest), lock.statements(max_lock_wait));
+                (connection, format!("BEGIN{local}{limit}{lock}"))
             }
         };
-        let session = Session::new(connection, self, exclusive);
+        let session = Session::new(connection, self, lock.is_exclusive());
         drop(wait);
-        session.begin(&statement).await?;
-        Ok(session)
+        let begun = session.begin(&statement).await;
+        if begun.as_ref().is_err_and(error_kind::is_lock_timeout) {
+            session.roll_back().await;
+        }
+        begun.map(|()| session)
     }
 
     /// Checks that the database responds to a statement.
@@ -326,7 +339,8 @@ impl Db {
     pub async fn close(&self) {
         self.analyze_scheduler.stop();
         match &*self.pools {
-            Pools::Sqlite { readers, writer } => {
+            Pools::Sqlite { readers, writer, wal } => {
+                wal.stop();
                 readers.close().await;
                 writer.close().await;
             }
@@ -368,15 +382,6 @@ impl Drop for Wait<'_> {
 fn timeout(deadline: Instant) -> String {
     let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
     format!("; SET LOCAL statement_timeout = {left}")
-}
-
-fn advisory(lock: Lock) -> String {
-    // The last 64 bits of a UUIDv7 are random, except for two.
-    match lock {
-        Lock::None => String::new(),
-        Lock::Shared(id) => format!("; SELECT pg_advisory_xact_lock_shared({})", id.as_u64_pair().1.cast_signed()),
-        Lock::Exclusive(id) => format!("; SELECT pg_advisory_xact_lock({})", id.as_u64_pair().1.cast_signed()),
-    }
 }
 
 /// Returns the delay before a retry: exponential backoff with jitter, from at most 4 ms to at most 512 ms.

@@ -1,12 +1,7 @@
 //! Opens the connection pools, and sets up each connection.
 
-use std::{
-    str::FromStr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
-use sea_orm::DbErr;
 use sqlx::{
     ConnectOptions, Connection as _, Executor, Row,
     pool::PoolOptions,
@@ -14,12 +9,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::{
-    Cutoff, Db, OpenError, Pools, error_kind, open,
+    Cutoff, Db, OpenError, Pools, open,
     pool::{CHECK_AFTER_IDLE, CHECK_TIMEOUT, Lifetime, LifoPool},
     session::MAX_SILENCE,
+    sqlite_wal::{self, Wal},
+    write_queue::WriteQueue,
 };
 
 #[derive(Clone)]
@@ -60,12 +55,17 @@ impl Settings {
 }
 
 /// Time that SQLite waits for another process that holds the write lock.
-pub(super) const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Returns the statement that sets a SQLite connection's busy timeout back to [`SQLITE_BUSY_TIMEOUT`].
+pub(super) fn restore_busy_timeout() -> String {
+    format!("PRAGMA busy_timeout = {}", SQLITE_BUSY_TIMEOUT.as_millis())
+}
 
 impl Db {
     /// Opens the database. A missing SQLite file is created if the settings say so.
     pub async fn connect(settings: &Settings) -> Result<Self, OpenError> {
-        let pools = if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
+        let (pools, write_queue) = if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
             postgres(settings).await?
         } else if settings.url.starts_with("sqlite:") {
             sqlite(settings).await?
@@ -74,6 +74,7 @@ impl Db {
         };
         Ok(Self {
             pools: Arc::new(pools),
+            write_queue,
             cutoff: Cutoff::default(),
             client: None,
             statements: Arc::default(),
@@ -84,7 +85,7 @@ impl Db {
     }
 }
 
-async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
+async fn sqlite(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenError> {
     let options = SqliteConnectOptions::from_str(&settings.url)?;
     if settings.url.contains(":memory:") || settings.url.contains("mode=memory") {
         let message = "in-memory SQLite databases are not supported, because connections can't share them: use a file";
@@ -96,6 +97,7 @@ async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
     if !settings.create {
         open::sqlite_tables(&options).await?;
     }
+    let wal = Wal::of(options.get_filename());
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
         // FULL syncs the WAL at every commit, so acknowledged writes survive a power loss
@@ -109,10 +111,16 @@ async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
     // The writer comes first: it initializes the file, and recovers the WAL of a server that was killed.
     // Writes wait for each other as long as their deadlines allow. A large call changes more pages than SQLite's default
     // cache of 2 MiB holds, hence 32 MiB; for readers the operating system's page cache complements the default.
+    let max_wait = settings.mutation_timeout.max(settings.acquire_timeout);
     let writer = pool(SqlitePoolOptions::new(), settings)
         .max_connections(1)
-        .acquire_timeout(settings.mutation_timeout.max(settings.acquire_timeout))
-        .connect_with(options.clone().pragma("cache_size", "-32768"))
+        .acquire_timeout(max_wait)
+        .connect_with(
+            options
+                .clone()
+                .pragma("cache_size", "-32768")
+                .pragma("journal_size_limit", sqlite_wal::MAX_IDLE_BYTES.to_string()),
+        )
         .await?;
     expect_utf8(sqlx::raw_sql("PRAGMA encoding").fetch_one(&writer).await?.try_get(0)?, "UTF-8")?;
     let lifetime = Lifetime::default();
@@ -125,10 +133,12 @@ async fn sqlite(settings: &Settings) -> Result<Pools, OpenError> {
         })
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok(Pools::Sqlite { readers: LifoPool::new(readers, lifetime), writer: LifoPool::new(writer, Lifetime::default()) })
+    let readers = LifoPool::new(readers, lifetime);
+    let writer = LifoPool::new(writer, Lifetime::default());
+    Ok((Pools::Sqlite { readers, writer, wal }, WriteQueue::new(1, max_wait)))
 }
 
-async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
+async fn postgres(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenError> {
     open::postgres_url(&settings.url)?;
     let options = PgConnectOptions::from_str(&settings.url)?.application_name("memberbase").disable_statement_logging();
     open::postgres(&options, settings.acquire_timeout).await?;
@@ -166,15 +176,10 @@ async fn postgres(settings: &Settings) -> Result<Pools, OpenError> {
     expect_utf8(sqlx::raw_sql("SHOW server_encoding").fetch_one(&pool).await?.try_get(0)?, "UTF8")?;
     // Behind a pooler a session setting would affect other clients, so each transaction makes its own settings.
     let local = if settings.pooler { format!("; {}", common_settings("SET LOCAL")) } else { String::new() };
-    // Writes hold a connection while they wait for locks: a fifth of the connections is left for reads.
-    let writers = Arc::new(Semaphore::new((settings.max_connections as usize * 4 / 5).max(1)));
-    Ok(Pools::Postgres {
-        pool: LifoPool::new(pool, lifetime),
-        writers,
-        local,
-        mutation_timeout: settings.mutation_timeout,
-        pooler: settings.pooler,
-    })
+    // A large call holds a connection for minutes: a fifth of the connections is left for reads.
+    let writers = (settings.max_connections as usize * 4 / 5).max(1);
+    let pools = Pools::Postgres { pool: LifoPool::new(pool, lifetime), local, pooler: settings.pooler };
+    Ok((pools, WriteQueue::new(writers, settings.mutation_timeout)))
 }
 
 /// Returns the settings that every transaction needs, made with `SET` or `SET LOCAL`.
@@ -217,17 +222,4 @@ fn expect_utf8(encoding: String, utf8: &str) -> Result<(), sqlx::Error> {
 
 fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> PoolOptions<DB> {
     options.acquire_timeout(settings.acquire_timeout).test_before_acquire(false).max_lifetime(None)
-}
-
-/// Waits for the permit to write, until the deadline.
-pub(super) async fn write_permit(
-    writers: &Arc<Semaphore>,
-    deadline: Option<Instant>,
-) -> Result<OwnedSemaphorePermit, DbErr> {
-    let permit = Arc::clone(writers).acquire_owned();
-    let permit = match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), permit).await.map_err(|_| error_kind::timeout())?,
-        None => permit.await,
-    };
-    permit.map_err(|_| error_kind::connection(sqlx::Error::PoolClosed))
 }

@@ -1,24 +1,27 @@
 //! A connection in use. It returns to its pool only if no statement or transaction is left open on it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::DbErr;
-use sqlx::{Postgres, Sqlite};
-use tokio::sync::OwnedSemaphorePermit;
+use sqlx::{AssertSqlSafe, Executor, Postgres, Sqlite};
 
 use super::{
     Cutoff,
     deadline::Deadline,
     error_kind,
     pool::{LifoPool, PooledConnection},
+    write_queue::Turn,
 };
 
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) driver: Driver,
     pub(super) status: Status,
-    /// The permit to write, released together with the connection.
-    _write_permit: Option<OwnedSemaphorePermit>,
+    /// The turn to write, which ends after the connection is returned.
+    turn: Option<Turn>,
 }
 
 #[derive(Debug)]
@@ -43,22 +46,36 @@ pub(super) struct Status {
     pub(super) ending: bool,
     /// When the last statement ended.
     pub(super) used_at: Instant,
+    /// When the time limit of the transaction's statements was computed.
+    limited_at: Instant,
 }
 
+/// Maximum time by which PostgreSQL may end a statement of a transaction after the deadline. It is less than the time
+/// after which the session gives up on the statement, and has to close the connection.
+const LIMIT_TOLERANCE: Duration = Duration::from_millis(200);
+
 impl Connection {
-    pub(super) async fn sqlite(pool: &Arc<LifoPool<Sqlite>>, cutoff: &Cutoff) -> Result<Self, DbErr> {
-        Self::watched(pool.acquire(cutoff.deadline).await?, cutoff).await
+    pub(super) async fn sqlite(
+        pool: &Arc<LifoPool<Sqlite>>,
+        cutoff: &Cutoff,
+        turn: Option<Turn>,
+    ) -> Result<Self, DbErr> {
+        Self::watched(pool.acquire(cutoff.deadline).await?, cutoff, turn).await
     }
 
     /// Returns the connection if it is not in use.
     pub(super) async fn sqlite_if_free(pool: &Arc<LifoPool<Sqlite>>, cutoff: &Cutoff) -> Result<Option<Self>, DbErr> {
         match pool.acquire_if_idle(cutoff.deadline).await? {
-            Some(connection) => Self::watched(connection, cutoff).await.map(Some),
+            Some(connection) => Self::watched(connection, cutoff, None).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn watched(mut connection: PooledConnection<Sqlite>, cutoff: &Cutoff) -> Result<Self, DbErr> {
+    async fn watched(
+        mut connection: PooledConnection<Sqlite>,
+        cutoff: &Cutoff,
+        turn: Option<Turn>,
+    ) -> Result<Self, DbErr> {
         let watched = match &connection.deadline {
             Some(watched) => watched,
             None => {
@@ -67,19 +84,19 @@ impl Connection {
             }
         };
         watched.set(cutoff.deadline);
-        Ok(Self::new(Driver::Sqlite(connection), None))
+        Ok(Self::new(Driver::Sqlite(connection), turn))
     }
 
     pub(super) async fn postgres(
         pool: &Arc<LifoPool<Postgres>>,
         cutoff: &Cutoff,
-        write_permit: Option<OwnedSemaphorePermit>,
+        turn: Option<Turn>,
     ) -> Result<Self, DbErr> {
         let connection = pool.acquire(cutoff.deadline).await?;
-        Ok(Self::new(Driver::Postgres(connection), write_permit))
+        Ok(Self::new(Driver::Postgres(connection), turn))
     }
 
-    fn new(driver: Driver, write_permit: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(driver: Driver, turn: Option<Turn>) -> Self {
         let status = Status {
             busy: false,
             doubtful: false,
@@ -87,8 +104,34 @@ impl Connection {
             interrupted: false,
             ending: false,
             used_at: Instant::now(),
+            limited_at: Instant::now(),
         };
-        Self { driver, status, _write_permit: write_permit }
+        Self { driver, status, turn }
+    }
+}
+
+impl Connection {
+    /// Prepares the connection for another statement of a transaction: PostgreSQL's time limit is for each statement,
+    /// so one that begins late would run for long after the deadline, even if this server has closed the connection
+    /// (behind a pooler nothing else ends it).
+    pub(super) async fn keep_to_deadline(&mut self, deadline: Option<Instant>) -> Result<(), DbErr> {
+        let Driver::Postgres(connection) = &mut self.driver else { return Ok(()) };
+        let Some(deadline) = deadline.filter(|deadline| self.turn.is_some() && *deadline > Instant::now()) else {
+            return Ok(());
+        };
+        if self.status.limited_at.elapsed() < LIMIT_TOLERANCE {
+            return Ok(());
+        }
+        self.status.limited_at = Instant::now();
+        let limit = AssertSqlSafe(super::timeout(deadline));
+        let set = tokio::time::timeout_at((deadline + LIMIT_TOLERANCE).into(), connection.execute(limit));
+        match set.await {
+            Ok(set) => set.map(drop).map_err(error_kind::statement),
+            Err(_) => {
+                self.status.interrupted = true;
+                Err(error_kind::timeout())
+            }
+        }
     }
 }
 

@@ -54,6 +54,15 @@ pub(super) fn is_read_only(error: &DbErr) -> bool {
     }
 }
 
+/// Returns whether a lock was not available in time (`lock_timeout`).
+pub(super) fn is_lock_timeout(error: &DbErr) -> bool {
+    let DbErr::Query(RuntimeErr::SqlxError(error)) = error else { return false };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+}
+
+/// PostgreSQL's `lock_not_available`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// PostgreSQL's `read_only_sql_transaction`.
 const READ_ONLY_SQL_TRANSACTION: &str = "25006";
 
@@ -89,12 +98,12 @@ fn classify_sqlx(error: &sqlx::Error) -> DbErrorKind {
 fn classify_postgres(code: &str) -> DbErrorKind {
     match code {
         // deadlock_detected, serialization_failure
-        "40P01" | "40001" => DbErrorKind::Contention,
+        "40P01" | "40001" | LOCK_NOT_AVAILABLE => DbErrorKind::Contention,
         // query_canceled (here always by statement_timeout), transaction_timeout
         "57014" | "25P04" => DbErrorKind::Timeout,
-        // lock_not_available, idle_in_transaction_session_timeout (this server was frozen), admin_shutdown,
-        // crash_shutdown, cannot_connect_now, read_only_sql_transaction
-        "55P03" | "25P03" | "57P01" | "57P02" | "57P03" | READ_ONLY_SQL_TRANSACTION => DbErrorKind::Unavailable,
+        // idle_in_transaction_session_timeout (this server was frozen), admin_shutdown, crash_shutdown,
+        // cannot_connect_now, read_only_sql_transaction
+        "25P03" | "57P01" | "57P02" | "57P03" | READ_ONLY_SQL_TRANSACTION => DbErrorKind::Unavailable,
         // connection exceptions, insufficient resources
         _ if code.starts_with("08") || code.starts_with("53") => DbErrorKind::Unavailable,
         _ => DbErrorKind::Other,
@@ -144,6 +153,7 @@ mod tests {
         for (code, kind) in [
             ("40P01", DbErrorKind::Contention),
             ("40001", DbErrorKind::Contention),
+            ("55P03", DbErrorKind::Contention),
             ("57014", DbErrorKind::Timeout),
             ("57P01", DbErrorKind::Unavailable),
             ("25P03", DbErrorKind::Unavailable),

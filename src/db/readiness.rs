@@ -32,8 +32,7 @@ async fn sqlite_reason(session: &Session) -> Result<Option<&'static str>, DbErr>
     // If another process is writing, the file is writable: no need to wait for its lock.
     session.execute_unprepared("PRAGMA busy_timeout = 0").await?;
     let written = write_nothing(session).await;
-    let restore = format!("PRAGMA busy_timeout = {}", connect::SQLITE_BUSY_TIMEOUT.as_millis());
-    session.execute_unprepared(&restore).await?;
+    session.execute_unprepared(&connect::restore_busy_timeout()).await?;
     match written {
         Err(error) if error_kind::is_read_only(&error) => Ok(Some("the database file is read-only")),
         Err(error) if DbErrorKind::of(&error) != DbErrorKind::Contention => Err(error),

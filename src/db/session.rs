@@ -21,6 +21,7 @@ use super::{
     ArrayTable, Cutoff, Db, DbErrorKind, Lock, ScalarBind, Steps,
     connection::{Connection, Driver, Status},
     error_kind,
+    lock::MAX_LOCK_WAIT,
     pool::PooledConnection,
     sqlite_memory,
 };
@@ -57,6 +58,8 @@ struct Inner {
     untracked: AtomicBool,
     rollback_only: AtomicBool,
     contended: AtomicBool,
+    /// True if another transaction kept a lock of [`Session::lock_shared`] for too long.
+    lock_timed_out: AtomicBool,
     /// Rows that the transaction inserted, by table.
     inserts: std::sync::Mutex<Vec<(&'static str, u64)>>,
     /// True if the transaction locks its memberbases exclusively.
@@ -80,6 +83,7 @@ impl Session {
             untracked: AtomicBool::new(false),
             rollback_only: AtomicBool::new(false),
             contended: AtomicBool::new(false),
+            lock_timed_out: AtomicBool::new(false),
             inserts: std::sync::Mutex::default(),
             exclusive,
             large: AtomicBool::new(false),
@@ -98,7 +102,10 @@ impl Session {
             DbBackend::Sqlite => Ok(()),
             _ => {
                 let lock = Lock::Shared(memberbase).escalate_if(self.0.exclusive);
-                self.execute_unprepared(super::advisory(lock).trim_start_matches("; ")).await.map(drop)
+                let locked = self.execute_unprepared(&lock.statements(MAX_LOCK_WAIT)).await;
+                let timed_out = locked.as_ref().is_err_and(error_kind::is_lock_timeout);
+                self.0.lock_timed_out.fetch_or(timed_out, Ordering::Relaxed);
+                locked.map(drop)
             }
         }
     }
@@ -151,6 +158,10 @@ impl Session {
     pub(super) fn take_inserts(&self) -> Vec<(&'static str, u64)> {
         let inserts = mem::take(&mut *self.0.inserts.lock().unwrap_or_else(PoisonError::into_inner));
         if self.0.rollback_only.load(Ordering::Relaxed) { Vec::new() } else { inserts }
+    }
+
+    pub(super) fn lock_timed_out(&self) -> bool {
+        self.0.lock_timed_out.load(Ordering::Relaxed)
     }
 
     pub(super) fn contended(&self) -> bool {
@@ -302,7 +313,11 @@ impl Session {
         let untracked = self.0.untracked.load(Ordering::Relaxed);
         let statements = if untracked { &self.0.untracked_statements } else { &self.0.statements };
         statements.fetch_add(1, Ordering::Relaxed);
-        Ok(self.0.connection.lock().await)
+        let mut connection = self.0.connection.lock().await;
+        if let Some(connection) = connection.as_mut() {
+            connection.keep_to_deadline(self.0.cutoff.deadline).await?;
+        }
+        Ok(connection)
     }
 
     /// Returns the connection for another statement. After the cutoff no statement begins, except the end of a

@@ -68,15 +68,19 @@ impl Collector for Database {
             ConstGauge::new(connections).encode(family.encode_family(&[("state", state)])?)?;
         }
         gauge(&mut encoder, "connections_max", "Maximum number of connections to the database.", None, now.max)?;
+        // Absent on PostgreSQL.
+        if let Some(bytes) = self.0.sqlite_wal_bytes() {
+            gauge(&mut encoder, "wal", "Size of SQLite's write-ahead log.", Some(&Unit::Bytes), bytes)?;
+        }
         let (count, time) = self.0.waits();
         counter(
             &mut encoder,
             "waits",
-            "Waits for a database connection, including those that timed out.",
+            "Waits for a database connection or a turn to write, including those that timed out.",
             None,
             count,
         )?;
-        let help = "Total duration of waits for a database connection.";
+        let help = "Total duration of waits for a database connection or a turn to write.";
         counter(&mut encoder, "wait", help, Some(&Unit::Seconds), time.as_secs_f64())?;
         counter(
             &mut encoder,

@@ -155,6 +155,26 @@ async fn no_statement_begins_in_a_transaction_after_its_deadline(
     assert_eq!(query_number(&db.read().await.unwrap(), "SELECT CAST(3 AS bigint)").await.unwrap(), 3);
 }
 
+/// PostgreSQL's time limit is for each statement. Behind a pooler nothing else ends a statement whose server has closed
+/// its connection.
+#[tokio::test]
+async fn statement_that_begins_late_is_cancelled_at_the_deadline_in_postgres() {
+    let (settings, _storage) = Database::Postgres.make().await;
+    let db = Db::connect(&Settings { pooler: true, ..settings.clone() }).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(3);
+    let work = async |session: Session| {
+        query_number(&session, "SELECT 1::bigint FROM pg_sleep(2)").await?;
+        query_number(&session, "SELECT 2::bigint FROM pg_sleep(60)").await
+    };
+    let late = db.with_deadline(deadline).write(Lock::None, work).await;
+    assert_eq!(DbErrorKind::of(&late.unwrap_err()), DbErrorKind::Timeout);
+    let mut other = PgConnection::connect(&settings.url).await.unwrap();
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
+        AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
+    assert_eq!(sqlx::query_scalar::<_, i64>(running).fetch_one(&mut other).await.unwrap(), 0);
+    assert!(deadline.elapsed() < Duration::from_secs(1), "{:?}", deadline.elapsed());
+}
+
 /// Returns the backend process of the read connection.
 async fn backend_pid(db: &Db) -> i64 {
     query_number(&db.read().await.unwrap(), "SELECT CAST(pg_backend_pid() AS bigint)").await.unwrap()

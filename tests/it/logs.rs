@@ -27,7 +27,7 @@ use crate::support::{Database, Server};
 
 /// Captures this thread's log output at INFO and above.
 #[derive(Clone, Default)]
-struct CapturedLog(Arc<Mutex<Vec<u8>>>);
+pub struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
 impl Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -42,7 +42,7 @@ impl Write for CapturedLog {
 
 impl CapturedLog {
     /// Starts to capture. All requests of a test run on this thread.
-    fn capture(log_format: LogFormat) -> (Self, DefaultGuard) {
+    pub fn capture(log_format: LogFormat) -> (Self, DefaultGuard) {
         let captured = Self::default();
         let writer = captured.clone();
         let settings = Log { log: "info,sea_orm_migration=warn".to_owned(), log_format };
@@ -50,7 +50,7 @@ impl CapturedLog {
         (captured, tracing::subscriber::set_default(log))
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
