@@ -39,7 +39,7 @@ pub fn data(app: App, caller: Caller) -> Data {
     data.insert(RowBudget {
         rows: AtomicU64::new(app.limits.page.rows),
         limit: app.limits.page.rows,
-        page_permits: Semaphore::new(MAX_CONCURRENT_PAGES),
+        page_permits: Semaphore::new(MAX_CONCURRENT_PAGES as usize),
     });
     data.insert(app);
     data.insert(caller);
@@ -87,7 +87,10 @@ impl<'a> ContextExt<'a> for Context<'a> {
 }
 
 /// Maximum number of pages that one request reads concurrently. Further lists of the request wait; other requests do not.
-const MAX_CONCURRENT_PAGES: usize = 2;
+const MAX_CONCURRENT_PAGES: u32 = 2;
+
+/// Number of rows from which a page is read alone: its memory may be large.
+const MAX_SMALL_PAGE_ROWS: u64 = 250;
 
 /// Limits the rows of one request, because the sizes of nested lists multiply.
 pub(super) struct RowBudget {
@@ -106,7 +109,8 @@ impl RowBudget {
         read: BoxFuture<'_, Result<Page, domain::Error>>,
         rows: impl FnOnce(&Page) -> usize,
     ) -> Result<Page, Error> {
-        let _permit = self.page_permits.acquire().await;
+        let permits = if size > MAX_SMALL_PAGE_ROWS { MAX_CONCURRENT_PAGES } else { 1 };
+        let _permits = self.page_permits.acquire_many(permits).await;
         self.charge(size)?;
         let page = read.await?;
         self.rows.fetch_add(size - rows(&page) as u64, Ordering::Relaxed);

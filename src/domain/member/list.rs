@@ -50,7 +50,7 @@ pub(crate) async fn list_columns(
     let columns = columns | sort_key;
     filter.check(&app.limits.filter)?;
     let backend = app.db.backend();
-    let part_rows = columns.rows_per_statement(&app.limits.row);
+    let part_rows = columns.rows_per_statement(backend, &app.limits.row);
     let first = Page { size: Ord::min(page.size, part_rows - 1), ..page.clone() };
     let statements = PageStatements::new(backend, scope, filter, order, &first);
     let work = async |session: Session| {
@@ -78,7 +78,9 @@ pub(crate) async fn list_columns(
         }
         Ok(MemberPage::new(scope.memberbase(), rows, |rows| page.slice(rows, has_opposite)))
     };
-    let mode = ReadMode { custom_plan: needs_custom_plan(filter), snapshot: page.size >= part_rows };
+    // Between two statements a member that is updated would move behind those that are not read yet.
+    let snapshot = page.size >= part_rows && order.field == OrderField::UpdatedAt;
+    let mode = ReadMode { custom_plan: needs_custom_plan(filter), snapshot };
     app.db.read_in(mode, work).await
 }
 
