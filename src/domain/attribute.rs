@@ -3,13 +3,17 @@
 
 mod condition;
 mod document;
+mod draft;
 mod patch;
 mod predicate;
 mod value;
 
 use std::collections::HashMap;
 
+#[cfg(test)]
+pub(super) use document::PARSED_DOCUMENTS;
 pub(crate) use document::{Attributes, Document};
+pub(crate) use draft::AttributesDraft;
 pub(crate) use patch::Patch;
 pub(crate) use predicate::{Comparison, Operator, Predicate, UntypedPredicate};
 pub(crate) use value::{AttributeType, Value};

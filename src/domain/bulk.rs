@@ -8,7 +8,7 @@ mod upsert;
 use std::collections::BTreeMap;
 
 pub(super) use statement::update;
-pub(super) use upsert::{MAX_WRITE_ROWS, Merge, Stored, Upsertable, store};
+pub(super) use upsert::{Change, MAX_WRITE_ROWS, Merge, SmallStateDraft, Stored, Upsertable, store};
 
 use super::{Error, RowError, RowErrorCode};
 use crate::{

@@ -12,7 +12,7 @@ use crate::domain::Error;
 pub(crate) struct Document(Option<Box<str>>);
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Attributes(BTreeMap<String, Value>);
+pub(crate) struct Attributes(pub(super) BTreeMap<String, Value>);
 
 impl Document {
     /// Returns the stored text; `None` if there are no attributes.
@@ -38,6 +38,8 @@ impl Attributes {
     /// Parses a stored document as either database returns it; `None` means no attributes.
     pub(in crate::domain) fn read(document: Option<&str>) -> Result<Self, Error> {
         let Some(document) = document else { return Ok(Self::default()) };
+        #[cfg(test)]
+        PARSED_DOCUMENTS.set(PARSED_DOCUMENTS.get() + 1);
         let values: BTreeMap<String, serde_json::Value> = serde_json::from_str(document).map_err(internal)?;
         values.into_iter().map(|(key, value)| Ok((key, from_stored(value)?))).collect::<Result<_, _>>().map(Self)
     }
@@ -61,14 +63,12 @@ impl Attributes {
     pub(crate) fn remove(&mut self, key: &str) -> bool {
         self.0.remove(key).is_some()
     }
+}
 
-    /// Sets the value of a key; `None` removes the key.
-    pub(super) fn set(&mut self, key: &str, value: Option<Value>) {
-        match value {
-            Some(value) => self.0.insert(key.to_owned(), value),
-            None => self.0.remove(key),
-        };
-    }
+#[cfg(test)]
+std::thread_local! {
+    /// Number of documents that this thread has parsed.
+    pub(in crate::domain) static PARSED_DOCUMENTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Attributes, Schema, Value};
+use super::{Schema, Value};
 use crate::{
     domain::{RowError, RowErrorCode},
     types::excerpt,
@@ -16,7 +16,7 @@ use crate::{
 
 /// Keys with their new values; `None` removes a key. Other keys stay.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Patch(Vec<(String, Option<Value>)>);
+pub(crate) struct Patch(pub(super) Vec<(String, Option<Value>)>);
 
 impl Schema {
     /// Parses a JSON object from key to value, with the types of this schema. Null removes a key. Rejects an object that
@@ -44,14 +44,6 @@ impl Schema {
             Ok((key.clone().into_owned(), Some(value)))
         };
         fields.into_iter().map(read).collect::<Result<_, _>>().map(Patch)
-    }
-}
-
-impl Patch {
-    pub(crate) fn apply(self, attributes: &mut Attributes) {
-        for (key, value) in self.0 {
-            attributes.set(&key, value);
-        }
     }
 }
 
@@ -92,7 +84,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{AttributeType, Definition},
+        super::{AttributeType, AttributesDraft, Definition},
         *,
     };
 
@@ -107,8 +99,8 @@ mod tests {
     }
 
     fn after(stored: &str, json: &str) -> Option<String> {
-        let mut attributes = Attributes::read(Some(stored)).expect("a document");
-        schema().read_patch(json).expect("a patch").apply(&mut attributes);
+        let mut attributes = AttributesDraft::read(Some(stored)).expect("a document");
+        attributes.apply(schema().read_patch(json).expect("a patch"), 1000).expect("a small document");
         attributes.document()
     }
 

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
-        bulk::{Merge, Options, Undefinable, Upsertable, Upserted},
+        bulk::{Change, Merge, Options, SmallStateDraft, Undefinable, Upsertable, Upserted},
         field,
         member::MemberIdentifier,
         member_child::{self, WithMember},
@@ -146,6 +146,7 @@ impl<'a> Upsertable<'a> for Transactions {
     type Row = WithMember<Row<'a>>;
     type Key = &'a str;
     type State = State<'a>;
+    type Draft = SmallStateDraft<State<'a>>;
 
     const ROWS: RowKind = RowKind::Transaction;
     const TABLE: &'static str = "transaction";
@@ -228,13 +229,19 @@ impl<'a> Upsertable<'a> for Transactions {
         (0..count).map(state).collect()
     }
 
-    fn merge(&self, row: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
+    fn merge(&self, row: &Self::Row, stored: Option<&State<'a>>, draft: &mut Self::Draft) -> Result<Merge, Error> {
+        let stored = draft.current(stored);
         if stored.is_some_and(|stored| stored.member != row.member) {
             let message = format!("transaction {:?} belongs to another member", row.row.external_id);
             let path = vec!["externalId".to_owned()];
             return Ok(Merge::Failed(RowError { code: RowErrorCode::MemberMismatch, message, path }));
         }
-        Ok(Merge::with(State::of(row, stored), stored))
+        let state = State::of(row, stored);
+        Ok(draft.set(state))
+    }
+
+    fn finish(draft: Self::Draft, stored: Option<&State<'a>>) -> Option<Change<State<'a>>> {
+        draft.finish(stored)
     }
 
     fn member(_: &Self::Key, state: &State<'a>) -> Option<Uuid> {
