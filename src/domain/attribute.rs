@@ -4,6 +4,8 @@
 mod condition;
 mod document;
 mod draft;
+mod fields;
+mod index;
 mod patch;
 mod predicate;
 mod value;

@@ -85,8 +85,8 @@ impl Member {
         &self,
         #[graphql(desc = "The attribute's key.")] key: String,
     ) -> Result<Option<AttributeValue>, Error> {
-        let attributes = self.0.attributes.read()?;
-        Ok(attributes.get(&key).map(|value| AttributeValue(value.to_json())))
+        let value = self.0.attributes.get(&key)?;
+        Ok(value.map(|value| AttributeValue(value.to_json())))
     }
 
     /// Creation time in whole milliseconds; the id contains this time.
