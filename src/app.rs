@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     db::{Db, LookupBatcher},
     entity::member,
-    types::{Limits, RowCounters},
+    types::{Limits, RegexBudget, RowCounters},
 };
 
 /// The application state. Clones are cheap and share the database, counters and subscriptions.
@@ -25,6 +25,7 @@ pub struct App {
     pub db: Db,
     pub limits: Arc<Limits>,
     pub(crate) rows: RowCounters,
+    pub(crate) regexes: RegexBudget,
     /// Look-ups of members by memberbase and ref; concurrent ones are coalesced.
     pub(crate) members_by_ref: Arc<LookupBatcher<(Uuid, String), member::Model>>,
     pub changes: Changes,
@@ -38,15 +39,16 @@ impl App {
             db,
             limits: Arc::new(limits),
             rows: RowCounters::default(),
+            regexes: RegexBudget::default(),
             members_by_ref: Arc::default(),
             changes: Changes::default(),
             token_changes: Arc::default(),
         }
     }
 
-    /// Returns the state with a deadline for all statements of the database.
+    /// Returns the state of a query, with a deadline for all statements of the database.
     pub(crate) fn until(&self, deadline: Instant) -> Self {
-        Self { db: self.db.with_deadline(deadline), ..self.clone() }
+        Self { db: self.db.with_deadline(deadline), regexes: RegexBudget::per_request(), ..self.clone() }
     }
 
     /// Returns the state for background work: its statements are counted separately from those of requests.
@@ -54,11 +56,11 @@ impl App {
         Self { db: self.db.untracked(), ..self.clone() }
     }
 
-    /// Returns the state of one request, which also counts the request's own rows. The token is cancelled when the
+    /// Returns the state of a request that may change data, which also counts the request's own rows. The token is cancelled when the
     /// client disconnects.
     pub fn per_request(&self, deadline: Instant, client: CancellationToken) -> Self {
         let db = self.db.with_deadline(deadline).with_client(client);
-        Self { rows: self.rows.per_request(), db, ..self.clone() }
+        Self { rows: self.rows.per_request(), regexes: RegexBudget::per_request(), db, ..self.clone() }
     }
 
     /// Returns a state whose work also stops when the client disconnects, if it is a dry run: only the client needs its

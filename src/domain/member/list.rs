@@ -16,7 +16,7 @@ use crate::{
     domain::{
         Error,
         access::Scope,
-        filter::{IdPredicate, TextPredicate, ValueCount},
+        filter::{IdPredicate, PredicateSize, TextPredicate},
         memberbase,
     },
     entity::member,
