@@ -82,4 +82,14 @@ impl App {
     pub(crate) fn watch_tokens(&self) -> watch::Receiver<u64> {
         self.token_changes.subscribe()
     }
+
+    /// Returns the state of an empty SQLite database, which exists as long as the folder.
+    #[cfg(test)]
+    pub(crate) async fn temporary() -> (Self, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = crate::db::Settings::small(format!("sqlite://{}/test.db", folder.path().display()));
+        let db = Db::connect(&settings).await.expect("a database");
+        db.migrate_up().await.expect("tables");
+        (Self::new(db, Limits::default()), folder)
+    }
 }

@@ -42,9 +42,9 @@ impl Member {
     }
 
     /// Wraps members that were read together, keeping their positions.
-    pub(super) fn from_batch(rows: Vec<Option<member::Member>>) -> Vec<Option<Self>> {
-        let batch = Arc::new(MemberBatch::new(rows.iter().flatten()));
-        rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), batch.clone()))).collect()
+    pub(super) fn from_batch(rows: Vec<Option<Arc<member::Member>>>) -> Vec<Option<Self>> {
+        let batch = Arc::new(MemberBatch::new(rows.iter().flatten().map(|row| &**row)));
+        rows.into_iter().map(|row| row.map(|row| Self(row, batch.clone()))).collect()
     }
 }
 

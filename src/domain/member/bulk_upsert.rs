@@ -4,6 +4,8 @@
 //! rows. The rows are stored below a savepoint: if `REJECT_BATCH` rejects them, or in a dry run that names the sync,
 //! they are rolled back and the marks alone are committed.
 
+use std::sync::Arc;
+
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::{Member, member};
@@ -284,9 +286,11 @@ impl Draft {
     }
 }
 
-/// Loads members in the order of `ids`; `None` for one that does not exist any more.
-pub(crate) async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Member>>, Error> {
-    let uuids: Vec<_> = ids.iter().flatten().map(|id| id.uuid()).collect();
+/// Loads members in the order of `ids`; `None` for one that does not exist any more. An id that occurs twice is read once.
+pub(crate) async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Arc<Member>>>, Error> {
+    let mut uuids: Vec<_> = ids.iter().flatten().map(|id| id.uuid()).collect();
+    uuids.sort_unstable();
+    uuids.dedup();
     let has_id = list(app.db.backend(), super::column(member::Column::Id), ArrayColumn::Uuids(uuids));
     let mut rows = member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
@@ -294,9 +298,10 @@ pub(crate) async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> R
         .all(&app.db.read().await?)
         .await?;
     rows.sort_unstable_by_key(|row| row.id);
+    let members: Vec<_> = rows.into_iter().map(|row| Arc::new(Member::from(row))).collect();
     let find = |id: &MemberId| {
-        let index = rows.binary_search_by_key(&id.uuid(), |row| row.id).ok()?;
-        Some(Member::from(rows[index].clone()))
+        let index = members.binary_search_by_key(id, |member| member.id).ok()?;
+        Some(members[index].clone())
     };
     Ok(ids.iter().map(|id| id.as_ref().and_then(find)).collect())
 }
