@@ -15,7 +15,7 @@ mod strict_json;
 mod time;
 
 pub(crate) use change::{Change, MAX_REPORTED_IDS, Touched};
-pub(crate) use excerpt::excerpt;
+pub(crate) use excerpt::{bounded_message, excerpt};
 pub use id::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};
 pub(crate) use limits::{BodyLimits, FilterLimits, RowLimits};
 pub use limits::{DocumentLimits, Limits, LiveLimits, PageLimits, SyncLimits, TimeLimits, TrafficLimits};

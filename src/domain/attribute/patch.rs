@@ -3,10 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{Schema, Value, fields::Fields};
-use crate::{
-    domain::{RowError, RowErrorCode},
-    types::excerpt,
-};
+use crate::domain::{RowError, RowErrorCode};
 
 /// Keys with their new values; `None` removes a key. Other keys stay.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,9 +17,8 @@ impl Schema {
             return Err(RowError::invalid("attributes", "attributes: expected a JSON object of Unicode text"));
         };
         if let Some(key) = repeated_key(&fields) {
-            let message = format!("attributes: key {:?} is given twice", excerpt(key));
-            let path = vec!["attributes".to_owned(), key.to_owned()];
-            return Err(RowError { code: RowErrorCode::InvalidValue, message, path });
+            let message = |key: &str| format!("attributes: key {key:?} is given twice");
+            return Err(RowError::of_attribute(RowErrorCode::InvalidValue, key, message));
         }
         let read = |(key, value): (String, &RawValue)| {
             let kind = self.kind(&key).ok_or_else(|| RowError::unknown_attribute(&key))?;
@@ -30,9 +26,8 @@ impl Schema {
                 return Ok((key, None));
             }
             let mistyped = |expected| {
-                let message = format!("attribute {key:?} is of type {}: {expected}", kind.name());
-                let path = vec!["attributes".to_owned(), key.to_string()];
-                RowError { code: RowErrorCode::InvalidAttributeType, message, path }
+                let message = |key: &str| format!("attribute {key:?} is of type {}: {expected}", kind.name());
+                RowError::of_attribute(RowErrorCode::InvalidAttributeType, &key, message)
             };
             let value = kind.read(value.get()).map_err(mistyped)?;
             Ok((key, Some(value)))
@@ -100,7 +95,7 @@ mod tests {
             ("[]", RowErrorCode::InvalidValue, vec!["attributes"]),
         ] {
             let error = schema().read_patch(json).expect_err(json);
-            assert_eq!((error.code, error.path), (code, path.into_iter().map(str::to_owned).collect()), "{json}");
+            assert_eq!((error.code, error.path().collect()), (code, path), "{json}");
         }
     }
 }

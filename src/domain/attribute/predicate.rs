@@ -58,7 +58,7 @@ impl UntypedPredicate {
         };
         let name = operator.name();
         let reject = |expected: &dyn fmt::Display| {
-            bad(name, format!("attribute {key:?} is of type {}: {expected}", kind.name()))
+            bad(name, format!("attribute {:?} is of type {}: {expected}", excerpt(&key), kind.name()))
         };
         let known = operators(kind);
         if !known.contains(&name) {

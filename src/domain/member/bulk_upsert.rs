@@ -13,7 +13,7 @@ use crate::{
     app::App,
     db::{ArrayColumn, ColumnSpec, ColumnarRows, Session, list},
     domain::{
-        Error, RowError, RowErrorCode,
+        Error, RowError,
         access::Scope,
         attribute::{AttributesDraft, Patch, Schema},
         bulk::{Change, Failures, Merge, Options, Stored, Undefinable, Upsertable, Upserted, store},
@@ -180,7 +180,7 @@ impl Members {
         let max = self.max_bytes;
         let message =
             format!("attributes have {bytes} bytes in total, at most {max} are allowed (MEMBERBASE_MAX_ATTRIBUTES)");
-        RowError { code: RowErrorCode::InvalidValue, message, path: vec!["attributes".to_owned()] }
+        RowError::invalid("attributes", message)
     }
 }
 

@@ -49,7 +49,7 @@ struct Row<'a> {
 }
 
 fn parse(row: &NewStampCollection) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
-    let count = |field: &str, number: &str| field::parse_integer(field, number, 0, i64::from(i32::MAX));
+    let count = |field, number: &str| field::parse_integer(field, number, 0, i64::from(i32::MAX));
     let member = MemberIdentifier::parse(row.member_id.as_deref(), row.member_ref.as_deref())?;
     let parsed = Row {
         loyalty_program_id: field::key("loyaltyProgramId", &row.loyalty_program_id)?,
