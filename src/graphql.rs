@@ -18,6 +18,7 @@ mod member;
 mod memberbase;
 mod node;
 mod raw_list;
+mod raw_texts;
 mod scalar;
 mod stamp_collection;
 mod sync;

@@ -21,7 +21,7 @@ use sea_orm::{
 
 pub(super) use attributes::attribute_keys;
 pub(crate) use attributes::{NewValue, Removal, remove_attributes, set_attributes};
-pub(crate) use delete::{DeleteRequest, DeletedCounts, delete};
+pub(crate) use delete::{DeleteOutcome, DeleteRequest, DeletedCounts, delete};
 pub(super) use delete::{delete_all, delete_found};
 pub use filter::Predicate;
 pub(crate) use filter::{UntypedPredicate, resolve_types};

@@ -4,18 +4,13 @@ mod boxed_undefined;
 mod results;
 mod unparsed;
 
-use std::borrow::Cow;
-
-use async_graphql::{
-    ContextSelectionSet, Enum, ID, MaybeUndefined, OutputType, Positioned, ServerResult, SimpleObject, Value,
-    parser::types::Field, registry::Registry,
-};
+use async_graphql::{Enum, ID, MaybeUndefined, SimpleObject};
 
 pub(crate) use boxed_undefined::BoxedUndefined;
 pub(crate) use results::{MemberUpsertResults, UpsertResults};
 pub(crate) use unparsed::Unparsed;
 
-use super::{execute::raw_json, json_template::quoted, scalar::Count};
+use super::{json_template::quoted, raw_texts::RawTexts, scalar::Count};
 use crate::{
     domain::{
         self,
@@ -107,7 +102,11 @@ pub(crate) struct RowError {
 
 impl From<&domain::RowError> for RowError {
     fn from(error: &domain::RowError) -> Self {
-        Self { code: error.code.into(), message: error.message().to_owned(), path: error.path().map(str::to_owned).collect() }
+        Self {
+            code: error.code.into(),
+            message: error.message().to_owned(),
+            path: error.path().map(str::to_owned).collect(),
+        }
     }
 }
 
@@ -159,41 +158,13 @@ impl From<UpsertMode> for Mode {
 }
 
 /// A list of nullable ids, written as JSON directly: a tree of values for a million ids would be slow.
-#[derive(Debug)]
-pub(crate) struct Ids(Value);
+pub(crate) type Ids = RawTexts<Vec<Option<ID>>>;
 
 impl Ids {
     pub(super) fn new<T: Id>(ids: &[Option<T>]) -> Self {
-        let mut json = Vec::with_capacity(ids.len() * 33 + 2);
-        json.push(b'[');
-        for (index, id) in ids.iter().enumerate() {
-            if index > 0 {
-                json.push(b',');
-            }
-            match id {
-                Some(id) => quoted(&mut json, id.ascii()),
-                None => json.extend_from_slice(b"null"),
-            }
-        }
-        json.push(b']');
-        Self(raw_json(json))
-    }
-}
-
-impl OutputType for Ids {
-    fn type_name() -> Cow<'static, str> {
-        <Vec<Option<ID>> as OutputType>::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        <Vec<Option<ID>> as OutputType>::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <Vec<Option<ID>> as OutputType>::create_type_info(registry)
-    }
-
-    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
-        Ok(self.0.clone())
+        Self::written(ids, |json, id| match id {
+            Some(id) => quoted(json, id.ascii()),
+            None => json.extend_from_slice(b"null"),
+        })
     }
 }

@@ -5,14 +5,14 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use crate::{
     domain::{
         access::Access,
-        member::{self, DeleteRequest, DeletedCounts},
+        member::{self, DeleteOutcome, DeleteRequest, DeletedCounts},
     },
     graphql::{
         Error,
         context::{ContextExt, ids},
+        raw_texts::RawTexts,
         scalar::Count,
     },
-    types::MemberId,
 };
 
 /// Input of deleteMembers. Ids and refs of members that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
@@ -33,17 +33,31 @@ pub(crate) struct DeleteMembersInput {
     dry_run: bool,
 }
 
+#[derive(Debug)]
+pub(crate) struct DeleteMembersPayload(DeleteOutcome);
+
 /// Result of deleteMembers.
-#[derive(SimpleObject, Debug)]
-pub(crate) struct DeleteMembersPayload {
+#[Object]
+impl DeleteMembersPayload {
     /// Ids of the deleted members, each once, in input order.
-    deleted_member_ids: Vec<ID>,
+    async fn deleted_member_ids(&self) -> RawTexts<Vec<ID>> {
+        RawTexts::of_ids(&self.0.ids)
+    }
+
     /// Requested ids of members that do not exist in this memberbase.
-    not_found_member_ids: Vec<ID>,
+    async fn not_found_member_ids(&self) -> RawTexts<Vec<ID>> {
+        RawTexts::of_ids(&self.0.unknown_ids)
+    }
+
     /// Requested refs of members that do not exist in this memberbase.
-    not_found_refs: Vec<String>,
+    async fn not_found_refs(&self) -> RawTexts<Vec<String>> {
+        RawTexts::of_texts(&self.0.unknown_refs)
+    }
+
     /// Number of deleted rows by type.
-    deleted: DeletedRows,
+    async fn deleted(&self) -> DeletedRows {
+        self.0.deleted.into()
+    }
 }
 
 /// Number of rows that a deletion removed, by type.
@@ -84,20 +98,12 @@ impl DeleteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The members to delete and the options of the call.")] input: DeleteMembersInput,
     ) -> Result<Option<DeleteMembersPayload>, Error> {
-        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let request = DeleteRequest {
-            ids: ids("memberIds", &input.member_ids)?,
-            refs: input.refs,
-            at_most: input.at_most.map(|count| count.0),
-            dry_run: input.dry_run,
-        };
-        let outcome = member::delete(ctx.app(), scope, request).await?;
-        let texts = |ids: Vec<MemberId>| ids.iter().map(|id| id.to_string().into()).collect();
-        Ok(Some(DeleteMembersPayload {
-            deleted_member_ids: texts(outcome.ids),
-            not_found_member_ids: texts(outcome.unknown_ids),
-            not_found_refs: outcome.unknown_refs,
-            deleted: outcome.deleted.into(),
-        }))
+        let DeleteMembersInput { memberbase_id, member_ids, refs, at_most, dry_run } = input;
+        let scope = ctx.authorize(&memberbase_id, Access::Write)?;
+        let ids = ids("memberIds", &member_ids)?;
+        // There may be millions.
+        drop(member_ids);
+        let request = DeleteRequest { ids, refs, at_most: at_most.map(|count| count.0), dry_run };
+        Ok(Some(DeleteMembersPayload(member::delete(ctx.app(), scope, request).await?)))
     }
 }
