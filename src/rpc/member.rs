@@ -162,7 +162,7 @@ enum Direction {
 pub(super) async fn list(call: Call, request: List) -> Result<ListPage<Member>, Error> {
     let scope = call.caller.authorize(request.member_base_id.0, Access::Read)?;
     let order = order(request.sorts.unwrap_or_default())?;
-    let filter = request.filters.map(|filters| filters.parse()).transpose()?.unwrap_or_default();
+    let filter = request.filters.map(|filters| filters.parse(&call.app.limits.filter)).transpose()?.unwrap_or_default();
     let limits = call.app.limits.page;
     let page = request.pagination.unwrap_or_default().page(limits, |cursor| Position::parse(cursor, scope, order))?;
     let filter = resolve_types(&call.app, scope, filter).await?;
