@@ -16,7 +16,7 @@ use crate::{
     budget::Account,
     db::{Db, LookupBatcher},
     entity::member,
-    types::{Limits, RowCounters},
+    types::{Limits, RegexBudget, RowCounters},
 };
 
 /// The application state. Clones are cheap and share the database, counters and subscriptions.
@@ -28,6 +28,7 @@ pub struct App {
     /// The memory of all requests.
     pub(crate) memory: Account,
     pub(crate) rows: RowCounters,
+    pub(crate) regexes: RegexBudget,
     /// Look-ups of members by memberbase and ref; concurrent ones are coalesced.
     pub(crate) members_by_ref: Arc<LookupBatcher<(Uuid, String), member::Model>>,
     pub changes: Changes,
@@ -42,15 +43,16 @@ impl App {
             memory: Account::new(limits.memory.requests()),
             limits: Arc::new(limits),
             rows: RowCounters::default(),
+            regexes: RegexBudget::default(),
             members_by_ref: Arc::default(),
             changes: Changes::default(),
             token_changes: Arc::default(),
         }
     }
 
-    /// Returns the state with a deadline for all statements of the database.
+    /// Returns the state of a query, with a deadline for all statements of the database.
     pub(crate) fn until(&self, deadline: Instant) -> Self {
-        Self { db: self.db.with_deadline(deadline), ..self.clone() }
+        Self { db: self.db.with_deadline(deadline), regexes: RegexBudget::per_request(), ..self.clone() }
     }
 
     /// Returns the state for background work: its statements are counted separately from those of requests.
@@ -58,11 +60,11 @@ impl App {
         Self { db: self.db.untracked(), ..self.clone() }
     }
 
-    /// Returns the state of one request, which also counts the request's own rows. The token is cancelled when the
+    /// Returns the state of a request that may change data, which also counts the request's own rows. The token is cancelled when the
     /// client disconnects.
     pub fn per_request(&self, deadline: Instant, client: CancellationToken) -> Self {
         let db = self.db.with_deadline(deadline).with_client(client);
-        Self { rows: self.rows.per_request(), db, ..self.clone() }
+        Self { rows: self.rows.per_request(), regexes: RegexBudget::per_request(), db, ..self.clone() }
     }
 
     /// Returns a state whose work also stops when the client disconnects, if it is a dry run: only the client needs its
@@ -83,5 +85,15 @@ impl App {
 
     pub(crate) fn watch_tokens(&self) -> watch::Receiver<u64> {
         self.token_changes.subscribe()
+    }
+
+    /// Returns the state of an empty SQLite database, which exists as long as the folder.
+    #[cfg(test)]
+    pub(crate) async fn temporary() -> (Self, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = crate::db::Settings::small(format!("sqlite://{}/test.db", folder.path().display()));
+        let db = Db::connect(&settings).await.expect("a database");
+        db.migrate_up().await.expect("tables");
+        (Self::new(db, Limits::default()), folder)
     }
 }

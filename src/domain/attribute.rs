@@ -3,18 +3,25 @@
 
 mod condition;
 mod document;
+mod draft;
+mod fields;
+mod index;
 mod patch;
 mod predicate;
 mod value;
 
 use std::collections::HashMap;
 
+#[cfg(test)]
+pub(super) use document::PARSED_DOCUMENTS;
 pub(crate) use document::{Attributes, Document};
+pub(crate) use draft::AttributesDraft;
 pub(crate) use patch::Patch;
 pub(crate) use predicate::{Comparison, Operator, Predicate, UntypedPredicate};
 pub(crate) use value::{AttributeType, Value};
 
 use super::{Error, Step};
+use crate::types::excerpt;
 
 const MAX_KEY_BYTES: usize = 128;
 
@@ -48,7 +55,7 @@ impl Schema {
             } else if key.contains('\0') {
                 Some("key holds a NUL character".to_owned())
             } else if kinds.insert(key.clone(), *kind).is_some() {
-                Some(format!("key {key:?} is given twice"))
+                Some(format!("key {:?} is given twice", excerpt(key)))
             } else {
                 None
             };

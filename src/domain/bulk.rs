@@ -8,12 +8,12 @@ mod upsert;
 use std::collections::BTreeMap;
 
 pub(super) use statement::update;
-pub(super) use upsert::{MAX_WRITE_ROWS, Merge, Stored, Upsertable, store};
+pub(super) use upsert::{Change, MAX_WRITE_ROWS, Merge, SmallStateDraft, Stored, Upsertable, store};
 
-use super::{Error, RowError, RowErrorCode};
+use super::{Error, RowError};
 use crate::{
     app::App,
-    types::{RowKind, RowOutcome, excerpt},
+    types::{RowKind, RowOutcome},
 };
 
 /// Maximum number of failures that an error lists.
@@ -115,17 +115,5 @@ impl OnError {
         }
         let reported = failures.iter().take(MAX_REPORTED_FAILURES).map(|(&index, error)| (index, error.clone()));
         Err(Error::BadRows { failures: reported.collect(), count: failures.len() })
-    }
-}
-
-impl RowError {
-    pub(super) fn unknown_attribute(key: &str) -> Self {
-        let message = format!("attribute {:?} is not in the schema", excerpt(key));
-        let path = vec!["attributes".to_owned(), key.to_owned()];
-        Self { code: RowErrorCode::UnknownAttribute, message, path }
-    }
-
-    pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
-        Self { code: RowErrorCode::InvalidValue, message: message.into(), path: vec![field.to_owned()] }
     }
 }

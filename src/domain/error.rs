@@ -1,6 +1,11 @@
 //! Errors of the domain, grouped by what the caller can do about them. One table in `graphql` maps them to codes.
 
+mod row;
+
 use std::fmt;
+
+pub use row::RowError;
+pub(crate) use row::RowErrorCode;
 
 use crate::{budget::Exceeded, db::DbErrorKind};
 
@@ -51,30 +56,6 @@ pub(crate) type InputPath = Vec<Step>;
 pub enum Step {
     Field(String),
     Index(usize),
-}
-
-/// The reason why one row of a bulk call failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowError {
-    pub(crate) code: RowErrorCode,
-    /// States what was wrong and what was expected.
-    pub(crate) message: String,
-    /// Path of fields in the row.
-    pub(crate) path: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RowErrorCode {
-    /// The ref is empty, too long or contains NUL.
-    InvalidRef,
-    InvalidValue,
-    /// The attribute schema does not declare the key.
-    UnknownAttribute,
-    /// The value is not of the attribute's declared type.
-    InvalidAttributeType,
-    UnknownMember,
-    /// The stored transaction belongs to another member, which can't change.
-    MemberMismatch,
 }
 
 impl Error {

@@ -8,7 +8,7 @@ use super::{
 use crate::types::{self, Time};
 
 /// Validates a text of at most 1,024 bytes without NUL.
-pub(super) fn text<'a>(field: &str, text: &'a str) -> Result<&'a str, RowError> {
+pub(super) fn text<'a>(field: &'static str, text: &'a str) -> Result<&'a str, RowError> {
     match text::fault(text) {
         Some(fault) => Err(RowError::invalid(field, format!("{field} {fault}"))),
         None => Ok(text),
@@ -16,7 +16,7 @@ pub(super) fn text<'a>(field: &str, text: &'a str) -> Result<&'a str, RowError> 
 }
 
 /// Validates a text that is a key, which must not be empty.
-pub(super) fn key<'a>(field: &str, key: &'a str) -> Result<&'a str, RowError> {
+pub(super) fn key<'a>(field: &'static str, key: &'a str) -> Result<&'a str, RowError> {
     if key.is_empty() {
         return Err(RowError::invalid(field, format!("{field} is empty; it has 1 to {MAX_BYTES} bytes")));
     }
@@ -24,21 +24,21 @@ pub(super) fn key<'a>(field: &str, key: &'a str) -> Result<&'a str, RowError> {
 }
 
 /// Parses an RFC 3339 date-time.
-pub(super) fn time(field: &str, text: &str) -> Result<Time, RowError> {
+pub(super) fn time(field: &'static str, text: &str) -> Result<Time, RowError> {
     Time::parse(text).map_err(|error| RowError::invalid(field, format!("{field}: {error}")))
 }
 
 /// Parses a whole number from the text of a JSON number (`1.0` and `1e2` are whole).
-pub(super) fn parse_integer(field: &str, number: &str, min: i64, max: i64) -> Result<i64, RowError> {
+pub(super) fn parse_integer(field: &'static str, number: &str, min: i64, max: i64) -> Result<i64, RowError> {
     types::parse_safe_integer(number)
         .filter(|whole| (min..=max).contains(whole))
         .ok_or_else(|| RowError::invalid(field, format!("{field}: expected a whole number from {min} to {max}")))
 }
 
 pub(super) fn parse_optional<'a, T>(
-    field: &str,
+    field: &'static str,
     value: &'a Undefinable<String>,
-    parse: impl Fn(&str, &'a str) -> Result<T, RowError>,
+    parse: impl Fn(&'static str, &'a str) -> Result<T, RowError>,
 ) -> Result<Undefinable<T>, RowError> {
     match value {
         Some(Some(text)) => Ok(Some(Some(parse(field, text)?))),

@@ -13,13 +13,20 @@ pub use regex::Pattern;
 
 use super::Error;
 use crate::{
+    app::App,
     db::{ArrayColumn, list},
-    types::{FilterLimits, Id, Time},
+    types::{FilterLimits, Id, RegexBudget, Time},
 };
 
 /// Maximum number of predicates in a filter. A chain of ANDs nests by one level each, and SQLite rejects expressions
 /// that nest more than 1,000 deep (<https://sqlite.org/limits.html#max_expr_depth>).
 const MAX_PREDICATES: usize = 400;
+
+/// Maximum number of regexes in a filter. A session of PostgreSQL keeps as many compiled ([`MAX_CACHED_RES`][cache]);
+/// with more it would compile each of them again for every row.
+///
+/// [cache]: https://doxygen.postgresql.org/regexp_8c.html
+const MAX_REGEXES: usize = 32;
 
 /// A combination of predicates of type `P`.
 #[derive(Clone, Debug)]
@@ -68,9 +75,13 @@ pub enum TimePredicate {
     Until(Time),
 }
 
-/// A predicate that has a number of values, which a limit bounds.
-pub trait ValueCount {
+/// The parts of a predicate that limits bound.
+pub trait PredicateSize {
     fn values(&self) -> usize;
+
+    fn pattern(&self) -> Option<&Pattern> {
+        None
+    }
 }
 
 impl<P> Filter<P> {
@@ -105,8 +116,39 @@ impl<P> Filter<P> {
     }
 }
 
-impl<P: ValueCount> Filter<P> {
-    /// Rejects a filter that exceeds a limit: its depth, its number of predicates, or the values of one list.
+impl<P: PredicateSize> Filter<P> {
+    /// Rejects a filter that exceeds a limit: its depth, its number of predicates, the values of one list, or its
+    /// regexes. To be called once for each list of a request, because it counts the regexes of all its filters.
+    pub(crate) fn check_in_request(&self, app: &App) -> Result<(), Error> {
+        self.check(&app.limits.filter)?;
+        let mut sizes = Vec::new();
+        self.regex_sizes(&mut sizes);
+        if sizes.len() > MAX_REGEXES {
+            let message = format!("the filter has {} regexes, at most {MAX_REGEXES} are allowed", sizes.len());
+            return Err(Error::LimitExceeded(message));
+        }
+        if !app.regexes.charge(sizes.iter().sum()) {
+            return Err(Error::LimitExceeded(format!(
+                "the regexes of the request have more than {} characters with their repetitions expanded and each \
+                regex counted with at least {}",
+                RegexBudget::MAX,
+                Pattern::MIN_COUNTED_SIZE,
+            )));
+        }
+        Ok(())
+    }
+
+    fn regex_sizes(&self, sizes: &mut Vec<u64>) {
+        match self {
+            Self::All(filters) | Self::Any(filters) => filters.iter().for_each(|filter| filter.regex_sizes(sizes)),
+            Self::Not(filter) => filter.regex_sizes(sizes),
+            Self::Predicate(predicate) => {
+                sizes.extend(predicate.pattern().map(Pattern::counted_size));
+            }
+        }
+    }
+
+    /// Rejects a filter that exceeds a limit of a single filter.
     pub(crate) fn check(&self, limits: &FilterLimits) -> Result<(), Error> {
         let mut predicates = 0;
         self.check_nested(limits, 0, &mut predicates)?;
@@ -170,7 +212,7 @@ impl<P> Filter<P> {
     }
 }
 
-impl<T> ValueCount for IdPredicate<T> {
+impl<T> PredicateSize for IdPredicate<T> {
     fn values(&self) -> usize {
         match self {
             Self::In(ids) | Self::NotIn(ids) => ids.len(),
@@ -178,16 +220,23 @@ impl<T> ValueCount for IdPredicate<T> {
     }
 }
 
-impl ValueCount for TextPredicate {
+impl PredicateSize for TextPredicate {
     fn values(&self) -> usize {
         match self {
             Self::In(texts) | Self::NotIn(texts) => texts.len(),
             Self::StartsWith(_) | Self::Matches(_) => 1,
         }
     }
+
+    fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Self::Matches(pattern) => Some(pattern),
+            Self::In(_) | Self::NotIn(_) | Self::StartsWith(_) => None,
+        }
+    }
 }
 
-impl ValueCount for TimePredicate {
+impl PredicateSize for TimePredicate {
     fn values(&self) -> usize {
         match self {
             Self::In(times) | Self::NotIn(times) => times.len(),

@@ -10,7 +10,10 @@ mod lookup;
 mod page;
 mod position;
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter,
@@ -19,7 +22,7 @@ use sea_orm::{
 
 pub(super) use attributes::attribute_keys;
 pub(crate) use attributes::{NewValue, Removal, remove_attributes, set_attributes};
-pub(crate) use delete::{DeleteRequest, DeletedCounts, delete};
+pub(crate) use delete::{DeleteOutcome, DeleteRequest, DeletedCounts, delete};
 pub(super) use delete::{delete_all, delete_found};
 pub use filter::Predicate;
 pub(crate) use filter::{UntypedPredicate, resolve_types};
@@ -105,22 +108,29 @@ pub(crate) async fn find_all(app: &App, visibility: Visibility, ids: &[MemberId]
 }
 
 /// Finds the members with these refs, in any order; none if the memberbase does not exist.
-pub async fn find_by_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Vec<Member>, Error> {
-    check_values("the list of refs", refs.len(), &app.limits.filter)?;
+pub async fn find_by_refs(app: &App, scope: Scope, refs: Vec<String>) -> Result<Vec<Member>, Error> {
     let rows = member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
-        .filter(ref_condition(app.db.backend(), scope, &TextPredicate::In(refs.to_vec())))
+        .filter(ref_condition(app.db.backend(), scope, &TextPredicate::In(refs)))
         .all(&app.db.read().await?)
         .await?;
     Ok(rows.into_iter().map(Member::from).collect())
 }
 
-/// Finds members in the order of `refs`; `None` for a ref without a member. Fails if the memberbase does not exist.
-pub(crate) async fn in_order_of_refs(app: &App, scope: Scope, refs: &[String]) -> Result<Vec<Option<Member>>, Error> {
-    let found = find_by_refs(app, scope, refs).await?;
+/// Finds members in the order of `refs`; `None` for a ref without a member. A ref that occurs twice is read once. Fails if
+/// the memberbase does not exist.
+pub(crate) async fn in_order_of_refs(
+    app: &App,
+    scope: Scope,
+    refs: &[String],
+) -> Result<Vec<Option<Arc<Member>>>, Error> {
+    check_values("the list of refs", refs.len(), &app.limits.filter)?;
+    let distinct: HashSet<_> = refs.iter().collect();
+    let found = find_by_refs(app, scope, distinct.into_iter().cloned().collect()).await?;
     if found.is_empty() {
         super::memberbase::ensure_exists(&app.db.read().await?, scope).await?;
     }
+    let found: Vec<_> = found.into_iter().map(Arc::new).collect();
     let by_ref: HashMap<_, _> = found.iter().map(|member| (member.reference.as_str(), member)).collect();
     Ok(refs.iter().map(|reference| by_ref.get(reference.as_str()).map(|&member| member.clone())).collect())
 }
@@ -152,5 +162,37 @@ impl From<member::Model> for Member {
             updated_at: Time::from_micros(row.updated_at),
             source_updated_at: row.source_updated_at.map(Time::from_micros),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        access::{Access, Caller},
+        bulk::{Mode, OnError, Options},
+        memberbase,
+    };
+
+    #[tokio::test]
+    async fn entries_of_one_member_share_it() {
+        let (app, _folder) = App::temporary().await;
+        let caller = Caller::operator();
+        let base = memberbase::create(&app, &caller, "base".to_owned()).await.expect("a memberbase");
+        let scope = caller.authorize(base.id, Access::Write).expect("access");
+        let rows = ["a", "b", "a"].map(|reference| bulk_upsert::Row::new(reference.to_owned(), None, None));
+        let options = Options { on_error: OnError::RejectBatch, mode: Mode::Upsert, dry_run: false };
+        let upserted = bulk_upsert::bulk_upsert(&app, scope, &rows, options, None).await.expect("members");
+        let refs = ["a", "x", "b", "a"].map(str::to_owned);
+        let found = in_order_of_refs(&app, scope, &refs).await.expect("members");
+        let refs = |found: &[Option<Arc<Member>>]| {
+            found.iter().map(|member| member.as_ref().map(|member| member.reference.clone())).collect::<Vec<_>>()
+        };
+        let reference = |text: &str| Some(text.to_owned());
+        assert_eq!(refs(&found), [reference("a"), None, reference("b"), reference("a")]);
+        assert!(Arc::ptr_eq(found[0].as_ref().expect("a"), found[3].as_ref().expect("a")));
+        let loaded = bulk_upsert::load(&app, scope, &upserted.ids).await.expect("members");
+        assert_eq!(refs(&loaded), [reference("a"), reference("b"), reference("a")]);
+        assert!(Arc::ptr_eq(loaded[0].as_ref().expect("a"), loaded[2].as_ref().expect("a")));
     }
 }

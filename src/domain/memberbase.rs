@@ -17,7 +17,7 @@ use super::{
     access::{Access, Caller, Scope, Visibility},
     attribute::Schema,
     change,
-    filter::{Filter, IdPredicate, TextPredicate, ValueCount},
+    filter::{Filter, IdPredicate, Pattern, PredicateSize, TextPredicate},
     id_pagination::{self, CursorKind},
     member::{DeletedCounts, delete_all},
     sync::{self as syncs, OpenSync},
@@ -155,7 +155,7 @@ pub(crate) async fn list(
     filter: &Filter<Predicate>,
     page: &Page<MemberbaseId>,
 ) -> Result<Slice<Memberbase>, Error> {
-    filter.check(&app.limits.filter)?;
+    filter.check_in_request(app)?;
     let session = app.db.read().await?;
     let found = within(visibility).filter(condition(app.db.backend(), filter));
     id_pagination::page(&session, found, memberbase::Column::Id, Order::Asc, page).await
@@ -238,11 +238,18 @@ fn check_name(name: &str) -> Result<(), Error> {
     super::text::check("name", name)
 }
 
-impl ValueCount for Predicate {
+impl PredicateSize for Predicate {
     fn values(&self) -> usize {
         match self {
             Self::Id(predicate) => predicate.values(),
             Self::Name(predicate) => predicate.values(),
+        }
+    }
+
+    fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Self::Name(predicate) => predicate.pattern(),
+            Self::Id(_) => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Validation of refs and other text fields.
 
+use std::borrow::Cow;
+
 use super::{Error, RowError, RowErrorCode};
 
 /// Maximum length of a ref and of every other text field.
@@ -8,15 +10,15 @@ pub(crate) const MAX_BYTES: usize = 1024;
 /// Returns why a text is not a valid ref.
 pub(crate) fn ref_fault(text: &str) -> Option<RowError> {
     let message = if text.is_empty() {
-        "ref is empty; a ref has 1 to 1024 bytes".to_owned()
+        Cow::from("ref is empty; a ref has 1 to 1024 bytes")
     } else if text.len() > MAX_BYTES {
-        format!("ref has {} bytes; a ref has 1 to 1024", text.len())
+        format!("ref has {} bytes; a ref has 1 to 1024", text.len()).into()
     } else if text.contains('\0') {
-        "ref holds a NUL character".to_owned()
+        "ref holds a NUL character".into()
     } else {
         return None;
     };
-    Some(RowError { code: RowErrorCode::InvalidRef, message, path: vec!["ref".to_owned()] })
+    Some(RowError::new(RowErrorCode::InvalidRef, "ref", message))
 }
 
 /// Returns why a text is not valid in a text field. The message continues a sentence that starts with the field's name.

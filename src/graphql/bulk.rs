@@ -102,7 +102,11 @@ pub(crate) struct RowError {
 
 impl From<&domain::RowError> for RowError {
     fn from(error: &domain::RowError) -> Self {
-        Self { code: error.code.into(), message: error.message.clone(), path: error.path.clone() }
+        Self {
+            code: error.code.into(),
+            message: error.message().to_owned(),
+            path: error.path().map(str::to_owned).collect(),
+        }
     }
 }
 

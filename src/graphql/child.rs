@@ -66,12 +66,12 @@ struct ParentBatch {
 
 impl<T: MemberChild> Child<T> {
     /// Wraps a batch of records, keeping their positions.
-    pub(crate) fn from_batch(rows: Vec<Option<T>>) -> Vec<Option<Self>> {
-        let mut ids: Vec<_> = rows.iter().flatten().map(MemberChild::member).collect();
+    pub(crate) fn from_batch(rows: Vec<Option<Arc<T>>>) -> Vec<Option<Self>> {
+        let mut ids: Vec<_> = rows.iter().flatten().map(|row| row.member()).collect();
         ids.sort_unstable();
         ids.dedup();
         let batch = Arc::new(ParentBatch { ids, found: OnceCell::new() });
-        let child = |row| Self { row: Arc::new(row), parent: Parent::Among(batch.clone()) };
+        let child = |row| Self { row, parent: Parent::Among(batch.clone()) };
         rows.into_iter().map(|row| row.map(child)).collect()
     }
 

@@ -6,6 +6,7 @@ use super::bulk;
 use crate::{
     budget::Exceeded,
     domain::{self, InputPath, Step},
+    types::{bounded_message, excerpt},
 };
 
 /// The value of `extensions.code`, which clients branch on. `docs/errors.md` describes each.
@@ -102,9 +103,14 @@ pub struct Error {
 }
 
 impl Error {
-    /// Creates an error. The message is in lower case, without a full stop.
+    /// Creates an error. The message is in lower case, without a full stop; more than 1,000 characters of it are cut.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: IndexMap::new(), locations: Box::default() }
+        Self {
+            code,
+            message: bounded_message(message.into()).into_owned(),
+            details: IndexMap::new(),
+            locations: Box::default(),
+        }
     }
 
     /// Creates a `BAD_USER_INPUT` error with a path in the variables or arguments.
@@ -112,7 +118,7 @@ impl Error {
         Self::new(Code::BadUserInput, message).within(path)
     }
 
-    /// Adds a path in the variables or arguments.
+    /// Adds a path in the variables or arguments, with at most 100 characters of each name.
     #[must_use]
     pub(crate) fn within(mut self, path: &InputPath) -> Self {
         if !path.is_empty() {
@@ -212,14 +218,14 @@ fn failure((index, error): &(usize, domain::RowError)) -> Value {
     async_graphql::value!({
         "index": (*index),
         "code": (enum_value(bulk::RowErrorCode::from(error.code))),
-        "message": (error.message.clone()),
-        "path": (error.path.clone()),
+        "message": (error.message()),
+        "path": (error.path().collect::<Vec<_>>()),
     })
 }
 
 fn step(step: &Step) -> Value {
     match step {
-        Step::Field(name) => name.as_str().into(),
+        Step::Field(name) => excerpt(name).into(),
         Step::Index(index) => (*index).into(),
     }
 }

@@ -43,9 +43,9 @@ impl Member {
     }
 
     /// Wraps members that were read together, keeping their positions.
-    pub(super) fn from_batch(rows: Vec<Option<member::Member>>) -> Vec<Option<Self>> {
-        let batch = Arc::new(MemberBatch::new(rows.iter().flatten()));
-        rows.into_iter().map(|row| row.map(|row| Self(Arc::new(row), batch.clone()))).collect()
+    pub(super) fn from_batch(rows: Vec<Option<Arc<member::Member>>>) -> Vec<Option<Self>> {
+        let batch = Arc::new(MemberBatch::new(rows.iter().flatten().map(|row| &**row)));
+        rows.into_iter().map(|row| row.map(|row| Self(row, batch.clone()))).collect()
     }
 }
 
@@ -86,8 +86,8 @@ impl Member {
         &self,
         #[graphql(desc = "The attribute's key.")] key: String,
     ) -> Result<Option<AttributeValue>, Error> {
-        let attributes = self.0.attributes.read()?;
-        Ok(attributes.get(&key).map(|value| AttributeValue(value.to_json())))
+        let value = self.0.attributes.get(&key)?;
+        Ok(value.map(|value| AttributeValue(value.to_json())))
     }
 
     /// Creation time in whole milliseconds; the id contains this time.

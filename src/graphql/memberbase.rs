@@ -149,7 +149,7 @@ pub(crate) struct MemberbaseEdge {
 ///
 /// An empty filter and `and: []` match every memberbase. `or: []` and `in: []` match none. `not` matches every memberbase that the filter in it does not match.
 ///
-/// A condition without an operator fails with BAD_USER_INPUT. A filter fails with LIMIT_EXCEEDED if it has more than 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH) or more than 400 operators.
+/// A condition without an operator fails with BAD_USER_INPUT. A filter fails with LIMIT_EXCEEDED if it has more than 10 levels of nesting (MEMBERBASE_MAX_FILTER_DEPTH), more than 400 operators, or more than 32 regexes; the regexes of all filters of a request may have 10,000 characters with their repetitions expanded, and each is counted with at least 100.
 #[derive(InputObject, Debug)]
 pub(crate) struct MemberbaseFilter {
     /// All of these filters match.

@@ -1,8 +1,12 @@
 //! An endpoint: deserializes the request body, calls the handler and serializes the response.
 
-use std::{fmt, pin::Pin};
+use std::{fmt, marker::PhantomData, pin::Pin};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
+use serde_path_to_error::{Deserializer as PathDeserializer, Track};
 use utoipa::{
     ToSchema,
     openapi::{Ref, RefOr, Schema},
@@ -133,18 +137,29 @@ impl fmt::Debug for Endpoint {
 
 /// Deserializes the body. Unknown fields are ignored. The error names the field that is missing or has the wrong type.
 fn read<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, Error> {
+    read_with(body, PhantomData::<Request>, "")
+}
+
+/// Deserializes a part of the body with a seed; `field` is the path of the part.
+pub(super) fn read_with<'b, S: DeserializeSeed<'b> + Copy>(
+    body: &'b [u8],
+    seed: S,
+    field: &str,
+) -> Result<S::Value, Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let request = Request::deserialize(Strict(&mut json)).and_then(|request| json.end().map(|()| request));
+    let request = seed.deserialize(Strict(&mut json)).and_then(|request| json.end().map(|()| request));
     let cause = match request {
         Ok(request) => return Ok(request),
         Err(cause) => cause,
     };
     // Deserializes again, with the slower deserializer that records the path of the error.
     let mut json = serde_json::Deserializer::from_slice(body);
-    let (path, cause) = match serde_path_to_error::deserialize::<_, Request>(Strict(&mut json)) {
+    let mut track = Track::new();
+    let (path, cause) = match seed.deserialize(PathDeserializer::new(Strict(&mut json), &mut track)) {
         Ok(_) => (".".to_owned(), cause),
-        Err(error) => (error.path().to_string(), error.into_inner()),
+        Err(cause) => (track.path().to_string(), cause),
     };
+    let path = if field.is_empty() { path } else { format!("{field}{}", path.trim_end_matches('.')) };
     let cause = message(&cause);
     // A `?` is a key that is not known yet.
     let path = path.trim_end_matches(".?");

@@ -5,8 +5,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::budget::Exceeded;
-use crate::domain::{self, RowError, RowErrorCode};
+use crate::{
+    budget::Exceeded,
+    domain::{self, RowError, RowErrorCode},
+    types::bounded_message,
+};
 
 #[derive(Debug)]
 pub struct Error {
@@ -134,7 +137,7 @@ impl Code {
 
 impl Error {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: Map::new() }
+        Self { code, message: bounded_message(message.into()).into_owned(), data: Map::new() }
     }
 
     pub fn code(&self) -> Code {
@@ -205,16 +208,13 @@ fn bad_rows(failures: &[(usize, RowError)], count: usize) -> Error {
 /// Returns the path and message of a row's failure with the field names of this API, which are in snake case. Path entries
 /// after the first are attribute keys and stay unchanged.
 fn published_path(error: &RowError) -> (Vec<String>, String) {
-    let mut path = error.path.clone();
-    let mut message = error.message.clone();
-    if let Some(field) = path.first_mut() {
-        let name = snake_case(field);
-        if let Some(rest) = message.strip_prefix(field.as_str()).filter(|rest| rest.starts_with(':')) {
-            message = format!("{name}{rest}");
-        }
-        *field = name;
-    }
-    (path, message)
+    let field = snake_case(error.field());
+    let message = match error.message().strip_prefix(error.field()) {
+        Some(rest) if rest.starts_with(':') => format!("{field}{rest}"),
+        _ => error.message().to_owned(),
+    };
+    let attribute = error.path().skip(1).map(str::to_owned);
+    (std::iter::once(field).chain(attribute).collect(), message)
 }
 
 fn snake_case(name: &str) -> String {

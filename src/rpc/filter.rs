@@ -1,17 +1,22 @@
 //! The filter language of the original API: a list of entries that must all match. An entry is a condition on one key, or
 //! `and` or `or` with a list of entries.
 
+mod bounded_json;
 mod schema;
 
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
-use super::{Code, Error, endpoint::message};
+use self::bounded_json::BoundedJson;
+use super::{
+    Code, Error,
+    endpoint::{self, message},
+};
 use crate::{
     domain::filter::{Filter, IdPredicate, Pattern, TextPredicate, TimePredicate},
-    types::{Id, Strict, Time, excerpt},
+    types::{FilterLimits, Id, Strict, Time, excerpt},
 };
 
 /// Maximum nesting of entries, independent of the configured limit, because the conversion recurses.
@@ -45,7 +50,8 @@ pub(crate) enum ValueType {
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Filters<T> {
-    entries: Vec<Value>,
+    /// Unparsed, because the limits are not known when the body is deserialized.
+    entries: Box<RawValue>,
     #[serde(skip)]
     marker: PhantomData<T>,
 }
@@ -64,54 +70,59 @@ pub(crate) enum Operator {
 
 impl<T: Filterable> Filters<T> {
     /// Converts the entries to a filter of the domain.
-    pub(crate) fn parse(&self) -> Result<Filter<T::Predicate>, Error> {
-        all::<T>(&self.entries, 0).map(Filter::All)
+    pub(crate) fn parse(&self, limits: &FilterLimits) -> Result<Filter<T::Predicate>, Error> {
+        let entries = endpoint::read_with(self.entries.get().as_bytes(), BoundedJson::list(limits.values), "filters")?;
+        let Value::Array(entries) = entries else { return Err(bad("filters: expected a list")) };
+        all::<T>(entries, 0).map(Filter::All)
     }
 }
 
-fn all<T: Filterable>(entries: &[Value], depth: usize) -> Result<Vec<Filter<T::Predicate>>, Error> {
+fn all<T: Filterable>(entries: Vec<Value>, depth: usize) -> Result<Vec<Filter<T::Predicate>>, Error> {
     if depth > MAX_DEPTH {
         return Err(bad(&format!("filters are nested deeper than {MAX_DEPTH}")));
     }
-    entries.iter().map(|entry| parse::<T>(entry, depth)).collect()
+    entries.into_iter().map(|entry| parse::<T>(entry, depth)).collect()
 }
 
-fn parse<T: Filterable>(entry: &Value, depth: usize) -> Result<Filter<T::Predicate>, Error> {
-    let fields = entry.as_object().ok_or_else(|| bad("a filter must be an object"))?;
-    let only = |name: &str| {
-        let list = fields.get(name).and_then(Value::as_array).filter(|_| fields.len() == 1);
-        list.ok_or_else(|| bad(&format!("a filter with {name} must have a list of filters and no other field")))
+fn parse<T: Filterable>(entry: Value, depth: usize) -> Result<Filter<T::Predicate>, Error> {
+    let Value::Object(mut fields) = entry else { return Err(bad("a filter must be an object")) };
+    for (name, combine) in [("and", Filter::All as fn(_) -> _), ("or", Filter::Any)] {
+        if let Some(list) = fields.remove(name) {
+            return match list {
+                Value::Array(entries) if fields.is_empty() => all::<T>(entries, depth + 1).map(combine),
+                _ => Err(bad(&format!("a filter with {name} must have a list of filters and no other field"))),
+            };
+        }
+    }
+    let Some(Value::String(key)) = fields.remove("key") else {
+        return Err(bad("a filter must have key, and, or or"));
     };
-    if fields.contains_key("and") {
-        return all::<T>(only("and")?, depth + 1).map(Filter::All);
-    }
-    if fields.contains_key("or") {
-        return all::<T>(only("or")?, depth + 1).map(Filter::Any);
-    }
-    let key = fields.get("key").and_then(Value::as_str).ok_or_else(|| bad("a filter must have key, and, or or"))?;
     if !T::KEYS.iter().any(|(known, _)| *known == key) {
         let known: Vec<_> = T::KEYS.iter().map(|(known, _)| *known).collect();
-        let key = excerpt(key);
+        let key = excerpt(&key);
         return Err(bad(&format!("unknown filter key {key:?}, expected one of {}", known.join(", "))));
     }
-    T::predicate(key, operator(key, fields)?)
+    T::predicate(&key, operator(&key, fields)?)
 }
 
-fn operator(key: &str, fields: &Map<String, Value>) -> Result<Operator, Error> {
-    let mut others = fields.iter().filter(|(name, _)| *name != "key");
+fn operator(key: &str, fields: Map<String, Value>) -> Result<Operator, Error> {
+    let mut others = fields.into_iter();
     let (Some((name, value)), None) = (others.next(), others.next()) else {
         return Err(bad(&format!("the filter on {key} needs exactly one of eq, in, nin, exists and regex")));
     };
-    let list = || value.as_array().cloned().ok_or_else(|| bad(&format!("{name} on {key} needs a list")));
+    let list = |value| match value {
+        Value::Array(list) => Ok(list),
+        _ => Err(bad(&format!("{name} on {key} needs a list"))),
+    };
     Ok(match name.as_str() {
-        "eq" => Operator::In(vec![value.clone()]),
-        "in" => Operator::In(list()?),
-        "nin" => Operator::NotIn(list()?),
+        "eq" => Operator::In(vec![value]),
+        "in" => Operator::In(list(value)?),
+        "nin" => Operator::NotIn(list(value)?),
         "exists" => {
             Operator::Exists(value.as_bool().ok_or_else(|| bad(&format!("exists on {key} needs true or false")))?)
         }
-        "regex" => regex(key, value)?,
-        _ => return Err(bad(&format!("the filter on {key} has an unknown operator {:?}", excerpt(name)))),
+        "regex" => regex(key, &value)?,
+        _ => return Err(bad(&format!("the filter on {key} has an unknown operator {:?}", excerpt(&name)))),
     })
 }
 

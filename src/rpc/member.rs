@@ -1,5 +1,7 @@
 //! `member/...`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -111,7 +113,8 @@ pub(super) async fn get(call: Call, request: Get) -> Result<Member, Error> {
         Get { id: None, member_base_id: Some(IdText(base)), reference: Some(reference) } => {
             let scope = call.caller.authorize(base, Access::Read)?;
             let found = member::in_order_of_refs(&call.app, scope, &[reference]).await?.pop().flatten();
-            found.ok_or_else(|| Error::new(Code::NotFound, "no member of this memberbase has this ref"))?
+            let found = found.ok_or_else(|| Error::new(Code::NotFound, "no member of this memberbase has this ref"))?;
+            Arc::unwrap_or_clone(found)
         }
         _ => return Err(Error::new(Code::BadRequest, "expected id, or member_base_id and ref")),
     };
@@ -159,7 +162,7 @@ enum Direction {
 pub(super) async fn list(call: Call, request: List) -> Result<ListPage<Member>, Error> {
     let scope = call.caller.authorize(request.member_base_id.0, Access::Read)?;
     let order = order(request.sorts.unwrap_or_default())?;
-    let filter = request.filters.map(|filters| filters.parse()).transpose()?.unwrap_or_default();
+    let filter = request.filters.map(|filters| filters.parse(&call.app.limits.filter)).transpose()?.unwrap_or_default();
     let limits = call.app.limits.page;
     let page = request.pagination.unwrap_or_default().page(limits, |cursor| Position::parse(cursor, scope, order))?;
     let filter = resolve_types(&call.app, scope, filter).await?;

@@ -83,7 +83,7 @@ pub(super) struct List {
 
 pub(super) async fn list(call: Call, request: List) -> Result<ListPage<MemberBase>, Error> {
     let reach = call.caller.authorize_visible(Access::Read)?;
-    let filter = request.filters.map(|filters| filters.parse()).transpose()?.unwrap_or_default();
+    let filter = request.filters.map(|filters| filters.parse(&call.app.limits.filter)).transpose()?.unwrap_or_default();
     let page = request.pagination.unwrap_or_default().page(call.app.limits.page, parse_cursor)?;
     let slice = memberbase::list(&call.app, reach, &filter, &page).await?;
     ListPage::new(&page, slice, |row| cursor(row.id), |row| Ok(row.into()))

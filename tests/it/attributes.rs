@@ -169,6 +169,26 @@ async fn single_attribute_is_read_by_key(#[values(Database::Sqlite, Database::Po
 
 #[rstest]
 #[tokio::test]
+async fn an_error_echoes_the_start_of_a_long_key(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let (_server, base, writer) = with_schema(database).await;
+    let key = "k".repeat(1 << 20);
+    for on_error in ["REJECT_BATCH", "SKIP_FAILED"] {
+        let rows = json!([{"ref": "a", "attributes": {&key: 1}}]);
+        let input = json!({"memberbaseId": base, "members": rows, "onError": on_error});
+        let response = writer.upsert_with(input).await.json();
+        let failed = if on_error == "REJECT_BATCH" {
+            &response["errors"][0]["extensions"]["failures"][0]
+        } else {
+            &response["data"]["bulkUpsertMembers"]["results"][0]["error"]
+        };
+        assert_eq!(failed["code"], "UNKNOWN_ATTRIBUTE", "{failed}");
+        assert_eq!(failed["path"], json!(["attributes", &key[..100]]));
+        assert!(response.to_string().len() < 2_000, "{} bytes", response.to_string().len());
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn rows_with_a_bad_attribute_fail_and_name_it(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
     #[values("UPSERT", "INSERT_ONLY", "UPDATE_ONLY")] mode: &str,

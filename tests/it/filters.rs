@@ -263,6 +263,34 @@ async fn filter_over_a_limit_is_rejected(#[values(Database::Sqlite, Database::Po
 
 #[rstest]
 #[tokio::test]
+async fn regexes_over_a_limit_are_rejected(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_of(&["a", "b"]).await;
+    let reader = server.reader().await;
+    let regexes = |count, pattern: &str| json!({"or": vec![json!({"ref": {"regex": {"pattern": pattern}}}); count]});
+    assert_eq!(matching_refs(&reader, &base, regexes(32, "^a$")).await, "a");
+    let rejected = query_members(&reader, &base, regexes(33, "^a$")).await;
+    assert_eq!(rejected.code(), "LIMIT_EXCEEDED");
+    assert_eq!(rejected.message(), "the filter has 33 regexes, at most 32 are allowed");
+    let lists = async |count: usize, filter: Value| {
+        let list = |n| format!("m{n}: members(memberbaseId: $b, filter: $f) {{ nodes {{ ref }} }}");
+        let lists: String = (0..count).map(list).collect();
+        let query = format!("query($b: ID!, $f: MemberFilter) {{ {lists} }}");
+        reader.graphql(&query, json!({"b": base, "f": filter})).await
+    };
+    // A short regex counts as one of 100 characters.
+    for (count, regexes) in [(4, regexes(25, "a")), (10, regexes(1, "(a{248}){4}")), (5, regexes(20, "a"))] {
+        lists(count, regexes.clone()).await.data();
+        let rejected = lists(count + 1, regexes).await;
+        assert_eq!(rejected.code(), "LIMIT_EXCEEDED");
+    }
+    let names = json!({"or": vec![json!({"name": {"regex": {"pattern": "a"}}}); 33]});
+    let query = "query($f: MemberbaseFilter) { memberbases(filter: $f) { nodes { id } } }";
+    assert_eq!(reader.graphql(query, json!({"f": names})).await.code(), "LIMIT_EXCEEDED");
+}
+
+#[rstest]
+#[tokio::test]
 async fn long_list_of_refs_uses_the_index(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let refs: Vec<String> = (0..100_000).map(|n| format!("r{n}")).collect();

@@ -410,7 +410,7 @@ async fn deep_page_walks_the_index_of_its_order_in_both_directions(
     let refs: Vec<_> = (0..5_000).map(|n| format!("r{n:04}")).collect();
     let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let scope = server.scope(&base);
-    let found = find_by_refs(&server.app, scope, &["r2500".to_owned()]).await.unwrap().remove(0);
+    let found = find_by_refs(&server.app, scope, vec!["r2500".to_owned()]).await.unwrap().remove(0);
     for field in [OrderField::CreatedAt, OrderField::UpdatedAt, OrderField::Ref] {
         for (descending, direction) in [(false, Direction::Forward), (true, Direction::Backward)] {
             let order = Order { field, descending };

@@ -91,7 +91,7 @@ impl Rows {
         if next == Next::Row
             && let Some(error) = ref_fault(&row.reference)
         {
-            row.fault = Some(fault(INVALID_REF, error.message, &["ref"]));
+            row.fault = Some(fault(INVALID_REF, error.message().to_owned(), &["ref"]));
             return Ok(Next::Nobody);
         }
         Ok(next)

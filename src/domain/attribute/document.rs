@@ -1,27 +1,31 @@
 //! All attributes of a member, and the JSON document that stores them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde::{Serialize, Serializer};
 
-use super::Value;
+use super::{Value, index::DocumentIndex};
 use crate::domain::Error;
 
 /// A stored document, unparsed: it is parsed only if its content is needed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Document(Option<Box<str>>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Document {
+    text: Option<Box<str>>,
+    /// Made when the first single value is read: an operation may select many attributes of each member.
+    index: OnceLock<DocumentIndex>,
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Attributes(BTreeMap<String, Value>);
+pub(crate) struct Attributes(pub(super) BTreeMap<String, Value>);
 
 impl Document {
     /// Returns the stored text; `None` if there are no attributes.
     pub(in crate::domain) fn stored(&self) -> Option<&str> {
-        self.0.as_deref()
+        self.text.as_deref()
     }
 
     pub(in crate::domain) fn new(stored: Option<String>) -> Self {
-        Self(stored.map(String::into_boxed_str))
+        Self { text: stored.map(String::into_boxed_str), index: OnceLock::new() }
     }
 
     /// Returns a JSON object, which is empty if there are no attributes.
@@ -30,14 +34,37 @@ impl Document {
     }
 
     pub(crate) fn read(&self) -> Result<Attributes, Error> {
-        Attributes::read(self.0.as_deref())
+        Attributes::read(self.stored())
+    }
+
+    /// Parses the value of one key; `None` if there is no value.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Value>, Error> {
+        let Some(text) = self.stored() else { return Ok(None) };
+        let index = match self.index.get() {
+            Some(index) => index,
+            None => {
+                let index = DocumentIndex::new(text)?;
+                self.index.get_or_init(|| index)
+            }
+        };
+        index.get(text, key)
     }
 }
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Document {}
 
 impl Attributes {
     /// Parses a stored document as either database returns it; `None` means no attributes.
     pub(in crate::domain) fn read(document: Option<&str>) -> Result<Self, Error> {
         let Some(document) = document else { return Ok(Self::default()) };
+        #[cfg(test)]
+        PARSED_DOCUMENTS.set(PARSED_DOCUMENTS.get() + 1);
         let values: BTreeMap<String, serde_json::Value> = serde_json::from_str(document).map_err(internal)?;
         values.into_iter().map(|(key, value)| Ok((key, from_stored(value)?))).collect::<Result<_, _>>().map(Self)
     }
@@ -46,10 +73,6 @@ impl Attributes {
     /// attributes.
     pub(in crate::domain) fn document(&self) -> Option<String> {
         (!self.0.is_empty()).then(|| serde_json::to_string(&self.0).expect("texts and finite numbers are JSON"))
-    }
-
-    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key)
     }
 
     /// Returns the keys with their values as JSON, sorted by key.
@@ -61,21 +84,19 @@ impl Attributes {
     pub(crate) fn remove(&mut self, key: &str) -> bool {
         self.0.remove(key).is_some()
     }
-
-    /// Sets the value of a key; `None` removes the key.
-    pub(super) fn set(&mut self, key: &str, value: Option<Value>) {
-        match value {
-            Some(value) => self.0.insert(key.to_owned(), value),
-            None => self.0.remove(key),
-        };
-    }
 }
 
-fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+#[cfg(test)]
+std::thread_local! {
+    /// Number of documents that this thread has parsed.
+    pub(in crate::domain) static PARSED_DOCUMENTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+pub(super) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Internal(error.into())
 }
 
-fn from_stored(value: serde_json::Value) -> Result<Value, Error> {
+pub(super) fn from_stored(value: serde_json::Value) -> Result<Value, Error> {
     Ok(match value {
         serde_json::Value::String(text) => Value::Text(text),
         serde_json::Value::Bool(boolean) => Value::Boolean(boolean),

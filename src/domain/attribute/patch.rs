@@ -1,98 +1,52 @@
 //! The attributes of an upsert row: changes that are merged into the stored attributes of the member.
 
-use std::{borrow::Cow, fmt};
-
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 
-use super::{Attributes, Schema, Value};
-use crate::{
-    domain::{RowError, RowErrorCode},
-    types::excerpt,
-};
+use super::{Schema, Value, fields::Fields};
+use crate::domain::{RowError, RowErrorCode};
 
 /// Keys with their new values; `None` removes a key. Other keys stay.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Patch(Vec<(String, Option<Value>)>);
+pub(crate) struct Patch(pub(super) Vec<(String, Option<Value>)>);
 
 impl Schema {
     /// Parses a JSON object from key to value, with the types of this schema. Null removes a key. Rejects an object that
     /// has a key twice: JSON parsers differ in which of the values they keep (RFC 8259, section 4).
     pub(crate) fn read_patch(&self, json: &str) -> Result<Patch, RowError> {
-        let Ok(Fields(fields)) = serde_json::from_str(json) else {
+        let Ok(Fields::<String>(fields)) = serde_json::from_str(json) else {
             return Err(RowError::invalid("attributes", "attributes: expected a JSON object of Unicode text"));
         };
         if let Some(key) = repeated_key(&fields) {
-            let message = format!("attributes: key {:?} is given twice", excerpt(key));
-            let path = vec!["attributes".to_owned(), key.to_owned()];
-            return Err(RowError { code: RowErrorCode::InvalidValue, message, path });
+            let message = |key: &str| format!("attributes: key {key:?} is given twice");
+            return Err(RowError::of_attribute(RowErrorCode::InvalidValue, key, message));
         }
-        let read = |(key, value): (Cow<'_, str>, &RawValue)| {
+        let read = |(key, value): (String, &RawValue)| {
             let kind = self.kind(&key).ok_or_else(|| RowError::unknown_attribute(&key))?;
             if value.get() == "null" {
-                return Ok((key.clone().into_owned(), None));
+                return Ok((key, None));
             }
             let mistyped = |expected| {
-                let message = format!("attribute {key:?} is of type {}: {expected}", kind.name());
-                let path = vec!["attributes".to_owned(), key.to_string()];
-                RowError { code: RowErrorCode::InvalidAttributeType, message, path }
+                let message = |key: &str| format!("attribute {key:?} is of type {}: {expected}", kind.name());
+                RowError::of_attribute(RowErrorCode::InvalidAttributeType, &key, message)
             };
             let value = kind.read(value.get()).map_err(mistyped)?;
-            Ok((key.clone().into_owned(), Some(value)))
+            Ok((key, Some(value)))
         };
         fields.into_iter().map(read).collect::<Result<_, _>>().map(Patch)
     }
 }
 
-impl Patch {
-    pub(crate) fn apply(self, attributes: &mut Attributes) {
-        for (key, value) in self.0 {
-            attributes.set(&key, value);
-        }
-    }
-}
-
-/// The fields of a JSON object, with unparsed values.
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
 /// Returns a key that occurs more than once.
-fn repeated_key<'f>(fields: &'f [(Cow<'_, str>, &RawValue)]) -> Option<&'f str> {
-    let mut keys: Vec<&str> = fields.iter().map(|(key, _)| &**key).collect();
+fn repeated_key<'f>(fields: &'f [(String, &RawValue)]) -> Option<&'f str> {
+    let mut keys: Vec<&str> = fields.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
     keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
-}
-
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = object.next_entry()? {
-            fields.push(field);
-        }
-        Ok(Fields(fields))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{AttributeType, Definition},
+        super::{AttributeType, AttributesDraft, Definition},
         *,
     };
 
@@ -107,8 +61,8 @@ mod tests {
     }
 
     fn after(stored: &str, json: &str) -> Option<String> {
-        let mut attributes = Attributes::read(Some(stored)).expect("a document");
-        schema().read_patch(json).expect("a patch").apply(&mut attributes);
+        let mut attributes = AttributesDraft::read(Some(stored)).expect("a document");
+        attributes.apply(schema().read_patch(json).expect("a patch"), 1000).expect("a small document");
         attributes.document()
     }
 
@@ -141,7 +95,7 @@ mod tests {
             ("[]", RowErrorCode::InvalidValue, vec!["attributes"]),
         ] {
             let error = schema().read_patch(json).expect_err(json);
-            assert_eq!((error.code, error.path), (code, path.into_iter().map(str::to_owned).collect()), "{json}");
+            assert_eq!((error.code, error.path().collect()), (code, path), "{json}");
         }
     }
 }

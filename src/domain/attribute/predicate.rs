@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{AttributeType, Schema, Value};
 use crate::{
-    domain::{Error, filter::ValueCount},
+    domain::{Error, filter::PredicateSize},
     types::excerpt,
 };
 
@@ -58,7 +58,7 @@ impl UntypedPredicate {
         };
         let name = operator.name();
         let reject = |expected: &dyn fmt::Display| {
-            bad(name, format!("attribute {key:?} is of type {}: {expected}", kind.name()))
+            bad(name, format!("attribute {:?} is of type {}: {expected}", excerpt(&key), kind.name()))
         };
         let known = operators(kind);
         if !known.contains(&name) {
@@ -115,7 +115,7 @@ impl<Operand> Operator<Operand> {
     }
 }
 
-impl<Operand> ValueCount for Operator<Operand> {
+impl<Operand> PredicateSize for Operator<Operand> {
     fn values(&self) -> usize {
         match self {
             Self::In(values) | Self::NotIn(values) => values.len(),
@@ -124,13 +124,13 @@ impl<Operand> ValueCount for Operator<Operand> {
     }
 }
 
-impl ValueCount for UntypedPredicate {
+impl PredicateSize for UntypedPredicate {
     fn values(&self) -> usize {
         self.operator.values()
     }
 }
 
-impl ValueCount for Predicate {
+impl PredicateSize for Predicate {
     fn values(&self) -> usize {
         self.operator.values()
     }

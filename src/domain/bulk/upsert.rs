@@ -20,11 +20,13 @@
 //! [read-committed]: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 
 mod evaluate;
+mod small_state;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use uuid::Uuid;
 
 use self::evaluate::MAX_ROWS_PER_STEP;
+pub(in crate::domain) use self::small_state::SmallStateDraft;
 use super::{Failures, Mode, Options, Outcome, Upserted, group::GroupedByKey, statement};
 use crate::{
     budget,
@@ -55,7 +57,9 @@ pub(in crate::domain) trait Upsertable<'a>: Sync {
     /// The unique key within a memberbase.
     type Key: Ord + Copy + Send + Sync + 'a;
     /// All stored values except the key, the id and `updated_at`.
-    type State: PartialEq + Send + Sync + 'a;
+    type State: Send + Sync + 'a;
+    /// The merged rows of one key, on top of its stored state.
+    type Draft: Default + Send;
 
     /// The label of its row counters.
     const ROWS: RowKind;
@@ -84,13 +88,11 @@ pub(in crate::domain) trait Upsertable<'a>: Sync {
         None
     }
 
-    /// Merges a row into the stored state. Without one, the result is a new state or a failure.
-    fn merge(&self, row: &Self::Row, stored: Option<&Self::State>) -> Result<Merge<Self::State>, Error>;
+    /// Merges a row into the draft. The draft stays as it is if the row is stale or fails.
+    fn merge(&self, row: &Self::Row, stored: Option<&Self::State>, draft: &mut Self::Draft) -> Result<Merge, Error>;
 
-    /// Returns whether readers see a difference, so that `updated_at` changes. Other differences are stored too.
-    fn differs_visibly(before: &Self::State, after: &Self::State) -> bool {
-        before != after
-    }
+    /// Returns the new state after at least one row was merged; `None` if it equals the stored one.
+    fn finish(draft: Self::Draft, stored: Option<&Self::State>) -> Option<Change<Self::State>>;
 
     /// Returns the member to which the record belongs, which has to exist; `None` for members themselves.
     fn member(_: &Self::Key, _: &Self::State) -> Option<Uuid> {
@@ -98,21 +100,18 @@ pub(in crate::domain) trait Upsertable<'a>: Sync {
     }
 }
 
-pub(in crate::domain) enum Merge<State> {
-    /// The stored state already equals the row.
-    Same,
-    /// A new or different state.
-    Into(State),
-    /// The row is older than the stored state.
+pub(in crate::domain) enum Merge {
+    Merged,
+    /// The row is older than the stored state or than an earlier row.
     Stale,
     Failed(RowError),
 }
 
-impl<State: PartialEq> Merge<State> {
-    /// Compares the state that a row asks for with the stored one.
-    pub(crate) fn with(state: State, stored: Option<&State>) -> Self {
-        if stored == Some(&state) { Self::Same } else { Self::Into(state) }
-    }
+/// A state to store.
+pub(in crate::domain) struct Change<State> {
+    pub(crate) state: State,
+    /// True if readers see the difference, so that `updated_at` changes.
+    pub(crate) visible: bool,
 }
 
 pub(in crate::domain) struct Stored<Id> {
@@ -167,9 +166,7 @@ struct UpsertRun<'c, 'a, K: Upsertable<'a>> {
 struct PendingWrite<State> {
     /// Index of the key.
     key: usize,
-    state: State,
-    /// True if readers see the difference.
-    visible: bool,
+    change: Change<State>,
 }
 
 impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
@@ -337,7 +334,7 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
             let mut columns = vec![("id", ArrayColumn::Uuids(chunk.iter().map(|&index| ids[index]).collect()))];
             let keys = chunk.iter().map(|&index| &self.groups.keys[inserts[index].key]);
             columns.extend(with_names(K::KEY.iter().copied(), K::key_values(keys)));
-            let states = chunk.iter().map(|&index| &inserts[index].state);
+            let states = chunk.iter().map(|&index| &inserts[index].change.state);
             columns.extend(with_names(state_columns.iter().copied(), self.kind.state_values(states)));
             inserted += self.session.bulk(&sql, &scalars, &ArrayTable::new(columns)).await?;
         }
@@ -353,9 +350,9 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         let scalars = [ScalarBind::Uuid(self.scope.memberbase().uuid())];
         for chunk in updates.chunks(MAX_WRITE_ROWS) {
             let ids = chunk.iter().filter_map(|update| self.ids[update.key]).collect();
-            let times = chunk.iter().map(|update| update.visible.then_some(now)).collect();
+            let times = chunk.iter().map(|update| update.change.visible.then_some(now)).collect();
             let mut columns = vec![("id", ArrayColumn::Uuids(ids)), ("updated_at", ArrayColumn::MaybeInts(times))];
-            let states = chunk.iter().map(|update| &update.state);
+            let states = chunk.iter().map(|update| &update.change.state);
             columns.extend(with_names(state_columns.iter().copied(), self.kind.state_values(states)));
             self.session.bulk(&sql, &scalars, &ArrayTable::new(columns)).await?;
         }
@@ -368,7 +365,8 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
 
     /// Locks the members to which new rows belong, so that they are not deleted before the rows are stored.
     async fn lock_members(&self, inserts: &[PendingWrite<K::State>]) -> Result<(), Error> {
-        let member_of = |insert: &PendingWrite<K::State>| K::member(&self.groups.keys[insert.key], &insert.state);
+        let member_of =
+            |insert: &PendingWrite<K::State>| K::member(&self.groups.keys[insert.key], &insert.change.state);
         let mut members: Vec<Uuid> = inserts.iter().filter_map(member_of).collect();
         members.sort_unstable();
         members.dedup();

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         Error, RowError,
         access::Scope,
-        bulk::{Merge, Options, Undefinable, Upsertable, Upserted},
+        bulk::{Change, Merge, Options, SmallStateDraft, Undefinable, Upsertable, Upserted},
         field,
         member::MemberIdentifier,
         member_child::{self, WithMember},
@@ -75,6 +75,7 @@ impl<'a> Upsertable<'a> for Clips {
     type Row = WithMember<Row<'a>>;
     type Key = (Uuid, &'a str);
     type State = State<'a>;
+    type Draft = SmallStateDraft<State<'a>>;
 
     const ROWS: RowKind = RowKind::Clip;
     const TABLE: &'static str = "clip";
@@ -121,7 +122,13 @@ impl<'a> Upsertable<'a> for Clips {
         (0..count).map(state).collect()
     }
 
-    fn merge(&self, WithMember { row, .. }: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
+    fn merge(
+        &self,
+        WithMember { row, .. }: &Self::Row,
+        stored: Option<&State<'a>>,
+        draft: &mut Self::Draft,
+    ) -> Result<Merge, Error> {
+        let stored = draft.current(stored);
         let state = State {
             creative_id: row.creative_id.into(),
             variant_id: field::merge_optional(row.variant_id.map(|text| text.map(Cow::from)), stored, |stored| {
@@ -131,7 +138,11 @@ impl<'a> Upsertable<'a> for Clips {
                 &stored.redeemed_at
             }),
         };
-        Ok(Merge::with(state, stored))
+        Ok(draft.set(state))
+    }
+
+    fn finish(draft: Self::Draft, stored: Option<&State<'a>>) -> Option<Change<State<'a>>> {
+        draft.finish(stored)
     }
 
     fn member(key: &Self::Key, _: &State<'a>) -> Option<Uuid> {

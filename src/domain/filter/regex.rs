@@ -15,19 +15,18 @@ use crate::domain::{Error, text::MAX_BYTES};
 const MAX_REPEAT: u32 = 255;
 
 /// Maximum number of characters and class ranges in a pattern with its repetitions expanded, which bounds the automaton
-/// that either database builds from it.
+/// that either database builds from it: a range becomes at most a few dozen states, so that the automaton is smaller
+/// than the 10 MiB that the `regex` crate allows.
 const MAX_EXPANDED_SIZE: u64 = 1_000;
-
-/// Maximum size of the automaton that the `regex` crate builds; the limit of the function that SQLite calls is higher.
-const MAX_AUTOMATON_BYTES: usize = 1 << 20;
 
 const MAX_GROUP_DEPTH: usize = 20;
 
-/// A valid pattern.
+/// A valid pattern. It holds the text and not the parsed pattern, which may need 60 times the memory.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    root: Node,
+    text: Box<str>,
     fold: bool,
+    expanded_size: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -51,17 +50,16 @@ enum Dialect {
 }
 
 impl Pattern {
-    /// Parses a pattern. `fold` ignores the case of ASCII letters.
+    /// The size with which a short pattern is counted, because every pattern has a fixed cost.
+    pub(super) const MIN_COUNTED_SIZE: u64 = 100;
+
+    /// Parses a pattern without compiling it. `fold` ignores the case of ASCII letters.
     pub fn parse(pattern: &str, fold: bool) -> Result<Self, Error> {
         let reject = |message: String| Error::bad_input("pattern", message);
         if pattern.len() > MAX_BYTES {
             return Err(reject(format!("the pattern has {} bytes, at most {MAX_BYTES} are allowed", pattern.len())));
         }
-        let mut parser = Parser { rest: pattern.chars().peekable(), depth: 0 };
-        let root = parser.choice().map_err(|reason| reject(format!("the pattern {reason}")))?;
-        if parser.rest.peek().is_some() {
-            return Err(reject("the pattern has a ) without its (".to_owned()));
-        }
+        let root = Node::parse(pattern).map_err(|reason| reject(format!("the pattern {reason}")))?;
         let size = root.expanded_size();
         if size > MAX_EXPANDED_SIZE {
             let message = format!(
@@ -69,11 +67,12 @@ impl Pattern {
             );
             return Err(reject(message));
         }
-        let pattern = Self { root, fold };
-        match regex::RegexBuilder::new(&pattern.for_sqlite()).size_limit(MAX_AUTOMATON_BYTES).build() {
-            Ok(_) => Ok(pattern),
-            Err(_) => Err(reject("the pattern is too large with its classes and repetitions expanded".to_owned())),
-        }
+        Ok(Self { text: pattern.into(), fold, expanded_size: size })
+    }
+
+    /// Returns the size that the budget of a request counts.
+    pub(super) fn counted_size(&self) -> u64 {
+        self.expanded_size.max(Self::MIN_COUNTED_SIZE)
     }
 
     /// Returns the pattern for the function `regexp`.
@@ -88,7 +87,8 @@ impl Pattern {
 
     fn to_text(&self, dialect: Dialect) -> String {
         let mut text = String::new();
-        self.root.write(&mut text, dialect, self.fold);
+        let root = Node::parse(&self.text).expect("the pattern is valid");
+        root.write(&mut text, dialect, self.fold);
         text
     }
 }
@@ -255,6 +255,15 @@ impl Parser<'_> {
 }
 
 impl Node {
+    fn parse(pattern: &str) -> Parsed<Self> {
+        let mut parser = Parser { rest: pattern.chars().peekable(), depth: 0 };
+        let root = parser.choice()?;
+        match parser.rest.peek() {
+            Some(_) => Err("has a ) without its ("),
+            None => Ok(root),
+        }
+    }
+
     /// Returns the number of characters and ranges with repetitions expanded.
     fn expanded_size(&self) -> u64 {
         match self {
@@ -390,6 +399,19 @@ mod tests {
             &"a".repeat(1025),
         ] {
             assert!(matches!(Pattern::parse(pattern, false), Err(Error::BadInput { .. })), "{pattern:?}");
+        }
+    }
+
+    /// SQLite's function compiles patterns with the default limits of the `regex` crate, and patterns are not compiled when
+    /// they are parsed.
+    #[test]
+    fn the_largest_patterns_compile_with_half_the_default_limit() {
+        for element in ["a", ".", "[^é]", "[\u{81}-\u{10fffe}]", "[^\u{82}\u{a01}]", "[\u{7f}-\u{10001}]", r"[^\w]"] {
+            let patterns = (1..).map(|count| Pattern::parse(&format!("({element}{{{count}}}){{4}}"), true));
+            let largest = patterns.take_while(Result::is_ok).last().expect("a pattern").expect("a valid one");
+            assert!(largest.expanded_size > 900, "{element}: {}", largest.expanded_size);
+            let compiled = regex::RegexBuilder::new(&largest.for_sqlite()).size_limit(5 << 20).build();
+            assert!(compiled.is_ok(), "{element}: {compiled:?}");
         }
     }
 }

@@ -100,10 +100,10 @@ fn set_input_path(error: &mut RowError) {
     let field = match error.code {
         RowErrorCode::UnknownAttribute => "attributeKey",
         RowErrorCode::UnknownMember => return,
-        _ if error.path.first().is_some_and(|field| field == "attributes") => "value",
+        _ if error.field() == "attributes" => "value",
         _ => return,
     };
-    error.path = vec![field.to_owned()];
+    error.set_field(field);
 }
 
 /// Returns the ref of each member; `None` if the memberbase has no such member.

@@ -4,6 +4,8 @@
 //! rows. The rows are stored below a savepoint: if `REJECT_BATCH` rejects them, or in a dry run that names the sync,
 //! they are rolled back and the marks alone are committed.
 
+use std::sync::Arc;
+
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::{Member, member};
@@ -11,10 +13,10 @@ use crate::{
     app::App,
     db::{ArrayColumn, ColumnSpec, ColumnarRows, Session, list},
     domain::{
-        Error, RowError, RowErrorCode,
+        Error, RowError,
         access::Scope,
-        attribute::{Attributes, Patch, Schema},
-        bulk::{Failures, Merge, Options, Stored, Undefinable, Upsertable, Upserted, store},
+        attribute::{AttributesDraft, Patch, Schema},
+        bulk::{Change, Failures, Merge, Options, Stored, Undefinable, Upsertable, Upserted, store},
         change, field,
         memberbase::Memberbase,
         sync, text,
@@ -114,7 +116,7 @@ pub(super) struct Members {
 }
 
 /// A member's mutable state; `None` for a member with only a ref (the common case in large uploads).
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub(super) struct State(Option<Box<MutableFields>>);
 
 #[derive(Clone, Default)]
@@ -123,16 +125,12 @@ struct MutableFields {
     source_updated_at: Option<i64>,
 }
 
-impl PartialEq for MutableFields {
-    fn eq(&self, other: &Self) -> bool {
-        self.source_updated_at == other.source_updated_at
-            && same_values(self.document.as_deref(), other.document.as_deref())
-    }
-}
-
-/// Compares the values of two documents. Their texts may differ, because PostgreSQL formats `jsonb` in its own way.
-fn same_values(left: Option<&str>, right: Option<&str>) -> bool {
-    left == right || matches!((Attributes::read(left), Attributes::read(right)), (Ok(left), Ok(right)) if left == right)
+/// What the merged rows of a member change.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// The member's attributes, parsed at the first row that has attributes.
+    attributes: Option<AttributesDraft>,
+    source_updated_at: Undefinable<i64>,
 }
 
 impl State {
@@ -167,27 +165,14 @@ impl Members {
         Ok((patch, source_updated_at))
     }
 
-    /// Applies a patch to a document. Returns the stored text if no value differs.
-    fn apply_patch(
-        &self,
-        stored: Option<&str>,
-        patch: Undefinable<Patch>,
-    ) -> Result<Result<Option<String>, RowError>, Error> {
-        let unchanged = || stored.map(str::to_owned);
-        let patch = match patch {
-            None => return Ok(Ok(unchanged())),
-            Some(None) => return Ok(Ok(None)),
-            Some(Some(patch)) => patch,
-        };
-        let old = Attributes::read(stored)?;
-        let mut new = old.clone();
-        patch.apply(&mut new);
-        if new == old {
-            return Ok(Ok(unchanged()));
-        }
-        match new.document() {
-            Some(text) if text.len() > self.max_bytes => Ok(Err(self.too_large_error(text.len()))),
-            document => Ok(Ok(document)),
+    /// Merges a patch, or removes all attributes.
+    fn merge_attributes(&self, attributes: &mut AttributesDraft, patch: Option<Patch>) -> Result<(), RowError> {
+        match patch {
+            Some(patch) => attributes.apply(patch, self.max_bytes).map_err(|bytes| self.too_large_error(bytes)),
+            None => {
+                attributes.clear();
+                Ok(())
+            }
         }
     }
 
@@ -195,7 +180,7 @@ impl Members {
         let max = self.max_bytes;
         let message =
             format!("attributes have {bytes} bytes in total, at most {max} are allowed (MEMBERBASE_MAX_ATTRIBUTES)");
-        RowError { code: RowErrorCode::InvalidValue, message, path: vec!["attributes".to_owned()] }
+        RowError::invalid("attributes", message)
     }
 }
 
@@ -204,6 +189,7 @@ impl<'a> Upsertable<'a> for Members {
     type Row = &'a Row;
     type Key = &'a str;
     type State = State;
+    type Draft = Draft;
 
     const ROWS: RowKind = RowKind::Member;
     const TABLE: &'static str = "member";
@@ -254,33 +240,57 @@ impl<'a> Upsertable<'a> for Members {
         self.parse(row).err()
     }
 
-    fn merge(&self, row: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
+    fn merge(&self, row: &Self::Row, stored: Option<&State>, draft: &mut Draft) -> Result<Merge, Error> {
         let (patch, source_updated_at) = match self.parse(row) {
             Ok(parsed) => parsed,
             Err(error) => return Ok(Merge::Failed(error)),
         };
-        let stored_time = stored.and_then(State::source_updated_at);
         let new_time = source_updated_at.map(|time| time.map(Time::micros));
-        if let (Some(Some(new_time)), Some(stored_time)) = (new_time, stored_time)
-            && new_time < stored_time
+        if let (Some(Some(new_time)), Some(current_time)) = (new_time, draft.source_updated_at(stored))
+            && new_time < current_time
         {
             return Ok(Merge::Stale);
         }
-        match self.apply_patch(stored.and_then(State::document), patch)? {
-            Ok(document) => Ok(Merge::with(State::new(document, new_time.unwrap_or(stored_time)), stored)),
-            Err(error) => Ok(Merge::Failed(error)),
+        if let Some(patch) = patch {
+            let attributes = match &mut draft.attributes {
+                Some(attributes) => attributes,
+                none => none.insert(AttributesDraft::read(stored.and_then(State::document))?),
+            };
+            if let Err(error) = self.merge_attributes(attributes, patch) {
+                return Ok(Merge::Failed(error));
+            }
         }
+        draft.source_updated_at = new_time.or(draft.source_updated_at);
+        Ok(Merge::Merged)
     }
 
     /// A different `sourceUpdatedAt` alone does not change `updatedAt`.
-    fn differs_visibly(before: &State, after: &State) -> bool {
-        !same_values(before.document(), after.document())
+    fn finish(draft: Draft, stored: Option<&State>) -> Option<Change<State>> {
+        let source_updated_at = draft.source_updated_at(stored);
+        let changed = draft.attributes.filter(AttributesDraft::is_changed);
+        let visible = stored.is_none() || changed.is_some();
+        if !visible && source_updated_at == stored.and_then(State::source_updated_at) {
+            return None;
+        }
+        let document = match changed {
+            Some(attributes) => attributes.document(),
+            None => stored.and_then(State::document).map(str::to_owned),
+        };
+        Some(Change { state: State::new(document, source_updated_at), visible })
     }
 }
 
-/// Loads members in the order of `ids`; `None` for one that does not exist any more.
-pub(crate) async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Member>>, Error> {
-    let uuids: Vec<_> = ids.iter().flatten().map(|id| id.uuid()).collect();
+impl Draft {
+    fn source_updated_at(&self, stored: Option<&State>) -> Option<i64> {
+        self.source_updated_at.unwrap_or_else(|| stored.and_then(State::source_updated_at))
+    }
+}
+
+/// Loads members in the order of `ids`; `None` for one that does not exist any more. An id that occurs twice is read once.
+pub(crate) async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> Result<Vec<Option<Arc<Member>>>, Error> {
+    let mut uuids: Vec<_> = ids.iter().flatten().map(|id| id.uuid()).collect();
+    uuids.sort_unstable();
+    uuids.dedup();
     let has_id = list(app.db.backend(), super::column(member::Column::Id), ArrayColumn::Uuids(uuids));
     let mut rows = member::Entity::find()
         .filter(member::Column::MemberbaseId.eq(scope.memberbase().uuid()))
@@ -288,9 +298,36 @@ pub(crate) async fn load(app: &App, scope: Scope, ids: &[Option<MemberId>]) -> R
         .all(&app.db.read().await?)
         .await?;
     rows.sort_unstable_by_key(|row| row.id);
+    let members: Vec<_> = rows.into_iter().map(|row| Arc::new(Member::from(row))).collect();
     let find = |id: &MemberId| {
-        let index = rows.binary_search_by_key(&id.uuid(), |row| row.id).ok()?;
-        Some(Member::from(rows[index].clone()))
+        let index = members.binary_search_by_key(id, |member| member.id).ok()?;
+        Some(members[index].clone())
     };
     Ok(ids.iter().map(|id| id.as_ref().and_then(find)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::attribute::{AttributeType, Definition, PARSED_DOCUMENTS};
+
+    #[test]
+    fn a_stored_document_is_parsed_once_for_all_rows_of_its_member() {
+        let keys = ["plan", "note"].map(|key| Definition { key: key.to_owned(), kind: AttributeType::String });
+        let members = Members { schema: Schema::new(keys.to_vec()).expect("a schema"), has_state: true, max_bytes: 60 };
+        let note = "n".repeat(20);
+        let stored = State::new(Some(format!(r#"{{"note":"{note}","plan":"a"}}"#)), None);
+        let before = PARSED_DOCUMENTS.get();
+        let mut draft = Draft::default();
+        for plan in 0..1_000 {
+            let row = Row::new("u1".to_owned(), Some(Some(format!(r#"{{"plan":"{plan}"}}"#).into())), None);
+            assert!(matches!(members.merge(&&row, Some(&stored), &mut draft), Ok(Merge::Merged)));
+            let too_large = format!(r#"{{"plan":"{}"}}"#, "p".repeat(50));
+            let row = Row::new("u1".to_owned(), Some(Some(too_large.into())), None);
+            assert!(matches!(members.merge(&&row, Some(&stored), &mut draft), Ok(Merge::Failed(_))));
+        }
+        let change = Members::finish(draft, Some(&stored)).expect("a change");
+        assert_eq!(change.state.document(), Some(format!(r#"{{"note":"{note}","plan":"999"}}"#).as_str()));
+        assert_eq!(PARSED_DOCUMENTS.get() - before, 1);
+    }
 }

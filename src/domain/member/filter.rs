@@ -13,7 +13,7 @@ use crate::{
         Error,
         access::Scope,
         attribute,
-        filter::{Filter, IdPredicate, TextPredicate, TimePredicate, ValueCount},
+        filter::{Filter, IdPredicate, Pattern, PredicateSize, TextPredicate, TimePredicate},
         memberbase,
     },
     entity::member,
@@ -33,13 +33,14 @@ pub enum Predicate<Attribute = attribute::Predicate> {
 /// A predicate as the request has it, before the attribute schema resolves the types of its values.
 pub(crate) type UntypedPredicate = Predicate<attribute::UntypedPredicate>;
 
-/// Resolves the types of attribute predicates. Reads the memberbase's attribute schema only if there are any.
+/// Checks the limits of a filter, once for each list of a request, and resolves the types of attribute predicates. Reads
+/// the memberbase's attribute schema only if there are any.
 pub(crate) async fn resolve_types(
     app: &App,
     scope: Scope,
     filter: Filter<UntypedPredicate>,
 ) -> Result<Filter<Predicate>, Error> {
-    filter.check(&app.limits.filter)?;
+    filter.check_in_request(app)?;
     let schema = if filter.contains(&|predicate| matches!(predicate, Predicate::Attribute(_))) {
         memberbase::get(&app.db.read().await?, scope).await?.attribute_schema
     } else {
@@ -88,13 +89,20 @@ pub(super) fn ref_condition(backend: DbBackend, scope: Scope, predicate: &TextPr
     }
 }
 
-impl<Attribute: ValueCount> ValueCount for Predicate<Attribute> {
+impl<Attribute: PredicateSize> PredicateSize for Predicate<Attribute> {
     fn values(&self) -> usize {
         match self {
             Self::Id(predicate) => predicate.values(),
             Self::Ref(predicate) => predicate.values(),
             Self::CreatedAt(predicate) | Self::UpdatedAt(predicate) => predicate.values(),
             Self::Attribute(predicate) => predicate.values(),
+        }
+    }
+
+    fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Self::Ref(predicate) => predicate.pattern(),
+            Self::Id(_) | Self::CreatedAt(_) | Self::UpdatedAt(_) | Self::Attribute(_) => None,
         }
     }
 }

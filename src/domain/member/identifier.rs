@@ -1,5 +1,7 @@
 //! References to members in the rows of bulk calls: by id, or by ref.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::{
@@ -36,11 +38,11 @@ impl<'a> MemberIdentifier<'a> {
     }
 
     pub(in crate::domain) fn not_found_error(&self) -> RowError {
-        let (message, field) = match self {
-            Self::Id(id) => (format!("member {id} does not exist in this memberbase"), "memberId"),
-            Self::Ref(_) => ("no member of this memberbase has this ref".to_owned(), "memberRef"),
+        let (message, field): (Cow<'_, _>, _) = match self {
+            Self::Id(id) => (format!("member {id} does not exist in this memberbase").into(), "memberId"),
+            Self::Ref(_) => ("no member of this memberbase has this ref".into(), "memberRef"),
         };
-        RowError { code: RowErrorCode::UnknownMember, message, path: vec![field.to_owned()] }
+        RowError::new(RowErrorCode::UnknownMember, field, message)
     }
 }
 

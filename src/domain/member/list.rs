@@ -14,7 +14,7 @@ use crate::{
     domain::{
         Error,
         access::Scope,
-        filter::{IdPredicate, TextPredicate, ValueCount},
+        filter::{IdPredicate, PredicateSize, TextPredicate},
         memberbase,
     },
     entity::member,

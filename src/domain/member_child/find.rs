@@ -1,6 +1,9 @@
 //! Look-ups of members' children by their own ids.
 
+use std::sync::Arc;
+
 use sea_orm::{DbErr, EntityTrait, FromQueryResult, QueryResult};
+use uuid::Uuid;
 
 use super::MemberChild;
 use crate::{
@@ -13,31 +16,41 @@ use crate::{
     types::Id,
 };
 
-/// Finds the visible children with these ids, in any order.
+/// Finds the visible children with these ids, in any order and each once.
 pub(crate) async fn find_many<T: MemberChild>(
     app: &App,
     visibility: Visibility,
     ids: &[T::Id],
-) -> Result<Vec<T>, Error> {
+) -> Result<Vec<Arc<T>>, Error> {
     let bound = visibility.memberbase().map(|memberbase| ScalarBind::Uuid(memberbase.uuid()));
     let mut found = Vec::new();
     let condition = if bound.is_some() { "own.memberbase_id = $1" } else { "true" };
-    read(app, condition, bound.as_slice(), ids.iter().copied(), |_, child| found.push(child)).await?;
+    read(app, condition, bound.as_slice(), &distinct::<T>(ids.iter()), |_, child| found.push(Arc::new(child))).await?;
     Ok(found)
 }
 
-/// Loads children in the order of `ids`; `None` for one that does not exist any more.
+/// Loads children in the order of `ids`; `None` for one that does not exist any more. An id that occurs twice is read
+/// once.
 pub(crate) async fn load<T: MemberChild>(
     app: &App,
     scope: Scope,
     ids: &[Option<T::Id>],
-) -> Result<Vec<Option<T>>, Error> {
-    let mut loaded = vec![None; ids.len()];
-    let indexes: Vec<_> = ids.iter().enumerate().filter_map(|(index, id)| id.map(|_| index)).collect();
+) -> Result<Vec<Option<Arc<T>>>, Error> {
+    let distinct = distinct::<T>(ids.iter().flatten());
+    let mut loaded = vec![None; distinct.len()];
     let scalars = [ScalarBind::Uuid(scope.memberbase().uuid())];
-    let put = |n: usize, child| loaded[indexes[n]] = Some(child);
-    read(app, "own.memberbase_id = $1", &scalars, ids.iter().flatten().copied(), put).await?;
-    Ok(loaded)
+    let put = |n: usize, child| loaded[n] = Some(Arc::new(child));
+    read(app, "own.memberbase_id = $1", &scalars, &distinct, put).await?;
+    let find = |id: &T::Id| loaded[distinct.binary_search(&id.uuid()).ok()?].clone();
+    Ok(ids.iter().map(|id| id.as_ref().and_then(find)).collect())
+}
+
+/// Returns sorted ids, each once.
+fn distinct<'i, T: MemberChild>(ids: impl Iterator<Item = &'i T::Id>) -> Vec<Uuid> {
+    let mut distinct: Vec<_> = ids.map(|id| id.uuid()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct
 }
 
 /// Reads children by id and passes each to `put`, with the index of its id.
@@ -45,11 +58,10 @@ async fn read<T: MemberChild>(
     app: &App,
     condition: &str,
     scalars: &[ScalarBind],
-    ids: impl Iterator<Item = T::Id>,
+    ids: &[Uuid],
     mut put: impl FnMut(usize, T) + Send,
 ) -> Result<(), Error> {
-    let uuids: Vec<_> = ids.map(Id::uuid).collect();
-    if uuids.is_empty() {
+    if ids.is_empty() {
         return Ok(());
     }
     let sql = format!(
@@ -61,7 +73,7 @@ async fn read<T: MemberChild>(
         put(usize::try_from(n).expect("rows count from 0"), decode(&row)?);
         Ok(())
     };
-    let rows = ArrayTable::new([("id", ArrayColumn::Uuids(uuids))]);
+    let rows = ArrayTable::new([("id", ArrayColumn::Uuids(ids.to_vec()))]);
     Ok(app.db.read().await?.bulk_each(&sql, scalars, &rows, take).await?)
 }
 

@@ -10,8 +10,11 @@ use crate::{
     app::App,
     db::{ArrayColumn, ArrayTable, Lock, ScalarBind, Session},
     domain::{Error, access::Scope, attribute::Schema, member, updated_at},
-    types::{Id, Time},
+    types::{Id, Time, excerpt},
 };
+
+/// Maximum number of keys that an error names.
+const MAX_NAMED_KEYS: usize = 5;
 
 /// Replaces the whole schema. A key for which members have values can neither be removed nor change its type. A schema
 /// equal to the stored one changes nothing.
@@ -68,8 +71,11 @@ async fn reject_keys_in_use(session: &Session, scope: Scope, old: &Schema, new: 
     if in_use.is_empty() {
         return Ok(());
     }
-    let in_use: Vec<_> = in_use.iter().map(|(key, members)| format!("{key:?} ({members} members)")).collect();
-    let in_use = in_use.join(", ");
+    let named = in_use.iter().take(MAX_NAMED_KEYS);
+    let named: Vec<_> = named.map(|(key, members)| format!("{:?} ({members} members)", excerpt(key))).collect();
+    let others = in_use.len() - named.len();
+    let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    let in_use = named.join(", ") + &others;
     let message = format!("members have values for attributes that would be removed or change their type: {in_use}");
     Err(Error::Conflict(message))
 }

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         Error, RowError,
         access::Scope,
-        bulk::{Merge, Options, Undefinable, Upsertable, Upserted},
+        bulk::{Change, Merge, Options, SmallStateDraft, Undefinable, Upsertable, Upserted},
         field,
         member::MemberIdentifier,
         member_child::{self, WithMember},
@@ -49,7 +49,7 @@ struct Row<'a> {
 }
 
 fn parse(row: &NewStampCollection) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
-    let count = |field: &str, number: &str| field::parse_integer(field, number, 0, i64::from(i32::MAX));
+    let count = |field, number: &str| field::parse_integer(field, number, 0, i64::from(i32::MAX));
     let member = MemberIdentifier::parse(row.member_id.as_deref(), row.member_ref.as_deref())?;
     let parsed = Row {
         loyalty_program_id: field::key("loyaltyProgramId", &row.loyalty_program_id)?,
@@ -73,6 +73,7 @@ impl<'a> Upsertable<'a> for StampCollections {
     type Row = WithMember<Row<'a>>;
     type Key = (Uuid, &'a str);
     type State = State;
+    type Draft = SmallStateDraft<State>;
 
     const ROWS: RowKind = RowKind::StampCollection;
     const TABLE: &'static str = "stamp_collection";
@@ -110,12 +111,22 @@ impl<'a> Upsertable<'a> for StampCollections {
         (0..count).map(|_| Ok(State { stamps: stamps.take()?, rewards_earned: rewards.take()? })).collect()
     }
 
-    fn merge(&self, WithMember { row, .. }: &Self::Row, stored: Option<&State>) -> Result<Merge<State>, Error> {
+    fn merge(
+        &self,
+        WithMember { row, .. }: &Self::Row,
+        stored: Option<&State>,
+        draft: &mut Self::Draft,
+    ) -> Result<Merge, Error> {
+        let stored = draft.current(stored);
         let state = State {
             stamps: row.stamps.unwrap_or_else(|| stored.map_or(0, |stored| stored.stamps)),
             rewards_earned: row.rewards_earned.unwrap_or_else(|| stored.map_or(0, |stored| stored.rewards_earned)),
         };
-        Ok(Merge::with(state, stored))
+        Ok(draft.set(state))
+    }
+
+    fn finish(draft: Self::Draft, stored: Option<&State>) -> Option<Change<State>> {
+        draft.finish(stored)
     }
 
     fn member(key: &Self::Key, _: &State) -> Option<Uuid> {

@@ -12,12 +12,12 @@ use crate::{
     domain::{
         Error, RowError, RowErrorCode,
         access::Scope,
-        bulk::{Merge, Options, Undefinable, Upsertable, Upserted},
+        bulk::{Change, Merge, Options, SmallStateDraft, Undefinable, Upsertable, Upserted},
         field,
         member::MemberIdentifier,
         member_child::{self, WithMember},
     },
-    types::{MAX_SAFE_INTEGER, RowKind, Time, TransactionId},
+    types::{MAX_SAFE_INTEGER, RowKind, Time, TransactionId, excerpt},
 };
 
 /// A row of the input: exactly one of `member_id` and `member_ref` names the member. Times are RFC 3339 date-times.
@@ -71,7 +71,7 @@ pub(super) struct Row<'a> {
 
 pub(super) fn parse(row: &NewTransaction) -> Result<(MemberIdentifier<'_>, Row<'_>), RowError> {
     let member = MemberIdentifier::parse(row.member_id.as_deref(), row.member_ref.as_deref())?;
-    let amount = |field: &str, number: &str| field::parse_integer(field, number, -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER);
+    let amount = |field, number: &str| field::parse_integer(field, number, -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER);
     let parsed = Row {
         external_id: field::key("externalId", &row.external_id)?,
         auth_code: field::text("authCode", &row.auth_code)?,
@@ -95,7 +95,7 @@ fn parse_bin(bin: &str) -> Result<&str, RowError> {
     Err(RowError::invalid("bin", "bin: expected the first 6 to 8 digits of the card number"))
 }
 
-fn parse_currency<'a>(field: &str, currency: &'a str) -> Result<&'a str, RowError> {
+fn parse_currency<'a>(field: &'static str, currency: &'a str) -> Result<&'a str, RowError> {
     if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Ok(currency);
     }
@@ -146,6 +146,7 @@ impl<'a> Upsertable<'a> for Transactions {
     type Row = WithMember<Row<'a>>;
     type Key = &'a str;
     type State = State<'a>;
+    type Draft = SmallStateDraft<State<'a>>;
 
     const ROWS: RowKind = RowKind::Transaction;
     const TABLE: &'static str = "transaction";
@@ -228,13 +229,18 @@ impl<'a> Upsertable<'a> for Transactions {
         (0..count).map(state).collect()
     }
 
-    fn merge(&self, row: &Self::Row, stored: Option<&State<'a>>) -> Result<Merge<State<'a>>, Error> {
+    fn merge(&self, row: &Self::Row, stored: Option<&State<'a>>, draft: &mut Self::Draft) -> Result<Merge, Error> {
+        let stored = draft.current(stored);
         if stored.is_some_and(|stored| stored.member != row.member) {
-            let message = format!("transaction {:?} belongs to another member", row.row.external_id);
-            let path = vec!["externalId".to_owned()];
-            return Ok(Merge::Failed(RowError { code: RowErrorCode::MemberMismatch, message, path }));
+            let message = format!("transaction {:?} belongs to another member", excerpt(row.row.external_id));
+            return Ok(Merge::Failed(RowError::new(RowErrorCode::MemberMismatch, "externalId", message)));
         }
-        Ok(Merge::with(State::of(row, stored), stored))
+        let state = State::of(row, stored);
+        Ok(draft.set(state))
+    }
+
+    fn finish(draft: Self::Draft, stored: Option<&State<'a>>) -> Option<Change<State<'a>>> {
+        draft.finish(stored)
     }
 
     fn member(_: &Self::Key, state: &State<'a>) -> Option<Uuid> {

@@ -168,8 +168,10 @@ fn error(selection: &SelectionSet) -> Option<JsonTemplate<ErrorSlot>> {
 fn write_error(error: &domain::RowError, slot: &ErrorSlot, json: &mut Vec<u8>) {
     match slot {
         ErrorSlot::Code => enum_value(json, RowErrorCode::from(error.code)),
-        ErrorSlot::Message => text(json, &error.message),
-        ErrorSlot::Path => serde_json::to_writer(json, &error.path).expect("writing to memory does not fail"),
+        ErrorSlot::Message => text(json, error.message()),
+        ErrorSlot::Path => {
+            serde_json::to_writer(json, &error.path().collect::<Vec<_>>()).expect("writing to memory does not fail")
+        }
     }
 }
 
@@ -208,17 +210,17 @@ mod tests {
     }
 
     fn query() -> Query {
-        let error = |code, message: &str, path: &[&str]| domain::RowError {
-            code,
-            message: message.to_owned(),
-            path: path.iter().map(|&step| step.to_owned()).collect(),
-        };
         let rows = ["a\"\n", "é", "", "\u{1}\\", "</b>\u{2028}", "😀", "z"];
         let rows = rows.map(|reference| Row::new(reference.to_owned(), None, None));
         let id = |number| Some(MemberId::from_uuid(uuid::Uuid::from_u128(number)));
         let failures = [
-            (2, error(RowErrorCode::InvalidRef, "a \"ref\"", &["ref"])),
-            (6, error(RowErrorCode::UnknownAttribute, "no\n", &["attributes", "a \"b\"\\"])),
+            (2, domain::RowError::new(RowErrorCode::InvalidRef, "ref", "a \"ref\"")),
+            (
+                6,
+                domain::RowError::of_attribute(RowErrorCode::UnknownAttribute, "a \"b\"\\", |key| {
+                    format!("no {key}\n")
+                }),
+            ),
         ];
         let upserted = Upserted {
             ids: vec![id(7), id(u128::MAX), None, id(0), id(1), None, None],

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use crate::{
     domain::{
         access::Access,
-        member::{self, DeleteRequest, DeletedCounts},
+        member::{self, DeleteOutcome, DeleteRequest, DeletedCounts},
     },
     graphql::{
         Error,
@@ -33,17 +33,31 @@ pub(crate) struct DeleteMembersInput {
     dry_run: bool,
 }
 
+#[derive(Debug)]
+pub(crate) struct DeleteMembersPayload(DeleteOutcome);
+
 /// Result of deleteMembers.
-#[derive(SimpleObject, Debug)]
-pub(crate) struct DeleteMembersPayload {
+#[Object]
+impl DeleteMembersPayload {
     /// Ids of the deleted members, each once, in input order.
-    deleted_member_ids: ScalarList<ID>,
+    async fn deleted_member_ids(&self) -> Result<ScalarList<ID>, Error> {
+        Ok(ScalarList::of_ids(&self.0.ids)?)
+    }
+
     /// Requested ids of members that do not exist in this memberbase.
-    not_found_member_ids: ScalarList<ID>,
+    async fn not_found_member_ids(&self) -> Result<ScalarList<ID>, Error> {
+        Ok(ScalarList::of_ids(&self.0.unknown_ids)?)
+    }
+
     /// Requested refs of members that do not exist in this memberbase.
-    not_found_refs: ScalarList<String>,
+    async fn not_found_refs(&self) -> Result<ScalarList<String>, Error> {
+        Ok(ScalarList::of_texts(&self.0.unknown_refs)?)
+    }
+
     /// Number of deleted rows by type.
-    deleted: DeletedRows,
+    async fn deleted(&self) -> DeletedRows {
+        self.0.deleted.into()
+    }
 }
 
 /// Number of rows that a deletion removed, by type.
@@ -84,19 +98,12 @@ impl DeleteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The members to delete and the options of the call.")] input: DeleteMembersInput,
     ) -> Result<Option<DeleteMembersPayload>, Error> {
-        let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let request = DeleteRequest {
-            ids: ids("memberIds", &input.member_ids)?,
-            refs: input.refs,
-            at_most: input.at_most.map(|count| count.0),
-            dry_run: input.dry_run,
-        };
-        let outcome = member::delete(ctx.app(), scope, request).await?;
-        Ok(Some(DeleteMembersPayload {
-            deleted_member_ids: ScalarList::of_ids(&outcome.ids)?,
-            not_found_member_ids: ScalarList::of_ids(&outcome.unknown_ids)?,
-            not_found_refs: ScalarList::of_texts(&outcome.unknown_refs)?,
-            deleted: outcome.deleted.into(),
-        }))
+        let DeleteMembersInput { memberbase_id, member_ids, refs, at_most, dry_run } = input;
+        let scope = ctx.authorize(&memberbase_id, Access::Write)?;
+        let ids = ids("memberIds", &member_ids)?;
+        // There may be millions.
+        drop(member_ids);
+        let request = DeleteRequest { ids, refs, at_most: at_most.map(|count| count.0), dry_run };
+        Ok(Some(DeleteMembersPayload(member::delete(ctx.app(), scope, request).await?)))
     }
 }

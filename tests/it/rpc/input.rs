@@ -111,6 +111,24 @@ async fn row_with_a_repeated_attribute_key_fails(#[values(Database::Sqlite, Data
     assert_eq!(server.members().await, 0);
 }
 
+#[tokio::test]
+async fn list_of_a_filter_is_rejected_at_its_limit() {
+    let server = Server::start(Database::Sqlite).await;
+    let (base, reader) = (server.memberbase_of(&["a"]).await, server.reader().await);
+    let list = async |values: &str| {
+        let filters = format!(r#"[{{"key": "ref", "in": {values}}}]"#);
+        send(&reader, "member/list", &format!(r#"{{"member_base_id": "{base}", "filters": {filters}}}"#)).await
+    };
+    let refs = |count| json!(vec!["a"; count]).to_string();
+    assert_eq!(list(&refs(100_000)).await.json()["data"][0]["ref"], "a");
+    let long = list(&refs(100_001)).await;
+    assert_eq!(failure(&long), (400, "bad_request".to_owned()));
+    let expected = "filters[0].in: the list has more than 100000 values (MEMBERBASE_MAX_FILTER_VALUES)";
+    assert_eq!(message(&long), expected);
+    let nested = list("[[], []]").await;
+    assert_eq!(message(&nested), "filters[0].in[0]: invalid type: sequence, expected a string or a filter");
+}
+
 #[rstest]
 #[case(json!({"filters": [{"key": "k".repeat(1_000), "eq": "a"}]}))]
 #[case(json!({"filters": [{"key": "ref", "k".repeat(1_000): "a"}]}))]
