@@ -41,7 +41,8 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 pub use connections::serve;
 
 use self::{
-    connections::ProtocolError, negotiate::MediaType, permits::Permits, rejection::Rejection, trace_id::TraceId,
+    connections::ProtocolError, health::Readiness, negotiate::MediaType, permits::Permits, rejection::Rejection,
+    trace_id::TraceId,
 };
 use crate::{
     app::App,
@@ -67,6 +68,7 @@ pub struct Service {
     requests: Permits,
     /// Permits of connections with subscriptions.
     connections: Permits,
+    readiness: Readiness,
     options: Options,
 }
 
@@ -97,6 +99,7 @@ impl Service {
             tokens: Tokens::default(),
             requests: Permits::for_requests(&app.limits.traffic),
             connections: Permits::for_connections(&app.limits.live),
+            readiness: Readiness::default(),
             endpoints: rpc_api::endpoints().into_iter().map(Arc::new).collect(),
             app,
             options,

@@ -250,7 +250,9 @@ impl Client {
         self.send(self.request(path, body).as_bytes()).await
     }
 
+    /// Returns the result of a readiness check that began after this call: an earlier result is used for a second.
     pub async fn ready(&self) -> ApiResponse {
+        sleep(Duration::from_millis(1_050)).await;
         let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
         self.send(request.as_bytes()).await.unwrap()
     }
