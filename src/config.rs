@@ -2,6 +2,7 @@
 //! text of `--help`. Defaults of limits come from `types/limits.rs`.
 
 mod api;
+mod connections;
 mod live;
 mod log_filter;
 mod origin;
@@ -14,6 +15,7 @@ use axum::http::HeaderValue;
 use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 
 pub(crate) use api::Api;
+pub(crate) use connections::Connections;
 pub(crate) use live::Live;
 pub(crate) use secret_url::SecretUrl;
 pub(crate) use units::{Bytes, Span};

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use axum::http::Extensions;
 use tracing::{Span, field::display};
 
 use super::{
-    Service,
+    Service, connections,
     permits::{GlobalPermit, TokenPermit},
     rejection::Rejection,
 };
@@ -17,12 +18,18 @@ use crate::{auth::Bearer, domain::access::Caller, graphql::Error};
 pub(super) struct RequestPermit(GlobalPermit, Option<TokenPermit>);
 
 impl Service {
-    /// Admits a request: authenticates its caller and issues its permit. Looking up a token costs a statement, so the
+    /// Admits a request with these extensions: authenticates its caller and issues its permit. Looking up a token costs a statement, so the
     /// global permit comes first.
-    pub(super) async fn admit(&self, bearer: Bearer, started: Instant) -> Result<(Caller, RequestPermit), Rejection> {
+    pub(super) async fn admit(
+        &self,
+        extensions: &Extensions,
+        bearer: Bearer,
+        started: Instant,
+    ) -> Result<(Caller, RequestPermit), Rejection> {
         let permit = self.requests.acquire()?;
         let app = self.app.until(started + self.app.limits.time.query);
         let caller = self.tokens.caller(&app, &self.tasks, bearer).await?;
+        connections::authenticate(extensions)?;
         let Some(token) = caller.token() else { return Ok((caller, RequestPermit(permit, None))) };
         Span::current().record("token", display(token));
         let token_permit = self.requests.acquire_for_token(token)?;

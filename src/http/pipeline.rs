@@ -61,7 +61,7 @@ impl Service {
     ) -> Result<ReceivedRequest, Rejection> {
         let started = Instant::now();
         let bearer = Bearer::of(&head.headers)?;
-        let (caller, permit) = self.admit(bearer, started).await?;
+        let (caller, permit) = self.admit(&head.extensions, bearer, started).await?;
         let body = if head.method == Method::POST {
             let limit = BodyLimit::for_caller(&caller, &self.app.limits.body);
             let deadline = started + body_timeout(&caller);

@@ -13,6 +13,7 @@ mod bad_input;
 mod bulk_upsert;
 mod child_concurrency;
 mod child_upserts;
+mod client_connections;
 mod coercion;
 mod columnar;
 mod concurrency;

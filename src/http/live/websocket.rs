@@ -104,7 +104,7 @@ impl Service {
         let mut known = None;
         if head.headers.contains_key(header::AUTHORIZATION) {
             let bearer = Bearer::of(&head.headers)?;
-            let (caller, _permit) = self.admit(bearer, Instant::now()).await?;
+            let (caller, _permit) = self.admit(&head.extensions, bearer, Instant::now()).await?;
             known = Some((bearer, caller));
         }
         let permit = self.acquire_connection(Transport::WebSocket, metrics)?;

@@ -31,8 +31,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Site {
     settings: Settings,
     options: Vec<String>,
-    /// The maximum size of a file that a server writes, in blocks of 512 bytes.
-    file_limit: Option<u32>,
+    /// Commands of the shell that limit the resources of a server.
+    resource_limits: Option<String>,
     folder: tempfile::TempDir,
     _storage: Storage,
     secret: String,
@@ -67,7 +67,7 @@ impl Site {
         };
         command(&["migrate", "up"]);
         let secret = command(&["token", "create", "--access", "admin", "--description", "a test"]);
-        Self { settings, options: Vec::new(), file_limit: None, folder, _storage: storage, secret }
+        Self { settings, options: Vec::new(), resource_limits: None, folder, _storage: storage, secret }
     }
 
     /// Sets options of the servers.
@@ -77,7 +77,13 @@ impl Site {
 
     /// Limits the size of the files that servers write.
     pub fn with_file_limit(self, kib: u32) -> Self {
-        Self { file_limit: Some(kib * 2), ..self }
+        // Without the trap the signal would kill the process. Ignored signals stay ignored after exec.
+        Self { resource_limits: Some(format!("trap '' XFSZ; ulimit -S -f {}", kib * 2)), ..self }
+    }
+
+    /// Limits the number of files that servers can open.
+    pub fn with_descriptor_limits(self, soft: u32, hard: u32) -> Self {
+        Self { resource_limits: Some(format!("ulimit -S -n {soft} && ulimit -H -n {hard}")), ..self }
     }
 
     /// Makes servers connect with a password, which the cluster does not require (PostgreSQL).
@@ -100,12 +106,11 @@ impl Site {
     pub async fn start_with_log(&self, log: &str) -> Process {
         let log = self.folder.path().join(log);
         let file = File::create(&log).unwrap();
-        let mut command = match self.file_limit {
+        let mut command = match &self.resource_limits {
             None => Command::new(BINARY),
-            Some(blocks) => {
-                // Without the trap the signal would kill the process. Ignored signals stay ignored after exec.
+            Some(limits) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$@\""), "sh", BINARY]);
+                shell.args(["-c", &format!("{limits}; exec \"$@\""), "sh", BINARY]);
                 shell
             }
         };
@@ -309,8 +314,13 @@ pub async fn read_response(stream: &mut (impl AsyncRead + Unpin)) -> Result<ApiR
     parse(&received).ok_or_else(|| format!("incomplete response: {}", String::from_utf8_lossy(&received)))
 }
 
-/// Parses a complete response with a Content-Length.
+/// Parses a response that is all that was received.
 fn parse(received: &[u8]) -> Option<ApiResponse> {
+    parse_response(received).filter(|(_, length)| *length == received.len()).map(|(response, _)| response)
+}
+
+/// Parses the first response with a Content-Length if it is complete, and returns its length with its head.
+pub fn parse_response(received: &[u8]) -> Option<(ApiResponse, usize)> {
     let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
     let mut lines = std::str::from_utf8(&received[..end]).ok()?.split("\r\n");
     let status = StatusCode::from_bytes(lines.next()?.split(' ').nth(1)?.as_bytes()).ok()?;
@@ -319,7 +329,7 @@ fn parse(received: &[u8]) -> Option<ApiResponse> {
         let (name, value) = line.split_once(": ")?;
         headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
     }
-    let body = received[end + 4..].to_vec();
-    let length = headers.get("content-length").map_or(Some(0), |length| length.to_str().ok()?.parse().ok())?;
-    (body.len() == length).then_some(ApiResponse { status, headers, body })
+    let length: usize = headers.get("content-length").map_or(Some(0), |length| length.to_str().ok()?.parse().ok())?;
+    let body = received.get(end + 4..end + 4 + length)?.to_vec();
+    Some((ApiResponse { status, headers, body }, end + 4 + length))
 }
