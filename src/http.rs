@@ -42,8 +42,8 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 pub use connections::{ConnectionOptions, Timeouts, serve};
 
 use self::{
-    connections::RefusedRequest, health::Readiness, negotiate::MediaType, permits::Permits, rejection::Rejection,
-    trace_id::TraceId,
+    connections::RefusedRequest, evicting_pool::EvictingPool, health::Readiness, live::websocket, negotiate::MediaType,
+    permits::Permits, rejection::Rejection, trace_id::TraceId,
 };
 use crate::{
     app::App,
@@ -69,6 +69,8 @@ pub struct Service {
     requests: Permits,
     /// Permits of connections with subscriptions.
     connections: Permits,
+    /// WebSockets that are not authenticated yet.
+    unauthenticated_sockets: Arc<EvictingPool>,
     readiness: Readiness,
     options: Options,
 }
@@ -100,6 +102,7 @@ impl Service {
             tokens: Tokens::default(),
             requests: Permits::for_requests(&app.limits.traffic),
             connections: Permits::for_connections(&app.limits.live),
+            unauthenticated_sockets: EvictingPool::new(websocket::max_unauthenticated(&app.limits.live)),
             readiness: Readiness::default(),
             endpoints: rpc_api::endpoints().into_iter().map(Arc::new).collect(),
             app,

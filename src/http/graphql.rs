@@ -161,8 +161,7 @@ impl Handler {
     async fn stream_events(&self, operation: Operation, request: ReceivedRequest) -> Result<Outcome, Rejection> {
         let Self { service, head, trace, metrics, .. } = self;
         let ReceivedRequest { caller, bearer, permit: _permit, started, .. } = request;
-        let connection = service.acquire_connection(Transport::Events, metrics)?;
-        let token = caller.token().map(|token| service.connections.acquire_for_token(token)).transpose()?;
+        let permit = service.acquire_connection(&caller, Transport::Events, metrics)?;
         let answers = match service.subscribe(operation, caller, started, trace).await {
             Ok(answers) => answers,
             Err(SubscribeError::Rejected(rejection)) => return Err(rejection),
@@ -172,8 +171,7 @@ impl Handler {
             Err(SubscribeError::Response(answer)) => return Ok(Outcome::Stream(sse::single(&answer))),
         };
         let abort = head.extensions.get::<ConnectionAbort>().cloned().unwrap_or_default();
-        let subscription =
-            sse::Subscription { answers, bearer, abort, permits: (connection, token), trace: trace.clone() };
+        let subscription = sse::Subscription { answers, bearer, abort, permit, trace: trace.clone() };
         Ok(Outcome::Stream(service.stream(subscription)))
     }
 
