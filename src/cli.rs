@@ -65,6 +65,9 @@ pub struct Serve {
     /// Settings of the server.
     #[command(flatten)]
     pub(crate) server: config::Server,
+    /// Limits of client connections.
+    #[command(flatten)]
+    pub(crate) connections: config::Connections,
     /// Settings of the database.
     #[command(flatten)]
     pub(crate) database: config::Database,

@@ -2,6 +2,7 @@
 //! text of `--help`. Defaults of limits come from `types/limits.rs`.
 
 mod api;
+mod connections;
 mod live;
 mod log_filter;
 mod memory;
@@ -15,6 +16,7 @@ use axum::http::HeaderValue;
 use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 
 pub(crate) use api::Api;
+pub(crate) use connections::Connections;
 pub(crate) use live::Live;
 pub(crate) use memory::Memory;
 pub(crate) use secret_url::SecretUrl;

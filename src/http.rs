@@ -6,6 +6,7 @@ mod assets;
 mod body;
 mod compute;
 mod connections;
+mod evicting_pool;
 mod graphql;
 mod health;
 mod live;
@@ -39,10 +40,11 @@ use hyper::body::Body as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-pub use connections::serve;
+pub use connections::{ConnectionOptions, Timeouts, serve};
 
 use self::{
-    connections::ProtocolError, negotiate::MediaType, permits::Permits, rejection::Rejection, trace_id::TraceId,
+    connections::RefusedRequest, evicting_pool::EvictingPool, health::Readiness, live::websocket, negotiate::MediaType,
+    permits::Permits, rejection::Rejection, trace_id::TraceId,
 };
 use crate::{
     app::App,
@@ -68,6 +70,9 @@ pub struct Service {
     requests: Permits,
     /// Permits of connections with subscriptions.
     connections: Permits,
+    /// WebSockets that are not authenticated yet.
+    unauthenticated_sockets: Arc<EvictingPool>,
+    readiness: Readiness,
     options: Options,
 }
 
@@ -98,6 +103,8 @@ impl Service {
             tokens: Tokens::default(),
             requests: Permits::for_requests(&app.limits.traffic),
             connections: Permits::for_connections(&app.limits.live),
+            unauthenticated_sockets: EvictingPool::new(websocket::max_unauthenticated(&app.limits.live)),
+            readiness: Readiness::default(),
             endpoints: rpc_api::endpoints().into_iter().map(Arc::new).collect(),
             app,
             options,
@@ -125,7 +132,7 @@ pub fn router(service: Service) -> Router {
         router = router.layer(cors(&service.options.cors_origins)).layer(middleware::map_response(hide_cors));
     }
     router
-        .layer(middleware::from_fn(reject_protocol_error))
+        .layer(middleware::from_fn(reject_refused))
         .layer(middleware::from_fn_with_state(metrics, trace::layer))
         .with_state(Arc::new(service))
 }
@@ -141,15 +148,15 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .max_age(CORS_MAX_AGE)
 }
 
-async fn reject_protocol_error(
+async fn reject_refused(
     Extension(trace): Extension<TraceId>,
-    error: Option<Extension<ProtocolError>>,
+    refused: Option<Extension<RefusedRequest>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(Extension(ProtocolError(status, message))) = error else { return next.run(request).await };
-    let rejection = Rejection::with_status(status, Code::BadRequest, message);
-    rejection.close_after(true).respond(MediaType::Json, &trace)
+    let Some(Extension(refused)) = refused else { return next.run(request).await };
+    let RefusedRequest { status, code, message } = refused;
+    Rejection::with_status(status, code, message).close_after(true).respond(MediaType::Json, &trace)
 }
 
 /// Removes all CORS headers from the response to an origin that is not allowed. `CorsLayer` omits only the decisive one.

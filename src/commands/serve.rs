@@ -29,6 +29,18 @@ const RELAY_TIMEOUT: Duration = Duration::from_millis(400);
 
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Descriptors per database connection: on SQLite the file and its `-wal`, and a file for each large sort.
+const DESCRIPTORS_PER_DATABASE_CONNECTION: u64 = 4;
+
+/// Descriptors for everything else: the port, rejected connections, logs, and connections that are being closed.
+const OTHER_DESCRIPTORS: u64 = 96;
+
+/// Minimum number of client connections.
+const MIN_CONNECTIONS: usize = 100;
+
+/// Maximum number of client connections if it is not set, far more than one server can serve.
+const MAX_DEFAULT_CONNECTIONS: usize = 100_000;
+
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let Serve { times, request, document, live, memory, .. } = &settings;
     let limits = config::limits(times, request, document, live, memory);
@@ -44,10 +56,49 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let address = settings.server.listen;
     let listener = TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })?;
     let address = listener.local_addr().map_err(|cause| Error::Listen { address, cause })?;
+    let connections = connection_options(&settings);
     greet(&app, address, &settings.server).await?;
-    listen(app, api, listener, settings.server, stop).await;
+    listen(app, api, listener, settings.server, connections, stop).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Raises the limit of open descriptors as far as possible, and returns the limits of connections that fit into it.
+fn connection_options(settings: &Serve) -> http::ConnectionOptions {
+    let Serve { server, connections, database, .. } = settings;
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|cause| {
+        tracing::warn!(%cause, "raising the limit of open files failed");
+        rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(0, |(soft, _)| soft)
+    });
+    let available = available_connections(descriptors, database.database_connections);
+    let max = connections.max_connections.unwrap_or(available.min(MAX_DEFAULT_CONNECTIONS));
+    let max_per_address = connections.max_connections_per_address.unwrap_or(max / 2);
+    tracing::info!(
+        descriptors,
+        max_connections = max,
+        max_connections_per_address = max_per_address,
+        "limits of connections"
+    );
+    if max > available {
+        tracing::warn!(
+            descriptors,
+            max_connections = max,
+            "the limit of open files is too low for this number of connections; raise it (ulimit -n)"
+        );
+    }
+    http::ConnectionOptions {
+        max,
+        max_per_address,
+        trusted_proxies: connections.trusted_proxies.clone(),
+        max_head: server.max_head.0,
+        ..http::ConnectionOptions::default()
+    }
+}
+
+/// Returns the number of client connections for which there are descriptors.
+fn available_connections(descriptors: u64, database_connections: u32) -> usize {
+    let reserved = OTHER_DESCRIPTORS + u64::from(database_connections) * DESCRIPTORS_PER_DATABASE_CONNECTION;
+    usize::try_from(descriptors.saturating_sub(reserved)).unwrap_or(usize::MAX).max(MIN_CONNECTIONS)
 }
 
 /// Creates the GraphQL API, limited to the trusted documents if there is a manifest. Fails if one of them is invalid.
@@ -68,8 +119,15 @@ fn api(app: &App, trusted: Option<&Path>) -> Result<Api, Error> {
 
 /// Serves until `stop`, then drains running requests, notifies other servers of the last changes and closes the
 /// database.
-async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Server, stop: impl Future<Output = ()>) {
-    let config::Server { graphiql, console, cors_origins, max_head, .. } = settings;
+async fn listen(
+    app: App,
+    api: Api,
+    listener: TcpListener,
+    settings: config::Server,
+    connections: http::ConnectionOptions,
+    stop: impl Future<Output = ()>,
+) {
+    let config::Server { graphiql, console, cors_origins, .. } = settings;
     let options = http::Options { graphiql, console, cors_origins };
     let service = http::Service::new(app.clone(), api, options);
     let tasks = service.tasks.clone();
@@ -77,7 +135,7 @@ async fn listen(app: App, api: Api, listener: TcpListener, settings: config::Ser
     let inbound = tokio::spawn(app.clone().relay_inbound(stopping.clone()));
     let drained = CancellationToken::new();
     let outbound = tokio::spawn(app.clone().relay_outbound(drained.clone()));
-    let serving = http::serve(listener, http::router(service), max_head.0, stopping.clone(), tasks.clone());
+    let serving = http::serve(listener, http::router(service), connections, stopping.clone(), tasks.clone());
     tokio::join!(serving, async {
         stop.await;
         tracing::info!("stopping; another signal ends the process at once");
@@ -165,6 +223,13 @@ fn url(address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn default_number_of_connections_leaves_descriptors_for_the_database() {
+        assert_eq!(available_connections(1024, 10), 1024 - 96 - 40);
+        assert_eq!(available_connections(64, 10), MIN_CONNECTIONS);
+        assert_eq!(available_connections(u64::MAX, 1), usize::MAX - 100);
+    }
 
     #[test]
     fn the_url_works_on_this_machine() {

@@ -1,68 +1,149 @@
-//! HTTP/1.1 connections over TCP. Limits the time for a request head, and keeps a connection open while a rejected client
-//! still sends (<https://www.rfc-editor.org/rfc/rfc9112#section-9.6>); `axum::serve` does neither.
+//! HTTP/1.1 connections over TCP. Limits their number, in total, without a token and per client, and the time that they
+//! take without progress. It also keeps a connection open while a rejected client still sends
+//! (<https://www.rfc-editor.org/rfc/rfc9112#section-9.6>); `axum::serve` does none of this.
+//!
+//! Every connection begins without a token, in a pool of at most a tenth of all connections. If that pool is full, a new
+//! connection replaces the one that has waited longest for a request, so that silent clients do not keep others out. The
+//! first request with a valid token moves its connection to the other nine tenths.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+mod bodies;
+mod client_address;
+mod handle;
+mod stream;
+mod timer;
+
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     http::{
-        HeaderValue, StatusCode, Version,
+        HeaderValue, Response, StatusCode, Version,
         header::{HOST, TRANSFER_ENCODING},
     },
 };
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service as _};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use ipnet::IpNet;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
-    time::{Instant, Sleep, sleep},
+    sync::Semaphore,
+    time::{sleep, timeout},
 };
-use tokio_util::{
-    sync::{CancellationToken, WaitForCancellationFutureOwned},
-    task::TaskTracker,
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Time within which the head of a request has to arrive, and after which an idle connection is closed.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) use self::handle::{ConnectionHandle, authenticate};
+use self::{
+    bodies::{RequestBody, ResponseBody},
+    client_address::ClientAddresses,
+    handle::AuthenticatedPool,
+    stream::Stream,
+};
+use super::{evicting_pool::EvictingPool, rejection::Rejection, trace_id::TraceId};
+use crate::graphql::{Code, Error};
+
+/// Maximum size of a WebSocket message before authentication. `connection_init` with a token takes about 120 bytes.
+pub(super) const MAX_UNAUTHENTICATED_MESSAGE_BYTES: usize = 4 << 10;
+
+/// Minimum number of connections without a token: all connections begin as such.
+const MIN_UNAUTHENTICATED: usize = 8;
+
+/// Maximum number of connections without a token. Each can hold the head of a request that is not complete, about 70 KiB.
+const MAX_UNAUTHENTICATED: usize = 1_000;
 
 /// The smallest buffer that hyper accepts.
 const MIN_BUFFER_BYTES: usize = 8 << 10;
 
-/// Total time for which the input of a client that still sends is discarded after the response.
-const MAX_LINGER: Duration = Duration::from_secs(30);
-
-/// Time without input after which lingering ends.
-const MAX_LINGER_IDLE: Duration = Duration::from_secs(5);
-
 /// Time until the next attempt if accepting fails, for example because all file descriptors are in use.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
+/// Number of rejected connections that are open at the same time, so that their clients receive the reason. Further ones
+/// are closed without a response.
+const MAX_REJECTED: usize = 32;
+
+/// Time for which a rejected connection stays open.
+const REJECTED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The settings of connections.
+#[derive(Clone, Debug)]
+pub struct ConnectionOptions {
+    /// Maximum number of connections, of which a tenth may be without a token.
+    pub max: usize,
+    /// Maximum number of connections per client address.
+    pub max_per_address: usize,
+    /// Networks of the proxies whose `X-Forwarded-For` header is trusted.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Maximum size of a request's head, in bytes. A larger one is rejected (431).
+    pub max_head: usize,
+    pub timeouts: Timeouts,
+}
+
+/// The time limits of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Time within which the head of a request has to arrive, from the first byte or, for the first request, from the
+    /// connection's begin.
+    pub head: Duration,
+    /// Time between two requests.
+    pub idle: Duration,
+    /// Time without progress while a client has to send a body or to read a response.
+    pub stall: Duration,
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            max: 1024,
+            max_per_address: 512,
+            trusted_proxies: Vec::new(),
+            max_head: 64 << 10,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(10), idle: Duration::from_secs(60), stall: Duration::from_secs(30) }
+    }
+}
+
+/// What all connections share.
+struct Connections {
+    router: Router,
+    max_head: usize,
+    timeouts: Timeouts,
+    unauthenticated: Arc<EvictingPool>,
+    authenticated: AuthenticatedPool,
+    addresses: Arc<ClientAddresses>,
+    rejected: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
 /// Serves connections until `stop`. Then it accepts no new ones, completes the running requests and closes idle
 /// connections; `tasks` is empty when all of this is done.
-///
-/// A request whose head exceeds `max_head` bytes is rejected (431).
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    max_head: usize,
+    options: ConnectionOptions,
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
+    let connections = Arc::new(Connections::new(router, options, stop));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
+            () = connections.stop.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => drop(tasks.spawn(connection(stream, router.clone(), max_head, stop.clone()))),
+            Ok((stream, peer)) => match connections.accept(peer.ip()) {
+                Ok(handle) => {
+                    let is_proxy = connections.addresses.is_trusted_proxy(peer.ip());
+                    tasks.spawn(Arc::clone(&connections).serve(stream, handle, is_proxy));
+                }
+                Err(message) => connections.reject(stream, message, &tasks),
+            },
             Err(error) if is_per_connection_error(&error) => {}
             Err(cause) => {
                 tracing::error!(%cause, "accepting a connection failed");
@@ -95,133 +176,155 @@ impl ConnectionAbort {
     }
 }
 
-/// A violation of HTTP/1.1 that hyper does not reject, as an extension of the request.
-#[derive(Clone, Copy)]
-pub(super) struct ProtocolError(pub(super) StatusCode, pub(super) &'static str);
+/// The reason why a request is not executed, as an extension of the request: a violation of HTTP/1.1 that hyper does not
+/// reject, or a client with too many connections.
+#[derive(Clone)]
+pub(super) struct RefusedRequest {
+    pub(super) status: StatusCode,
+    pub(super) code: Code,
+    pub(super) message: String,
+}
 
-fn protocol_error(request: &Request<Incoming>) -> Option<ProtocolError> {
+fn protocol_error(request: &Request<Incoming>) -> Option<RefusedRequest> {
+    let refused =
+        |status, message: &str| Some(RefusedRequest { status, code: Code::BadRequest, message: message.into() });
     // <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>
     let hosts = request.headers().get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
-        return Some(ProtocolError(StatusCode::BAD_REQUEST, "a request must have one Host header"));
+        return refused(StatusCode::BAD_REQUEST, "a request must have one Host header");
     }
     // <https://www.rfc-editor.org/rfc/rfc9112#section-6.1>. hyper rejects a list that does not end in `chunked` (400).
     let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     if !codings.all(is_chunked) {
-        return Some(ProtocolError(StatusCode::NOT_IMPLEMENTED, "the only transfer coding is chunked"));
+        return refused(StatusCode::NOT_IMPLEMENTED, "the only transfer coding is chunked");
     }
     None
 }
 
-async fn connection(stream: TcpStream, router: Router, max_head: usize, stop: CancellationToken) {
-    if let Err(cause) = stream.set_nodelay(true) {
-        tracing::debug!(%cause, "setting TCP_NODELAY failed, small responses can be slow");
-    }
-    let stream = Lingering::new(stream, stop.clone());
-    let (abort, router) = (ConnectionAbort::default(), TowerToHyperService::new(router));
-    let request_abort = abort.clone();
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(request_abort.clone());
-        if let Some(error) = protocol_error(&request) {
-            request.extensions_mut().insert(error);
+impl Connections {
+    fn new(router: Router, options: ConnectionOptions, stop: CancellationToken) -> Self {
+        let ConnectionOptions { max, max_per_address, trusted_proxies, max_head, timeouts } = options;
+        let unauthenticated = (max / 10).clamp(MIN_UNAUTHENTICATED, MAX_UNAUTHENTICATED);
+        Self {
+            router,
+            max_head,
+            timeouts,
+            unauthenticated: EvictingPool::new(unauthenticated),
+            authenticated: AuthenticatedPool::new(max.saturating_sub(unauthenticated).max(1)),
+            addresses: ClientAddresses::new(max_per_address, trusted_proxies),
+            rejected: Arc::new(Semaphore::new(MAX_REJECTED)),
+            stop,
         }
-        router.call(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_header_size(max_head)
-        .max_buf_size(max_head.max(MIN_BUFFER_BYTES))
-        // Some clients look headers up by their usual spelling only, among them Python's gql.
-        .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = abort.0.cancelled() => return,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+    }
+
+    /// Gives a connection its place, or returns the message of its rejection.
+    fn accept(&self, peer: IpAddr) -> Result<ConnectionHandle, String> {
+        let is_proxy = self.addresses.is_trusted_proxy(peer);
+        let address = if is_proxy { None } else { Some(self.addresses.count(peer)?) };
+        let place = self.unauthenticated.enter().ok_or_else(|| {
+            let max = self.unauthenticated.max();
+            format!("the server has its maximum of {max} connections without a token (MEMBERBASE_MAX_CONNECTIONS)")
+        })?;
+        Ok(ConnectionHandle::new(place, self.authenticated.clone(), address))
+    }
+
+    /// Sends the reason to the client of a rejected connection.
+    fn reject(&self, mut stream: TcpStream, message: String, tasks: &TaskTracker) {
+        tracing::debug!(message, "connection rejected");
+        let Ok(permit) = Arc::clone(&self.rejected).try_acquire_owned() else { return };
+        let error = Rejection::from(Error::new(Code::ServiceUnavailable, message));
+        let body = error.answer(&TraceId::default()).body;
+        tasks.spawn(timeout(REJECTED_TIMEOUT, async move {
+            let head = format!(
+                "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n\
+                Content-Length: {}\r\nRetry-After: 1\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(&[head.as_bytes(), &body].concat()).await?;
+            stream.shutdown().await?;
+            // Closing a socket with unread bytes would reset the connection before the client has read the reason.
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+            drop(permit);
+            io::Result::Ok(())
+        }));
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream, handle: ConnectionHandle, is_proxy: bool) {
+        if let Err(cause) = stream.set_nodelay(true) {
+            tracing::debug!(%cause, "setting TCP_NODELAY failed, small responses can be slow");
+        }
+        let abort = ConnectionAbort::default();
+        let stream = Stream::new(stream, handle.clone(), self.timeouts, self.stop.clone());
+        let service = hyper::service::service_fn(|request| self.respond(request, &handle, is_proxy, &abort));
+        let connection = http1::Builder::new()
+            // The stream limits the time for a head.
+            .header_read_timeout(None)
+            .max_header_size(self.max_head)
+            .max_buf_size(self.max_head.max(MIN_BUFFER_BYTES))
+            // Some clients look headers up by their usual spelling only, among them Python's gql.
+            .title_case_headers(true)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let aborted = async {
             tokio::select! {
-                ended = connection => ended,
-                () = abort.0.cancelled() => return,
-            }
-        }
-    };
-    if let Err(cause) = ended {
-        tracing::debug!(%cause, "connection failed");
-    }
-}
-
-/// A stream that is not closed while its client still sends. Closing a socket with unread bytes resets the connection, and
-/// the client may lose the response that rejects its request (<https://www.rfc-editor.org/rfc/rfc9112#section-9.6>).
-struct Lingering {
-    stream: TcpStream,
-    closing: Closing,
-}
-
-enum Closing {
-    No(CancellationToken),
-    Lingers { total: Pin<Box<Sleep>>, idle: Pin<Box<Sleep>>, stop: Pin<Box<WaitForCancellationFutureOwned>> },
-}
-
-impl Lingering {
-    fn new(stream: TcpStream, stop: CancellationToken) -> Self {
-        Self { stream, closing: Closing::No(stop) }
-    }
-}
-
-impl AsyncRead for Lingering {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Lingering {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buffer)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    /// Closes the sending side, and then discards input until the client closes its side.
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, closing } = self.get_mut();
-        if let Closing::No(stop) = closing {
-            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
-            let stop = Box::pin(stop.clone().cancelled_owned());
-            *closing =
-                Closing::Lingers { total: Box::pin(sleep(MAX_LINGER)), idle: Box::pin(sleep(MAX_LINGER_IDLE)), stop };
-        }
-        let Closing::Lingers { total, idle, stop } = closing else { return Poll::Ready(Ok(())) };
-        let mut discarded = [0; 16 << 10];
-        loop {
-            if total.as_mut().poll(cx).is_ready() || stop.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            let mut buffer = ReadBuf::new(&mut discarded);
-            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    idle.as_mut().reset(Instant::now() + MAX_LINGER_IDLE);
+                () = abort.0.cancelled() => {}
+                () = handle.evicted() => {
+                    tracing::debug!("closing a connection without a token in favour of a new one");
                 }
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => return idle.as_mut().poll(cx).map(Ok),
+            }
+        };
+        let mut aborted = std::pin::pin!(aborted);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = &mut aborted => return,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection => ended,
+                    () = aborted => return,
+                }
+            }
+        };
+        if let Err(cause) = ended {
+            tracing::debug!(%cause, "connection failed");
+        }
+    }
+
+    /// Responds to a request, which is in progress until its response is written.
+    async fn respond(
+        &self,
+        request: Request<Incoming>,
+        handle: &ConnectionHandle,
+        is_proxy: bool,
+        abort: &ConnectionAbort,
+    ) -> Result<Response<ResponseBody>, std::convert::Infallible> {
+        let mut running = handle.begin_request();
+        let mut refused = protocol_error(&request);
+        if is_proxy && let Some(client) = self.addresses.forwarded_client(request.headers()) {
+            match self.addresses.count(client) {
+                Ok(client) => running.set_client(client),
+                Err(message) => {
+                    let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, Code::ServiceUnavailable);
+                    refused = refused.or(Some(RefusedRequest { status, code, message }));
+                }
             }
         }
+        let stall_timeout = self.timeouts.stall;
+        let mut request = request.map(|body| Body::new(RequestBody::new(body, abort.clone(), stall_timeout)));
+        request.extensions_mut().insert(abort.clone());
+        request.extensions_mut().insert(handle.clone());
+        if let Some(refused) = refused {
+            request.extensions_mut().insert(refused);
+        }
+        let response = TowerToHyperService::new(self.router.clone()).call(request).await?;
+        let running = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            running.upgrade();
+            None
+        } else {
+            Some(running)
+        };
+        Ok(response.map(|body| ResponseBody::new(body, running)))
     }
 }

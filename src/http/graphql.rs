@@ -171,8 +171,7 @@ impl Handler {
         let Self { service, head, trace, metrics, .. } = self;
         let in_flight = request.in_flight();
         let ReceivedRequest { caller, bearer, permit: _permit, started, .. } = request;
-        let connection = service.acquire_connection(Transport::Events, metrics)?;
-        let token = caller.token().map(|token| service.connections.acquire_for_token(token)).transpose()?;
+        let permit = service.acquire_connection(&caller, Transport::Events, metrics)?;
         let answers = match service.subscribe(operation, caller, started, trace).await {
             Ok(answers) => answers,
             Err(SubscribeError::Rejected(rejection)) => return Err(rejection),
@@ -182,8 +181,7 @@ impl Handler {
             Err(SubscribeError::Response(answer)) => return Ok(Outcome::Stream(sse::single(answer, Some(in_flight)))),
         };
         let abort = head.extensions.get::<ConnectionAbort>().cloned().unwrap_or_default();
-        let subscription =
-            sse::Subscription { answers, bearer, abort, permits: (connection, token), trace: trace.clone() };
+        let subscription = sse::Subscription { answers, bearer, abort, permit, trace: trace.clone() };
         Ok(Outcome::Stream(service.stream(subscription)))
     }
 

@@ -1,6 +1,9 @@
 //! Subscriptions: what both transports (WebSocket and server-sent events) have in common.
 
+mod close;
+mod handshake;
 mod message;
+mod receive;
 pub(super) mod sse;
 pub(super) mod websocket;
 
@@ -10,7 +13,7 @@ use futures_util::StreamExt;
 use tokio::time::timeout_at;
 use tracing::Span;
 
-use super::{Service, permits::GlobalPermit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
+use super::{Service, permits::Permit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
 use crate::{
     domain::access::Caller,
     graphql::{
@@ -24,7 +27,7 @@ use crate::{
 pub(super) struct ConnectionPermit {
     metrics: RequestMetrics,
     transport: Transport,
-    _permit: GlobalPermit,
+    _permit: Permit,
 }
 
 impl Drop for ConnectionPermit {
@@ -48,12 +51,14 @@ impl From<Error> for SubscribeError {
 }
 
 impl Service {
+    /// Issues a permit for a connection with subscriptions to an authenticated caller.
     pub(super) fn acquire_connection(
         &self,
+        caller: &Caller,
         transport: Transport,
         metrics: &RequestMetrics,
     ) -> Result<ConnectionPermit, Error> {
-        let permit = self.connections.acquire()?;
+        let permit = self.connections.acquire(caller)?;
         metrics.server().connected(transport);
         Ok(ConnectionPermit { metrics: metrics.clone(), transport, _permit: permit })
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode},
     response::Response,
 };
 use hyper::body::Body as _;
@@ -26,7 +26,7 @@ pub(super) async fn serve(
     Extension(metrics): Extension<RequestMetrics>,
     request: Request,
 ) -> Response {
-    match service.authorize_metrics(request.headers()).await {
+    match service.authorize_metrics(request.headers(), request.extensions()).await {
         Ok(_) => {
             let content_type = HeaderValue::from_static(CONTENT_TYPE);
             response::build(StatusCode::OK, content_type, metrics.server().text(), None)
@@ -37,8 +37,9 @@ pub(super) async fn serve(
 
 impl Service {
     /// Rejects a token that is bound to a memberbase, because the metrics cover all of them.
-    async fn authorize_metrics(&self, headers: &HeaderMap) -> Result<GlobalScope, Rejection> {
-        let (caller, _permit) = self.admit(Bearer::of(headers)?, Instant::now()).await?;
+    async fn authorize_metrics(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<GlobalScope, Rejection> {
+        let bearer = Bearer::of(headers)?;
+        let (caller, _permit) = self.admit(extensions, bearer, Instant::now()).await?;
         caller.authorize_global(Access::Read).map_err(|error| {
             let error = Error::from(error);
             Rejection::with_status(StatusCode::FORBIDDEN, error.code(), error.message())

@@ -14,6 +14,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
+    domain::access::Caller,
     graphql::{Code, Error},
     types::{ApiTokenId, LiveLimits, TrafficLimits},
 };
@@ -48,13 +49,16 @@ struct TokenUse {
     gcra_tat: Instant,
 }
 
-/// One of the permits of all tokens together, which is returned on drop.
+/// A permit, which is returned on drop.
 #[derive(Debug)]
-pub(super) struct GlobalPermit(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+pub(super) struct Permit {
+    _global: OwnedSemaphorePermit,
+    _token: Option<TokenPermit>,
+}
 
-/// One of the permits of a token, which is returned on drop.
+/// The part of a permit that is limited per token.
 #[derive(Debug)]
-pub(super) struct TokenPermit {
+struct TokenPermit {
     token: ApiTokenId,
     tokens: Tokens,
 }
@@ -76,17 +80,27 @@ impl Permits {
         Self { what, setting, max, max_per_token, max_per_second: None, all, tokens: Arc::default() }
     }
 
-    /// Issues a permit to a caller that may not be known yet.
-    pub(super) fn acquire(&self) -> Result<GlobalPermit, Error> {
-        let permit = Arc::clone(&self.all).try_acquire_owned();
-        permit.map(GlobalPermit).map_err(|_| {
-            let Self { what, setting, max, .. } = self;
-            Error::new(Code::ServiceUnavailable, format!("the server has its maximum of {max} {what} ({setting})"))
-        })
+    /// Issues a permit to a caller: within the maximum, and if it has a token, within the maximum and the rate of the token.
+    pub(super) fn acquire(&self, caller: &Caller) -> Result<Permit, Error> {
+        self.identify(self.acquire_anonymous()?, caller)
     }
 
-    /// Issues a permit to a token.
-    pub(super) fn acquire_for_token(&self, token: ApiTokenId) -> Result<TokenPermit, Error> {
+    /// Issues a permit to a caller that is not known yet. [`Self::identify`] has to follow.
+    pub(super) fn acquire_anonymous(&self) -> Result<Permit, Error> {
+        let permit = Arc::clone(&self.all).try_acquire_owned().map_err(|_| {
+            let Self { what, setting, max, .. } = self;
+            Error::new(Code::ServiceUnavailable, format!("the server has its maximum of {max} {what} ({setting})"))
+        })?;
+        Ok(Permit { _global: permit, _token: None })
+    }
+
+    /// Applies the limits of the caller's token to a permit.
+    pub(super) fn identify(&self, permit: Permit, caller: &Caller) -> Result<Permit, Error> {
+        let token = caller.token().map(|token| self.acquire_for_token(token)).transpose()?;
+        Ok(Permit { _token: token, ..permit })
+    }
+
+    fn acquire_for_token(&self, token: ApiTokenId) -> Result<TokenPermit, Error> {
         let Self { what, setting, max_per_token, .. } = self;
         let now = Instant::now();
         let mut tokens = lock(&self.tokens);
@@ -144,12 +158,12 @@ mod tests {
     #[test]
     fn permit_is_returned_on_drop() {
         let permits = permits(2, 9, 0);
-        let (first, _second) = (permits.acquire().expect("a permit"), permits.acquire().expect("a permit"));
-        let error = permits.acquire().expect_err("the third");
+        let [first, _second] = [(); 2].map(|()| permits.acquire_anonymous().expect("a permit"));
+        let error = permits.acquire_anonymous().expect_err("the third");
         assert_eq!(error.code(), Code::ServiceUnavailable);
         assert!(error.message().contains("2 running requests (MEMBERBASE_MAX_REQUESTS)"), "{}", error.message());
         drop(first);
-        permits.acquire().expect("the returned permit");
+        permits.acquire_anonymous().expect("the returned permit");
     }
 
     #[test]

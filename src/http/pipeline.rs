@@ -93,7 +93,7 @@ impl Service {
     ) -> Result<ReceivedRequest, Rejection> {
         let started = Instant::now();
         let bearer = Bearer::of(&head.headers)?;
-        let (caller, permit) = self.admit(bearer, started).await?;
+        let (caller, permit) = self.admit(&head.extensions, bearer, started).await?;
         let only_reads = only_reads(&caller);
         let budget = self.open_budget(only_reads, started).await?;
         let body = if head.method == Method::POST {

@@ -75,11 +75,15 @@ async fn failed_write_on_a_standby_replaces_all_connections() {
     assert_eq!(read_only_connections(&db, 3).await, ["off"; 3]);
 }
 
+/// A little more than the time for which the result of a readiness check is used.
+const READINESS_LIFETIME: Duration = Duration::from_millis(1_050);
+
 #[tokio::test]
 async fn server_is_not_ready_while_its_database_is_read_only() {
     let server = Server::start(Database::Postgres).await;
     let mut switch = Switch::new(&server.settings).await;
     let ready = async || {
+        tokio::time::sleep(READINESS_LIFETIME).await;
         let request = axum::http::Request::get("/readyz").body(axum::body::Body::empty()).unwrap();
         let response = server.anonymous().send(request).await;
         (response.status.as_u16(), String::from_utf8_lossy(&response.body).into_owned())

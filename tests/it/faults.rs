@@ -3,6 +3,7 @@
 
 mod connections;
 mod crash;
+mod descriptors;
 mod disk;
 mod load;
 mod stop;

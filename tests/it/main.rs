@@ -15,6 +15,7 @@ mod budgets;
 mod bulk_upsert;
 mod child_concurrency;
 mod child_upserts;
+mod client_connections;
 mod coercion;
 mod columnar;
 mod concurrency;

@@ -10,6 +10,9 @@ use crate::{auth::Bearer, graphql::execute::GraphqlResponse};
 /// The subprotocol.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
 
+/// Maximum length of an operation's id, which is repeated in each of its messages. Clients use counters or UUIDs.
+const MAX_ID_BYTES: usize = 256;
+
 /// A message of a client.
 #[derive(Debug)]
 pub(super) enum Message<'a> {
@@ -41,6 +44,9 @@ impl<'a> Message<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
         let wire: Wire<'a> = serde_json::from_str(text).map_err(|_| "a message must be a JSON object with a type")?;
         let id = wire.id.filter(|id| !id.is_empty());
+        if id.as_ref().is_some_and(|id| id.len() > MAX_ID_BYTES) {
+            return Err("an id is limited to 256 bytes");
+        }
         let object = wire.payload.filter(|payload| payload.get() != "null");
         if object.is_some_and(|payload| !payload.get().starts_with('{')) {
             return Err("a payload must be an object");
@@ -142,6 +148,13 @@ mod tests {
         ] {
             assert!(Message::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn id_is_limited() {
+        let complete = |id: &str| format!(r#"{{"type": "complete", "id": "{id}"}}"#);
+        assert!(Message::parse(&complete(&"x".repeat(256))).is_ok());
+        assert_eq!(Message::parse(&complete(&"x".repeat(257))).expect_err("too long"), "an id is limited to 256 bytes");
     }
 
     #[test]

@@ -23,9 +23,7 @@ use crate::{
         Code, Error,
         execute::{GraphqlResponse, ResponseStream, request_error},
     },
-    http::{
-        Service, connections::ConnectionAbort, permits::TokenPermit, pipeline::InFlight, response, trace_id::TraceId,
-    },
+    http::{Service, connections::ConnectionAbort, pipeline::InFlight, response, trace_id::TraceId},
 };
 
 /// Time that a client has to read the rest of a stream when the server stops.
@@ -43,7 +41,7 @@ pub(in crate::http) struct Subscription {
     pub(in crate::http) answers: ResponseStream,
     pub(in crate::http) bearer: Bearer,
     pub(in crate::http) abort: ConnectionAbort,
-    pub(in crate::http) permits: (ConnectionPermit, Option<TokenPermit>),
+    pub(in crate::http) permit: ConnectionPermit,
     pub(in crate::http) trace: TraceId,
 }
 
@@ -86,7 +84,7 @@ impl Service {
     }
 
     async fn send(self: Arc<Self>, subscription: Subscription, sender: mpsc::Sender<Bytes>) {
-        let Subscription { mut answers, bearer, abort, permits: _permits, trace } = subscription;
+        let Subscription { mut answers, bearer, abort, permit: _permit, trace } = subscription;
         let keep_alive = self.app.limits.live.keep_alive;
         let mut token_end = pin!(self.tokens.end(&self.app, &self.tasks, bearer));
         let mut frame = Bytes::from_static(COMMENT);

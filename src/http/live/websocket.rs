@@ -11,9 +11,9 @@ use std::{
 use axum::{
     extract::{
         FromRequestParts, WebSocketUpgrade,
-        ws::{self, CloseFrame, Utf8Bytes, WebSocket},
+        ws::{self, CloseFrame, WebSocket},
     },
-    http::{HeaderMap, Method, StatusCode, header, request},
+    http::{StatusCode, header, request},
     response::Response,
 };
 use futures_util::{
@@ -23,9 +23,13 @@ use futures_util::{
 use tokio::time::{sleep_until, timeout, timeout_at};
 use tracing::{Instrument, Span, field::display};
 
+pub(in crate::http) use super::handshake::is_upgrade;
 use super::{
-    SubscribeError,
+    ConnectionPermit, SubscribeError,
+    close::{End, close, stopping},
+    handshake::is_allowed_origin,
     message::{self, InitToken, Message, PROTOCOL},
+    receive::{MessageLimit, receive},
 };
 use crate::{
     auth::Bearer,
@@ -34,7 +38,10 @@ use crate::{
         Code, Error,
         execute::{GraphqlResponse, OperationType, ResponseStream},
     },
-    http::{Service, permits::TokenPermit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId},
+    http::{
+        Service, connections::ConnectionHandle, evicting_pool::Place, rejection::Rejection,
+        request_metrics::RequestMetrics, trace_id::TraceId,
+    },
     metrics::{Api, Transport},
     types::LiveLimits,
 };
@@ -42,48 +49,15 @@ use crate::{
 /// Time for the closing handshake.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum size of the reason in a close frame (<https://www.rfc-editor.org/rfc/rfc6455#section-5.5>).
-const MAX_REASON_BYTES: usize = 123;
-
 /// Size of the read and write buffers of a connection. Messages are small, and there can be many connections.
 const BUFFER_BYTES: usize = 8 << 10;
 
-/// The code and reason of a close frame: codes below 4000 are of RFC 6455, the others of graphql-transport-ws.
-struct Close(u16, String);
+/// Minimum number of unauthenticated WebSockets, so that a small limit of connections leaves time to authenticate.
+const MIN_UNAUTHENTICATED: usize = 8;
 
-/// The end of a connection: with a close frame, or `None` if the client has disconnected.
-type End = Option<Close>;
-
-fn close(code: u16, reason: impl Into<String>) -> End {
-    Some(Close(code, reason.into()))
-}
-
-fn stopping() -> End {
-    close(1001, "the server is stopping")
-}
-
-/// Returns true if a request asks for a WebSocket.
-pub(in crate::http) fn is_upgrade(head: &request::Parts) -> bool {
-    let wanted =
-        head.headers.get(header::UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    wanted && head.method == Method::GET
-}
-
-/// Returns true if the request is not from a page, or its origin is this server or an allowed one. Browsers send no preflight
-/// for WebSockets.
-fn is_allowed_origin(headers: &HeaderMap, origins: &[header::HeaderValue]) -> bool {
-    let mut all = headers.get_all(header::ORIGIN).iter();
-    let origin = match (all.next(), all.next()) {
-        (None, _) => return true,
-        (Some(origin), None) => origin,
-        _ => return false,
-    };
-    let own = headers.get(header::HOST).is_some_and(|host| {
-        let authority =
-            origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-        authority.is_some_and(|authority| authority.as_bytes().eq_ignore_ascii_case(host.as_bytes()))
-    });
-    own || origins.contains(origin)
+/// Returns the maximum number of WebSockets that are not authenticated yet. They take none of the limited connections.
+pub(in crate::http) fn max_unauthenticated(limits: &LiveLimits) -> usize {
+    if limits.connections == 0 { 0 } else { (limits.connections / 10).max(MIN_UNAUTHENTICATED) }
 }
 
 impl Service {
@@ -101,29 +75,54 @@ impl Service {
         let upgrade = WebSocketUpgrade::from_request_parts(head, &()).await.map_err(|refused| {
             Rejection::with_status(refused.status(), Code::BadRequest, "malformed WebSocket upgrade request")
         })?;
-        let mut known = None;
-        if head.headers.contains_key(header::AUTHORIZATION) {
-            let bearer = Bearer::of(&head.headers)?;
-            let (caller, _permit) = self.admit(bearer, Instant::now()).await?;
-            known = Some((bearer, caller));
-        }
-        let permit = self.acquire_connection(Transport::WebSocket, metrics)?;
+        let admission = self.admit_socket(head, metrics).await?;
         let LiveLimits { message, .. } = self.app.limits.live;
         let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(message).max_frame_size(message);
         let upgrade = upgrade.read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
         // axum spawns the connection's task. This token makes the shutdown wait for it.
         let task = self.tasks.token();
         let (service, trace, metrics, span) = (Arc::clone(self), trace.clone(), metrics.clone(), Span::current());
+        let handle = head.extensions.get().cloned();
+        let (operations, ids) = (SelectAll::new(), HashMap::new());
         Ok(upgrade.on_upgrade(move |socket| {
-            let connection =
-                Connection { service, socket, trace, metrics, operations: SelectAll::new(), ids: HashMap::new() };
+            let connection = Connection { service, socket, handle, trace, metrics, operations, ids };
             async move {
-                connection.serve(known).await;
-                drop((permit, task));
+                connection.serve(admission).await;
+                drop(task);
             }
             .instrument(span)
         }))
     }
+
+    /// Admits a WebSocket. Without a token in the head it is to be authenticated by its first message.
+    async fn admit_socket(&self, head: &request::Parts, metrics: &RequestMetrics) -> Result<Admission, Rejection> {
+        if head.headers.contains_key(header::AUTHORIZATION) {
+            let bearer = Bearer::of(&head.headers)?;
+            let (caller, _permit) = self.admit(&head.extensions, bearer, Instant::now()).await?;
+            let permit = self.acquire_connection(&caller, Transport::WebSocket, metrics)?;
+            return Ok(Admission::Authenticated(Session { bearer, caller, permit }));
+        }
+        let place = self.unauthenticated_sockets.enter().ok_or_else(|| {
+            let message = "the server accepts no subscriptions (MEMBERBASE_MAX_LIVE_CONNECTIONS)";
+            Error::new(Code::ServiceUnavailable, message)
+        })?;
+        Ok(Admission::Unauthenticated(place))
+    }
+}
+
+/// The admission of a WebSocket when it is opened.
+enum Admission {
+    /// By the token in the head of the request.
+    Authenticated(Session),
+    /// Until its first message.
+    Unauthenticated(Place),
+}
+
+/// An authenticated WebSocket.
+struct Session {
+    bearer: Bearer,
+    caller: Caller,
+    permit: ConnectionPermit,
 }
 
 /// The responses of an operation with its id, and `None` when it has ended.
@@ -132,6 +131,8 @@ type Outgoing = BoxStream<'static, (String, Option<GraphqlResponse>)>;
 struct Connection {
     service: Arc<Service>,
     socket: WebSocket,
+    /// `None` in tests without a connection.
+    handle: Option<ConnectionHandle>,
     trace: TraceId,
     metrics: RequestMetrics,
     operations: SelectAll<Outgoing>,
@@ -139,21 +140,21 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(mut self, known: Option<(Bearer, Caller)>) {
-        let end = match self.authenticate(known).await {
-            Ok((bearer, caller, permit)) => {
-                let end = self.run(bearer, &caller).await;
-                drop(permit);
-                end
+    async fn serve(mut self, admission: Admission) {
+        let mut permit = None;
+        let end = match self.authenticate(admission).await {
+            Ok(session) => {
+                permit = Some(session.permit);
+                self.run(session.bearer, &session.caller).await
             }
             Err(end) => end,
         };
         // Ends running operations, so that their log lines precede that of the connection.
         (self.operations, self.ids) = Default::default();
-        let close = end.map(|Close(code, mut reason)| {
-            tracing::debug!(code, reason, "closing a WebSocket");
-            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
-            ws::Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+        let close = end.map(|close| {
+            let frame = CloseFrame::from(close);
+            tracing::debug!(code = frame.code, reason = frame.reason.as_str(), "closing a WebSocket");
+            ws::Message::Close(Some(frame))
         });
         let _ = timeout(CLOSE_TIMEOUT, async {
             if let Some(close) = close {
@@ -163,50 +164,71 @@ impl Connection {
             while let Some(Ok(_)) = self.socket.recv().await {}
         })
         .await;
+        drop(permit);
     }
 
     /// Authenticates the client by `connection_init`, or by the head of the request.
-    async fn authenticate(
-        &mut self,
-        known: Option<(Bearer, Caller)>,
-    ) -> Result<(Bearer, Caller, Option<TokenPermit>), End> {
+    async fn authenticate(&mut self, admission: Admission) -> Result<Session, End> {
         if self.socket.protocol().is_none() {
             return Err(close(4406, "Subprotocol not acceptable"));
         }
-        let (service, init) = (Arc::clone(&self.service), self.service.app.limits.live.init);
+        let (service, handle) = (Arc::clone(&self.service), self.handle.clone());
+        let (known, place) = match admission {
+            Admission::Authenticated(session) => (Some(session), None),
+            Admission::Unauthenticated(place) => (None, Some(place)),
+        };
+        let evicted = async {
+            match (&handle, &place) {
+                (Some(handle), Some(place)) => tokio::select! {
+                    () = handle.evicted() => {}
+                    () = place.evicted().cancelled() => {}
+                },
+                (None, Some(place)) => place.evicted().cancelled().await,
+                (_, None) => std::future::pending().await,
+            }
+        };
         let given = tokio::select! {
-            given = timeout(init, self.wait_for_init()) => {
+            given = timeout(service.app.limits.live.init, self.wait_for_init(known.is_some())) => {
                 given.map_err(|_| close(4408, "Connection initialisation timeout"))??
             }
+            () = evicted => return Err(close(1013, "the server has too many connections without a token")),
             () = service.stopping.cancelled() => return Err(stopping()),
         };
-        let unauthorized = || close(4401, "Unauthorized");
-        let (bearer, caller) = match (given, known) {
-            (InitToken::Bearer(bearer), _) => {
-                let app = service.app.until(Instant::now() + service.app.limits.time.query);
-                match service.tokens.caller(&app, &service.tasks, bearer).await {
-                    Ok(caller) => (bearer, caller),
-                    Err(domain::Error::Unauthenticated) => return Err(unauthorized()),
-                    Err(error) => return Err(close(1013, Error::from(error).message())),
-                }
+        let session = match (given, known) {
+            (InitToken::Bearer(bearer), known) => {
+                // The token of the head gives its permit back.
+                drop(known);
+                self.open_session(bearer).await?
             }
             (InitToken::Missing, Some(known)) => known,
-            (InitToken::Missing | InitToken::Malformed, _) => return Err(unauthorized()),
+            (InitToken::Missing | InitToken::Malformed, _) => return Err(close(4401, "Unauthorized")),
         };
-        let mut permit = None;
+        self.send(message::ACK.to_owned()).await?;
+        Ok(session)
+    }
+
+    async fn open_session(&mut self, bearer: Bearer) -> Result<Session, End> {
+        let Self { service, metrics, .. } = self;
+        let unavailable = |error: Error| close(1013, error.message());
+        let app = service.app.until(Instant::now() + service.app.limits.time.query);
+        let caller = match service.tokens.caller(&app, &service.tasks, bearer).await {
+            Ok(caller) => caller,
+            Err(domain::Error::Unauthenticated) => return Err(close(4401, "Unauthorized")),
+            Err(error) => return Err(unavailable(error.into())),
+        };
         if let Some(token) = caller.token() {
             Span::current().record("token", display(token));
-            let acquired = service.connections.acquire_for_token(token);
-            permit = Some(acquired.map_err(|error| close(1013, error.message()))?);
         }
-        self.send(message::ACK.to_owned()).await?;
-        Ok((bearer, caller, permit))
+        self.handle.as_ref().map_or(Ok(()), ConnectionHandle::authenticate).map_err(unavailable)?;
+        let permit = service.acquire_connection(&caller, Transport::WebSocket, metrics).map_err(unavailable)?;
+        Ok(Session { bearer, caller, permit })
     }
 
     /// Waits for `connection_init`, and returns its token.
-    async fn wait_for_init(&mut self) -> Result<InitToken, End> {
+    async fn wait_for_init(&mut self, authenticated: bool) -> Result<InitToken, End> {
+        let max = MessageLimit::new(&self.service.app.limits.live, authenticated);
         loop {
-            let Some(text) = receive(&mut self.socket, self.service.app.limits.live).await? else { continue };
+            let Some(text) = receive(&mut self.socket, max).await? else { continue };
             match Message::parse(&text).map_err(|reason| close(4400, reason))? {
                 Message::Init(payload) => return Ok(message::token(payload)),
                 Message::Ping => self.send(message::PONG.to_owned()).await?,
@@ -220,11 +242,12 @@ impl Connection {
     async fn run(&mut self, bearer: Bearer, caller: &Caller) -> End {
         let service = Arc::clone(&self.service);
         let keep_alive = service.app.limits.live.keep_alive;
+        let max = MessageLimit::new(&service.app.limits.live, true);
         let mut token_ends = pin!(service.tokens.end(&service.app, &service.tasks, bearer));
         let (mut last_received, mut pinged) = (tokio::time::Instant::now(), false);
         loop {
             let done = tokio::select! {
-                text = receive(&mut self.socket, service.app.limits.live) => {
+                text = receive(&mut self.socket, max) => {
                     (last_received, pinged) = (tokio::time::Instant::now(), false);
                     match text {
                         Ok(Some(text)) => tokio::select! {
@@ -359,55 +382,5 @@ impl Connection {
             tracing::debug!("client does not read its events, closing the connection");
         }
         if let Ok(Ok(())) = sent { Ok(()) } else { Err(None) }
-    }
-}
-
-/// Receives the next message; `None` for a ping or pong.
-async fn receive(socket: &mut WebSocket, limits: LiveLimits) -> Result<Option<Utf8Bytes>, End> {
-    match socket.recv().await {
-        Some(Ok(ws::Message::Text(text))) => Ok(Some(text)),
-        Some(Ok(ws::Message::Binary(_))) => Err(close(4400, "a message must be text")),
-        Some(Ok(ws::Message::Ping(_) | ws::Message::Pong(_))) => Ok(None),
-        Some(Ok(ws::Message::Close(_))) | None => Err(None),
-        Some(Err(error)) => Err(receive_error(&error, limits.message)),
-    }
-}
-
-/// Returns the end of a broken connection. Only a message that is too large has a close frame.
-fn receive_error(error: &axum::Error, max: usize) -> End {
-    tracing::debug!(%error, "WebSocket connection failed");
-    // axum hides the type of the error.
-    let too_large = error.to_string().contains("too long");
-    if !too_large {
-        return None;
-    }
-    close(1009, format!("a message is limited to {max} bytes (MEMBERBASE_MAX_LIVE_MESSAGE)"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_server_and_allowed_origins_may_connect() {
-        let list = [header::HeaderValue::from_static("https://admin.example.com")];
-        for (origin, known) in [
-            (None, true),
-            (Some("http://localhost:8080"), true),
-            (Some("https://LOCALHOST:8080"), true),
-            (Some("https://admin.example.com"), true),
-            (Some("https://admin.example.com.evil.com"), false),
-            (Some("http://localhost:8081"), false),
-            (Some("http://localhost"), false),
-            (Some("null"), false),
-            (Some(""), false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, header::HeaderValue::from_static("localhost:8080"));
-            if let Some(origin) = origin {
-                headers.insert(header::ORIGIN, origin.parse().expect("a header's value"));
-            }
-            assert_eq!(is_allowed_origin(&headers, &list), known, "{origin:?}");
-        }
     }
 }

@@ -10,18 +10,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::http;
+use crate::http::{self, ConnectionOptions, Timeouts};
 
 impl Server {
     /// Listens until the token is cancelled.
     async fn listen(&self) -> (SocketAddr, CancellationToken) {
-        self.listen_with_max_head(64 << 10).await
+        self.listen_with(ConnectionOptions::default()).await
     }
 
-    async fn listen_with_max_head(&self, bytes: usize) -> (SocketAddr, CancellationToken) {
+    async fn listen_with(&self, options: ConnectionOptions) -> (SocketAddr, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (address, stop) = (listener.local_addr().expect("an address"), CancellationToken::new());
-        tokio::spawn(http::serve(listener, self.router.clone(), bytes, stop.clone(), self.tasks.clone()));
+        tokio::spawn(http::serve(listener, self.router.clone(), options, stop.clone(), self.tasks.clone()));
         (address, stop)
     }
 
@@ -175,7 +175,7 @@ async fn only_the_transfer_coding_chunked_is_implemented() {
 async fn head_is_rejected_at_its_limit() {
     let server = Server::start().await;
     for max_head in [1_000, 64 << 10] {
-        let (address, _stop) = server.listen_with_max_head(max_head).await;
+        let (address, _stop) = server.listen_with(ConnectionOptions { max_head, ..ConnectionOptions::default() }).await;
         let head = |bytes: usize, end: &str| {
             let line = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Y: ";
             format!("{line}{}{end}", "z".repeat(bytes - line.len() - end.len()))
@@ -188,4 +188,16 @@ async fn head_is_rejected_at_its_limit() {
             assert!(text.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{max_head}: {text}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_that_computes_is_not_cut_off() {
+    let server = Server::start().await;
+    let short = Duration::from_millis(100);
+    let timeouts = Timeouts { head: short, idle: short, stall: short };
+    let (address, _stop) = server.listen_with(ConnectionOptions { timeouts, ..ConnectionOptions::default() }).await;
+    let body = r#"{"query":"mutation { work(milliseconds: 450) }"}"#;
+    let request = server.head(&format!("Connection: close\r\nContent-Length: {}", body.len())) + body;
+    let text = upload(address, &request, b"", 0).await;
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
 }

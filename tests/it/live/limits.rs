@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use memberbase::http::{ConnectionOptions, Timeouts};
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -40,8 +41,13 @@ async fn connections_are_limited_in_total_and_per_token() {
     assert!(
         refused.message().contains("3 connections") && refused.message().contains("MEMBERBASE_MAX_LIVE_CONNECTIONS)")
     );
-    let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
-    assert_eq!(Socket::open(address, &[protocol]).await.err(), Some(503));
+    let authorization = format!("Bearer {}", server.token(Access::Read, None, None).await.1);
+    let headers = [("sec-websocket-protocol", "graphql-transport-ws"), ("authorization", &*authorization)];
+    assert_eq!(Socket::open(address, &headers).await.err(), Some(503));
+    let mut by_message = Socket::new(address).await;
+    by_message.send(json!({"type": "connection_init", "payload": {"authorization": authorization}})).await;
+    let (code, reason) = by_message.closed().await;
+    assert!(code == 1013 && reason.contains("(MEMBERBASE_MAX_LIVE_CONNECTIONS)"), "{code} {reason}");
     drop(events);
     sleep(Duration::from_millis(300)).await;
     one.subscribe_to(&base).await;
@@ -103,6 +109,100 @@ async fn subscriptions_and_messages_of_a_connection_are_limited() {
     assert!(code == 1009 && reason.contains("2000 bytes (MEMBERBASE_MAX_LIVE_MESSAGE)"), "{code} {reason}");
     let mut silent = Socket::new(address).await;
     assert_eq!(silent.closed().await, (4408, "Connection initialisation timeout".to_owned()));
+}
+
+#[tokio::test]
+async fn silent_sockets_take_no_connection_of_others() {
+    let live = LiveLimits { connections: 10, ..LiveLimits::default() };
+    let server = Server::with(Database::Sqlite, limits(live)).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(Socket::new(address).await);
+    }
+    let mut sockets = Vec::new();
+    for _ in 0..9 {
+        sockets.push(Socket::of(address, &secret).await);
+    }
+    sockets[8].subscribe("1", &base).await;
+    server.with_secret(&secret).subscribe_to(&base).await;
+    let (code, reason) = silent[0].closed().await;
+    assert!(code == 1013 && reason.contains("without a token"), "{code} {reason}");
+}
+
+#[tokio::test]
+async fn subscriptions_can_be_disabled() {
+    let live = LiveLimits { connections: 0, ..LiveLimits::default() };
+    let server = Server::with(Database::Sqlite, limits(live)).await;
+    let address = server.listen().await;
+    let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
+    assert_eq!(Socket::open(address, &[protocol]).await.err(), Some(503));
+}
+
+#[tokio::test]
+async fn message_before_authentication_is_limited_to_4_kib() {
+    let server = Server::start(Database::Sqlite).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let init = |bytes: usize| {
+        let start = format!(r#"{{"type":"connection_init","payload":{{"authorization":"Bearer {secret}"}},"x":""#);
+        Message::text(format!(r#"{start}{}"}}"#, "x".repeat(bytes - start.len() - 2)))
+    };
+    let mut fits = Socket::new(address).await;
+    fits.send_raw(init(4_096)).await;
+    assert_eq!(fits.next_message().await, json!({"type": "connection_ack"}));
+    fits.subscribe("1", &base).await;
+    // Once authenticated, a message may be larger.
+    let query = format!("{CHANGED} #{}", "x".repeat(20_000));
+    fits.request("2", &query, json!({"id": base})).await;
+    fits.subscribe("3", &base).await;
+    for bytes in [4_097, 9_000, 400_000] {
+        let mut large = Socket::new(address).await;
+        large.send_raw(init(bytes)).await;
+        let (code, reason) = large.closed().await;
+        assert!(code == 1009 && reason.contains("4096 bytes (before authentication)"), "{code} {reason}");
+    }
+}
+
+#[tokio::test]
+async fn unfinished_message_before_authentication_is_not_received() {
+    let server = Server::start(Database::Sqlite).await;
+    let address = server.listen().await;
+    let mut socket = Socket::new(address).await;
+    // The head of a text frame of 400,000 bytes, masked with zeros, and a part of its payload.
+    let mut frame = vec![0x81, 0xff];
+    frame.extend(400_000u64.to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend([b'x'; 20_000]);
+    socket.send_bytes(&frame).await;
+    assert_eq!(socket.closed().await.0, 1009);
+}
+
+#[tokio::test]
+async fn id_of_a_subscription_is_limited_to_256_bytes() {
+    let server = Server::start(Database::Sqlite).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let mut socket = Socket::of(address, &secret).await;
+    socket.subscribe(&"x".repeat(256), &base).await;
+    socket.request(&"y".repeat(257), CHANGED, json!({"id": base})).await;
+    assert_eq!(socket.closed().await, (4400, "an id is limited to 256 bytes".to_owned()));
+}
+
+#[tokio::test]
+async fn idle_subscription_outlives_the_time_limits_of_its_connection() {
+    let server = Server::start(Database::Sqlite).await;
+    let short = Duration::from_millis(200);
+    let timeouts = Timeouts { head: short, idle: short, stall: short };
+    let address = server.listen_with(ConnectionOptions { timeouts, ..ConnectionOptions::default() }).await;
+    let (_, secret) = server.token(Access::Write, None, None).await;
+    let base = server.memberbase("b").await;
+    let mut socket = Socket::of(address, &secret).await;
+    socket.subscribe("1", &base).await;
+    sleep(Duration::from_secs(1)).await;
+    ids(&server.with_secret(&secret), &base, &["a"]).await;
+    assert_eq!(socket.next_message().await["type"], "next");
 }
 
 #[tokio::test]

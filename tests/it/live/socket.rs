@@ -10,7 +10,7 @@ use memberbase::{
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Error, Message, client::IntoClientRequest},
@@ -61,6 +61,11 @@ impl Socket {
         let _ = self.0.send(message).await;
     }
 
+    /// Sends bytes that are not framed.
+    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).await.unwrap();
+    }
+
     /// Returns the next message.
     pub(super) async fn next_message(&mut self) -> Value {
         loop {
@@ -75,13 +80,19 @@ impl Socket {
 
     /// Returns the code and the reason of the server's close frame.
     pub(super) async fn closed(&mut self) -> (u16, String) {
-        loop {
-            match timeout(MESSAGE_TIMEOUT, self.0.next()).await.expect("an end in time") {
-                Some(Ok(Message::Close(Some(frame)))) => return (frame.code.into(), frame.reason.as_str().to_owned()),
-                Some(Ok(_)) => {}
-                other => panic!("{other:?}"),
+        // Pings do not extend the time.
+        let closed = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Close(Some(frame)))) => {
+                        return (frame.code.into(), frame.reason.as_str().to_owned());
+                    }
+                    Some(Ok(_)) => {}
+                    other => panic!("{other:?}"),
+                }
             }
-        }
+        };
+        timeout(MESSAGE_TIMEOUT, closed).await.expect("an end in time")
     }
 
     /// Subscribes, and waits until the subscription is active: the server handles messages in order.

@@ -13,7 +13,7 @@ pub use caller::{ApiResponse, Caller};
 pub use child::ChildType;
 pub use database::Database;
 pub use events::{CHANGED, Events};
-pub use process::{Client, Process, Site, read_response};
+pub use process::{Client, Process, Site, parse_response, read_response};
 pub use random::Random;
 
 use std::{net::SocketAddr, time::Duration};
@@ -26,7 +26,7 @@ use memberbase::{
         api_token::{self, NewApiToken},
     },
     graphql,
-    http::{self, Options, Service},
+    http::{self, ConnectionOptions, Options, Service},
     types::{Id, Limits, MemberbaseId, Time},
 };
 use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, TryGetable};
@@ -99,9 +99,14 @@ impl Server {
 
     /// Listens on a port until the server stops.
     pub async fn listen(&self) -> SocketAddr {
+        self.listen_with(ConnectionOptions::default()).await
+    }
+
+    /// Listens on a port with these limits of connections until the server stops.
+    pub async fn listen_with(&self, options: ConnectionOptions) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(http::serve(listener, self.router.clone(), 64 << 10, self.stopping.clone(), self.tasks.clone()));
+        tokio::spawn(http::serve(listener, self.router.clone(), options, self.stopping.clone(), self.tasks.clone()));
         address
     }
 

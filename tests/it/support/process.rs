@@ -32,8 +32,8 @@ pub struct Site {
     settings: Settings,
     options: Vec<String>,
     environment: Vec<(String, String)>,
-    /// The maximum size of a file that a server writes, in blocks of 512 bytes.
-    file_limit: Option<u32>,
+    /// Commands of the shell that limit the resources of a server.
+    resource_limits: Option<String>,
     folder: tempfile::TempDir,
     _storage: Storage,
     secret: String,
@@ -72,7 +72,7 @@ impl Site {
             settings,
             options: Vec::new(),
             environment: Vec::new(),
-            file_limit: None,
+            resource_limits: None,
             folder,
             _storage: storage,
             secret,
@@ -92,7 +92,13 @@ impl Site {
 
     /// Limits the size of the files that servers write.
     pub fn with_file_limit(self, kib: u32) -> Self {
-        Self { file_limit: Some(kib * 2), ..self }
+        // Without the trap the signal would kill the process. Ignored signals stay ignored after exec.
+        Self { resource_limits: Some(format!("trap '' XFSZ; ulimit -S -f {}", kib * 2)), ..self }
+    }
+
+    /// Limits the number of files that servers can open.
+    pub fn with_descriptor_limits(self, soft: u32, hard: u32) -> Self {
+        Self { resource_limits: Some(format!("ulimit -S -n {soft} && ulimit -H -n {hard}")), ..self }
     }
 
     /// Makes servers connect with a password, which the cluster does not require (PostgreSQL).
@@ -115,12 +121,11 @@ impl Site {
     pub async fn start_with_log(&self, log: &str) -> Process {
         let log = self.folder.path().join(log);
         let file = File::create(&log).unwrap();
-        let mut command = match self.file_limit {
+        let mut command = match &self.resource_limits {
             None => Command::new(BINARY),
-            Some(blocks) => {
-                // Without the trap the signal would kill the process. Ignored signals stay ignored after exec.
+            Some(limits) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$@\""), "sh", BINARY]);
+                shell.args(["-c", &format!("{limits}; exec \"$@\""), "sh", BINARY]);
                 shell
             }
         };
@@ -271,7 +276,9 @@ impl Client {
         self.send(self.request(path, body).as_bytes()).await
     }
 
+    /// Returns the result of a readiness check that began after this call: an earlier result is used for a second.
     pub async fn ready(&self) -> ApiResponse {
+        sleep(Duration::from_millis(1_050)).await;
         let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
         self.send(request.as_bytes()).await.unwrap()
     }
@@ -328,8 +335,13 @@ pub async fn read_response(stream: &mut (impl AsyncRead + Unpin)) -> Result<ApiR
     parse(&received).ok_or_else(|| format!("incomplete response: {}", String::from_utf8_lossy(&received)))
 }
 
-/// Parses a complete response with a Content-Length.
+/// Parses a response that is all that was received.
 fn parse(received: &[u8]) -> Option<ApiResponse> {
+    parse_response(received).filter(|(_, length)| *length == received.len()).map(|(response, _)| response)
+}
+
+/// Parses the first response with a Content-Length if it is complete, and returns its length with its head.
+pub fn parse_response(received: &[u8]) -> Option<(ApiResponse, usize)> {
     let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
     let mut lines = std::str::from_utf8(&received[..end]).ok()?.split("\r\n");
     let status = StatusCode::from_bytes(lines.next()?.split(' ').nth(1)?.as_bytes()).ok()?;
@@ -338,7 +350,7 @@ fn parse(received: &[u8]) -> Option<ApiResponse> {
         let (name, value) = line.split_once(": ")?;
         headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
     }
-    let body = received[end + 4..].to_vec();
-    let length = headers.get("content-length").map_or(Some(0), |length| length.to_str().ok()?.parse().ok())?;
-    (body.len() == length).then_some(ApiResponse { status, headers, body })
+    let length: usize = headers.get("content-length").map_or(Some(0), |length| length.to_str().ok()?.parse().ok())?;
+    let body = received.get(end + 4..end + 4 + length)?.to_vec();
+    Some((ApiResponse { status, headers, body }, end + 4 + length))
 }

@@ -1,0 +1,27 @@
+//! A server with few file descriptors.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::support::{Database, Site};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_silent_connections_than_descriptors_keep_no_client_out() {
+    let site = Site::new(Database::Sqlite).await.with_descriptor_limits(256, 1024);
+    let server = site.start().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().filter(|word| *word == "1024").count(), 2, "the soft limit is raised: {files}");
+
+    let mut silent = Vec::new();
+    for _ in 0..1_100 {
+        silent.push(TcpStream::connect(&server.address).await.unwrap());
+    }
+    let begun = Instant::now();
+    server.admin.data("{ memberbases { totalCount } }", json!({})).await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count();
+    assert!(descriptors < 1024 / 10 + 60, "{descriptors} descriptors");
+}
