@@ -25,7 +25,7 @@ mod stamp_collection;
 mod sync;
 mod transaction;
 
-use async_graphql::MergedObject;
+use async_graphql::{ID, MergedObject};
 
 pub use change::Subscription;
 pub use error::Code;
@@ -42,7 +42,12 @@ pub fn api(limits: &Limits) -> Api {
         .with::<member::MemberInput>()
         .with::<clip::ClipInput>()
         .with::<stamp_collection::StampCollectionInput>()
-        .with::<transaction::TransactionInput>();
+        .with::<transaction::TransactionInput>()
+        .with_field::<member::DeleteMembersInput, ID>("memberIds")
+        .with_field::<member::DeleteMembersInput, String>("refs")
+        .with_field::<clip::DeleteClipsInput, ID>("clipIds")
+        .with_field::<stamp_collection::DeleteStampCollectionsInput, ID>("stampCollectionIds")
+        .with_field::<transaction::DeleteTransactionsInput, ID>("transactionIds");
     execute::Executor::new(Query::default(), Mutation::default(), Subscription, readers, limits)
 }
 

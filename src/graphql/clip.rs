@@ -10,6 +10,7 @@ use super::{
     Error,
     child::Child,
     context::{ContextExt, ids},
+    execute::BulkRows,
     member::Member,
     raw_list::ScalarList,
     scalar::DateTime,
@@ -71,7 +72,7 @@ pub(crate) struct DeleteClipsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Ids of the clips to delete (clip_...). Ids of clips that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
-    clip_ids: Vec<ID>,
+    clip_ids: BulkRows<ID>,
 }
 
 /// Result of deleteClips.
@@ -95,7 +96,7 @@ impl DeleteClipsMutation {
         #[graphql(desc = "The clips to delete.")] input: DeleteClipsInput,
     ) -> Result<Option<DeleteClipsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let requested: Vec<ClipId> = ids("clipIds", &input.clip_ids)?;
+        let requested: Vec<ClipId> = ids("clipIds", &input.clip_ids.take(ctx)?)?;
         let outcome = member_child::delete::<clip::Clip>(ctx.app(), scope, requested).await?;
         Ok(Some(DeleteClipsPayload {
             deleted_clip_ids: ScalarList::of_ids(&outcome.ids)?,

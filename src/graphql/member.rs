@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject};
 
 pub(crate) use bulk_upsert::MemberInput;
-pub(crate) use delete::DeletedRows;
-pub(crate) use list::{MemberConnection, MemberFilter, MemberOrder};
+pub(crate) use delete::{DeleteMembersInput, DeletedRows};
+pub(crate) use list::{FoundMembers, MemberConnection, MemberFilter, MemberOrder};
 
 use super::{
     Error,
@@ -18,7 +18,7 @@ use super::{
     connection::Paging,
     context::{ContextExt, id, null_if_not_found},
     memberbase::Memberbase,
-    paced_list::PacedList,
+    raw_list::RawListField,
     scalar::{AttributeValue, Attributes, DateTime},
 };
 use crate::{
@@ -241,10 +241,10 @@ impl MemberQuery {
             desc = "Refs of members, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES); LIMIT_EXCEEDED if there are more."
         )]
         refs: Vec<String>,
-    ) -> Result<Option<PacedList<Option<Member>>>, Error> {
+    ) -> Result<Option<RawListField<FoundMembers>>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let found = member::in_order_of_refs(ctx.app(), scope, &refs).await?;
-        Ok(Some(Member::from_batch(found).into()))
+        Ok(Some(RawListField(FoundMembers(Member::from_batch(found)))))
     }
 }
 

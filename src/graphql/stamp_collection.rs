@@ -10,6 +10,7 @@ use super::{
     Error,
     child::Child,
     context::{ContextExt, ids},
+    execute::BulkRows,
     member::Member,
     raw_list::ScalarList,
     scalar::DateTime,
@@ -66,7 +67,7 @@ pub(crate) struct DeleteStampCollectionsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Ids of the stamp collections to delete (sc_...). Ids of stamp collections that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
-    stamp_collection_ids: Vec<ID>,
+    stamp_collection_ids: BulkRows<ID>,
 }
 
 /// Result of deleteStampCollections.
@@ -90,7 +91,7 @@ impl DeleteStampCollectionsMutation {
         #[graphql(desc = "The stamp collections to delete.")] input: DeleteStampCollectionsInput,
     ) -> Result<Option<DeleteStampCollectionsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let requested: Vec<StampCollectionId> = ids("stampCollectionIds", &input.stamp_collection_ids)?;
+        let requested: Vec<StampCollectionId> = ids("stampCollectionIds", &input.stamp_collection_ids.take(ctx)?)?;
         let outcome = member_child::delete::<stamp_collection::StampCollection>(ctx.app(), scope, requested).await?;
         Ok(Some(DeleteStampCollectionsPayload {
             deleted_stamp_collection_ids: ScalarList::of_ids(&outcome.ids)?,

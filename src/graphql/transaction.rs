@@ -11,6 +11,7 @@ use super::{
     Error,
     child::Child,
     context::{ContextExt, ids},
+    execute::BulkRows,
     member::Member,
     raw_list::ScalarList,
     scalar::{DateTime, MinorUnits},
@@ -122,7 +123,7 @@ pub(crate) struct DeleteTransactionsInput {
     /// The memberbase's id (mb_...).
     memberbase_id: ID,
     /// Ids of the transactions to delete (txn_...). Ids of transactions that do not exist in this memberbase are reported as not found and are not an error, so that a repeated call succeeds.
-    transaction_ids: Vec<ID>,
+    transaction_ids: BulkRows<ID>,
 }
 
 /// Result of deleteTransactions.
@@ -146,7 +147,7 @@ impl DeleteTransactionsMutation {
         #[graphql(desc = "The transactions to delete.")] input: DeleteTransactionsInput,
     ) -> Result<Option<DeleteTransactionsPayload>, Error> {
         let scope = ctx.authorize(&input.memberbase_id, Access::Write)?;
-        let requested: Vec<TransactionId> = ids("transactionIds", &input.transaction_ids)?;
+        let requested: Vec<TransactionId> = ids("transactionIds", &input.transaction_ids.take(ctx)?)?;
         let outcome = member_child::delete::<transaction::Transaction>(ctx.app(), scope, requested).await?;
         Ok(Some(DeleteTransactionsPayload {
             deleted_transaction_ids: ScalarList::of_ids(&outcome.ids)?,

@@ -290,3 +290,27 @@ async fn raw_and_resolved_pages_are_equal(#[values(Database::Sqlite, Database::P
     }
     assert_eq!(seen.len(), FIELDS.len() + REQUIRED_IN_QUERIES.len() + REQUIRED_IN_RESPONSES.len(), "{seen:?}");
 }
+
+#[rstest]
+#[tokio::test]
+async fn members_by_ref_are_the_same_in_both_renderings(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase("members").await;
+    let rows = json!([{"ref": "\"a\"\n", "sourceUpdatedAt": "2026-01-31T12:00:00Z"}, {"ref": "é"}]);
+    server.writer().await.upsert_with(json!({"memberbaseId": base, "members": rows})).await.data();
+    let reader = server.reader().await;
+    let variables = json!({"b": base, "refs": ["é", "missing", "\"a\"\n", "é"]});
+    for fields in (1..=FIELDS.len()).map(|count| FIELDS[..count].join(" ")) {
+        let query = |more: &str| {
+            format!(
+                "query($b: ID!, $refs: [String!]!) {{ membersByRef(memberbaseId: $b, refs: $refs) {{ {fields} {more} }} }}"
+            )
+        };
+        let raw = text(&reader.graphql(&query(""), variables.clone()).await);
+        let ordinary = reader.graphql(&query(ORDINARY[0]), variables.clone()).await;
+        assert_eq!(raw, without_forced_fields(text(&ordinary)), "{fields}");
+        assert_eq!(raw.matches("null").count(), if fields.contains("sourceUpdatedAt") { 3 } else { 1 }, "{raw}");
+    }
+}

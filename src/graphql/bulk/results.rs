@@ -14,7 +14,7 @@ use crate::{
         paced_list::PacedList,
         raw_list::{RawList, RawListField},
     },
-    types::{Id, MemberId},
+    types::{Id, MemberId, excerpt},
 };
 
 // The ids are those of other objects. A field `id` would be the result's own: clients that normalize objects by `id`
@@ -36,7 +36,7 @@ pub(crate) struct UpsertResult {
 /// Outcome of one input row.
 #[derive(SimpleObject, Debug)]
 pub(crate) struct MemberUpsertResult {
-    /// The row's ref.
+    /// The row's ref. Of a ref that is longer than 1,024 bytes, its first 100 characters.
     #[graphql(name = "ref")]
     reference: String,
     /// The row's index in the input, from 0.
@@ -102,7 +102,7 @@ impl RawList for MemberResults<'_> {
     fn plain(&self) -> Self::Plain {
         let Self(upserted, rows) = self;
         let object = |(index, row): (usize, &Row)| MemberUpsertResult {
-            reference: row.reference.clone(),
+            reference: echoed_ref(row).to_owned(),
             index: i32::try_from(index).unwrap_or(i32::MAX),
             member_id: upserted.ids[index].map(|id| id.to_string().into()),
             outcome: upserted.outcomes[index].into(),
@@ -110,6 +110,11 @@ impl RawList for MemberResults<'_> {
         };
         rows.iter().enumerate().map(object).collect()
     }
+}
+
+/// Returns a row's ref; of an invalid one that is too long, its start.
+fn echoed_ref(row: &Row) -> &str {
+    if row.reference.len() > domain::text::MAX_BYTES { excerpt(&row.reference) } else { &row.reference }
 }
 
 /// The parts of a result that differ from row to row.
@@ -146,7 +151,7 @@ fn json<I: Id>(
     })?;
     Some(template.list(0..upserted.ids.len(), |index, slot, json| match slot {
         Slot::Index => write!(json, "{index}").expect("writing to memory does not fail"),
-        Slot::Ref(rows) => text(json, &rows[*index].reference),
+        Slot::Ref(rows) => text(json, echoed_ref(&rows[*index])),
         Slot::Id => nullable(json, upserted.ids[*index].map(I::ascii), quoted),
         Slot::Outcome => enum_value(json, UpsertOutcome::from(upserted.outcomes[*index])),
         Slot::Error(template) => nullable(json, upserted.failures.get(index), |json, error| {

@@ -31,10 +31,14 @@ const MAX_LISTS: usize = 1_000;
 /// A vector of rows of any type.
 pub(super) type AnyRows = Arc<dyn Any + Send + Sync>;
 
-/// The input types whose lists are bulk rows. A field or argument that is a list of such a type must be [`BulkRows`],
-/// never a `Vec`.
+/// The input types whose lists are bulk rows, and the fields of input objects whose lists of scalars are. A field or
+/// argument that is a list of such a type, and such a field, must be [`BulkRows`], never a `Vec`.
 #[derive(Default)]
-pub(crate) struct RowDecoders(HashMap<String, Box<dyn RowDecoder>>);
+pub(crate) struct RowDecoders {
+    types: HashMap<String, Box<dyn RowDecoder>>,
+    /// By the input object's name and the field's.
+    fields: HashMap<(String, &'static str), Box<dyn RowDecoder>>,
+}
 
 impl RowDecoders {
     /// Adds an input type.
@@ -45,13 +49,30 @@ impl RowDecoders {
     /// which the domain parses. `Strict` rejects lists for structs and objects for enums.
     #[must_use]
     pub(crate) fn with<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static>(mut self) -> Self {
-        self.0.insert(T::type_name().into_owned(), Box::new(Decoder::<T>(PhantomData)));
+        self.types.insert(T::type_name().into_owned(), Box::new(Decoder::<T>(PhantomData)));
+        self
+    }
+
+    /// Adds a field of the input object `Input` that is a list of the scalar `T`.
+    #[must_use]
+    pub(crate) fn with_field<Input, T>(mut self, field: &'static str) -> Self
+    where
+        Input: InputType,
+        T: InputType + DeserializeOwned + Clone + Send + Sync + 'static,
+    {
+        self.fields.insert((Input::type_name().into_owned(), field), Box::new(Decoder::<T>(PhantomData)));
         self
     }
 
     /// Returns the decoder of an input type.
     pub(super) fn get(&self, type_name: &str) -> Option<&dyn RowDecoder> {
-        self.0.get(type_name).map(Box::as_ref)
+        self.types.get(type_name).map(Box::as_ref)
+    }
+
+    /// Returns the decoder of a field of an input object.
+    pub(super) fn of_field(&self, object: &str, field: &str) -> Option<&dyn RowDecoder> {
+        let found = self.fields.iter().find(|((name, of), _)| name == object && *of == field);
+        found.map(|(_, decoder)| decoder.as_ref())
     }
 }
 
@@ -170,6 +191,12 @@ impl DeferredRows {
 /// Bulk rows as an argument or a field of an input object. In the schema it is `Vec<T>`.
 #[derive(Debug)]
 pub(crate) struct BulkRows<T>(Source<T>);
+
+impl<T> Default for BulkRows<T> {
+    fn default() -> Self {
+        Self(Source::Literal(Vec::new()))
+    }
+}
 
 #[derive(Debug)]
 enum Source<T> {

@@ -44,7 +44,7 @@ pub(super) fn coerce(
         let context = CoercionContext { types, decoders, deferred: &deferred, uses, max_items, failure: &failure };
         let path = QueryPathNode { parent: None, segment: QueryPathSegment::Name(&variable.name) };
         let in_row = decoders.get(variable.ty.inner_named_type()).is_some() && !variable.ty.is_list();
-        let value = CoercionSeed { context, ty: &variable.ty, path: &path, in_row }.read(text);
+        let value = CoercionSeed { context, ty: &variable.ty, path: &path, field_decoder: None, in_row }.read(text);
         value.map_err(|error| {
             let failure = failure.take().unwrap_or_else(|| Error::bad_input(&input_path(&path), error.to_string()));
             failure.at(variable.pos.line, variable.pos.column)

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use serde::Deserialize;
 
-use super::Member;
+use super::{FoundMembers, Member};
 use crate::{
     domain::{
         access::{Access, Scope},
@@ -15,8 +15,7 @@ use crate::{
         bulk::{BoxedUndefined, MemberUpsertResults, OnRowError, Unparsed, UpsertMode, UpsertSummary},
         context::{ContextExt, id},
         execute::BulkRows,
-        paced_list::PacedList,
-        raw_list::ScalarList,
+        raw_list::{RawListField, ScalarList},
         scalar::{Attributes, DateTime},
     },
     types::{MemberId, SyncId},
@@ -81,8 +80,9 @@ impl BulkUpsertMembersPayload {
     }
 
     /// The member for each input row, in input order; null in the entries in which `memberIds` is null. Loaded only if selected.
-    async fn members(&self, ctx: &Context<'_>) -> Result<PacedList<Option<Member>>, Error> {
-        Ok(Member::from_batch(load(ctx.app(), self.scope, &self.upserted.ids).await?).into())
+    async fn members(&self, ctx: &Context<'_>) -> Result<RawListField<FoundMembers>, Error> {
+        let members = load(ctx.app(), self.scope, &self.upserted.ids).await?;
+        Ok(RawListField(FoundMembers(Member::from_batch(members))))
     }
 
     /// The outcome of each input row, in input order.

@@ -10,6 +10,7 @@ use crate::{
     graphql::{
         Error,
         context::{ContextExt, ids},
+        execute::BulkRows,
         raw_list::ScalarList,
         scalar::Count,
     },
@@ -22,10 +23,10 @@ pub(crate) struct DeleteMembersInput {
     memberbase_id: ID,
     /// Ids of members to delete (m_...). Default: none.
     #[graphql(default)]
-    member_ids: Vec<ID>,
+    member_ids: BulkRows<ID>,
     /// Refs of members to delete. Default: none.
     #[graphql(default)]
-    refs: Vec<String>,
+    refs: BulkRows<String>,
     /// Maximum number of members to delete; LIMIT_EXCEEDED if there are more, and nothing is deleted. Default: no maximum.
     at_most: Option<Count>,
     /// If true, nothing is deleted, and the result is that of the real call. Default false.
@@ -100,9 +101,8 @@ impl DeleteMutation {
     ) -> Result<Option<DeleteMembersPayload>, Error> {
         let DeleteMembersInput { memberbase_id, member_ids, refs, at_most, dry_run } = input;
         let scope = ctx.authorize(&memberbase_id, Access::Write)?;
-        let ids = ids("memberIds", &member_ids)?;
-        // There may be millions.
-        drop(member_ids);
+        let ids = ids("memberIds", &member_ids.take(ctx)?)?;
+        let refs = refs.take(ctx)?;
         let request = DeleteRequest { ids, refs, at_most: at_most.map(|count| count.0), dry_run };
         Ok(Some(DeleteMembersPayload(member::delete(ctx.app(), scope, request).await?)))
     }

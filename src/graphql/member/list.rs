@@ -4,6 +4,7 @@ mod raw_list;
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 
+pub(crate) use self::raw_list::FoundMembers;
 use self::raw_list::{Edges, Nodes};
 use super::Member;
 use crate::{

@@ -24,7 +24,7 @@ impl<'a> CoercionSeed<'a> {
     pub(super) fn bulk_rows(&self) -> Option<(&'a Type, &'a dyn RowDecoder)> {
         let item = self.item_type()?;
         let Type::NonNullNamed(name) = item else { return None };
-        let decoder = self.context.decoders.get(name).filter(|_| !self.in_row)?;
+        let decoder = self.field_decoder.or_else(|| self.context.decoders.get(name)).filter(|_| !self.in_row)?;
         Some((item, decoder))
     }
 
@@ -40,7 +40,10 @@ impl<'a> CoercionSeed<'a> {
         }
         if let NamedType::InputObject(definition) = self.named_type()
             && !self.ty.is_list()
-            && definition.fields.values().any(|field| CoercionSeed { ty: &field.ty, ..self }.bulk_rows().is_some())
+            && definition.fields.values().any(|field| {
+                let field_decoder = self.context.decoders.of_field(&definition.name, &field.name);
+                CoercionSeed { ty: &field.ty, field_decoder, ..self }.bulk_rows().is_some()
+            })
             && let Some(mut object) = from.open_value()
         {
             let value = self.fields(definition, &mut object)?;
@@ -56,7 +59,7 @@ impl<'a> CoercionSeed<'a> {
             return self.visit_unit();
         }
         let mut rows = decoder.builder();
-        let seed = CoercionSeed { ty: item, in_row: true, ..self };
+        let seed = CoercionSeed { ty: item, field_decoder: None, in_row: true, ..self };
         let mut deserializer = serde_json::Deserializer::from_str(text);
         if text.starts_with('[') {
             let each = EachRow { seed, push: &mut |value| rows.push(value) };

@@ -23,7 +23,7 @@ use crate::{
     graphql::{
         Code, Error,
         execute::{
-            bulk_rows::{DeferredRows, RowDecoders},
+            bulk_rows::{DeferredRows, RowDecoder, RowDecoders},
             schema::Types,
         },
         scalar,
@@ -50,6 +50,8 @@ pub(super) struct CoercionSeed<'a> {
     pub(super) context: CoercionContext<'a>,
     pub(super) ty: &'a Type,
     pub(super) path: &'a QueryPathNode<'a>,
+    /// The decoder of the field, if it has one.
+    pub(super) field_decoder: Option<&'a dyn RowDecoder>,
     /// True if the value is part of a bulk row. There, only the JSON type of a scalar is checked, because a value that
     /// is out of range fails its row alone.
     pub(super) in_row: bool,
@@ -273,7 +275,7 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
         };
         loop {
             let path = QueryPathNode { parent: Some(self.path), segment: QueryPathSegment::Index(values.len()) };
-            match list.next_element_seed(CoercionSeed { ty, path: &path, ..self })? {
+            match list.next_element_seed(CoercionSeed { ty, path: &path, field_decoder: None, ..self })? {
                 Some(value) => {
                     self.check_items(values.len() + 1)?;
                     values.push(value);
@@ -321,7 +323,8 @@ impl CoercionSeed<'_> {
         let mut values = IndexMap::new();
         while let Some(key) = object.next_key()? {
             let path = QueryPathNode { parent: Some(self.path), segment: QueryPathSegment::Name(&key) };
-            let seed = CoercionSeed { path: &path, ..self };
+            let field_decoder = self.context.decoders.of_field(&definition.name, &key);
+            let seed = CoercionSeed { path: &path, field_decoder, ..self };
             let Some(field) = definition.fields.get(key.as_str()) else {
                 return Err(seed.fail(format!("{} has no such field", definition.name)));
             };

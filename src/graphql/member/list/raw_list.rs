@@ -10,7 +10,7 @@ use crate::{
     budget::Exceeded,
     domain::member::{MemberColumns, MemberView},
     graphql::{
-        json_template::{JsonTemplate, nullable, quoted, text},
+        json_template::{JsonTemplate, nullable, quoted, text, write_list},
         paced_list::PacedList,
         raw_list::RawList,
     },
@@ -90,19 +90,48 @@ impl Slot {
             Self::SourceUpdatedAt => MemberColumns::SOURCE_UPDATED_AT,
         }
     }
+
+    /// Writes the slot's value. `cursor` returns the cursor of the member.
+    fn write(&self, member: &MemberView<'_>, json: &mut Vec<u8>, cursor: impl FnOnce() -> String) {
+        match self {
+            Self::Id => json.extend_from_slice(member.id.ascii().as_ref()),
+            Self::Ref => text(json, member.reference),
+            Self::MemberbaseId => json.extend_from_slice(member.memberbase.ascii().as_ref()),
+            Self::Attributes => json.extend_from_slice(member.attributes.unwrap_or("{}").as_bytes()),
+            Self::CreatedAt => json.extend_from_slice(member.id.created_at().ascii().as_ref()),
+            Self::UpdatedAt => json.extend_from_slice(member.updated_at.ascii().as_ref()),
+            Self::SourceUpdatedAt => nullable(json, member.source_updated_at.map(Time::ascii), quoted),
+            Self::Cursor => json.extend_from_slice(cursor().as_bytes()),
+        }
+    }
+}
+
+/// Members by their positions, null where there is none.
+#[derive(Debug)]
+pub(crate) struct FoundMembers(pub(in crate::graphql) Vec<Option<Member>>);
+
+impl RawList for FoundMembers {
+    type Plain = PacedList<Option<Member>>;
+
+    fn json(&self, selection: &SelectionSet) -> Option<Result<Value, Exceeded>> {
+        let template = nodes(selection)?;
+        Some(write_list(self.0.iter(), |member, json| {
+            nullable(json, member.as_ref(), |json, member| {
+                // The selection of a member has no cursor.
+                template.item(json, |slot, json| slot.write(&member.0.view(), json, || String::new()));
+            });
+        }))
+    }
+
+    fn plain(&self) -> Self::Plain {
+        self.0.clone().into()
+    }
 }
 
 impl MemberConnection {
     fn write(&self, template: &JsonTemplate<Slot>) -> Result<Value, Exceeded> {
-        let fill = |member: &MemberView<'_>, slot: &Slot, json: &mut Vec<u8>| match slot {
-            Slot::Id => json.extend_from_slice(member.id.ascii().as_ref()),
-            Slot::Ref => text(json, member.reference),
-            Slot::MemberbaseId => json.extend_from_slice(member.memberbase.ascii().as_ref()),
-            Slot::Attributes => json.extend_from_slice(member.attributes.unwrap_or("{}").as_bytes()),
-            Slot::CreatedAt => json.extend_from_slice(member.id.created_at().ascii().as_ref()),
-            Slot::UpdatedAt => json.extend_from_slice(member.updated_at.ascii().as_ref()),
-            Slot::SourceUpdatedAt => nullable(json, member.source_updated_at.map(Time::ascii), quoted),
-            Slot::Cursor => json.extend_from_slice(self.cursor(*member).as_bytes()),
+        let fill = |member: &MemberView<'_>, slot: &Slot, json: &mut Vec<u8>| {
+            slot.write(member, json, || self.cursor(*member));
         };
         match &self.rows {
             Rows::Members(members) => template.list(members.iter().map(|member| member.0.view()), fill),
