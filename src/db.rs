@@ -19,9 +19,9 @@ mod open;
 mod pool;
 mod readiness;
 mod session;
-mod sqlite_memory;
 mod sqlite_statistics;
 mod sqlite_wal;
+mod statement_memory;
 mod write_queue;
 
 use std::{

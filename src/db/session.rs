@@ -13,7 +13,7 @@ use std::{
 use futures_util::{Stream, TryStreamExt};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{AssertSqlSafe, Connection as _, Executor, Postgres, Row as _, postgres::PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, Postgres};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ use super::{
     error_kind,
     lock::MAX_LOCK_WAIT,
     pool::PooledConnection,
-    sqlite_memory,
+    statement_memory::{self, HeldBinds},
 };
 use crate::budget;
 
@@ -178,10 +178,9 @@ impl Session {
         self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
-                    let (binds, bytes) = budget::allocated_by(|| rows.sqlite(scalars));
-                    let outcome = sqlx::query_with(AssertSqlSafe(sql), binds?).execute(&mut **connection).await;
-                    sqlite_memory::freed_by_connection(bytes);
-                    Ok(outcome?.rows_affected())
+                    let (binds, _held) = HeldBinds::make(|| rows.sqlite(scalars))?;
+                    let query = sqlx::query_with(AssertSqlSafe(sql), binds);
+                    Ok(query.execute(&mut **connection).await?.rows_affected())
                 }
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
@@ -209,16 +208,19 @@ impl Session {
         self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
-                    let (binds, bytes) = budget::allocated_by(|| rows.sqlite(scalars));
-                    let query = sqlx::query_with(AssertSqlSafe(sql), binds?);
-                    let outcome = each_row(query.fetch(&mut **connection), sqlite_memory::receive, take).await;
-                    sqlite_memory::freed_by_connection(bytes);
-                    outcome
+                    let (binds, _held) = HeldBinds::make(|| rows.sqlite(scalars))?;
+                    let query = sqlx::query_with(AssertSqlSafe(sql), binds);
+                    each_row(query.fetch(&mut **connection), statement_memory::receive_sqlite, take).await
                 }
                 Driver::Postgres(connection) => {
                     let query = sqlx::query_with(AssertSqlSafe(sql), rows.postgres(scalars)?);
                     let mut received = 0;
-                    each_row(query.fetch(&mut **connection), |row| received += bytes(row), take).await?;
+                    each_row(
+                        query.fetch(&mut **connection),
+                        |row| received += statement_memory::postgres_bytes(row),
+                        take,
+                    )
+                    .await?;
                     shrink_buffers(connection, rows.len() > LARGE_STATEMENT_ROWS || received > LARGE_RESULT_BYTES);
                     Ok(())
                 }
@@ -239,12 +241,18 @@ impl Session {
         self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
-                    each_row(sqlx::query_with(sql, values).fetch(&mut **connection), sqlite_memory::receive, take).await
+                    let _held = HeldBinds::of(&values)?;
+                    each_row(
+                        sqlx::query_with(sql, values).fetch(&mut **connection),
+                        statement_memory::receive_sqlite,
+                        take,
+                    )
+                    .await
                 }
                 Driver::Postgres(connection) => {
                     let mut received = 0;
                     let rows = sqlx::query_with(sql, values).fetch(&mut **connection);
-                    each_row(rows, |row| received += bytes(row), take).await?;
+                    each_row(rows, |row| received += statement_memory::postgres_bytes(row), take).await?;
                     shrink_buffers(connection, received > LARGE_RESULT_BYTES);
                     Ok(())
                 }
@@ -378,6 +386,7 @@ impl ConnectionTrait for Session {
         self.limited(status, async {
             match driver {
                 Driver::Sqlite(connection) => {
+                    let _held = HeldBinds::of(&values)?;
                     sqlx::query_with(sql, values).execute(&mut **connection).await.map(ExecResult::from)
                 }
                 Driver::Postgres(connection) => {
@@ -421,11 +430,6 @@ fn shrink_buffers(connection: &mut PooledConnection<Postgres>, is_large: bool) {
     if is_large {
         connection.shrink_buffers();
     }
-}
-
-/// Returns the size of a row as it was received.
-fn bytes(row: &PgRow) -> usize {
-    (0..row.len()).filter_map(|column| row.try_get_raw(column).ok()?.as_bytes().ok()).map(<[u8]>::len).sum()
 }
 
 /// Passes each row of a result to `take`, within the budget of the request. `receive` is called with each row before.

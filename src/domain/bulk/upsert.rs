@@ -9,8 +9,9 @@
 //!    up once more: a [new statement has a new snapshot][read-committed], which shows what concurrent calls have
 //!    committed. Rows that belong to members lock those first (`FOR KEY SHARE`), so that the members stay until the
 //!    rows are stored.
-//! 4. Lock the stored rows that differ, evaluate them again by their locked state, and write them. SQLite has one
-//!    writer, so the lock and the second evaluation are for PostgreSQL only.
+//! 4. Lock the stored rows that differ, evaluate them again by their locked state, and write them, a part at a time in the
+//!    order of keys. SQLite has one writer, so it needs a second evaluation only if the states of all of them are too
+//!    large to be kept.
 //! 5. Report in input order. Ids are matched by key, because no database promises the order of `RETURNING`.
 //!
 //! An unchanged row is neither written nor locked. With [`OnError::RejectBatch`](super::OnError::RejectBatch) an
@@ -20,13 +21,14 @@
 //! [read-committed]: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 
 mod evaluate;
+mod lookup;
 mod small_state;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use uuid::Uuid;
 
-use self::evaluate::MAX_ROWS_PER_STEP;
 pub(in crate::domain) use self::small_state::SmallStateDraft;
+use self::{evaluate::MAX_ROWS_PER_STEP, lookup::Differing};
 use super::{Failures, Mode, Options, Outcome, Upserted, group::GroupedByKey, statement};
 use crate::{
     budget,
@@ -34,12 +36,6 @@ use crate::{
     domain::{Error, RowError, access::Scope, member},
     types::{Id, MemoryLimits, RowKind, Time},
 };
-
-/// Maximum number of keys per look-up that reads ids only, which need little memory.
-const MAX_LOOKUP_IDS: usize = 100_000;
-
-/// Maximum number of keys per look-up that also reads states, which may be large and are briefly held twice.
-const MAX_LOOKUP_STATES: usize = 2_000;
 
 /// Maximum number of rows per write: larger statements are not faster, and are held in several forms at a time.
 pub(in crate::domain) const MAX_WRITE_ROWS: usize = 50_000;
@@ -173,7 +169,7 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
     async fn execute(&mut self) -> Result<(), Error> {
         let on_error = self.options.on_error;
         let all_keys: Vec<usize> = (0..self.groups.keys.len()).collect();
-        let mut updates = Vec::new();
+        let mut updates = Differing::default();
         let mut inserts = Vec::new();
         let probably_new = self.probe_all_new().await?;
         let failures_before = self.failures.len();
@@ -184,21 +180,19 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
         // valid update, and a rejected call reports the ids of the stored records that it names.
         let new_failures = self.failures.len() > failures_before;
         if !probably_new || new_failures || on_error.check(&self.failures).is_err() {
-            updates = self.lookup(&all_keys, &[], "").await?;
+            updates = self.lookup(&all_keys, &[]).await?;
             inserts = self.evaluate_missing(&all_keys).await?;
         }
         on_error.check(&self.failures)?;
         if !inserts.is_empty() {
             updates.extend(self.insert(inserts).await?);
+            on_error.check(&self.failures)?;
         }
-        if !updates.is_empty() && self.session.get_database_backend() != DbBackend::Sqlite {
-            updates.sort_unstable_by_key(|update| update.key);
-            let keys: Vec<_> = updates.iter().map(|update| update.key).collect();
-            updates = self.lookup(&keys, &[], "ORDER BY input.i FOR NO KEY UPDATE OF stored").await?;
-            self.require_all_found(&keys)?;
+        match updates.into_writes() {
+            Ok(writes) if self.session.get_database_backend() == DbBackend::Sqlite => self.update(writes).await,
+            Ok(writes) => self.lock_and_update(writes.iter().map(|write| write.key).collect()).await,
+            Err(keys) => self.lock_and_update(keys).await,
         }
-        on_error.check(&self.failures)?;
-        self.update(updates).await
     }
 
     /// Returns whether none of a few keys is stored. A wrong guess only costs time: an insert skips stored keys.
@@ -208,50 +202,8 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
             return Ok(false);
         }
         let probed: Vec<_> = (0..PROBE_KEYS).map(|probe| probe * count / PROBE_KEYS).collect();
-        self.lookup(&probed, &[], "").await?;
+        self.lookup(&probed, &[]).await?;
         Ok(probed.iter().all(|&key| self.ids[key].is_none()))
-    }
-
-    /// Looks up keys, sets their ids, and evaluates the stored ones. Skips the evaluation of a row with the id that
-    /// `inserted` has at the key's position in `keys`: this call inserted it.
-    async fn lookup(
-        &mut self,
-        keys: &[usize],
-        inserted: &[Uuid],
-        lock: &str,
-    ) -> Result<Vec<PendingWrite<K::State>>, Error> {
-        let mut writes = Vec::new();
-        let state_columns = self.kind.columns();
-        let sql = statement::lookup(K::TABLE, K::KEY, state_columns, lock);
-        let columns = [&[ColumnSpec::Int("n"), ColumnSpec::Id("id")], state_columns].concat();
-        let scalars = [ScalarBind::Uuid(self.scope.memberbase().uuid())];
-        let chunk_size = if state_columns.is_empty() { MAX_LOOKUP_IDS } else { MAX_LOOKUP_STATES };
-        for (chunk_index, chunk) in keys.chunks(chunk_size).enumerate() {
-            let key_values = K::key_values(chunk.iter().map(|&key| &self.groups.keys[key]));
-            let rows = ArrayTable::new(with_names(K::KEY.iter().copied(), key_values));
-            let found = self.session.bulk_columns(&sql, &columns, &scalars, &rows).await?;
-            for &key in chunk {
-                self.ids[key] = None;
-            }
-            let positions = found.column::<usize>(0)?;
-            let ids = found.column::<Uuid>(1)?;
-            let states = self.kind.states(&found, 2, ids.len())?;
-            for ((position, id), state) in positions.into_iter().zip(ids).zip(states) {
-                let key = chunk[position];
-                self.ids[key] = Some(id);
-                if inserted.get(chunk_index * chunk_size + position) != Some(&id) {
-                    let mut merged = self.begin_key(Some(&state));
-                    for rows in self.groups.rows(key).chunks(MAX_ROWS_PER_STEP) {
-                        if rows.len() == MAX_ROWS_PER_STEP || self.steps.is_due() {
-                            self.steps.look().await?;
-                        }
-                        self.merge_rows(rows, &mut merged)?;
-                    }
-                    writes.extend(self.finish_key(key, merged));
-                }
-            }
-        }
-        Ok(writes)
     }
 
     /// Evaluates the keys that have no id as new ones.
@@ -273,16 +225,16 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
     }
 
     /// Inserts new keys. Returns the updates for keys that concurrent calls inserted first.
-    async fn insert(&mut self, inserts: Vec<PendingWrite<K::State>>) -> Result<Vec<PendingWrite<K::State>>, Error> {
+    async fn insert(&mut self, inserts: Vec<PendingWrite<K::State>>) -> Result<Differing<K::State>, Error> {
         if self.session.get_database_backend() != DbBackend::Sqlite {
             self.lock_members(&inserts).await?;
         }
         let (new_ids, input_order) = self.new_ids(&inserts).await?;
         let keys: Vec<_> = inserts.iter().map(|insert| insert.key).collect();
-        let mut updates = Vec::new();
+        let mut updates = Differing::default();
         if self.send_insert(&inserts, &new_ids, input_order).await? < inserts.len() as u64 {
             // A new statement has a new snapshot, which shows the rows of concurrent calls as well.
-            updates = self.lookup(&keys, &new_ids, "").await?;
+            updates = self.lookup(&keys, &new_ids).await?;
             self.require_all_found(&keys)?;
         } else {
             for (&key, &id) in keys.iter().zip(&new_ids) {

@@ -19,6 +19,7 @@ use super::{
     variables, write,
 };
 use crate::{
+    budget::Exceeded,
     graphql::error_count,
     types::{DocumentLimits, Limits, PageLimits},
 };
@@ -186,12 +187,23 @@ impl Executor {
         let key = |error: &ServerError| (error_count::is_counted(error), error.locations.clone());
         failed.sort_by_cached_key(key);
         let (errors, codes) = write::errors(failed, trace_id, self.limits.errors);
-        let mut body = write::write(&completed.data, &errors);
+        let mut body = match write::write(completed.data, &errors) {
+            Ok(body) => body,
+            Err(exceeded) => return too_large(exceeded, trace_id),
+        };
         if let Some(cost) = pending.cost {
             write::add_cost(&mut body, cost);
         }
         GraphqlResponse { is_request_error: false, body, codes }
     }
+}
+
+/// Returns the response in place of one that does not fit into the request's budget. It is not a request error: a mutation
+/// was executed.
+fn too_large(exceeded: Exceeded, trace_id: &str) -> GraphqlResponse {
+    let error = Error::from(exceeded);
+    let codes = vec![error.code()];
+    GraphqlResponse { is_request_error: false, body: write::without_data(&error, trace_id), codes }
 }
 
 pub(super) fn internal_error(trace_id: &str) -> GraphqlResponse {

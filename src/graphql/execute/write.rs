@@ -3,7 +3,10 @@
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
 use serde::Serialize;
 
-use crate::graphql::{Code, Error, error_count};
+use crate::{
+    budget::{self, Exceeded},
+    graphql::{Code, Error, error_count},
+};
 
 /// An error of a response (<https://spec.graphql.org/draft/#sec-Errors>).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,14 +26,26 @@ pub(crate) fn raw_json(bytes: Vec<u8>) -> Value {
 
 /// Writes a response with data, and with errors unless there are none
 /// (<https://spec.graphql.org/draft/#sec-Response-Format>).
-pub(crate) fn write(data: &Value, errors: &[WireError]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024 + raw_length(data));
+///
+/// The data is freed while it is written. Fails if the request's budget does not suffice for the response.
+pub(crate) fn write(data: Value, errors: &[WireError]) -> Result<Vec<u8>, Exceeded> {
+    let length = 1024 + length(&data);
+    budget::expect(length)?;
+    let mut out = Vec::with_capacity(length);
     out.extend_from_slice(b"{\"data\":");
     write_value(&mut out, data);
     if !errors.is_empty() {
         out.extend_from_slice(b",\"errors\":");
         write_json(&mut out, &errors);
     }
+    out.push(b'}');
+    Ok(out)
+}
+
+/// Writes the response to a request that was executed, and whose data is lost.
+pub(crate) fn without_data(error: &Error, trace_id: &str) -> Vec<u8> {
+    let mut out = b"{\"data\":null,\"errors\":".to_vec();
+    write_json(&mut out, &[wire_request_error(error, trace_id)]);
     out.push(b'}');
     out
 }
@@ -42,13 +57,15 @@ pub(crate) fn add_cost(response: &mut Vec<u8>, cost: u64) {
     response.extend_from_slice(format!(",\"extensions\":{{\"cost\":{cost}}}}}").as_bytes());
 }
 
-/// Returns the length of the parts that are JSON already. By reserving it, a list of a million items is copied only
-/// once.
-fn raw_length(data: &Value) -> usize {
-    match data {
+/// Returns the length of a value as JSON, without escapes and with some bytes to spare.
+fn length(value: &Value) -> usize {
+    const MAX_NUMBER_LENGTH: usize = 24;
+    match value {
         Value::Binary(json) => json.len(),
-        Value::Object(fields) => fields.values().map(raw_length).sum(),
-        _ => 0,
+        Value::String(text) => text.len() + 2,
+        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + 4 + length(value)).sum::<usize>() + 2,
+        Value::List(items) => items.iter().map(|item| length(item) + 1).sum::<usize>() + 2,
+        Value::Null | Value::Boolean(_) | Value::Number(_) | Value::Enum(_) => MAX_NUMBER_LENGTH,
     }
 }
 
@@ -108,18 +125,18 @@ fn code(error: &ServerError) -> Option<Code> {
     Code::ALL.into_iter().find(|code| code.as_str() == text)
 }
 
-fn write_value(out: &mut Vec<u8>, value: &Value) {
+fn write_value(out: &mut Vec<u8>, value: Value) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Boolean(true) => out.extend_from_slice(b"true"),
         Value::Boolean(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => write_json(out, number),
-        Value::String(text) => write_json(out, text),
+        Value::Number(number) => write_json(out, &number),
+        Value::String(text) => write_json(out, &text),
         Value::Enum(name) => write_json(out, name.as_str()),
-        Value::Binary(json) => out.extend_from_slice(json),
+        Value::Binary(json) => out.extend_from_slice(&json),
         Value::List(list) => {
             out.push(b'[');
-            for (index, value) in list.iter().enumerate() {
+            for (index, value) in list.into_iter().enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
@@ -129,7 +146,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
         }
         Value::Object(map) => {
             out.push(b'{');
-            for (index, (key, value)) in map.iter().enumerate() {
+            for (index, (key, value)) in map.into_iter().enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }

@@ -10,6 +10,9 @@ use crate::support::Client;
 /// The budget of a query above idle, in MiB (`MEMBERBASE_MAX_QUERY_MEMORY`).
 pub const QUERY_BUDGET_MIB: u64 = 256;
 
+/// The budget of a mutation in addition to that of its body, in MiB (`MEMBERBASE_MAX_MUTATION_MEMORY`).
+pub const MUTATION_BUDGET_MIB: u64 = 128;
+
 /// What the resident memory may grow by besides: pages of the allocator and of SQLite's cache, which a request touches
 /// but does not own.
 pub const SLACK_MIB: u64 = 32;
@@ -65,9 +68,9 @@ impl Case {
         Self { path, needs_write: true, ..Self::query(name, "", vec![("", body)]) }
     }
 
-    /// Makes it a mutation: at most 6 bytes of memory for a byte of the body.
+    /// Makes it a mutation: at most 6 bytes of memory for a byte of the body, and what the setting allows besides.
     pub fn mutation(mut self) -> Self {
-        self.max_growth_mib = (6 * self.body_bytes() as u64) >> 20;
+        self.max_growth_mib = MUTATION_BUDGET_MIB + ((6 * self.body_bytes() as u64) >> 20);
         self.max_wall = Duration::from_secs(300) + GRACE;
         self.needs_write = true;
         self

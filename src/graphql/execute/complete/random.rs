@@ -103,7 +103,7 @@ proptest! {
             let mut completion = Completion { failed, errors: Vec::new(), fault: None };
             let done = completion.object(&root, map.clone(), None, None).ok();
             prop_assert_eq!(done.is_some(), expected.is_some());
-            prop_assert_eq!(write(&done.unwrap_or_default(), &[]), write(&expected.clone().unwrap_or_default(), &[]));
+            prop_assert_eq!(write(done.unwrap_or_default(), &[]).unwrap(), write(expected.clone().unwrap_or_default(), &[]).unwrap());
             prop_assert!(!failed || completion.fault.is_none());
             prop_assert!(expected.is_some() || failed || completion.fault.is_some());
         }

@@ -193,7 +193,7 @@ fn finish(collected: &Collected, data: IndexMap<Name, Value>, mut failed: Vec<Se
     assert_eq!(completed.fault, None);
     failed.extend(completed.errors);
     let count = errors(failed, "t", 100).0.len();
-    let text = String::from_utf8(write(&completed.data, &[])).unwrap();
+    let text = String::from_utf8(write(completed.data, &[]).unwrap()).unwrap();
     (text.strip_prefix(r#"{"data":"#).unwrap().strip_suffix("}").unwrap().to_owned(), count)
 }
 
@@ -328,7 +328,7 @@ fn raw_json_is_not_completed() {
     map.insert(Name::new("all"), raw_json(br#"[{"x":1}]"#.to_vec()));
     let completed = complete(&collected.root, map, &[]);
     assert_eq!(completed.fault, None);
-    assert_eq!(write(&completed.data, &[]), br#"{"data":{"all":[{"x":1}],"raw":1}}"#);
+    assert_eq!(write(completed.data, &[]).unwrap(), br#"{"data":{"all":[{"x":1}],"raw":1}}"#);
 }
 
 #[tokio::test]
