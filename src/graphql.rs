@@ -43,11 +43,8 @@ pub fn api(limits: &Limits) -> Api {
         .with::<clip::ClipInput>()
         .with::<stamp_collection::StampCollectionInput>()
         .with::<transaction::TransactionInput>()
-        .with_field::<member::DeleteMembersInput, ID>("memberIds")
-        .with_field::<member::DeleteMembersInput, String>("refs")
-        .with_field::<clip::DeleteClipsInput, ID>("clipIds")
-        .with_field::<stamp_collection::DeleteStampCollectionsInput, ID>("stampCollectionIds")
-        .with_field::<transaction::DeleteTransactionsInput, ID>("transactionIds");
+        .with::<ID>()
+        .with::<String>();
     execute::Executor::new(Query::default(), Mutation::default(), Subscription, readers, limits)
 }
 

@@ -3,13 +3,14 @@
 
 mod attribute;
 
-use async_graphql::{ID, InputObject};
+use async_graphql::{Context, ID, InputObject};
 
 pub(crate) use attribute::AttributeFilter;
 
 use super::{
     Error,
     context::{id, ids},
+    execute::BulkRows,
     scalar::DateTime,
 };
 use crate::{
@@ -28,9 +29,9 @@ pub(crate) struct IdFilter {
     eq: Option<ID>,
     /// Is one of these ids, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
-    one_of: Option<Vec<ID>>,
+    one_of: Option<BulkRows<ID>>,
     /// Is none of these ids, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES).
-    nin: Option<Vec<ID>>,
+    nin: Option<BulkRows<ID>>,
 }
 
 /// Filters by a string, compared byte for byte. All given operators must match; at least one is required. Null is the same as an omitted operator.
@@ -40,9 +41,9 @@ pub(crate) struct StringFilter {
     eq: Option<String>,
     /// Equals one of these strings, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES). An empty list matches nothing.
     #[graphql(name = "in")]
-    one_of: Option<Vec<String>>,
+    one_of: Option<BulkRows<String>>,
     /// Equals none of these strings, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES).
-    nin: Option<Vec<String>>,
+    nin: Option<BulkRows<String>>,
     /// Begins with this string, which is taken literally.
     starts_with: Option<String>,
     /// Contains a match of this regular expression.
@@ -80,10 +81,14 @@ pub(crate) struct DateTimeFilter {
 }
 
 impl IdFilter {
-    pub(super) fn parse<T: Id, P>(self, predicate: impl Fn(IdPredicate<T>) -> P) -> Result<Filter<P>, Error> {
+    pub(super) fn parse<T: Id, P>(
+        self,
+        ctx: &Context<'_>,
+        predicate: impl Fn(IdPredicate<T>) -> P,
+    ) -> Result<Filter<P>, Error> {
         let eq = self.eq.map(|text| id("eq", &text)).transpose()?;
-        let one_of = self.one_of.map(|list| ids("in", &list)).transpose()?;
-        let none_of = self.nin.map(|list| ids("nin", &list)).transpose()?;
+        let one_of = self.one_of.map(|list| ids("in", &list.shared(ctx)?)).transpose()?;
+        let none_of = self.nin.map(|list| ids("nin", &list.shared(ctx)?)).transpose()?;
         let operators =
             [eq.map(|id| IdPredicate::In(vec![id])), one_of.map(IdPredicate::In), none_of.map(IdPredicate::NotIn)];
         all(operators, predicate)
@@ -91,12 +96,16 @@ impl IdFilter {
 }
 
 impl StringFilter {
-    pub(super) fn parse<P>(self, predicate: impl Fn(TextPredicate) -> P) -> Result<Filter<P>, Error> {
+    pub(super) fn parse<P>(
+        self,
+        ctx: &Context<'_>,
+        predicate: impl Fn(TextPredicate) -> P,
+    ) -> Result<Filter<P>, Error> {
         let regex = self.regex.map(|regex| Pattern::parse(&regex.pattern, regex.case_insensitive)).transpose();
         let operators = [
             self.eq.map(|text| TextPredicate::In(vec![text])),
-            self.one_of.map(TextPredicate::In),
-            self.nin.map(TextPredicate::NotIn),
+            self.one_of.map(|list| list.take(ctx)).transpose()?.map(TextPredicate::In),
+            self.nin.map(|list| list.take(ctx)).transpose()?.map(TextPredicate::NotIn),
             self.starts_with.map(TextPredicate::StartsWith),
             regex.map_err(|error| error.within("regex"))?.map(TextPredicate::Matches),
         ];

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject};
 
 pub(crate) use bulk_upsert::MemberInput;
-pub(crate) use delete::{DeleteMembersInput, DeletedRows};
+pub(crate) use delete::DeletedRows;
 pub(crate) use list::{FoundMembers, MemberConnection, MemberFilter, MemberOrder};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     child::{Connection, MemberBatch},
     connection::Paging,
     context::{ContextExt, id, null_if_not_found},
+    execute::BulkRows,
     memberbase::Memberbase,
     raw_list::RawListField,
     scalar::{AttributeValue, Attributes, DateTime},
@@ -240,10 +241,10 @@ impl MemberQuery {
         #[graphql(
             desc = "Refs of members, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES); LIMIT_EXCEEDED if there are more."
         )]
-        refs: Vec<String>,
+        refs: BulkRows<String>,
     ) -> Result<Option<RawListField<FoundMembers>>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
-        let found = member::in_order_of_refs(ctx.app(), scope, &refs).await?;
+        let found = member::in_order_of_refs(ctx.app(), scope, &refs.shared(ctx)?).await?;
         Ok(Some(RawListField(FoundMembers(Member::from_batch(found)))))
     }
 }

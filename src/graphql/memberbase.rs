@@ -165,12 +165,12 @@ pub(crate) struct MemberbaseFilter {
 }
 
 impl MemberbaseFilter {
-    fn parse(self) -> Result<Filter<Predicate>, Error> {
+    fn parse(self, ctx: &Context<'_>) -> Result<Filter<Predicate>, Error> {
         let fields = [
-            self.id.map(|filter| filter.parse(Predicate::Id)).transpose(),
-            self.name.map(|filter| filter.parse(Predicate::Name)).transpose(),
+            self.id.map(|filter| filter.parse(ctx, Predicate::Id)).transpose(),
+            self.name.map(|filter| filter.parse(ctx, Predicate::Name)).transpose(),
         ];
-        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::parse)
+        Combination { and: self.and, or: self.or, not: self.not }.with(fields, |filter: Self| filter.parse(ctx))
     }
 }
 
@@ -258,7 +258,7 @@ impl MemberbaseQuery {
         #[graphql(desc = "Only entries before this cursor.")] before: Option<String>,
     ) -> Result<Option<MemberbaseConnection>, Error> {
         let visibility = ctx.authorize_visible(Access::Read)?;
-        let filter = filter.map(MemberbaseFilter::parse).transpose()?.unwrap_or_default();
+        let filter = filter.map(|filter| filter.parse(ctx)).transpose()?.unwrap_or_default();
         let page = Paging { first, after, last, before }.page(ctx, ctx.app().limits.page, memberbase::parse_cursor)?;
         let read = Box::pin(memberbase::list(ctx.app(), visibility, &filter, &page));
         let slice = ctx.row_budget().page(page.size, read, Slice::size).await?;

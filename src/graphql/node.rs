@@ -1,6 +1,6 @@
 //! Global object identification (<https://relay.dev/graphql/objectidentification.htm>): `node` and `nodes`.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use async_graphql::{
     Context, ContextSelectionSet, ID, Interface, Object, OutputType, Positioned, ServerResult, Value,
@@ -8,8 +8,9 @@ use async_graphql::{
 };
 
 use super::{
-    Error, api_token::ApiToken, child::Child, clip::Clip, context::ContextExt, member::Member, memberbase::Memberbase,
-    paced_list::PacedList, stamp_collection::StampCollection, sync::Sync, transaction::Transaction,
+    Error, api_token::ApiToken, child::Child, clip::Clip, context::ContextExt, execute::BulkRows, member::Member,
+    memberbase::Memberbase, paced_list::PacedList, stamp_collection::StampCollection, sync::Sync,
+    transaction::Transaction,
 };
 use crate::{
     app::App,
@@ -60,16 +61,17 @@ impl NodeQuery {
         #[graphql(
             desc = "Ids of objects of any type, at most 100,000 (MEMBERBASE_MAX_FILTER_VALUES); LIMIT_EXCEEDED if there are more."
         )]
-        ids: Vec<ID>,
+        ids: BulkRows<ID>,
     ) -> Result<Option<PacedList<Entry>>, Error> {
+        let ids = ids.shared(ctx)?;
         check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
         let parsed: Vec<_> = ids.iter().map(|id| AnyId::parse(id).ok()).collect();
         let found = load(ctx, parsed.iter().flatten()).await?;
-        let entry = |((index, text), id): ((usize, ID), Option<AnyId>)| match id {
+        let entry = |(index, id): (usize, Option<AnyId>)| match id {
             Some(id) => Entry::Found(found.get(&id).cloned()),
-            None => Entry::Malformed(index, text),
+            None => Entry::Malformed(index, Arc::clone(&ids)),
         };
-        Ok(Some(ids.into_iter().enumerate().zip(parsed).map(entry).collect()))
+        Ok(Some(parsed.into_iter().enumerate().map(entry).collect()))
     }
 }
 
@@ -147,8 +149,8 @@ fn any_id(argument: &str, text: &str) -> Result<AnyId, domain::Error> {
 #[derive(Debug)]
 pub(crate) enum Entry {
     Found(Option<Node>),
-    /// The index and the id.
-    Malformed(usize, ID),
+    /// An index into the ids.
+    Malformed(usize, Arc<Vec<ID>>),
 }
 
 impl OutputType for Entry {
@@ -167,8 +169,8 @@ impl OutputType for Entry {
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         match self {
             Self::Found(node) => node.resolve(ctx, field).await,
-            Self::Malformed(index, text) => {
-                if let Err(error) = any_id("ids", text) {
+            Self::Malformed(index, ids) => {
+                if let Err(error) = any_id("ids", &ids[*index]) {
                     let error = async_graphql::Error::from(Error::from(error.at(*index))).into_server_error(field.pos);
                     ctx.add_error(ctx.set_error_path(error));
                 }

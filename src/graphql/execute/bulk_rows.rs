@@ -25,20 +25,16 @@ use crate::{
     types::Strict,
 };
 
-/// Maximum number of lists of rows in a request. More are only possible if keys of the JSON are repeated.
-const MAX_LISTS: usize = 1_000;
+/// Maximum number of lists in the variables of a request.
+const MAX_LISTS: usize = 100_000;
 
 /// A vector of rows of any type.
 pub(super) type AnyRows = Arc<dyn Any + Send + Sync>;
 
-/// The input types whose lists are bulk rows, and the fields of input objects whose lists of scalars are. A field or
-/// argument that is a list of such a type, and such a field, must be [`BulkRows`], never a `Vec`.
+/// The input types whose lists are bulk rows: those of bulk upserts, and the scalars of which a list can be long. A field
+/// or argument that is a list of such a type must be [`BulkRows`], never a `Vec`.
 #[derive(Default)]
-pub(crate) struct RowDecoders {
-    types: HashMap<String, Box<dyn RowDecoder>>,
-    /// By the input object's name and the field's.
-    fields: HashMap<(String, &'static str), Box<dyn RowDecoder>>,
-}
+pub(crate) struct RowDecoders(HashMap<String, Box<dyn RowDecoder>>);
 
 impl RowDecoders {
     /// Adds an input type.
@@ -49,38 +45,21 @@ impl RowDecoders {
     /// which the domain parses. `Strict` rejects lists for structs and objects for enums.
     #[must_use]
     pub(crate) fn with<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static>(mut self) -> Self {
-        self.types.insert(T::type_name().into_owned(), Box::new(Decoder::<T>(PhantomData)));
-        self
-    }
-
-    /// Adds a field of the input object `Input` that is a list of the scalar `T`.
-    #[must_use]
-    pub(crate) fn with_field<Input, T>(mut self, field: &'static str) -> Self
-    where
-        Input: InputType,
-        T: InputType + DeserializeOwned + Clone + Send + Sync + 'static,
-    {
-        self.fields.insert((Input::type_name().into_owned(), field), Box::new(Decoder::<T>(PhantomData)));
+        self.0.insert(T::type_name().into_owned(), Box::new(Decoder::<T>(PhantomData)));
         self
     }
 
     /// Returns the decoder of an input type.
     pub(super) fn get(&self, type_name: &str) -> Option<&dyn RowDecoder> {
-        self.types.get(type_name).map(Box::as_ref)
-    }
-
-    /// Returns the decoder of a field of an input object.
-    pub(super) fn of_field(&self, object: &str, field: &str) -> Option<&dyn RowDecoder> {
-        let found = self.fields.iter().find(|((name, of), _)| name == object && *of == field);
-        found.map(|(_, decoder)| decoder.as_ref())
+        self.0.get(type_name).map(Box::as_ref)
     }
 }
 
 /// Reads lists of one row type.
 pub(super) trait RowDecoder: Send + Sync {
     /// Deserializes the JSON list at the start of a text, and returns the rows and the length of the list in bytes.
-    /// Returns `None` if any row has to be coerced, or is invalid.
-    fn deserialize(&self, json: &str) -> Option<(AnyRows, usize)>;
+    /// Returns `None` if any row has to be coerced or is invalid, or if there are too many.
+    fn deserialize(&self, json: &str, max_rows: usize) -> Option<(AnyRows, usize)>;
 
     /// Returns a builder for rows that are coerced one by one.
     fn builder(&self) -> Box<dyn RowBuilder>;
@@ -97,9 +76,9 @@ pub(super) trait RowBuilder {
 struct Decoder<T>(PhantomData<fn() -> T>);
 
 impl<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static> RowDecoder for Decoder<T> {
-    fn deserialize(&self, json: &str) -> Option<(AnyRows, usize)> {
+    fn deserialize(&self, json: &str, max_rows: usize) -> Option<(AnyRows, usize)> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        let rows = deserializer.deserialize_seq(RowsVisitor::<T>(PhantomData)).ok()?;
+        let rows = deserializer.deserialize_seq(RowsVisitor::<T>(max_rows, PhantomData)).ok()?;
         Some((Arc::new(rows), deserializer.into_iter::<IgnoredAny>().byte_offset()))
     }
 
@@ -126,7 +105,8 @@ fn message<T: InputType>(error: InputValueError<T>) -> String {
     error.into_server_error(Pos::default()).message
 }
 
-struct RowsVisitor<T>(PhantomData<fn() -> T>);
+/// Reads at most this number of rows.
+struct RowsVisitor<T>(usize, PhantomData<fn() -> T>);
 
 impl<'de, T: DeserializeOwned> Visitor<'de> for RowsVisitor<T> {
     type Value = Vec<T>;
@@ -139,6 +119,9 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for RowsVisitor<T> {
         let mut rows = Vec::new();
         while let Some(row) = list.next_element_seed(StrictRow(PhantomData))? {
             budget::tick().map_err(de::Error::custom)?;
+            if rows.len() == self.0 {
+                return Err(de::Error::custom("too many rows"));
+            }
             rows.push(row);
         }
         Ok(rows)
@@ -177,14 +160,14 @@ impl DeferredRows {
         Some(marker)
     }
 
-    /// Moves the rows out at their last use, and copies them before.
-    fn take<T: Clone + Send + Sync + 'static>(&self, index: usize) -> Option<Vec<T>> {
+    /// Returns the rows. After their last use only the caller has them.
+    fn take<T: Send + Sync + 'static>(&self, index: usize) -> Option<Arc<Vec<T>>> {
         let rows = {
             let mut slot = self.0.get(index)?.lock().unwrap_or_else(PoisonError::into_inner);
             slot.uses = slot.uses.map(|uses| uses.saturating_sub(1));
             if slot.uses == Some(0) { slot.rows.take()? } else { slot.rows.clone()? }
         };
-        rows.downcast::<Vec<T>>().ok().map(Arc::unwrap_or_clone)
+        rows.downcast::<Vec<T>>().ok()
     }
 }
 
@@ -206,10 +189,18 @@ enum Source<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> BulkRows<T> {
-    /// Returns the rows.
+    /// Returns the rows: moved at their last use, and copied before.
     pub(crate) fn take(self, ctx: &Context<'_>) -> Result<Vec<T>, Error> {
+        budget::check()?;
+        let rows = self.shared(ctx).map(Arc::unwrap_or_clone)?;
+        budget::check()?;
+        Ok(rows)
+    }
+
+    /// Returns the rows, shared by all uses.
+    pub(crate) fn shared(self, ctx: &Context<'_>) -> Result<Arc<Vec<T>>, Error> {
         match self.0 {
-            Source::Literal(rows) => Ok(rows),
+            Source::Literal(rows) => Ok(Arc::new(rows)),
             Source::Variable(index) => {
                 ctx.data_opt::<DeferredRows>().and_then(|deferred| deferred.take(index)).ok_or_else(|| {
                     tracing::error!(index, "bulk rows of a variable are missing");

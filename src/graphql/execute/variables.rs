@@ -9,6 +9,7 @@ mod value;
 
 use std::{cell::RefCell, collections::HashMap};
 
+use apollo_compiler::schema::ExtendedType;
 use async_graphql::{Name, QueryPathNode, QueryPathSegment, Value, Variables};
 use serde::de::Error as _;
 use serde_json::value::RawValue;
@@ -27,7 +28,7 @@ use crate::{domain::Step, graphql::Error};
 /// Coerces variables (<https://spec.graphql.org/draft/#CoerceVariableValues()>). Bulk rows are returned apart, and the
 /// variables have a marker for them.
 ///
-/// A list that is not of bulk rows has at most `max_items` items. Returns the first error of each variable. Values that the operation does not define are not read. Variables without
+/// A list has at most `max_items` items. Returns the first error of each variable. Values that the operation does not define are not read. Variables without
 /// a value are not part of the result: async-graphql applies their defaults, and [`remove_undefined`] removes those
 /// without.
 pub(super) fn coerce(
@@ -43,8 +44,9 @@ pub(super) fn coerce(
         let uses = operation.uses().count(&variable.name);
         let context = CoercionContext { types, decoders, deferred: &deferred, uses, max_items, failure: &failure };
         let path = QueryPathNode { parent: None, segment: QueryPathSegment::Name(&variable.name) };
-        let in_row = decoders.get(variable.ty.inner_named_type()).is_some() && !variable.ty.is_list();
-        let value = CoercionSeed { context, ty: &variable.ty, path: &path, field_decoder: None, in_row }.read(text);
+        let is_object = matches!(types.get(variable.ty.inner_named_type()), Some(ExtendedType::InputObject(_)));
+        let in_row = is_object && decoders.get(variable.ty.inner_named_type()).is_some() && !variable.ty.is_list();
+        let value = CoercionSeed { context, ty: &variable.ty, path: &path, in_row }.read(text);
         value.map_err(|error| {
             let failure = failure.take().unwrap_or_else(|| Error::bad_input(&input_path(&path), error.to_string()));
             failure.at(variable.pos.line, variable.pos.column)
@@ -74,8 +76,7 @@ pub(super) fn coerce(
     if errors.is_empty() { Ok((variables, deferred.into_inner())) } else { Err(errors) }
 }
 
-/// Reads the values of defined variables by name. The last value of a repeated key counts, unless an earlier one was
-/// invalid.
+/// Reads the values of defined variables by name.
 fn read_values<'o>(
     text: &str,
     definitions: &'o [VariableDefinition],
@@ -86,11 +87,16 @@ fn read_values<'o>(
     let mut values = HashMap::new();
     let mut object = ObjectReader::open(text).ok_or_else(|| serde_json::Error::custom("no object"))?;
     while let Some(name) = object.next_key()? {
-        let defined = definitions.get_key_value(name.as_str());
-        let Some((name, definition)) = defined.filter(|(name, _)| !matches!(values.get(*name), Some(Err(_)))) else {
+        let Some((name, definition)) = definitions.get_key_value(name.as_str()) else {
             object.skip_value()?;
             continue;
         };
+        if values.contains_key(name) {
+            let error = Error::bad_input(&vec![Step::Field((*name).to_owned())], "the variable is given twice");
+            values.insert(*name, Err(error.at(definition.pos.line, definition.pos.column)));
+            object.skip_value()?;
+            continue;
+        }
         let mut after_value = object;
         let value = coerce_one(definition, &mut after_value);
         match value {

@@ -50,7 +50,7 @@ impl MemberConnection {
         order: Option<MemberOrder>,
         paging: Paging,
     ) -> Result<Self, Error> {
-        let filter = filter.map(MemberFilter::parse).transpose()?.unwrap_or_default();
+        let filter = filter.map(|filter| filter.parse(ctx)).transpose()?.unwrap_or_default();
         let order = order.map(Order::from).unwrap_or_default();
         let page = paging.page(ctx, ctx.app().limits.page, |cursor| Position::parse(cursor, scope, order))?;
         let filter = member::resolve_types(ctx.app(), scope, filter).await?;
@@ -130,15 +130,15 @@ pub(crate) struct MemberFilter {
 }
 
 impl MemberFilter {
-    fn parse(self) -> Result<Filter<UntypedPredicate>, Error> {
+    fn parse(self, ctx: &Context<'_>) -> Result<Filter<UntypedPredicate>, Error> {
         let fields = [
-            self.id.map(|filter| filter.parse(Predicate::Id)).transpose(),
-            self.reference.map(|filter| filter.parse(Predicate::Ref)).transpose(),
+            self.id.map(|filter| filter.parse(ctx, Predicate::Id)).transpose(),
+            self.reference.map(|filter| filter.parse(ctx, Predicate::Ref)).transpose(),
             self.created_at.map(|filter| filter.parse(Predicate::CreatedAt)).transpose(),
             self.updated_at.map(|filter| filter.parse(Predicate::UpdatedAt)).transpose(),
             self.attribute.map(|filter| filter.parse(Predicate::Attribute)).transpose(),
         ];
-        Combination { and: self.and, or: self.or, not: self.not }.with(fields, Self::parse)
+        Combination { and: self.and, or: self.or, not: self.not }.with(fields, |filter: Self| filter.parse(ctx))
     }
 }
 

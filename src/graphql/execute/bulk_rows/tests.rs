@@ -184,14 +184,14 @@ proptest! {
         let coerce = |decoders: RowDecoders| {
             variables::coerce(&types, &operation, Some(raw), &decoders, None)
                 .map(|(mut variables, deferred)| match variables.remove("r").unwrap() {
-                    Value::Binary(_) => deferred.take::<Row>(0).unwrap(),
+                    Value::Binary(_) => Arc::unwrap_or_clone(deferred.take::<Row>(0).unwrap()),
                     value => <Vec<Row> as InputType>::parse(Some(value)).unwrap(),
                 })
                 .map_err(|errors| format!("{errors:?}"))
         };
         let plain = coerce(RowDecoders::default());
         prop_assert_eq!(&coerce(RowDecoders::default().with::<Row>()), &plain);
-        if let Some((rows, _)) = Decoder::<Row>(PhantomData).deserialize(&json) {
+        if let Some((rows, _)) = Decoder::<Row>(PhantomData).deserialize(&json, usize::MAX) {
             prop_assert_eq!(Ok(rows.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
         }
     }
@@ -204,7 +204,7 @@ proptest! {
 #[case(r#"[["a", 1, "x", []]]"#, false)]
 #[case(r#"[{"name": "a", "name": "b"}]"#, false)]
 fn only_plain_rows_are_deserialized(#[case] json: &str, #[case] is_plain: bool) {
-    assert_eq!(Decoder::<Row>(PhantomData).deserialize(json).is_some(), is_plain);
+    assert_eq!(Decoder::<Row>(PhantomData).deserialize(json, usize::MAX).is_some(), is_plain);
 }
 
 /// With a number for a name, rows are coerced one by one.
@@ -221,4 +221,11 @@ fn numbers_of_rows_keep_their_text(
     let (_, deferred) = variables::coerce(&types, &operation, Some(raw), &decoders, None).unwrap();
     let rows = deferred.take::<Row>(0).unwrap();
     assert_eq!(rows[0].age.clone().unwrap().text(), number);
+}
+
+#[test]
+fn a_list_with_too_many_rows_is_not_read_to_its_end() {
+    let decoder = Decoder::<Row>(PhantomData);
+    let json = r#"[{"name": "a"}, {"name": "b"}]"#;
+    assert!(decoder.deserialize(json, 1).is_none() && decoder.deserialize(json, 2).is_some());
 }

@@ -6,7 +6,7 @@ use apollo_compiler::ast::Type;
 use async_graphql::{QueryPathNode, QueryPathSegment, Value};
 use serde::{
     Deserializer,
-    de::{self, DeserializeSeed, Error as _, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -14,24 +14,22 @@ use super::{
     object_reader::ObjectReader,
     value::{CoercionSeed, NamedType},
 };
-use crate::{
-    budget,
-    graphql::execute::bulk_rows::{AnyRows, RowDecoder},
-};
+use crate::graphql::execute::bulk_rows::{AnyRows, RowDecoder};
 
 impl<'a> CoercionSeed<'a> {
     /// Returns the item type and the decoder if this is a list of bulk rows.
     pub(super) fn bulk_rows(&self) -> Option<(&'a Type, &'a dyn RowDecoder)> {
         let item = self.item_type()?;
         let Type::NonNullNamed(name) = item else { return None };
-        let decoder = self.field_decoder.or_else(|| self.context.decoders.get(name)).filter(|_| !self.in_row)?;
+        let decoder = self.context.decoders.get(name).filter(|_| !self.in_row)?;
         Some((item, decoder))
     }
 
     /// Reads the next value. Bulk rows, and those in an object, are not scanned for their end first.
     pub(super) fn read(self, from: &mut ObjectReader<'_>) -> Result<Value, serde_json::Error> {
         if let Some((item, decoder)) = self.bulk_rows() {
-            if let Some((rows, length)) = decoder.deserialize(from.rest()) {
+            if let Some((rows, length)) = decoder.deserialize(from.rest(), self.context.max_items.unwrap_or(usize::MAX))
+            {
                 from.advance(length);
                 return self.defer(rows);
             }
@@ -40,10 +38,7 @@ impl<'a> CoercionSeed<'a> {
         }
         if let NamedType::InputObject(definition) = self.named_type()
             && !self.ty.is_list()
-            && definition.fields.values().any(|field| {
-                let field_decoder = self.context.decoders.of_field(&definition.name, &field.name);
-                CoercionSeed { ty: &field.ty, field_decoder, ..self }.bulk_rows().is_some()
-            })
+            && definition.fields.values().any(|field| CoercionSeed { ty: &field.ty, ..self }.bulk_rows().is_some())
             && let Some(mut object) = from.open_value()
         {
             let value = self.fields(definition, &mut object)?;
@@ -59,7 +54,7 @@ impl<'a> CoercionSeed<'a> {
             return self.visit_unit();
         }
         let mut rows = decoder.builder();
-        let seed = CoercionSeed { ty: item, field_decoder: None, in_row: true, ..self };
+        let seed = CoercionSeed { ty: item, in_row: true, ..self };
         let mut deserializer = serde_json::Deserializer::from_str(text);
         if text.starts_with('[') {
             let each = EachRow { seed, push: &mut |value| rows.push(value) };
@@ -92,10 +87,10 @@ impl<'de, P: FnMut(Value) -> Result<(), String>> Visitor<'de> for EachRow<'_, P>
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
         for index in 0.. {
-            budget::tick().map_err(A::Error::custom)?;
             let path = QueryPathNode { parent: Some(self.seed.path), segment: QueryPathSegment::Index(index) };
             let seed = CoercionSeed { path: &path, ..self.seed };
             let Some(value) = list.next_element_seed(seed)? else { break };
+            self.seed.check_items(index + 1)?;
             (self.push)(value).map_err(|message| seed.fail::<A::Error>(message))?;
         }
         Ok(())

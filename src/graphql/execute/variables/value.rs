@@ -23,7 +23,7 @@ use crate::{
     graphql::{
         Code, Error,
         execute::{
-            bulk_rows::{DeferredRows, RowDecoder, RowDecoders},
+            bulk_rows::{DeferredRows, RowDecoders},
             schema::Types,
         },
         scalar,
@@ -38,7 +38,7 @@ pub(super) struct CoercionContext<'a> {
     pub(super) deferred: &'a RefCell<DeferredRows>,
     /// Number of uses of the variable; `None` if it is unknown.
     pub(super) uses: Option<usize>,
-    /// Maximum number of items of a list that is not of bulk rows; `None` for a mutation, which accepts any number.
+    /// Maximum number of items of a list; `None` for a mutation, which accepts any number.
     pub(super) max_items: Option<usize>,
     /// The first error with its path, which serde's errors do not have.
     pub(super) failure: &'a RefCell<Option<Error>>,
@@ -50,8 +50,6 @@ pub(super) struct CoercionSeed<'a> {
     pub(super) context: CoercionContext<'a>,
     pub(super) ty: &'a Type,
     pub(super) path: &'a QueryPathNode<'a>,
-    /// The decoder of the field, if it has one.
-    pub(super) field_decoder: Option<&'a dyn RowDecoder>,
     /// True if the value is part of a bulk row. There, only the JSON type of a scalar is checked, because a value that
     /// is out of range fails its row alone.
     pub(super) in_row: bool,
@@ -113,7 +111,7 @@ impl<'a> CoercionSeed<'a> {
     }
 
     /// Checks the length of a list that has another item, and the budget of the request.
-    fn check_items<E: de::Error>(&self, items: usize) -> Result<(), E> {
+    pub(super) fn check_items<E: de::Error>(&self, items: usize) -> Result<(), E> {
         budget::tick().map_err(E::custom)?;
         match self.context.max_items {
             Some(max) if items > max => {
@@ -275,7 +273,7 @@ impl<'de> Visitor<'de> for CoercionSeed<'_> {
         };
         loop {
             let path = QueryPathNode { parent: Some(self.path), segment: QueryPathSegment::Index(values.len()) };
-            match list.next_element_seed(CoercionSeed { ty, path: &path, field_decoder: None, ..self })? {
+            match list.next_element_seed(CoercionSeed { ty, path: &path, ..self })? {
                 Some(value) => {
                     self.check_items(values.len() + 1)?;
                     values.push(value);
@@ -323,8 +321,7 @@ impl CoercionSeed<'_> {
         let mut values = IndexMap::new();
         while let Some(key) = object.next_key()? {
             let path = QueryPathNode { parent: Some(self.path), segment: QueryPathSegment::Name(&key) };
-            let field_decoder = self.context.decoders.of_field(&definition.name, &key);
-            let seed = CoercionSeed { path: &path, field_decoder, ..self };
+            let seed = CoercionSeed { path: &path, ..self };
             let Some(field) = definition.fields.get(key.as_str()) else {
                 return Err(seed.fail(format!("{} has no such field", definition.name)));
             };
