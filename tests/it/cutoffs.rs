@@ -17,15 +17,14 @@ use crate::support::{Caller, Database, Server};
 /// Far longer than the operation that waits takes, and far shorter than the call that it waits for would run.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A server and a memberbase with one member whose attributes are so large that each change takes milliseconds.
-async fn with_a_large_member(database: Database, mutation: Duration) -> (Server, String) {
+/// A server and a memberbase with one member.
+async fn with_a_member(database: Database, mutation: Duration) -> (Server, String) {
     let time = TimeLimits { mutation, ..Limits::default().time };
     let server = Server::with(database, Limits { time, ..Limits::default() }).await;
     let base = server.memberbase("slow").await;
     let admin = server.admin().await;
     declare(&admin, &base, &["counter", "large"]).await;
-    let large: Vec<_> = (0..5_000).map(|n| format!("item-{n:03}")).collect();
-    let member = json!({"ref": "a", "attributes": {"large": large, "counter": 0}});
+    let member = json!({"ref": "a", "attributes": {"counter": 0}});
     admin.upsert_with(json!({"memberbaseId": base, "members": [member]})).await.data();
     (server, base)
 }
@@ -39,9 +38,9 @@ async fn declare(admin: &Caller, base: &str, keys: &[&str]) {
     admin.graphql(query, json!({"input": {"memberbaseId": base, "attributes": attributes}})).await.data();
 }
 
-/// A call that computes for minutes within its transaction: each row changes the large member.
+/// A call that takes a minute in a debug build, most of it in loops over its rows within the transaction.
 fn slow_call(base: &str, dry_run: bool) -> Value {
-    let members: Vec<_> = (1..60_000).map(|n| json!({"ref": "a", "attributes": {"counter": n}})).collect();
+    let members: Vec<_> = (0..1_000_000).map(|n| json!({"ref": format!("ref-{n}")})).collect();
     json!({"memberbaseId": base, "members": members, "dryRun": dry_run})
 }
 
@@ -50,13 +49,12 @@ fn slow_call(base: &str, dry_run: bool) -> Value {
 async fn mutation_is_cancelled_at_its_deadline_and_releases_the_write_lock(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    let (server, base) = with_a_large_member(database, Duration::from_secs(6)).await;
+    let (server, base) = with_a_member(database, Duration::from_secs(6)).await;
     let admin = server.admin().await;
     assert_eq!(admin.upsert_with(slow_call(&base, false)).await.code(), "TIMEOUT");
     // This mutation has a deadline of six seconds as well.
     declare(&admin, &base, &["counter", "large", "new"]).await;
-    let counters = server.column::<String>("SELECT CAST(attributes AS text) FROM member").await;
-    assert!(counters[0].contains("\"counter\":0") || counters[0].contains("\"counter\": 0"), "it was rolled back");
+    assert_eq!(server.members().await, 1, "it was rolled back");
 }
 
 #[rstest]
@@ -64,7 +62,7 @@ async fn mutation_is_cancelled_at_its_deadline_and_releases_the_write_lock(
 async fn dry_run_of_a_disconnected_client_is_cancelled_and_releases_the_write_lock(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    let (server, base) = with_a_large_member(database, Duration::from_secs(300)).await;
+    let (server, base) = with_a_member(database, Duration::from_secs(300)).await;
     let (admin, address) = (server.admin().await, server.listen().await);
     let (_, secret) = server.token(Access::Write, None, None).await;
     let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds } }";
@@ -89,7 +87,7 @@ async fn dry_run_of_a_disconnected_client_is_cancelled_and_releases_the_write_lo
 /// A dry run that waits in the database is cancelled as well, although no loop of the server is running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dry_run_that_waits_for_a_lock_is_cancelled_when_its_client_disconnects() {
-    let (server, base) = with_a_large_member(Database::Postgres, Duration::from_secs(300)).await;
+    let (server, base) = with_a_member(Database::Postgres, Duration::from_secs(300)).await;
     let admin = server.admin().await;
     let blocker = server.app.db.write(Lock::None, async |session| {
         session.execute_unprepared("UPDATE member SET updated_at = updated_at").await?;

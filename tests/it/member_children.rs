@@ -175,8 +175,9 @@ async fn nested_lists_of_a_thousand_members_cost_as_many_statements_as_of_ten(
     for count in [10, 1_000] {
         let before = server.app.db.statements();
         let data = reader.graphql(&query, json!({"b": base, "n": count})).await.data();
-        // The members; a page and a count of each list.
-        assert_eq!(server.app.db.statements() - before, 7, "of {count}");
+        // The members, of which SQLite reads at most 500 at a time; a page and a count of each list.
+        let pages = if database == Database::Sqlite && count == 1_000 { 2 } else { 1 };
+        assert_eq!(server.app.db.statements() - before, pages + 6, "of {count}");
         let nodes = data["members"]["nodes"].as_array().unwrap();
         assert_eq!(nodes.len(), count);
         for node in nodes {

@@ -29,7 +29,16 @@ use crate::{
 const MAX_LISTS: usize = 100_000;
 
 /// A vector of rows of any type.
-pub(super) type AnyRows = Arc<dyn Any + Send + Sync>;
+pub(super) struct AnyRows {
+    rows: Arc<dyn Any + Send + Sync>,
+    count: usize,
+}
+
+impl AnyRows {
+    fn new<T: Send + Sync + 'static>(rows: Vec<T>) -> Self {
+        Self { count: rows.len(), rows: Arc::new(rows) }
+    }
+}
 
 /// The input types whose lists are bulk rows: those of bulk upserts, and the scalars of which a list can be long. A field
 /// or argument that is a list of such a type must be [`BulkRows`], never a `Vec`.
@@ -79,7 +88,7 @@ impl<T: InputType + DeserializeOwned + Clone + Send + Sync + 'static> RowDecoder
     fn deserialize(&self, json: &str, max_rows: usize) -> Option<(AnyRows, usize)> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let rows = deserializer.deserialize_seq(RowsVisitor::<T>(max_rows, PhantomData)).ok()?;
-        Some((Arc::new(rows), deserializer.into_iter::<IgnoredAny>().byte_offset()))
+        Some((AnyRows::new(rows), deserializer.into_iter::<IgnoredAny>().byte_offset()))
     }
 
     fn builder(&self) -> Box<dyn RowBuilder> {
@@ -97,7 +106,7 @@ impl<T: InputType + Send + Sync + 'static> RowBuilder for Builder<T> {
     }
 
     fn finish(self: Box<Self>) -> AnyRows {
-        Arc::new(self.0)
+        AnyRows::new(self.0)
     }
 }
 
@@ -138,12 +147,25 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for StrictRow<T> {
     }
 }
 
+/// Reads a marker: the index in [`DeferredRows`], and the number of rows.
+fn read_marker(marker: &[u8]) -> Option<(usize, usize)> {
+    match marker.as_chunks() {
+        ([index, count], []) => Some((usize::from_be_bytes(*index), usize::from_be_bytes(*count))),
+        _ => None,
+    }
+}
+
+/// Returns the number of rows for which a marker stands.
+pub(super) fn count(marker: &[u8]) -> usize {
+    read_marker(marker).map_or(0, |(_, count)| count)
+}
+
 /// The bulk rows of one request, as part of the request's data.
 #[derive(Default)]
 pub(crate) struct DeferredRows(Vec<Arc<Mutex<Slot>>>);
 
 struct Slot {
-    rows: Option<AnyRows>,
+    rows: Option<Arc<dyn Any + Send + Sync>>,
     /// Number of remaining uses; `None` if it is unknown.
     uses: Option<usize>,
 }
@@ -155,9 +177,9 @@ impl DeferredRows {
         if self.0.len() == MAX_LISTS {
             return None;
         }
-        let marker = Value::Binary(self.0.len().to_be_bytes().to_vec().into());
-        self.0.push(Arc::new(Mutex::new(Slot { rows: Some(rows), uses })));
-        Some(marker)
+        let marker = [self.0.len(), rows.count].map(usize::to_be_bytes).concat();
+        self.0.push(Arc::new(Mutex::new(Slot { rows: Some(rows.rows), uses })));
+        Some(Value::Binary(marker.into()))
     }
 
     /// Returns the rows. After their last use only the caller has them.
@@ -228,8 +250,8 @@ impl<T: InputType> InputType for BulkRows<T> {
 
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
         if let Some(Value::Binary(marker)) = &value {
-            let index = marker.as_ref().try_into().map(usize::from_be_bytes);
-            return index.map(|index| Self(Source::Variable(index))).map_err(InputValueError::custom);
+            let (index, _) = read_marker(marker).ok_or_else(|| InputValueError::custom("expected a list"))?;
+            return Ok(Self(Source::Variable(index)));
         }
         let rows = <Vec<T> as InputType>::parse(value).map_err(InputValueError::propagate)?;
         Ok(Self(Source::Literal(rows)))
@@ -237,7 +259,7 @@ impl<T: InputType> InputType for BulkRows<T> {
 
     fn to_value(&self) -> Value {
         match &self.0 {
-            Source::Variable(index) => Value::Binary(index.to_be_bytes().to_vec().into()),
+            Source::Variable(index) => Value::Binary([*index, 0].map(usize::to_be_bytes).concat().into()),
             Source::Literal(rows) => Value::List(rows.iter().map(InputType::to_value).collect()),
         }
     }

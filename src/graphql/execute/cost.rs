@@ -8,6 +8,7 @@ use apollo_compiler::ast::FieldDefinition;
 use async_graphql::{Name, Value, parser::types::Field};
 use async_graphql_value::Value as Literal;
 
+use super::bulk_rows;
 use crate::types::PageLimits;
 
 /// The cost of a field.
@@ -126,6 +127,7 @@ impl Size {
             Self::Constant(items) => *items,
             Self::Variable(name) => match value(name) {
                 Some(Value::List(items)) => items.len() as u64,
+                Some(Value::Binary(marker)) => bulk_rows::count(marker) as u64,
                 _ => 1,
             },
         }

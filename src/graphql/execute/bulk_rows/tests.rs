@@ -192,7 +192,7 @@ proptest! {
         let plain = coerce(RowDecoders::default());
         prop_assert_eq!(&coerce(RowDecoders::default().with::<Row>()), &plain);
         if let Some((rows, _)) = Decoder::<Row>(PhantomData).deserialize(&json, usize::MAX) {
-            prop_assert_eq!(Ok(rows.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
+            prop_assert_eq!(Ok(rows.rows.downcast_ref::<Vec<Row>>().unwrap()), plain.as_ref());
         }
     }
 }
