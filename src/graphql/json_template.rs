@@ -117,19 +117,26 @@ pub(super) fn write_list<Item>(
 ) -> Result<Value, Exceeded> {
     let count = items.len();
     let mut json = Vec::from(b"[");
-    let mut checked = 0;
+    let (mut largest, mut unchecked) = (0, 0);
     for (index, item) in items.enumerate() {
+        let start = json.len();
         if index > 0 {
             json.push(b',');
         }
         write(item, &mut json);
+        let length = json.len() - start;
+        largest = length.max(largest);
+        unchecked += length;
         if index == 0 {
-            json.reserve(estimate(json.len(), count));
-        }
-        if json.len() - checked > UNCHECKED_BYTES {
-            checked = json.len();
-            // When the vector grows next, it needs both its old and its new memory.
-            budget::expect(if json.capacity() - json.len() < UNCHECKED_BYTES { 2 * json.len() } else { 0 })?;
+            json.reserve(estimate(length, count));
+        } else if json.capacity() - json.len() < 2 * largest {
+            let growth = (json.len() / 2).max(4 * largest);
+            // While the vector grows, it needs both its old and its new memory.
+            budget::expect(json.capacity() + growth)?;
+            json.reserve_exact(growth);
+        } else if unchecked > UNCHECKED_BYTES {
+            unchecked = 0;
+            budget::check()?;
         }
     }
     json.push(b']');

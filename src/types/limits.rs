@@ -242,6 +242,6 @@ impl Default for SyncLimits {
 
 impl Default for MemoryLimits {
     fn default() -> Self {
-        Self { process: 2 << 30, query: 192 << 20, mutation: 128 << 20 }
+        Self { process: 2 << 30, query: 160 << 20, mutation: 128 << 20 }
     }
 }
