@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use account::Account;
+pub use account::{Account, Held};
 pub use metered::Metered;
 
 /// Number of short steps between two comparisons.
@@ -259,8 +259,17 @@ pub async fn pace() -> Result<(), Exceeded> {
         .with_borrow(|current| current.as_ref().is_some_and(|section| section.started.elapsed() > YIELD_INTERVAL));
     if is_long {
         tokio::task::yield_now().await;
+        // Other parts of the request have run in between.
+        check()?;
     }
     Ok(())
+}
+
+/// Holds memory of the process for something of unknown size that is allocated before the counters show it, until the
+/// result is dropped. Waits a moment for it. Without a request it holds nothing.
+pub async fn hold(bytes: usize) -> Result<Option<Held>, Exceeded> {
+    let Some(budget) = current() else { return Ok(None) };
+    budget.0.account.hold(bytes).await.ok_or(Exceeded::ProcessMemory).map(Some)
 }
 
 /// Returns the budget of the request for which this thread works.

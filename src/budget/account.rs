@@ -51,9 +51,28 @@ impl Account {
         Some(round_up(bytes))
     }
 
+    /// Draws this number of bytes, at most a quarter of the account, until the result is dropped.
+    pub(super) async fn hold(&self, bytes: usize) -> Option<Held> {
+        let bytes = self.draw(bytes.min(self.bytes / 4)).await?;
+        Some(Held { account: self.clone(), bytes })
+    }
+
     /// Puts back what was drawn.
     pub(super) fn put_back(&self, bytes: usize) {
         self.granules.add_permits(bytes / GRANULE_BYTES);
+    }
+}
+
+/// Memory that is drawn until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    account: Account,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.account.put_back(self.bytes);
     }
 }
 

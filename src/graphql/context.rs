@@ -13,7 +13,7 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
 };
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use super::Error;
 use crate::{
@@ -109,12 +109,21 @@ impl RowBudget {
         read: BoxFuture<'_, Result<Page, domain::Error>>,
         rows: impl FnOnce(&Page) -> usize,
     ) -> Result<Page, Error> {
-        let permits = if size > MAX_SMALL_PAGE_ROWS { MAX_CONCURRENT_PAGES } else { 1 };
-        let _permits = self.page_permits.acquire_many(permits).await;
+        let _permits = self.permits(size).await;
         self.charge(size)?;
         let page = read.await?;
         self.rows.fetch_add(size - rows(&page) as u64, Ordering::Relaxed);
         Ok(page)
+    }
+
+    /// Waits for a permit to look up this number of things, whose memory counts as that of a page.
+    pub(super) async fn turn(&self, size: usize) -> Option<SemaphorePermit<'_>> {
+        self.permits(size as u64).await
+    }
+
+    async fn permits(&self, size: u64) -> Option<SemaphorePermit<'_>> {
+        let permits = if size > MAX_SMALL_PAGE_ROWS { MAX_CONCURRENT_PAGES } else { 1 };
+        self.page_permits.acquire_many(permits).await.ok()
     }
 
     /// Reads the pages of a batch of members as soon as a permit is free. `read` is given the number of rows left in the budget;

@@ -244,7 +244,9 @@ impl MemberQuery {
         refs: BulkRows<String>,
     ) -> Result<Option<RawListField<FoundMembers>>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
-        let found = member::in_order_of_refs(ctx.app(), scope, &refs.shared(ctx)?).await?;
+        let refs = refs.shared(ctx)?;
+        let _turn = ctx.row_budget().turn(refs.len()).await;
+        let found = member::in_order_of_refs(ctx.app(), scope, &refs).await?;
         Ok(Some(RawListField(FoundMembers(Member::from_batch(found)))))
     }
 }

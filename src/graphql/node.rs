@@ -65,6 +65,7 @@ impl NodeQuery {
     ) -> Result<Option<PacedList<Entry>>, Error> {
         let ids = ids.shared(ctx)?;
         check_values("the list of ids", ids.len(), &ctx.app().limits.filter)?;
+        let _turn = ctx.row_budget().turn(ids.len()).await;
         let parsed: Vec<_> = ids.iter().map(|id| AnyId::parse(id).ok()).collect();
         let found = load(ctx, parsed.iter().flatten()).await?;
         let entry = |(index, id): (usize, Option<AnyId>)| match id {

@@ -53,7 +53,9 @@ pub(crate) async fn list_columns(
     let part_rows = columns.rows_per_statement(backend, &app.limits.row);
     let first = Page { size: Ord::min(page.size, part_rows - 1), ..page.clone() };
     let statements = PageStatements::new(backend, scope, filter, order, &first);
+    let held = columns.hold(first.size + 1, &app.limits.row).await?;
     let work = async |session: Session| {
+        let _held = held;
         let has_opposite = match statements.opposite {
             Some(opposite) => opposite.one(&session).await?.is_some(),
             None => false,

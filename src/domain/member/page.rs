@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{MemberView, column};
 use crate::{
-    budget::{self, Exceeded},
+    budget::{self, Exceeded, Held},
     db::{ColumnSpec, Session, TextColumn},
     entity::member,
     types::{Id, MemberId, MemberbaseId, RowLimits, Slice, Time},
@@ -26,6 +26,12 @@ fn max_statement_bytes(backend: DbBackend) -> usize {
 /// Maximum size of a row without its attributes: the ref, the id and the times.
 const MAX_SMALL_COLUMNS_BYTES: usize = 2 << 10;
 
+/// Size of a result from which its memory is held while it is read.
+const MIN_HELD_BYTES: usize = 8 << 20;
+
+/// Copies of a result while it is read: that of the database or the connection's buffer, and the row.
+const COPIES: usize = 2;
+
 /// A set of a member's columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MemberColumns(u8);
@@ -43,9 +49,19 @@ impl MemberColumns {
 
     /// Returns the number of rows that one statement may read, at least 2.
     pub(super) fn rows_per_statement(self, backend: DbBackend, limits: &RowLimits) -> u64 {
+        (max_statement_bytes(backend) / self.max_row_bytes(limits)).max(2) as u64
+    }
+
+    fn max_row_bytes(self, limits: &RowLimits) -> usize {
         let attributes = if self.contains(Self::ATTRIBUTES) { limits.attributes } else { 0 };
-        let row = MAX_SMALL_COLUMNS_BYTES.saturating_add(attributes);
-        (max_statement_bytes(backend) / row).max(2) as u64
+        MAX_SMALL_COLUMNS_BYTES.saturating_add(attributes)
+    }
+
+    /// Holds memory of the process while a statement reads this number of rows, if they can be large: the result arrives
+    /// as a whole, before the request's budget shows it.
+    pub(super) async fn hold(self, rows: u64, limits: &RowLimits) -> Result<Option<Held>, Exceeded> {
+        let bytes = self.max_row_bytes(limits).saturating_mul(usize::try_from(rows).unwrap_or(usize::MAX));
+        if bytes < MIN_HELD_BYTES { Ok(None) } else { budget::hold(bytes.saturating_mul(COPIES)).await }
     }
 }
 
