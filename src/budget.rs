@@ -168,8 +168,7 @@ impl Budget {
             return Err(exceeded);
         }
         let inner = &*self.0;
-        let allocated = inner.allocated.load(Ordering::Relaxed).saturating_add(unsettled);
-        let bytes = usize::try_from(allocated).unwrap_or(0).saturating_add(more);
+        let bytes = self.bytes(unsettled).saturating_add(more);
         let limit = inner.limit.load(Ordering::Relaxed);
         let outcome = if bytes > limit {
             let setting = *inner.setting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,6 +179,11 @@ impl Budget {
             self.draw(bytes)
         };
         outcome.map_err(|exceeded| *inner.exceeded.get_or_init(|| exceeded))
+    }
+
+    /// Returns the memory in use, with what the present section has allocated.
+    fn bytes(&self, unsettled: i64) -> usize {
+        usize::try_from(self.0.allocated.load(Ordering::Relaxed).saturating_add(unsettled)).unwrap_or(0)
     }
 
     /// Draws from the account what is missing to this number of bytes.
@@ -226,6 +230,17 @@ impl Drop for Entered {
 /// Compares the memory and the time that the current request has used with its limits. Without a request it succeeds.
 pub fn check() -> Result<(), Exceeded> {
     expect(0)
+}
+
+/// Returns whether this number of bytes could be allocated next.
+pub fn fits(bytes: usize) -> bool {
+    CURRENT.with_borrow(|current| match current {
+        Some(section) => {
+            let limit = section.budget.0.limit.load(Ordering::Relaxed);
+            section.budget.bytes(thread_heap::net() - section.start).saturating_add(bytes) <= limit
+        }
+        None => true,
+    })
 }
 
 /// Counts a step of a loop whose steps are short, and calls [`check`] once in a while.

@@ -130,10 +130,7 @@ pub(super) fn write_list<Item>(
         if index == 0 {
             json.reserve(estimate(length, count));
         } else if json.capacity() - json.len() < 2 * largest {
-            let growth = (json.len() / 2).max(4 * largest);
-            // While the vector grows, it needs both its old and its new memory.
-            budget::expect(json.capacity() + growth)?;
-            json.reserve_exact(growth);
+            reserve(&mut json, count - index - 1, index + 1, largest)?;
         } else if unchecked > UNCHECKED_BYTES {
             unchecked = 0;
             budget::check()?;
@@ -141,6 +138,19 @@ pub(super) fn write_list<Item>(
     }
     json.push(b']');
     Ok(raw_json(json))
+}
+
+/// Reserves memory for the remaining items, by the lengths of those that are written. Few growths leave little memory
+/// behind: each needs both the old and the new memory for a moment.
+fn reserve(json: &mut Vec<u8>, remaining: usize, written: usize, largest: usize) -> Result<(), Exceeded> {
+    const MAX_FACTOR: usize = 7;
+    let average = json.len() / written;
+    let expected = (average + average / 16).saturating_mul(remaining).min(MAX_FACTOR * json.len());
+    let least = (json.len() / 2).max(4 * largest);
+    let growth = if budget::fits(json.capacity() + expected) { expected.max(least) } else { least };
+    budget::expect(json.capacity() + growth)?;
+    json.reserve_exact(growth);
+    Ok(())
 }
 
 /// Estimates the length of a list by its first item, with an eighth to spare.

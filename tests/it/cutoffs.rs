@@ -49,10 +49,10 @@ fn slow_call(base: &str, dry_run: bool) -> Value {
 async fn mutation_is_cancelled_at_its_deadline_and_releases_the_write_lock(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    let (server, base) = with_a_member(database, Duration::from_secs(6)).await;
+    let (server, base) = with_a_member(database, Duration::from_secs(2)).await;
     let admin = server.admin().await;
     assert_eq!(admin.upsert_with(slow_call(&base, false)).await.code(), "TIMEOUT");
-    // This mutation has a deadline of six seconds as well.
+    // This mutation has a deadline of two seconds as well.
     declare(&admin, &base, &["counter", "large", "new"]).await;
     assert_eq!(server.members().await, 1, "it was rolled back");
 }
