@@ -1,7 +1,7 @@
 //! Budgets: the memory that a request may use, and the time at which its work has to stop.
 //!
 //! The budget of a request is current on a thread while that thread works for the request: inside [`Budget::meter`] for
-//! futures and [`Budget::measure`] for functions. Meanwhile the allocator's counters of the thread show what the work
+//! futures and [`Budget::measure`] for functions. The allocator's counters of the thread then show what the work
 //! has allocated and not freed. No list of costs has to be kept in step with the code: whatever is allocated, counts.
 //!
 //! - Loops over input, rows, values and errors call [`check`], [`tick`] if their steps are short, or [`pace`] if they can
@@ -133,7 +133,7 @@ impl Budget {
     }
 
     /// Makes each poll of a future work of this request. With `stops`, the future is dropped when the budget is exceeded.
-    pub fn meter<F: Future>(&self, future: F, stops: bool) -> Metered<F> {
+    pub fn meter<F: Future + Unpin>(&self, future: F, stops: bool) -> Metered<F> {
         Metered::new(self.clone(), future, stops)
     }
 
@@ -259,7 +259,7 @@ pub fn allow(bytes: usize) {
     });
 }
 
-/// Compares as [`check`] does, with this number of bytes added, which are to be allocated next.
+/// Compares as [`check`] does, with this number of bytes added, which the caller allocates next.
 pub fn expect(bytes: usize) -> Result<(), Exceeded> {
     CURRENT.with_borrow(|current| match current {
         Some(section) => section.budget.compare(thread_heap::net() - section.start, bytes),

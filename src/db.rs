@@ -112,7 +112,7 @@ enum Pools {
     },
 }
 
-/// How read-only statements run.
+/// The mode in which read-only statements run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReadMode {
     /// True if PostgreSQL plans the statements for their bound values (custom plans). It uses generic plans otherwise,

@@ -13,7 +13,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 /// An account of memory. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// A permit for each granule. It is fair: who waits for much is not overtaken by those who need little.
+    /// A permit for each granule. The semaphore is fair: small requests do not overtake a large one that waits.
     granules: Arc<Semaphore>,
     bytes: usize,
 }

@@ -12,24 +12,24 @@ use super::{Budget, Exceeded};
 pub struct Metered<F> {
     budget: Budget,
     /// `None` after its end.
-    future: Option<Pin<Box<F>>>,
+    future: Option<F>,
     stops: bool,
 }
 
 impl<F> Metered<F> {
     pub(super) fn new(budget: Budget, future: F, stops: bool) -> Self {
-        Self { budget, future: Some(Box::pin(future)), stops }
+        Self { budget, future: Some(future), stops }
     }
 }
 
-impl<F: Future> Future for Metered<F> {
+impl<F: Future + Unpin> Future for Metered<F> {
     type Output = Result<F::Output, Exceeded>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { budget, future, stops } = &mut *self;
         let running = future.as_mut().expect("a future is not polled after its end");
         let section = budget.enter();
-        let polled = running.as_mut().poll(context);
+        let polled = Pin::new(running).poll(context);
         if polled.is_ready() {
             *future = None;
         }

@@ -48,7 +48,7 @@ async fn a_future_that_allocates_too_much_is_stopped_after_its_poll() {
         let _held = vec![1_u8; 2 << 20];
         std::future::pending::<()>().await;
     };
-    assert_eq!(budget.meter(future, true).await, Err(over_limit()));
+    assert_eq!(budget.meter(Box::pin(future), true).await, Err(over_limit()));
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_future_that_must_not_stop_ends_by_itself() {
         tokio::task::yield_now().await;
         check()
     };
-    assert_eq!(budget.meter(future, false).await, Ok(Err(over_limit())));
+    assert_eq!(budget.meter(Box::pin(future), false).await, Ok(Err(over_limit())));
 }
 
 #[tokio::test]

@@ -14,7 +14,11 @@ use std::{
 
 use sea_orm::DbErr;
 use sqlx::{ConnectOptions, Database, Pool, pool::PoolConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{Connections, deadline::Deadline, error_kind};
@@ -37,6 +41,7 @@ pub(super) struct LifoPool<DB: Database> {
     /// The most recently returned connection is the last element.
     idle: Mutex<Vec<IdleConnection<DB>>>,
     lifetime: Lifetime,
+    runtime: Handle,
 }
 
 /// The lifetime of connections.
@@ -110,7 +115,7 @@ pub(super) struct PooledConnection<DB: Database> {
 impl<DB: Database> LifoPool<DB> {
     pub(super) fn new(pool: Pool<DB>, lifetime: Lifetime) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(pool.options().get_max_connections() as usize));
-        Arc::new(Self { pool, permits, idle: Mutex::default(), lifetime })
+        Arc::new(Self { pool, permits, idle: Mutex::default(), lifetime, runtime: Handle::current() })
     }
 
     /// Returns sqlx's pool, after returning all idle connections to it.
@@ -150,9 +155,12 @@ impl<DB: Database> LifoPool<DB> {
             Some(IdleConnection { connection, deadline, lease, .. }) => (connection, deadline, lease),
             None => {
                 let began_at = Instant::now();
-                // Boxed: this future holds everything that opening a connection needs, and would enlarge every future
-                // that uses the database.
-                let connection = Box::pin(self.pool.acquire()).await?;
+                // In a task of the runtime that serves requests: a socket belongs to the runtime in which it was opened,
+                // and one of the runtime for large operations would wake that up for every statement. The future of
+                // opening a connection is large besides.
+                let pool = self.pool.clone();
+                let opening = AbortOnDropHandle::new(self.runtime.spawn(async move { pool.acquire().await }));
+                let connection = opening.await.map_err(|_| sqlx::Error::PoolClosed)??;
                 (connection, None, Lease { began_at, ends_at: self.lifetime.in_use().map(|time| began_at + time) })
             }
         };

@@ -126,7 +126,7 @@ impl ScalarType for Attributes {
 impl Attributes {
     fn check(value: &Value) -> Result<(), &'static str> {
         match value {
-            // From variables, whose coercion has checked it.
+            // The coercion of variables has checked it.
             Value::Binary(_) => Ok(()),
             Value::Object(fields) if fields.values().all(is_json) => Ok(()),
             Value::Object(_) => Err("expected only JSON values in the object, got an enum value"),

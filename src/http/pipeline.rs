@@ -52,7 +52,7 @@ pub(super) struct ReceivedRequest {
     pub(super) body: Vec<u8>,
 }
 
-/// What a request holds until the last byte of its response is written: its permit and its memory.
+/// The permit and the memory of a request, which it holds until the last byte of its response is written.
 pub(super) struct InFlight {
     budget: Budget,
     _permit: Arc<RequestPermit>,
@@ -140,7 +140,9 @@ impl Service {
         let deadline = started + time;
         budget.set_limit(self.app.limits.memory.of_query());
         budget.set_deadline(deadline);
-        let running = budget.meter(AssertUnwindSafe(run(self.app.until(deadline))).catch_unwind(), true);
+        // Boxed early: the future is large, and is moved several times.
+        let running = AssertUnwindSafe(Box::pin(run(self.app.until(deadline))));
+        let running = budget.meter(running.catch_unwind(), true);
         let running = async { if is_large { compute::spawn(running).await } else { Ok(running.await) } };
         match timeout_at(deadline.into(), running).await {
             Ok(Ok(Ok(Ok(output)))) => budget.exceeded().map_or(Ok(output), |exceeded| Err(self.exceeded(exceeded))),
@@ -181,7 +183,7 @@ impl Service {
         metrics.set_row_counters(&app.rows);
         // Cancelled when this future is dropped: with the response, or because the client has disconnected.
         let _client = client.drop_guard();
-        let running = request.budget.meter(run(app), false);
+        let running = request.budget.meter(Box::pin(run(app)), false);
         let permit = Arc::clone(&request.permit);
         let task = async move {
             let _permit = permit;

@@ -155,7 +155,7 @@ fn read_marker(marker: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// Returns the number of rows for which a marker stands.
+/// Returns the number of rows of a marker.
 pub(super) fn count(marker: &[u8]) -> usize {
     read_marker(marker).map_or(0, |(_, count)| count)
 }

@@ -106,7 +106,7 @@ impl Slot {
     }
 }
 
-/// Members by their positions, null where there is none.
+/// A list of members with null for each that does not exist.
 #[derive(Debug)]
 pub(crate) struct FoundMembers(pub(in crate::graphql) Vec<Option<Member>>);
 
