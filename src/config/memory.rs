@@ -4,16 +4,16 @@ use std::fs;
 
 use clap::Args;
 
-use super::Bytes;
+use super::{Bytes, units::MalformedBytes};
 use crate::types::MemoryLimits;
 
 /// Limits of memory.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Memory")]
 pub(crate) struct Memory {
-    /// Maximum memory of the process. Requests beyond it wait up to a second and are then rejected with
+    /// Maximum memory of the process, at least 128MiB. Requests beyond it wait up to a second and are then rejected with
     /// SERVICE_UNAVAILABLE. Default: 2GiB, or half of the machine's or the container's memory if that is less
-    #[arg(long, env = "MEMBERBASE_MAX_MEMORY", value_name = "SIZE")]
+    #[arg(long, env = "MEMBERBASE_MAX_MEMORY", value_name = "SIZE", value_parser = process_memory)]
     pub(crate) max_memory: Option<Bytes>,
 
     /// Maximum memory of a query; a larger one fails with LIMIT_EXCEEDED
@@ -38,8 +38,17 @@ impl Memory {
     }
 }
 
+/// The least memory of a process: half of it is for requests.
+const MIN_PROCESS_BYTES: usize = 128 << 20;
+
+fn process_memory(text: &str) -> Result<Bytes, String> {
+    let size: Bytes = text.parse().map_err(|error: MalformedBytes| error.to_string())?;
+    if size.0 < MIN_PROCESS_BYTES { Err("expected at least 128MiB".to_owned()) } else { Ok(size) }
+}
+
 fn default_memory() -> usize {
-    available().map_or(MemoryLimits::default().process, |bytes| (bytes / 2).min(MemoryLimits::default().process))
+    let most = MemoryLimits::default().process;
+    available().map_or(most, |bytes| (bytes / 2).clamp(MIN_PROCESS_BYTES, most))
 }
 
 /// Returns the memory of the machine, or the limit of the process's control group if that is less. Reads those that the
@@ -71,7 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn default_is_at_most_two_gibibytes() {
-        assert!(default_memory() <= 2 << 30);
+    fn default_is_within_its_bounds() {
+        assert!((MIN_PROCESS_BYTES..=2 << 30).contains(&default_memory()));
+    }
+
+    #[test]
+    fn too_little_memory_is_rejected() {
+        assert_eq!(process_memory("128MiB"), Ok(Bytes(128 << 20)));
+        assert!(process_memory("127MiB").is_err() && process_memory("much").is_err());
     }
 }

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Service,
-    compute::{MIN_LARGE_BODY_BYTES, MIN_LARGE_COST},
+    compute::{MIN_LARGE_CALL_BYTES, MIN_LARGE_COST},
     connections::ConnectionAbort,
     live::{SubscribeError, sse, websocket},
     negotiate::{self, Accepted, MediaType},
@@ -103,7 +103,7 @@ impl Handler {
             let response = self.execute_batch(body, &request).await?;
             return Ok(Outcome::Response(response, request.in_flight()));
         }
-        let is_large = body.len() >= MIN_LARGE_BODY_BYTES;
+        let is_large = body.len() >= MIN_LARGE_CALL_BYTES;
         let operation = self.service.prepare(body, &request.budget, &self.metrics).await?;
         if self.accepted.events && operation.kind() == OperationType::Subscription {
             return self.stream_events(operation, request).await;
@@ -155,7 +155,7 @@ impl Handler {
         let mut responses = Vec::new();
         for operation in operations {
             let body = operation.get().as_bytes().to_vec();
-            let is_large = body.len() >= MIN_LARGE_BODY_BYTES;
+            let is_large = body.len() >= MIN_LARGE_CALL_BYTES;
             let answer = match self.service.prepare(body, &request.budget, &self.metrics).await {
                 Ok(operation) => self.execute(operation, is_large, request).await,
                 Err(rejection) => Err(rejection),
