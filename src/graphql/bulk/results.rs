@@ -175,7 +175,7 @@ fn write_error(error: &domain::RowError, slot: &ErrorSlot, json: &mut Vec<u8>) {
         ErrorSlot::Code => enum_value(json, RowErrorCode::from(error.code)),
         ErrorSlot::Message => text(json, error.message()),
         ErrorSlot::Path => {
-            serde_json::to_writer(json, &error.path().collect::<Vec<_>>()).expect("writing to memory does not fail")
+            serde_json::to_writer(json, &error.path().collect::<Vec<_>>()).expect("writing to memory does not fail");
         }
     }
 }

@@ -118,7 +118,7 @@ impl RawList for FoundMembers {
         Some(write_list(self.0.iter(), |member, json| {
             nullable(json, member.as_ref(), |json, member| {
                 // The selection of a member has no cursor.
-                template.item(json, |slot, json| slot.write(&member.0.view(), json, || String::new()));
+                template.item(json, |slot, json| slot.write(&member.0.view(), json, String::new));
             });
         }))
     }
