@@ -5,8 +5,7 @@
 //! has allocated and not freed. No list of costs has to be kept in step with the code: whatever is allocated, counts.
 //!
 //! - Loops over input, rows, values and errors call [`check`], [`tick`] if their steps are short, or [`pace`] if they can
-//!   wait. It compares the counters
-//!   with the limits, so that a loop exceeds its limit by at most one step.
+//!   wait. These compare the counters with the limits, so that a loop exceeds its limit by at most a few steps.
 //! - Before a single allocation that can be large, [`expect`] makes the same comparison with its size added.
 //! - Each poll of a metered future ends with a comparison, for whatever no loop has checked.
 //!

@@ -183,7 +183,7 @@ impl State {
             next.exclusive = waiter.exclusive;
             next.last_turn = now;
             self.free -= 1;
-            // If the wait has been cancelled meanwhile, its turn is about to be dropped and leaves.
+            // If the wait has been cancelled by now, its turn leaves when it is dropped.
             let _ = waiter.granted.send(());
         }
     }

@@ -109,7 +109,7 @@ impl Default for Timeouts {
     }
 }
 
-/// What all connections share.
+/// The settings and pools that all connections share.
 struct Connections {
     router: Router,
     max_head: usize,

@@ -35,7 +35,7 @@ impl Server {
         }
     }
 
-    /// Writes so many pages in one transaction.
+    /// Writes this number of pages in one transaction.
     async fn write_mebibytes(&self, count: u64) {
         self.execute(&format!(
             "CREATE TABLE IF NOT EXISTS filler (bytes BLOB); \

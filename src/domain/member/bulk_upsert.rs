@@ -125,7 +125,7 @@ struct MutableFields {
     source_updated_at: Option<i64>,
 }
 
-/// What the merged rows of a member change.
+/// The changes that the merged rows of a member make.
 #[derive(Default)]
 pub(super) struct Draft {
     /// The member's attributes, parsed at the first row that has attributes.

@@ -94,7 +94,7 @@ impl Service {
         }))
     }
 
-    /// Admits a WebSocket. Without a token in the head it is to be authenticated by its first message.
+    /// Admits a WebSocket. Without a token in the head, its first message has to authenticate it.
     async fn admit_socket(&self, head: &request::Parts, metrics: &RequestMetrics) -> Result<Admission, Rejection> {
         if head.headers.contains_key(header::AUTHORIZATION) {
             let bearer = Bearer::of(&head.headers)?;
@@ -112,7 +112,7 @@ impl Service {
 
 /// The admission of a WebSocket when it is opened.
 enum Admission {
-    /// By the token in the head of the request.
+    /// Authenticated by the token in the head of the request.
     Authenticated(Session),
     /// Until its first message.
     Unauthenticated(Place),

@@ -7,17 +7,18 @@ use serde_json::json;
 use super::measure::{Response, Usage};
 use crate::support::Client;
 
-/// The budget of a query above idle, in MiB (`MEMBERBASE_MAX_QUERY_MEMORY`).
+/// The most that a query may take above idle, in MiB. Its setting, `MEMBERBASE_MAX_QUERY_MEMORY`, leaves room for what the
+/// counters do not show.
 pub const QUERY_BUDGET_MIB: u64 = 256;
 
 /// The budget of a mutation in addition to that of its body, in MiB (`MEMBERBASE_MAX_MUTATION_MEMORY`).
 pub const MUTATION_BUDGET_MIB: u64 = 128;
 
-/// What the resident memory may grow by besides: pages of the allocator and of SQLite's cache, which a request touches
+/// Further growth of the resident memory that is allowed: pages of the allocator and of SQLite's cache, which a request touches
 /// but does not own.
 pub const SLACK_MIB: u64 = 32;
 
-/// How much later than its time limit a request may end. Debug builds are slow, and other tests run at the same time.
+/// The time after its limit within which a request has to end. Debug builds are slow, and other tests run at the same time.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Success only.
@@ -26,7 +27,7 @@ pub const DATA: &[&str] = &[""];
 /// Success, or a limit of the size of a request or a response.
 pub const DATA_OR_LIMIT: &[&str] = &["", "LIMIT_EXCEEDED", "PAYLOAD_TOO_LARGE"];
 
-/// The same, or an error for invalid input.
+/// Success, a limit, or an error for invalid input.
 pub const DATA_OR_REJECTED: &[&str] = &["", "BAD_USER_INPUT", "LIMIT_EXCEEDED", "PAYLOAD_TOO_LARGE"];
 
 /// A JSON text that several requests share.
@@ -99,7 +100,7 @@ impl Case {
         self.query.len() + self.variables.iter().map(|(_, json)| json.len()).sum::<usize>()
     }
 
-    /// Whether a token with WRITE access sends it.
+    /// Returns true if a token with WRITE access sends it.
     pub fn needs_write(&self) -> bool {
         self.needs_write
     }

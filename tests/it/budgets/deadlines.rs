@@ -20,10 +20,10 @@ use crate::support::{Database, Process, Site};
 
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How soon `/livez` has to respond.
+/// Time within which `/livez` has to respond.
 const LIVENESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the server is kept busy while `/livez` is called.
+/// Time for which the server is kept busy while `/livez` is called.
 const BUSY_TIME: Duration = Duration::from_secs(2);
 
 #[rstest]

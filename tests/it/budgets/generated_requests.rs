@@ -15,7 +15,7 @@ use crate::{
 
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many simpler requests are tried after a failure.
+/// Number of simpler requests that are tried after a failure.
 const MAX_TRIES: usize = 20;
 
 /// A server and its memory before the first request.

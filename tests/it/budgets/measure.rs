@@ -37,7 +37,7 @@ pub struct Response {
     pub body_bytes: usize,
 }
 
-/// What one request took.
+/// The memory and the time that one request took.
 #[derive(Debug)]
 pub struct Usage {
     pub response: Response,

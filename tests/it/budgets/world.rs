@@ -9,7 +9,7 @@ use crate::support::{Client, Process, Site};
 /// Attributes of a member of `large`, in bytes.
 const LARGE_BYTES: usize = 48_000;
 
-/// Whether the sizes are those of `make soak`.
+/// Returns true if the sizes are those of `make soak`.
 pub fn is_full() -> bool {
     std::env::var_os("MEMBERBASE_TEST_MEMORY").is_some()
 }
