@@ -50,6 +50,8 @@ pub(super) struct ReceivedRequest {
     pub(super) started: Instant,
     pub(super) budget: Budget,
     pub(super) body: Vec<u8>,
+    /// The length of the body, which is taken out to be parsed.
+    body_bytes: usize,
 }
 
 /// The permit and the memory of a request, which it holds until the last byte of its response is written.
@@ -111,7 +113,8 @@ impl Service {
         } else {
             query_string::to_json(head.uri.query().unwrap_or_default())?
         };
-        Ok(ReceivedRequest { caller, bearer, permit: Arc::new(permit), started, budget, body })
+        let body_bytes = body.len();
+        Ok(ReceivedRequest { caller, bearer, permit: Arc::new(permit), started, budget, body, body_bytes })
     }
 
     /// Opens the budget of a request. What may be a mutation has that of one.
@@ -183,6 +186,10 @@ impl Service {
         metrics.set_row_counters(&app.rows);
         // Cancelled when this future is dropped: with the response, or because the client has disconnected.
         let _client = client.drop_guard();
+        // A query before it in a batch has set its own limits.
+        request.budget.set_limit(self.app.limits.memory.of_mutation());
+        request.budget.allow(request.body_bytes.saturating_mul(MemoryLimits::PER_BODY_BYTE));
+        request.budget.set_deadline(deadline);
         let running = request.budget.meter(Box::pin(run(app)), false);
         let permit = Arc::clone(&request.permit);
         let task = async move {
