@@ -17,6 +17,7 @@ mod request;
 mod response_shape;
 mod schema;
 mod stream;
+mod variable_copies;
 mod variable_uses;
 mod variables;
 mod write;

@@ -4,7 +4,10 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use crate::types::{self, MalformedTime, Time};
+use crate::{
+    budget,
+    types::{self, MalformedTime, Time},
+};
 
 /// Checks a value against its scalar type before any resolver runs. Resolvers parse it with the same functions, and so accept
 /// every value that was accepted here.
@@ -160,6 +163,7 @@ pub(crate) struct AttributeValue(pub(crate) serde_json::Value);
 impl ScalarType for AttributeValue {
     fn parse(value: Value) -> InputValueResult<Self> {
         Self::check(&value).map_err(InputValueError::custom)?;
+        budget::tick().map_err(InputValueError::custom)?;
         value.into_json().map(Self).map_err(InputValueError::custom)
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{AttributeType, Schema, Value};
 use crate::{
+    budget,
     domain::{Error, filter::PredicateSize},
     types::excerpt,
 };
@@ -67,7 +68,10 @@ impl UntypedPredicate {
         let read = |json: String| kind.read(&json).map_err(|expected| reject(&expected));
         let text = |json: String| AttributeType::String.read(&json).map_err(|expected| reject(&expected));
         let list = |list: Vec<String>| {
-            let read_at = |(index, json)| read(json).map_err(|error| error.at(index));
+            let read_at = |(index, json)| {
+                budget::tick()?;
+                read(json).map_err(|error| error.at(index))
+            };
             list.into_iter().enumerate().map(read_at).collect::<Result<Vec<_>, Error>>()
         };
         let operator = match operator {

@@ -30,6 +30,7 @@ use super::{
     prepared_operation::VariableDefinition,
     response_shape::{ResponseField, ResponseObject, ResponseShape, ResponseType},
     schema::Types,
+    variable_copies::VariableCopies,
 };
 use crate::graphql::{Code, Error};
 
@@ -49,8 +50,7 @@ pub(super) struct Collected {
     pub(super) introspection: Vec<MetaField>,
     /// The parts of arguments that are checked with the values of variables, with the position of the argument.
     pub(super) late_checks: Vec<(Pos, LateCheck)>,
-    /// Number of uses of each variable. Each use copies the variable's value.
-    pub(super) variable_uses: HashMap<async_graphql::Name, usize>,
+    pub(super) variable_copies: HashMap<async_graphql::Name, VariableCopies>,
     /// Number of fields and of values in their arguments.
     pub(super) size: usize,
 }
@@ -86,7 +86,7 @@ pub(super) fn collect(
         cost: root.cost,
         introspection: collector.introspection,
         late_checks: collector.late_checks,
-        variable_uses: collector.variable_uses,
+        variable_copies: collector.variable_copies,
         size: collector.fields + collector.values,
     })
 }
@@ -118,7 +118,7 @@ struct Collector<'a> {
     depth: usize,
     introspection: Vec<MetaField>,
     late_checks: Vec<(Pos, LateCheck)>,
-    variable_uses: HashMap<async_graphql::Name, usize>,
+    variable_copies: HashMap<async_graphql::Name, VariableCopies>,
 }
 
 impl<'a> Collector<'a> {
@@ -138,7 +138,7 @@ impl<'a> Collector<'a> {
             depth: 0,
             introspection: Vec::new(),
             late_checks: Vec::new(),
-            variable_uses: HashMap::new(),
+            variable_copies: HashMap::new(),
         }
     }
 

@@ -60,15 +60,15 @@ pub(super) fn count(value: &Literal) -> usize {
     }
 }
 
-/// Returns the variables in a literal, each as often as it is used.
-pub(super) fn variables(value: &Value) -> Vec<&Name> {
+/// Returns the variables in a literal, each as often as it is used, with the number of objects around it.
+pub(super) fn variables(value: &Value) -> Vec<(&Name, usize)> {
     let mut found = Vec::new();
-    let mut pending = vec![value];
-    while let Some(value) = pending.pop() {
+    let mut pending = vec![(value, 0)];
+    while let Some((value, depth)) = pending.pop() {
         match value {
-            Value::Variable(name) => found.push(name),
-            Value::List(items) => pending.extend(items),
-            Value::Object(fields) => pending.extend(fields.values()),
+            Value::Variable(name) => found.push((name, depth)),
+            Value::List(items) => pending.extend(items.iter().map(|item| (item, depth))),
+            Value::Object(fields) => pending.extend(fields.values().map(|field| (field, depth + 1))),
             _ => {}
         }
     }

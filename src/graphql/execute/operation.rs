@@ -6,12 +6,9 @@ use async_graphql::{Data, Name, Pos, ServerError, Value, Variables, parser::type
 
 use super::{
     Error, OperationType, bulk_rows::DeferredRows, collect_fields::Collected, document::LateCheck, introspection,
-    prepared_operation::PreparedOperation, raw_json, scalar, schema::Types, variables,
+    prepared_operation::PreparedOperation, raw_json, scalar, schema::Types, variable_copies::VariableCopies, variables,
 };
 use crate::budget::{self, Exceeded};
-
-/// Memory of an entry of a map in addition to its key's text and its value.
-const ENTRY_BYTES: usize = 64;
 
 /// An operation that may run.
 pub struct Operation {
@@ -89,25 +86,12 @@ impl Operation {
     }
 }
 
-/// Checks that the request's budget suffices for the copies of variables, one for each use.
+/// Checks that the request's budget suffices for all copies of variables.
 fn expect_copies(prepared: &PreparedOperation, collected: &Collected, variables: &Variables) -> Result<(), Exceeded> {
-    let bytes = |(name, uses): (&Name, &usize)| {
-        let value = prepared.value(variables, name);
-        value.map_or(0, |value| value_bytes(value).saturating_mul(*uses))
+    let bytes = |(name, copies): (&Name, &VariableCopies)| {
+        prepared.value(variables, name).map_or(0, |value| copies.bytes(value))
     };
-    budget::expect(collected.variable_uses.iter().map(bytes).fold(0, usize::saturating_add))
-}
-
-/// Returns the memory of a value.
-fn value_bytes(value: &Value) -> usize {
-    let content = match value {
-        Value::String(text) => text.len(),
-        Value::Binary(json) => json.len(),
-        Value::List(items) => items.iter().map(value_bytes).sum(),
-        Value::Object(fields) => fields.iter().map(|(key, value)| ENTRY_BYTES + key.len() + value_bytes(value)).sum(),
-        Value::Null | Value::Boolean(_) | Value::Number(_) | Value::Enum(_) => 0,
-    };
-    size_of::<Value>() + content
+    budget::expect(collected.variable_copies.iter().map(bytes).fold(0, usize::saturating_add))
 }
 
 /// Checks what depends on the values of variables. An invalid scalar with variables inside is a request error, as an

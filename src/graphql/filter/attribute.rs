@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::all;
 use crate::{
+    budget,
     domain::{
         attribute::{Comparison, Operator, UntypedPredicate},
         filter::Filter,
@@ -50,13 +51,15 @@ pub(crate) struct AttributeFilter {
 impl AttributeFilter {
     pub(in crate::graphql) fn parse<P>(self, predicate: impl Fn(UntypedPredicate) -> P) -> Result<Filter<P>, Error> {
         let json = |value: AttributeValue| value.0.to_string();
-        let list = |list: Vec<AttributeValue>| list.into_iter().map(json).collect();
+        let list = |list: Vec<AttributeValue>| {
+            list.into_iter().map(|value| budget::tick().map(|()| json(value))).collect::<Result<_, _>>()
+        };
         let text = |text: String| Value::from(text).to_string();
         let compare = |comparison| move |value| Operator::Compare(comparison, json(value));
         let operators = [
             self.eq.map(json).map(Operator::Eq),
-            self.one_of.map(list).map(Operator::In),
-            self.nin.map(list).map(Operator::NotIn),
+            self.one_of.map(list).transpose()?.map(Operator::In),
+            self.nin.map(list).transpose()?.map(Operator::NotIn),
             self.gt.map(compare(Comparison::Gt)),
             self.gte.map(compare(Comparison::Gte)),
             self.lt.map(compare(Comparison::Lt)),

@@ -72,7 +72,9 @@ async fn mutation_past_its_deadline_stores_nothing_and_releases_the_writer(
 ) {
     let site = Site::new(database).await;
     let world = World::load(&site).await;
-    let site = site.with_options(&["--mutation-timeout", "100ms"]);
+    // Long enough to receive the body.
+    let limit = format!("{}ms", size(100, 500));
+    let site = site.with_options(&["--mutation-timeout", &limit]);
     let process = world.start(&site).await;
     let before = count(&world, &process).await;
     let writer = world.client(&process, true);

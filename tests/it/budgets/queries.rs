@@ -123,8 +123,24 @@ fn large_variables(world: &World) -> Vec<Case> {
             variables,
         ));
     }
+    cases.push(nested_filter(world));
     cases.push(unknown_key(world));
     cases
+}
+
+/// A filter of many values that is nested deep: async-graphql copies them at each level.
+fn nested_filter(world: &World) -> Case {
+    let condition = "{attribute: {key: \"level\", in: $v}} ".repeat(5);
+    let filter = (0..8).fold(condition, |filter, _| format!("{{or: [{filter}]}}"));
+    let page = format!("members(memberbaseId: $b, first: 1, filter: {filter}) {{ totalCount }}");
+    let query = format!("query($b: ID!, $v: [AttributeValue!]!) {{ {page} }}");
+    let values = repeated("\"\"", 100_000);
+    Case::query(
+        "100,000 values below 8 levels of a filter, 5 times",
+        query,
+        vec![("b", quoted(&world.pages)), ("v", values)],
+    )
+    .with_codes(REJECTED)
 }
 
 /// A long key that the attribute schema does not declare: the errors repeat little of it.

@@ -61,8 +61,8 @@ impl<'a> Collector<'a> {
             let ty = field.definition.argument_by_name(&argument.name).map(|definition| &*definition.ty);
             self.values += literal::count(&argument.value);
             let value = literal::convert(self.types, ty, &argument.value);
-            for variable in literal::variables(&value) {
-                *self.variable_uses.entry(variable.clone()).or_default() += 1;
+            for (variable, depth) in literal::variables(&value) {
+                self.variable_copies.entry(variable.clone()).or_default().add_use(depth);
             }
             let value_pos = self.pos(argument.value.location());
             let checks = argument.value.location().and_then(|it| self.source.late_checks.get(&it.offset()));
