@@ -11,6 +11,7 @@ mod private_file;
 mod regex_budget;
 mod row_counters;
 mod safe_integer;
+mod shared_text;
 mod strict_json;
 mod time;
 
@@ -26,6 +27,7 @@ pub(crate) use private_file::private_file;
 pub(crate) use regex_budget::RegexBudget;
 pub(crate) use row_counters::{RowCounters, RowKind, RowOutcome};
 pub(crate) use safe_integer::{MAX_SAFE_INTEGER, parse_safe_integer};
+pub(crate) use shared_text::SharedText;
 pub(crate) use strict_json::Strict;
 pub(crate) use time::MalformedTime;
 pub use time::Time;

@@ -5,7 +5,7 @@
 //! arrays take it more than twice as long. SQLite packs ids as bytes too, integers separated by commas, and texts
 //! separated by NUL, which no stored text contains.
 
-use std::{ops::Range, vec};
+use std::{ops::Range, sync::Arc, vec};
 
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr,
@@ -15,7 +15,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{ArrayTable, ScalarBind, Session};
-use crate::budget::{self, Exceeded};
+use crate::{budget, types::SharedText};
 
 /// The rows of a result, stored by column.
 #[derive(Debug)]
@@ -44,11 +44,12 @@ pub trait FromColumn: Sized {
     fn column(columns: &ColumnarRows, index: usize) -> Result<Vec<Self>, DbErr>;
 }
 
-/// The texts of a column, in one allocation.
+/// The texts of a column, in one allocation for each statement that read them.
 #[derive(Debug, Default)]
 pub(crate) struct TextColumn {
-    all: String,
-    /// The range of each row's text; `None` for null.
+    /// Parts of the concatenation of all texts, each with its offset.
+    parts: Vec<(usize, Arc<str>)>,
+    /// The range of each row's text in the concatenation; `None` for null.
     ranges: Vec<Option<Range<usize>>>,
 }
 
@@ -213,7 +214,7 @@ impl TextColumn {
                 Err(undecodable("lengths that do not fit the texts"))
             }
         };
-        Ok(Self { ranges: all_of(lengths.iter().map(range))?, all: all.to_owned() })
+        Ok(Self::new(all, all_of(lengths.iter().map(range))?))
     }
 
     /// Splits texts at NULs. If they are `marked`, each text has a leading `=`, and an item without it is null.
@@ -227,26 +228,48 @@ impl TextColumn {
                 true => text.starts_with('=').then(|| start + 1..start + text.len()),
             }
         };
-        Self { ranges: all.split('\0').map(range).collect(), all: all.to_owned() }
+        Self::new(all, all.split('\0').map(range).collect())
+    }
+
+    fn new(all: &str, ranges: Vec<Option<Range<usize>>>) -> Self {
+        Self { parts: vec![(0, all.into())], ranges }
     }
 
     /// Adds the texts of the rows that follow.
-    pub(crate) fn append(&mut self, more: &Self) -> Result<(), Exceeded> {
-        budget::expect(self.all.len() + more.all.len())?;
-        let start = self.all.len();
-        let moved = |range: &Range<usize>| start + range.start..start + range.end;
-        self.all.push_str(&more.all);
-        self.ranges.extend(more.ranges.iter().map(|range| range.as_ref().map(moved)));
-        Ok(())
+    pub(crate) fn append(&mut self, more: Self) {
+        let start = self.parts.last().map_or(0, |(start, part)| start + part.len());
+        let moved = |range: Range<usize>| start + range.start..start + range.end;
+        self.parts.extend(more.parts.into_iter().map(|(offset, part)| (start + offset, part)));
+        self.ranges.extend(more.ranges.into_iter().map(|range| range.map(moved)));
     }
 
     pub(crate) fn rows(&self) -> usize {
         self.ranges.len()
     }
 
+    /// Returns the size of all texts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.parts.iter().map(|(_, part)| part.len()).sum()
+    }
+
     /// Returns the text of a row; `None` if it is null or there is no such row.
     pub(crate) fn get(&self, row: usize) -> Option<&str> {
-        self.all.get(self.ranges.get(row)?.clone()?)
+        let (part, range) = self.place(row)?;
+        part.get(range)
+    }
+
+    /// Returns the text of a row without copying it.
+    pub(crate) fn share(&self, row: usize) -> Option<SharedText> {
+        let (part, range) = self.place(row)?;
+        Some(SharedText::part(Arc::clone(part), range))
+    }
+
+    /// Returns the part that contains the text of a row, and the range in it.
+    fn place(&self, row: usize) -> Option<(&Arc<str>, Range<usize>)> {
+        let range = self.ranges.get(row)?.clone()?;
+        let index = self.parts.partition_point(|(start, _)| *start <= range.start).checked_sub(1)?;
+        let (start, part) = self.parts.get(index)?;
+        Some((part, range.start - start..range.end - start))
     }
 }
 

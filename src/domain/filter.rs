@@ -14,6 +14,7 @@ pub use regex::Pattern;
 use super::Error;
 use crate::{
     app::App,
+    budget,
     db::{ArrayColumn, list},
     types::{FilterLimits, Id, RegexBudget, Time},
 };
@@ -75,9 +76,22 @@ pub enum TimePredicate {
     Until(Time),
 }
 
+/// Copies of a filter's values while its statement is made: in the condition and in the parameters.
+const STATEMENT_COPIES: usize = 2;
+
+/// The size of a whole filter.
+#[derive(Default)]
+struct FilterSize {
+    predicates: usize,
+    bytes: usize,
+}
+
 /// The parts of a predicate that limits bound.
 pub trait PredicateSize {
     fn values(&self) -> usize;
+
+    /// Returns the size of the values as parameters of a statement.
+    fn bytes(&self) -> usize;
 
     fn pattern(&self) -> Option<&Pattern> {
         None
@@ -148,19 +162,20 @@ impl<P: PredicateSize> Filter<P> {
         }
     }
 
-    /// Rejects a filter that exceeds a limit of a single filter.
+    /// Rejects a filter that exceeds a limit of a single filter, or the memory of the request when it becomes a statement.
     pub(crate) fn check(&self, limits: &FilterLimits) -> Result<(), Error> {
-        let mut predicates = 0;
-        self.check_nested(limits, 0, &mut predicates)?;
+        let mut size = FilterSize::default();
+        self.check_nested(limits, 0, &mut size)?;
+        let FilterSize { predicates, bytes } = size;
         if predicates > MAX_PREDICATES {
             return Err(Error::LimitExceeded(format!(
                 "the filter has {predicates} predicates, at most {MAX_PREDICATES} are allowed"
             )));
         }
-        Ok(())
+        Ok(budget::expect(bytes.saturating_mul(STATEMENT_COPIES))?)
     }
 
-    fn check_nested(&self, limits: &FilterLimits, depth: usize, predicates: &mut usize) -> Result<(), Error> {
+    fn check_nested(&self, limits: &FilterLimits, depth: usize, size: &mut FilterSize) -> Result<(), Error> {
         if depth > limits.depth {
             let most = limits.depth;
             let message = format!("the filter nests deeper than {most} levels (MEMBERBASE_MAX_FILTER_DEPTH)");
@@ -168,16 +183,17 @@ impl<P: PredicateSize> Filter<P> {
         }
         match self {
             Self::All(filters) | Self::Any(filters) => {
-                *predicates += usize::from(filters.is_empty());
+                size.predicates += usize::from(filters.is_empty());
                 filters.iter().try_for_each(|filter| {
                     // The predicates of one filter object are on the level of that object.
                     let deeper = usize::from(!matches!(filter, Self::Predicate(_)));
-                    filter.check_nested(limits, depth + deeper, predicates)
+                    filter.check_nested(limits, depth + deeper, size)
                 })
             }
-            Self::Not(filter) => filter.check_nested(limits, depth + 1, predicates),
+            Self::Not(filter) => filter.check_nested(limits, depth + 1, size),
             Self::Predicate(predicate) => {
-                *predicates += 1;
+                size.predicates += 1;
+                size.bytes = size.bytes.saturating_add(predicate.bytes());
                 check_values("a list of the filter", predicate.values(), limits)
             }
         }
@@ -218,6 +234,10 @@ impl<T> PredicateSize for IdPredicate<T> {
             Self::In(ids) | Self::NotIn(ids) => ids.len(),
         }
     }
+
+    fn bytes(&self) -> usize {
+        self.values() * size_of::<T>()
+    }
 }
 
 impl PredicateSize for TextPredicate {
@@ -225,6 +245,14 @@ impl PredicateSize for TextPredicate {
         match self {
             Self::In(texts) | Self::NotIn(texts) => texts.len(),
             Self::StartsWith(_) | Self::Matches(_) => 1,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::In(texts) | Self::NotIn(texts) => texts.iter().map(String::len).sum(),
+            Self::StartsWith(prefix) => prefix.len(),
+            Self::Matches(_) => 0,
         }
     }
 
@@ -242,6 +270,10 @@ impl PredicateSize for TimePredicate {
             Self::In(times) | Self::NotIn(times) => times.len(),
             Self::After(_) | Self::From(_) | Self::Before(_) | Self::Until(_) => 1,
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.values() * size_of::<Time>()
     }
 }
 

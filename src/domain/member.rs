@@ -44,7 +44,7 @@ use super::{
 use crate::{
     app::App,
     entity::member,
-    types::{Id, MemberId, MemberbaseId, Time},
+    types::{Id, MemberId, MemberbaseId, SharedText, Time},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,26 +139,13 @@ fn column(column: member::Column) -> SimpleExpr {
     Expr::col((member::Entity, column))
 }
 
-impl From<MemberView<'_>> for Member {
-    fn from(view: MemberView<'_>) -> Self {
-        Self {
-            id: view.id,
-            memberbase: view.memberbase,
-            reference: view.reference.to_owned(),
-            attributes: Document::new(view.attributes.map(str::to_owned)),
-            updated_at: view.updated_at,
-            source_updated_at: view.source_updated_at,
-        }
-    }
-}
-
 impl From<member::Model> for Member {
     fn from(row: member::Model) -> Self {
         Self {
             id: MemberId::from_uuid(row.id),
             memberbase: MemberbaseId::from_uuid(row.memberbase_id),
             reference: row.reference,
-            attributes: Document::new(row.attributes),
+            attributes: Document::new(row.attributes.map(SharedText::from)),
             updated_at: Time::from_micros(row.updated_at),
             source_updated_at: row.source_updated_at.map(Time::from_micros),
         }

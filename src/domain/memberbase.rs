@@ -246,6 +246,13 @@ impl PredicateSize for Predicate {
         }
     }
 
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Id(predicate) => predicate.bytes(),
+            Self::Name(predicate) => predicate.bytes(),
+        }
+    }
+
     fn pattern(&self) -> Option<&Pattern> {
         match self {
             Self::Name(predicate) => predicate.pattern(),

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use serde::{Serialize, Serializer};
 
 use super::{Value, index::DocumentIndex};
-use crate::domain::Error;
+use crate::{domain::Error, types::SharedText};
 
 /// A stored document, unparsed: it is parsed only if its content is needed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Document {
-    text: Option<Box<str>>,
+    text: Option<SharedText>,
     /// Made when the first single value is read: an operation may select many attributes of each member.
     index: OnceLock<DocumentIndex>,
 }
@@ -24,8 +24,8 @@ impl Document {
         self.text.as_deref()
     }
 
-    pub(in crate::domain) fn new(stored: Option<String>) -> Self {
-        Self { text: stored.map(String::into_boxed_str), index: OnceLock::new() }
+    pub(in crate::domain) fn new(stored: Option<SharedText>) -> Self {
+        Self { text: stored, index: OnceLock::new() }
     }
 
     /// Returns a JSON object, which is empty if there are no attributes.

@@ -77,7 +77,7 @@ mod tests {
             r#"{"":[],"a\"":true,"b":-2.5,"bb":"é\n","c":["x","y"],"é":"z"}"#,
             r#"{"": [], "b": -2.5, "c": ["x", "y"], "a\"": true, "bb": "\u00e9\n", "\u00e9": "z"}"#,
         ] {
-            let document = Document::new(Some(document.to_owned()));
+            let document = Document::new(Some(document.to_owned().into()));
             let get = |key| document.get(key).expect("a document");
             assert_eq!(get("b"), Some(Value::Number(-2.5)));
             assert_eq!(get("bb"), Some(Value::Text("é\n".to_owned())));
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_document_is_parsed_once_for_all_its_values() {
-        let document = Document::new(Some(r#"{"a":1,"b":2}"#.to_owned()));
+        let document = Document::new(Some(r#"{"a":1,"b":2}"#.to_owned().into()));
         let before = PARSED_DOCUMENTS.get();
         for _ in 0..100 {
             assert_eq!(document.get("a").expect("a document"), Some(Value::Number(1.0)));
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_malformed_document_is_an_internal_error() {
         for document in ["", "[]", r#"{"a": null}"#, r#"{"a": {}}"#, r#"{"a": [1]}"#] {
-            let document = Document::new(Some(document.to_owned()));
+            let document = Document::new(Some(document.to_owned().into()));
             assert!(matches!(document.get("a"), Err(Error::Internal(_))), "{document:?}");
         }
     }

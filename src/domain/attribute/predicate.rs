@@ -1,6 +1,6 @@
 //! Predicates on one attribute. The type of the attribute decides which operators apply and how values compare.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use super::{AttributeType, Schema, Value};
 use crate::{
@@ -119,23 +119,34 @@ impl<Operand> Operator<Operand> {
     }
 }
 
-impl<Operand> PredicateSize for Operator<Operand> {
-    fn values(&self) -> usize {
+impl<Operand> Operator<Operand> {
+    fn operands(&self) -> &[Operand] {
         match self {
-            Self::In(values) | Self::NotIn(values) => values.len(),
-            _ => 1,
+            Self::In(values) | Self::NotIn(values) => values,
+            Self::Eq(value) | Self::Compare(_, value) | Self::StartsWith(value) | Self::Contains(value) => {
+                slice::from_ref(value)
+            }
+            Self::Exists(_) => &[],
         }
     }
 }
 
 impl PredicateSize for UntypedPredicate {
     fn values(&self) -> usize {
-        self.operator.values()
+        self.operator.operands().len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.operator.operands().iter().map(String::len).sum()
     }
 }
 
 impl PredicateSize for Predicate {
     fn values(&self) -> usize {
-        self.operator.values()
+        self.operator.operands().len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.operator.operands().iter().map(Value::bytes).sum()
     }
 }

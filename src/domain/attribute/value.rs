@@ -31,6 +31,17 @@ pub(crate) enum Value {
     Texts(Vec<String>),
 }
 
+impl Value {
+    /// Returns the size of its content.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Texts(texts) => texts.iter().map(String::len).sum(),
+            Self::Number(_) | Self::Boolean(_) => size_of::<Self>(),
+        }
+    }
+}
+
 impl AttributeType {
     pub(super) const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Date, Self::StringList];
 

@@ -99,6 +99,15 @@ impl<Attribute: PredicateSize> PredicateSize for Predicate<Attribute> {
         }
     }
 
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Id(predicate) => predicate.bytes(),
+            Self::Ref(predicate) => predicate.bytes(),
+            Self::CreatedAt(predicate) | Self::UpdatedAt(predicate) => predicate.bytes(),
+            Self::Attribute(predicate) => predicate.bytes(),
+        }
+    }
+
     fn pattern(&self) -> Option<&Pattern> {
         match self {
             Self::Ref(predicate) => predicate.pattern(),

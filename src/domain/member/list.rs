@@ -29,8 +29,7 @@ pub(crate) async fn list(
     page: &Page<Position>,
 ) -> Result<Slice<Member>, Error> {
     let members = list_columns(app, scope, filter, order, page, MemberColumns::ALL).await?;
-    let rows = members.members().map(Member::from).collect();
-    Ok(Slice { rows, has_next: members.slice.has_next, has_previous: members.slice.has_previous })
+    Ok(Slice { rows: members.to_members(), has_next: members.slice.has_next, has_previous: members.slice.has_previous })
 }
 
 /// Reads a page with only the id, the sort key and the given columns.
@@ -50,8 +49,10 @@ pub(crate) async fn list_columns(
     let columns = columns | sort_key;
     filter.check(&app.limits.filter)?;
     let backend = app.db.backend();
-    let part_rows = columns.rows_per_statement(backend, &app.limits.row);
+    let mut part_rows = columns.rows_of_first_statement(backend, &app.limits.row);
     let first = Page { size: Ord::min(page.size, part_rows - 1), ..page.clone() };
+    // Between two statements a member that is updated would move behind those that are not read yet.
+    let snapshot = page.size >= part_rows && order.field == OrderField::UpdatedAt;
     let statements = PageStatements::new(backend, scope, filter, order, &first);
     let held = columns.hold(first.size + 1, &app.limits.row).await?;
     let work = async |session: Session| {
@@ -63,6 +64,7 @@ pub(crate) async fn list_columns(
         let mut rows = read(&session, statements.page, columns).await?;
         let mut is_full = rows.len() > first.size;
         while is_full && rows.len() <= page.size {
+            part_rows = rows.rows_of_next_statement(backend, part_rows);
             let last = rows.view(scope.memberbase(), rows.last_index());
             let next = Page {
                 size: Ord::min(page.size - rows.len(), part_rows - 1),
@@ -80,8 +82,6 @@ pub(crate) async fn list_columns(
         }
         Ok(MemberPage::new(scope.memberbase(), rows, |rows| page.slice(rows, has_opposite)))
     };
-    // Between two statements a member that is updated would move behind those that are not read yet.
-    let snapshot = page.size >= part_rows && order.field == OrderField::UpdatedAt;
     let mode = ReadMode { custom_plan: needs_custom_plan(filter), snapshot };
     app.db.read_in(mode, work).await
 }

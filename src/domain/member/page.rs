@@ -5,23 +5,27 @@ use std::ops::BitOr;
 use sea_orm::{DbBackend, DbErr, QuerySelect, QueryTrait, Select, sea_query::ExprTrait};
 use uuid::Uuid;
 
-use super::{MemberView, column};
+use super::{Member, MemberView, column};
 use crate::{
     budget::{self, Exceeded, Held},
     db::{ColumnSpec, Session, TextColumn},
+    domain::attribute::Document,
     entity::member,
     types::{Id, MemberId, MemberbaseId, RowLimits, Slice, Time},
 };
 
-/// Maximum number of bytes that one statement reads for a page. Its result is in memory several times for a moment: on
-/// SQLite where the request's budget does not see it, which is why a page of 1,000 members with attributes takes two
-/// statements there.
+/// Maximum number of bytes that the first statement of a page reads; the others read about as much. The result is in
+/// memory several times for a moment: on SQLite where the request's budget does not see it, and where a further statement
+/// costs little.
 fn max_statement_bytes(backend: DbBackend) -> usize {
     match backend {
-        DbBackend::Sqlite => 36 << 20,
+        DbBackend::Sqlite => 12 << 20,
         _ => 72 << 20,
     }
 }
+
+/// The most that a statement of a page may read in terms of the rows of the one before, whose rows may be smaller.
+const MAX_GROWTH: u64 = 4;
 
 /// Maximum size of a row without its attributes: the ref, the id and the times.
 const MAX_SMALL_COLUMNS_BYTES: usize = 2 << 10;
@@ -47,8 +51,8 @@ impl MemberColumns {
         self.0 & column.0 != 0
     }
 
-    /// Returns the number of rows that one statement may read, at least 2.
-    pub(super) fn rows_per_statement(self, backend: DbBackend, limits: &RowLimits) -> u64 {
+    /// Returns the number of rows that the first statement of a page may read, at least 2.
+    pub(super) fn rows_of_first_statement(self, backend: DbBackend, limits: &RowLimits) -> u64 {
         (max_statement_bytes(backend) / self.max_row_bytes(limits)).max(2) as u64
     }
 
@@ -106,6 +110,22 @@ impl MemberPage {
         self.rows.view(self.memberbase, index)
     }
 
+    /// Returns the members of the page in its order, whose attributes share its memory.
+    pub(crate) fn to_members(&self) -> Vec<Member> {
+        let member = |&index: &usize| {
+            let view = self.member(index);
+            Member {
+                id: view.id,
+                memberbase: view.memberbase,
+                reference: view.reference.to_owned(),
+                attributes: Document::new(self.rows.documents.share(index)),
+                updated_at: view.updated_at,
+                source_updated_at: view.source_updated_at,
+            }
+        };
+        self.slice.rows.iter().map(member).collect()
+    }
+
     /// Returns the members of the page in its order.
     pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = MemberView<'_>> {
         self.slice.rows.iter().map(|&index| self.member(index))
@@ -115,6 +135,15 @@ impl MemberPage {
 impl MemberRows {
     pub(super) fn len(&self) -> u64 {
         self.ids.len() as u64
+    }
+
+    /// Returns the number of rows that the next statement may read, at least 2, if these were read by statements of which
+    /// the last one read `previous` rows.
+    pub(super) fn rows_of_next_statement(&self, backend: DbBackend, previous: u64) -> u64 {
+        let average = (self.references.bytes() + self.documents.bytes()) / self.ids.len().max(1) + size_of::<Uuid>();
+        // The rows that follow may be larger.
+        let expected = max_statement_bytes(backend) / (2 * average);
+        (expected as u64).clamp(2, MAX_GROWTH.saturating_mul(previous))
     }
 
     pub(super) fn last_index(&self) -> usize {
@@ -134,8 +163,8 @@ impl MemberRows {
 
     /// Adds the rows that follow.
     pub(super) fn append(&mut self, more: Self) -> Result<(), Exceeded> {
-        self.references.append(&more.references)?;
-        self.documents.append(&more.documents)?;
+        self.references.append(more.references);
+        self.documents.append(more.documents);
         self.ids.extend(more.ids);
         self.updated_at.extend(more.updated_at);
         self.source_updated_at.extend(more.source_updated_at);

@@ -60,7 +60,7 @@ impl MemberConnection {
         let info = PageInfo::new(&read.slice, |&index| Position::of(read.member(index), order).cursor(scope, order));
         let rows = match columns {
             Some(_) => Rows::Columns(read),
-            None => Rows::Members(Member::all(read.members().map(member::Member::from).collect())),
+            None => Rows::Members(Member::all(read.to_members())),
         };
         Ok(Self { scope, filter, order, rows, info })
     }
