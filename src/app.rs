@@ -2,13 +2,15 @@
 
 mod changes;
 mod relay;
+mod shared_json;
 
 use std::{sync::Arc, time::Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use changes::{ChangeReceiver, Changes};
+pub(crate) use changes::{ChangeReceiver, Changes, PublishedChange};
+pub(crate) use shared_json::ChangeSelection;
 
 use uuid::Uuid;
 
@@ -27,6 +29,8 @@ pub struct App {
     pub limits: Arc<Limits>,
     /// The memory of all requests.
     pub(crate) memory: Account,
+    /// The part of it that responses of subscriptions may use.
+    pub(crate) event_memory: Account,
     pub(crate) rows: RowCounters,
     pub(crate) regexes: RegexBudget,
     /// Look-ups of members by memberbase and ref; concurrent ones are coalesced.
@@ -41,6 +45,7 @@ impl App {
         Self {
             db,
             memory: Account::new(limits.memory.requests()),
+            event_memory: Account::new(limits.memory.events()),
             limits: Arc::new(limits),
             rows: RowCounters::default(),
             regexes: RegexBudget::default(),

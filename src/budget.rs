@@ -94,18 +94,25 @@ impl Budget {
     /// Opens the budget of a request, as soon as the process has memory for it.
     pub async fn open(account: &Account, limit: MemoryLimit, deadline: Instant) -> Result<Self, Exceeded> {
         let drawn = account.draw(1).await.ok_or(Exceeded::ProcessMemory)?;
+        let budget = Self::new(account, limit, deadline);
+        budget.0.drawn.store(drawn, Ordering::Relaxed);
+        Ok(budget)
+    }
+
+    /// Creates a budget that draws memory when it is first compared.
+    pub fn new(account: &Account, limit: MemoryLimit, deadline: Instant) -> Self {
         let budget = Self(Arc::new(Inner {
             account: account.clone(),
             limit: AtomicUsize::new(0),
             setting: Mutex::default(),
             deadline: AtomicU64::new(0),
             allocated: AtomicI64::new(0),
-            drawn: AtomicUsize::new(drawn),
+            drawn: AtomicUsize::new(0),
             exceeded: OnceLock::new(),
         }));
         budget.set_limit(limit);
         budget.set_deadline(deadline);
-        Ok(budget)
+        budget
     }
 
     /// Sets the limit of the memory, once more is known about the request.

@@ -17,7 +17,10 @@ use tokio::sync::{
     broadcast::{self, error::RecvError},
 };
 
-use super::relay::ServerId;
+use super::{
+    relay::ServerId,
+    shared_json::{SharedBytes, SharedJson},
+};
 use crate::types::{Change, MemberbaseId};
 
 /// Maximum number of changes that wait for the relay. With all their ids they take 4 MiB.
@@ -32,7 +35,7 @@ struct Hub {
     server: ServerId,
     /// Number of subscriptions, read by every write.
     subscriptions: AtomicUsize,
-    memberbases: Mutex<HashMap<MemberbaseId, broadcast::Sender<Arc<Change>>>>,
+    memberbases: Mutex<HashMap<MemberbaseId, broadcast::Sender<Arc<PublishedChange>>>>,
     /// True while the relay runs.
     relayed: AtomicBool,
     outbox: Mutex<Outbox>,
@@ -40,6 +43,14 @@ struct Hub {
     wakeup: Notify,
     delivered: AtomicU64,
     missed: AtomicU64,
+    shared_bytes: SharedBytes,
+}
+
+/// A change with the JSON that its subscriptions share.
+#[derive(Debug)]
+pub(crate) struct PublishedChange {
+    pub(crate) change: Arc<Change>,
+    pub(crate) json: SharedJson,
 }
 
 /// Changes that have not yet been sent to other servers.
@@ -56,7 +67,7 @@ pub(crate) struct ChangeReceiver {
     hub: Arc<Hub>,
     memberbase: MemberbaseId,
     /// `None` after the memberbase was deleted.
-    receiver: Option<broadcast::Receiver<Arc<Change>>>,
+    receiver: Option<broadcast::Receiver<Arc<PublishedChange>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +91,10 @@ impl Changes {
         if change.is_empty() {
             return;
         }
-        self.deliver(Arc::clone(&change));
         if self.0.relayed.load(SeqCst) {
             let mut outbox = lock(&self.0.outbox);
+            // Under the lock, so that concurrent changes have one order on all servers.
+            self.deliver(Arc::clone(&change));
             if outbox.changes.len() < OUTBOX_CAPACITY {
                 outbox.changes.push(change);
             } else {
@@ -90,6 +102,8 @@ impl Changes {
             }
             drop(outbox);
             self.0.wakeup.notify_one();
+        } else {
+            self.deliver(change);
         }
     }
 
@@ -122,14 +136,18 @@ impl Changes {
         }
         if let Some(sender) = lock(&self.0.memberbases).get(&change.memberbase) {
             // Fails if the last subscriber has just left.
-            let _ = sender.send(change);
+            let _ = sender.send(self.published(change));
         }
+    }
+
+    fn published(&self, change: Arc<Change>) -> Arc<PublishedChange> {
+        Arc::new(PublishedChange { change, json: SharedJson::new(self.0.shared_bytes.clone()) })
     }
 
     /// Notifies all subscribers of this server that they may have missed changes.
     pub(super) fn deliver_loss(&self) {
         for (memberbase, sender) in &*lock(&self.0.memberbases) {
-            let _ = sender.send(Arc::new(Change::unknown(*memberbase)));
+            let _ = sender.send(self.published(Arc::new(Change::unknown(*memberbase))));
         }
     }
 
@@ -164,11 +182,11 @@ impl Changes {
 impl ChangeReceiver {
     /// Waits for the next change. Returns it with whether changes before it were missed; `None` after the memberbase was
     /// deleted.
-    pub(crate) async fn next(&mut self) -> Option<(Arc<Change>, bool)> {
+    pub(crate) async fn next(&mut self) -> Option<(Arc<PublishedChange>, bool)> {
         let mut missed = false;
-        let change = loop {
+        let published = loop {
             match self.receiver.as_mut()?.recv().await {
-                Ok(change) => break change,
+                Ok(published) => break published,
                 Err(RecvError::Lagged(changes)) => {
                     self.hub.missed.fetch_add(changes, SeqCst);
                     missed = true;
@@ -177,11 +195,11 @@ impl ChangeReceiver {
             }
         };
         self.hub.delivered.fetch_add(1, SeqCst);
-        if change.last {
+        if published.change.last {
             self.receiver = None;
         }
-        let missed = missed || change.missed;
-        Some((change, missed))
+        let missed = missed || published.change.missed;
+        Some((published, missed))
     }
 }
 
@@ -229,8 +247,8 @@ mod tests {
         changes.publish(change(one, 1));
         changes.publish(change(other, 2));
         for (receiver, count) in [(&mut first, 1), (&mut second, 1), (&mut third, 2)] {
-            let (change, missed) = receiver.next().await.expect("a change");
-            assert_eq!((change.created.count, missed), (count, false));
+            let (published, missed) = receiver.next().await.expect("a change");
+            assert_eq!((published.change.created.count, missed), (count, false));
         }
         drop((first, second, third));
         assert!(!changes.has_subscribers() && lock(&changes.0.memberbases).is_empty());
@@ -246,8 +264,8 @@ mod tests {
         }
         let mut received = Vec::new();
         for _ in 0..4 {
-            let (change, missed) = slow.next().await.expect("a change");
-            received.push((change.created.count, missed));
+            let (published, missed) = slow.next().await.expect("a change");
+            received.push((published.change.created.count, missed));
         }
         assert_eq!(received, [(7, true), (8, false), (9, false), (10, false)]);
         assert_eq!(changes.counts(), ChangeCounts { subscriptions: 1, delivered: 4, missed: 6 });
@@ -259,9 +277,9 @@ mod tests {
         let base = base();
         let mut receiver = changes.subscribe(base, 4);
         changes.publish(Change { last: true, ..Change::new(base) });
-        assert!(receiver.next().await.expect("the last").0.last);
+        assert!(receiver.next().await.expect("the last").0.change.last);
         changes.publish(change(base, 1));
-        assert_eq!(receiver.next().await, None);
+        assert!(receiver.next().await.is_none());
     }
 
     #[tokio::test]

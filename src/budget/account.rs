@@ -57,6 +57,12 @@ impl Account {
         Some(Held { account: self.clone(), bytes })
     }
 
+    /// Draws this number of bytes until the result is dropped; `None` if they are not available.
+    pub fn try_hold(&self, bytes: usize) -> Option<Held> {
+        let bytes = self.try_draw(bytes)?;
+        Some(Held { account: self.clone(), bytes })
+    }
+
     /// Puts back what was drawn.
     pub(super) fn put_back(&self, bytes: usize) {
         self.granules.add_permits(bytes / GRANULE_BYTES);

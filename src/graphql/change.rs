@@ -1,12 +1,23 @@
 //! `memberbaseChanged`: a subscription to the committed changes of a memberbase.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use async_graphql::{Context, ID, Object, Subscription};
+use async_graphql::{
+    Context, ContextSelectionSet, ID, Object, OutputType, Positioned, ServerResult, Subscription, Value,
+    parser::types::Field, registry::Registry,
+};
 use futures_util::{Stream, stream};
 
-use super::{Error, context::ContextExt, execute::SubscriptionReady, raw_list::ScalarList, scalar::Count};
+use super::{
+    Error,
+    context::ContextExt,
+    execute::{self, SubscriptionReady},
+    paced_list::exceeded_at,
+    raw_list::ScalarList,
+    scalar::Count,
+};
 use crate::{
+    app::{ChangeSelection, PublishedChange},
     domain::{access::Access, change},
     types::Change,
 };
@@ -25,19 +36,56 @@ impl Subscription {
             desc = "The memberbase's id (mb_...); NOT_FOUND if it does not exist or the token has no access to it."
         )]
         memberbase_id: ID,
-    ) -> Result<impl Stream<Item = MemberbaseChange> + use<>, Error> {
+    ) -> Result<impl Stream<Item = ChangeEvent> + use<>, Error> {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let receiver = change::subscribe(ctx.app(), scope).await?;
         ctx.data_unchecked::<SubscriptionReady>().begin();
         Ok(stream::unfold(receiver, |mut receiver| async {
-            let (change, missed) = receiver.next().await?;
-            Some((MemberbaseChange { change, missed }, receiver))
+            let (published, missed) = receiver.next().await?;
+            Some((ChangeEvent { published, missed }, receiver))
         }))
     }
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct MemberbaseChange {
+/// A change as the event of one subscription. In the schema it is a [`MemberbaseChange`].
+///
+/// It is written once for all subscriptions that select the same from it. Every token that may subscribe to a memberbase
+/// may see all of its changes, so that tokens make no difference.
+#[derive(Debug)]
+pub(crate) struct ChangeEvent {
+    published: Arc<PublishedChange>,
+    missed: bool,
+}
+
+impl OutputType for ChangeEvent {
+    fn type_name() -> Cow<'static, str> {
+        <MemberbaseChange as OutputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        MemberbaseChange::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <MemberbaseChange as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let Self { published, missed } = self;
+        let selection = ctx.data_unchecked::<ChangeSelection>();
+        if let Some(json) = published.json.get(selection, *missed) {
+            return Ok(Value::Binary(json));
+        }
+        let change = MemberbaseChange { change: Arc::clone(&published.change), missed: *missed };
+        let value = change.resolve(ctx, field).await?;
+        let json = execute::json(value).map_err(|exceeded| exceeded_at(field, exceeded))?;
+        published.json.insert(selection, *missed, json.clone());
+        Ok(Value::Binary(json))
+    }
+}
+
+#[derive(Debug)]
+struct MemberbaseChange {
     change: Arc<Change>,
     missed: bool,
 }

@@ -28,7 +28,7 @@ pub(crate) use self::{
     bulk_rows::{BulkRows, RowDecoders},
     response_shape::TYPE_KEY,
     stream::{ResponseStream, SubscriptionReady},
-    write::raw_json,
+    write::{json, raw_json},
 };
 pub use self::{executor::Executor, operation::Operation, persisted::Trusted, request::Request};
 use super::{Code, Error, scalar};

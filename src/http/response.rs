@@ -10,6 +10,7 @@ use axum::{
     },
     response::Response,
 };
+use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{negotiate::MediaType, pipeline::InFlight, request_metrics::ErrorCode, trace_id::TraceId};
@@ -48,6 +49,20 @@ pub(super) fn held(bytes: Vec<u8>, in_flight: Option<InFlight>) -> Body {
         Some(in_flight) => in_flight.body(bytes),
         None => Body::from(bytes),
     }
+}
+
+/// Returns bytes that keep a value until they are dropped.
+pub(super) fn holding<T: Send + 'static>(bytes: Vec<u8>, value: T) -> Bytes {
+    struct Holding<T> {
+        bytes: Vec<u8>,
+        _value: T,
+    }
+    impl<T> AsRef<[u8]> for Holding<T> {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+    Bytes::from_owner(Holding { bytes, _value: value })
 }
 
 /// Creates a response that is not cached, with the headers that its status requires. The metrics count `code`.

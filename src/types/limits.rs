@@ -142,6 +142,12 @@ impl MemoryLimits {
     pub(crate) fn requests(&self) -> usize {
         self.process.saturating_sub(Self::IDLE) / 4 * 3
     }
+
+    /// Returns the part of the memory of all requests that responses of subscriptions may use while they are sent.
+    /// Otherwise clients that do not read them could use all of it.
+    pub(crate) fn events(&self) -> usize {
+        self.requests() / 4
+    }
 }
 
 /// Limits of subscriptions, and of the connections that carry them.

@@ -10,6 +10,7 @@ use futures_util::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Code, Error, Executor, GraphqlResponse, Operation, executor::internal_error, request_error};
+use crate::app::ChangeSelection;
 
 /// A response for each event.
 pub(crate) type ResponseStream = BoxStream<'static, GraphqlResponse>;
@@ -37,6 +38,7 @@ impl Executor {
     ) -> Result<ResponseStream, GraphqlResponse> {
         let ready = SubscriptionReady::default();
         data.insert(ready.clone());
+        data.insert(ChangeSelection::new(operation.collected.clone()));
         let (request, pending) =
             operation.into_request(&self.types, data).map_err(|errors| request_error(&errors, trace_id))?;
         if let Some(failure) = &pending.collected.root.failure {

@@ -1,6 +1,7 @@
 //! Writes responses: JSON with parts that are already JSON, and errors in their published form.
 
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
@@ -48,6 +49,15 @@ pub(crate) fn without_data(error: &Error, trace_id: &str) -> Vec<u8> {
     write_json(&mut out, &[wire_request_error(error, trace_id)]);
     out.push(b'}');
     out
+}
+
+/// Writes a part of a response as JSON. Fails if the request's budget does not suffice for it.
+pub(crate) fn json(value: Value) -> Result<Bytes, Exceeded> {
+    let length = length(&value);
+    budget::expect(length)?;
+    let mut out = Vec::with_capacity(length);
+    write_value(&mut out, value);
+    Ok(out.into())
 }
 
 /// Adds the operation's cost to the extensions of a response.
