@@ -75,6 +75,31 @@ pub(super) async fn serve(
     handler.respond(outcome)
 }
 
+impl Service {
+    /// Runs a query or a mutation.
+    pub(super) async fn execute(
+        &self,
+        operation: Operation,
+        is_large: bool,
+        request: &ReceivedRequest,
+        metrics: &RequestMetrics,
+        trace: &TraceId,
+    ) -> Result<GraphqlResponse, Rejection> {
+        let is_large = is_large || operation.cost() >= MIN_LARGE_COST;
+        let (caller, executor, trace) = (request.caller.clone(), Arc::clone(&self.executor), trace.clone());
+        let kind = operation.kind();
+        let run = |app| async move { executor.run(operation, context::data(app, caller), trace.as_str()).await };
+        match kind {
+            OperationType::Query => self.run_query(request.started, &request.budget, is_large, run).await,
+            OperationType::Mutation => self.run_mutation(request, is_large, metrics, run).await,
+            OperationType::Subscription => {
+                let message = "a subscription needs text/event-stream or a WebSocket, and is not allowed in a batch";
+                Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
+            }
+        }
+    }
+}
+
 impl Handler {
     async fn receive(&self, body: Body) -> Result<ReceivedRequest, Rejection> {
         self.check_head()?;
@@ -121,21 +146,10 @@ impl Handler {
         if self.head.headers.contains_key(COST) {
             operation = operation.with_cost_extension();
         }
-        let (service, caller) = (&self.service, request.caller.clone());
-        let is_large = is_large || operation.cost() >= MIN_LARGE_COST;
-        let (executor, trace, kind) = (Arc::clone(&service.executor), self.trace.clone(), operation.kind());
-        let run = |app| async move { executor.run(operation, context::data(app, caller), trace.as_str()).await };
-        match kind {
-            OperationType::Query => service.run_query(request.started, &request.budget, is_large, run).await,
-            OperationType::Mutation if self.head.method == Method::POST => {
-                service.run_mutation(request, is_large, &self.metrics, run).await
-            }
-            OperationType::Mutation => Err(Rejection::method("POST", "a mutation must be sent by POST")),
-            OperationType::Subscription => {
-                let message = "a subscription needs text/event-stream or a WebSocket, and is not allowed in a batch";
-                Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
-            }
+        if operation.kind() == OperationType::Mutation && self.head.method != Method::POST {
+            return Err(Rejection::method("POST", "a mutation must be sent by POST"));
         }
+        self.service.execute(operation, is_large, request, &self.metrics, &self.trace).await
     }
 
     /// Executes a list of requests one after another, and returns the list of their responses.

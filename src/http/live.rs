@@ -1,9 +1,12 @@
 //! Subscriptions: what both transports (WebSocket and server-sent events) have in common.
 
 mod close;
+mod event;
 mod handshake;
 mod message;
+mod operations;
 mod receive;
+mod session;
 pub(super) mod sse;
 pub(super) mod websocket;
 
@@ -13,12 +16,13 @@ use futures_util::StreamExt;
 use tokio::time::timeout_at;
 use tracing::Span;
 
+pub(in crate::http) use self::event::Events;
 use super::{Service, permits::Permit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
 use crate::{
     domain::access::Caller,
     graphql::{
         Code, Error, context,
-        execute::{GraphqlResponse, Operation, ResponseStream},
+        execute::{GraphqlResponse, Operation},
     },
     metrics::Transport,
 };
@@ -70,7 +74,7 @@ impl Service {
         caller: Caller,
         started: Instant,
         trace: &TraceId,
-    ) -> Result<ResponseStream, SubscribeError> {
+    ) -> Result<Events, SubscribeError> {
         let time = self.app.limits.time.query;
         let data = context::data(self.app.until(started + time), caller);
         let subscribed = self.executor.subscribe(operation, data, trace.as_str());
@@ -80,7 +84,8 @@ impl Service {
         })?;
         let answers = answers.map_err(SubscribeError::Response)?;
         let mut log = SubscriptionLog { started: Instant::now(), events: 0, span: Span::current() };
-        Ok(answers.inspect(move |_| log.count()).boxed())
+        let answers = answers.inspect(move |_| log.count()).boxed();
+        Ok(Events::new(self.app.clone(), trace.clone(), answers))
     }
 }
 

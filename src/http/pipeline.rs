@@ -13,7 +13,6 @@ use axum::{
     body::Body,
     http::{Method, StatusCode, request},
 };
-use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::{runtime::Handle, time::timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -27,12 +26,13 @@ use super::{
     query_string,
     rejection::Rejection,
     request_metrics::RequestMetrics,
+    response,
 };
 use crate::{
     app::App,
     auth::Bearer,
     budget::{Budget, Exceeded},
-    domain::access::Caller,
+    domain::access::{Access, Caller},
     graphql::{Code, Error},
     types::MemoryLimits,
 };
@@ -70,17 +70,13 @@ impl InFlight {
     /// Returns a response's body, which is all that is left of the request's memory. It holds this value until it is
     /// written or dropped.
     pub(super) fn body(self, bytes: Vec<u8>) -> Body {
-        struct Held {
-            bytes: Vec<u8>,
-            _in_flight: InFlight,
-        }
-        impl AsRef<[u8]> for Held {
-            fn as_ref(&self) -> &[u8] {
-                &self.bytes
-            }
-        }
-        self.budget.settle(bytes.capacity());
-        Body::from(Bytes::from_owner(Held { bytes, _in_flight: self }))
+        self.settle(bytes.capacity());
+        Body::from(response::holding(bytes, self))
+    }
+
+    /// Keeps this much of the request's memory.
+    pub(super) fn settle(&self, bytes: usize) {
+        self.budget.settle(bytes);
     }
 }
 
@@ -115,6 +111,24 @@ impl Service {
         };
         let body_bytes = body.len();
         Ok(ReceivedRequest { caller, bearer, permit: Arc::new(permit), started, budget, body, body_bytes })
+    }
+
+    /// Admits a request that an authenticated caller has sent in a message.
+    pub(super) async fn receive_message(
+        &self,
+        caller: &Caller,
+        bearer: Bearer,
+        body: Vec<u8>,
+    ) -> Result<ReceivedRequest, Rejection> {
+        let started = Instant::now();
+        let permit = Arc::new(self.admit_operation(caller)?);
+        let only_reads = caller.access() == Access::Read;
+        let budget = self.open_budget(only_reads, started).await?;
+        if !only_reads {
+            budget.allow(body.len().saturating_mul(MemoryLimits::PER_BODY_BYTE));
+        }
+        let body_bytes = body.len();
+        Ok(ReceivedRequest { caller: caller.clone(), bearer, permit, started, budget, body, body_bytes })
     }
 
     /// Opens the budget of a request. What may be a mutation has that of one.

@@ -11,6 +11,7 @@ mod measure;
 mod mutations;
 mod overload;
 mod queries;
+mod subscriptions;
 mod world;
 
 use case::Case;

@@ -203,6 +203,54 @@ async fn event_with_more_than_a_thousand_ids_is_truncated(
 
 #[rstest]
 #[tokio::test]
+async fn each_subscription_gets_what_its_document_selects(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let live = LiveLimits { buffer: 2, ..LiveLimits::default() };
+    let server = Server::with(database, Limits { live, ..Limits::default() }).await;
+    let (base, admin) = (server.memberbase("b").await, server.admin().await);
+    let conditional = "subscription($id: ID!, $list: Boolean!) { changed: memberbaseChanged(memberbaseId: $id) { \
+        deleted created __typename ids: createdMemberIds @include(if: $list) truncated @skip(if: $list) } }";
+    let missed = "subscription($id: ID!) { memberbaseChanged(memberbaseId: $id) { missed created } }";
+    let mut all = Vec::new();
+    for caller in [&admin, &server.reader().await] {
+        for list in [true, false] {
+            all.push((list, caller.subscribe(conditional, json!({"id": base, "list": list})).await.unwrap()));
+        }
+    }
+    let mut slow = admin.subscribe(missed, json!({"id": base})).await.unwrap();
+    let mut quick = admin.subscribe(missed, json!({"id": base})).await.unwrap();
+    for n in 0..20 {
+        let created = ids(&admin, &base, &[&format!("{n}")]).await;
+        for (list, events) in &mut all {
+            let expected = if *list {
+                json!({"deleted": 0, "created": 1, "__typename": "MemberbaseChange", "ids": created})
+            } else {
+                json!({"deleted": 0, "created": 1, "__typename": "MemberbaseChange", "truncated": false})
+            };
+            let event = events.next().await.expect("an event");
+            // As text: the order of the keys is that of the selection.
+            assert_eq!(event.1, format!(r#"{{"data":{{"changed":{}}}}}"#, ordered(&expected)));
+        }
+        assert_eq!(quick.change().await, json!({"missed": false, "created": 1}));
+    }
+    // The last two changes have one document and two forms.
+    let mut received = Vec::new();
+    while received.len() + usize::try_from(server.app.changes.counts().missed).unwrap() < 20 {
+        received.push(slow.change().await["missed"] == true);
+    }
+    assert_eq!(received.iter().filter(|missed| **missed).count(), 1, "{received:?}");
+}
+
+/// Writes a change of the test above with its keys in the order of the document.
+fn ordered(change: &Value) -> String {
+    let keys = ["deleted", "created", "__typename", "ids", "truncated"];
+    let fields = keys.iter().filter_map(|key| Some(format!("\"{key}\":{}", change.get(*key)?)));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+}
+
+#[rstest]
+#[tokio::test]
 async fn slow_subscriber_gets_missed_and_slows_no_writer(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {

@@ -19,6 +19,12 @@ pub(super) fn stopping() -> End {
     close(1001, "the server is stopping")
 }
 
+impl Close {
+    pub(super) fn reason(&self) -> &str {
+        &self.1
+    }
+}
+
 impl From<Close> for CloseFrame {
     fn from(Close(code, mut reason): Close) -> Self {
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));

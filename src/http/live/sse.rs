@@ -16,12 +16,12 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::ConnectionPermit;
+use super::{ConnectionPermit, Events};
 use crate::{
     auth::Bearer,
     graphql::{
         Code, Error,
-        execute::{GraphqlResponse, ResponseStream, request_error},
+        execute::{GraphqlResponse, request_error},
     },
     http::{Service, connections::ConnectionAbort, pipeline::InFlight, response, trace_id::TraceId},
 };
@@ -38,7 +38,7 @@ const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
 /// A subscription that has started.
 pub(in crate::http) struct Subscription {
-    pub(in crate::http) answers: ResponseStream,
+    pub(in crate::http) answers: Events,
     pub(in crate::http) bearer: Bearer,
     pub(in crate::http) abort: ConnectionAbort,
     pub(in crate::http) permit: ConnectionPermit,
@@ -100,7 +100,10 @@ impl Service {
             }
             frame = tokio::select! {
                 answer = answers.next() => match answer {
-                    Some(answer) => next(&answer.body).into(),
+                    Some(event) => {
+                        let frame = next(&event.response.body);
+                        response::holding(frame, event.into_holding())
+                    }
                     None => {
                         last = true;
                         Bytes::from_static(COMPLETE)

@@ -100,7 +100,7 @@ async fn subscriptions_and_messages_of_a_connection_are_limited() {
     assert_eq!((&refused["id"], &refused["type"]), (&json!("3"), &json!("error")));
     let error = &refused["payload"][0];
     assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED");
-    assert!(error["message"].as_str().unwrap().contains("2 subscriptions (MEMBERBASE_MAX_SUBSCRIPTIONS)"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("2 operations (MEMBERBASE_MAX_SUBSCRIPTIONS)"), "{error}");
     socket.send(json!({"id": "1", "type": "complete"})).await;
     socket.subscribe("3", &base).await;
 

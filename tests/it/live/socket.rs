@@ -44,6 +44,11 @@ impl Socket {
         Self::open(address, &[("sec-websocket-protocol", "graphql-transport-ws")]).await.unwrap()
     }
 
+    /// Connects with the older subprotocol graphql-ws.
+    async fn older(address: SocketAddr) -> Self {
+        Self::open(address, &[("sec-websocket-protocol", "graphql-ws")]).await.unwrap()
+    }
+
     /// Connects and authenticates with this secret.
     pub(super) async fn of(address: SocketAddr, secret: &str) -> Self {
         let mut socket = Self::new(address).await;
@@ -74,6 +79,16 @@ impl Socket {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
                 Message::Ping(_) => {}
                 other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Returns the next message that is not a keep-alive message.
+    async fn next_but_keep_alive(&mut self) -> Value {
+        loop {
+            let message = self.next_message().await;
+            if message["type"] != "ka" {
+                return message;
             }
         }
     }
@@ -171,8 +186,7 @@ async fn failed_operation_leaves_the_connection_open() {
         (CHANGED, json!({}), "BAD_USER_INPUT"),
         (CHANGED, json!({"id": "m_1"}), "BAD_USER_INPUT"),
         (CHANGED, json!({"id": missing_memberbase_id()}), "NOT_FOUND"),
-        ("{ __typename }", json!({}), "BAD_REQUEST"),
-        ("mutation { createMemberbase(input: {name: \"x\"}) { memberbase { id } } }", json!({}), "BAD_REQUEST"),
+        ("{ nothing }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
     ] {
         socket.request("1", query, variables).await;
         assert_eq!(socket.error_code("1").await, code, "{query}");
@@ -182,6 +196,78 @@ async fn failed_operation_leaves_the_connection_open() {
     socket.subscribe("1", &base).await;
     ids(&server.writer().await, &base, &["a"]).await;
     assert_eq!(socket.change("1").await["created"], 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn queries_and_mutations_run_as_over_http(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Write, None, None).await;
+    let mut socket = Socket::of(address, &secret).await;
+    socket.subscribe("changes", &base).await;
+    let upsert = "mutation($b: ID!, $m: [MemberInput!]!) { bulkUpsertMembers(input: {memberbaseId: $b, members: $m}) \
+        { memberIds } }";
+    socket.request("1", upsert, json!({"b": base, "m": [{"ref": "a"}]})).await;
+    let mut received = Vec::new();
+    for _ in 0..3 {
+        received.push(socket.next_message().await);
+    }
+    // The event may come before the result.
+    let event = received.remove(received.iter().position(|message| message["id"] == "changes").unwrap());
+    let id = received[0]["payload"]["data"]["bulkUpsertMembers"]["memberIds"][0].clone();
+    assert_eq!(event["payload"]["data"]["memberbaseChanged"]["createdMemberIds"], json!([id]));
+    assert_eq!(received[1], json!({"id": "1", "type": "complete"}));
+
+    socket.request("2", "query($i: ID!) { member(by: {id: $i}) { ref } }", json!({"i": id})).await;
+    let data = json!({"member": {"ref": "a"}});
+    assert_eq!(socket.next_message().await, json!({"id": "2", "type": "next", "payload": {"data": data}}));
+    assert_eq!(socket.next_message().await, json!({"id": "2", "type": "complete"}));
+
+    // A field error is part of a result.
+    let forbidden = "mutation { createMemberbase(input: {name: \"x\"}) { memberbase { id } } }";
+    socket.request("3", forbidden, json!({})).await;
+    let failed = socket.next_message().await;
+    assert_eq!((&failed["type"], &failed["payload"]["data"]), (&json!("next"), &json!({"createMemberbase": null})), "{failed}");
+    assert_eq!(failed["payload"]["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    assert_eq!(socket.next_message().await, json!({"id": "3", "type": "complete"}));
+}
+
+#[tokio::test]
+async fn id_can_be_used_again_at_once() {
+    let server = Server::start(Database::Sqlite).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let mut socket = Socket::of(address, &secret).await;
+    for _ in 0..50 {
+        socket.request("1", CHANGED, json!({"id": base})).await;
+        socket.send(json!({"id": "1", "type": "complete"})).await;
+    }
+    socket.subscribe("1", &base).await;
+    ids(&server.writer().await, &base, &["a"]).await;
+    assert_eq!(socket.change("1").await["created"], 1);
+    assert_eq!(server.app.changes.counts().subscriptions, 1);
+}
+
+#[tokio::test]
+async fn each_of_many_failed_operations_gets_its_error() {
+    let server = Server::start(Database::Sqlite).await;
+    let address = server.listen().await;
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let mut socket = Socket::of(address, &secret).await;
+    // More than the connection keeps in its queues, and none is read meanwhile.
+    for n in 0..200 {
+        socket.request(&n.to_string(), "{ nothing }", json!({})).await;
+    }
+    let mut errors = std::collections::HashSet::new();
+    for _ in 0..200 {
+        let message = socket.next_message().await;
+        assert_eq!(message["type"], "error", "{message}");
+        errors.insert(message["id"].to_string());
+    }
+    assert_eq!(errors.len(), 200);
+    socket.send(json!({"type": "ping"})).await;
+    assert_eq!(socket.next_message().await, json!({"type": "pong"}));
 }
 
 #[tokio::test]
@@ -297,4 +383,69 @@ async fn unresponsive_client_is_disconnected() {
     assert_eq!(server.app.changes.counts().subscriptions, 1, "only the responsive client is still subscribed");
     ids(&server.writer().await, &base, &["a"]).await;
     assert_eq!(listening.await.unwrap()["created"], 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn older_subprotocol_is_served(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let live = LiveLimits { keep_alive: Duration::from_millis(500), ..LiveLimits::default() };
+    let server = Server::with(database, Limits { live, ..Limits::default() }).await;
+    let (address, base) = (server.listen().await, server.memberbase("b").await);
+    let (_, secret) = server.token(Access::Read, None, None).await;
+    let mut socket = Socket::older(address).await;
+    socket.send(json!({"type": "connection_init", "payload": {"Authorization": format!("Bearer {secret}")}})).await;
+    assert_eq!(socket.next_message().await, json!({"type": "connection_ack"}));
+    assert_eq!(socket.next_message().await, json!({"type": "ka"}));
+    let start = |id: &str, query: &str| json!({"id": id, "type": "start", "payload": {"query": query, "variables": {"id": base}}});
+    socket.send(start("1", "query($id: ID!) { memberbase(id: $id) { name } }")).await;
+    let data = json!({"data": {"memberbase": {"name": "b"}}});
+    assert_eq!(socket.next_but_keep_alive().await, json!({"id": "1", "type": "data", "payload": data}));
+    assert_eq!(socket.next_but_keep_alive().await, json!({"id": "1", "type": "complete"}));
+    socket.send(start("1", "subscription { nothing }")).await;
+    let error = socket.next_but_keep_alive().await;
+    assert_eq!((&error["id"], &error["type"]), (&json!("1"), &json!("error")));
+    assert_eq!(error["payload"]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
+
+    socket.send(start("2", CHANGED)).await;
+    // This protocol has no ping that a pong would follow.
+    while server.app.changes.counts().subscriptions == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ids(&server.writer().await, &base, &["a"]).await;
+    let event = socket.next_but_keep_alive().await;
+    assert_eq!((&event["id"], &event["type"]), (&json!("2"), &json!("data")));
+    assert_eq!(event["payload"]["data"]["memberbaseChanged"]["created"], 1);
+    // Keep-alive messages come again and again.
+    for _ in 0..2 {
+        assert_eq!(socket.next_message().await, json!({"type": "ka"}));
+    }
+    socket.send(json!({"id": "2", "type": "stop"})).await;
+    while server.app.changes.counts().subscriptions > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    socket.send(json!({"type": "connection_terminate"})).await;
+    assert_eq!(socket.closed().await.0, 1000);
+}
+
+#[tokio::test]
+async fn older_subprotocol_is_refused_by_a_message_and_a_code() {
+    let server = Server::start(Database::Sqlite).await;
+    let address = server.listen().await;
+    for (message, code) in [
+        (json!({"type": "connection_init", "payload": {"authorization": "Bearer mbs_no"}}), 4401),
+        (json!({"type": "connection_init"}), 4401),
+        (json!({"type": "subscribe", "id": "1", "payload": {}}), 4400),
+    ] {
+        let mut socket = Socket::older(address).await;
+        socket.send(message).await;
+        let refusal = socket.next_message().await;
+        assert_eq!(refusal["type"], "connection_error");
+        assert!(refusal["payload"]["message"].is_string(), "{refusal}");
+        assert_eq!(socket.closed().await.0, code);
+    }
+    // A client that speaks both gets the newer one.
+    let both = [("sec-websocket-protocol", "graphql-ws, graphql-transport-ws")];
+    let mut socket = Socket::open(address, &both).await.unwrap();
+    socket.send(json!({"type": "ping"})).await;
+    assert_eq!(socket.next_message().await, json!({"type": "pong"}));
 }
