@@ -16,7 +16,7 @@ use super::{
     Service,
     compute::{MIN_LARGE_CALL_BYTES, MIN_LARGE_COST},
     connections::ConnectionAbort,
-    live::{SubscribeError, sse, websocket},
+    live::{EventFormat, SubscribeError, event_stream, websocket},
     negotiate::{self, Accepted, MediaType},
     pipeline::{InFlight, ReceivedRequest},
     rejection::Rejection,
@@ -93,7 +93,8 @@ impl Service {
             OperationType::Query => self.run_query(request.started, &request.budget, is_large, run).await,
             OperationType::Mutation => self.run_mutation(request, is_large, metrics, run).await,
             OperationType::Subscription => {
-                let message = "a subscription needs text/event-stream or a WebSocket, and is not allowed in a batch";
+                let message = "a subscription needs text/event-stream, multipart/mixed; subscriptionSpec=1.0 or a WebSocket, and is not \
+                    allowed in a batch";
                 Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message))
             }
         }
@@ -115,8 +116,8 @@ impl Handler {
             _ => return Err(Rejection::method(METHODS, format!("the method must be one of {METHODS}"))),
         }
         if !self.accepted.any() {
-            let message =
-                "the response can only be application/graphql-response+json, application/json or text/event-stream";
+            let message = "the response can only be application/graphql-response+json, application/json, text/event-stream or \
+                 multipart/mixed; subscriptionSpec=1.0";
             return Err(Rejection::with_status(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, message));
         }
         Ok(())
@@ -130,8 +131,10 @@ impl Handler {
         }
         let is_large = body.len() >= MIN_LARGE_CALL_BYTES;
         let operation = self.service.prepare(body, &request.budget, &self.metrics).await?;
-        if self.accepted.events && operation.kind() == OperationType::Subscription {
-            return self.stream_events(operation, request).await;
+        if let Some(format) = self.accepted.events
+            && operation.kind() == OperationType::Subscription
+        {
+            return self.stream_events(format, operation, request).await;
         }
         let response = self.execute(operation, is_large, &request).await?;
         Ok(Outcome::Response(response, request.in_flight()))
@@ -181,7 +184,12 @@ impl Handler {
     }
 
     /// Starts a subscription. The permit of its connection replaces that of the request.
-    async fn stream_events(&self, operation: Operation, request: ReceivedRequest) -> Result<Outcome, Rejection> {
+    async fn stream_events(
+        &self,
+        format: EventFormat,
+        operation: Operation,
+        request: ReceivedRequest,
+    ) -> Result<Outcome, Rejection> {
         let Self { service, head, trace, metrics, .. } = self;
         let in_flight = request.in_flight();
         let ReceivedRequest { caller, bearer, permit: _permit, started, .. } = request;
@@ -192,10 +200,12 @@ impl Handler {
             Err(SubscribeError::Response(answer)) if response::has_http_status(&answer) => {
                 return Ok(Outcome::Response(answer, in_flight));
             }
-            Err(SubscribeError::Response(answer)) => return Ok(Outcome::Stream(sse::single(answer, Some(in_flight)))),
+            Err(SubscribeError::Response(answer)) => {
+                return Ok(Outcome::Stream(event_stream::single(format, answer, Some(in_flight))));
+            }
         };
         let abort = head.extensions.get::<ConnectionAbort>().cloned().unwrap_or_default();
-        let subscription = sse::Subscription { answers, bearer, abort, permit, trace: trace.clone() };
+        let subscription = event_stream::Subscription { format, answers, bearer, abort, permit, trace: trace.clone() };
         Ok(Outcome::Stream(service.stream(subscription)))
     }
 
@@ -204,15 +214,17 @@ impl Handler {
     fn respond(&self, outcome: Result<Outcome, Rejection>) -> Response {
         let trace = &self.trace;
         let media = |is_http: bool| self.accepted.media.or_else(|| is_http.then_some(MediaType::Json));
+        // Only a client that accepts nothing else gets a stream.
+        let format = self.accepted.events.unwrap_or(EventFormat::ServerSentEvents);
         match outcome {
             Ok(Outcome::Stream(response)) => response,
             Ok(Outcome::Response(answer, in_flight)) => match media(response::has_http_status(&answer)) {
                 Some(media) => response::respond(media, answer, trace, Some(in_flight)),
-                None => sse::single(answer, Some(in_flight)),
+                None => event_stream::single(format, answer, Some(in_flight)),
             },
             Err(rejection) => match media(rejection.has_http_status()) {
                 Some(media) => rejection.respond(media, trace),
-                None => sse::single(rejection.answer(trace), None),
+                None => event_stream::single(format, rejection.answer(trace), None),
             },
         }
     }

@@ -1,13 +1,14 @@
-//! Subscriptions: what both transports (WebSocket and server-sent events) have in common.
+//! Subscriptions: what their transports, WebSockets and event streams, have in common.
 
 mod close;
 mod event;
+mod event_format;
+pub(super) mod event_stream;
 mod handshake;
 mod message;
 mod operations;
 mod receive;
 mod session;
-pub(super) mod sse;
 pub(super) mod websocket;
 
 use std::time::Instant;
@@ -16,7 +17,7 @@ use futures_util::StreamExt;
 use tokio::time::timeout_at;
 use tracing::Span;
 
-pub(in crate::http) use self::event::Events;
+pub(in crate::http) use self::{event::Events, event_format::EventFormat};
 use super::{Service, permits::Permit, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
 use crate::{
     domain::access::Caller,

@@ -6,7 +6,7 @@ use axum::http::{
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE},
 };
 
-use super::rejection::Rejection;
+use super::{live::EventFormat, rejection::Rejection};
 use crate::graphql::Code;
 
 /// The media type of a GraphQL response. Both have the same body, but different rules for the status.
@@ -23,8 +23,8 @@ pub(super) enum MediaType {
 pub(super) struct Accepted {
     /// The preferred media type of a JSON response; `None` if neither is accepted.
     pub(super) media: Option<MediaType>,
-    /// True if the client names `text/event-stream`. A wildcard does not include it.
-    pub(super) events: bool,
+    /// The preferred format of an event stream that the client names. A wildcard does not include any.
+    pub(super) events: Option<EventFormat>,
 }
 
 impl Accepted {
@@ -32,26 +32,26 @@ impl Accepted {
     /// graphql-http require. If the client names both with equal weight, it is `application/graphql-response+json`.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let Some(accept) = joined(headers, &ACCEPT) else {
-            return Self { media: Some(MediaType::Json), events: false };
+            return Self { media: Some(MediaType::Json), events: None };
         };
         let ranges: Vec<Range<'_>> = split(&accept, ',').filter_map(Range::parse).collect();
         let graphql = Range::best(&ranges, "application", "graphql-response+json");
         let json = Range::best(&ranges, "application", "json");
-        let events = Range::best(&ranges, "text", "event-stream");
+        let events = Range::best(&ranges, "text", "event-stream").if_exact();
+        let subscriptions: Vec<_> = ranges.iter().filter(|range| range.is_for_subscriptions).copied().collect();
+        let parts = Range::best(&subscriptions, "multipart", "mixed").if_exact();
+        let format = if parts > events { EventFormat::Multipart } else { EventFormat::ServerSentEvents };
         // Between equal weights the exact name wins: `application/graphql-response+json, */*` means the former.
         let preferred = graphql.quality > json.quality
             || (graphql.quality == json.quality && graphql.precision == Precision::Exact);
         let (media, quality) =
             if preferred { (MediaType::GraphqlResponse, graphql.quality) } else { (MediaType::Json, json.quality) };
-        Self {
-            media: (quality > 0).then_some(media),
-            events: events.precision == Precision::Exact && events.quality > 0,
-        }
+        Self { media: (quality > 0).then_some(media), events: (events.max(parts) > 0).then_some(format) }
     }
 
     /// Returns true if any response type is accepted.
     pub(super) fn any(self) -> bool {
-        self.media.is_some() || self.events
+        self.media.is_some() || self.events.is_some()
     }
 }
 
@@ -131,11 +131,14 @@ fn is_utf_8(charset: &str) -> bool {
 }
 
 /// A range of an `Accept` header (RFC 9110, section 12.5.1).
+#[derive(Clone, Copy)]
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
     /// In thousandths.
     quality: u16,
+    /// True with `subscriptionSpec=1.0`, which multipart subscriptions have.
+    is_for_subscriptions: bool,
 }
 
 /// The best match of a media type.
@@ -145,18 +148,26 @@ struct Fit {
     quality: u16,
 }
 
+impl Fit {
+    /// Returns the weight of a type that is named; 0 if it is not.
+    fn if_exact(self) -> u16 {
+        if self.precision == Precision::Exact { self.quality } else { 0 }
+    }
+}
+
 impl<'a> Range<'a> {
     /// Returns `None` for a malformed range, and for one with a charset other than UTF-8.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = split(text, ';');
         let (kind, subtype) = parts.next()?.trim().split_once('/')?;
-        let mut range = Self { kind, subtype, quality: 1000 };
+        let mut range = Self { kind, subtype, quality: 1000, is_for_subscriptions: false };
         for part in parts {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let (name, value) = (name.trim(), value.trim().trim_matches('"'));
             if name.eq_ignore_ascii_case("q") {
                 range.quality = quality(value)?;
             }
+            range.is_for_subscriptions |= name.eq_ignore_ascii_case("subscriptionSpec") && value == "1.0";
             if name.eq_ignore_ascii_case("charset") && !is_utf_8(value) {
                 return None;
             }
@@ -263,17 +274,30 @@ mod tests {
 
     #[test]
     fn event_stream_must_be_named() {
+        let (events, parts) = (Some(EventFormat::ServerSentEvents), Some(EventFormat::Multipart));
         for (value, expected) in [
-            ("text/event-stream", (None, true)),
-            ("Text/Event-Stream; charset=utf-8", (None, true)),
+            ("text/event-stream", (None, events)),
+            ("Text/Event-Stream; charset=utf-8", (None, events)),
             (
                 "application/graphql-response+json, application/json, text/event-stream, multipart/mixed",
-                (Some(MediaType::GraphqlResponse), true),
+                (Some(MediaType::GraphqlResponse), events),
             ),
-            ("*/*", (Some(MediaType::Json), false)),
-            ("text/*, application/json", (Some(MediaType::Json), false)),
-            ("text/event-stream;q=0, */*", (Some(MediaType::Json), false)),
-            ("text/html", (None, false)),
+            ("*/*", (Some(MediaType::Json), None)),
+            ("text/*, application/json", (Some(MediaType::Json), None)),
+            ("text/event-stream;q=0, */*", (Some(MediaType::Json), None)),
+            ("text/html", (None, None)),
+            // Apollo Client and iOS, and Apollo Kotlin.
+            ("multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json", (Some(MediaType::Json), parts)),
+            (
+                "multipart/mixed;subscriptionSpec=1.0, application/graphql-response+json, application/json",
+                (Some(MediaType::GraphqlResponse), parts),
+            ),
+            ("multipart/mixed; boundary=\"graphql\"; subscriptionSpec=\"1.0\"", (None, parts)),
+            ("multipart/mixed;subscriptionSpec=1.0;q=0.5, text/event-stream", (None, events)),
+            ("multipart/mixed;subscriptionSpec=1.0, text/event-stream;q=0.5", (None, parts)),
+            ("multipart/mixed;subscriptionSpec=2.0, application/json", (Some(MediaType::Json), None)),
+            ("multipart/mixed;deferSpec=20220824,application/json", (Some(MediaType::Json), None)),
+            ("multipart/mixed", (None, None)),
         ] {
             let Accepted { media, events } = Accepted::of(&headers(ACCEPT, &[value]));
             assert_eq!((media, events), expected, "{value}");

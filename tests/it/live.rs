@@ -1,6 +1,7 @@
 //! The `memberbaseChanged` subscription: which changes it delivers, to whom, and when it ends.
 
 mod limits;
+mod multipart;
 mod servers;
 mod socket;
 

@@ -228,7 +228,11 @@ async fn queries_and_mutations_run_as_over_http(#[values(Database::Sqlite, Datab
     let forbidden = "mutation { createMemberbase(input: {name: \"x\"}) { memberbase { id } } }";
     socket.request("3", forbidden, json!({})).await;
     let failed = socket.next_message().await;
-    assert_eq!((&failed["type"], &failed["payload"]["data"]), (&json!("next"), &json!({"createMemberbase": null})), "{failed}");
+    assert_eq!(
+        (&failed["type"], &failed["payload"]["data"]),
+        (&json!("next"), &json!({"createMemberbase": null})),
+        "{failed}"
+    );
     assert_eq!(failed["payload"]["errors"][0]["extensions"]["code"], "FORBIDDEN");
     assert_eq!(socket.next_message().await, json!({"id": "3", "type": "complete"}));
 }

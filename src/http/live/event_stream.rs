@@ -1,5 +1,4 @@
-//! Server-sent events: the graphql-sse protocol in its distinct connections mode
-//! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>).
+//! Event streams: the responses of a subscription as the body of one HTTP response.
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
@@ -16,7 +15,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{ConnectionPermit, Events};
+use super::{ConnectionPermit, Events, event_format::EventFormat};
 use crate::{
     auth::Bearer,
     graphql::{
@@ -29,15 +28,9 @@ use crate::{
 /// Time that a client has to read the rest of a stream when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A comment, which keeps idle connections open and detects broken ones.
-const COMMENT: &[u8] = b":\n\n";
-
-/// The event has an empty `data` line, because parsers discard an event without one
-/// (<https://html.spec.whatwg.org/multipage/server-sent-events.html#dispatchMessage>). axum's `Event` can't write that.
-const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
-
 /// A subscription that has started.
 pub(in crate::http) struct Subscription {
+    pub(in crate::http) format: EventFormat,
     pub(in crate::http) answers: Events,
     pub(in crate::http) bearer: Bearer,
     pub(in crate::http) abort: ConnectionAbort,
@@ -46,48 +39,35 @@ pub(in crate::http) struct Subscription {
 }
 
 /// Returns a single GraphQL response as an event stream.
-pub(in crate::http) fn single(answer: GraphqlResponse, in_flight: Option<InFlight>) -> Response {
+pub(in crate::http) fn single(format: EventFormat, answer: GraphqlResponse, in_flight: Option<InFlight>) -> Response {
     let code = answer.codes.first().map(|code| code.as_str());
-    let mut events = next(&answer.body);
+    let events = [format.opening(), &format.next(&answer.body), format.complete()].concat();
     drop(answer);
-    events.extend_from_slice(COMPLETE);
-    respond(response::held(events, in_flight), code)
+    respond(format, response::held(events, in_flight), code)
 }
 
-fn respond(body: impl Into<Body>, code: Option<&'static str>) -> Response {
-    let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
-    let mut response = response::build(StatusCode::OK, content_type, body, code);
+fn respond(format: EventFormat, body: impl Into<Body>, code: Option<&'static str>) -> Response {
+    let mut response = response::build(StatusCode::OK, format.content_type(), body, code);
     // nginx buffers responses by default, which delays events.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
-}
-
-/// Writes a `next` event. JSON has line breaks between tokens only, so they can become separate `data` lines.
-fn next(json: &[u8]) -> Vec<u8> {
-    let mut event = Vec::with_capacity(json.len() + 32);
-    event.extend_from_slice(b"event: next");
-    for line in json.split(|byte| matches!(byte, b'\n' | b'\r')) {
-        event.extend_from_slice(b"\ndata: ");
-        event.extend_from_slice(line);
-    }
-    event.extend_from_slice(b"\n\n");
-    event
 }
 
 impl Service {
     /// Streams the responses of a subscription. A task of its own sends them, which detects a client that does not read.
     pub(in crate::http) fn stream(self: &Arc<Self>, subscription: Subscription) -> Response {
         let (sender, mut receiver) = mpsc::channel::<Bytes>(1);
+        let format = subscription.format;
         self.tasks.spawn(Arc::clone(self).send(subscription, sender).in_current_span());
         let frames = stream::poll_fn(move |context| receiver.poll_recv(context)).map(Ok::<_, Infallible>);
-        respond(Body::from_stream(frames), None)
+        respond(format, Body::from_stream(frames), None)
     }
 
     async fn send(self: Arc<Self>, subscription: Subscription, sender: mpsc::Sender<Bytes>) {
-        let Subscription { mut answers, bearer, abort, permit: _permit, trace } = subscription;
+        let Subscription { format, mut answers, bearer, abort, permit: _permit, trace } = subscription;
         let keep_alive = self.app.limits.live.keep_alive;
         let mut token_end = pin!(self.tokens.end(&self.app, &self.tasks, bearer));
-        let mut frame = Bytes::from_static(COMMENT);
+        let mut frame = Bytes::from([format.opening(), format.keep_alive()].concat());
         let mut last = false;
         loop {
             match timeout(keep_alive, sender.send(frame)).await {
@@ -101,36 +81,25 @@ impl Service {
             frame = tokio::select! {
                 answer = answers.next() => match answer {
                     Some(event) => {
-                        let frame = next(&event.response.body);
+                        let frame = format.next(&event.response.body);
                         response::holding(frame, event.into_holding())
                     }
                     None => {
                         last = true;
-                        Bytes::from_static(COMPLETE)
+                        Bytes::from_static(format.complete())
                     }
                 },
                 () = token_end.as_mut() => {
                     last = true;
                     let error = Error::new(Code::Unauthenticated, "the API token is no longer valid");
                     let answer = request_error(&[error], trace.as_str());
-                    [&next(&answer.body)[..], COMPLETE].concat().into()
+                    [&format.failure(&answer.body)[..], format.complete()].concat().into()
                 }
                 // No `complete`: clients reconnect, and reach another server.
                 () = self.stopping.cancelled() => return abort.after(STOP_TIMEOUT),
                 () = sender.closed() => return,
-                () = sleep(keep_alive) => Bytes::from_static(COMMENT),
+                () = sleep(keep_alive) => Bytes::from_static(format.keep_alive()),
             };
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn line_breaks_become_data_lines() {
-        assert_eq!(next(b"{\"data\":null}"), b"event: next\ndata: {\"data\":null}\n\n");
-        assert_eq!(next(b"{\n\r\n}"), b"event: next\ndata: {\ndata: \ndata: \ndata: }\n\n");
     }
 }
