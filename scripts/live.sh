@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tests subscriptions with graphql-ws and graphql-sse against a debug server of its own.
-# Without Node.js 20 and npm it is skipped with a message; in CI (CI=true) it then fails.
+# Tests subscriptions with common clients against a debug server of its own: graphql-ws, subscriptions-transport-ws,
+# graphql-sse and Apollo Client on Node.js, and gql on Python.
+# Without Node.js 20 and npm, or Python 3.10 with venv, it is skipped with a message; in CI (CI=true) it then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,9 +15,24 @@ skip() {
     exit 0
 }
 
+place=${CARGO_TARGET_DIR:-$PWD/target}/live
+if [ -n "${MEMBERBASE_TEST_URL:-}" ]; then
+    # A client that a failed test has left open would keep the process alive.
+    timeout 120 node --test --test-force-exit --test-reporter=spec tests/live/live.test.js
+    timeout 120 "$place/bin/python" tests/live/gql_client.py
+    exit
+fi
+
 command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is missing'
 [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || skip "node $(node --version) is older than 20"
+python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+    skip 'Python 3.10 with venv is missing'
 
 scripts/npm.sh tests/live
-
-scripts/server.sh -- node --test --test-reporter=spec tests/live/live.test.js
+wanted=tests/live/requirements.txt
+if ! cmp -s "$wanted" "$place/requirements.txt"; then
+    python3 -m venv --clear "$place"
+    "$place/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2
+    cp "$wanted" "$place/requirements.txt"
+fi
+scripts/server.sh -- scripts/live.sh

@@ -1,10 +1,13 @@
-// Tests subscriptions with the common clients: graphql-ws over WebSocket and graphql-sse over server-sent events.
+// Tests subscriptions with the common clients: graphql-ws and subscriptions-transport-ws over WebSocket, graphql-sse over
+// server-sent events, and Apollo Client over multipart responses.
 //
 // MEMBERBASE_TEST_URL is the address of the server, MEMBERBASE_TEST_TOKEN an ADMIN token.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ApolloClient, CombinedGraphQLErrors, CombinedProtocolErrors, gql, HttpLink, InMemoryCache } from "@apollo/client";
 import * as sse from "graphql-sse";
 import * as ws from "graphql-ws";
+import { SubscriptionClient } from "subscriptions-transport-ws";
 import { WebSocket } from "ws";
 
 const url = process.env.MEMBERBASE_TEST_URL;
@@ -74,6 +77,74 @@ const clients = {
     });
     return { client, observed: {} };
   },
+};
+
+/** Returns an iterator over the values of an observable. */
+async function* values(observable) {
+  const queue = [];
+  let wake = () => {};
+  const push = (entry) => { queue.push(entry); wake(); };
+  const subscription = observable.subscribe({
+    next: (value) => push({ value }),
+    error: (error) => push({ error }),
+    complete: () => push({ done: true }),
+  });
+  try {
+    for (;;) {
+      while (queue.length === 0) await new Promise((resolve) => (wake = resolve));
+      const { value, error, done } = queue.shift();
+      if (error) throw error;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    subscription.unsubscribe();
+  }
+}
+
+clients["subscriptions-transport-ws"] = (token) => {
+  const observed = { closeCodes: [] };
+  // Fails at once instead of connecting again.
+  const client = new SubscriptionClient(`${url.replace("http", "ws")}/graphql`, {
+    connectionParams: { Authorization: `Bearer ${token}` }, reconnect: false, inactivityTimeout: 0,
+  }, WebSocket);
+  let refuse;
+  const refused = new Promise((_, reject) => (refuse = reject));
+  refused.catch(() => {});
+  client.client.addEventListener("close", ({ code }) => {
+    observed.closeCodes.push(code);
+    refuse(Object.assign(new Error("closed"), { code }));
+  });
+  async function* iterate(request) {
+    const events = values(client.request(request));
+    for (;;) {
+      // This client reports the end of its connection to no operation.
+      const next = await Promise.race([events.next(), refused]).catch((error) => {
+        throw error.extensions ? [error] : error;
+      });
+      if (next.done) return;
+      yield next.value;
+    }
+  }
+  return { client: { iterate, dispose: () => client.close() }, observed };
+};
+
+clients["Apollo Client"] = (token) => {
+  const link = new HttpLink({ uri: `${url}/graphql`, headers: { Authorization: `Bearer ${token}` } });
+  const client = new ApolloClient({ link, cache: new InMemoryCache() });
+  async function* iterate({ query, variables }) {
+    let isFirst = true;
+    for await (const { data, error } of values(client.subscribe({ query: gql(query), variables }))) {
+      if (error && !CombinedGraphQLErrors.is(error) && !CombinedProtocolErrors.is(error)) throw error;
+      const errors = error?.errors;
+      // This client does not report the status of a response that has GraphQL errors.
+      if (isFirst && errors?.[0].extensions.code === "UNAUTHENTICATED") throw { response: { status: 401 } };
+      isFirst = false;
+      if (data) for (const field of Object.values(data)) delete field?.__typename;
+      yield { data, errors };
+    }
+  }
+  return { client: { iterate, dispose: () => client.stop() }, observed: {} };
 };
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -172,6 +243,32 @@ for (const [name, connect] of Object.entries(clients)) {
     await client.dispose();
   });
 }
+
+test("subscriptions-transport-ws executes queries and mutations", async () => {
+  const { client } = clients["subscriptions-transport-ws"](admin);
+  const results = [];
+  for await (const result of client.iterate({ query: "{ currentApiToken { access } }" })) results.push(result);
+  const query = 'mutation { createMemberbase(input: {name: "older"}) { memberbase { name } } }';
+  for await (const result of client.iterate({ query })) results.push(result);
+  assert.deepEqual(results, [
+    { data: { currentApiToken: { access: "ADMIN" } } },
+    { data: { createMemberbase: { memberbase: { name: "older" } } } },
+  ]);
+  client.dispose();
+});
+
+test("graphql-ws executes queries and mutations", async () => {
+  const { client } = clients["graphql-ws"](admin);
+  const results = [];
+  for await (const result of client.iterate({ query: "{ currentApiToken { access } }" })) results.push(result);
+  const query = 'mutation { createMemberbase(input: {name: "newer"}) { memberbase { name } } }';
+  for await (const result of client.iterate({ query })) results.push(result);
+  assert.deepEqual(results, [
+    { data: { currentApiToken: { access: "ADMIN" } } },
+    { data: { createMemberbase: { memberbase: { name: "newer" } } } },
+  ]);
+  await client.dispose();
+});
 
 test("graphql-ws multiplexes subscriptions on one connection, and completes them one by one", async () => {
   const { client } = clients["graphql-ws"](admin);
