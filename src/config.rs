@@ -97,6 +97,11 @@ pub(crate) struct Server {
     #[arg(long, env = "MEMBERBASE_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin::origin)]
     pub(crate) cors_origins: Vec<HeaderValue>,
 
+    /// Compress responses for clients that accept it; `false` behind a proxy that does
+    #[arg(long, env = "MEMBERBASE_COMPRESSION", default_value_t = true, action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
+    pub(crate) compression: bool,
+
     /// Manifest of trusted GraphQL documents; if set, the server runs no other documents. It is a JSON object from id
     /// to document, or a persisted query manifest of Apollo
     #[arg(long, env = "MEMBERBASE_TRUSTED_DOCUMENTS", value_name = "FILE")]

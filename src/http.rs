@@ -4,9 +4,12 @@ mod admission;
 
 mod assets;
 mod body;
+mod coding;
+mod compress;
 mod compute;
 mod connections;
 mod evicting_pool;
+mod expand;
 mod graphql;
 mod health;
 mod live;
@@ -85,11 +88,13 @@ pub struct Options {
     pub console: bool,
     /// The origins whose pages may call the API.
     pub cors_origins: Vec<HeaderValue>,
+    /// True if responses are compressed.
+    pub compression: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { graphiql: true, console: true, cors_origins: Vec::new() }
+        Self { graphiql: true, console: true, cors_origins: Vec::new(), compression: true }
     }
 }
 
@@ -116,6 +121,7 @@ impl Service {
 pub fn router(service: Service) -> Router {
     let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
     let metrics = Arc::new(Metrics::new(&service.app, operations));
+    let service = Arc::new(service);
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve))
         .route("/graphql/", any(graphql::serve))
@@ -131,10 +137,13 @@ pub fn router(service: Service) -> Router {
     if !service.options.cors_origins.is_empty() {
         router = router.layer(cors(&service.options.cors_origins)).layer(middleware::map_response(hide_cors));
     }
+    if service.options.compression {
+        router = router.layer(middleware::from_fn_with_state(Arc::clone(&service), compress::layer));
+    }
     router
         .layer(middleware::from_fn(reject_refused))
         .layer(middleware::from_fn_with_state(metrics, trace::layer))
-        .with_state(Arc::new(service))
+        .with_state(service)
 }
 
 /// Lets pages of these origins call the API. Credentials are not allowed: tokens are not sent by browsers on their own.

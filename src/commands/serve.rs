@@ -127,8 +127,8 @@ async fn listen(
     connections: http::ConnectionOptions,
     stop: impl Future<Output = ()>,
 ) {
-    let config::Server { graphiql, console, cors_origins, .. } = settings;
-    let options = http::Options { graphiql, console, cors_origins };
+    let config::Server { graphiql, console, cors_origins, compression, .. } = settings;
+    let options = http::Options { graphiql, console, cors_origins, compression };
     let service = http::Service::new(app.clone(), api, options);
     let tasks = service.tasks.clone();
     let stopping = service.stopping.clone();

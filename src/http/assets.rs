@@ -12,7 +12,7 @@ use axum::{
     response::Response,
 };
 
-use super::negotiate::Coding;
+use super::coding::Coding;
 
 /// A static file.
 #[derive(Clone, Copy, Debug)]

@@ -22,6 +22,7 @@ use super::{
     Service,
     admission::RequestPermit,
     body::{self, BodyLimit},
+    coding::Coding,
     compute::{self, MIN_LARGE_BODY_BYTES},
     query_string,
     rejection::Rejection,
@@ -97,11 +98,11 @@ impl Service {
         let body = if head.method == Method::POST {
             let limit = BodyLimit::whole(only_reads, &self.app.limits.body);
             let time = if only_reads { self.app.limits.time.query } else { self.app.limits.time.mutation };
-            let body =
-                timeout_at((started + time).into(), body::read(body, limit, &budget)).await.map_err(|_| {
-                    let message = "the body was not received within the request's time limit";
-                    Rejection::with_status(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message)
-                })??;
+            let reading = body::read(body, Coding::of_body(&head.headers)?, limit, &budget);
+            let body = timeout_at((started + time).into(), reading).await.map_err(|_| {
+                let message = "the body was not received within the request's time limit";
+                Rejection::with_status(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message)
+            })??;
             if !only_reads {
                 budget.allow(body.len().saturating_mul(MemoryLimits::PER_BODY_BYTE));
             }

@@ -107,7 +107,7 @@ impl Code {
             Self::Conflict => "the current state does not permit the call",
             Self::PayloadTooLarge => "the body exceeds the size limit",
             Self::UnsupportedMediaType => {
-                "the content type is not application/json, or the body has a content encoding"
+                "the content type is not application/json, or the content encoding is not gzip, br or zstd"
             }
             Self::RateLimited => "too many requests; retry after the time in `Retry-After`",
             Self::ServiceUnavailable => {

@@ -97,7 +97,7 @@ fn failure(codes: &[Code]) -> Response {
     match codes[0] {
         Code::AuthenticationError => response.header("WWW-Authenticate", header("`Bearer`.")),
         Code::UnsupportedMediaType => {
-            response.header("Accept-Encoding", header("`identity`, if the body has a content encoding."))
+            response.header("Accept-Encoding", header("`gzip, br, zstd`, if the body has another content encoding."))
         }
         Code::MethodNotAllowed => response.header("Allow", header("`POST`.")),
         Code::RateLimited | Code::ServiceUnavailable => {

@@ -73,11 +73,11 @@ pub struct DocumentLimits {
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
     /// The whole body. Only the variables of a mutation can be this large.
-    pub(crate) max: usize,
+    pub max: usize,
     /// The variables of a query: enough for a list of `FilterLimits::values` refs of usual length.
-    pub(crate) query_variables: usize,
+    pub query_variables: usize,
     /// Everything except the variables.
-    pub(crate) envelope: usize,
+    pub envelope: usize,
 }
 
 /// Time limits of a request, from its head to its response.

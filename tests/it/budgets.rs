@@ -3,6 +3,7 @@
 //! Every request goes to a server in a process of its own, whose memory and CPU time are read from `/proc`. `make soak`
 //! sets `MEMBERBASE_TEST_MEMORY`, which makes the data and the requests as large as the limits allow.
 
+mod bombs;
 mod case;
 mod deadlines;
 mod generated_requests;

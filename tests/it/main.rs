@@ -18,6 +18,7 @@ mod child_upserts;
 mod client_connections;
 mod coercion;
 mod columnar;
+mod compression;
 mod concurrency;
 mod connections;
 mod cutoffs;

@@ -73,7 +73,8 @@ fn heads(world: &World) -> Vec<Case> {
         ("almost", "Content-Type: application/jsonp\r\n"),
         ("not ASCII", "Content-Type: application/jsön\r\n"),
         ("twice", "Content-Type: text/plain\r\nContent-Type: application/json\r\n"),
-        ("gzip", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"),
+        ("deflate", "Content-Type: application/json\r\nContent-Encoding: deflate\r\n"),
+        ("two encodings", "Content-Type: application/json\r\nContent-Encoding: gzip, gzip\r\n"),
         ("an encoding that nobody knows", "Content-Type: application/json\r\nContent-Encoding: x\r\n"),
     ] {
         cases.push(instead(name, "Content-Type", other, 415));

@@ -3,6 +3,7 @@
 mod attributes;
 mod caller;
 mod child;
+pub mod coding;
 mod database;
 mod events;
 mod member_children;
