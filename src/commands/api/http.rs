@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper_rustls::ConfigBuilderExt;
 use reqwest::{
     Client, StatusCode, Url,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT},
     redirect::Policy,
 };
 use rustls::ClientConfig;
@@ -20,6 +20,9 @@ const TOKEN: &str = "MEMBERBASE_TOKEN";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const MAX_RESPONSE_BYTES: usize = 256 << 20;
+
+/// Length from which a body is compressed.
+const MIN_COMPRESSED_BYTES: usize = 1 << 10;
 
 pub(super) struct Http {
     client: Client,
@@ -52,7 +55,12 @@ impl Http {
     /// Sends an operation. A response that is not JSON is a failure.
     pub(super) async fn send(&self, body: Bytes) -> Result<Sent, Failure> {
         let lost = |cause: String| Failure::Retryable(format!("the connection to {} is lost: {cause}", self.url), None);
-        let request = self.client.post(self.url.clone()).body(body);
+        let request = self.client.post(self.url.clone());
+        let compressed = (body.len() >= MIN_COMPRESSED_BYTES).then(|| zstd::bulk::compress(&body, 1));
+        let request = match compressed {
+            Some(Ok(compressed)) => request.header(CONTENT_ENCODING, "zstd").body(compressed),
+            _ => request.body(body),
+        };
         let response = request.send().await.map_err(|error| lost(reason(&error)))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
