@@ -21,7 +21,7 @@ pub(crate) struct Live {
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
     pub(crate) max_live_connections_per_token: usize,
 
-    /// Maximum number of concurrent subscriptions per connection, up to 10,000
+    /// Maximum number of concurrent operations per WebSocket, up to 10,000
     #[arg(long, env = "MEMBERBASE_MAX_SUBSCRIPTIONS", default_value_t = LiveLimits::default().subscriptions)]
     #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub(crate) max_subscriptions: usize,

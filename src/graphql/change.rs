@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subscription;
 
-/// Root type of all subscriptions. Transports: WebSocket (graphql-transport-ws), and server-sent events (graphql-sse, distinct connections mode).
+/// Root type of all subscriptions. Transports: WebSocket (graphql-transport-ws, graphql-ws), server-sent events (graphql-sse, distinct connections mode), and multipart responses (multipart/mixed; subscriptionSpec=1.0).
 #[Subscription]
 impl Subscription {
     /// Sends an event after each committed write to the memberbase's members, their attributes, clips, stamp collections and transactions. A call that changes nothing, fails or is a dry run sends none. An event is a hint to reload. Events can be lost; if the server knows about it, the next event has `missed: true`. The subscription ends when the memberbase is deleted, after an event for its members.

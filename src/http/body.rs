@@ -66,15 +66,17 @@ impl BodyLimit {
 
 /// Reads a body up to its limit, as work of the request's budget. Nothing is read if `Content-Length` exceeds the limit,
 /// and otherwise that length reserves nothing: it is the client's word. The limit is that of the expanded body, and of what
-/// is received for it: a compressed body may expand to nothing.
+/// is received for it: a compressed body may expand to nothing. Each byte of the text adds this much to the memory that the
+/// request may use.
 pub(super) async fn read(
     mut body: Body,
     coding: Option<Coding>,
     limit: BodyLimit,
     budget: &Budget,
+    memory_per_byte: usize,
 ) -> Result<Vec<u8>, Rejection> {
     limit.check(usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX))?;
-    let mut text = Text { bytes: Vec::new(), limit, budget };
+    let mut text = Text { bytes: Vec::new(), limit, budget, memory_per_byte };
     let mut expansion = coding.map(|coding| Expansion::new(coding, budget)).transpose()?;
     let mut received: usize = 0;
     while let Some(frame) = body.frame().await {
@@ -104,12 +106,14 @@ struct Text<'a> {
     bytes: Vec<u8>,
     limit: BodyLimit,
     budget: &'a Budget,
+    memory_per_byte: usize,
 }
 
 impl Text<'_> {
     async fn append(&mut self, data: &[u8]) -> Result<(), Rejection> {
-        let Self { bytes, limit, budget } = self;
+        let Self { bytes, limit, budget, memory_per_byte } = self;
         limit.check(bytes.len().saturating_add(data.len()))?;
+        budget.allow(data.len().saturating_mul(*memory_per_byte));
         let growth = growth(bytes, data.len());
         if growth > 0 {
             budget.reserve(growth).await?;
@@ -195,7 +199,7 @@ mod tests {
         let limit = MemoryLimit { bytes: 1 << 20, setting: "" };
         let deadline = Instant::now() + Duration::from_secs(600);
         let budget = Budget::open(&Account::new(1 << 20), limit, deadline).await?;
-        read(body, None, LIMIT, &budget).await
+        read(body, None, LIMIT, &budget, 0).await
     }
 
     #[tokio::test]

@@ -98,15 +98,13 @@ impl Service {
         let body = if head.method == Method::POST {
             let limit = BodyLimit::whole(only_reads, &self.app.limits.body);
             let time = if only_reads { self.app.limits.time.query } else { self.app.limits.time.mutation };
-            let reading = body::read(body, Coding::of_body(&head.headers)?, limit, &budget);
-            let body = timeout_at((started + time).into(), reading).await.map_err(|_| {
+            // While it arrives: the body alone may be larger than what a mutation may use besides.
+            let memory_per_byte = if only_reads { 0 } else { MemoryLimits::PER_BODY_BYTE };
+            let reading = body::read(body, Coding::of_body(&head.headers)?, limit, &budget, memory_per_byte);
+            timeout_at((started + time).into(), reading).await.map_err(|_| {
                 let message = "the body was not received within the request's time limit";
                 Rejection::with_status(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message)
-            })??;
-            if !only_reads {
-                budget.allow(body.len().saturating_mul(MemoryLimits::PER_BODY_BYTE));
-            }
-            body
+            })??
         } else {
             query_string::to_json(head.uri.query().unwrap_or_default())?
         };

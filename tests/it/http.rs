@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use memberbase::types::Limits;
+use memberbase::types::{Limits, MemoryLimits};
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
@@ -111,4 +111,21 @@ async fn timed_out_query_is_cancelled_in_the_database(
         }
     }
     assert_eq!(body["data"]["members"]["nodes"][0]["ref"], refs[0], "{body}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn body_of_a_mutation_may_be_larger_than_its_own_memory(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let memory = MemoryLimits { mutation: 2 << 20, ..MemoryLimits::default() };
+    let server = Server::with(database, Limits { memory, ..Limits::default() }).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let rows: Vec<_> = (0..60_000)
+        .map(|n| json!({"ref": format!("a ref that has sixty bytes, as if it were made by hand {n:07}")}))
+        .collect();
+    let upsert = "mutation($b: ID!, $m: [MemberInput!]!) { bulkUpsertMembers(input: {memberbaseId: $b, members: $m}) \
+        { summary { created } } }";
+    let upserted = writer.graphql(upsert, json!({"b": base, "m": rows})).await.data();
+    assert_eq!(upserted["bulkUpsertMembers"]["summary"]["created"], 60_000);
 }

@@ -6,8 +6,17 @@ use std::{
 };
 
 /// External crates that only some layers may use.
-const CRATES: [&str; 8] =
-    ["sea_orm", "sea_query_sqlx", "migration", "sqlx", "async_graphql", "axum", "hyper", "prometheus_client"];
+const CRATES: [&str; 9] = [
+    "sea_orm",
+    "sea_query_sqlx",
+    "migration",
+    "sqlx",
+    "async_graphql",
+    "async_graphql_axum",
+    "axum",
+    "hyper",
+    "prometheus_client",
+];
 
 const MODULES: [&str; 15] = [
     "cli",
@@ -41,7 +50,7 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "telemetry" => (&["config"], &[]),
         "http" => (
             &["telemetry", "auth", "metrics", "rpc", "graphql", "domain", "app", "db", "types", "budget"],
-            &["axum", "hyper", "async_graphql"],
+            &["axum", "hyper", "async_graphql", "async_graphql_axum"],
         ),
         "metrics" => (&["app", "db", "types", "budget"], &["prometheus_client"]),
         "auth" => (&["domain", "app", "types"], &["axum"]),
