@@ -24,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use account::Drawn;
 pub use account::{Account, Held};
 pub use metered::Metered;
 
@@ -70,6 +71,8 @@ struct Inner {
     allocated: AtomicI64,
     /// Bytes drawn from the account.
     drawn: AtomicUsize,
+    /// The part of them that counts as that of a large request.
+    drawn_large: AtomicUsize,
     exceeded: OnceLock<Exceeded>,
 }
 
@@ -93,9 +96,9 @@ struct Section {
 impl Budget {
     /// Opens the budget of a request, as soon as the process has memory for it.
     pub async fn open(account: &Account, limit: MemoryLimit, deadline: Instant) -> Result<Self, Exceeded> {
-        let drawn = account.draw(1).await.ok_or(Exceeded::ProcessMemory)?;
+        let drawn = account.draw(0, 1).await.ok_or(Exceeded::ProcessMemory)?;
         let budget = Self::new(account, limit, deadline);
-        budget.0.drawn.store(drawn, Ordering::Relaxed);
+        budget.add(drawn);
         Ok(budget)
     }
 
@@ -108,6 +111,7 @@ impl Budget {
             deadline: AtomicU64::new(0),
             allocated: AtomicI64::new(0),
             drawn: AtomicUsize::new(0),
+            drawn_large: AtomicUsize::new(0),
             exceeded: OnceLock::new(),
         }));
         budget.set_limit(limit);
@@ -117,15 +121,16 @@ impl Budget {
 
     /// Sets the limit of the memory, once more is known about the request.
     pub fn set_limit(&self, limit: MemoryLimit) {
-        let setting = if limit.bytes > self.0.account.bytes() { "MEMBERBASE_MAX_MEMORY" } else { limit.setting };
-        self.0.limit.store(limit.bytes.min(self.0.account.bytes()), Ordering::Relaxed);
+        let max = self.0.account.max_request_bytes();
+        let setting = if limit.bytes > max { "MEMBERBASE_MAX_MEMORY" } else { limit.setting };
+        self.0.limit.store(limit.bytes.min(max), Ordering::Relaxed);
         *self.0.setting.lock().unwrap_or_else(PoisonError::into_inner) = setting;
     }
 
     /// Raises the limit.
     pub fn allow(&self, more: usize) {
         let limit = self.0.limit.load(Ordering::Relaxed).saturating_add(more);
-        self.0.limit.store(limit.min(self.0.account.bytes()), Ordering::Relaxed);
+        self.0.limit.store(limit.min(self.0.account.max_request_bytes()), Ordering::Relaxed);
     }
 
     pub fn set_deadline(&self, deadline: Instant) {
@@ -152,10 +157,11 @@ impl Budget {
     /// Ends the request's work, of which this many bytes remain until the last clone is dropped.
     pub fn settle(&self, bytes: usize) {
         self.0.allocated.store(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
-        let drawn = self.0.drawn.load(Ordering::Relaxed);
-        let kept = account::round_up(bytes).min(drawn);
-        self.0.drawn.store(kept, Ordering::Relaxed);
-        self.0.account.put_back(drawn - kept);
+        let drawn = self.0.drawn();
+        let kept = drawn.reduced_to(bytes);
+        self.0.drawn.store(kept.bytes, Ordering::Relaxed);
+        self.0.drawn_large.store(kept.large, Ordering::Relaxed);
+        self.0.account.put_back(Drawn { bytes: drawn.bytes - kept.bytes, large: drawn.large - kept.large });
     }
 
     /// Returns the reason why the request has to stop, if it has exceeded its budget.
@@ -194,29 +200,40 @@ impl Budget {
 
     /// Draws from the account what is missing to this number of bytes.
     fn draw(&self, bytes: usize) -> Result<(), Exceeded> {
-        let missing = bytes.saturating_sub(self.0.drawn.load(Ordering::Relaxed));
+        let before = self.0.drawn.load(Ordering::Relaxed);
+        let missing = bytes.saturating_sub(before);
         if missing > 0 {
-            let drawn = self.0.account.try_draw(missing).ok_or(Exceeded::ProcessMemory)?;
-            self.0.drawn.fetch_add(drawn, Ordering::Relaxed);
+            self.add(self.0.account.try_draw(before, missing).ok_or(Exceeded::ProcessMemory)?);
         }
         Ok(())
+    }
+
+    fn add(&self, drawn: Drawn) {
+        self.0.drawn.fetch_add(drawn.bytes, Ordering::Relaxed);
+        self.0.drawn_large.fetch_add(drawn.large, Ordering::Relaxed);
     }
 
     /// Waits a moment for memory of the process, before more bytes are allocated.
     pub async fn reserve(&self, more: usize) -> Result<(), Exceeded> {
         let used = usize::try_from(self.0.allocated.load(Ordering::Relaxed)).unwrap_or(0);
-        let missing = used.saturating_add(more).saturating_sub(self.0.drawn.load(Ordering::Relaxed));
+        let before = self.0.drawn.load(Ordering::Relaxed);
+        let missing = used.saturating_add(more).saturating_sub(before);
         if missing > 0 && used.saturating_add(more) <= self.0.limit.load(Ordering::Relaxed) {
-            let drawn = self.0.account.draw(missing).await.ok_or(Exceeded::ProcessMemory)?;
-            self.0.drawn.fetch_add(drawn, Ordering::Relaxed);
+            self.add(self.0.account.draw(before, missing).await.ok_or(Exceeded::ProcessMemory)?);
         }
         self.compare(0, more)
     }
 }
 
+impl Inner {
+    fn drawn(&self) -> Drawn {
+        Drawn { bytes: self.drawn.load(Ordering::Relaxed), large: self.drawn_large.load(Ordering::Relaxed) }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.account.put_back(*self.drawn.get_mut());
+        self.account.put_back(self.drawn());
     }
 }
 

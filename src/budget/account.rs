@@ -10,19 +10,46 @@ const GRANULE_BYTES: usize = 64 << 10;
 /// Time that a request waits for memory.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
+/// Memory above which a request is large. The usual requests take less.
+const SMALL_BYTES: usize = 1 << 20;
+
 /// An account of memory. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// A permit for each granule. The semaphore is fair: small requests do not overtake a large one that waits.
+    /// A permit for each granule.
     granules: Arc<Semaphore>,
+    /// A permit for each granule that large requests may hold, including their first ones: seven eighths. So large requests,
+    /// and responses that are not read, leave memory to small ones. The semaphore is fair: small amounts do not overtake
+    /// a large one that waits.
+    large: Arc<Semaphore>,
     bytes: usize,
+    large_bytes: usize,
+}
+
+/// Memory that was drawn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Drawn {
+    pub(super) bytes: usize,
+    /// The part of it that counts as that of a large request.
+    pub(super) large: usize,
 }
 
 impl Account {
     /// Creates an account of this size, rounded down to whole granules, at least one.
     pub fn new(bytes: usize) -> Self {
         let granules = (bytes / GRANULE_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        Self { granules: Arc::new(Semaphore::new(granules)), bytes: granules * GRANULE_BYTES }
+        let large = granules - granules / 8;
+        Self {
+            granules: Arc::new(Semaphore::new(granules)),
+            large: Arc::new(Semaphore::new(large)),
+            bytes: granules * GRANULE_BYTES,
+            large_bytes: large * GRANULE_BYTES,
+        }
+    }
+
+    /// Returns the most that one request can draw.
+    pub fn max_request_bytes(&self) -> usize {
+        self.large_bytes.max(SMALL_BYTES.min(self.bytes))
     }
 
     /// Returns the size.
@@ -35,55 +62,85 @@ impl Account {
         self.bytes - self.granules.available_permits() * GRANULE_BYTES
     }
 
-    /// Draws at least this number of bytes, and returns how many. `None` if they are not available within a moment.
-    pub(super) async fn draw(&self, bytes: usize) -> Option<usize> {
-        let granules = granules(bytes)?;
-        if let Some(drawn) = self.try_draw(bytes) {
+    /// Draws at least this number of bytes for a request that has drawn `before`, and returns how many. `None` if they are
+    /// not available within a moment.
+    pub(super) async fn draw(&self, before: usize, bytes: usize) -> Option<Drawn> {
+        if let Some(drawn) = self.try_draw(before, bytes) {
             return Some(drawn);
         }
-        timeout(MAX_WAIT, self.granules.acquire_many(granules)).await.ok()?.ok()?.forget();
-        Some(round_up(bytes))
+        let drawn = Drawn::next(before, bytes);
+        let acquire = async {
+            // In this order: what waits for the large part does not keep the rest from small requests.
+            let large = self.large.acquire_many(granules(drawn.large)?).await.ok()?;
+            let all = self.granules.acquire_many(granules(drawn.bytes)?).await.ok()?;
+            large.forget();
+            all.forget();
+            Some(drawn)
+        };
+        timeout(MAX_WAIT, acquire).await.ok()?
     }
 
     /// Draws as [`Account::draw`] does, without waiting.
-    pub(super) fn try_draw(&self, bytes: usize) -> Option<usize> {
-        self.granules.try_acquire_many(granules(bytes)?).ok()?.forget();
-        Some(round_up(bytes))
+    pub(super) fn try_draw(&self, before: usize, bytes: usize) -> Option<Drawn> {
+        let drawn = Drawn::next(before, bytes);
+        let large = self.large.try_acquire_many(granules(drawn.large)?).ok()?;
+        self.granules.try_acquire_many(granules(drawn.bytes)?).ok()?.forget();
+        large.forget();
+        Some(drawn)
     }
 
     /// Draws this number of bytes, at most a quarter of the account, until the result is dropped.
     pub(super) async fn hold(&self, bytes: usize) -> Option<Held> {
-        let bytes = self.draw(bytes.min(self.bytes / 4)).await?;
-        Some(Held { account: self.clone(), bytes })
+        let drawn = self.draw(0, bytes.min(self.bytes / 4)).await?;
+        Some(Held { account: self.clone(), drawn })
     }
 
     /// Draws this number of bytes until the result is dropped; `None` if they are not available.
     pub fn try_hold(&self, bytes: usize) -> Option<Held> {
-        let bytes = self.try_draw(bytes)?;
-        Some(Held { account: self.clone(), bytes })
+        let drawn = self.try_draw(0, bytes)?;
+        Some(Held { account: self.clone(), drawn })
     }
 
     /// Puts back what was drawn.
-    pub(super) fn put_back(&self, bytes: usize) {
-        self.granules.add_permits(bytes / GRANULE_BYTES);
+    pub(super) fn put_back(&self, drawn: Drawn) {
+        self.granules.add_permits(drawn.bytes / GRANULE_BYTES);
+        self.large.add_permits(drawn.large / GRANULE_BYTES);
     }
+}
+
+impl Drawn {
+    /// Returns what a request draws that needs this number of bytes in addition to those that it has drawn before.
+    fn next(before: usize, bytes: usize) -> Self {
+        let bytes = round_up(bytes);
+        Self { bytes, large: large_part(before.saturating_add(bytes)) - large_part(before) }
+    }
+
+    /// Returns what a request keeps that needs this number of bytes only.
+    pub(super) fn reduced_to(self, bytes: usize) -> Self {
+        let bytes = round_up(bytes).min(self.bytes);
+        Self { bytes, large: large_part(bytes).min(self.large) }
+    }
+}
+
+fn large_part(bytes: usize) -> usize {
+    if bytes > SMALL_BYTES { bytes } else { 0 }
 }
 
 /// Memory that is drawn until it is dropped.
 #[derive(Debug)]
 pub struct Held {
     account: Account,
-    bytes: usize,
+    drawn: Drawn,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.account.put_back(self.bytes);
+        self.account.put_back(self.drawn);
     }
 }
 
 /// Returns the size of whole granules that this number of bytes needs.
-pub(super) fn round_up(bytes: usize) -> usize {
+fn round_up(bytes: usize) -> usize {
     bytes.div_ceil(GRANULE_BYTES).saturating_mul(GRANULE_BYTES)
 }
 

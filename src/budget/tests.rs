@@ -113,3 +113,37 @@ async fn a_limit_beyond_the_account_names_the_account() {
     let exceeded = budget.measure(|| expect(2 << 20)).expect_err("beyond the account");
     assert_eq!(exceeded, Exceeded::Memory { limit: 1 << 20, setting: "MEMBERBASE_MAX_MEMORY" });
 }
+
+#[tokio::test]
+async fn large_requests_leave_memory_to_small_ones() {
+    let account = Account::new(16 << 20);
+    let limit = MemoryLimit { bytes: 8 << 20, setting: "MEMBERBASE_TEST" };
+    let mut large = Vec::new();
+    let refused = loop {
+        let budget = Budget::open(&account, limit, in_time()).await.expect("memory");
+        match budget.measure(|| expect(5_200 << 10)) {
+            Ok(()) => large.push(budget),
+            Err(exceeded) => break exceeded,
+        }
+    };
+    assert_eq!((large.len(), refused), (2, Exceeded::ProcessMemory));
+    let other = Budget::open(&account, limit, in_time()).await.expect("memory");
+    other.measure(|| expect(900 << 10)).expect("a small request");
+    assert_eq!(other.reserve(4 << 20).await, Err(Exceeded::ProcessMemory), "a large one waits in vain");
+    large[0].settle(0);
+    let other = Budget::open(&account, limit, in_time()).await.expect("memory");
+    other.measure(|| expect(5 << 20)).expect("what was put back");
+}
+
+#[tokio::test]
+async fn everything_is_put_back() {
+    let account = Account::new(16 << 20);
+    let limit = MemoryLimit { bytes: usize::MAX, setting: "MEMBERBASE_TEST" };
+    for settled in [0, 100 << 10, 3 << 20] {
+        let budget = Budget::open(&account, limit, in_time()).await.expect("memory");
+        budget.measure(|| expect(account.max_request_bytes() - (64 << 10))).expect("all that one request can have");
+        budget.settle(settled);
+        drop((budget, account.try_hold(5 << 20)));
+        assert_eq!(account.used(), 0);
+    }
+}
