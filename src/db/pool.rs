@@ -38,6 +38,9 @@ pub(super) struct LifoPool<DB: Database> {
     pool: Pool<DB>,
     /// One permit per connection that may be open: its holder gets a connection from here or from sqlx's pool.
     permits: Arc<Semaphore>,
+    /// One permit per connection that large operations may use, which run in another runtime. They leave a quarter to small
+    /// ones, which would otherwise wait for seconds, as would the readiness check.
+    large_permits: Arc<Semaphore>,
     /// The most recently returned connection is the last element.
     idle: Mutex<Vec<IdleConnection<DB>>>,
     lifetime: Lifetime,
@@ -110,12 +113,14 @@ pub(super) struct PooledConnection<DB: Database> {
     pool: Arc<LifoPool<DB>>,
     /// Released after the connection is returned.
     _permit: OwnedSemaphorePermit,
+    _large_permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<DB: Database> LifoPool<DB> {
     pub(super) fn new(pool: Pool<DB>, lifetime: Lifetime) -> Arc<Self> {
-        let permits = Arc::new(Semaphore::new(pool.options().get_max_connections() as usize));
-        Arc::new(Self { pool, permits, idle: Mutex::default(), lifetime, runtime: Handle::current() })
+        let max = pool.options().get_max_connections() as usize;
+        let [permits, large_permits] = [max, max - max / 4].map(|count| Arc::new(Semaphore::new(count)));
+        Arc::new(Self { pool, permits, large_permits, idle: Mutex::default(), lifetime, runtime: Handle::current() })
     }
 
     /// Returns sqlx's pool, after returning all idle connections to it.
@@ -148,7 +153,9 @@ impl<DB: Database> LifoPool<DB> {
     }
 
     async fn acquire_unbounded(self: &Arc<Self>) -> Result<PooledConnection<DB>, sqlx::Error> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let is_large = Handle::current().id() != self.runtime.id();
+        let large_permit = if is_large { Some(acquire(&self.large_permits).await?) } else { None };
+        let permit = acquire(&self.permits).await?;
         self.evict_idle(|since| since.elapsed() > CHECK_AFTER_IDLE);
         let idle = self.idle().pop();
         let (connection, deadline, lease) = match idle {
@@ -164,7 +171,14 @@ impl<DB: Database> LifoPool<DB> {
                 (connection, None, Lease { began_at, ends_at: self.lifetime.in_use().map(|time| began_at + time) })
             }
         };
-        Ok(PooledConnection { connection: Some(connection), deadline, lease, pool: Arc::clone(self), _permit: permit })
+        Ok(PooledConnection {
+            connection: Some(connection),
+            deadline,
+            lease,
+            pool: Arc::clone(self),
+            _permit: permit,
+            _large_permit: large_permit,
+        })
     }
 
     /// Returns an idle connection; `None` if all are in use.
@@ -204,6 +218,7 @@ impl<DB: Database> LifoPool<DB> {
     /// Closes all connections, after running statements have finished.
     pub(super) async fn close(&self) {
         self.permits.close();
+        self.large_permits.close();
         let closed = self.pool.close();
         self.evict_idle(|_| true);
         closed.await;
@@ -238,6 +253,10 @@ impl<DB: Database> PooledConnection<DB> {
             return_to_pool(connection);
         }
     }
+}
+
+async fn acquire(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, sqlx::Error> {
+    Arc::clone(permits).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)
 }
 
 /// Returns a connection to sqlx's pool, which checks it with a round trip. Without a response in time it is closed,

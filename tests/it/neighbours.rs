@@ -133,6 +133,28 @@ async fn running_calls_of_one_memberbase_leave_a_connection_to_another() {
     running.shutdown().await;
 }
 
+/// Large operations run in a runtime of their own. They may wait for each other, but small ones do not wait for them.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_operations_leave_connections_to_small_ones(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let large = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    for _ in 0..20 {
+        let db = server.app.db.clone();
+        large.spawn(async move {
+            let _session = db.read().await.unwrap();
+            sleep(LONG * 10).await;
+        });
+    }
+    sleep(ARRIVAL).await;
+    for _ in 0..3 {
+        drop(timeout(LONG / 2, server.app.db.read()).await.expect("it does not wait for them").unwrap());
+    }
+    large.shutdown_background();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn lock_held_by_another_server_blocks_only_its_memberbase() {
     let server = Server::start(Database::Postgres).await;
