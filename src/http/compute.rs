@@ -2,7 +2,8 @@
 //!
 //! An operation runs there whole: its parsing or its execution with the writing of its response, and the freeing of what it
 //! has allocated. The threads are those of a runtime of their own, so that many operations can wait for the database at
-//! the same time.
+//! the same time. Mutations have threads apart from queries: they hold locks, on SQLite the only one for writing, and would
+//! hold them for as long as many queries compute.
 
 use std::{sync::LazyLock, thread};
 
@@ -20,25 +21,29 @@ pub(super) const MIN_LARGE_CALL_BYTES: usize = 1 << 20;
 /// Number of fields in a response from which an operation is large.
 pub(super) const MIN_LARGE_COST: u64 = 10_000;
 
-static POOL: LazyLock<Runtime> = LazyLock::new(|| {
+static QUERIES: LazyLock<Runtime> = LazyLock::new(|| runtime("compute"));
+
+static MUTATIONS: LazyLock<Runtime> = LazyLock::new(|| runtime("mutations"));
+
+fn runtime(thread_name: &str) -> Runtime {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
         .worker_threads(threads)
-        .thread_name("compute")
+        .thread_name(thread_name)
         .enable_all()
         .build()
         .expect("a runtime needs only threads and a few descriptors")
-});
-
-/// Returns the runtime of the threads.
-pub(super) fn handle() -> Handle {
-    POOL.handle().clone()
 }
 
-/// Runs a future on the threads. It is dropped there with the returned handle.
+/// Returns the runtime of the threads for mutations.
+pub(super) fn of_mutations() -> Handle {
+    MUTATIONS.handle().clone()
+}
+
+/// Runs a query, or the parsing of a body, on the threads. It is dropped there with the returned handle.
 pub(super) fn spawn<F>(future: F) -> AbortOnDropHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    AbortOnDropHandle::new(POOL.spawn(future.in_current_span()))
+    AbortOnDropHandle::new(QUERIES.spawn(future.in_current_span()))
 }

@@ -209,7 +209,7 @@ impl Service {
             let _permit = permit;
             running.await
         };
-        let runtime = if is_large { compute::handle() } else { Handle::current() };
+        let runtime = if is_large { compute::of_mutations() } else { Handle::current() };
         let task = self.tasks.spawn_on(task.in_current_span(), &runtime);
         match timeout_at((deadline + MUTATION_GRACE).into(), task).await {
             Ok(Ok(output)) => Ok(output?),
