@@ -5,6 +5,9 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
+# Duration of the hostile clients of `make soak` on each database.
+HOSTILE_SECONDS ?= 1800
+
 help: ## Print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
@@ -56,11 +59,17 @@ browser: ## Run the browser tests only; screenshots are saved in target/screensh
 examples: ## Generate, check and run every typed client of examples/
 	scripts/examples.sh
 
-# Sequentially, because some tests stop the database while the server runs.
-soak: ## Kill, starve and overload the server for about half an hour, on both databases
+# Sequentially, because some tests stop the database while the server runs. The hour of hostile clients uses the release
+# binary, because the latency of their ordinary neighbour has a limit.
+soak: ## Kill, starve, overload and attack the server for about an hour and a half, on both databases
+	cargo build --release --locked
 	MEMBERBASE_TEST_KILLS=50 MEMBERBASE_TEST_LOAD_SECONDS=60 MEMBERBASE_TEST_BUDGET_SECONDS=300 MEMBERBASE_TEST_MEMORY=1 \
 		scripts/postgres.sh --durable -- \
 		cargo test --locked --test it -- faults:: bad_input:: budgets:: --include-ignored --test-threads=1 --show-output
+	MEMBERBASE_TEST_HOSTILE_SECONDS=$(HOSTILE_SECONDS) MEMBERBASE_TEST_MEMORY=1 \
+		MEMBERBASE_TEST_BINARY=$(abspath $(TARGET))/release/memberbase \
+		scripts/postgres.sh --durable -- \
+		cargo test --locked --test it -- hostile_clients:: --test-threads=1 --nocapture
 
 fuzz: ## Fuzz ids, cursors, filters and requests for SECONDS=60 each (needs cargo-fuzz)
 	scripts/fuzz.sh $(or $(SECONDS),60)

@@ -4,16 +4,16 @@
 //! sets `MEMBERBASE_TEST_MEMORY`, which makes the data and the requests as large as the limits allow.
 
 mod bombs;
-mod case;
+pub mod case;
 mod deadlines;
 mod generated_requests;
-mod generator;
-mod measure;
-mod mutations;
+pub mod generator;
+pub mod measure;
+pub mod mutations;
 mod overload;
-mod queries;
+pub mod queries;
 mod subscriptions;
-mod world;
+pub mod world;
 
 use case::Case;
 use measure::measure;

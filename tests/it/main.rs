@@ -28,6 +28,8 @@ mod errors;
 mod failover;
 mod faults;
 mod filters;
+#[cfg(target_os = "linux")]
+mod hostile_clients;
 mod http;
 mod http_service;
 mod layers;

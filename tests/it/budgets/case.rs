@@ -100,6 +100,11 @@ impl Case {
         self.query.len() + self.variables.iter().map(|(_, json)| json.len()).sum::<usize>()
     }
 
+    /// Returns true if a variable, or the body of the RPC API, contains this text.
+    pub fn mentions(&self, text: &str) -> bool {
+        self.variables.iter().any(|(_, json)| json.contains(text))
+    }
+
     /// Returns true if a token with WRITE access sends it.
     pub fn needs_write(&self) -> bool {
         self.needs_write

@@ -115,7 +115,12 @@ pub fn cpu_time(process: &Process) -> Duration {
 
 /// Sends a request and reads the whole response, of which only the ends are kept.
 pub async fn send(address: &str, request: &[u8]) -> Result<Response, String> {
-    let mut stream = TcpStream::connect(address).await.map_err(|error| format!("no connection: {error}"))?;
+    let stream = TcpStream::connect(address).await.map_err(|error| format!("no connection: {error}"))?;
+    send_over(stream, request).await
+}
+
+/// Sends a request over this connection and reads the whole response, as [`send`] does.
+pub async fn send_over(mut stream: TcpStream, request: &[u8]) -> Result<Response, String> {
     let (mut reader, mut writer) = stream.split();
     let read = async {
         let (mut start, mut end, mut bytes) = (Vec::new(), Vec::new(), 0);

@@ -49,7 +49,14 @@ impl World {
         upsert(admin, &large, (0..size(200, 1_000)).map(|n| (format!("ref-{n}"), LARGE_BYTES))).await;
         upsert(admin, &large, [("big".to_owned(), 60_000)].into_iter()).await;
         upsert(admin, &keys, (0..size(2_000, 5_000)).map(|n| (format!("ref-{n}"), 0))).await;
-        Self { reader: token(admin, "READ").await, writer: token(admin, "WRITE").await, pages, large, keys, member }
+        Self {
+            reader: token(admin, "READ", None).await,
+            writer: token(admin, "WRITE", None).await,
+            pages,
+            large,
+            keys,
+            member,
+        }
     }
 
     /// Returns a client with READ or WRITE access.
@@ -76,9 +83,11 @@ async fn memberbase(admin: &Client, name: &str, schema: Value) -> String {
     base.as_str().unwrap().to_owned()
 }
 
-async fn token(admin: &Client, access: &str) -> String {
-    let create = "mutation($a: Access!) { createApiToken(input: {description: \"a test\", access: $a}) { secret } }";
-    let secret = admin.data(create, json!({"a": access})).await["createApiToken"]["secret"].take();
+/// Creates a token, which is bound to a memberbase if there is one, and returns its secret.
+pub async fn token(admin: &Client, access: &str, base: Option<&str>) -> String {
+    let create = "mutation($a: Access!, $b: ID) { \
+        createApiToken(input: {description: \"a test\", access: $a, memberbaseId: $b}) { secret } }";
+    let secret = admin.data(create, json!({"a": access, "b": base})).await["createApiToken"]["secret"].take();
     secret.as_str().unwrap().to_owned()
 }
 

@@ -24,6 +24,11 @@ use super::{
 
 const BINARY: &str = env!("CARGO_BIN_EXE_memberbase");
 
+/// Returns the path of the server's program: the one that was built with the tests, unless `make soak` sets another.
+fn binary() -> String {
+    std::env::var("MEMBERBASE_TEST_BINARY").unwrap_or_else(|_| BINARY.to_owned())
+}
+
 /// The time limit for a start, generous because the machine that runs the tests may be busy.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -62,7 +67,8 @@ impl Site {
         let (settings, storage) = database.make().await;
         let folder = tempfile::tempdir().unwrap();
         let command = |arguments: &[&str]| {
-            let output = Command::new(BINARY).args(arguments).args(["--database-url", &settings.url]).output().unwrap();
+            let output =
+                Command::new(binary()).args(arguments).args(["--database-url", &settings.url]).output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).unwrap().trim().to_owned()
         };
@@ -122,10 +128,10 @@ impl Site {
         let log = self.folder.path().join(log);
         let file = File::create(&log).unwrap();
         let mut command = match &self.resource_limits {
-            None => Command::new(BINARY),
+            None => Command::new(binary()),
             Some(limits) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("{limits}; exec \"$@\""), "sh", BINARY]);
+                shell.args(["-c", &format!("{limits}; exec \"$@\""), "sh", &binary()]);
                 shell
             }
         };
@@ -231,6 +237,11 @@ impl Process {
         }
     }
 
+    /// Returns the number of its open files and sockets.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(Path::new("/proc").join(self.id().to_string()).join("fd")).unwrap().count()
+    }
+
     /// Returns a line of `/proc/PID/status` that counts memory, in MiB.
     pub fn memory(&self, line: &str) -> u64 {
         let status = std::fs::read_to_string(Path::new("/proc").join(self.id().to_string()).join("status")).unwrap();
@@ -250,6 +261,11 @@ impl Client {
     /// Returns the secret of its token.
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    /// Returns the address of the server.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Returns a client of the same server with another token.
