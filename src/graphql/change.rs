@@ -11,7 +11,7 @@ use futures_util::{Stream, stream};
 use super::{
     Error,
     context::ContextExt,
-    execute::{self, SubscriptionReady},
+    execute::{self, LostEvent, SubscriptionReady},
     paced_list::exceeded_at,
     raw_list::ScalarList,
     scalar::Count,
@@ -40,9 +40,11 @@ impl Subscription {
         let scope = ctx.authorize(&memberbase_id, Access::Read)?;
         let receiver = change::subscribe(ctx.app(), scope).await?;
         ctx.data_unchecked::<SubscriptionReady>().begin();
-        Ok(stream::unfold(receiver, |mut receiver| async {
+        let lost = ctx.data_unchecked::<LostEvent>().clone();
+        Ok(stream::unfold((receiver, lost), |(mut receiver, lost)| async {
             let (published, missed) = receiver.next().await?;
-            Some((ChangeEvent { published, missed }, receiver))
+            let missed = lost.take() || missed;
+            Some((ChangeEvent { published, missed }, (receiver, lost)))
         }))
     }
 }

@@ -27,7 +27,7 @@ pub use apollo_compiler::ast::OperationType;
 pub(crate) use self::{
     bulk_rows::{BulkRows, RowDecoders},
     response_shape::TYPE_KEY,
-    stream::{ResponseStream, SubscriptionReady},
+    stream::{ActiveSubscription, LostEvent, ResponseStream, SubscriptionReady},
     write::{json, raw_json},
 };
 pub use self::{executor::Executor, operation::Operation, persisted::Trusted, request::Request};

@@ -23,7 +23,7 @@ use crate::{
     domain::access::Caller,
     graphql::{
         Code, Error, context,
-        execute::{GraphqlResponse, Operation},
+        execute::{ActiveSubscription, GraphqlResponse, Operation},
     },
     metrics::Transport,
 };
@@ -83,10 +83,10 @@ impl Service {
             let message = format!("the subscription took longer than {time:?} to start (MEMBERBASE_QUERY_TIMEOUT)");
             Error::new(Code::Timeout, message)
         })?;
-        let answers = answers.map_err(SubscribeError::Response)?;
+        let ActiveSubscription { responses, lost } = answers.map_err(SubscribeError::Response)?;
         let mut log = SubscriptionLog { started: Instant::now(), events: 0, span: Span::current() };
-        let answers = answers.inspect(move |_| log.count()).boxed();
-        Ok(Events::new(self.app.clone(), trace.clone(), answers))
+        let responses = responses.inspect(move |_| log.count()).boxed();
+        Ok(Events::new(self.app.clone(), trace.clone(), responses, lost))
     }
 }
 

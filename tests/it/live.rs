@@ -13,7 +13,7 @@ use axum::{
 };
 use memberbase::{
     domain::access::Access,
-    types::{Id, Limits, LiveLimits, MemberbaseId, Time},
+    types::{Id, Limits, LiveLimits, MemberbaseId, MemoryLimits, Time},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -243,11 +243,30 @@ async fn each_subscription_gets_what_its_document_selects(
     assert_eq!(received.iter().filter(|missed| **missed).count(), 1, "{received:?}");
 }
 
-/// Writes a change of the test above with its keys in the order of the document.
+/// Writes a change with its keys in the order of the document that the test above sends.
 fn ordered(change: &Value) -> String {
     let keys = ["deleted", "created", "__typename", "ids", "truncated"];
     let fields = keys.iter().filter_map(|key| Some(format!("\"{key}\":{}", change.get(*key)?)));
     format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test]
+async fn event_without_memory_is_reported_by_the_next_one() {
+    // Some 4 MiB for all requests, of which a quarter is for events.
+    let memory = MemoryLimits { process: 70 << 20, ..MemoryLimits::default() };
+    let server = Server::with(Database::Sqlite, Limits { memory, ..Limits::default() }).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let lists: String = (0..45).map(|n| format!("a{n}: createdMemberIds ")).collect();
+    let query = format!("subscription($id: ID!) {{ memberbaseChanged(memberbaseId: $id) {{ missed {lists} }} }}");
+    let mut events = writer.subscribe(&query, json!({"id": base})).await.unwrap();
+    let refs: Vec<_> = (0..1_000).map(|n| n.to_string()).collect();
+    ids(&writer, &base, &refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let refused = events.next().await.expect("an event").response();
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "SERVICE_UNAVAILABLE", "{refused}");
+    for missed in [true, false] {
+        ids(&writer, &base, &[if missed { "x" } else { "y" }]).await;
+        assert_eq!(events.change().await["missed"], missed);
+    }
 }
 
 #[rstest]

@@ -1,6 +1,12 @@
 //! Subscriptions (<https://spec.graphql.org/draft/#sec-Subscription>).
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_graphql::Data;
 use futures_util::{
@@ -14,6 +20,27 @@ use crate::app::ChangeSelection;
 
 /// A response for each event.
 pub(crate) type ResponseStream = BoxStream<'static, GraphqlResponse>;
+
+/// A subscription that receives events.
+pub(crate) struct ActiveSubscription {
+    pub(crate) responses: ResponseStream,
+    pub(crate) lost: LostEvent,
+}
+
+/// A mark that the client did not get an event, which the subscription's next event reports. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LostEvent(Arc<AtomicBool>);
+
+impl LostEvent {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether an event was lost since the last call.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
 
 /// A signal from a subscription's resolver that it receives events from now on. async-graphql reports nothing before
 /// the first event.
@@ -35,9 +62,10 @@ impl Executor {
         operation: Operation,
         mut data: Data,
         trace_id: &str,
-    ) -> Result<ResponseStream, GraphqlResponse> {
-        let ready = SubscriptionReady::default();
+    ) -> Result<ActiveSubscription, GraphqlResponse> {
+        let (ready, lost) = (SubscriptionReady::default(), LostEvent::default());
         data.insert(ready.clone());
+        data.insert(lost.clone());
         data.insert(ChangeSelection::new(operation.collected.clone()));
         let (request, pending) =
             operation.into_request(&self.types, data).map_err(|errors| request_error(&errors, trace_id))?;
@@ -60,11 +88,13 @@ impl Executor {
         let first = tokio::select! {
             biased;
             first = responses.next() => first,
-            () = ready.0.cancelled() => return Ok(responses),
+            () = ready.0.cancelled() => return Ok(ActiveSubscription { responses, lost }),
         };
         match first {
             // The first event came as soon as the resolver was ready.
-            first if ready.0.is_cancelled() => Ok(stream::iter(first).chain(responses).boxed()),
+            first if ready.0.is_cancelled() => {
+                Ok(ActiveSubscription { responses: stream::iter(first).chain(responses).boxed(), lost })
+            }
             Some(failed) => Err(failed),
             None => Err(internal_error(trace_id)),
         }

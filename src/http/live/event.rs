@@ -13,7 +13,7 @@ use crate::{
     budget::{Budget, Exceeded, Held},
     graphql::{
         Error,
-        execute::{GraphqlResponse, ResponseStream, request_error},
+        execute::{GraphqlResponse, LostEvent, ResponseStream, request_error},
     },
     http::{pipeline::InFlight, trace_id::TraceId},
 };
@@ -56,11 +56,12 @@ pub(in crate::http) struct Events {
     app: App,
     trace: TraceId,
     responses: ResponseStream,
+    lost: LostEvent,
 }
 
 impl Events {
-    pub(super) fn new(app: App, trace: TraceId, responses: ResponseStream) -> Self {
-        Self { app, trace, responses }
+    pub(super) fn new(app: App, trace: TraceId, responses: ResponseStream, lost: LostEvent) -> Self {
+        Self { app, trace, responses, lost }
     }
 
     fn hold(&self, response: GraphqlResponse) -> Event {
@@ -89,6 +90,13 @@ impl Stream for Events {
         let deadline = Instant::now() + limits.time.query;
         let budget = Budget::new(&self.app.memory, limits.memory.of_query(), deadline);
         let polled = budget.measure(|| self.responses.poll_next_unpin(context));
-        polled.map(|next| next.map(|response| self.hold(response)))
+        polled.map(|next| {
+            let event = self.hold(next?);
+            if !event.response.codes.is_empty() {
+                // The client does not know what has changed.
+                self.lost.set();
+            }
+            Some(event)
+        })
     }
 }

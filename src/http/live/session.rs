@@ -8,7 +8,6 @@ use std::{
     future::ready,
     pin::pin,
     sync::Arc,
-    time::Duration,
 };
 
 use async_graphql::{Data, http::WebSocketProtocols as Subprotocol};
@@ -95,7 +94,7 @@ impl Relay<'_> {
         let keep_alive = service.app.limits.live.keep_alive;
         let max = MessageLimit::new(&service.app.limits.live, true);
         let mut token_ends = pin!(service.tokens.end(&service.app, &service.tasks, self.session.bearer));
-        let (mut last_received, mut pinged, mut last_kept_alive) = (Instant::now(), false, None);
+        let (mut last_received, mut pinged, mut keep_alive_at) = (Instant::now(), false, None);
         let mut done = self.instruct(message::INIT.to_owned());
         loop {
             if let Err(end) = done {
@@ -116,7 +115,7 @@ impl Relay<'_> {
                 Some(message) = from_protocol.recv() => {
                     let done = self.forward(message).await;
                     // The first message is the acknowledgement.
-                    last_kept_alive.get_or_insert(Instant::now() - keep_alive);
+                    keep_alive_at.get_or_insert_with(Instant::now);
                     done
                 }
                 () = token_ends.as_mut() => Err(close(4403, "Forbidden")),
@@ -129,8 +128,8 @@ impl Relay<'_> {
                     tracing::debug!("client does not respond to pings, closing the connection");
                     Err(None)
                 }
-                () = next_keep_alive(self.session.protocol, last_kept_alive, keep_alive) => {
-                    last_kept_alive = Some(Instant::now());
+                () = keep_alive_due(self.session.protocol, keep_alive_at) => {
+                    keep_alive_at = Some(Instant::now() + keep_alive);
                     self.send(message::KEEP_ALIVE.into()).await
                 }
             };
@@ -262,9 +261,9 @@ async fn receive_if_free(
 }
 
 /// Waits for the time of the next keep-alive message, which only graphql-ws has. The first one follows the acknowledgement.
-async fn next_keep_alive(protocol: Subprotocol, last: Option<Instant>, interval: Duration) {
-    match (protocol, last) {
-        (Subprotocol::SubscriptionsTransportWS, Some(last)) => sleep_until(last + interval).await,
+async fn keep_alive_due(protocol: Subprotocol, at: Option<Instant>) {
+    match (protocol, at) {
+        (Subprotocol::SubscriptionsTransportWS, Some(at)) => sleep_until(at).await,
         _ => std::future::pending().await,
     }
 }
