@@ -66,8 +66,8 @@ impl BodyLimit {
 
 /// Reads a body up to its limit, as work of the request's budget. Nothing is read if `Content-Length` exceeds the limit,
 /// and otherwise that length reserves nothing: it is the client's word. The limit is that of the expanded body, and of what
-/// is received for it: a compressed body may expand to nothing. Each byte of the text adds this much to the memory that the
-/// request may use.
+/// is received for it: a compressed body may expand to nothing. Each byte adds this much to the memory that the request may use; while a
+/// compressed body expands, each byte that is received.
 pub(super) async fn read(
     mut body: Body,
     coding: Option<Coding>,
@@ -76,7 +76,7 @@ pub(super) async fn read(
     memory_per_byte: usize,
 ) -> Result<Vec<u8>, Rejection> {
     limit.check(usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX))?;
-    let mut text = Text { bytes: Vec::new(), limit, budget, memory_per_byte };
+    let mut text = Text { bytes: Vec::new(), limit, budget };
     let mut expansion = coding.map(|coding| Expansion::new(coding, budget)).transpose()?;
     let mut received: usize = 0;
     while let Some(frame) = body.frame().await {
@@ -84,6 +84,7 @@ pub(super) async fn read(
         if let Ok(data) = frame.into_data() {
             received = received.saturating_add(data.len());
             limit.check(received)?;
+            budget.allow(data.len().saturating_mul(memory_per_byte));
             match &mut expansion {
                 None => text.append(&data).await?,
                 Some(expansion) => expansion.expand(&data, &mut text).await?,
@@ -94,6 +95,7 @@ pub(super) async fn read(
         expansion.finish(&mut text).await?;
     }
     let mut text = text.bytes;
+    budget.allow(text.len().saturating_sub(received).saturating_mul(memory_per_byte));
     // RFC 8259 lets parsers ignore a byte order mark (<https://www.rfc-editor.org/rfc/rfc8259#section-8.1>).
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len());
@@ -106,14 +108,12 @@ struct Text<'a> {
     bytes: Vec<u8>,
     limit: BodyLimit,
     budget: &'a Budget,
-    memory_per_byte: usize,
 }
 
 impl Text<'_> {
     async fn append(&mut self, data: &[u8]) -> Result<(), Rejection> {
-        let Self { bytes, limit, budget, memory_per_byte } = self;
+        let Self { bytes, limit, budget } = self;
         limit.check(bytes.len().saturating_add(data.len()))?;
-        budget.allow(data.len().saturating_mul(*memory_per_byte));
         let growth = growth(bytes, data.len());
         if growth > 0 {
             budget.reserve(growth).await?;

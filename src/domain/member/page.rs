@@ -19,7 +19,7 @@ use crate::{
 /// costs little.
 fn max_statement_bytes(backend: DbBackend) -> usize {
     match backend {
-        DbBackend::Sqlite => 12 << 20,
+        DbBackend::Sqlite => 16 << 20,
         _ => 72 << 20,
     }
 }
