@@ -274,7 +274,7 @@ async fn memberbases_of_many_members_cost_one_statement(
     let reader = server.reader().await;
     let mut statements = Vec::new();
     for (fields, first) in
-        [("id", 200), ("memberbase { name }", 1), ("memberbase { name }", 100), ("memberbase { name }", 250)]
+        [("id", 200), ("memberbase { name }", 1), ("memberbase { name }", 100), ("memberbase { name }", 200)]
     {
         let query = format!(
             "query($base: ID!, $first: Int) {{ members(memberbaseId: $base, first: $first) {{ nodes {{ {fields} }} }} }}"
