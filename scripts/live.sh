@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests subscriptions with common clients against a debug server of its own: graphql-ws, subscriptions-transport-ws,
-# graphql-sse and Apollo Client on Node.js, and gql on Python.
+# graphql-sse and Apollo Client on Node.js, and gql on Python. Then runs the samples of docs/live.md.
 # Without Node.js 20 and npm, or Python 3.10 with venv, it is skipped with a message; in CI (CI=true) it then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +20,8 @@ if [ -n "${MEMBERBASE_TEST_URL:-}" ]; then
     # A client that a failed test has left open would keep the process alive.
     timeout 120 node --test --test-force-exit --test-reporter=spec tests/live/live.test.js
     timeout 120 "$place/bin/python" tests/live/gql_client.py
+    MEMBERBASE_BINARY=${CARGO_TARGET_DIR:-$PWD/target}/debug/memberbase \
+        timeout 180 node --test --test-force-exit --test-reporter=spec tests/live/samples.test.js
     exit
 fi
 

@@ -93,7 +93,8 @@ async fn mutation_past_its_deadline_stores_nothing_and_releases_the_writer(
         let outcome =
             format!("{}: {response} after {ended:.2?}, the next write after {:.2?}", case.name, start.elapsed());
         println!("{database:?}: {outcome}");
-        if (response.status, response.code.as_str()) != (504, "TIMEOUT") || ended > GRACE {
+        // On a busy machine the time may end before the body has arrived: 408.
+        if !matches!(response.status, 408 | 504) || response.code != "TIMEOUT" || ended > GRACE {
             problems.push(outcome);
         }
     }
