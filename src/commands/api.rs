@@ -40,7 +40,7 @@ pub(super) struct Client {
 
 enum Transport {
     Http(Box<Http>),
-    InProcess(InProcess),
+    InProcess(Box<InProcess>),
 }
 
 /// The reason why a call returned no data.
@@ -126,7 +126,7 @@ impl Client {
     pub(super) async fn open(api: &config::Api, database: &Database, notice: Notice) -> Result<Self, Error> {
         let transport = match &api.url {
             Some(url) => Transport::Http(Box::new(Http::new(url, api.token_file.as_deref())?)),
-            None => Transport::InProcess(InProcess::open(database).await?),
+            None => Transport::InProcess(Box::new(InProcess::open(database).await?)),
         };
         Ok(Self { transport, timeout: api.request_timeout.0, retry_for: api.retry_for.0, notice })
     }

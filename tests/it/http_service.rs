@@ -9,7 +9,7 @@ use axum::{
 use memberbase::{
     graphql::execute::Trusted,
     http::Options,
-    types::{DocumentLimits, Limits, TrafficLimits},
+    types::{DocumentLimits, Limits, MemoryLimits, TrafficLimits},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -260,6 +260,26 @@ async fn allowed_batch_gets_a_response_for_each_request(
     }
     let off = Server::start(database).await.admin().await.post(json!([count]).to_string()).await;
     assert_eq!((off.status.as_u16(), off.code()), (400, "BAD_REQUEST".to_owned()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn mutation_after_a_query_in_a_batch_has_its_own_budget(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let limits = Limits {
+        memory: MemoryLimits { query: 1 << 20, ..MemoryLimits::default() },
+        ..traffic(TrafficLimits { batch: NonZero::new(2), ..TrafficLimits::default() })
+    };
+    let server = Server::with(database, limits).await;
+    let (base, writer) = (server.memberbase("b").await, server.writer().await);
+    let rows: Vec<_> = (0..20_000).map(|n| json!({"ref": format!("ref-{n}")})).collect();
+    let upsert = "mutation($b: ID!, $m: [MemberInput!]!) { bulkUpsertMembers(input: {memberbaseId: $b, members: $m}) \
+        { summary { created } } }";
+    let mutation = json!({"query": upsert, "variables": {"b": base, "m": rows}});
+    let responses = writer.post(json!([{"query": "{ __typename }"}, mutation]).to_string()).await.json();
+    assert_eq!(responses[0]["data"], json!({"__typename": "Query"}));
+    assert_eq!(responses[1]["data"]["bulkUpsertMembers"]["summary"]["created"], 20_000, "{}", responses[1]);
 }
 
 /// A server that one origin may call.
