@@ -173,6 +173,9 @@ impl Handler {
         for operation in operations {
             let body = operation.get().as_bytes().to_vec();
             let is_large = body.len() >= MIN_LARGE_CALL_BYTES;
+            if request.caller.access() != Access::Read {
+                self.service.allow_mutation(request);
+            }
             let answer = match self.service.prepare(body, &request.budget, &self.metrics).await {
                 Ok(operation) => self.execute(operation, is_large, request).await,
                 Err(rejection) => Err(rejection),

@@ -140,6 +140,14 @@ impl Service {
         }
     }
 
+    /// Gives a request the budget of a mutation again: a query before it in a batch has set its own.
+    pub(super) fn allow_mutation(&self, request: &ReceivedRequest) {
+        let ReceivedRequest { budget, started, body_bytes, .. } = request;
+        budget.set_limit(self.app.limits.memory.of_mutation());
+        budget.allow(body_bytes.saturating_mul(MemoryLimits::PER_BODY_BYTE));
+        budget.set_deadline(*started + self.app.limits.time.mutation);
+    }
+
     /// Runs a query until its deadline, or until it exceeds its memory. It ends earlier if the client disconnects, which
     /// drops this future.
     pub(super) async fn run_query<Running>(
@@ -199,10 +207,7 @@ impl Service {
         metrics.set_row_counters(&app.rows);
         // Cancelled when this future is dropped: with the response, or because the client has disconnected.
         let _client = client.drop_guard();
-        // A query before it in a batch has set its own limits.
-        request.budget.set_limit(self.app.limits.memory.of_mutation());
-        request.budget.allow(request.body_bytes.saturating_mul(MemoryLimits::PER_BODY_BYTE));
-        request.budget.set_deadline(deadline);
+        self.allow_mutation(request);
         let running = request.budget.meter(Box::pin(run(app)), false);
         let permit = Arc::clone(&request.permit);
         let task = async move {
