@@ -3,8 +3,8 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    Data, ObjectType, Response, SDLExportOptions, Schema, ServerError, SubscriptionType, ValidationMode, Value,
-    indexmap::IndexMap,
+    Data, ObjectType, PathSegment, Response, SDLExportOptions, Schema, ServerError, SubscriptionType, ValidationMode,
+    Value, indexmap::IndexMap,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 
@@ -184,8 +184,15 @@ impl Executor {
             return internal_error(trace_id);
         }
         failed.extend(completed.errors);
-        let key = |error: &ServerError| (error_count::is_counted(error), error.locations.clone());
-        failed.sort_by_cached_key(key);
+        // By place in the document, and then in the data: items of a list may fail in any order.
+        let indexes = |error: &ServerError| -> Vec<usize> {
+            let index = |segment: &PathSegment| match segment {
+                PathSegment::Index(index) => Some(*index),
+                PathSegment::Field(_) => None,
+            };
+            error.path.iter().filter_map(index).collect()
+        };
+        failed.sort_by_cached_key(|error| (error_count::is_counted(error), error.locations.clone(), indexes(error)));
         let (errors, codes) = write::errors(failed, trace_id, self.limits.errors);
         let mut body = match write::write(completed.data, &errors) {
             Ok(body) => body,
