@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests subscriptions with common clients against a debug server of its own: graphql-ws, subscriptions-transport-ws,
 # graphql-sse and Apollo Client on Node.js, and gql on Python. Then runs the samples of docs/live.md.
-# Without Node.js 20 and npm, or Python 3.10 with venv, it is skipped with a message; in CI (CI=true) it then fails.
+# Without Node.js 20.14 and npm, or Python 3.10 with venv, it is skipped with a message; in CI (CI=true) it then fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +26,7 @@ if [ -n "${MEMBERBASE_TEST_URL:-}" ]; then
 fi
 
 command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is missing'
-[ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || skip "node $(node --version) is older than 20"
+node --test-force-exit --version >/dev/null 2>&1 || skip "node $(node --version) is older than 20.14"
 python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
     skip 'Python 3.10 with venv is missing'
 

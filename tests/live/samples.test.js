@@ -9,12 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { WebSocket } from "ws";
 
 const binary = process.env.MEMBERBASE_BINARY;
 assert(binary, "set MEMBERBASE_BINARY");
 
-const here = import.meta.dirname;
+const here = fileURLToPath(new URL(".", import.meta.url));
 const text = readFileSync(join(here, "../../docs/live.md"), "utf8");
 const operation = text.match(/```graphql\n(subscription[^]*?)```/)[1];
 const blocks = [...text.matchAll(/```ts\n([^]*?)```/g)].map(([, code]) => code);
