@@ -2,7 +2,9 @@
 
 use std::{
     any::Any,
+    collections::{HashMap, hash_map::Entry},
     fmt,
+    hash::{Hash, Hasher},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -17,7 +19,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// Memory of an entry in addition to its JSON.
 const ENTRY_BYTES: usize = 128;
 
-/// What subscriptions select from a change. Equal only to its clones.
+/// Identifies what a document selects from a change. A value is equal to its clones only.
 #[derive(Clone)]
 pub(crate) struct ChangeSelection(Arc<dyn Any + Send + Sync>);
 
@@ -28,15 +30,9 @@ pub(super) struct SharedBytes(Arc<AtomicUsize>);
 /// JSON of one change, until the last subscription has received the change.
 #[derive(Debug)]
 pub(crate) struct SharedJson {
-    entries: Mutex<Vec<Entry>>,
+    /// By selection, and by whether changes before this one were missed.
+    entries: Mutex<HashMap<(ChangeSelection, bool), Bytes>>,
     total: SharedBytes,
-}
-
-#[derive(Debug)]
-struct Entry {
-    selection: ChangeSelection,
-    missed: bool,
-    json: Bytes,
 }
 
 impl ChangeSelection {
@@ -48,6 +44,14 @@ impl ChangeSelection {
 impl PartialEq for ChangeSelection {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ChangeSelection {}
+
+impl Hash for ChangeSelection {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).cast::<()>().hash(state);
     }
 }
 
@@ -66,17 +70,19 @@ impl SharedJson {
     /// own.
     pub(crate) fn get(&self, selection: &ChangeSelection, missed: bool) -> Option<Bytes> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = entries.iter().find(|entry| entry.selection == *selection && entry.missed == missed);
-        found.map(|entry| entry.json.clone())
+        entries.get(&(selection.clone(), missed)).cloned()
     }
 
     /// Keeps the JSON of a selection for other subscriptions, if there is space.
     pub(crate) fn insert(&self, selection: &ChangeSelection, missed: bool, json: Bytes) {
         let bytes = json.len() + ENTRY_BYTES;
         let add = |total: usize| Some(total + bytes).filter(|total| *total <= MAX_BYTES);
-        if self.total.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok() {
-            let entry = Entry { selection: selection.clone(), missed, json };
-            self.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two threads may have written it at the same time.
+        if let Entry::Vacant(entry) = entries.entry((selection.clone(), missed))
+            && self.total.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+        {
+            entry.insert(json);
         }
     }
 }
@@ -84,7 +90,7 @@ impl SharedJson {
 impl Drop for SharedJson {
     fn drop(&mut self) {
         let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let bytes = entries.iter().map(|entry| entry.json.len() + ENTRY_BYTES).sum();
+        let bytes = entries.values().map(|json| json.len() + ENTRY_BYTES).sum();
         self.total.0.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

@@ -78,6 +78,8 @@ impl OutputType for ChangeEvent {
         if let Some(json) = published.json.get(selection, *missed) {
             return Ok(Value::Binary(json));
         }
+        #[cfg(test)]
+        WRITTEN_EVENTS.set(WRITTEN_EVENTS.get() + 1);
         let change = MemberbaseChange { change: Arc::clone(&published.change), missed: *missed };
         let value = change.resolve(ctx, field).await?;
         let json = execute::json(value).map_err(|exceeded| exceeded_at(field, exceeded))?;
@@ -138,5 +140,55 @@ impl MemberbaseChange {
     /// True if earlier events were lost, so that the client has to reload. All counts can be 0 then.
     async fn missed(&self) -> bool {
         self.missed
+    }
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// Number of events that this thread has written.
+    static WRITTEN_EVENTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, future::join_all};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        app::App,
+        domain::{access::Caller, memberbase},
+        graphql::{context, execute::Request},
+        types::{Limits, Touched},
+    };
+
+    #[tokio::test]
+    async fn event_is_written_once_for_each_document() {
+        let (app, _folder) = App::temporary().await;
+        let caller = Caller::operator();
+        let base = memberbase::create(&app, &caller, "base".to_owned()).await.expect("a memberbase").id;
+        let executor = Arc::new(crate::graphql::api(&Limits::default()));
+        let subscribe = async |fields: &str| {
+            let query = format!("subscription {{ memberbaseChanged(memberbaseId: \"{base}\") {{ {fields} }} }}");
+            let body = json!({"query": query}).to_string();
+            let request = Request::from_json(body.as_bytes()).expect("a request");
+            let operation = executor.prepare(request).expect("an operation");
+            let data = context::data(app.clone(), caller.clone());
+            executor.subscribe(operation, data, "trace").await.unwrap_or_else(|_| panic!("a subscription")).responses
+        };
+        let mut all = Vec::new();
+        for fields in ["created", "created", "a: created", "created", "a: created"] {
+            all.push(subscribe(fields).await);
+        }
+        for created in [1, 2] {
+            app.changes.publish(Change { created: Touched::counted(created), ..Change::new(base) });
+            let responses = join_all(all.iter_mut().map(StreamExt::next)).await;
+            let bodies =
+                responses.into_iter().map(|next| String::from_utf8(next.expect("an event").body).expect("text"));
+            let expected = |key: &str| format!("{{\"data\":{{\"memberbaseChanged\":{{\"{key}\":{created}}}}}}}");
+            let keys = ["created", "created", "a", "created", "a"];
+            assert_eq!(bodies.collect::<Vec<_>>(), keys.map(expected));
+        }
+        assert_eq!(WRITTEN_EVENTS.get(), 4);
     }
 }

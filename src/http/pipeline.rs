@@ -123,11 +123,15 @@ impl Service {
         let permit = Arc::new(self.admit_operation(caller)?);
         let only_reads = caller.access() == Access::Read;
         let budget = self.open_budget(only_reads, started).await?;
-        if !only_reads {
-            budget.allow(body.len().saturating_mul(MemoryLimits::PER_BODY_BYTE));
-        }
         let body_bytes = body.len();
-        Ok(ReceivedRequest { caller: caller.clone(), bearer, permit, started, budget, body, body_bytes })
+        let request = ReceivedRequest { caller: caller.clone(), bearer, permit, started, budget, body, body_bytes };
+        if !only_reads {
+            self.allow_mutation(&request);
+        }
+        // The connection has allocated the body, and the request's work frees it.
+        request.budget.reserve(body_bytes).await?;
+        request.budget.adjust(i64::try_from(body_bytes).unwrap_or(i64::MAX));
+        Ok(request)
     }
 
     /// Opens the budget of a request. What may be a mutation has that of one.
