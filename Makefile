@@ -47,7 +47,7 @@ web: ## Build the pages, which the next build of the server embeds
 audit: ## Run the GraphQL-over-HTTP audit only
 	scripts/audit.sh
 
-live: ## Run the subscription tests with graphql-ws and graphql-sse only
+live: ## Run the subscription tests with other clients, and the samples of docs/live.md, only
 	scripts/live.sh
 
 oracle: ## Compare the server with graphql-js on generated requests only (ORACLE_SECONDS=60, ORACLE_SEED)

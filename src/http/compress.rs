@@ -76,7 +76,7 @@ fn compressible_length(response: &Response) -> Option<usize> {
     (length >= MIN_BYTES && !is_excluded && !is_partial && !headers.contains_key(CONTENT_ENCODING)).then_some(length)
 }
 
-/// Tells caches that the response depends on `Accept-Encoding`, besides what it depends on already.
+/// Adds `Accept-Encoding` to the headers on which the response depends, for caches.
 fn add_vary(headers: &mut HeaderMap) {
     if !headers.get_all(VARY).iter().any(|name| name.as_bytes().eq_ignore_ascii_case(b"accept-encoding")) {
         headers.append(VARY, HeaderValue::from_static("accept-encoding"));

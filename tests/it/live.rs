@@ -2,8 +2,11 @@
 
 mod limits;
 mod multipart;
+mod older_subprotocol;
 mod servers;
 mod socket;
+mod websocket;
+mod websocket_operations;
 
 use std::time::Duration;
 
@@ -230,7 +233,7 @@ async fn each_subscription_gets_what_its_document_selects(
                 json!({"deleted": 0, "created": 1, "__typename": "MemberbaseChange", "truncated": false})
             };
             let event = events.next().await.expect("an event");
-            // As text: the order of the keys is that of the selection.
+            // The text is compared, because the keys have the order of the selection.
             assert_eq!(event.1, format!(r#"{{"data":{{"changed":{}}}}}"#, ordered(&expected)));
         }
         assert_eq!(quick.change().await, json!({"missed": false, "created": 1}));

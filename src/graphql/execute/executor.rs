@@ -184,7 +184,7 @@ impl Executor {
             return internal_error(trace_id);
         }
         failed.extend(completed.errors);
-        // By place in the document, and then in the data: items of a list may fail in any order.
+        // Items of a list may fail in any order, so that errors of one place in the document are sorted by their indexes.
         let indexes = |error: &ServerError| -> Vec<usize> {
             let index = |segment: &PathSegment| match segment {
                 PathSegment::Index(index) => Some(*index),

@@ -30,7 +30,7 @@ pub(in crate::http) struct Event {
     holding: Holding,
 }
 
-/// What holds the memory of a response.
+/// Holds the memory of a response until it is dropped.
 pub(super) enum Holding {
     /// A response of a subscription; `None` if it is small.
     Memory(#[expect(dead_code, reason = "it is held")] Option<[Held; 2]>),

@@ -19,7 +19,7 @@ impl EventFormat {
         })
     }
 
-    /// What a stream begins with.
+    /// Returns the start of a stream.
     pub(super) fn opening(self) -> &'static [u8] {
         match self {
             Self::ServerSentEvents => b"",
@@ -28,7 +28,8 @@ impl EventFormat {
         }
     }
 
-    /// What keeps idle connections open, and detects broken ones. The first one says that the subscription is active.
+    /// Returns what is sent at intervals, to keep idle connections open and to detect broken ones. The first one says that the
+    /// subscription is active.
     pub(super) fn keep_alive(self) -> &'static [u8] {
         match self {
             // A comment.

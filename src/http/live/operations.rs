@@ -163,7 +163,7 @@ impl Executor for Operations {
         Response::default()
     }
 
-    /// Starts the next request in a task of its own, so that others go on meanwhile.
+    /// Starts the next request in a task of its own, so that the connection's other operations do not wait for it.
     fn execute_stream(&self, _: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         let request = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let span = tracing::info_span!("operation", operation = tracing::field::Empty);

@@ -171,7 +171,7 @@ impl Connection {
         drop(permit);
     }
 
-    /// Tells a client of graphql-ws why it is not accepted, in a message, because that protocol has no close codes.
+    /// Sends the reason for closing the connection to a client of graphql-ws, which has no close codes of its own.
     async fn refuse(&mut self, end: End) -> End {
         if let (Some(close), Some((Subprotocol::SubscriptionsTransportWS, _))) = (&end, self.protocol) {
             let _ = self.send(message::connection_error(close.reason())).await;

@@ -82,7 +82,7 @@ async fn churn(source: Source, client: usize) -> Result<String, String> {
     Ok("10 connections".to_owned())
 }
 
-/// Asks whether the server is ready, as fast as it answers.
+/// Sends one readiness check after another.
 async fn readyz(mut stream: TcpStream) -> Result<String, String> {
     let mut buffer = vec![0; 4_096];
     for _ in 0..100 {

@@ -62,7 +62,7 @@ pub struct Ordinary {
     thread: JoinHandle<Vec<String>>,
 }
 
-/// What all tasks of the client share.
+/// The state that all tasks of the client share.
 struct Shared {
     base: String,
     client: Client,

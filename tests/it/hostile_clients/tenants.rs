@@ -15,7 +15,7 @@ pub struct Tenant {
 /// All hostile tenants.
 pub struct Tenants {
     pub world: World,
-    /// Those of the memberbases of `world`.
+    /// The tenants of the memberbases of `world`.
     of_world: Vec<Tenant>,
     /// The one with many writers and subscribers.
     busy: Tenant,

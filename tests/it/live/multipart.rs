@@ -31,7 +31,7 @@ impl Parts {
         parts
     }
 
-    /// Returns the text up to the next boundary, as soon as the boundary is there.
+    /// Returns the text up to the next boundary, as soon as the boundary is received.
     async fn until_boundary(&mut self) -> String {
         loop {
             if let Some((part, rest)) = self.text.split_once("--graphql") {
