@@ -7,8 +7,8 @@ pub(super) mod event_stream;
 mod handshake;
 mod message;
 mod operations;
-mod receive;
 mod session;
+mod transfer;
 pub(super) mod websocket;
 
 use std::time::Instant;

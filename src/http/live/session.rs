@@ -16,14 +16,14 @@ use axum::extract::ws::{self, Utf8Bytes, WebSocket};
 use futures_util::{sink, stream};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until},
 };
 
 use super::{
     close::{End, close, stopping},
     message::{self, LibraryMessage, Message},
     operations::{Operations, Outgoing},
-    receive::{MessageLimit, receive},
+    transfer::{MessageLimit, receive, send},
 };
 use crate::{
     auth::Bearer,
@@ -233,14 +233,8 @@ impl Relay<'_> {
         true
     }
 
-    /// Sends a message. A client that does not read is disconnected.
     async fn send(&mut self, message: ws::Message) -> Result<(), End> {
-        let deadline = Instant::now() + self.session.service.app.limits.live.keep_alive;
-        let sent = timeout_at(deadline, self.session.socket.send(message)).await;
-        if sent.is_err() {
-            tracing::debug!("client does not read its events, closing the connection");
-        }
-        if let Ok(Ok(())) = sent { Ok(()) } else { Err(None) }
+        send(self.session.socket, &self.session.service.app.limits.live, message).await
     }
 }
 

@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request},
     response::Response,
 };
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 use tracing::{Instrument, Span, field::display};
 
 pub(in crate::http) use super::handshake::is_upgrade;
@@ -25,8 +25,8 @@ use super::{
     handshake::is_allowed_origin,
     message::{self, InitToken, Message},
     operations::Operations,
-    receive::{MessageLimit, receive},
     session::Session,
+    transfer::{MessageLimit, receive, send},
 };
 use crate::{
     auth::Bearer,
@@ -248,16 +248,13 @@ impl Connection {
                 Message::Ping => self.send(message::PONG.to_owned()).await?,
                 Message::Pong | Message::Complete { .. } => {}
                 Message::Subscribe { .. } => return Err(close(4401, "Unauthorized")),
-                Message::Terminate => return Err(close(1000, "")),
+                // The client closes the connection.
+                Message::Terminate => return Err(None),
             }
         }
     }
 
     async fn send(&mut self, text: String) -> Result<(), End> {
-        let deadline = tokio::time::Instant::now() + self.service.app.limits.live.keep_alive;
-        match timeout_at(deadline, self.socket.send(text.into())).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(None),
-        }
+        send(&mut self.socket, &self.service.app.limits.live, text.into()).await
     }
 }

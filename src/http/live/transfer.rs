@@ -1,6 +1,7 @@
-//! Receives WebSocket messages within their limits.
+//! Receives and sends WebSocket messages within their limits of size and time.
 
 use axum::extract::ws::{self, Utf8Bytes, WebSocket};
+use tokio::time::timeout;
 
 use super::close::{End, close};
 use crate::{http::connections::MAX_UNAUTHENTICATED_MESSAGE_BYTES, types::LiveLimits};
@@ -36,6 +37,18 @@ pub(super) async fn receive(socket: &mut WebSocket, max: MessageLimit) -> Result
         Some(Ok(ws::Message::Ping(_) | ws::Message::Pong(_))) => Ok(None),
         Some(Ok(ws::Message::Close(_))) | None => Err(None),
         Some(Err(error)) => Err(receive_error(&error, max)),
+    }
+}
+
+/// Sends a message. A client that does not read is disconnected.
+pub(super) async fn send(socket: &mut WebSocket, limits: &LiveLimits, message: ws::Message) -> Result<(), End> {
+    match timeout(limits.keep_alive, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(None),
+        Err(_) => {
+            tracing::debug!("client does not read its messages, closing the connection");
+            Err(None)
+        }
     }
 }
 
