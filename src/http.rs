@@ -46,8 +46,8 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 pub use connections::{ConnectionOptions, Timeouts, serve};
 
 use self::{
-    connections::RefusedRequest, evicting_pool::EvictingPool, health::Readiness, live::websocket, negotiate::MediaType,
-    permits::Permits, rejection::Rejection, trace_id::TraceId,
+    coding::AcceptedCodings, connections::RefusedRequest, evicting_pool::EvictingPool, health::Readiness,
+    live::websocket, negotiate::MediaType, permits::Permits, rejection::Rejection, trace_id::TraceId,
 };
 use crate::{
     app::App,
@@ -76,6 +76,7 @@ pub struct Service {
     /// WebSockets that are not authenticated yet.
     unauthenticated_sockets: Arc<EvictingPool>,
     readiness: Readiness,
+    metrics: Arc<Metrics>,
     options: Options,
 }
 
@@ -101,7 +102,10 @@ impl Default for Options {
 impl Service {
     /// Creates the service of a GraphQL schema and the RPC API.
     pub fn new(app: App, executor: Executor, options: Options) -> Self {
+        let endpoints: Vec<_> = rpc_api::endpoints().into_iter().map(Arc::new).collect();
+        let operations = executor.operations().chain(endpoints.iter().map(|endpoint| endpoint.path));
         Self {
+            metrics: Arc::new(Metrics::new(&app, operations)),
             executor: Arc::new(executor),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -110,7 +114,7 @@ impl Service {
             connections: Permits::for_connections(&app.limits.live),
             unauthenticated_sockets: EvictingPool::new(websocket::max_unauthenticated(&app.limits.live)),
             readiness: Readiness::default(),
-            endpoints: rpc_api::endpoints().into_iter().map(Arc::new).collect(),
+            endpoints,
             app,
             options,
         }
@@ -119,8 +123,6 @@ impl Service {
 
 /// Returns the router of all paths.
 pub fn router(service: Service) -> Router {
-    let operations = service.executor.operations().chain(service.endpoints.iter().map(|endpoint| endpoint.path));
-    let metrics = Arc::new(Metrics::new(&service.app, operations));
     let service = Arc::new(service);
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve))
@@ -137,13 +139,22 @@ pub fn router(service: Service) -> Router {
     if !service.options.cors_origins.is_empty() {
         router = router.layer(cors(&service.options.cors_origins)).layer(middleware::map_response(hide_cors));
     }
-    if service.options.compression {
-        router = router.layer(middleware::from_fn_with_state(Arc::clone(&service), compress::layer));
+    router.layer(middleware::from_fn_with_state(Arc::clone(&service), trace::layer)).with_state(service)
+}
+
+/// Answers a request by the handler of its path, unless the connection has refused it.
+///
+/// These steps are not layers of their own, because each layer costs as much as the parsing of a small query.
+async fn answer(service: &Service, trace: &TraceId, request: Request, next: Next) -> Response {
+    if let Some(refused) = request.extensions().get::<RefusedRequest>() {
+        return refused.reject(trace);
     }
-    router
-        .layer(middleware::from_fn(reject_refused))
-        .layer(middleware::from_fn_with_state(metrics, trace::layer))
-        .with_state(service)
+    let accepted = service.options.compression.then(|| AcceptedCodings::of(request.headers()));
+    let response = next.run(request).await;
+    match accepted {
+        Some(accepted) => compress::compress(response, &accepted, &service.app.memory).await,
+        None => response,
+    }
 }
 
 /// Lets pages of these origins call the API. Credentials are not allowed: tokens are not sent by browsers on their own.
@@ -155,17 +166,6 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(["x-trace-id", "retry-after"].map(HeaderName::from_static))
         .max_age(CORS_MAX_AGE)
-}
-
-async fn reject_refused(
-    Extension(trace): Extension<TraceId>,
-    refused: Option<Extension<RefusedRequest>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let Some(Extension(refused)) = refused else { return next.run(request).await };
-    let RefusedRequest { status, code, message } = refused;
-    Rejection::with_status(status, code, message).close_after(true).respond(MediaType::Json, &trace)
 }
 
 /// Removes all CORS headers from the response to an origin that is not allowed. `CorsLayer` omits only the decisive one.

@@ -15,13 +15,16 @@ const SMALL_BYTES: usize = 1 << 20;
 
 /// An account of memory. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct Account(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     /// A permit for each granule.
-    granules: Arc<Semaphore>,
+    granules: Semaphore,
     /// A permit for each granule that large requests may hold, including their first ones: seven eighths. So large requests,
     /// and responses that are not read, leave memory to small ones. The semaphore is fair: small amounts do not overtake
     /// a large one that waits.
-    large: Arc<Semaphore>,
+    large: Semaphore,
     bytes: usize,
     large_bytes: usize,
 }
@@ -39,27 +42,27 @@ impl Account {
     pub fn new(bytes: usize) -> Self {
         let granules = (bytes / GRANULE_BYTES).clamp(1, Semaphore::MAX_PERMITS);
         let large = granules - granules / 8;
-        Self {
-            granules: Arc::new(Semaphore::new(granules)),
-            large: Arc::new(Semaphore::new(large)),
+        Self(Arc::new(Shared {
+            granules: Semaphore::new(granules),
+            large: Semaphore::new(large),
             bytes: granules * GRANULE_BYTES,
             large_bytes: large * GRANULE_BYTES,
-        }
+        }))
     }
 
     /// Returns the most that one request can draw.
     pub fn max_request_bytes(&self) -> usize {
-        self.large_bytes.max(SMALL_BYTES.min(self.bytes))
+        self.0.large_bytes.max(SMALL_BYTES.min(self.0.bytes))
     }
 
     /// Returns the size.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.0.bytes
     }
 
     /// Returns the number of bytes in use.
     pub fn used(&self) -> usize {
-        self.bytes - self.granules.available_permits() * GRANULE_BYTES
+        self.0.bytes - self.0.granules.available_permits() * GRANULE_BYTES
     }
 
     /// Draws at least this number of bytes for a request that has drawn `before`, and returns how many. `None` if they are
@@ -71,8 +74,8 @@ impl Account {
         let drawn = Drawn::next(before, bytes);
         let acquire = async {
             // In this order: what waits for the large part does not keep the rest from small requests.
-            let large = self.large.acquire_many(granules(drawn.large)?).await.ok()?;
-            let all = self.granules.acquire_many(granules(drawn.bytes)?).await.ok()?;
+            let large = self.0.large.acquire_many(granules(drawn.large)?).await.ok()?;
+            let all = self.0.granules.acquire_many(granules(drawn.bytes)?).await.ok()?;
             large.forget();
             all.forget();
             Some(drawn)
@@ -83,15 +86,20 @@ impl Account {
     /// Draws as [`Account::draw`] does, without waiting.
     pub(super) fn try_draw(&self, before: usize, bytes: usize) -> Option<Drawn> {
         let drawn = Drawn::next(before, bytes);
-        let large = self.large.try_acquire_many(granules(drawn.large)?).ok()?;
-        self.granules.try_acquire_many(granules(drawn.bytes)?).ok()?.forget();
-        large.forget();
+        let large = match granules(drawn.large)? {
+            0 => None,
+            large => Some(self.0.large.try_acquire_many(large).ok()?),
+        };
+        self.0.granules.try_acquire_many(granules(drawn.bytes)?).ok()?.forget();
+        if let Some(large) = large {
+            large.forget();
+        }
         Some(drawn)
     }
 
     /// Draws this number of bytes, at most a quarter of the account, until the result is dropped.
     pub(super) async fn hold(&self, bytes: usize) -> Option<Held> {
-        let drawn = self.draw(0, bytes.min(self.bytes / 4)).await?;
+        let drawn = self.draw(0, bytes.min(self.0.bytes / 4)).await?;
         Some(Held { account: self.clone(), drawn })
     }
 
@@ -103,8 +111,8 @@ impl Account {
 
     /// Puts back what was drawn.
     pub(super) fn put_back(&self, drawn: Drawn) {
-        self.granules.add_permits(drawn.bytes / GRANULE_BYTES);
-        self.large.add_permits(drawn.large / GRANULE_BYTES);
+        self.0.granules.add_permits(drawn.bytes / GRANULE_BYTES);
+        self.0.large.add_permits(drawn.large / GRANULE_BYTES);
     }
 }
 

@@ -75,13 +75,14 @@ where
         if let Some(worker_id) = self.enqueue(Waiting { key, deadline: db.deadline(), result: sender }) {
             let batcher = self.clone();
             let db = db.clone();
-            // A separate task, because the caller that started it may be cancelled.
-            tokio::spawn(async move {
+            // A separate task, because the caller that started it may be cancelled. Boxed: the future is large, and is moved
+            // several times.
+            tokio::spawn(Box::pin(async move {
                 let worker = BatchWorker { batcher: &batcher, id: worker_id };
                 while let Some(batch) = worker.next_batch() {
                     run(&db, batch, load).await;
                 }
-            });
+            }));
         }
         let result = match db.deadline() {
             // The statement itself may run longer, if other callers have later deadlines.

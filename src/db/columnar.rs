@@ -47,10 +47,18 @@ pub trait FromColumn: Sized {
 /// The texts of a column, in one allocation for each statement that read them.
 #[derive(Debug, Default)]
 pub(crate) struct TextColumn {
-    /// Parts of the concatenation of all texts, each with its offset.
-    parts: Vec<(usize, Arc<str>)>,
-    /// The range of each row's text in the concatenation; `None` for null.
-    ranges: Vec<Option<Range<usize>>>,
+    /// The concatenated texts of each statement.
+    parts: Vec<Arc<str>>,
+    /// The place of each row's text; `None` for null.
+    places: Vec<Option<Place>>,
+}
+
+/// The place of a text: a part, and the range of its bytes in it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    part: usize,
+    start: usize,
+    end: usize,
 }
 
 #[derive(Debug)]
@@ -203,53 +211,56 @@ impl ColumnarRows {
 impl TextColumn {
     /// Splits concatenated texts by their lengths in bytes, of which a negative one represents null.
     fn measured(all: &str, lengths: &[[u8; 4]]) -> Result<Self, DbErr> {
+        let mut places = Vec::with_capacity(lengths.len());
         let mut end = 0;
-        let range = |length: &[u8; 4]| {
-            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Ok(None) };
-            let range = end..end + length;
-            end = range.end;
-            if all.is_char_boundary(end) {
-                Ok(Some(range))
-            } else {
-                Err(undecodable("lengths that do not fit the texts"))
+        for length in lengths {
+            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
+                places.push(None);
+                continue;
+            };
+            let start = end;
+            end += length;
+            if !all.is_char_boundary(end) {
+                return Err(undecodable("lengths that do not fit the texts"));
             }
-        };
-        Ok(Self::new(all, all_of(lengths.iter().map(range))?))
+            places.push(Some(Place { part: 0, start, end }));
+        }
+        Ok(Self::new(all, places))
     }
 
     /// Splits texts at NULs. If they are `marked`, each text has a leading `=`, and an item without it is null.
     fn separated(all: &str, marked: bool) -> Self {
         let mut next = 0;
-        let range = |text: &str| {
-            let start = next;
-            next += text.len() + 1;
+        let place = |text: &str| {
+            let (start, end) = (next, next + text.len());
+            next = end + 1;
             match marked {
-                false => Some(start..start + text.len()),
-                true => text.starts_with('=').then(|| start + 1..start + text.len()),
+                false => Some(Place { part: 0, start, end }),
+                true => text.starts_with('=').then_some(Place { part: 0, start: start + 1, end }),
             }
         };
-        Self::new(all, all.split('\0').map(range).collect())
+        Self::new(all, all.split('\0').map(place).collect())
     }
 
-    fn new(all: &str, ranges: Vec<Option<Range<usize>>>) -> Self {
-        Self { parts: vec![(0, all.into())], ranges }
+    fn new(all: &str, places: Vec<Option<Place>>) -> Self {
+        Self { parts: vec![all.into()], places }
     }
 
     /// Adds the texts of the rows that follow.
     pub(crate) fn append(&mut self, more: Self) {
-        let start = self.parts.last().map_or(0, |(start, part)| start + part.len());
-        let moved = |range: Range<usize>| start + range.start..start + range.end;
-        self.parts.extend(more.parts.into_iter().map(|(offset, part)| (start + offset, part)));
-        self.ranges.extend(more.ranges.into_iter().map(|range| range.map(moved)));
+        let offset = self.parts.len();
+        self.parts.extend(more.parts);
+        let moved = |place: Place| Place { part: place.part + offset, ..place };
+        self.places.extend(more.places.into_iter().map(|place| place.map(moved)));
     }
 
     pub(crate) fn rows(&self) -> usize {
-        self.ranges.len()
+        self.places.len()
     }
 
     /// Returns the size of all texts.
     pub(crate) fn bytes(&self) -> usize {
-        self.parts.iter().map(|(_, part)| part.len()).sum()
+        self.parts.iter().map(|part| part.len()).sum()
     }
 
     /// Returns the text of a row; `None` if it is null or there is no such row.
@@ -266,10 +277,8 @@ impl TextColumn {
 
     /// Returns the part that contains the text of a row, and the range in it.
     fn place(&self, row: usize) -> Option<(&Arc<str>, Range<usize>)> {
-        let range = self.ranges.get(row)?.clone()?;
-        let index = self.parts.partition_point(|(start, _)| *start <= range.start).checked_sub(1)?;
-        let (start, part) = self.parts.get(index)?;
-        Some((part, range.start - start..range.end - start))
+        let Place { part, start, end } = (*self.places.get(row)?)?;
+        Some((self.parts.get(part)?, start..end))
     }
 }
 

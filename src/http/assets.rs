@@ -12,7 +12,7 @@ use axum::{
     response::Response,
 };
 
-use super::coding::Coding;
+use super::coding::{AcceptedCodings, Coding};
 
 /// A static file.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +41,10 @@ impl Asset {
 
     /// Returns the file in the content coding that the client prefers (RFC 9110, section 12.5.3).
     pub(super) fn respond(&self, headers: &HeaderMap) -> Response {
+        let accepted = AcceptedCodings::of(headers);
         let (coding, bytes) = [(Coding::Brotli, self.brotli), (Coding::Gzip, self.gzip)]
             .into_iter()
-            .filter_map(|(coding, bytes)| Some((coding.quality(headers), coding, bytes?)))
+            .filter_map(|(coding, bytes)| Some((accepted.quality(coding), coding, bytes?)))
             .filter(|(quality, ..)| *quality > 0)
             // `max_by_key` returns the last of equals.
             .rev()

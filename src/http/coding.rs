@@ -1,5 +1,7 @@
 //! Content codings (RFC 9110, section 8.4.1): which one a client prefers, and which one a request's body has.
 
+use std::borrow::Cow;
+
 use axum::http::{
     HeaderMap, StatusCode,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING},
@@ -41,24 +43,6 @@ impl Coding {
         Self::ALL.into_iter().find(|coding| coding.name().eq_ignore_ascii_case(name))
     }
 
-    /// Returns the client's weight of the coding in thousandths; 0 if it is not accepted or not mentioned (RFC 9110, section
-    /// 12.5.3).
-    pub(super) fn quality(self, headers: &HeaderMap) -> u16 {
-        let accepted = joined(headers, &ACCEPT_ENCODING).unwrap_or_default();
-        weight(&accepted, self.name()).or_else(|| weight(&accepted, "*")).unwrap_or(0)
-    }
-
-    /// Returns the coding that the client prefers for a response; `None` if it prefers none, or accepts no coding. Without
-    /// an acceptable coding the response has none, also if the client excludes `identity`: the request may have changed
-    /// something already.
-    pub(super) fn preferred(headers: &HeaderMap) -> Option<Self> {
-        let uncoded = weight(&joined(headers, &ACCEPT_ENCODING)?, "identity").unwrap_or(0);
-        let weighted = Self::ALL.map(|coding| (coding.quality(headers), coding));
-        // `max_by_key` returns the last of equals.
-        let (best, coding) = weighted.into_iter().rev().max_by_key(|(quality, _)| *quality)?;
-        (best > 0 && best >= uncoded).then_some(coding)
-    }
-
     /// Returns the coding of a request's body; `None` if it has none. Rejects an unknown coding, and several codings.
     pub(super) fn of_body(headers: &HeaderMap) -> Result<Option<Self>, Rejection> {
         let value = joined(headers, &CONTENT_ENCODING).unwrap_or_default();
@@ -77,13 +61,41 @@ impl Coding {
     }
 }
 
-/// Returns the weight of a name in the value of `Accept-Encoding`, in thousandths. A malformed weight is 0.
-fn weight(accepted: &str, name: &str) -> Option<u16> {
-    accepted.split(',').find_map(|text| {
-        let (coding, weight) = text.split_once(';').unwrap_or((text, "q=1"));
-        let weight = weight.trim().split_once('=').map_or(Some(0), |(_, weight)| quality(weight.trim()));
-        coding.trim().eq_ignore_ascii_case(name).then(|| weight.unwrap_or(0))
-    })
+/// The content codings that a client accepts for a response (RFC 9110, section 12.5.3).
+#[derive(Debug)]
+pub(super) struct AcceptedCodings(Option<String>);
+
+impl AcceptedCodings {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self(joined(headers, &ACCEPT_ENCODING).map(Cow::into_owned))
+    }
+
+    /// Returns the client's weight of a coding in thousandths; 0 if it is not accepted or not mentioned.
+    pub(super) fn quality(&self, coding: Coding) -> u16 {
+        self.weight(coding.name()).or_else(|| self.weight("*")).unwrap_or(0)
+    }
+
+    /// Returns the coding that the client prefers; `None` if it prefers none, or accepts no coding. Without an acceptable
+    /// coding the response has none, also if the client excludes `identity`: the request may have changed something already.
+    pub(super) fn preferred(&self) -> Option<Coding> {
+        let uncoded = self.weight("identity").unwrap_or(0);
+        let weighted = Coding::ALL.map(|coding| (self.quality(coding), coding));
+        // `max_by_key` returns the last of equals.
+        let (best, coding) = weighted.into_iter().rev().max_by_key(|(quality, _)| *quality)?;
+        (best > 0 && best >= uncoded).then_some(coding)
+    }
+
+    /// Returns the weight of a name, in thousandths. A malformed weight is 0.
+    fn weight(&self, name: &str) -> Option<u16> {
+        self.0.as_deref()?.split(',').find_map(|text| {
+            let (coding, weight) = text.split_once(';').map_or((text, None), |(coding, weight)| (coding, Some(weight)));
+            let weight = || match weight {
+                Some(weight) => weight.split_once('=').and_then(|(_, weight)| quality(weight.trim())).unwrap_or(0),
+                None => 1000,
+            };
+            coding.trim().eq_ignore_ascii_case(name).then(weight)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +132,7 @@ mod tests {
             (&["identity;q=0, gzip;q=0.001"], gzip),
             (&["identity;q=0, *"], zstd),
         ] {
-            assert_eq!(Coding::preferred(&headers(ACCEPT_ENCODING, values)), coding, "{values:?}");
+            assert_eq!(AcceptedCodings::of(&headers(ACCEPT_ENCODING, values)).preferred(), coding, "{values:?}");
         }
     }
 

@@ -5,16 +5,14 @@
 
 mod encoder;
 
-use std::{io, sync::Arc};
+use std::io;
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY},
     },
-    middleware::Next,
     response::Response,
 };
 use bytes::Bytes;
@@ -24,8 +22,12 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::encoder::Encoder;
-use super::{Service, coding::Coding, compute, response::holding};
-use crate::budget::Held;
+use super::{
+    coding::{AcceptedCodings, Coding},
+    compute,
+    response::holding,
+};
+use crate::budget::{Account, Held};
 
 /// Length from which a response is compressed. A shorter one fits into a packet or two as it is.
 const MIN_BYTES: usize = 1 << 10;
@@ -42,14 +44,14 @@ const PIECE_BYTES: usize = 32 << 10;
 /// Types that are not compressed: events have to arrive at once, and the others are compressed already.
 const EXCLUDED_TYPES: [&str; 3] = ["text/event-stream", "multipart/", "font/woff2"];
 
-pub(super) async fn layer(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    let coding = Coding::preferred(request.headers());
-    let mut response = next.run(request).await;
+/// Returns a response in the coding that its client prefers, or as it is. The memory of a large response's encoder is held;
+/// without memory it is not compressed.
+pub(super) async fn compress(mut response: Response, accepted: &AcceptedCodings, memory: &Account) -> Response {
     let Some(length) = compressible_length(&response) else { return response };
     add_vary(response.headers_mut());
-    let Some(coding) = coding else { return response };
+    let Some(coding) = accepted.preferred() else { return response };
     let memory = if length >= MIN_LARGE_BYTES {
-        let Some(held) = service.app.memory.try_hold(encoder::memory(coding)) else { return response };
+        let Some(held) = memory.try_hold(encoder::memory(coding)) else { return response };
         Some(held)
     } else {
         None

@@ -40,7 +40,7 @@ use self::{
     handle::AuthenticatedPool,
     stream::Stream,
 };
-use super::{evicting_pool::EvictingPool, rejection::Rejection, trace_id::TraceId};
+use super::{evicting_pool::EvictingPool, negotiate::MediaType, rejection::Rejection, trace_id::TraceId};
 use crate::graphql::{Code, Error};
 
 /// Maximum size of a WebSocket message before authentication. `connection_init` with a token takes about 120 bytes.
@@ -183,6 +183,13 @@ pub(super) struct RefusedRequest {
     pub(super) status: StatusCode,
     pub(super) code: Code,
     pub(super) message: String,
+}
+
+impl RefusedRequest {
+    pub(super) fn reject(&self, trace: &TraceId) -> Response<Body> {
+        let rejection = Rejection::with_status(self.status, self.code, &*self.message);
+        rejection.close_after(true).respond(MediaType::Json, trace)
+    }
 }
 
 fn protocol_error(request: &Request<Incoming>) -> Option<RefusedRequest> {

@@ -10,9 +10,7 @@ use axum::{
 };
 use hyper::body::Body as _;
 
-use super::{
-    Service, negotiate::MediaType, rejection::Rejection, request_metrics::RequestMetrics, response, trace_id::TraceId,
-};
+use super::{Service, negotiate::MediaType, rejection::Rejection, response, trace_id::TraceId};
 use crate::{
     auth::Bearer,
     domain::access::{Access, GlobalScope},
@@ -23,13 +21,12 @@ use crate::{
 pub(super) async fn serve(
     State(service): State<Arc<Service>>,
     Extension(trace): Extension<TraceId>,
-    Extension(metrics): Extension<RequestMetrics>,
     request: Request,
 ) -> Response {
     match service.authorize_metrics(request.headers(), request.extensions()).await {
         Ok(_) => {
             let content_type = HeaderValue::from_static(CONTENT_TYPE);
-            response::build(StatusCode::OK, content_type, metrics.server().text(), None)
+            response::build(StatusCode::OK, content_type, service.metrics.text(), None)
         }
         Err(rejection) => rejection.close_after(!request.body().is_end_stream()).respond(MediaType::Json, &trace),
     }

@@ -1,6 +1,8 @@
 //! Content negotiation (RFC 9110, section 12): the media type of the response (`Accept`), and that of the request body
 //! (`Content-Type`).
 
+use std::{borrow::Cow, iter};
+
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
@@ -166,7 +168,8 @@ pub(super) fn quality(text: &str) -> Option<u16> {
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let thousandths: u16 = format!("{fraction:0<3}").parse().ok()?;
+    let digits = fraction.bytes().chain(iter::repeat(b'0')).take(3);
+    let thousandths = digits.fold(0, |number, digit| 10 * number + u16::from(digit - b'0'));
     match (whole, thousandths) {
         ("0", thousandths) => Some(thousandths),
         ("1", 0) => Some(1000),
@@ -175,9 +178,10 @@ pub(super) fn quality(text: &str) -> Option<u16> {
 }
 
 /// Joins all headers with the name (RFC 9110, section 5.3); `None` if there is none. Headers that are not text count as empty.
-pub(super) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let values: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect();
-    (!values.is_empty()).then(|| values.join(","))
+pub(super) fn joined<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
+    let mut values = headers.get_all(name).iter().map(|value| Cow::from(value.to_str().unwrap_or_default()));
+    let first = values.next()?;
+    Some(values.fold(first, |joined, value| joined + "," + value))
 }
 
 /// Splits at separators outside of quotes.

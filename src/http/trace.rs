@@ -11,13 +11,15 @@ use axum::{
 use futures_util::FutureExt;
 use tracing::{Instrument, field::Empty};
 
-use super::{negotiate::MediaType, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId};
-use crate::{metrics::Metrics, types::RowOutcome};
+use super::{
+    Service, answer, negotiate::MediaType, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId,
+};
+use crate::types::RowOutcome;
 
 /// Maximum number of characters of the method and of the path that are logged.
 const MAX_LOGGED_CHARS: usize = 100;
 
-pub(super) async fn layer(State(server_metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn layer(State(service): State<Arc<Service>>, mut request: Request, next: Next) -> Response {
     let trace = TraceId::of(request.headers());
     // The query string is not logged: it can contain variables.
     let span = tracing::info_span!(
@@ -33,10 +35,10 @@ pub(super) async fn layer(State(server_metrics): State<Arc<Metrics>>, mut reques
     crate::telemetry::join(&span, trace.as_str(), super::trace_id::trace_parent(request.headers()));
     request.extensions_mut().insert(trace.clone());
     async {
-        let metrics = RequestMetrics::new(server_metrics);
+        let metrics = RequestMetrics::new(Arc::clone(&service.metrics));
         request.extensions_mut().insert(metrics.clone());
         let log = RequestLog::start(metrics);
-        let mut response = AssertUnwindSafe(next.run(request))
+        let mut response = AssertUnwindSafe(answer(&service, &trace, request, next))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Rejection::panicked().respond(MediaType::Json, &trace));

@@ -150,6 +150,7 @@ impl MemberRows {
         self.ids.len().saturating_sub(1)
     }
 
+    #[inline]
     pub(super) fn view(&self, memberbase: MemberbaseId, index: usize) -> MemberView<'_> {
         MemberView {
             id: MemberId::from_uuid(self.ids[index]),

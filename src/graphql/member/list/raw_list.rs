@@ -92,6 +92,7 @@ impl Slot {
     }
 
     /// Writes the slot's value. `cursor` returns the cursor of the member.
+    #[inline]
     fn write(&self, member: &MemberView<'_>, json: &mut Vec<u8>, cursor: impl FnOnce() -> String) {
         match self {
             Self::Id => json.extend_from_slice(member.id.ascii().as_ref()),
