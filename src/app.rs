@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     budget::Account,
     db::{Db, LookupBatcher},
+    domain::access::Caller,
     entity::member,
     types::{Limits, RegexBudget, RowCounters},
 };
@@ -58,6 +59,11 @@ impl App {
     /// Returns the state of a query, with a deadline for all statements of the database.
     pub(crate) fn until(&self, deadline: Instant) -> Self {
         Self { db: self.db.with_deadline(deadline), regexes: RegexBudget::per_request(), ..self.clone() }
+    }
+
+    /// Returns the state for work of a caller, whose tenant shares the database's connections with others.
+    pub(crate) fn for_caller(&self, caller: &Caller) -> Self {
+        Self { db: self.db.for_tenant(caller.tenant()), ..self.clone() }
     }
 
     /// Returns the state for background work: its statements are counted separately from those of requests.

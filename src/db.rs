@@ -19,6 +19,7 @@ mod open;
 mod pool;
 mod readiness;
 mod session;
+mod shares;
 mod sqlite_statistics;
 mod sqlite_wal;
 mod statement_memory;
@@ -53,6 +54,7 @@ use auto_analyze::AnalyzeScheduler;
 use connection::Connection;
 use lock::MAX_LOCK_WAIT;
 use pool::LifoPool;
+use shares::Tenant;
 use sqlite_wal::Wal;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -72,6 +74,7 @@ pub struct Db {
     pools: Arc<Pools>,
     write_queue: Arc<WriteQueue>,
     cutoff: Cutoff,
+    tenant: Tenant,
     /// Cancelled once the client of the request has gone.
     client: Option<CancellationToken>,
     statements: Arc<AtomicU64>,
@@ -128,6 +131,12 @@ impl Db {
     pub fn with_deadline(&self, deadline: impl Into<Option<Instant>>) -> Self {
         let cutoff = Cutoff { deadline: deadline.into(), ..self.cutoff.clone() };
         Self { cutoff, ..self.clone() }
+    }
+
+    /// Returns the database for work of a tenant. Tenants share the connections, and none can take all of them.
+    #[must_use]
+    pub fn for_tenant(&self, tenant: Option<Uuid>) -> Self {
+        Self { tenant, ..self.clone() }
     }
 
     /// Returns the database for the request of a client; the token is cancelled when the client goes. That alone stops
@@ -189,8 +198,8 @@ impl Db {
     pub async fn read(&self) -> Result<Session, DbErr> {
         let _wait = Wait::begin(&self.waits);
         let connection = match &*self.pools {
-            Pools::Sqlite { readers, .. } => Connection::sqlite(readers, &self.cutoff, None).await?,
-            Pools::Postgres { pool, .. } => Connection::postgres(pool, &self.cutoff, None).await?,
+            Pools::Sqlite { readers, .. } => Connection::sqlite(readers, self.tenant, &self.cutoff, None).await?,
+            Pools::Postgres { pool, .. } => Connection::postgres(pool, self.tenant, &self.cutoff, None).await?,
         };
         Ok(Session::new(connection, self, false))
     }
@@ -313,10 +322,10 @@ impl Db {
         let turn = self.write_queue.turn(lock, arrival, self.cutoff.deadline).await?;
         let (connection, statement) = match &*self.pools {
             Pools::Sqlite { writer, .. } => {
-                (Connection::sqlite(writer, &self.cutoff, Some(turn)).await?, "BEGIN IMMEDIATE".to_owned())
+                (Connection::sqlite(writer, self.tenant, &self.cutoff, Some(turn)).await?, "BEGIN IMMEDIATE".to_owned())
             }
             Pools::Postgres { pool, local, .. } => {
-                let connection = Connection::postgres(pool, &self.cutoff, Some(turn)).await?;
+                let connection = Connection::postgres(pool, self.tenant, &self.cutoff, Some(turn)).await?;
                 let (limit, lock) = (timeout(latest), lock.statements(max_lock_wait));
                 (connection, format!("BEGIN{local}{limit}{lock}"))
             }

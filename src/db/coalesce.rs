@@ -74,7 +74,8 @@ where
         let (sender, receiver) = oneshot::channel();
         if let Some(worker_id) = self.enqueue(Waiting { key, deadline: db.deadline(), result: sender }) {
             let batcher = self.clone();
-            let db = db.clone();
+            // The statements are for all that wait.
+            let db = db.for_tenant(None);
             // A separate task, because the caller that started it may be cancelled. Boxed: the future is large, and is moved
             // several times.
             tokio::spawn(Box::pin(async move {

@@ -1,6 +1,6 @@
 //! Opens the connection pools, and sets up each connection.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, thread, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection as _, Executor, Row,
@@ -76,6 +76,7 @@ impl Db {
             pools: Arc::new(pools),
             write_queue,
             cutoff: Cutoff::default(),
+            tenant: None,
             client: None,
             statements: Arc::default(),
             untracked_statements: Arc::default(),
@@ -133,8 +134,10 @@ async fn sqlite(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenErr
         })
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    let readers = LifoPool::new(readers, lifetime);
-    let writer = LifoPool::new(writer, Lifetime::default());
+    // Statements of SQLite compute in this process: more large ones than cores would only delay small ones.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let readers = LifoPool::new(readers, lifetime, cores);
+    let writer = LifoPool::new(writer, Lifetime::default(), 1);
     Ok((Pools::Sqlite { readers, writer, wal }, WriteQueue::new(1, max_wait)))
 }
 
@@ -178,7 +181,7 @@ async fn postgres(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenE
     let local = if settings.pooler { format!("; {}", common_settings("SET LOCAL")) } else { String::new() };
     // A large call holds a connection for minutes: a fifth of the connections is left for reads.
     let writers = (settings.max_connections as usize * 4 / 5).max(1);
-    let pools = Pools::Postgres { pool: LifoPool::new(pool, lifetime), local, pooler: settings.pooler };
+    let pools = Pools::Postgres { pool: LifoPool::new(pool, lifetime, usize::MAX), local, pooler: settings.pooler };
     Ok((pools, WriteQueue::new(writers, settings.mutation_timeout)))
 }
 

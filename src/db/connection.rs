@@ -13,6 +13,7 @@ use super::{
     deadline::Deadline,
     error_kind,
     pool::{LifoPool, PooledConnection},
+    shares::Tenant,
     write_queue::Turn,
 };
 
@@ -57,15 +58,20 @@ const LIMIT_TOLERANCE: Duration = Duration::from_millis(200);
 impl Connection {
     pub(super) async fn sqlite(
         pool: &Arc<LifoPool<Sqlite>>,
+        tenant: Tenant,
         cutoff: &Cutoff,
         turn: Option<Turn>,
     ) -> Result<Self, DbErr> {
-        Self::watched(pool.acquire(cutoff.deadline).await?, cutoff, turn).await
+        Self::watched(pool.acquire(tenant, cutoff.deadline).await?, cutoff, turn).await
     }
 
     /// Returns the connection if it is not in use.
-    pub(super) async fn sqlite_if_free(pool: &Arc<LifoPool<Sqlite>>, cutoff: &Cutoff) -> Result<Option<Self>, DbErr> {
-        match pool.acquire_if_idle(cutoff.deadline).await? {
+    pub(super) async fn sqlite_if_free(
+        pool: &Arc<LifoPool<Sqlite>>,
+        tenant: Tenant,
+        cutoff: &Cutoff,
+    ) -> Result<Option<Self>, DbErr> {
+        match pool.acquire_if_idle(tenant, cutoff.deadline).await? {
             Some(connection) => Self::watched(connection, cutoff, None).await.map(Some),
             None => Ok(None),
         }
@@ -89,10 +95,11 @@ impl Connection {
 
     pub(super) async fn postgres(
         pool: &Arc<LifoPool<Postgres>>,
+        tenant: Tenant,
         cutoff: &Cutoff,
         turn: Option<Turn>,
     ) -> Result<Self, DbErr> {
-        let connection = pool.acquire(cutoff.deadline).await?;
+        let connection = pool.acquire(tenant, cutoff.deadline).await?;
         Ok(Self::new(Driver::Postgres(connection), turn))
     }
 

@@ -14,14 +14,16 @@ use std::{
 
 use sea_orm::DbErr;
 use sqlx::{ConnectOptions, Database, Pool, pool::PoolConnection};
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Connections, deadline::Deadline, error_kind};
+use super::{
+    Connections,
+    deadline::Deadline,
+    error_kind,
+    shares::{Closed, SharePermit, Shares, Tenant},
+};
 
 /// A connection that was idle for longer is checked with a round trip before it is used.
 pub(super) const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
@@ -37,10 +39,10 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
 pub(super) struct LifoPool<DB: Database> {
     pool: Pool<DB>,
     /// One permit per connection that may be open: its holder gets a connection from here or from sqlx's pool.
-    permits: Arc<Semaphore>,
-    /// One permit per connection that large operations may use, which run in another runtime. They leave a quarter to small
+    permits: Arc<Shares>,
+    /// One permit per connection that large operations may use, which run in other runtimes. They leave the rest to small
     /// ones, which would otherwise wait for seconds, as would the readiness check.
-    large_permits: Arc<Semaphore>,
+    large_permits: Arc<Shares>,
     /// The most recently returned connection is the last element.
     idle: Mutex<Vec<IdleConnection<DB>>>,
     lifetime: Lifetime,
@@ -112,14 +114,16 @@ pub(super) struct PooledConnection<DB: Database> {
     lease: Lease,
     pool: Arc<LifoPool<DB>>,
     /// Released after the connection is returned.
-    _permit: OwnedSemaphorePermit,
-    _large_permit: Option<OwnedSemaphorePermit>,
+    _permit: SharePermit,
+    _large_permit: Option<SharePermit>,
 }
 
 impl<DB: Database> LifoPool<DB> {
-    pub(super) fn new(pool: Pool<DB>, lifetime: Lifetime) -> Arc<Self> {
+    /// Creates a pool of which large operations use at most this number of connections, and at most half of them.
+    pub(super) fn new(pool: Pool<DB>, lifetime: Lifetime, max_large: usize) -> Arc<Self> {
         let max = pool.options().get_max_connections() as usize;
-        let [permits, large_permits] = [max, max - max / 4].map(|count| Arc::new(Semaphore::new(count)));
+        let large = max_large.min(max.div_ceil(2));
+        let [permits, large_permits] = [max, large].map(Shares::new);
         Arc::new(Self { pool, permits, large_permits, idle: Mutex::default(), lifetime, runtime: Handle::current() })
     }
 
@@ -129,11 +133,16 @@ impl<DB: Database> LifoPool<DB> {
         &self.pool
     }
 
-    /// Returns a connection, waiting for it until the deadline and at most for the pool's acquire timeout.
-    pub(super) async fn acquire(self: &Arc<Self>, deadline: Option<Instant>) -> Result<PooledConnection<DB>, DbErr> {
+    /// Returns a connection for work of a tenant, waiting for it until the deadline and at most for the pool's acquire
+    /// timeout.
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        tenant: Tenant,
+        deadline: Option<Instant>,
+    ) -> Result<PooledConnection<DB>, DbErr> {
         let latest = Instant::now() + self.pool.options().get_acquire_timeout();
         let in_time = deadline.filter(|deadline| *deadline < latest);
-        match tokio::time::timeout_at(in_time.unwrap_or(latest).into(), self.acquire_unbounded()).await {
+        match tokio::time::timeout_at(in_time.unwrap_or(latest).into(), self.acquire_unbounded(tenant)).await {
             Err(_) if in_time.is_some() => Err(error_kind::timeout()),
             Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Err(error_kind::connection(self.reason().await)),
             Ok(acquired) => acquired.map_err(error_kind::connection),
@@ -152,10 +161,10 @@ impl<DB: Database> LifoPool<DB> {
         sqlx::Error::PoolTimedOut
     }
 
-    async fn acquire_unbounded(self: &Arc<Self>) -> Result<PooledConnection<DB>, sqlx::Error> {
+    async fn acquire_unbounded(self: &Arc<Self>, tenant: Tenant) -> Result<PooledConnection<DB>, sqlx::Error> {
         let is_large = Handle::current().id() != self.runtime.id();
-        let large_permit = if is_large { Some(acquire(&self.large_permits).await?) } else { None };
-        let permit = acquire(&self.permits).await?;
+        let large_permit = if is_large { Some(acquire(&self.large_permits, tenant).await?) } else { None };
+        let permit = acquire(&self.permits, tenant).await?;
         self.evict_idle(|since| since.elapsed() > CHECK_AFTER_IDLE);
         let idle = self.idle().pop();
         let (connection, deadline, lease) = match idle {
@@ -184,9 +193,10 @@ impl<DB: Database> LifoPool<DB> {
     /// Returns an idle connection; `None` if all are in use.
     pub(super) async fn acquire_if_idle(
         self: &Arc<Self>,
+        tenant: Tenant,
         deadline: Option<Instant>,
     ) -> Result<Option<PooledConnection<DB>>, DbErr> {
-        if self.permits.available_permits() == 0 { Ok(None) } else { self.acquire(deadline).await.map(Some) }
+        if self.permits.is_exhausted() { Ok(None) } else { self.acquire(tenant, deadline).await.map(Some) }
     }
 
     /// Closes all connections that are open now: idle ones at once, those in use when they are returned.
@@ -255,8 +265,8 @@ impl<DB: Database> PooledConnection<DB> {
     }
 }
 
-async fn acquire(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, sqlx::Error> {
-    Arc::clone(permits).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)
+async fn acquire(permits: &Arc<Shares>, tenant: Tenant) -> Result<SharePermit, sqlx::Error> {
+    permits.acquire(tenant).await.map_err(|Closed| sqlx::Error::PoolClosed)
 }
 
 /// Returns a connection to sqlx's pool, which checks it with a round trip. Without a response in time it is closed,

@@ -19,7 +19,9 @@ impl Db {
         match &*self.pools {
             Pools::Sqlite { writer, .. } => {
                 // A writer in use shows that the file is writable.
-                let Some(connection) = Connection::sqlite_if_free(writer, &self.cutoff).await? else { return Ok(None) };
+                let Some(connection) = Connection::sqlite_if_free(writer, self.tenant, &self.cutoff).await? else {
+                    return Ok(None);
+                };
                 let session = Session::new(connection, self, false);
                 sqlite_reason(&session).await
             }

@@ -132,7 +132,7 @@ impl Db {
         // Copies the pages while others write, so that the writer has little left to copy.
         checkpoint(&self.read().await?, "PASSIVE").await?;
         let turn = self.write_queue.turn(Lock::None, self.write_queue.arrive(), None).await?;
-        let connection = Connection::sqlite(writer, &self.cutoff, Some(turn)).await?;
+        let connection = Connection::sqlite(writer, self.tenant, &self.cutoff, Some(turn)).await?;
         let session = Session::new(connection, self, false);
         // Writers must not wait for the readers.
         session.execute_unprepared("PRAGMA busy_timeout = 0").await?;

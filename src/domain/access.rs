@@ -3,8 +3,10 @@
 //! Creating a proof never reads the database, so access is checked before existence, and a rejection reveals nothing
 //! about what exists. The first statement of the function that takes the proof finds out whether the memberbase exists.
 
+use uuid::Uuid;
+
 use super::Error;
-use crate::types::{ApiTokenId, MemberbaseId};
+use crate::types::{ApiTokenId, Id, MemberbaseId};
 
 /// Level of access of a token; each level includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +48,11 @@ impl Caller {
     /// Returns the caller of a valid token. Only `api_token::authenticate` calls this.
     pub(super) fn with_token(token: ApiTokenId, access: Access, memberbase: Option<MemberbaseId>) -> Self {
         Self { token: Some(token), access, memberbase }
+    }
+
+    /// Returns whom the caller's work is done for: the memberbase that the token is bound to, or else the token.
+    pub(crate) fn tenant(&self) -> Option<Uuid> {
+        self.memberbase.map(Id::uuid).or_else(|| self.token.map(Id::uuid))
     }
 
     /// Returns the operator, who can run commands on the server's own database and has ADMIN access.

@@ -18,21 +18,34 @@ pub(super) const MIN_LARGE_BODY_BYTES: usize = 64 << 10;
 /// database, each of which costs more on other threads: a call of 5,000 refs a tenth of its CPU time.
 pub(super) const MIN_LARGE_CALL_BYTES: usize = 1 << 20;
 
+/// Niceness of the threads for queries (`setpriority(2)`): where threads wait for a core, those that serve connections run
+/// first, and large queries share what they leave. Mutations are not delayed, because they hold locks.
+const NICENESS: i32 = 10;
+
 /// Number of fields in a response from which an operation is large.
 pub(super) const MIN_LARGE_COST: u64 = 10_000;
 
-static QUERIES: LazyLock<Runtime> = LazyLock::new(|| runtime("compute"));
+static QUERIES: LazyLock<Runtime> = LazyLock::new(|| runtime("compute", lower_priority));
 
-static MUTATIONS: LazyLock<Runtime> = LazyLock::new(|| runtime("mutations"));
+static MUTATIONS: LazyLock<Runtime> = LazyLock::new(|| runtime("mutations", || ()));
 
-fn runtime(thread_name: &str) -> Runtime {
+fn runtime(thread_name: &str, on_start: fn()) -> Runtime {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name(thread_name)
+        .on_thread_start(on_start)
         .enable_all()
         .build()
         .expect("a runtime needs only threads and a few descriptors")
+}
+
+/// Lowers the priority of this thread. Other systems than Linux can do that for the whole process only.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::warn!(%error, "large queries have the priority of other requests");
+    }
 }
 
 /// Returns the runtime of the threads for mutations.

@@ -19,6 +19,7 @@ use super::{
     Service, negotiate, pipeline, rejection::Rejection, request_metrics::RequestMetrics, response, trace_id::TraceId,
 };
 use crate::{
+    app::App,
     graphql,
     metrics::{Api, Type},
     rpc::{Call, Code, Error, openapi},
@@ -78,7 +79,7 @@ impl Service {
         let parsed = parsed.await;
         let call = request.budget.exceeded().map_or(parsed, |exceeded| Err(Rejection::from(exceeded).into()))?;
         let caller = request.caller.clone();
-        let run = |app| call(Call { app, caller });
+        let run = |app: App| call(Call { app: app.for_caller(&caller), caller });
         let output = if changes {
             self.run_mutation(&request, IS_LARGE, metrics, run).await?
         } else {

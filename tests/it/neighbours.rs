@@ -10,6 +10,7 @@ use std::{
 
 use memberbase::{
     db::{DbErrorKind, Lock, Session},
+    domain::access::Access,
     types::{Id, MemberbaseId},
 };
 use rstest::rstest;
@@ -153,6 +154,58 @@ async fn large_operations_leave_connections_to_small_ones(
         drop(timeout(LONG / 2, server.app.db.read()).await.expect("it does not wait for them").unwrap());
     }
     large.shutdown_background();
+}
+
+/// A tenant that reads on all connections it can get leaves one to the others.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_of_one_tenant_leave_a_connection_to_another(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let tenant = |number: u128| server.app.db.for_tenant(Some(Uuid::from_u128(number)));
+    let mut hostile = JoinSet::new();
+    for _ in 0..20 {
+        let db = tenant(1);
+        hostile.spawn(async move {
+            let _session = db.read().await.unwrap();
+            sleep(LONG * 10).await;
+        });
+    }
+    sleep(ARRIVAL).await;
+    for number in 2..5 {
+        drop(timeout(LONG / 2, tenant(number).read()).await.expect("it does not wait for them").unwrap());
+    }
+    hostile.shutdown().await;
+}
+
+/// The tenants of requests are the memberbases of their tokens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn slow_queries_in_one_memberbase_do_not_delay_those_in_another() {
+    let server = Server::start(Database::Postgres).await;
+    let (hostile_base, base, writer) =
+        (server.memberbase("a").await, server.memberbase("b").await, server.writer().await);
+    for memberbase in [&hostile_base, &base] {
+        writer.upsert(memberbase, &["one"]).await.data();
+    }
+    let (hostile, other) = (server.bound(Access::Read, &hostile_base).await, server.bound(Access::Read, &base).await);
+    let mut lock = PgConnection::connect(&server.settings.url).await.unwrap();
+    lock.execute("BEGIN; LOCK TABLE clip IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let query = "query($b: ID!) { members(memberbaseId: $b) { nodes { clips { totalCount } } } }";
+    let mut slow = JoinSet::new();
+    for _ in 0..20 {
+        let (hostile, base) = (hostile.clone(), hostile_base.clone());
+        slow.spawn(async move { hostile.graphql(query, json!({"b": base})).await.data() });
+    }
+    sleep(ARRIVAL).await;
+    let page = "query($b: ID!) { members(memberbaseId: $b) { nodes { ref } } }";
+    for _ in 0..3 {
+        let found = timeout(LONG / 2, other.graphql(page, json!({"b": base}))).await.expect("it does not wait").data();
+        assert_eq!(found["members"]["nodes"][0]["ref"], "one");
+    }
+    assert!(slow.try_join_next().is_none(), "they wait for the lock");
+    lock.close().await.unwrap();
+    timeout(LONG, slow.join_all()).await.expect("they all end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

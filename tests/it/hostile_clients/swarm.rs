@@ -13,6 +13,7 @@ use std::{
 
 use tokio::{
     net::{TcpSocket, TcpStream},
+    runtime::{self, Runtime},
     task::JoinSet,
     time::sleep,
 };
@@ -52,9 +53,11 @@ pub struct Outcomes {
     durations: Mutex<BTreeMap<String, Duration>>,
 }
 
-/// The running clients, which are aborted on drop.
+/// The running clients, which are aborted on drop. They have threads of the lowest priority, so that they take the place of
+/// clients on other machines: the server and the ordinary client do not share their cores.
 pub struct Swarm {
     clients: JoinSet<()>,
+    runtime: Option<Runtime>,
     outcomes: Arc<Outcomes>,
     server: SocketAddr,
     kinds: AtomicU32,
@@ -64,7 +67,13 @@ impl Swarm {
     /// Starts all clients.
     pub fn start(process: &Process, tenants: Tenants) -> Self {
         let server = process.address.parse().unwrap();
-        let mut swarm = Self { clients: JoinSet::new(), outcomes: Arc::default(), server, kinds: AtomicU32::new(2) };
+        let mut swarm = Self {
+            clients: JoinSet::new(),
+            runtime: Some(low_priority_runtime()),
+            outcomes: Arc::default(),
+            server,
+            kinds: AtomicU32::new(2),
+        };
         let (clients, busy) = (tenants.clients(process), tenants.busy(process));
         connections::add(&mut swarm);
         slow_clients::add(&mut swarm, &clients, &busy);
@@ -94,19 +103,37 @@ impl Swarm {
         let source = Source { server: self.server, address: Ipv4Addr::from_bits((127 << 24) + number) };
         for client in 0..count {
             let (outcomes, source, round) = (Arc::clone(&self.outcomes), source.clone(), round.clone());
-            self.clients.spawn(async move {
+            let work = async move {
                 loop {
                     let outcome = round(source.clone(), client).await.unwrap_or_else(|error| error);
                     outcomes.count(kind, outcome);
                     sleep(pause).await;
                 }
-            });
+            };
+            self.clients.spawn_on(work, self.runtime.as_ref().expect("the swarm runs").handle());
         }
     }
 
     pub fn outcomes(&self) -> Arc<Outcomes> {
         Arc::clone(&self.outcomes)
     }
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn low_priority_runtime() -> Runtime {
+    let lower = || {
+        // Other systems than Linux can do that for the whole process only.
+        #[cfg(target_os = "linux")]
+        rustix::process::setpriority_process(None, 19).unwrap();
+    };
+    runtime::Builder::new_multi_thread().worker_threads(2).on_thread_start(lower).enable_all().build().unwrap()
 }
 
 impl Outcomes {
