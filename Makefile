@@ -1,7 +1,7 @@
 # The targets that developers and CI run. `make` without a target lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt schema web audit live oracle browser examples soak fuzz bench
+.PHONY: help run test check fmt schema web audit live oracle browser examples soak trust fuzz bench
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -70,6 +70,9 @@ soak: ## Kill, starve, overload and attack the server for about an hour and a ha
 		MEMBERBASE_TEST_BINARY=$(abspath $(TARGET))/release/memberbase \
 		scripts/postgres.sh --durable -- \
 		cargo test --locked --test it -- hostile_clients:: --test-threads=1 --nocapture
+
+trust: ## Search for faults for about three hours, and print what was claimed, tested and counted (TRUST_RUNS=1 and so on: shorter)
+	scripts/trust.sh
 
 fuzz: ## Fuzz ids, cursors, filters and requests for SECONDS=60 each (needs cargo-fuzz)
 	scripts/fuzz.sh $(or $(SECONDS),60)

@@ -113,7 +113,7 @@ async fn run_during_fault(
     }
     assert_eq!(server.admin.count(&base, json!({})).await % ROWS, 0, "a call is stored partially");
     println!(
-        "{calls} calls stored, {refusals} errors, first success after {latest:?}, slowest response after {slowest:?}"
+        "Postgres: {calls} calls stored, {refusals} errors, first success after {latest:?}, slowest response after {slowest:?}"
     );
     assert!(latest < RECOVERY_TIMEOUT && refusals > 0, "{latest:?}, {refusals}");
     slowest
