@@ -17,7 +17,6 @@ use uuid::Uuid;
 use crate::{
     budget::Account,
     db::{Db, LookupBatcher},
-    domain::access::Caller,
     entity::member,
     types::{Limits, RegexBudget, RowCounters},
 };
@@ -61,9 +60,9 @@ impl App {
         Self { db: self.db.with_deadline(deadline), regexes: RegexBudget::per_request(), ..self.clone() }
     }
 
-    /// Returns the state for work of a caller, whose tenant shares the database's connections with others.
-    pub(crate) fn for_caller(&self, caller: &Caller) -> Self {
-        Self { db: self.db.for_tenant(caller.tenant()), ..self.clone() }
+    /// Returns the state for work of a tenant, which shares the database's connections with others.
+    pub(crate) fn for_tenant(&self, tenant: Option<Uuid>) -> Self {
+        Self { db: self.db.for_tenant(tenant), ..self.clone() }
     }
 
     /// Returns the state for background work: its statements are counted separately from those of requests.

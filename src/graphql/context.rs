@@ -29,7 +29,7 @@ use crate::{
 
 /// Returns the context data of one request.
 pub fn data(app: App, caller: Caller) -> Data {
-    let app = app.for_caller(&caller);
+    let app = app.for_tenant(caller.tenant());
     let mut data = Data::default();
     let memberbases = Memberbases { app: app.clone(), caller: caller.clone(), found: Mutex::default() };
     let budget = budget::current();

@@ -79,7 +79,7 @@ impl Service {
         let parsed = parsed.await;
         let call = request.budget.exceeded().map_or(parsed, |exceeded| Err(Rejection::from(exceeded).into()))?;
         let caller = request.caller.clone();
-        let run = |app: App| call(Call { app: app.for_caller(&caller), caller });
+        let run = |app: App| call(Call { app: app.for_tenant(caller.tenant()), caller });
         let output = if changes {
             self.run_mutation(&request, IS_LARGE, metrics, run).await?
         } else {

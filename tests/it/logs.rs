@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use axum::{
@@ -21,7 +21,10 @@ use memberbase::{
 use rstest::rstest;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use tracing::subscriber::DefaultGuard;
+use tracing::{
+    Dispatch,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
 
 use crate::support::{Database, Server};
 
@@ -43,6 +46,10 @@ impl Write for CapturedLog {
 impl CapturedLog {
     /// Starts to capture. All requests of a test run on this thread.
     pub fn capture(log_format: LogFormat) -> (Self, DefaultGuard) {
+        // If a process has one subscriber, tracing asks only that of the present thread whether a new event is of interest.
+        // Another test's thread has none, and would turn the event off for this one. Of two subscribers it asks both.
+        static OTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+        LazyLock::force(&OTHER);
         let captured = Self::default();
         let writer = captured.clone();
         let settings = Log { log: "info,sea_orm_migration=warn".to_owned(), log_format };
@@ -69,6 +76,15 @@ impl CapturedLog {
 
 const UPSERT: &str =
     "mutation Import($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { memberIds } }";
+
+#[test]
+fn thread_that_does_not_capture_turns_no_event_off() {
+    let (captured, _listening) = CapturedLog::capture(LogFormat::Json);
+    let log = || tracing::info!("an event of both threads");
+    std::thread::spawn(log).join().unwrap();
+    log();
+    assert_eq!(captured.lines().len(), 1, "{}", captured.text());
+}
 
 #[tokio::test]
 async fn request_has_one_log_line_with_its_outcome() {
