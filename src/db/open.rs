@@ -75,6 +75,9 @@ fn system_reason(error: &io::Error) -> String {
 /// The first bytes of every SQLite database (<https://www.sqlite.org/fileformat.html>, section 1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
+/// The first bytes of a rollback journal that SQLite may have to play back (section 3 there).
+const JOURNAL_MAGIC: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+
 /// Checks that a SQLite file can be opened. With `create` a missing file is created with mode 0600; SQLite gives its
 /// auxiliary files (`-wal`, `-shm`) the same mode. With `write` an existing file has to be writable: SQLite would
 /// otherwise open it read-only, and create read-only auxiliary files.
@@ -102,8 +105,19 @@ fn is_sqlite(path: PathBuf, write: bool) -> Result<(), OpenError> {
     match File::options().read(true).write(write).open(&path).and_then(|mut file| file.read_exact(&mut magic)) {
         Ok(()) if magic == *MAGIC => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(OpenError::File(path, error)),
+        // A power loss during the first transaction can leave anything in the file. SQLite restores it.
+        _ if has_journal(&path) => Ok(()),
         _ => Err(OpenError::NotSqlite(path)),
     }
+}
+
+/// Returns whether there is a rollback journal. Only the first transaction of a file has one, before the journal mode
+/// is changed to WAL.
+fn has_journal(path: &Path) -> bool {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    let mut magic = [0; JOURNAL_MAGIC.len()];
+    File::open(journal).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *JOURNAL_MAGIC
 }
 
 /// Rejects a SQLite database without our tables, before anything in it is changed, such as its journal mode.

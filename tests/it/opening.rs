@@ -119,6 +119,22 @@ fn path_that_is_not_a_database_is_named_and_left_unchanged() {
 }
 
 #[tokio::test]
+async fn file_whose_creation_was_interrupted_by_a_power_loss_is_created_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memberbase.db");
+    // The first page was not written to the disk, but the file has its length. The journal's header says that the
+    // file had no pages (https://www.sqlite.org/fileformat.html#the_rollback_journal).
+    fs::write(&path, [0; 4096]).unwrap();
+    let [records, nonce, pages, sector, page_size] = [0_u32, 0, 0, 512, 4096].map(u32::to_be_bytes);
+    let header = [b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", &[records, nonce, pages, sector, page_size].concat()[..]];
+    let mut journal = header.concat();
+    journal.resize(512, 0);
+    fs::write(folder.path().join("memberbase.db-journal"), journal).unwrap();
+    let db = Db::connect(&Settings::small(format!("sqlite://{}", path.display()))).await.unwrap();
+    assert!(!db.migrate_up().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn database_of_another_program_is_left_unchanged() {
     use sqlx::Connection;
     let (_elsewhere, members) = folder_with_members();
