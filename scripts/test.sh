@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/toolchain.sh
+scripts/strace.sh
 # More threads than cores, because most tests wait for a disk or a clock; the maximum is limited by the connections of
 # the cluster.
 threads=$((2 * $(nproc) + 1))

@@ -44,6 +44,8 @@ mod opening;
 mod paging;
 mod permissions;
 mod plain_schema;
+#[cfg(target_os = "linux")]
+mod power_loss;
 mod raw_list_pages;
 mod ref_bytes;
 mod regex;

@@ -72,6 +72,11 @@ impl Server {
         Self::on(settings, Some(storage), limits, change, options).await
     }
 
+    /// Starts a server on an existing database.
+    pub async fn reopen(settings: Settings) -> Self {
+        Self::on(settings, None, Limits::default(), |api| api, Options::default()).await
+    }
+
     async fn on(
         settings: Settings,
         storage: Option<database::Storage>,

@@ -37,10 +37,10 @@ pub struct Site {
     settings: Settings,
     options: Vec<String>,
     environment: Vec<(String, String)>,
-    /// Commands of the shell that limit the resources of a server.
-    resource_limits: Option<String>,
+    /// A command, with its arguments, that runs the command that follows it.
+    wrapper: Vec<String>,
     folder: tempfile::TempDir,
-    _storage: Storage,
+    _storage: Option<Storage>,
     secret: String,
 }
 
@@ -65,7 +65,6 @@ impl Site {
     /// Creates a migrated database with a token.
     pub async fn new(database: Database) -> Self {
         let (settings, storage) = database.make().await;
-        let folder = tempfile::tempdir().unwrap();
         let command = |arguments: &[&str]| {
             let output =
                 Command::new(binary()).args(arguments).args(["--database-url", &settings.url]).output().unwrap();
@@ -74,14 +73,23 @@ impl Site {
         };
         command(&["migrate", "up"]);
         let secret = command(&["token", "create", "--access", "admin", "--description", "a test"]);
+        Self { _storage: Some(storage), secret, ..Self::with_settings(settings) }
+    }
+
+    /// Returns a site with a SQLite file that the first server creates, whose admin has no token.
+    pub fn with_new_file(path: &Path) -> Self {
+        Self::with_settings(Settings::small(format!("sqlite://{}", path.display())))
+    }
+
+    fn with_settings(settings: Settings) -> Self {
         Self {
             settings,
             options: Vec::new(),
             environment: Vec::new(),
-            resource_limits: None,
-            folder,
-            _storage: storage,
-            secret,
+            wrapper: Vec::new(),
+            folder: tempfile::tempdir().unwrap(),
+            _storage: None,
+            secret: String::new(),
         }
     }
 
@@ -99,12 +107,22 @@ impl Site {
     /// Limits the size of the files that servers write.
     pub fn with_file_limit(self, kib: u32) -> Self {
         // Without the trap the signal would kill the process. Ignored signals stay ignored after exec.
-        Self { resource_limits: Some(format!("trap '' XFSZ; ulimit -S -f {}", kib * 2)), ..self }
+        self.with_shell(&format!("trap '' XFSZ; ulimit -S -f {}", kib * 2))
     }
 
     /// Limits the number of files that servers can open.
     pub fn with_descriptor_limits(self, soft: u32, hard: u32) -> Self {
-        Self { resource_limits: Some(format!("ulimit -S -n {soft} && ulimit -H -n {hard}")), ..self }
+        self.with_shell(&format!("ulimit -S -n {soft} && ulimit -H -n {hard}"))
+    }
+
+    /// Runs these commands of the shell in the process that becomes the server.
+    fn with_shell(self, commands: &str) -> Self {
+        self.with_wrapper(&["sh", "-c", &format!("{commands}; exec \"$@\""), "sh"])
+    }
+
+    /// Starts servers by this command, which has to replace its process with the server.
+    pub fn with_wrapper(self, command: &[&str]) -> Self {
+        Self { wrapper: command.iter().map(|&word| word.to_owned()).collect(), ..self }
     }
 
     /// Makes servers connect with a password, which the cluster does not require (PostgreSQL).
@@ -127,14 +145,9 @@ impl Site {
     pub async fn start_with_log(&self, log: &str) -> Process {
         let log = self.folder.path().join(log);
         let file = File::create(&log).unwrap();
-        let mut command = match &self.resource_limits {
-            None => Command::new(binary()),
-            Some(limits) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("{limits}; exec \"$@\""), "sh", &binary()]);
-                shell
-            }
-        };
+        let mut words = self.wrapper.iter().cloned().chain([binary()]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &self.settings.url]).args(&self.options);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
