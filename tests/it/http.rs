@@ -73,11 +73,12 @@ async fn http_errors_have_their_status_and_code(#[values(Database::Sqlite, Datab
 async fn timed_out_query_is_cancelled_in_the_database(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
+    let patient = Server::start(database).await;
+    let refs: Vec<String> = (0..200_000).map(|n| format!("{n:0>100}")).collect();
+    let base = patient.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let mut limits = Limits::default();
     limits.time.query = Duration::from_millis(50);
-    let server = Server::with(database, limits).await;
-    let refs: Vec<String> = (0..200_000).map(|n| format!("{n:0>100}")).collect();
-    let base = server.memberbase_of(&refs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let server = patient.server_with_limits(limits).await;
     let reader = server.reader().await;
     let query = "query($b: ID!, $f: MemberFilter) { members(memberbaseId: $b, filter: $f, first: 0) { totalCount } }";
     let pattern = "((0|1)*(1|2)*(2|3)*(4|5)*){40}x";

@@ -103,6 +103,13 @@ impl Server {
         other
     }
 
+    /// Starts another server with these limits on the same database.
+    pub async fn server_with_limits(&self, limits: Limits) -> Self {
+        let (query_timeout, mutation_timeout) = (limits.time.query, limits.time.mutation);
+        let settings = Settings { query_timeout, mutation_timeout, ..self.settings.clone() };
+        Self::on(settings, None, limits, |api| api, Options::default()).await
+    }
+
     /// Listens on a port until the server stops.
     pub async fn listen(&self) -> SocketAddr {
         self.listen_with(ConnectionOptions::default()).await
