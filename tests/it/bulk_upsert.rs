@@ -238,6 +238,23 @@ async fn dry_run_reports_outcomes_and_stores_nothing(
 
 #[rstest]
 #[tokio::test]
+async fn dry_run_selects_members_as_they_are_stored(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_with(&[("n", "NUMBER")], &[("a", json!({"n": 1}))]).await;
+    let members = json!([{"ref": "a", "attributes": {"n": 2}}, {"ref": "b"}]);
+    let query = "mutation($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \
+        members { attributes } results { outcome } } }";
+    let input = json!({"memberbaseId": base, "members": members, "dryRun": true});
+    let payload =
+        server.writer().await.graphql(query, json!({"input": input})).await.data()["bulkUpsertMembers"].take();
+    assert_eq!(outcomes(&payload), ["UPDATED", "CREATED"]);
+    assert_eq!(payload["members"], json!([{"attributes": {"n": 1}}, null]));
+}
+
+#[rstest]
+#[tokio::test]
 async fn dry_run_is_rejected_like_the_real_call(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let server = Server::start(database).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);

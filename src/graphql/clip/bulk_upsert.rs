@@ -33,7 +33,7 @@ pub(crate) struct BulkUpsertClipsInput {
     /// Handling of rows that fail. Default REJECT_BATCH: one failed row rejects the call.
     #[graphql(default_with = "OnRowError::RejectBatch")]
     on_error: OnRowError,
-    /// If true, nothing is stored. The result is that of the real call, except that clips that would be created have no id. Default false.
+    /// If true, nothing is stored. The result is that of the real call, except that clips that would be created have no id, and `clips` has the stored values of the others. Default false.
     #[graphql(default = false)]
     dry_run: bool,
 }

@@ -34,7 +34,7 @@ pub(crate) struct BulkUpsertMembersInput {
     /// Which rows to store, depending on whether the member exists. Default UPSERT: all rows.
     #[graphql(default_with = "UpsertMode::Upsert")]
     mode: UpsertMode,
-    /// If true, no member is stored. The result is that of the real call, except that members that would be created have no id. With `syncId`, the sync still marks existing members as seen. Default false.
+    /// If true, no member is stored. The result is that of the real call, except that members that would be created have no id, and `members` has the stored values of the others. With `syncId`, the sync still marks existing members as seen. Default false.
     #[graphql(default = false)]
     dry_run: bool,
     /// The open sync that this call belongs to (sync_...). The call fails with CONFLICT if the sync is not open. While a sync is open in the memberbase, calls without `syncId` mark members as seen too, except dry runs.
