@@ -8,6 +8,7 @@ mod fields;
 mod index;
 mod patch;
 mod predicate;
+mod stored_form;
 mod value;
 
 use std::collections::HashMap;

@@ -155,6 +155,23 @@ async fn omitted_attributes_stay_and_equal_values_are_unchanged(
 
 #[rstest]
 #[tokio::test]
+async fn attributes_are_the_same_bytes_on_both_databases(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let (_server, base, writer) = with_schema(database).await;
+    let all = json!({"tags": ["b", "\u{1}\""], "plan": "é", "age": 1e-7, "vip": true, "born": "1999-12-31"});
+    writer.rows(&base, json!([{"ref": "a", "attributes": all}])).await;
+    let query = "query($b: ID!) { members(memberbaseId: $b) { nodes { attributes } } }";
+    let body = writer.graphql(query, json!({"b": base})).await.body;
+    let form = r#"{"age": 0.0000001, "vip": true, "born": "1999-12-31", "plan": "é", "tags": ["b", "\u0001\""]}"#;
+    assert_eq!(
+        String::from_utf8_lossy(&body),
+        format!(r#"{{"data":{{"members":{{"nodes":[{{"attributes":{form}}}]}}}}}}"#)
+    );
+}
+
+#[rstest]
+#[tokio::test]
 async fn single_attribute_is_read_by_key(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let (_server, base, writer) = with_schema(database).await;
     let all = json!({"plan": "x", "age": 2, "vip": false, "born": "1999-12-31", "tags": ["b"]});

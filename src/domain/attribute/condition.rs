@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{
     AttributeType, Value,
     predicate::{Comparison, Operator, Predicate},
+    stored_form,
 };
 use crate::domain::filter::{constant, starts_with};
 
@@ -88,7 +89,7 @@ impl Field<'_> {
             DbBackend::Sqlite => {
                 let list: Vec<_> = values.iter().map(|value| self.comparable(value)).collect();
                 let value = if self.kind == AttributeType::Date { self.text() } else { self.value() };
-                let list = Expr::val(serde_json::Value::from(list).to_string());
+                let list = Expr::val(stored_form::json(&list));
                 self.is_present_and(self.sql("(? IN (SELECT value FROM json_each(?)))", [value, list]))
             }
             _ if values.len() > MAX_INDEXED_VALUES => self.in_array(values),
@@ -124,7 +125,7 @@ impl Field<'_> {
     fn in_array(&self, values: &[Value]) -> SimpleExpr {
         let texts = values.iter().map(|value| match (self.kind, self.comparable(value)) {
             (AttributeType::Date, serde_json::Value::String(instant)) => instant,
-            (_, value) => value.to_string(),
+            (_, value) => stored_form::json(&value),
         });
         let array = sea_orm::Value::Array(ArrayType::String, Some(Box::new(texts.map(Into::into).collect())));
         let array = Expr::val(array);
@@ -140,7 +141,7 @@ impl Field<'_> {
             // The database parses the number in the same way as those in the documents, to the last bit of a fraction.
             json => {
                 let read = if self.backend == DbBackend::Sqlite { "json_extract(?, '$')" } else { "CAST(? AS jsonb)" };
-                (self.value(), self.sql(read, [Expr::val(json.to_string())]))
+                (self.value(), self.sql(read, [Expr::val(stored_form::json(&json))]))
             }
         };
         self.is_present_and(left.binary(BinOper::from(comparison), right))

@@ -35,7 +35,7 @@ impl DocumentIndex {
         };
         let entry = |(key, value): (&RawValue, &RawValue)| Ok(Entry { key: offset(key)?, value: offset(value)? });
         let mut entries = fields.into_iter().map(entry).collect::<Result<Box<[_]>, Error>>()?;
-        // Both databases return sorted keys, but PostgreSQL sorts short keys before long ones.
+        // The keys of a stored document are sorted, but short ones come before long ones.
         entries.sort_by_cached_key(|entry| entry.key(document));
         Ok(Self(entries))
     }

@@ -68,16 +68,16 @@ mod tests {
 
     #[test]
     fn an_omitted_key_stays_and_null_removes_a_key() {
-        let stored = r#"{"age":1,"plan":"a"}"#;
+        let stored = r#"{"age": 1, "plan": "a"}"#;
         assert_eq!(after(stored, "{}").as_deref(), Some(stored));
-        assert_eq!(after(stored, r#"{"age": null}"#).as_deref(), Some(r#"{"plan":"a"}"#));
-        assert_eq!(after(stored, r#"{"plan": "b", "age": 2.50}"#).as_deref(), Some(r#"{"age":2.5,"plan":"b"}"#));
+        assert_eq!(after(stored, r#"{"age": null}"#).as_deref(), Some(r#"{"plan": "a"}"#));
+        assert_eq!(after(stored, r#"{"plan": "b", "age": 2.50}"#).as_deref(), Some(r#"{"age": 2.5, "plan": "b"}"#));
         assert_eq!(after(stored, r#"{"age": null, "plan": null}"#), None);
     }
 
     #[test]
     fn keys_may_contain_any_character() {
-        let json = r#"{"$.\"\\ [0]é":["x"]}"#;
+        let json = r#"{"$.\"\\ [0]é": ["x"]}"#;
         assert_eq!(after("{}", json).as_deref(), Some(json));
         assert_eq!(after("{}", r#"{"$.\u0022\\ [0]\u00e9": ["x"]}"#).as_deref(), Some(json));
     }

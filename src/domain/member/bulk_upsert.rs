@@ -327,7 +327,7 @@ mod tests {
             assert!(matches!(members.merge(&&row, Some(&stored), &mut draft), Ok(Merge::Failed(_))));
         }
         let change = Members::finish(draft, Some(&stored)).expect("a change");
-        assert_eq!(change.state.document(), Some(format!(r#"{{"note":"{note}","plan":"999"}}"#).as_str()));
+        assert_eq!(change.state.document(), Some(format!(r#"{{"note": "{note}", "plan": "999"}}"#).as_str()));
         assert_eq!(PARSED_DOCUMENTS.get() - before, 1);
     }
 }
