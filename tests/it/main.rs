@@ -39,6 +39,7 @@ mod lookups;
 mod member_children;
 mod memberbases;
 mod metrics;
+mod model;
 mod neighbours;
 mod opening;
 mod paging;

@@ -1,6 +1,7 @@
 //! A fresh database for each test: a file, or a database of the cluster that `scripts/postgres.sh` started.
 
 use std::{
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -23,9 +24,14 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 impl Database {
     /// Creates a database, and returns its settings with a small pool.
     pub async fn make(self) -> (Settings, Storage) {
+        self.make_in(&std::env::temp_dir()).await
+    }
+
+    /// Creates a database whose file, if it is one, is below this folder.
+    pub async fn make_in(self, parent: &Path) -> (Settings, Storage) {
         let (url, folder) = match self {
             Self::Sqlite => {
-                let folder = tempfile::tempdir().unwrap();
+                let folder = tempfile::tempdir_in(parent).unwrap();
                 (format!("sqlite://{}/test.db", folder.path().display()), Some(folder))
             }
             Self::Postgres => (fresh_database().await, None),

@@ -17,7 +17,7 @@ pub use events::{CHANGED, Events};
 pub use process::{Client, Process, Site, parse_response, read_response};
 pub use random::Random;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use memberbase::{
     app::App,
@@ -52,6 +52,14 @@ impl Server {
     /// Starts a server on a fresh database.
     pub async fn start(database: Database) -> Self {
         Self::with(database, Limits::default()).await
+    }
+
+    /// Starts a server on a fresh database that a long test can write to quickly: SQLite's file is in memory if possible.
+    pub async fn in_memory(database: Database) -> Self {
+        let shared_memory = Path::new("/dev/shm");
+        let folder = if shared_memory.is_dir() { shared_memory.to_owned() } else { std::env::temp_dir() };
+        let (settings, storage) = database.make_in(&folder).await;
+        Self::on(settings, Some(storage), Limits::default(), |api| api, Options::default()).await
     }
 
     /// Starts a server with these limits on a fresh database.
