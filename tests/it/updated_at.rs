@@ -118,3 +118,19 @@ async fn updated_at_of_a_memberbase_never_decreases(
     assert_eq!(*declared, json!(Time::from_micros(ahead(2)).to_string()));
     assert_eq!(server.updated_at("memberbase").await, [ahead(2)]);
 }
+
+#[rstest]
+#[tokio::test]
+async fn updates_of_one_call_have_one_time(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let admin = server.admin().await;
+    let base = server.memberbase_with(&[("n", "NUMBER")], &[]).await;
+    // Several statements write so many updates.
+    let rows = |n: usize| (0..1_200).map(|row| json!({"ref": format!("{row}"), "attributes": {"n": n}})).collect();
+    for n in 0..2 {
+        let rows: Value = rows(n);
+        admin.upsert_with(json!({"memberbaseId": base, "members": rows})).await.data();
+    }
+    let times = server.column::<i64>("SELECT count(DISTINCT updated_at) FROM member").await;
+    assert_eq!(times, [1]);
+}

@@ -137,7 +137,9 @@ pub(in crate::domain) async fn store<'a, K: Upsertable<'a>>(
     };
     let ids = vec![None; groups.keys.len()];
     let outcomes = vec![Outcome::Failed; rows.len()];
-    let mut run = UpsertRun { session, steps, scope, kind, rows, groups: &groups, options, ids, outcomes, failures };
+    let updated_at = None;
+    let mut run =
+        UpsertRun { session, steps, scope, kind, rows, groups: &groups, options, ids, outcomes, failures, updated_at };
     let result = run.execute().await;
     let outcome = result.map(|()| run.report());
     Stored { outcome, touched_ids: run.ids }
@@ -156,6 +158,8 @@ struct UpsertRun<'c, 'a, K: Upsertable<'a>> {
     ids: Vec<Option<Uuid>>,
     outcomes: Vec<Outcome>,
     failures: Failures,
+    /// The time of all updates, however many statements write them; `None` before the first one.
+    updated_at: Option<i64>,
 }
 
 /// The new state of a key.
@@ -298,7 +302,7 @@ impl<'a, K: Upsertable<'a>> UpsertRun<'_, 'a, K> {
     async fn update(&mut self, updates: Vec<PendingWrite<K::State>>) -> Result<(), Error> {
         let state_columns: Vec<_> = self.state_column_names().collect();
         let sql = statement::update(self.session.get_database_backend(), K::TABLE, &state_columns);
-        let now = Time::now().micros();
+        let now = *self.updated_at.get_or_insert_with(|| Time::now().micros());
         let scalars = [ScalarBind::Uuid(self.scope.memberbase().uuid())];
         for chunk in updates.chunks(MAX_WRITE_ROWS) {
             let ids = chunk.iter().filter_map(|update| self.ids[update.key]).collect();
