@@ -27,7 +27,7 @@ tests() { scripts/postgres.sh --durable -- cargo test --locked --test it -- --in
 
 # Prints the figures of a log: what its tests print about a database, and the totals of all test binaries.
 figures() {
-    grep -hE '^(Sqlite|Postgres|seed [0-9]+): ' "$1" | sed -E 's/^seed [0-9]+: //; s/^Sqlite/SQLite/; s/^Postgres:/PostgreSQL:/' || true
+    grep -hE '^(Sqlite|Postgres|figures|seed [0-9]+): ' "$1" | sed -E 's/^(figures|seed [0-9]+): //; s/^Sqlite/SQLite/; s/^Postgres:/PostgreSQL:/' || true
     awk '/^test result: / { passed += $4; failed += $6; runs++ } END { if (runs > 1) print passed " tests passed, " failed " failed" }' "$1"
 }
 

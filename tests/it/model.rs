@@ -196,6 +196,7 @@ fn runner(seed: u64) -> TestRunner {
 fn both_databases_respond_like_the_model() {
     let operations = setting("MEMBERBASE_TEST_MODEL_OPERATIONS", DEFAULT_OPERATIONS);
     let first_seed = setting("MEMBERBASE_TEST_MODEL_SEED", DEFAULT_SEED);
+    println!("MEMBERBASE_TEST_MODEL_SEED={first_seed}");
     let start = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     // The servers need the runtime until they are dropped.
@@ -228,9 +229,9 @@ fn both_databases_respond_like_the_model() {
         }
     }
     println!(
-        "seeds {first_seed} to {}, {} operations on each database, {:?}",
-        seed - 1,
+        "figures: {} operations on each database, {} kinds of responses, {:.0?}",
         run.sites[0].operations,
+        run.distribution.0.len(),
         start.elapsed()
     );
     for (name, count) in &run.distribution.0 {

@@ -60,7 +60,7 @@ async fn power_loss_loses_no_acknowledged_call_and_leaves_none_in_part() {
     }
     let checkpoints = recording.events.iter().filter(|event| event.action == Action::Sync(FILE.to_owned())).count();
     println!(
-        "{count} cuts, 0 acknowledged calls lost: {} recorded system calls, {} acknowledged calls that stored something, \
+        "figures: {count} cuts, 0 acknowledged calls lost: {} recorded system calls, {} acknowledged calls that stored something, \
         {commits} commits, {checkpoints} checkpoints; recorded in {recorded:.1?}, checked in {:.1?}",
         recording.events.len(),
         recording.stored_calls().len(),
