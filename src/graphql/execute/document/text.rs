@@ -58,7 +58,11 @@ impl Text {
                 string = Some((token.clone(), previous));
             }
             scan.bracket(&token)?;
-            previous = Some(token.kind());
+            // A string after the name of a variable is no description, as after its sign.
+            previous = Some(match (previous, token.kind()) {
+                (Some(TokenKind::Dollar), TokenKind::Name) => TokenKind::Dollar,
+                (_, kind) => kind,
+            });
         }
         let Scan { tokens, blanks, missing_value, .. } = scan;
         Ok(Self { parsable: blank(text, blanks), tokens, positions, missing_value })
@@ -244,6 +248,8 @@ mod tests {
     #[case::shorthand("\"x\" { c }", "\"x\" { c }")]
     #[case::argument("{ c(a: \"x\" b: $b) }", "{ c(a: \"x\" b: $b) }")]
     #[case::name("query($\"x\" $b: Int) { c }", "query($\"x\" $b: Int) { c }")]
+    #[case::no_type("query($a \"x\" $b: Int) { c }", "query($a \"x\" $b: Int) { c }")]
+    #[case::directive("query($a: Int @d \"x\" $b: Int) { c }", "query($a: Int @d     $b: Int) { c }")]
     #[case::misplaced("query \"x\" query { c }", "query \"x\" query { c }")]
     #[case::unterminated("\"x query { c }", "\"x query { c }")]
     fn descriptions_are_blanked(#[case] text: &str, #[case] expected: &str) {
