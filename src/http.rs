@@ -142,7 +142,7 @@ pub fn router(service: Service) -> Router {
     router.layer(middleware::from_fn_with_state(Arc::clone(&service), trace::layer)).with_state(service)
 }
 
-/// Answers a request by the handler of its path, unless the connection has refused it.
+/// Responds to a request by the handler of its path, unless the connection has refused it.
 ///
 /// These steps are not layers of their own, because each layer costs as much as the parsing of a small query.
 async fn answer(service: &Service, trace: &TraceId, request: Request, next: Next) -> Response {

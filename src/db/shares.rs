@@ -37,7 +37,7 @@ pub(super) struct Closed;
 struct State {
     free: usize,
     arrivals: u64,
-    /// Those that hold permits or wait for one.
+    /// The tenants that hold permits or wait for one.
     tenants: HashMap<Tenant, Share>,
     closed: bool,
 }

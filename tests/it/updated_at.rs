@@ -125,7 +125,7 @@ async fn updates_of_one_call_have_one_time(#[values(Database::Sqlite, Database::
     let server = Server::start(database).await;
     let admin = server.admin().await;
     let base = server.memberbase_with(&[("n", "NUMBER")], &[]).await;
-    // Several statements write so many updates.
+    // PostgreSQL writes this number of updates in several statements.
     let rows = |n: usize| (0..1_200).map(|row| json!({"ref": format!("{row}"), "attributes": {"n": n}})).collect();
     for n in 0..2 {
         let rows: Value = rows(n);

@@ -182,7 +182,7 @@ async fn work(workers: Vec<Worker>, server: &mut RunningServer, calls: usize, is
     workers
 }
 
-/// Writes so much that the server truncates the log afterwards, and deletes it again.
+/// Writes enough that the server truncates the log afterwards, and deletes what was written.
 async fn outgrow_log(worker: &mut Worker, api: &Client, log: &Path) {
     let refs: Vec<_> = (0..LARGE_MEMBERS).map(|n| format!("{LARGE}{n}")).collect();
     let log_bytes = || std::fs::metadata(log).unwrap().len();

@@ -25,7 +25,7 @@ impl Verdict {
     }
 }
 
-/// Rejects the call if a row failed, unless failed rows are to be skipped.
+/// Rejects the call if a row failed, unless it skips failed rows.
 pub(super) fn check(input: &Value, verdicts: &[Verdict]) -> Result<(), Error> {
     let failure = |(index, verdict): (usize, &Verdict)| {
         let (code, path) = verdict.error.as_ref()?;

@@ -73,7 +73,7 @@ pub fn member() -> BoxedStrategy<Value> {
     object([("ref", 100, reference()), ("attributes", 65, attributes.boxed()), ("sourceUpdatedAt", 35, time())])
 }
 
-/// So many rows of one kind that the server first probes some of their keys, in the hope that all are new, and writes
+/// Enough rows of one kind that the server first probes some of their keys, in the hope that all are new, and writes
 /// updates to PostgreSQL in parts.
 const MANY: usize = 300;
 
