@@ -1,6 +1,6 @@
 //! Power loss under SQLite. strace records what a server writes to its files, when it syncs them, and when it sends its
 //! responses. For each of many moments (cuts) the files are rebuilt as a power loss at that moment may leave them, and
-//! opened: it must hold every acknowledged call, every other one in whole or not at all, and nothing else.
+//! opened: they must hold every acknowledged call, every other one in whole or not at all, and nothing else.
 
 mod calls;
 mod client;
