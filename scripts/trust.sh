@@ -2,7 +2,7 @@
 # Runs the tests that search for faults at full length, and prints one page: what was claimed, how it was tested, what was
 # counted, and the seed that repeats the run. The page is also in target/trust/page.md, beside the log of each part.
 #
-#   scripts/trust.sh [PART...]     all parts, or those that are named: model power-loss kills load cuts documents suite
+#   scripts/trust.sh [PART...]     all parts, or those that are named, in the order of PARTS below
 #
 # A part can be shortened: TRUST_OPERATIONS, TRUST_CUTS, TRUST_KILLS, TRUST_SECONDS and TRUST_RUNS. A seed in the page is an
 # environment variable, with which the part makes the same choices again.
@@ -14,6 +14,8 @@ CUTS=${TRUST_CUTS:-1000}
 KILLS=${TRUST_KILLS:-100}
 TIME=${TRUST_SECONDS:-60}
 RUNS=${TRUST_RUNS:-20}
+
+PARTS=' model power-loss kills load cuts documents suite '
 
 folder=${CARGO_TARGET_DIR:-target}/trust
 page=$folder/page.md
@@ -55,7 +57,11 @@ suite() {
     done
 }
 
+for name in "$@"; do
+    case "$PARTS" in *" $name "*) ;; *) say "there is no part $name, only:$PARTS"; exit 2 ;; esac
+done
 scripts/toolchain.sh
+scripts/strace.sh
 mkdir -p "$folder"
 {
     printf 'Commit %s, %s, %s cores, %s.\n\n' "$(git rev-parse --short HEAD)" "$(date -u +%Y-%m-%d)" "$(nproc)" "$(uname -sr)"

@@ -30,7 +30,7 @@ pub(super) struct SharedBytes(Arc<AtomicUsize>);
 /// JSON of one change, until the last subscription has received the change.
 #[derive(Debug)]
 pub(crate) struct SharedJson {
-    /// By selection, and by whether changes before this one were missed.
+    /// The texts by selection and by whether changes before this one were missed.
     entries: Mutex<HashMap<(ChangeSelection, bool), Bytes>>,
     total: SharedBytes,
 }

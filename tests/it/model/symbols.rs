@@ -12,7 +12,7 @@ use super::api::SYMBOL;
 pub struct Symbols {
     texts: HashMap<String, String>,
     symbols: HashMap<String, String>,
-    /// By prefix and number: texts that have to ascend with the numbers.
+    /// The texts by prefix and number. They have to ascend with the numbers.
     ordered: BTreeMap<(String, usize), String>,
 }
 

@@ -41,7 +41,7 @@ struct Name {
     pending: Vec<(usize, Option<usize>)>,
 }
 
-/// How much of what is not durable survives.
+/// The part of the writes that are not durable that survives.
 #[derive(Clone, Copy, Debug)]
 pub struct Survival {
     /// Percentage of the writes and truncations that survive.
@@ -53,7 +53,7 @@ pub struct Survival {
 }
 
 impl Survival {
-    /// As if only the process had ended.
+    /// Everything survives, as if only the process had ended.
     pub const ALL: Self = Self { kept: 100, torn: 0, grown: 0 };
 
     pub fn random(random: &mut Random) -> Self {

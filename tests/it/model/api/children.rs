@@ -151,7 +151,7 @@ impl Api {
         let base = self.scope(caller, Access::Write, &input["memberbaseId"])?;
         let rows = input[kind.field].as_array().unwrap();
         let mut after = self.clone();
-        // What each row names, and its first row.
+        // The record that each row names, with the first row that names it.
         let mut named: Vec<(Option<usize>, usize)> = Vec::new();
         let mut verdicts: Vec<Verdict> = Vec::new();
         for (index, row) in rows.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What the bulk upserts of all types have in common: judged rows, and the response made of them.
+//! The verdicts on the rows of a bulk upsert of any type, and the response that contains them.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What exists in the model, of which operations choose.
+//! The records of the model that an operation can name.
 
 use std::collections::BTreeMap;
 
