@@ -218,10 +218,13 @@ impl<DB: Database> LifoPool<DB> {
     }
 
     pub(super) fn connections(&self) -> Connections {
-        let idle = self.pool.num_idle() + self.idle().len();
-        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
-        // The two numbers are read one after the other, and a connection may have been returned in between.
-        let used = self.pool.size().saturating_sub(idle);
+        // All numbers are read one after the other, and a connection may have been taken or returned in between. sqlx's
+        // counter of idle connections is even below zero for a moment, which is the largest number.
+        let size = self.pool.size();
+        let in_pool = u32::try_from(self.pool.num_idle()).unwrap_or(0);
+        let recent = u32::try_from(self.idle().len()).unwrap_or(0);
+        let idle = in_pool.saturating_add(recent).min(size);
+        let used = size - idle;
         Connections { idle, used, max: self.pool.options().get_max_connections() }
     }
 
