@@ -22,8 +22,8 @@ pub(super) const MIN_LARGE_CALL_BYTES: usize = 1 << 20;
 /// first, and large queries share what they leave. Mutations are not delayed, because they hold locks.
 const NICENESS: i32 = 10;
 
-/// Number of fields in a response from which an operation is large.
-pub(super) const MIN_LARGE_COST: u64 = 10_000;
+/// Work of a response from which an operation is large, in fields ([`Operation::work`](crate::graphql::execute::Operation::work)).
+pub(super) const MIN_LARGE_WORK: u64 = 10_000;
 
 static QUERIES: LazyLock<Runtime> = LazyLock::new(|| runtime("compute", lower_priority));
 

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Service,
-    compute::{MIN_LARGE_CALL_BYTES, MIN_LARGE_COST},
+    compute::{MIN_LARGE_CALL_BYTES, MIN_LARGE_WORK},
     connections::ConnectionAbort,
     live::{EventFormat, SubscribeError, event_stream, websocket},
     negotiate::{self, Accepted, MediaType},
@@ -85,7 +85,7 @@ impl Service {
         metrics: &RequestMetrics,
         trace: &TraceId,
     ) -> Result<GraphqlResponse, Rejection> {
-        let is_large = is_large || operation.cost() >= MIN_LARGE_COST;
+        let is_large = is_large || operation.work() >= MIN_LARGE_WORK;
         let (caller, executor, trace) = (request.caller.clone(), Arc::clone(&self.executor), trace.clone());
         let kind = operation.kind();
         let run = |app| async move { executor.run(operation, context::data(app, caller), trace.as_str()).await };

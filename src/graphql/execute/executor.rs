@@ -130,9 +130,10 @@ impl Executor {
         let collected = prepared.collected(&self.types, &variables).map_err(one)?;
         let cost = cost::cost(&collected.cost, &self.pages, |name| prepared.value(&variables, name));
         let max_cost = self.limits.complexity;
-        if cost > max_cost {
+        if cost.fields > max_cost {
+            let fields = cost.fields;
             let message = format!(
-                "the response can have {cost} fields, at most {max_cost} are allowed (MEMBERBASE_MAX_COMPLEXITY)"
+                "the response can have {fields} fields, at most {max_cost} are allowed (MEMBERBASE_MAX_COMPLEXITY)"
             );
             return Err(one(Error::new(Code::LimitExceeded, message)).into());
         }

@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use async_graphql::{Data, Name, Pos, ServerError, Value, Variables, parser::types::DocumentOperations};
 
 use super::{
-    Error, OperationType, bulk_rows::DeferredRows, collect_fields::Collected, document::LateCheck, introspection,
-    prepared_operation::PreparedOperation, raw_json, scalar, schema::Types, variable_copies::VariableCopies, variables,
+    Error, OperationType, bulk_rows::DeferredRows, collect_fields::Collected, cost::Cost, document::LateCheck,
+    introspection, prepared_operation::PreparedOperation, raw_json, scalar, schema::Types,
+    variable_copies::VariableCopies, variables,
 };
 use crate::budget::{self, Exceeded};
 
@@ -16,7 +17,7 @@ pub struct Operation {
     pub(super) collected: Arc<Collected>,
     pub(super) variables: Variables,
     pub(super) rows: DeferredRows,
-    pub(super) cost: u64,
+    pub(super) cost: Cost,
     pub(super) shows_cost: bool,
 }
 
@@ -36,9 +37,9 @@ impl Operation {
         self.prepared.kind()
     }
 
-    /// Returns the number of fields that the response can have.
-    pub(crate) fn cost(&self) -> u64 {
-        self.cost
+    /// Returns an estimate of the time to compute the response, in fields of usual size.
+    pub(crate) fn work(&self) -> u64 {
+        self.cost.work
     }
 
     /// Adds the cost to the response.
@@ -81,7 +82,7 @@ impl Operation {
         let mut request = async_graphql::Request::new(String::new()).variables(variables);
         request.data = data;
         request.set_parsed_query(document);
-        let cost = shows_cost.then_some(cost);
+        let cost = shows_cost.then_some(cost.fields);
         Ok((request, Pending { collected, introspected, null_arguments, cost }))
     }
 }
