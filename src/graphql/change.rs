@@ -1,6 +1,9 @@
 //! `memberbaseChanged`: a subscription to the committed changes of a memberbase.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::{
     Context, ContextSelectionSet, ID, Object, OutputType, Positioned, ServerResult, Subscription, Value,
@@ -19,7 +22,7 @@ use super::{
 use crate::{
     app::{ChangeSelection, PublishedChange},
     domain::{access::Access, change},
-    types::Change,
+    types::{Change, MemberId},
 };
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,7 +83,7 @@ impl OutputType for ChangeEvent {
         }
         #[cfg(test)]
         WRITTEN_EVENTS.set(WRITTEN_EVENTS.get() + 1);
-        let change = MemberbaseChange { change: Arc::clone(&published.change), missed: *missed };
+        let change = MemberbaseChange::new(Arc::clone(&published.change), *missed);
         let value = change.resolve(ctx, field).await?;
         let json = execute::json(value).map_err(|exceeded| exceeded_at(field, exceeded))?;
         published.json.insert(selection, *missed, json.clone());
@@ -92,6 +95,30 @@ impl OutputType for ChangeEvent {
 struct MemberbaseChange {
     change: Arc<Change>,
     missed: bool,
+    created: IdList,
+    updated: IdList,
+    deleted: IdList,
+}
+
+/// A list of ids, which is written once, however often a selection names it.
+#[derive(Debug, Default)]
+struct IdList(OnceLock<ScalarList<ID>>);
+
+impl IdList {
+    fn of(&self, ids: &[MemberId]) -> Result<ScalarList<ID>, Error> {
+        if let Some(list) = self.0.get() {
+            return Ok(list.clone());
+        }
+        let list = ScalarList::of_ids(ids)?;
+        Ok(self.0.get_or_init(|| list).clone())
+    }
+}
+
+impl MemberbaseChange {
+    fn new(change: Arc<Change>, missed: bool) -> Self {
+        let [created, updated, deleted] = [(); 3].map(|()| IdList::default());
+        Self { change, missed, created, updated, deleted }
+    }
 }
 
 /// Changes of one committed write to the members of a memberbase.
@@ -119,17 +146,17 @@ impl MemberbaseChange {
 
     /// Ids of the created members. All three lists of ids are empty if `truncated` is true.
     async fn created_member_ids(&self) -> Result<ScalarList<ID>, Error> {
-        Ok(ScalarList::of_ids(&self.change.created.ids)?)
+        self.created.of(&self.change.created.ids)
     }
 
     /// Ids of the updated members.
     async fn updated_member_ids(&self) -> Result<ScalarList<ID>, Error> {
-        Ok(ScalarList::of_ids(&self.change.updated.ids)?)
+        self.updated.of(&self.change.updated.ids)
     }
 
     /// Ids of the deleted members.
     async fn deleted_member_ids(&self) -> Result<ScalarList<ID>, Error> {
-        Ok(ScalarList::of_ids(&self.change.deleted.ids)?)
+        self.deleted.of(&self.change.deleted.ids)
     }
 
     /// True if the event covers more than 1,000 members in total, so that their ids are omitted.

@@ -32,7 +32,7 @@ pub(crate) trait RawList: Send + Sync {
 
 /// A list of scalars, which is JSON already: a tree of values for a million ids would be slow. In the schema it is
 /// `Vec<T>`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ScalarList<T>(Value, PhantomData<fn() -> T>);
 
 impl ScalarList<ID> {
