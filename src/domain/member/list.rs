@@ -54,9 +54,9 @@ pub(crate) async fn list_columns(
     // Between two statements a member that is updated would move behind those that are not read yet.
     let snapshot = page.size >= part_rows && order.field == OrderField::UpdatedAt;
     let statements = PageStatements::new(backend, scope, filter, order, &first);
-    let held = columns.hold(first.size + 1, &app.limits.row).await?;
     let work = async |session: Session| {
-        let _held = held;
+        // Only once there is a connection: what waits for one would keep the memory from others.
+        let _held = columns.hold(first.size + 1, &app.limits.row).await?;
         let has_opposite = match statements.opposite {
             Some(opposite) => opposite.one(&session).await?.is_some(),
             None => false,
