@@ -67,21 +67,27 @@ const MAX_RETRIES: u32 = 20;
 /// it reads could otherwise conflict with every attempt.
 const ATTEMPTS_BEFORE_EXCLUSIVE: u32 = 3;
 
-/// The database, with the deadline of the request that it serves and counters of statements and waits. Clones share the
-/// pools and the counters.
+/// The database, with the deadline of the request that it serves. Clones share the pools and the counters.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pools: Arc<Pools>,
-    write_queue: Arc<WriteQueue>,
+    shared: Arc<Shared>,
     cutoff: Cutoff,
     tenant: Tenant,
     /// Cancelled once the client of the request has gone.
     client: Option<CancellationToken>,
-    statements: Arc<AtomicU64>,
-    /// Statements sent through [`Db::untracked`].
-    untracked_statements: Arc<AtomicU64>,
-    waits: Arc<Waits>,
-    analyze_scheduler: Arc<AnalyzeScheduler>,
+    /// True for background work, whose statements are counted separately.
+    untracked: bool,
+}
+
+/// What all clones of a [`Db`] share.
+#[derive(Debug)]
+struct Shared {
+    pools: Pools,
+    write_queue: Arc<WriteQueue>,
+    statements: AtomicU64,
+    untracked_statements: AtomicU64,
+    waits: Waits,
+    analyze_scheduler: AnalyzeScheduler,
 }
 
 /// Waits for a connection, including those that ended without one.
@@ -129,28 +135,32 @@ impl Db {
     /// Returns the database for one request, whose statements end at the deadline.
     #[must_use]
     pub fn with_deadline(&self, deadline: impl Into<Option<Instant>>) -> Self {
-        let cutoff = Cutoff { deadline: deadline.into(), ..self.cutoff.clone() };
-        Self { cutoff, ..self.clone() }
+        let mut db = self.clone();
+        db.cutoff.deadline = deadline.into();
+        db
     }
 
     /// Returns the database for work of a tenant. Tenants share the connections, and none can take all of them.
     #[must_use]
     pub fn for_tenant(&self, tenant: Option<Uuid>) -> Self {
-        Self { tenant, ..self.clone() }
+        let mut db = self.clone();
+        db.tenant = tenant;
+        db
     }
 
     /// Returns the database for the request of a client; the token is cancelled when the client goes. That alone stops
     /// nothing: see [`Db::stopping_with_client`].
     #[must_use]
-    pub(crate) fn with_client(&self, client: CancellationToken) -> Self {
-        Self { client: Some(client), ..self.clone() }
+    pub(crate) fn with_client(self, client: CancellationToken) -> Self {
+        Self { client: Some(client), ..self }
     }
 
     /// Returns the database for work that only the client needs: it is stopped and rolled back when the client goes.
     #[must_use]
     pub(crate) fn stopping_with_client(&self) -> Self {
-        let cutoff = Cutoff { client: self.client.clone(), ..self.cutoff.clone() };
-        Self { cutoff, ..self.clone() }
+        let mut db = self.clone();
+        db.cutoff.client.clone_from(&self.client);
+        db
     }
 
     /// Returns the time at which all statements have to be finished.
@@ -164,7 +174,7 @@ impl Db {
     }
 
     pub fn backend(&self) -> DbBackend {
-        match *self.pools {
+        match self.shared.pools {
             Pools::Sqlite { .. } => DbBackend::Sqlite,
             Pools::Postgres { .. } => DbBackend::Postgres,
         }
@@ -172,23 +182,23 @@ impl Db {
 
     /// Returns the number of statements sent through this value and its clones, without the untracked ones.
     pub fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
+        self.shared.statements.load(Ordering::Relaxed)
     }
 
     /// Returns the database for background work: its statements are counted separately from those of requests.
     pub(crate) fn untracked(&self) -> Self {
-        Self { statements: Arc::clone(&self.untracked_statements), ..self.clone() }
+        Self { untracked: true, ..self.clone() }
     }
 
     /// Returns the number of waits for a connection through this value and its clones, and their total duration.
     pub(crate) fn waits(&self) -> (u64, Duration) {
-        let Waits { count, nanoseconds } = &*self.waits;
+        let Waits { count, nanoseconds } = &self.shared.waits;
         (count.load(Ordering::Relaxed), Duration::from_nanos(nanoseconds.load(Ordering::Relaxed)))
     }
 
     /// Returns the present numbers of connections; on SQLite the sum of the readers and the writer.
     pub fn connections(&self) -> Connections {
-        match &*self.pools {
+        match &self.shared.pools {
             Pools::Sqlite { readers, writer, .. } => readers.connections() + writer.connections(),
             Pools::Postgres { pool, .. } => pool.connections(),
         }
@@ -196,8 +206,8 @@ impl Db {
 
     /// Returns a session for read-only statements that need no common snapshot.
     pub async fn read(&self) -> Result<Session, DbErr> {
-        let _wait = Wait::begin(&self.waits);
-        let connection = match &*self.pools {
+        let _wait = Wait::begin(&self.shared.waits);
+        let connection = match &self.shared.pools {
             Pools::Sqlite { readers, .. } => Connection::sqlite(readers, self.tenant, &self.cutoff, None).await?,
             Pools::Postgres { pool, .. } => Connection::postgres(pool, self.tenant, &self.cutoff, None).await?,
         };
@@ -211,7 +221,7 @@ impl Db {
         Work: Future<Output = Result<T, E>>,
     {
         let session = self.read().await?;
-        let begin = match &*self.pools {
+        let begin = match &self.shared.pools {
             Pools::Sqlite { .. } => mode.snapshot.then(|| "BEGIN".to_owned()),
             Pools::Postgres { local, .. } => (mode.snapshot || mode.custom_plan).then(|| {
                 let isolation = if mode.snapshot { " ISOLATION LEVEL REPEATABLE READ" } else { "" };
@@ -236,7 +246,7 @@ impl Db {
         E: From<DbErr>,
         Work: Future<Output = Result<T, E>>,
     {
-        let arrival = self.write_queue.arrive();
+        let arrival = self.shared.write_queue.arrive();
         let (mut attempt, mut conflicts) = (0, 0);
         loop {
             let session = match self.begin(lock.escalate_if(conflicts > ATTEMPTS_BEFORE_EXCLUSIVE), arrival).await {
@@ -298,7 +308,7 @@ impl Db {
     /// Begins a transaction. If another server holds the lock, this gives the connection back after a while and queues
     /// again, so that writers of other memberbases can use it.
     async fn begin_before_deadline(&self, lock: Lock, arrival: Arrival) -> Result<Session, DbErr> {
-        let latest = self.cutoff.deadline.unwrap_or_else(|| Instant::now() + self.write_queue.max_wait);
+        let latest = self.cutoff.deadline.unwrap_or_else(|| Instant::now() + self.shared.write_queue.max_wait);
         let mut max_lock_wait = MAX_LOCK_WAIT;
         loop {
             match self.try_begin(lock, arrival, latest, max_lock_wait).await {
@@ -318,9 +328,9 @@ impl Db {
         latest: Instant,
         max_lock_wait: Duration,
     ) -> Result<Session, DbErr> {
-        let wait = Wait::begin(&self.waits);
-        let turn = self.write_queue.turn(lock, arrival, self.cutoff.deadline).await?;
-        let (connection, statement) = match &*self.pools {
+        let wait = Wait::begin(&self.shared.waits);
+        let turn = self.shared.write_queue.turn(lock, arrival, self.cutoff.deadline).await?;
+        let (connection, statement) = match &self.shared.pools {
             Pools::Sqlite { writer, .. } => {
                 (Connection::sqlite(writer, self.tenant, &self.cutoff, Some(turn)).await?, "BEGIN IMMEDIATE".to_owned())
             }
@@ -346,8 +356,8 @@ impl Db {
 
     /// Closes all connections, after running statements have finished.
     pub async fn close(&self) {
-        self.analyze_scheduler.stop();
-        match &*self.pools {
+        self.shared.analyze_scheduler.stop();
+        match &self.shared.pools {
             Pools::Sqlite { readers, writer, wal } => {
                 wal.stop();
                 readers.close().await;

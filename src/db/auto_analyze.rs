@@ -123,29 +123,33 @@ impl AnalyzeScheduler {
 impl Db {
     /// Counts new rows, and starts a task that analyzes tables that have doubled, if none is running. Returns at once.
     pub(super) fn analyze_in_background(&self, inserts: &[(&'static str, u64)]) {
-        let due = inserts.iter().filter(|(table, rows)| self.analyze_scheduler.count_inserts(table, *rows)).count();
+        let due =
+            inserts.iter().filter(|(table, rows)| self.shared.analyze_scheduler.count_inserts(table, *rows)).count();
         if due == 0 {
             return;
         }
         let db = self.untracked();
         let check = async move {
-            while let Some(table) = db.analyze_scheduler.next() {
+            while let Some(table) = db.shared.analyze_scheduler.next() {
                 let outcome = db.with_deadline(Instant::now() + ANALYZE_TIMEOUT).analyze_if_doubled(table).await;
-                db.analyze_scheduler.finished(table, outcome.map(|rows| rows.clamp(MIN_ROWS, MAX_ROWS_BETWEEN_CHECKS)));
+                db.shared
+                    .analyze_scheduler
+                    .finished(table, outcome.map(|rows| rows.clamp(MIN_ROWS, MAX_ROWS_BETWEEN_CHECKS)));
             }
         };
-        self.analyze_scheduler.state().task = Some(tokio::spawn(check).abort_handle());
+        self.shared.analyze_scheduler.state().task = Some(tokio::spawn(check).abort_handle());
     }
 
     /// Counts new rows, and analyzes SQLite tables that may have doubled. Returns whether it analyzed any.
     pub(super) async fn analyze_in_transaction(&self, session: &Session, inserts: &[(&'static str, u64)]) -> bool {
-        let due = inserts.iter().filter(|(table, rows)| self.analyze_scheduler.count_inserts(table, *rows)).count();
+        let due =
+            inserts.iter().filter(|(table, rows)| self.shared.analyze_scheduler.count_inserts(table, *rows)).count();
         if due == 0 {
             return false;
         }
-        while let Some(table) = self.analyze_scheduler.next() {
+        while let Some(table) = self.shared.analyze_scheduler.next() {
             let outcome = session.untracked(sqlite_statistics::analyze(session, table)).await;
-            self.analyze_scheduler.finished(table, outcome.map(|rows| rows.max(MIN_ROWS)));
+            self.shared.analyze_scheduler.finished(table, outcome.map(|rows| rows.max(MIN_ROWS)));
         }
         true
     }

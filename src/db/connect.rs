@@ -1,6 +1,10 @@
 //! Opens the connection pools, and sets up each connection.
 
-use std::{str::FromStr, sync::Arc, thread, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions, Connection as _, Executor, Row,
@@ -10,7 +14,9 @@ use sqlx::{
 };
 
 use super::{
-    Cutoff, Db, OpenError, Pools, open,
+    Cutoff, Db, OpenError, Pools, Shared, Waits,
+    auto_analyze::AnalyzeScheduler,
+    open,
     pool::{CHECK_AFTER_IDLE, CHECK_TIMEOUT, Lifetime, LifoPool},
     session::MAX_SILENCE,
     sqlite_wal::{self, Wal},
@@ -73,15 +79,18 @@ impl Db {
             return Err(OpenError::Url("has to begin with sqlite: or postgres:".to_owned()));
         };
         Ok(Self {
-            pools: Arc::new(pools),
-            write_queue,
+            shared: Arc::new(Shared {
+                pools,
+                write_queue,
+                statements: AtomicU64::default(),
+                untracked_statements: AtomicU64::default(),
+                waits: Waits::default(),
+                analyze_scheduler: AnalyzeScheduler::default(),
+            }),
             cutoff: Cutoff::default(),
             tenant: None,
             client: None,
-            statements: Arc::default(),
-            untracked_statements: Arc::default(),
-            waits: Arc::default(),
-            analyze_scheduler: Arc::default(),
+            untracked: false,
         })
     }
 }
@@ -134,10 +143,8 @@ async fn sqlite(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenErr
         })
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    // Statements of SQLite compute in this process: more large ones than cores would only delay small ones.
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let readers = LifoPool::new(readers, lifetime, cores);
-    let writer = LifoPool::new(writer, Lifetime::default(), 1);
+    let readers = LifoPool::new(readers, lifetime);
+    let writer = LifoPool::new(writer, Lifetime::default());
     Ok((Pools::Sqlite { readers, writer, wal }, WriteQueue::new(1, max_wait)))
 }
 
@@ -181,7 +188,7 @@ async fn postgres(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenE
     let local = if settings.pooler { format!("; {}", common_settings("SET LOCAL")) } else { String::new() };
     // A large call holds a connection for minutes: a fifth of the connections is left for reads.
     let writers = (settings.max_connections as usize * 4 / 5).max(1);
-    let pools = Pools::Postgres { pool: LifoPool::new(pool, lifetime, usize::MAX), local, pooler: settings.pooler };
+    let pools = Pools::Postgres { pool: LifoPool::new(pool, lifetime), local, pooler: settings.pooler };
     Ok((pools, WriteQueue::new(writers, settings.mutation_timeout)))
 }
 

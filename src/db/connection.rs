@@ -12,7 +12,7 @@ use super::{
     Cutoff,
     deadline::Deadline,
     error_kind,
-    pool::{LifoPool, PooledConnection},
+    pool::{LifoPool, PooledConnection, Usage},
     shares::Tenant,
     write_queue::Turn,
 };
@@ -62,7 +62,7 @@ impl Connection {
         cutoff: &Cutoff,
         turn: Option<Turn>,
     ) -> Result<Self, DbErr> {
-        Self::watched(pool.acquire(tenant, cutoff.deadline).await?, cutoff, turn).await
+        Self::watched(pool.acquire(usage(turn.as_ref()), tenant, cutoff.deadline).await?, cutoff, turn).await
     }
 
     /// Returns the connection if it is not in use.
@@ -99,7 +99,7 @@ impl Connection {
         cutoff: &Cutoff,
         turn: Option<Turn>,
     ) -> Result<Self, DbErr> {
-        let connection = pool.acquire(tenant, cutoff.deadline).await?;
+        let connection = pool.acquire(usage(turn.as_ref()), tenant, cutoff.deadline).await?;
         Ok(Self::new(Driver::Postgres(connection), turn))
     }
 
@@ -166,4 +166,8 @@ impl Status {
             connection.return_for_check();
         }
     }
+}
+/// Only writers queue for their turn.
+fn usage(turn: Option<&Turn>) -> Usage {
+    if turn.is_some() { Usage::Write } else { Usage::Read }
 }

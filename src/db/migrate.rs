@@ -85,7 +85,7 @@ impl Db {
             ..Default::default()
         };
         let transaction = self.connection().begin_with_options(options).await?;
-        if let Pools::Postgres { .. } = *self.pools {
+        if let Pools::Postgres { .. } = self.shared.pools {
             transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
             transaction.execute_unprepared(LOCK).await?;
         }
@@ -93,7 +93,7 @@ impl Db {
     }
 
     fn connection(&self) -> DatabaseConnection {
-        match &*self.pools {
+        match &self.shared.pools {
             Pools::Sqlite { writer, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.pool().clone()),
             Pools::Postgres { pool, .. } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.pool().clone()),
         }

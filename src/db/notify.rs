@@ -25,7 +25,7 @@ pub(crate) struct Listener(PgListener);
 impl Db {
     /// Returns whether servers can notify each other through this database.
     pub(crate) fn notifies(&self) -> bool {
-        matches!(*self.pools, Pools::Postgres { .. })
+        matches!(self.shared.pools, Pools::Postgres { .. })
     }
 
     /// Sends the texts to all listeners, in order, all or none. Each text must be shorter than 8,000 bytes and contain
@@ -48,7 +48,7 @@ impl Db {
     /// Starts to listen. Returns `None` behind a pooler in transaction mode, where no client has a connection of its
     /// own.
     pub(crate) async fn listen(&self, channel: &str) -> Result<Option<Listener>, DbErr> {
-        let Pools::Postgres { pool, pooler: false, .. } = &*self.pools else { return Ok(None) };
+        let Pools::Postgres { pool, pooler: false, .. } = &self.shared.pools else { return Ok(None) };
         let options = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
         // The listener reports a lost connection instead of reconnecting by itself, because the notifications lost in
         // the meantime have to be reported as missed.

@@ -9,6 +9,7 @@ use std::{
     fmt,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -43,6 +44,9 @@ pub(super) struct LifoPool<DB: Database> {
     /// One permit per connection that large operations may use, which run in other runtimes. They leave the rest to small
     /// ones, which would otherwise wait for seconds, as would the readiness check.
     large_permits: Arc<Shares>,
+    /// One permit per connection that large operations may read with: one for each core. The database computes their rows
+    /// and this server their responses, so more of them would only delay others.
+    large_read_permits: Arc<Shares>,
     /// The most recently returned connection is the last element.
     idle: Mutex<Vec<IdleConnection<DB>>>,
     lifetime: Lifetime,
@@ -106,6 +110,13 @@ struct Lease {
     ends_at: Option<Instant>,
 }
 
+/// What a connection is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Usage {
+    Read,
+    Write,
+}
+
 pub(super) struct PooledConnection<DB: Database> {
     /// `None` after it was returned.
     connection: Option<PoolConnection<DB>>,
@@ -115,16 +126,16 @@ pub(super) struct PooledConnection<DB: Database> {
     pool: Arc<LifoPool<DB>>,
     /// Released after the connection is returned.
     _permit: SharePermit,
-    _large_permit: Option<SharePermit>,
+    _large_permits: [Option<SharePermit>; 2],
 }
 
 impl<DB: Database> LifoPool<DB> {
-    /// Creates a pool of which large operations use at most this number of connections, and at most half of them.
-    pub(super) fn new(pool: Pool<DB>, lifetime: Lifetime, max_large: usize) -> Arc<Self> {
+    pub(super) fn new(pool: Pool<DB>, lifetime: Lifetime) -> Arc<Self> {
         let max = pool.options().get_max_connections() as usize;
-        let large = max_large.min(max.div_ceil(2));
-        let [permits, large_permits] = [max, large].map(Shares::new);
-        Arc::new(Self { pool, permits, large_permits, idle: Mutex::default(), lifetime, runtime: Handle::current() })
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let [permits, large_permits, large_read_permits] = [max, max.div_ceil(2), cores].map(Shares::new);
+        let (idle, runtime) = (Mutex::default(), Handle::current());
+        Arc::new(Self { pool, permits, large_permits, large_read_permits, idle, lifetime, runtime })
     }
 
     /// Returns sqlx's pool, after returning all idle connections to it.
@@ -133,16 +144,17 @@ impl<DB: Database> LifoPool<DB> {
         &self.pool
     }
 
-    /// Returns a connection for work of a tenant, waiting for it until the deadline and at most for the pool's acquire
+    /// Returns a connection to read or to write for a tenant, waiting for it until the deadline and at most for the pool's acquire
     /// timeout.
     pub(super) async fn acquire(
         self: &Arc<Self>,
+        usage: Usage,
         tenant: Tenant,
         deadline: Option<Instant>,
     ) -> Result<PooledConnection<DB>, DbErr> {
         let latest = Instant::now() + self.pool.options().get_acquire_timeout();
         let in_time = deadline.filter(|deadline| *deadline < latest);
-        match tokio::time::timeout_at(in_time.unwrap_or(latest).into(), self.acquire_unbounded(tenant)).await {
+        match tokio::time::timeout_at(in_time.unwrap_or(latest).into(), self.acquire_unbounded(usage, tenant)).await {
             Err(_) if in_time.is_some() => Err(error_kind::timeout()),
             Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Err(error_kind::connection(self.reason().await)),
             Ok(acquired) => acquired.map_err(error_kind::connection),
@@ -161,8 +173,17 @@ impl<DB: Database> LifoPool<DB> {
         sqlx::Error::PoolTimedOut
     }
 
-    async fn acquire_unbounded(self: &Arc<Self>, tenant: Tenant) -> Result<PooledConnection<DB>, sqlx::Error> {
+    async fn acquire_unbounded(
+        self: &Arc<Self>,
+        usage: Usage,
+        tenant: Tenant,
+    ) -> Result<PooledConnection<DB>, sqlx::Error> {
         let is_large = Handle::current().id() != self.runtime.id();
+        let large_read_permit = if is_large && usage == Usage::Read {
+            Some(acquire(&self.large_read_permits, tenant).await?)
+        } else {
+            None
+        };
         let large_permit = if is_large { Some(acquire(&self.large_permits, tenant).await?) } else { None };
         let permit = acquire(&self.permits, tenant).await?;
         self.evict_idle(|since| since.elapsed() > CHECK_AFTER_IDLE);
@@ -186,17 +207,17 @@ impl<DB: Database> LifoPool<DB> {
             lease,
             pool: Arc::clone(self),
             _permit: permit,
-            _large_permit: large_permit,
+            _large_permits: [large_permit, large_read_permit],
         })
     }
 
-    /// Returns an idle connection; `None` if all are in use.
+    /// Returns an idle connection to read; `None` if all are in use.
     pub(super) async fn acquire_if_idle(
         self: &Arc<Self>,
         tenant: Tenant,
         deadline: Option<Instant>,
     ) -> Result<Option<PooledConnection<DB>>, DbErr> {
-        if self.permits.is_exhausted() { Ok(None) } else { self.acquire(tenant, deadline).await.map(Some) }
+        if self.permits.is_exhausted() { Ok(None) } else { self.acquire(Usage::Read, tenant, deadline).await.map(Some) }
     }
 
     /// Closes all connections that are open now: idle ones at once, those in use when they are returned.
@@ -232,6 +253,7 @@ impl<DB: Database> LifoPool<DB> {
     pub(super) async fn close(&self) {
         self.permits.close();
         self.large_permits.close();
+        self.large_read_permits.close();
         let closed = self.pool.close();
         self.evict_idle(|_| true);
         closed.await;

@@ -16,7 +16,7 @@ impl Db {
     /// Returns why the database accepts no writes; `None` if it does. After a failover connections may still lead to a
     /// standby: on finding one, all open connections are closed.
     async fn read_only_reason(&self) -> Result<Option<&'static str>, DbErr> {
-        match &*self.pools {
+        match &self.shared.pools {
             Pools::Sqlite { writer, .. } => {
                 // A writer in use shows that the file is writable.
                 let Some(connection) = Connection::sqlite_if_free(writer, self.tenant, &self.cutoff).await? else {

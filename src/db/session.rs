@@ -7,7 +7,7 @@ use std::{
     mem,
     sync::{
         Arc, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{
-    ArrayTable, Cutoff, Db, DbErrorKind, Lock, ScalarBind, Steps,
+    ArrayTable, Cutoff, Db, DbErrorKind, Lock, ScalarBind, Shared, Steps,
     connection::{Connection, Driver, Status},
     error_kind,
     lock::MAX_LOCK_WAIT,
@@ -54,8 +54,7 @@ struct Inner {
     /// `None` after the end of the transaction.
     connection: Mutex<Option<Connection>>,
     cutoff: Cutoff,
-    statements: Arc<AtomicU64>,
-    untracked_statements: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     /// True while statements count as untracked.
     untracked: AtomicBool,
     rollback_only: AtomicBool,
@@ -80,9 +79,8 @@ impl Session {
             backend,
             connection: Mutex::new(Some(connection)),
             cutoff: db.cutoff.clone(),
-            statements: Arc::clone(&db.statements),
-            untracked_statements: Arc::clone(&db.untracked_statements),
-            untracked: AtomicBool::new(false),
+            shared: Arc::clone(&db.shared),
+            untracked: AtomicBool::new(db.untracked),
             rollback_only: AtomicBool::new(false),
             contended: AtomicBool::new(false),
             lock_timed_out: AtomicBool::new(false),
@@ -270,9 +268,9 @@ impl Session {
 
     /// Runs background work, whose statements are counted separately from those of requests.
     pub(super) async fn untracked<T>(&self, work: impl Future<Output = T>) -> T {
-        self.0.untracked.store(true, Ordering::Relaxed);
+        let before = self.0.untracked.swap(true, Ordering::Relaxed);
         let outcome = work.await;
-        self.0.untracked.store(false, Ordering::Relaxed);
+        self.0.untracked.store(before, Ordering::Relaxed);
         outcome
     }
 
@@ -321,7 +319,8 @@ impl Session {
 
     async fn connection(&self) -> Result<MutexGuard<'_, Option<Connection>>, DbErr> {
         let untracked = self.0.untracked.load(Ordering::Relaxed);
-        let statements = if untracked { &self.0.untracked_statements } else { &self.0.statements };
+        let Shared { statements, untracked_statements, .. } = &*self.0.shared;
+        let statements = if untracked { untracked_statements } else { statements };
         statements.fetch_add(1, Ordering::Relaxed);
         let mut connection = self.0.connection.lock().await;
         if let Some(connection) = connection.as_mut() {

@@ -1,7 +1,8 @@
 //! Permits that tenants share: a tenant that takes all it can get leaves some to the others.
 //!
 //! A released permit goes to the tenant that holds the fewest, and among those to the one that has waited longest. The last
-//! permits are reserved for tenants that hold none: however long others keep theirs, a newcomer does not wait for them.
+//! permits are reserved for tenants that hold none: however long others keep theirs, a newcomer does not wait for them. They
+//! are also for the server itself, whose short statements are for all tenants.
 
 use std::{
     cmp::Reverse,
@@ -17,7 +18,7 @@ pub(super) type Tenant = Option<Uuid>;
 
 #[derive(Debug)]
 pub(super) struct Shares {
-    /// Number of permits that only tenants without a permit can take.
+    /// Number of permits that only the server and tenants without a permit can take.
     reserved: usize,
     state: Mutex<State>,
 }
@@ -71,7 +72,7 @@ impl Shares {
             }
             let free = state.free;
             let share = state.tenants.entry(tenant).or_default();
-            if share.waiting.is_empty() && share.admits(free, self.reserved) {
+            if share.waiting.is_empty() && share.admits(tenant, free, self.reserved) {
                 share.held += 1;
                 state.free -= 1;
                 return Ok(self.permit(tenant));
@@ -136,7 +137,7 @@ impl State {
             !share.is_unused()
         });
         while self.free > 0 {
-            let waiting = self.tenants.iter_mut().filter(|(_, share)| share.admits(self.free, reserved));
+            let waiting = self.tenants.iter_mut().filter(|(tenant, share)| share.admits(**tenant, self.free, reserved));
             let next = waiting
                 .filter_map(|(tenant, share)| Some((share.held, share.waiting.front()?.arrival, *tenant, share)))
                 .max_by_key(|(held, arrival, ..)| Reverse((*held, *arrival)));
@@ -151,9 +152,9 @@ impl State {
 }
 
 impl Share {
-    /// Returns whether the tenant may take one more permit.
-    fn admits(&self, free: usize, reserved: usize) -> bool {
-        free > if self.held == 0 { 0 } else { reserved }
+    /// Returns whether the tenant, whose share this is, may take one more permit.
+    fn admits(&self, tenant: Tenant, free: usize, reserved: usize) -> bool {
+        free > if self.held == 0 || tenant.is_none() { 0 } else { reserved }
     }
 
     fn is_unused(&self) -> bool {
@@ -201,6 +202,14 @@ mod tests {
         drop((held, other));
         assert_eq!(shares.state().free, 8);
         assert!(shares.state().tenants.is_empty(), "{shares:?}");
+    }
+
+    #[test]
+    fn reserved_permits_are_for_the_server() {
+        let shares = Shares::new(8);
+        let _held: Vec<_> = (0..6).map(|_| take(&shares, tenant(1))).collect();
+        let _own = [(); 2].map(|()| take(&shares, None));
+        assert!(shares.is_exhausted());
     }
 
     #[test]

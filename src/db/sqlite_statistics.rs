@@ -46,7 +46,7 @@ impl Db {
 
     /// Replaces the readers, because a connection reads the statistics only when it opens the database.
     pub(super) fn reload_sqlite_statistics(&self) {
-        if let Pools::Sqlite { readers, .. } = &*self.pools {
+        if let Pools::Sqlite { readers, .. } = &self.shared.pools {
             readers.retire();
         }
     }

@@ -98,7 +98,7 @@ impl Wal {
 impl Db {
     /// Returns the size of SQLite's write-ahead log in bytes; `None` on PostgreSQL.
     pub(crate) fn sqlite_wal_bytes(&self) -> Option<u64> {
-        match &*self.pools {
+        match &self.shared.pools {
             Pools::Sqlite { wal, .. } => Some(wal.bytes()),
             Pools::Postgres { .. } => None,
         }
@@ -106,7 +106,7 @@ impl Db {
 
     /// Starts a task that truncates SQLite's write-ahead log if it is too large. Returns at once.
     pub(super) fn truncate_wal_in_background(&self) {
-        let Pools::Sqlite { wal, .. } = &*self.pools else { return };
+        let Pools::Sqlite { wal, .. } = &self.shared.pools else { return };
         if !wal.begin_truncating() {
             return;
         }
@@ -128,10 +128,10 @@ impl Db {
 
     /// Truncates the log. Returns false if a reader prevents that.
     async fn truncate_wal(&self) -> Result<bool, DbErr> {
-        let Pools::Sqlite { writer, .. } = &*self.pools else { return Ok(true) };
+        let Pools::Sqlite { writer, .. } = &self.shared.pools else { return Ok(true) };
         // Copies the pages while others write, so that the writer has little left to copy.
         checkpoint(&self.read().await?, "PASSIVE").await?;
-        let turn = self.write_queue.turn(Lock::None, self.write_queue.arrive(), None).await?;
+        let turn = self.shared.write_queue.turn(Lock::None, self.shared.write_queue.arrive(), None).await?;
         let connection = Connection::sqlite(writer, self.tenant, &self.cutoff, Some(turn)).await?;
         let session = Session::new(connection, self, false);
         // Writers must not wait for the readers.

@@ -23,8 +23,8 @@ impl Service {
         budget: &Budget,
         metrics: &RequestMetrics,
     ) -> Result<Operation, Rejection> {
-        let (executor, limits) = (Arc::clone(&self.executor), Arc::clone(&self.app.limits));
-        let operation = pipeline::parse(body, budget, move |body| prepare(&executor, &limits.body, body)).await;
+        let (executor, limits) = (Arc::clone(&self.executor), self.app.limits.body);
+        let operation = pipeline::parse(body, budget, move |body| prepare(&executor, &limits, body)).await;
         // A parser can't say more than that it stopped.
         let operation = budget.exceeded().map_or(operation, |exceeded| Err(exceeded.into()))?;
         if let Some(name) = operation.name() {

@@ -163,7 +163,7 @@ async fn token_revoked_on_another_server_is_rejected_within_a_second(
 ) {
     let server = Server::start(database).await;
     let (base, admin) = (server.memberbase("b").await, server.admin().await);
-    let elsewhere = App::new(Db::connect(&server.settings).await.unwrap(), (*server.app.limits).clone());
+    let elsewhere = App::new(Db::connect(&server.settings).await.unwrap(), server.app.limits.clone());
     let user = server.bound(Access::Read, &base).await;
     let id = user.current_token().await.data()["currentApiToken"]["id"].take();
     let id = ApiTokenId::parse(id.as_str().unwrap()).unwrap();

@@ -102,7 +102,7 @@ impl Server {
 
     /// Starts another server on the same database. The two notify each other of changes until they stop.
     pub async fn second_server(&self) -> Self {
-        let limits = (*self.app.limits).clone();
+        let limits = self.app.limits.clone();
         let other = Self::on(self.settings.clone(), None, limits, |api| api, Options::default()).await;
         for server in [self, &other] {
             tokio::spawn(server.app.clone().relay_outbound(server.stopping.clone()));
