@@ -90,7 +90,8 @@ struct Section {
     budget: Budget,
     /// Reading of the thread's counters at the start.
     start: i64,
-    started: Instant,
+    /// The time of the first [`pace`].
+    paced: Option<Instant>,
 }
 
 impl Budget {
@@ -170,7 +171,7 @@ impl Budget {
     }
 
     fn enter(&self) -> Entered {
-        let section = Section { budget: self.clone(), start: thread_heap::net(), started: Instant::now() };
+        let section = Section { budget: self.clone(), start: thread_heap::net(), paced: None };
         Entered { outer: CURRENT.replace(Some(section)) }
     }
 
@@ -293,8 +294,10 @@ pub fn expect(bytes: usize) -> Result<(), Exceeded> {
 /// Compares as [`check`] does. If the thread has worked for the request for a while, other tasks run first.
 pub async fn pace() -> Result<(), Exceeded> {
     check()?;
-    let is_long = CURRENT
-        .with_borrow(|current| current.as_ref().is_some_and(|section| section.started.elapsed() > YIELD_INTERVAL));
+    let is_long = CURRENT.with_borrow_mut(|current| {
+        let paced = current.as_mut().map(|section| *section.paced.get_or_insert_with(Instant::now));
+        paced.is_some_and(|first| first.elapsed() > YIELD_INTERVAL)
+    });
     if is_long {
         tokio::task::yield_now().await;
         // Other parts of the request have run in between.

@@ -79,6 +79,9 @@ pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Rejection> {
 fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
+    if value == "application/json" {
+        return true;
+    }
     let media = value.to_str().ok().and_then(Range::parse);
     media.is_some_and(|media| media.precision("application", "json") == Precision::Exact)
 }

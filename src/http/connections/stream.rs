@@ -53,7 +53,8 @@ struct Head {
     /// The number of requests before it.
     number: u64,
     has_begun: bool,
-    deadline: Instant,
+    /// `None` until the connection has to wait for it.
+    deadline: Option<Instant>,
 }
 
 enum Closing {
@@ -74,7 +75,7 @@ impl Stream {
             tcp,
             connection,
             timeouts,
-            head: Head { number: 0, has_begun: true, deadline },
+            head: Head { number: 0, has_begun: true, deadline: Some(deadline) },
             head_timer: Timer::new(deadline),
             write: None,
             has_timed_out: false,
@@ -86,23 +87,26 @@ impl Stream {
     /// Reads, and fails if the head of the next request does not arrive in time.
     fn poll_read_head(&mut self, number: u64, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.head.number != number {
-            self.head = Head { number, has_begun: false, deadline: Instant::now() + self.timeouts.idle };
+            self.head = Head { number, has_begun: false, deadline: None };
         }
         let filled = buffer.filled().len();
         match Pin::new(&mut self.tcp).poll_read(cx, buffer) {
             Poll::Ready(read) => {
                 if !self.head.has_begun && buffer.filled().len() > filled {
                     self.head.has_begun = true;
-                    self.head.deadline = Instant::now() + self.timeouts.head;
+                    self.head.deadline = None;
                 }
                 Poll::Ready(read)
             }
             Poll::Pending => {
-                ready!(self.head_timer.poll_passed(self.head.deadline, cx));
+                let timeout = if self.head.has_begun { self.timeouts.head } else { self.timeouts.idle };
+                let mut deadline = *self.head.deadline.get_or_insert_with(|| Instant::now() + timeout);
+                ready!(self.head_timer.poll_passed(deadline, cx));
                 while self.write.is_some() && !self.head.has_begun {
                     // The client still reads the last response, which has a time limit of its own.
-                    self.head.deadline = Instant::now() + self.timeouts.idle;
-                    ready!(self.head_timer.poll_passed(self.head.deadline, cx));
+                    deadline = Instant::now() + timeout;
+                    self.head.deadline = Some(deadline);
+                    ready!(self.head_timer.poll_passed(deadline, cx));
                 }
                 self.has_timed_out = true;
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request in time")))
@@ -131,7 +135,7 @@ impl Stream {
             self.write = None;
             // A response that is still being read is no idle time.
             if !self.head.has_begun {
-                self.head.deadline = Instant::now() + self.timeouts.idle;
+                self.head.deadline = Some(Instant::now() + self.timeouts.idle);
             }
             return written;
         }
