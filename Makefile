@@ -68,7 +68,7 @@ soak: ## Kill, starve, overload and attack the server for about an hour and a ha
 		cargo test --locked --test it -- faults:: bad_input:: budgets:: --include-ignored --test-threads=1 --show-output
 	MEMBERBASE_TEST_HOSTILE_SECONDS=$(HOSTILE_SECONDS) MEMBERBASE_TEST_MEMORY=1 \
 		MEMBERBASE_TEST_BINARY=$(abspath $(TARGET))/release/memberbase \
-		scripts/postgres.sh --durable -- \
+		scripts/without-autogroup.sh scripts/postgres.sh --durable -- \
 		cargo test --locked --test it -- hostile_clients:: --test-threads=1 --nocapture
 
 trust: ## Search for faults for about three hours, and print what was claimed, tested and counted (TRUST_RUNS=1 and so on: shorter)

@@ -68,11 +68,13 @@ impl Latencies {
         self.records().missed > 0
     }
 
-    /// Returns the 99th percentile of all requests.
-    pub fn p99(&self) -> Duration {
-        let mut all = self.records().by_kind.values().flatten().copied().collect::<Vec<_>>();
-        all.sort_unstable();
-        percentile(&all, 99)
+    /// Returns the 99th percentile of the requests whose kind is included.
+    pub fn p99(&self, includes: impl Fn(&str) -> bool) -> Duration {
+        let records = self.records();
+        let included = records.by_kind.iter().filter(|(kind, _)| includes(kind));
+        let mut latencies = included.flat_map(|(_, latencies)| latencies.iter().copied()).collect::<Vec<_>>();
+        latencies.sort_unstable();
+        percentile(&latencies, 99)
     }
 }
 

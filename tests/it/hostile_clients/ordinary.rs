@@ -45,6 +45,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for the last events to arrive.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The kind of the requests that write.
+pub const UPSERT_KIND: &str = "upsert";
+
 const UPSERT: &str = "mutation($b: ID!, $m: [MemberInput!]!) { bulkUpsertMembers(input: {memberbaseId: $b, members: $m}) \
     { memberIds summary { created updated } } }";
 const LOOK_UP: &str =
@@ -202,7 +205,7 @@ impl Worker {
 
     async fn upsert(&mut self, refs: &[String], call: usize) -> Result<(), String> {
         let rows: Vec<_> = refs.iter().map(|it| json!({"ref": it, "attributes": {"call": call}})).collect();
-        let mut data = self.data("upsert", UPSERT, json!({"m": rows})).await?;
+        let mut data = self.data(UPSERT_KIND, UPSERT, json!({"m": rows})).await?;
         let payload = data["bulkUpsertMembers"].take();
         let ids: Vec<_> = payload["memberIds"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let changed = [&payload["summary"]["created"], &payload["summary"]["updated"]].map(|it| it.as_u64().unwrap());
