@@ -186,7 +186,7 @@ mod tests {
         app::App,
         domain::{access::Caller, memberbase},
         graphql::{context, execute::Request},
-        types::{Limits, Touched},
+        types::{Id, Limits, Touched},
     };
 
     #[tokio::test]
@@ -217,5 +217,13 @@ mod tests {
             assert_eq!(bodies.collect::<Vec<_>>(), keys.map(expected));
         }
         assert_eq!(WRITTEN_EVENTS.get(), 4);
+    }
+
+    #[test]
+    fn list_of_ids_is_written_once() {
+        let (list, id) = (IdList::default(), MemberId::from_uuid(uuid::Uuid::nil()));
+        let written = list.of(&[id]).expect("a list");
+        let again = list.of(&[]).expect("the same list");
+        assert_eq!(format!("{again:?}"), format!("{written:?}"));
     }
 }

@@ -203,13 +203,52 @@ fn ordered(
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, Waker},
+        time::{Duration, Instant},
+    };
+
+    use futures_util::future::join_all;
     use uuid::Uuid;
 
     use super::*;
     use crate::{
-        domain::filter::TimePredicate,
+        budget::{Budget, MemoryLimit},
+        domain::{
+            access::{Access, Caller},
+            filter::TimePredicate,
+            memberbase,
+        },
         types::{MemberId, Time},
     };
+
+    #[tokio::test]
+    async fn page_holds_memory_only_once_it_has_a_connection() {
+        let (app, _folder) = App::temporary().await;
+        let caller = Caller::operator();
+        let base = memberbase::create(&app, &caller, "base".to_owned()).await.expect("a memberbase").id;
+        let scope = caller.authorize(base, Access::Read).expect("access");
+        // The other one writes.
+        let readers = app.db.connections().max - 1;
+        let all = join_all((0..readers).map(|_| app.db.read())).await;
+        let limit = MemoryLimit { bytes: 64 << 20, setting: "MEMBERBASE_TEST" };
+        let budget = Budget::new(&app.memory, limit, Instant::now() + Duration::from_secs(60));
+        let page = Page {
+            size: 5_000,
+            anchor: Anchor::Start,
+            until: None,
+            direction: Direction::Forward,
+            check_opposite: false,
+        };
+        let (filter, order) = (Filter::All(Vec::new()), Order { field: OrderField::CreatedAt, descending: false });
+        let mut reading = budget.meter(Box::pin(list(&app, scope, &filter, order, &page)), true);
+        let polled = Pin::new(&mut reading).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Pending));
+        assert!(app.memory.used() < 2 << 20, "{}", app.memory.used());
+        drop(all);
+        assert_eq!(reading.await.expect("within the budget").expect("a page").rows.len(), 0);
+    }
 
     #[test]
     fn long_lists_without_an_index_need_a_custom_plan() {
@@ -233,7 +272,7 @@ mod tests {
             times(8),
             Filter::Not(Box::new(listed(8))),
             Filter::All(vec![id(), Filter::Any(vec![listed(9), times(1)])]),
-            Filter::default(),
+            Filter::All(Vec::new()),
         ] {
             assert!(!needs_custom_plan(&filter), "{filter:?}");
         }
