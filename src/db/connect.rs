@@ -195,10 +195,12 @@ async fn postgres(settings: &Settings) -> Result<(Pools, Arc<WriteQueue>), OpenE
 /// Returns the settings that every transaction needs, made with `SET` or `SET LOCAL`.
 fn common_settings(set: &str) -> String {
     // A generic plan does not get slower if a memberbase grows faster than its statistics. JIT compilation costs more
-    // than it saves in any statement of this program.
+    // than it saves in any statement of this program. Parallel workers do too for a generic plan, which expects the average
+    // memberbase and starts them for the smallest, and they would make one request take several cores.
     let max_idle_millis = MAX_SILENCE.as_millis();
     format!(
         "{set} plan_cache_mode = force_generic_plan; {set} jit = off; \
+        {set} max_parallel_workers_per_gather = 0; \
         {set} idle_in_transaction_session_timeout = {max_idle_millis}"
     )
 }
