@@ -22,15 +22,8 @@ command -v node >/dev/null && command -v npm >/dev/null || skip 'node or npm is 
 # Ubuntu's package of that name only installs a snap, which does not run in containers.
 find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
 install_chromium() {
-    local root=()
-    grep -qs '^ID=debian$' /etc/os-release && command -v apt-get >/dev/null || return 0
-    if [ "$(id -u)" -ne 0 ]; then
-        sudo -n true 2>/dev/null || return 0
-        root=(sudo -n)
-    fi
-    say 'no Chromium found: installing it with apt'
-    local apt=(${root[@]+"${root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
-    "${apt[@]}" update >&2 && "${apt[@]}" install --no-install-recommends chromium >&2 || say 'apt could not install it'
+    grep -qs '^ID=debian$' /etc/os-release || return 0
+    scripts/apt.sh chromium || say 'apt could not install it'
 }
 chromium=$(find_chromium)
 [ -n "$chromium" ] || install_chromium

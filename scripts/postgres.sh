@@ -58,24 +58,16 @@ major_version() {
 }
 
 install_with_apt() {
-    local root=()
-    command -v apt-get >/dev/null || return 1
-    if [ "$(id -u)" -ne 0 ]; then
-        sudo -n true 2>/dev/null || return 1
-        root=(sudo -n)
-    fi
-    say 'no PostgreSQL server found: installing it with apt'
-    local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
-    "${apt[@]}" update >&2
     # Its configuration has to exist before the server package is installed, which otherwise creates and starts a
     # cluster.
-    "${apt[@]}" install --no-install-recommends postgresql-common >&2
-    local settings=/etc/postgresql-common/createcluster.conf
+    "$(dirname "$0")/apt.sh" postgresql-common || return 1
+    local settings=/etc/postgresql-common/createcluster.conf root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo -n)
     if ! grep -Eq '^[[:space:]]*create_main_cluster[[:space:]]*=[[:space:]]*false' "$settings" 2>/dev/null; then
-        echo 'create_main_cluster = false' | "${root[@]}" tee -a "$settings" >/dev/null
+        echo 'create_main_cluster = false' | ${root[@]+"${root[@]}"} tee -a "$settings" >/dev/null
         say "set create_main_cluster = false in $settings"
     fi
-    "${apt[@]}" install --no-install-recommends postgresql >&2
+    "$(dirname "$0")/apt.sh" postgresql
 }
 
 binaries=$(find_binaries)

@@ -8,14 +8,6 @@ say() { printf 'strace.sh: %s\n' "$*" >&2; }
 [ "$(uname)" = Linux ] || exit 0
 command -v strace >/dev/null && exit 0
 
-root=()
-[ "$(id -u)" -eq 0 ] || root=(sudo -n)
-if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }; then
-    say 'no strace found: installing it with apt'
-    apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
-    "${apt[@]}" update >&2
-    "${apt[@]}" install --no-install-recommends strace >&2
-    exit 0
-fi
+"$(dirname "$0")/apt.sh" strace && exit 0
 say 'strace is missing: install it (Debian, Ubuntu, Fedora, Alpine: strace) and try again'
 exit 1

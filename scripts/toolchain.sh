@@ -12,14 +12,6 @@ fi
 
 command -v "${CC:-cc}" >/dev/null && exit 0
 
-root=()
-[ "$(id -u)" -eq 0 ] || root=(sudo -n)
-if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }; then
-    say 'no C compiler found: installing build-essential with apt'
-    apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
-    "${apt[@]}" update >&2
-    "${apt[@]}" install --no-install-recommends build-essential >&2
-    exit 0
-fi
+"$(dirname "$0")/apt.sh" build-essential && exit 0
 say 'a C compiler is missing: install one (Debian and Ubuntu: build-essential; Fedora: gcc; macOS: xcode-select --install)'
 exit 1
