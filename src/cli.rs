@@ -4,11 +4,11 @@ mod environment;
 mod export;
 mod sync;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
 
 pub use environment::unknown_variables;
 pub(crate) use export::Export;
-pub(crate) use sync::{OnError, Rules, Sync};
+pub(crate) use sync::{Input, OnError, Rules, Sync};
 
 use crate::{
     config,
@@ -46,17 +46,6 @@ pub enum Command {
     Openapi,
     /// Create, list and revoke API tokens
     Token(Token),
-}
-
-/// Format of a file of members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A header with ref, sourceUpdatedAt and one column per attribute
-    Csv,
-    /// One JSON object per line: ref, attributes, sourceUpdatedAt
-    Ndjson,
-    /// One ref per line
-    Lines,
 }
 
 /// The settings of `serve`.

@@ -2,7 +2,6 @@
 
 mod api;
 mod export;
-mod members_file;
 mod migrate;
 mod openapi;
 mod schema;

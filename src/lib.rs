@@ -14,6 +14,8 @@ pub mod metrics;
 pub mod graphql;
 pub mod rpc;
 
+pub(crate) mod members_file;
+
 pub mod domain;
 
 pub mod app;

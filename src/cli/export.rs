@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, builder::RangedU64ValueParser};
 
-use super::Format;
-use crate::config;
+use crate::{config, members_file::Format};
 
 /// The settings of `export`.
 #[derive(Args, Debug)]

@@ -3,14 +3,22 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
+use encoding_rs::Encoding;
 
-use super::Format;
-use crate::config;
+use crate::{
+    config,
+    members_file::{
+        Format,
+        cell::Empty,
+        columns::Delimiter,
+        forms::{DateOrder, Decimal},
+    },
+};
 
 /// The settings of `sync`.
 #[derive(Args, Debug)]
 pub struct Sync {
-    /// File to read, or - for stdin. Its format is that of its extension (.csv; .ndjson or .jsonl; .txt or no extension
+    /// File to read, or - for stdin. Its format is that of its extension (.csv or .tsv; .ndjson or .jsonl; .txt or no extension
     /// for lines), which .gz or .zst may follow
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -52,14 +60,41 @@ pub(crate) struct Input {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 
-    /// Map a column of a CSV file: ref=COLUMN, sourceUpdatedAt=COLUMN, or KEY=COLUMN for an attribute; can be repeated.
-    /// A column that is not mapped is the attribute of the same name
+    /// Map a column of CSV or a field of NDJSON: ref=COLUMN, sourceUpdatedAt=COLUMN, or KEY=COLUMN for an attribute; can be
+    /// repeated. A column that is not mapped is the attribute of the same name
     #[arg(long, value_name = "KEY=COLUMN", value_parser = mapping)]
     pub(crate) map: Vec<(String, String)>,
 
-    /// Ignore columns that are not an attribute of the memberbase; without this, a file with such a column is rejected
+    /// Ignore columns and fields that are not an attribute of the memberbase; without this, a file with such a column and a
+    /// row with such a field are rejected
     #[arg(long)]
     pub(crate) ignore_unknown_columns: bool,
+
+    /// The CSV file has no header, and its columns are named 1, 2 and so on
+    #[arg(long)]
+    pub(crate) no_header: bool,
+
+    /// Delimiter of the CSV file: a character, or tab. Without this it is recognized by the header: , ; tab or |
+    #[arg(long, value_name = "CHARACTER", value_parser = Delimiter::parse)]
+    pub(crate) delimiter: Option<Delimiter>,
+
+    /// Encoding of the file, such as windows-1252. Without this it is UTF-8, or UTF-16 with a byte order mark
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    pub(crate) encoding: Option<&'static Encoding>,
+
+    /// Meaning of an empty cell
+    #[arg(long, value_name = "WHAT", default_value = "text")]
+    pub(crate) empty: Empty,
+
+    /// Decimal separator of numbers, with which the other one and spaces separate thousands. Without this numbers are
+    /// written as in JSON
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) decimal: Option<Decimal>,
+
+    /// Order of the parts of dates such as 3/14/2024. Without this such dates are invalid; 31.12.2024 and 2024-12-31 need
+    /// no order
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) date_order: Option<DateOrder>,
 }
 
 /// Treatment of members that are not in the file, and of invalid rows.
@@ -128,6 +163,11 @@ fn mapping(text: &str) -> Result<(String, String), String> {
         Some((key, column)) if !key.is_empty() && !column.is_empty() => Ok((key.to_owned(), column.to_owned())),
         _ => Err("expected KEY=COLUMN such as ref=customer_id".to_owned()),
     }
+}
+
+fn encoding(text: &str) -> Result<&'static Encoding, String> {
+    Encoding::for_label(text.as_bytes())
+        .ok_or_else(|| "unknown; the names are those of https://encoding.spec.whatwg.org/#names-and-labels".to_owned())
 }
 
 fn percent(text: &str) -> Result<f64, String> {

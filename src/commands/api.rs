@@ -15,10 +15,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-pub(super) use self::memberbase::{Definition, Memberbase};
+pub(super) use self::memberbase::Memberbase;
 use self::{http::Http, in_process::InProcess};
 use super::Error;
-use crate::config::{self, Database};
+use crate::{
+    config::{self, Database},
+    members_file::RowFault,
+};
 
 /// A random part of up to the same again is added to each delay, so that many clients do not retry at the same time.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
@@ -73,16 +76,6 @@ pub(super) struct BadRow {
     pub(crate) index: usize,
     #[serde(flatten)]
     pub(crate) fault: RowFault,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct RowFault {
-    /// An error code of the API's rows.
-    pub(crate) code: String,
-    pub(crate) message: String,
-    /// Path of fields in the row.
-    #[serde(default)]
-    pub(crate) path: Vec<String>,
 }
 
 impl From<Failure> for Error {

@@ -15,11 +15,14 @@ use serde_json::{Value, json, value::RawValue};
 use self::output::Output;
 use super::{
     Error,
-    api::{Client, Definition, Failure, Memberbase},
-    members_file::{self, ATTRIBUTE_PREFIX, Packing, REF, SOURCE_UPDATED_AT, cell},
+    api::{Client, Failure, Memberbase},
     print_notice,
 };
-use crate::cli::{Export, Format};
+use crate::{
+    cli::Export,
+    domain::attribute::Definition,
+    members_file::{self, ATTRIBUTE_PREFIX, Format, Packing, REF, SOURCE_UPDATED_AT, cell},
+};
 
 /// The code of a page that the server does not serve because of its size.
 const LIMIT_EXCEEDED: &str = "LIMIT_EXCEEDED";

@@ -4,15 +4,12 @@
 //! within a sync of the API, which is committed only after the file was read to its proper end and every row was
 //! stored.
 
-mod columns;
 mod lanes;
 mod mirror;
 mod progress;
 mod reader;
 mod rejects;
 mod report;
-mod rows;
-mod source;
 mod upload;
 
 use std::{
@@ -27,23 +24,22 @@ use futures_util::future::try_join_all;
 use tokio::{pin, time::timeout};
 
 use self::{
-    columns::Mapping,
     mirror::Mirror,
     progress::Progress,
     reader::{Job, Reading},
     rejects::Rejects,
     report::{Outcomes, Summary},
-    rows::ReadError,
     upload::Upload,
 };
 use super::{
     Error,
     api::{Client, Memberbase},
-    members_file, print, print_notice,
+    print, print_notice,
     serve::stop_signal,
 };
 use crate::{
-    cli::{Format, OnError, Rules, Sync},
+    cli::{Input, OnError, Rules, Sync},
+    members_file::{self, Format, cell::CellRules, columns::Mapping, rows::ReadError},
     types::{Id, MemberbaseId},
 };
 
@@ -97,8 +93,12 @@ fn kind(settings: &Sync) -> Result<(members_file::Packing, Format), Error> {
         let file = settings.file.display();
         Error::Usage(format!("can't infer the format of {file} from its extension: set --format"))
     })?;
-    if format != Format::Csv && !settings.input.map.is_empty() {
-        return Err(Error::Usage("--map is for the columns of CSV files".to_owned()));
+    let Input { map, no_header, delimiter, .. } = &settings.input;
+    if format == Format::Lines && !map.is_empty() {
+        return Err(Error::Usage("--map is for the columns of CSV files and the fields of NDJSON".to_owned()));
+    }
+    if format != Format::Csv && (*no_header || delimiter.is_some()) {
+        return Err(Error::Usage("--no-header and --delimiter are for CSV files".to_owned()));
     }
     Ok((packing, format))
 }
@@ -182,10 +182,14 @@ impl Run {
             format,
             is_format_given: input.format.is_some(),
             packing,
+            encoding: input.encoding,
             mapping: Mapping {
                 map: input.map.clone(),
                 ignore_unknown: input.ignore_unknown_columns,
                 schema: found.as_ref().map_or_else(Vec::new, |memberbase| memberbase.attribute_schema.clone()),
+                no_header: input.no_header,
+                delimiter: input.delimiter,
+                cells: CellRules { empty: input.empty, decimal: input.decimal, date_order: input.date_order },
             },
             on_error: if rules.dry_run { OnError::Skip } else { rules.on_error },
             rejects: Arc::clone(&self.rejects),

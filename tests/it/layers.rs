@@ -18,7 +18,7 @@ const CRATES: [&str; 9] = [
     "prometheus_client",
 ];
 
-const MODULES: [&str; 15] = [
+const MODULES: [&str; 16] = [
     "cli",
     "commands",
     "config",
@@ -28,6 +28,7 @@ const MODULES: [&str; 15] = [
     "metrics",
     "rpc",
     "graphql",
+    "members_file",
     "domain",
     "app",
     "db",
@@ -41,9 +42,22 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match module {
         "main" | "lib" => (&MODULES, &[]),
         // Command-line arguments parse into the domain's types.
-        "cli" => (&["config", "domain", "types"], &[]),
+        "cli" => (&["config", "members_file", "domain", "types"], &[]),
         "commands" => (
-            &["cli", "config", "telemetry", "auth", "http", "graphql", "rpc", "domain", "app", "db", "types"],
+            &[
+                "cli",
+                "config",
+                "telemetry",
+                "auth",
+                "http",
+                "graphql",
+                "rpc",
+                "members_file",
+                "domain",
+                "app",
+                "db",
+                "types",
+            ],
             &["sea_orm"],
         ),
         "config" => (&["db", "types"], &["axum"]),
@@ -56,6 +70,7 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "auth" => (&["domain", "app", "types"], &["axum"]),
         "rpc" => (&["domain", "app", "types", "budget"], &["axum"]),
         "graphql" => (&["domain", "app", "types", "budget"], &["async_graphql"]),
+        "members_file" => (&["domain"], &[]),
         "domain" => (&["app", "db", "entity", "types", "budget"], &["sea_orm"]),
         "app" => (&["db", "entity", "types", "budget"], &[]),
         "db" => (&["entity", "types", "budget"], &["sea_orm", "sea_query_sqlx", "migration", "sqlx"]),

@@ -3,6 +3,7 @@
 mod bad_rows;
 mod exports;
 mod files;
+mod forms;
 mod interruptions;
 mod remote;
 mod rules;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Client;
 use crate::{
     commands::Error,
-    domain::attribute::AttributeType,
+    domain::attribute::{AttributeType, Definition},
     types::{Id, MemberbaseId},
 };
 
@@ -20,14 +20,19 @@ const CREATE: &str = "mutation ($name: String!) { \
 #[serde(rename_all = "camelCase")]
 pub(in crate::commands) struct Memberbase {
     pub(crate) id: String,
+    #[serde(deserialize_with = "schema")]
     pub(crate) attribute_schema: Vec<Definition>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub(in crate::commands) struct Definition {
-    pub(crate) key: String,
-    #[serde(rename = "type", deserialize_with = "kind")]
-    pub(crate) kind: AttributeType,
+fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Definition>, D::Error> {
+    #[derive(Deserialize)]
+    struct Attribute {
+        key: String,
+        #[serde(rename = "type", deserialize_with = "kind")]
+        kind: AttributeType,
+    }
+    let attributes = Vec::<Attribute>::deserialize(deserializer)?;
+    Ok(attributes.into_iter().map(|Attribute { key, kind }| Definition { key, kind }).collect())
 }
 
 fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AttributeType, D::Error> {

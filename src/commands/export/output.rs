@@ -8,7 +8,7 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-use crate::{commands::members_file::Packing, types::private_file};
+use crate::{members_file::Packing, types::private_file};
 
 /// An output stream, compressed or not.
 pub(super) struct Output {

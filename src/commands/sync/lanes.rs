@@ -5,8 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::rows::Row;
-use crate::commands::api::RowFault;
+use crate::members_file::{RowFault, rows::Row};
 
 /// A batch ends at so many bytes, too: rows may be large, and there are many batches.
 const MAX_BYTES: usize = 4 << 20;

@@ -10,18 +10,22 @@ use std::{
     thread,
 };
 
+use encoding_rs::Encoding;
 use tokio::sync::{mpsc::Receiver, oneshot};
 
 use super::{
-    columns::Mapping,
     lanes::{Batch, Closed, Lanes},
     rejects::Rejects,
-    rows::{Next, ReadError, Row, Rows},
-    source,
 };
 use crate::{
-    cli::{Format, OnError},
-    commands::members_file::{Packing, content},
+    cli::OnError,
+    members_file::{
+        Format, Packing,
+        columns::Mapping,
+        content,
+        rows::{Next, ReadError, Row, Rows},
+        source,
+    },
 };
 
 /// What is to be read, and how.
@@ -31,6 +35,7 @@ pub(super) struct Job {
     /// True if the user gave the format; otherwise it was guessed by the file's name.
     pub(crate) is_format_given: bool,
     pub(crate) packing: Packing,
+    pub(crate) encoding: Option<&'static Encoding>,
     pub(crate) mapping: Mapping,
     pub(crate) on_error: OnError,
     pub(crate) rejects: Arc<Rejects>,
@@ -72,7 +77,7 @@ pub(super) fn read(job: Job) -> Reading {
 
 /// Opens the file, and reads its header if it has one.
 fn open(job: &Job) -> Result<(Rows, Option<u64>), ReadError> {
-    let (mut source, size) = source::open(&job.file, job.packing, Arc::clone(&job.read))?;
+    let (mut source, size) = source::open(&job.file, job.packing, job.encoding, Arc::clone(&job.read))?;
     let begin = source.fill_buf()?;
     if let Some(what) = content::foreign(begin) {
         return Err(ReadError::Damaged(what));

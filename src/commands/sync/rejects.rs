@@ -10,13 +10,13 @@ use std::{
 
 use csv::Writer;
 
-use crate::{commands::api::RowFault, types::private_file};
+use crate::{
+    members_file::{INVALID_REF, RowFault},
+    types::private_file,
+};
 
 /// How many are told at the end.
 const TOLD: usize = 10;
-
-/// The code of a row whose ref can't exist. Which member it was meant for is not known.
-pub(super) const INVALID_REF: &str = "INVALID_REF";
 
 /// The bad rows of a run.
 pub(super) struct Rejects(Mutex<State>);

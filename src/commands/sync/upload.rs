@@ -12,9 +12,12 @@ use super::{
     rejects::Rejects,
     report::Outcomes,
 };
-use crate::commands::{
-    Error,
-    api::{BadRow, Client, Failure, Refusal, RowFault},
+use crate::{
+    commands::{
+        Error,
+        api::{BadRow, Client, Failure, Refusal},
+    },
+    members_file::RowFault,
 };
 
 const UPSERT: &str = "mutation ($input: BulkUpsertMembersInput!) { bulkUpsertMembers(input: $input) { \

@@ -1,15 +1,13 @@
-//! Assigns the columns of a CSV file to ref, `sourceUpdatedAt` and attributes, by its header, the options `--map` and
-//! the attribute schema of the memberbase.
+//! Assigns the columns of a CSV file and the fields of NDJSON to ref, `sourceUpdatedAt` and attributes, by their names, a
+//! mapping and the attribute schema of the memberbase.
 
-use std::collections::HashSet;
+use std::fmt;
 
-use crate::{
-    commands::{
-        api::Definition,
-        members_file::{ATTRIBUTE_PREFIX, REF, SOURCE_UPDATED_AT, cell},
-    },
-    domain::attribute::AttributeType,
+use super::{
+    ATTRIBUTE_PREFIX, REF, SOURCE_UPDATED_AT,
+    cell::{self, CellRules},
 };
+use crate::domain::attribute::{AttributeType, Definition};
 
 /// Where in a row is what.
 #[derive(Debug)]
@@ -34,25 +32,102 @@ pub(super) struct Attribute {
 }
 
 /// What a column is for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Target {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
     Reference,
     SourceUpdatedAt,
     /// The attribute at this place of the schema.
     Attribute(usize),
 }
 
-/// How a header is to be understood.
-#[derive(Clone, Debug)]
-pub(super) struct Mapping {
+/// How the columns and cells of a file are understood.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mapping {
     /// Key and column.
     pub(crate) map: Vec<(String, String)>,
     pub(crate) ignore_unknown: bool,
     pub(crate) schema: Vec<Definition>,
+    /// True if the first record of a CSV file is a row, and its columns are named 1, 2 and so on.
+    pub(crate) no_header: bool,
+    /// The delimiter of a CSV file; `None` to recognize it.
+    pub(crate) delimiter: Option<Delimiter>,
+    pub(crate) cells: CellRules,
+}
+
+/// The delimiter of the cells of a CSV file, an ASCII character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delimiter(u8);
+
+impl Delimiter {
+    pub(crate) const COMMA: Self = Self(b',');
+
+    /// Those that are recognized, in the order in which they are tried.
+    pub(super) const RECOGNIZED: [Self; 4] = [Self::COMMA, Self(b';'), Self(b'\t'), Self(b'|')];
+
+    /// Parses a character, or `tab`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.as_bytes() {
+            b"tab" | b"\\t" => Ok(Self(b'\t')),
+            [byte] => Self::of(*byte).ok_or_else(|| format!("{text:?} can't be a delimiter")),
+            _ => Err("expected a character, or tab".to_owned()),
+        }
+    }
+
+    /// Returns the delimiter with this character; `None` if it has another meaning in CSV.
+    pub(super) fn of(byte: u8) -> Option<Self> {
+        let is_other = byte.is_ascii_alphanumeric() || matches!(byte, b'"' | b'\r' | b'\n' | 0);
+        (byte.is_ascii() && !is_other).then_some(Self(byte))
+    }
+
+    pub(super) fn byte(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Delimiter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            b'\t' => formatter.write_str("tabs"),
+            byte => write!(formatter, "{:?}", char::from(byte)),
+        }
+    }
 }
 
 impl Mapping {
-    /// What a key names.
+    /// Returns what the field of an object is for; nothing if it is unknown.
+    pub(super) fn field(&self, name: &str) -> Vec<Target> {
+        let mapped: Vec<_> = self.map.iter().filter_map(|(key, column)| Some((self.target(key)?, column))).collect();
+        if self.is_mapped(name) {
+            return mapped.into_iter().filter(|(_, column)| *column == name).map(|(target, _)| target).collect();
+        }
+        self.target(name).into_iter().filter(|own| mapped.iter().all(|(target, _)| target != own)).collect()
+    }
+
+    pub(super) fn is_mapped(&self, name: &str) -> bool {
+        self.map.iter().any(|(_, mapped)| mapped == name)
+    }
+
+    /// Checks the mapping of a file without a header.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (at, (key, name)) in self.map.iter().enumerate() {
+            let target = self
+                .target(key)
+                .ok_or_else(|| format!("--map {key}={name}: {key:?} is not an attribute of the memberbase"))?;
+            if self.map[..at].iter().any(|(other, _)| self.target(other) == Some(target)) {
+                return Err(format!("--map {key}={name}: {key:?} is mapped twice"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the key of an attribute as JSON.
+    pub(super) fn key(&self, place: usize) -> Vec<u8> {
+        let mut json = Vec::new();
+        cell::string(&self.schema[place].key, &mut json);
+        json
+    }
+
+    /// Returns what a key names.
     fn target(&self, key: &str) -> Option<Target> {
         match key {
             REF => return Some(Target::Reference),
@@ -65,29 +140,37 @@ impl Mapping {
 
     /// What each column of this header is. The error says what is wrong with it.
     pub(super) fn columns(&self, header: &[&str]) -> Result<Columns, String> {
-        let mut names = HashSet::new();
-        if let Some(twice) = header.iter().find(|name| !names.insert(**name)) {
-            return Err(format!("the header has the column {twice:?} twice"));
-        }
+        self.check()?;
+        let twice = |name: &str| Err(format!("the header has the column {name:?} twice"));
         let mut targets = Vec::new();
         for (key, name) in &self.map {
-            let column = header.iter().position(|column| column == name);
-            let column = column.ok_or_else(|| format!("--map {key}={name}: the header has no column {name:?}"))?;
-            let target = self.target(key);
-            let target =
-                target.ok_or_else(|| format!("--map {key}={name}: {key:?} is not an attribute of the memberbase"))?;
-            if targets.iter().any(|(_, other)| *other == target) {
-                return Err(format!("--map {key}={name}: {key:?} is mapped twice"));
+            let mut columns = header.iter().enumerate().filter(|(_, column)| *column == name);
+            let Some((column, _)) = columns.next() else {
+                return Err(format!("--map {key}={name}: the header has no column {name:?}"));
+            };
+            if columns.next().is_some() {
+                return twice(name);
             }
-            targets.push((column, target));
+            targets.extend(self.target(key).map(|target| (column, target)));
         }
+        let mapped = targets.len();
         for (column, name) in header.iter().enumerate() {
-            if self.map.iter().any(|(_, mapped)| mapped == name) {
+            if self.is_mapped(name) {
                 continue;
             }
-            match self.target(name).filter(|target| targets.iter().all(|(_, other)| other != target)) {
+            let target = self.target(name);
+            if target.is_some() && targets[mapped..].iter().any(|(_, other)| Some(*other) == target) {
+                return twice(name);
+            }
+            match target.filter(|target| targets.iter().all(|(_, other)| other != target)) {
                 Some(target) => targets.push((column, target)),
                 None if self.ignore_unknown => {}
+                None if name.is_empty() => {
+                    return Err(format!(
+                        "column {} has no name: ignore such columns with --ignore-unknown-columns",
+                        column + 1
+                    ));
+                }
                 None => {
                     return Err(format!(
                         "the column {name:?} is not an attribute of the memberbase: map it with --map, \
@@ -100,10 +183,7 @@ impl Mapping {
         let reference = at(Target::Reference);
         let attributes = targets.iter().filter_map(|&(column, target)| {
             let Target::Attribute(place) = target else { return None };
-            let Definition { key, kind } = &self.schema[place];
-            let mut json = Vec::new();
-            cell::string(key, &mut json);
-            Some(Attribute { column, key: json, kind: *kind })
+            Some(Attribute { column, key: self.key(place), kind: self.schema[place].kind })
         });
         Ok(Columns {
             width: header.len(),
@@ -131,6 +211,7 @@ mod tests {
             map: map.iter().map(|(key, column)| ((*key).to_owned(), (*column).to_owned())).collect(),
             ignore_unknown,
             schema: schema.into_iter().map(attribute).collect(),
+            ..Mapping::default()
         }
     }
 
@@ -171,6 +252,8 @@ mod tests {
             (&[], &["plan"], "no column \"ref\""),
             (&[], &[], "no column \"ref\""),
             (&[], &["ref", "plan", "plan"], "\"plan\" twice"),
+            (&[("plan", "a")], &["ref", "a", "a"], "\"a\" twice"),
+            (&[], &["ref", ""], "column 2 has no name"),
             (&[("ref", "id")], &["ref"], "no column \"id\""),
             (&[("plna", "ref")], &["ref"], "\"plna\" is not an attribute"),
             (&[("plan", "a"), ("plan", "b")], &["ref", "a", "b"], "\"plan\" is mapped twice"),
@@ -180,5 +263,18 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         assert_eq!(told(&mapping(&[], true), &["id", "ref"]).expect("fits"), "1");
+        assert_eq!(told(&mapping(&[], true), &["", "ref", "", "id", "id"]).expect("fits"), "1");
+    }
+
+    #[test]
+    fn delimiters_are_characters_without_another_meaning() {
+        for (text, byte) in
+            [(",", b','), (";", b';'), ("tab", b'\t'), ("\t", b'\t'), ("\\t", b'\t'), ("|", b'|'), (" ", b' ')]
+        {
+            assert_eq!(Delimiter::parse(text).map(Delimiter::byte), Ok(byte), "{text:?}");
+        }
+        for text in ["", "\"", "\n", "a", "7", ";;", "\u{e9}"] {
+            assert!(Delimiter::parse(text).is_err(), "{text:?}");
+        }
     }
 }

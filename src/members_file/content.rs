@@ -37,7 +37,7 @@ const SNIFFED_LINES: usize = 100;
 const UTF_16: &str = "UTF-16 text: save it as UTF-8";
 
 /// Returns a message about a file with these first bytes if it can't be a member file.
-pub(in crate::commands) fn foreign(begin: &[u8]) -> Option<String> {
+pub(crate) fn foreign(begin: &[u8]) -> Option<String> {
     let signature = SIGNATURES.iter().find(|(bytes, _)| begin.starts_with(bytes)).map(|(_, what)| *what);
     // UTF-16 without a byte order mark is recognized by the zero bytes of ASCII letters.
     let has_zeros =
@@ -48,7 +48,7 @@ pub(in crate::commands) fn foreign(begin: &[u8]) -> Option<String> {
 
 /// Returns the likely format of a file with these first bytes and advice how to read it; `None` if it may have one ref
 /// per line.
-pub(in crate::commands) fn other_than_lines(begin: &[u8]) -> Option<(&'static str, &'static str)> {
+pub(crate) fn other_than_lines(begin: &[u8]) -> Option<(&'static str, &'static str)> {
     let text = begin.trim_ascii_start();
     let opens = |bracket: &[u8], next: &[u8]| {
         text.strip_prefix(bracket).is_some_and(|rest| rest.trim_ascii_start().starts_with(next))
@@ -60,9 +60,9 @@ pub(in crate::commands) fn other_than_lines(begin: &[u8]) -> Option<(&'static st
         return Some(("a JSON array", "write an object per line and give --format ndjson"));
     }
     if is_split_evenly(begin, b'\t') {
-        Some(("a table with tabs", "save it as CSV with commas"))
+        Some(("a table with tabs", "give --format csv"))
     } else if is_split_evenly(begin, b';') {
-        Some(("a table with semicolons", "save it as CSV with commas"))
+        Some(("a table with semicolons", "give --format csv"))
     } else if is_split_evenly(begin, b',') {
         Some(("a table with commas", "give --format csv"))
     } else {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn content_is_recognized_as_in_the_shared_examples() {
-        let corpus: Corpus = serde_json::from_str(include_str!("../../../tests/members_files.json")).expect("examples");
+        let corpus: Corpus = serde_json::from_str(include_str!("../../tests/members_files.json")).expect("examples");
         for Content { begin, foreign: expected, seems } in corpus.contents {
             let bytes: Vec<_> = begin.chars().map(|byte| u8::try_from(byte).expect("a byte")).collect();
             assert_eq!(foreign(&bytes), expected, "{begin:?}");
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_signature_has_an_example() {
-        let corpus: Corpus = serde_json::from_str(include_str!("../../../tests/members_files.json")).expect("examples");
+        let corpus: Corpus = serde_json::from_str(include_str!("../../tests/members_files.json")).expect("examples");
         for (bytes, what) in SIGNATURES {
             let is_its = |content: &Content| {
                 content

@@ -1,29 +1,59 @@
-//! Member files: their formats, compression and CSV cells, for `sync` and `export`.
+//! Files of members: their formats, compression, columns, cells and rows.
 
-pub(super) mod cell;
-pub(super) mod content;
+pub(crate) mod cell;
+pub(crate) mod columns;
+pub(crate) mod content;
+pub(crate) mod forms;
+pub(crate) mod rows;
+pub(crate) mod source;
 
 use std::path::Path;
 
-use crate::cli::Format;
+use clap::ValueEnum;
+use serde::Deserialize;
+
+/// Format of a file of members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A header with ref, sourceUpdatedAt and one column per attribute
+    Csv,
+    /// One JSON object per line: ref, attributes, sourceUpdatedAt
+    Ndjson,
+    /// One ref per line
+    Lines,
+}
+
+/// What is wrong with a row, as the API says it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct RowFault {
+    /// An error code of the API's rows.
+    pub(crate) code: String,
+    pub(crate) message: String,
+    /// Path of fields in the row.
+    #[serde(default)]
+    pub(crate) path: Vec<String>,
+}
+
+/// The code of a row whose ref can't exist. Which member it was meant for is not known.
+pub(crate) const INVALID_REF: &str = "INVALID_REF";
 
 /// Compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     None,
     Gzip,
     Zstd,
 }
 
 /// Names of the CSV columns that are not attributes.
-pub(super) const REF: &str = "ref";
-pub(super) const SOURCE_UPDATED_AT: &str = "sourceUpdatedAt";
+pub(crate) const REF: &str = "ref";
+pub(crate) const SOURCE_UPDATED_AT: &str = "sourceUpdatedAt";
 
 /// Prefix of an attribute's key in a header, for keys that would otherwise be read as another column.
-pub(super) const ATTRIBUTE_PREFIX: &str = "attributes.";
+pub(crate) const ATTRIBUTE_PREFIX: &str = "attributes.";
 
 /// Returns the compression of a file with this name, and its format if the extension is known.
-pub(super) fn packing_and_format(file: &Path) -> (Packing, Option<Format>) {
+pub(crate) fn packing_and_format(file: &Path) -> (Packing, Option<Format>) {
     let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_ascii_lowercase());
     let (packing, name) = match name.rsplit_once('.') {
         Some((name, "gz" | "gzip")) => (Packing::Gzip, name),
@@ -31,7 +61,7 @@ pub(super) fn packing_and_format(file: &Path) -> (Packing, Option<Format>) {
         _ => (Packing::None, name.as_str()),
     };
     let format = match name.rsplit_once('.') {
-        Some((_, "csv")) => Some(Format::Csv),
+        Some((_, "csv" | "tsv")) => Some(Format::Csv),
         Some((_, "ndjson" | "jsonl")) => Some(Format::Ndjson),
         Some((_, "txt")) => Some(Format::Lines),
         None if name != "-" => Some(Format::Lines),
@@ -54,7 +84,7 @@ mod tests {
             ("members.txt", Packing::None, Some(Format::Lines)),
             ("members", Packing::None, Some(Format::Lines)),
             ("members.zst", Packing::Zstd, Some(Format::Lines)),
-            ("members.tsv", Packing::None, None),
+            ("members.tsv.gz", Packing::Gzip, Some(Format::Csv)),
             ("members.2026-11-24", Packing::None, None),
             ("-", Packing::None, None),
         ] {

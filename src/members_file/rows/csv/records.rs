@@ -6,6 +6,7 @@
 use std::io::BufRead;
 
 use super::super::{MAX_ROW, ReadError, Source, not_utf8};
+use crate::members_file::columns::Delimiter;
 
 const AFTER_CLOSING_QUOTE: &str = "not CSV: text follows a closing quote; \
     a quote within a cell is written twice (\"\") and the cell is quoted";
@@ -56,8 +57,17 @@ impl<'a> Record<'a> {
 }
 
 impl Records {
-    pub(super) fn new(source: Source) -> Self {
-        Self { source, parser: Parser { line: 1, ..Parser::default() } }
+    /// Reads records of cells with a delimiter; the text begins in this line of the file.
+    pub(super) fn new(source: Source, delimiter: Delimiter, line: u64) -> Self {
+        let parser = Parser {
+            state: State::CellStart,
+            text: Vec::new(),
+            ends: Vec::new(),
+            delimiter: delimiter.byte(),
+            line,
+            opened: 0,
+        };
+        Self { source, parser }
     }
 
     /// Reads the next record.
@@ -114,9 +124,8 @@ impl Records {
 }
 
 /// The parser's place in a record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    #[default]
     CellStart,
     Bare,
     Quoted,
@@ -132,13 +141,13 @@ enum Step {
 }
 
 /// The state of a record that is read in pieces.
-#[derive(Default)]
 struct Parser {
     state: State,
     /// The cells without anything between.
     text: Vec<u8>,
     /// The end of each cell in `text`.
     ends: Vec<usize>,
+    delimiter: u8,
     /// The current line, from 1.
     line: u64,
     /// The line of the last opening quote.
@@ -180,7 +189,7 @@ impl Parser {
                     self.opened = self.line;
                     self.state = State::Quoted;
                 }
-                (_, b',') => self.end_cell(),
+                (_, byte) if byte == self.delimiter => self.end_cell(),
                 (_, b'\n' | b'\r') => {
                     self.end_cell();
                     return (at, Step::Record);
@@ -189,7 +198,9 @@ impl Parser {
                 (_, b'"') => return (at, Step::Malformed(QUOTE_IN_BARE_CELL)),
                 (State::CellStart | State::Bare, _) => {
                     self.state = State::Bare;
-                    at += self.take(&input[at..], |byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
+                    let delimiter = self.delimiter;
+                    let ends = |byte| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
+                    at += self.take(&input[at..], ends);
                     continue;
                 }
             }
@@ -265,7 +276,7 @@ mod tests {
     fn told(text: &[u8], piece: usize) -> (Vec<Told>, Option<String>) {
         let begin = Cursor::new(vec![]);
         let rest: Box<dyn Read + Send> = Box::new(Cursor::new(text.to_vec()));
-        let mut records = Records::new(BufReader::with_capacity(piece, begin.chain(rest)));
+        let mut records = Records::new(BufReader::with_capacity(piece, begin.chain(rest)), Delimiter::COMMA, 1);
         let mut told = vec![];
         loop {
             told.push(match records.next() {
@@ -284,8 +295,7 @@ mod tests {
 
     #[test]
     fn texts_are_read_as_in_the_shared_examples() {
-        let corpus: Corpus =
-            serde_json::from_str(include_str!("../../../../../tests/members_files.json")).expect("JSON");
+        let corpus: Corpus = serde_json::from_str(include_str!("../../../../tests/members_files.json")).expect("JSON");
         for Example { text, records, damage } in corpus.csv {
             for piece in [1, 2, 3, 5, 8192] {
                 let (read, error) = told(text.as_bytes(), piece);

@@ -11,15 +11,15 @@ mod ndjson;
 use std::io::{self, BufRead, Read};
 
 use self::{csv::CsvRows, lines::LineRows, ndjson::NdjsonRows};
-use super::{columns::Mapping, rejects::INVALID_REF, source::Source};
-use crate::{cli::Format, commands::api::RowFault, domain::text::ref_fault};
+use super::{Format, INVALID_REF, RowFault, columns::Mapping, source::Source};
+use crate::domain::text::ref_fault;
 
 /// The most bytes of a row. More is a quote that is not closed, or no file of members.
 const MAX_ROW: usize = 16 << 20;
 
 /// A row, or what was found in the place of one.
 #[derive(Debug, Default)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// The line it begins in, from 1.
     pub(crate) line: u64,
     /// Whom it is about.
@@ -32,7 +32,7 @@ pub(super) struct Row {
 
 /// What comes next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// A row.
     Row,
     /// A row that can't be attributed to a member; `fault` says why.
@@ -43,7 +43,7 @@ pub(super) enum Next {
 
 /// Why a file can't be read on. What was read before may be all there is, or not.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     /// It is not read as it was asked for.
     #[error("{0}")]
     Usage(String),
@@ -62,7 +62,7 @@ pub(super) enum ReadError {
 }
 
 /// The rows of a file of some format.
-pub(super) enum Rows {
+pub(crate) enum Rows {
     Csv(Box<CsvRows>),
     Ndjson(NdjsonRows),
     Lines(LineRows),
@@ -70,16 +70,16 @@ pub(super) enum Rows {
 
 impl Rows {
     /// Begins to read; of CSV that is the header.
-    pub(super) fn new(format: Format, source: Source, mapping: &Mapping) -> Result<Self, ReadError> {
+    pub(crate) fn new(format: Format, source: Source, mapping: &Mapping) -> Result<Self, ReadError> {
         Ok(match format {
             Format::Csv => Self::Csv(Box::new(CsvRows::new(source, mapping)?)),
-            Format::Ndjson => Self::Ndjson(NdjsonRows::new(source)),
+            Format::Ndjson => Self::Ndjson(NdjsonRows::new(source, mapping)?),
             Format::Lines => Self::Lines(LineRows::new(source)),
         })
     }
 
     /// Reads on.
-    pub(super) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
+    pub(crate) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
         row.reference.clear();
         row.json.clear();
         row.fault = None;
@@ -131,7 +131,9 @@ impl TextLines {
 }
 
 fn not_utf8(line: u64) -> ReadError {
-    ReadError::Damaged(format!("line {line} is not UTF-8"))
+    ReadError::Damaged(format!(
+        "line {line} is not UTF-8: --encoding windows-1252 reads what many Windows programs write"
+    ))
 }
 
 fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
@@ -145,8 +147,8 @@ fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
 fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
     let (file, path) = tempfile::NamedTempFile::new().expect("a file").into_parts();
     io::Write::write_all(&mut &file, text).expect("a file");
-    let packing = crate::commands::members_file::Packing::None;
-    let (source, _) = super::source::open(&path, packing, std::sync::Arc::default()).expect("a file");
+    let packing = crate::members_file::Packing::None;
+    let (source, _) = super::source::open(&path, packing, None, std::sync::Arc::default()).expect("a file");
     let (mut row, mut told) = (Row::default(), Vec::new());
     let mut rows = match Rows::new(format, source, mapping) {
         Ok(rows) => rows,
@@ -189,8 +191,8 @@ mod tests {
 
     #[test]
     fn a_ref_that_can_t_exist_makes_a_row_of_no_member_as_in_the_shared_examples() {
-        let corpus: Corpus = serde_json::from_str(include_str!("../../../tests/members_files.json")).expect("examples");
-        let mapping = Mapping { map: vec![], ignore_unknown: false, schema: vec![] };
+        let corpus: Corpus = serde_json::from_str(include_str!("../../tests/members_files.json")).expect("examples");
+        let mapping = Mapping::default();
         for Ref { text, times, fault } in corpus.refs {
             let json = serde_json::json!({"ref": text.repeat(times)}).to_string();
             let expected = format!("1: {}", fault.as_ref().unwrap_or(&json));

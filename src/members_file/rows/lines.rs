@@ -1,9 +1,9 @@
 //! Reads one ref per line. A carriage return before the line feed is not part of the ref, and an empty line is skipped.
 
 use super::{Next, ReadError, Row, Source, TextLines, fault};
-use crate::commands::{members_file::cell, sync::rejects::INVALID_REF};
+use crate::members_file::{INVALID_REF, cell};
 
-pub(in crate::commands::sync) struct LineRows(TextLines);
+pub(crate) struct LineRows(TextLines);
 
 impl LineRows {
     pub(super) fn new(source: Source) -> Self {
@@ -34,14 +34,10 @@ impl LineRows {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        cli::Format,
-        commands::sync::{columns::Mapping, rows},
-    };
+    use crate::members_file::{Format, columns::Mapping, rows};
 
     fn told(text: &[u8]) -> Vec<String> {
-        let mapping = Mapping { map: vec![], ignore_unknown: false, schema: vec![] };
-        rows::told(Format::Lines, text, &mapping)
+        rows::told(Format::Lines, text, &Mapping::default())
     }
 
     #[test]
@@ -60,7 +56,13 @@ mod tests {
 
     #[test]
     fn what_is_not_text_ends_the_reading() {
-        assert_eq!(told(b"ann\nb\xffn\ncid"), [r#"1: {"ref":"ann"}"#, "line 2 is not UTF-8"]);
+        assert_eq!(
+            told(b"ann\nb\xffn\ncid"),
+            [
+                r#"1: {"ref":"ann"}"#,
+                "line 2 is not UTF-8: --encoding windows-1252 reads what many Windows programs write"
+            ]
+        );
         assert_eq!(told(&vec![b'x'; 17 << 20]), ["line 1 is longer than 16 MiB: is it a file of members?"]);
     }
 }

@@ -1,0 +1,235 @@
+//! Opens the file as a stream of text: decompressed, in UTF-8, without a byte order mark, and with a counter of the bytes
+//! read.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Chain, Cursor, Read},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+use flate2::bufread::MultiGzDecoder;
+
+use super::Packing;
+
+const BUFFER: usize = 128 << 10;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A file to be read once, from its begin to its end. Its buffer first holds enough of it to recognize what it is.
+pub(crate) type Source = BufReader<Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>>;
+
+/// Opens a file, or stdin by the name `-`. Without an encoding it is UTF-8, or UTF-16 with a byte order mark. Also returns
+/// its size, if it has one; `read` counts its bytes as they are on the disk.
+pub(crate) fn open(
+    file: &Path,
+    packing: Packing,
+    encoding: Option<&'static Encoding>,
+    read: Arc<AtomicU64>,
+) -> io::Result<(Source, Option<u64>)> {
+    let (input, size): (Box<dyn Read + Send>, _) = if file == Path::new("-") {
+        (Box::new(io::stdin()), None)
+    } else {
+        let file = File::open(file)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        (Box::new(file), metadata.is_file().then_some(metadata.len()))
+    };
+    Ok((unpacked(Counted { input, read }, packing, encoding)?, size))
+}
+
+fn unpacked(
+    input: impl Read + Send + 'static,
+    packing: Packing,
+    encoding: Option<&'static Encoding>,
+) -> io::Result<Source> {
+    let mut input = BufReader::with_capacity(BUFFER, input);
+    if packing != Packing::None && input.fill_buf()?.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty, as no packed file is"));
+    }
+    let mut text: Box<dyn Read + Send> = match packing {
+        Packing::None => Box::new(input),
+        Packing::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
+    };
+    let mut begin = first_line(&mut text)?;
+    let encoding = encoding.or_else(|| Encoding::for_bom(&begin).map(|(encoding, _)| encoding));
+    if let Some(encoding) = encoding.filter(|encoding| *encoding != UTF_8) {
+        let input: Box<dyn Read + Send> = Box::new(Cursor::new(begin).chain(text));
+        text = Box::new(Decoded::new(input, encoding));
+        begin = first_line(&mut text)?;
+    }
+    if begin.starts_with(BYTE_ORDER_MARK) {
+        begin.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(BufReader::with_capacity(BUFFER, Cursor::new(begin).chain(text)))
+}
+
+/// Reads the first line, by which the file is recognized, and what comes with it, but no more: stdin may be somebody who
+/// types.
+fn first_line(text: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut begin = vec![0; BUFFER];
+    let (mut length, mut is_whole) = (0, false);
+    while length < begin.len() && !is_whole {
+        match text.read(&mut begin[length..]) {
+            Ok(0) => break,
+            Ok(count) => {
+                is_whole = begin[length..length + count].contains(&b'\n');
+                length += count;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    begin.truncate(length);
+    Ok(begin)
+}
+
+/// A text in UTF-8 that is stored in another encoding. What the encoding does not allow is an error.
+struct Decoded<R> {
+    input: BufReader<R>,
+    decoder: Decoder,
+    /// Text that was decoded and not read, from `at` on.
+    text: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    fn new(input: R, encoding: &'static Encoding) -> Self {
+        let decoder = encoding.new_decoder_with_bom_removal();
+        let input = BufReader::with_capacity(BUFFER, input);
+        Self { input, decoder, text: Vec::new(), at: 0, ended: false }
+    }
+
+    /// Decodes the next piece.
+    fn decode(&mut self) -> io::Result<()> {
+        self.text.resize(BUFFER, 0);
+        let input = self.input.fill_buf()?;
+        let last = input.is_empty();
+        let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(input, &mut self.text, last);
+        self.input.consume(read);
+        (self.at, self.ended) = (0, last && result == DecoderResult::InputEmpty);
+        self.text.truncate(written);
+        match result {
+            DecoderResult::Malformed(..) => {
+                let message = format!("it is not in {}", self.decoder.encoding().name());
+                Err(io::Error::new(io::ErrorKind::InvalidData, message))
+            }
+            DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(()),
+        }
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.text.len() && !self.ended {
+            self.decode()?;
+        }
+        let count = (self.text.len() - self.at).min(buffer.len());
+        buffer[..count].copy_from_slice(&self.text[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// Counts the bytes.
+struct Counted<R> {
+    input: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn text(packed: Vec<u8>, packing: Packing) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        unpacked(Cursor::new(packed), packing, None)?.read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).expect("in memory");
+        encoder.finish().expect("in memory")
+    }
+
+    #[test]
+    fn files_of_several_parts_are_read_whole() {
+        let parts = [gzip(b"ann\n"), gzip(b"ben\n")].concat();
+        assert_eq!(text(parts, Packing::Gzip).expect("whole"), b"ann\nben\n");
+        let part = |text: &[u8]| zstd::encode_all(text, 0).expect("in memory");
+        let parts = [part(b"ann\n"), part(b"ben\n")].concat();
+        assert_eq!(text(parts, Packing::Zstd).expect("whole"), b"ann\nben\n");
+    }
+
+    #[test]
+    fn a_packed_file_that_is_cut_is_no_file_wherever_it_is_cut() {
+        let lines: String = (0..1000).map(|number| format!("ref-{number}\n")).collect();
+        let zstd = zstd::encode_all(lines.as_bytes(), 0).expect("in memory");
+        for (packed, packing) in [(gzip(lines.as_bytes()), Packing::Gzip), (zstd, Packing::Zstd)] {
+            for length in 0..packed.len() {
+                text(packed[..length].to_vec(), packing).expect_err("cut");
+            }
+            assert_eq!(text(packed, packing).expect("whole"), lines.as_bytes());
+        }
+    }
+
+    fn decoded(bytes: &[u8], encoding: Option<&'static Encoding>) -> Result<String, String> {
+        let mut text = String::new();
+        let read = unpacked(Cursor::new(bytes.to_vec()), Packing::None, encoding);
+        match read.and_then(|mut source| source.read_to_string(&mut text)) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn utf_16_with_a_byte_order_mark_is_read() {
+        let lines: String = (0..100_000).map(|number| format!("r\u{e9}f-{number}-\u{1f600}\n")).collect();
+        for (mark, bytes) in [([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]), ([0xfe, 0xff], u16::to_be_bytes)]
+        {
+            let mut text = mark.to_vec();
+            text.extend(lines.encode_utf16().flat_map(bytes));
+            assert!(decoded(&text, None).expect("UTF-16") == lines);
+            text.pop();
+            assert!(decoded(&text, None).expect_err("cut").starts_with("it is not in UTF-16"));
+        }
+    }
+
+    #[test]
+    fn an_encoding_that_is_given_is_used() {
+        let windows = Encoding::for_label(b"windows-1252");
+        assert_eq!(decoded(b"ref\nJ\xf6rg \x80\n", windows).expect("text"), "ref\nJ\u{f6}rg \u{20ac}\n");
+        assert_eq!(decoded("a\u{e9}".as_bytes(), Some(UTF_8)).expect("text"), "a\u{e9}");
+        let utf_16 = Encoding::for_label(b"utf-16le");
+        assert_eq!(decoded(b"a\0b\0", utf_16).expect("text"), "ab");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_text() {
+        assert_eq!(text(b"\xef\xbb\xbfref\n".to_vec(), Packing::None).expect("whole"), b"ref\n");
+        for other in ["", "a", "ab", "\u{feff}"] {
+            assert_eq!(text(other.into(), Packing::None).expect("whole").len(), other.trim_matches('\u{feff}').len());
+        }
+    }
+}
