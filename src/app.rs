@@ -32,7 +32,7 @@ pub struct App {
     shared: Arc<Shared>,
 }
 
-/// What all requests share. An [`App`] dereferences to it.
+/// State that all requests share. An [`App`] dereferences to it.
 pub struct Shared {
     pub limits: Limits,
     /// The memory of all requests.

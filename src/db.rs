@@ -79,7 +79,7 @@ pub struct Db {
     untracked: bool,
 }
 
-/// What all clones of a [`Db`] share.
+/// State that all clones of a [`Db`] share.
 #[derive(Debug)]
 struct Shared {
     pools: Pools,

@@ -23,7 +23,7 @@ pub(crate) enum Format {
     Lines,
 }
 
-/// What is wrong with a row, as the API says it.
+/// The error of a row, as the API returns it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct RowFault {
     /// An error code of the API's rows.

@@ -110,7 +110,7 @@ struct Lease {
     ends_at: Option<Instant>,
 }
 
-/// What a connection is used for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Usage {
     Read,

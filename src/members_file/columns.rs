@@ -9,16 +9,16 @@ use super::{
 };
 use crate::domain::attribute::{AttributeType, Definition};
 
-/// Where in a row is what.
+/// The columns of a CSV file.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// How many there are.
+    /// The number of cells of a row.
     pub(crate) width: usize,
-    /// That of the ref.
+    /// The column of the ref.
     pub(crate) reference: usize,
-    /// That of the time of the source.
+    /// The column of `sourceUpdatedAt`.
     pub(crate) source_updated_at: Option<usize>,
-    /// Those of attributes.
+    /// The columns of attributes.
     pub(crate) attributes: Vec<Attribute>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Attribute {
     pub(crate) kind: AttributeType,
 }
 
-/// What a column is for.
+/// The meaning of a column or of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Reference,
@@ -40,7 +40,7 @@ pub(super) enum Target {
     Attribute(usize),
 }
 
-/// How the columns and cells of a file are understood.
+/// The meaning of the columns and cells of a file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mapping {
     /// Key and column.
@@ -61,7 +61,7 @@ pub(crate) struct Delimiter(u8);
 impl Delimiter {
     pub(crate) const COMMA: Self = Self(b',');
 
-    /// Those that are recognized, in the order in which they are tried.
+    /// The delimiters that are recognized, in the order of preference.
     pub(super) const RECOGNIZED: [Self; 4] = [Self::COMMA, Self(b';'), Self(b'\t'), Self(b'|')];
 
     /// Parses a character, or `tab`.
@@ -94,7 +94,7 @@ impl fmt::Display for Delimiter {
 }
 
 impl Mapping {
-    /// Returns what the field of an object is for; nothing if it is unknown.
+    /// Returns the meanings of a field of an object; none if it is unknown.
     pub(super) fn field(&self, name: &str) -> Vec<Target> {
         let mapped: Vec<_> = self.map.iter().filter_map(|(key, column)| Some((self.target(key)?, column))).collect();
         if self.is_mapped(name) {
@@ -127,7 +127,7 @@ impl Mapping {
         json
     }
 
-    /// Returns what a key names.
+    /// Returns the target that a key names.
     fn target(&self, key: &str) -> Option<Target> {
         match key {
             REF => return Some(Target::Reference),
@@ -138,7 +138,7 @@ impl Mapping {
         key.strip_prefix(ATTRIBUTE_PREFIX).and_then(find).or_else(|| find(key)).map(Target::Attribute)
     }
 
-    /// What each column of this header is. The error says what is wrong with it.
+    /// Returns the columns of a file with this header.
     pub(super) fn columns(&self, header: &[&str]) -> Result<Columns, String> {
         self.check()?;
         let twice = |name: &str| Err(format!("the header has the column {name:?} twice"));

@@ -17,20 +17,20 @@ use crate::domain::text::ref_fault;
 /// The most bytes of a row. More is a quote that is not closed, or no file of members.
 const MAX_ROW: usize = 16 << 20;
 
-/// A row, or what was found in the place of one.
+/// A row, or the error in the place of one.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
-    /// The line it begins in, from 1.
+    /// The line in which it begins, from 1.
     pub(crate) line: u64,
-    /// Whom it is about.
+    /// The ref of its member.
     pub(crate) reference: String,
     /// A `MemberInput`.
     pub(crate) json: Vec<u8>,
-    /// Why it is bad, where that shows without the API. `json` then is what the API finds bad, too.
+    /// The error, if it is found without the API. `json` is then a row that the API rejects as well.
     pub(crate) fault: Option<RowFault>,
 }
 
-/// What comes next.
+/// The next thing in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// A row.
@@ -41,22 +41,22 @@ pub(crate) enum Next {
     End,
 }
 
-/// Why a file can't be read on. What was read before may be all there is, or not.
+/// The reason why a file can't be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// It is not read as it was asked for.
+    /// The options do not fit the file.
     #[error("{0}")]
     Usage(String),
-    /// It is damaged.
+    /// The file is damaged.
     #[error("{0}")]
     Damaged(String),
-    /// A row is bad, and is not to be.
+    /// A row is invalid, and invalid rows end the run.
     #[error("{0}")]
     BadRow(String),
-    /// Nobody takes the rows any more.
+    /// No rows are needed any more.
     #[error("the run has ended")]
     Unwanted,
-    /// It can't be read.
+    /// Reading failed.
     #[error("can't read the file: {0}")]
     Io(#[from] io::Error),
 }
@@ -69,7 +69,7 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
-    /// Begins to read; of CSV that is the header.
+    /// Begins to read a file; the header of CSV is read at once.
     pub(crate) fn new(format: Format, source: Source, mapping: &Mapping) -> Result<Self, ReadError> {
         Ok(match format {
             Format::Csv => Self::Csv(Box::new(CsvRows::new(source, mapping)?)),
@@ -78,7 +78,7 @@ impl Rows {
         })
     }
 
-    /// Reads on.
+    /// Reads the next row.
     pub(crate) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
         row.reference.clear();
         row.json.clear();

@@ -16,7 +16,7 @@ use crate::types::PageLimits;
 /// The work of a field of a member's attributes, which are up to 64 KiB, in that of other fields.
 const WORK_OF_ATTRIBUTES: u64 = 10;
 
-/// What a response costs.
+/// The cost of a response.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost {
     /// The number of its fields.

@@ -75,7 +75,7 @@ impl CsvRows {
         };
         row.line = record.line;
         if record.len() != columns.width {
-            // Which of its cells is the ref can't be told.
+            // Any of its cells could be the ref.
             let place = if header.is_some() { "in the header" } else { "in the first row" };
             let message = format!("expected {} cells, as {place}, found {}", columns.width, record.len());
             row.fault = Some(fault("INVALID_VALUE", message, &[]));

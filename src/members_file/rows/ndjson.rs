@@ -28,11 +28,11 @@ const MAX_KNOWN_NAMES: usize = 10_000;
 pub(crate) struct NdjsonRows {
     lines: TextLines,
     mapping: Mapping,
-    /// What fields are for, by their names.
+    /// The meanings of fields, by their names.
     known: HashMap<String, Meaning>,
 }
 
-/// What a field of an object is.
+/// The meaning of a field of an object.
 enum Meaning {
     Attributes,
     Unknown,
@@ -147,13 +147,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// Whom an object is about.
+/// The ref of an object.
 #[derive(Default)]
 enum Reference<'a> {
     #[default]
     Missing,
     One(Cow<'a, str>),
-    /// It can't be told, for instance because there are two.
+    /// Unknown, for instance because there are two refs.
     Unclear,
 }
 
