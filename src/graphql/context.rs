@@ -34,7 +34,8 @@ pub fn data(app: App, caller: Caller) -> Data {
     let memberbases = Memberbases { app: app.clone(), caller: caller.clone(), found: Mutex::default() };
     let budget = budget::current();
     data.insert(DataLoader::new(memberbases, move |load: BoxFuture<'static, ()>| match &budget {
-        Some(budget) => tokio::spawn(budget.meter(load, true).map(drop)),
+        // It is not dropped when the budget is exceeded, which the loader would take for a panic: its statement fails then.
+        Some(budget) => tokio::spawn(budget.meter(load, false).map(drop)),
         None => tokio::spawn(load),
     }));
     data.insert(RowBudget {
