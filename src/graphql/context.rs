@@ -211,3 +211,39 @@ impl Loader<MemberbaseId> for Memberbases {
         Ok(keys.iter().filter_map(|key| Some((*key, found.get(key)?.clone()))).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::{
+        budget::{Budget, MemoryLimit},
+        graphql::execute::Request,
+        types::Limits,
+    };
+
+    #[tokio::test]
+    async fn load_beyond_the_budget_fails_with_its_reason() {
+        let (app, _folder) = App::temporary().await;
+        let caller = Caller::operator();
+        let base = memberbase::create(&app, &caller, "base".to_owned()).await.expect("a memberbase").id;
+        let api = crate::graphql::api(&Limits::default());
+        let run = async |query: String, data: Data| {
+            let body = serde_json::json!({"query": query}).to_string();
+            let request = Request::from_json(body.as_bytes()).expect("a request");
+            let operation = api.prepare(request).unwrap_or_else(|errors| panic!("{errors:?}"));
+            let response = api.run(operation, data, "trace").await;
+            serde_json::from_slice::<serde_json::Value>(&response.body).expect("JSON")
+        };
+        let input = format!("{{memberbaseId: \"{base}\", members: [{{ref: \"a\"}}]}}");
+        let upsert = format!("mutation {{ bulkUpsertMembers(input: {input}) {{ summary {{ created }} }} }}");
+        run(upsert, data(app.clone(), caller.clone())).await;
+        let limit = MemoryLimit { bytes: 64 << 20, setting: "MEMBERBASE_TEST" };
+        let budget = Budget::new(&app.memory, limit, Instant::now());
+        let data = budget.measure(|| data(app, caller));
+        let by = format!("{{ref: {{memberbaseId: \"{base}\", ref: \"a\"}}}}");
+        let json = run(format!("{{ member(by: {by}) {{ memberbase {{ name }} }} }}"), data).await;
+        assert_eq!(json["errors"][0]["extensions"]["code"], "TIMEOUT", "{json}");
+    }
+}
