@@ -214,7 +214,9 @@ impl Loader<MemberbaseId> for Memberbases {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
+
+    use tokio::time::timeout;
 
     use super::*;
     use crate::{
@@ -243,7 +245,8 @@ mod tests {
         let budget = Budget::new(&app.memory, limit, Instant::now());
         let data = budget.measure(|| data(app, caller));
         let by = format!("{{ref: {{memberbaseId: \"{base}\", ref: \"a\"}}}}");
-        let json = run(format!("{{ member(by: {by}) {{ memberbase {{ name }} }} }}"), data).await;
+        let late = run(format!("{{ member(by: {by}) {{ memberbase {{ name }} }} }}"), data);
+        let json = timeout(Duration::from_secs(20), late).await.expect("a response");
         assert_eq!(json["errors"][0]["extensions"]["code"], "TIMEOUT", "{json}");
     }
 }

@@ -27,7 +27,7 @@ pub const SYMBOL: char = '§';
 pub struct Api {
     pub(super) bases: BTreeMap<usize, Base>,
     pub(super) members: BTreeMap<usize, Member>,
-    /// What belongs to members, by the prefix of the ids.
+    /// The children of members by the prefix of their ids.
     pub(super) children: BTreeMap<&'static str, BTreeMap<usize, Child>>,
     pub(super) syncs: BTreeMap<usize, Sync>,
     pub(super) tokens: BTreeMap<usize, Token>,
