@@ -72,15 +72,18 @@ fn unpacked(
 }
 
 /// Reads the first line, by which the file is recognized, and what comes with it, but no more: stdin may be somebody who
-/// types.
+/// types. Within quotes a line does not end, so that the header of a CSV file is whole.
 fn first_line(text: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut begin = vec![0; BUFFER];
-    let (mut length, mut is_whole) = (0, false);
+    let (mut length, mut is_quoted, mut is_whole) = (0, false, false);
     while length < begin.len() && !is_whole {
         match text.read(&mut begin[length..]) {
             Ok(0) => break,
             Ok(count) => {
-                is_whole = begin[length..length + count].contains(&b'\n');
+                for byte in &begin[length..length + count] {
+                    is_quoted ^= *byte == b'"';
+                    is_whole |= *byte == b'\n' && !is_quoted;
+                }
                 length += count;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -223,6 +226,28 @@ mod tests {
         assert_eq!(decoded("a\u{e9}".as_bytes(), Some(UTF_8)).expect("text"), "a\u{e9}");
         let utf_16 = Encoding::for_label(b"utf-16le");
         assert_eq!(decoded(b"a\0b\0", utf_16).expect("text"), "ab");
+    }
+
+    /// Gives out its text byte by byte.
+    struct Trickle<'a>(&'a [u8]);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = buffer.len().min(1);
+            self.0.read(&mut buffer[..count])
+        }
+    }
+
+    #[test]
+    fn the_first_line_is_read_whole_and_nothing_after_it() {
+        for (text, expected) in [
+            ("ref;plan\nann;a\n", "ref;plan\n"),
+            ("ref;\"the\nplan\"\nann;a\n", "ref;\"the\nplan\"\n"),
+            ("ref", "ref"),
+            ("", ""),
+        ] {
+            assert_eq!(first_line(&mut Trickle(text.as_bytes())).expect("text"), expected.as_bytes(), "{text:?}");
+        }
     }
 
     #[test]

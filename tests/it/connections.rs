@@ -139,6 +139,18 @@ async fn postgres_uses_generic_plans_unless_a_custom_plan_is_forced() {
     }
 }
 
+#[tokio::test]
+async fn postgres_uses_no_parallel_workers() {
+    let (db, _, _storage) = single_connection_db(Database::Postgres).await;
+    let workers = async |session: Session| {
+        let show = "SHOW max_parallel_workers_per_gather";
+        let statement = Statement::from_string(session.get_database_backend(), show);
+        session.query_one_raw(statement).await?.unwrap().try_get_by_index::<String>(0)
+    };
+    assert_eq!(workers(db.read().await.unwrap()).await.unwrap(), "0");
+    assert_eq!(db.write(Lock::None, workers).await.unwrap(), "0");
+}
+
 #[rstest]
 #[tokio::test]
 async fn no_statement_begins_in_a_transaction_after_its_deadline(

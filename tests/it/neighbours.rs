@@ -156,6 +156,36 @@ async fn large_operations_leave_connections_to_small_ones(
     large.shutdown_background();
 }
 
+/// The server computes the responses of large reads, so that more of them than cores would only wait with their connections.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_reads_use_one_connection_for_each_core(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = Server::start(database).await;
+    let large = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let reading = Arc::new(AtomicUsize::new(0));
+    for number in 0..20 {
+        let (db, reading) = (server.app.db.for_tenant(Some(Uuid::from_u128(number))), Arc::clone(&reading));
+        large.spawn(async move {
+            let _session = db.read().await.unwrap();
+            reading.fetch_add(1, Ordering::Relaxed);
+            sleep(LONG * 10).await;
+        });
+    }
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let expected = cores.min((server.settings.max_connections as usize).div_ceil(2));
+    let all = async {
+        while reading.load(Ordering::Relaxed) < expected {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LONG / 2, all).await.expect("large reads begin");
+    sleep(ARRIVAL).await;
+    assert_eq!(reading.load(Ordering::Relaxed), expected);
+    large.shutdown_background();
+}
+
 /// A tenant that reads on all connections it can get leaves one to the others.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,30 +31,21 @@ impl CsvRows {
         let begin = source.fill_buf()?.to_vec();
         let (delimiter, is_recognized) = match mapping.delimiter.or(declared) {
             Some(delimiter) => (delimiter, false),
-            None => recognize(&begin, line, mapping),
+            None => (recognize(&begin, line, mapping), true),
         };
         let unfit = |message: String| {
             let way = if is_recognized { ", which --delimiter changes" } else { "" };
             ReadError::Usage(format!("{message} (the columns are separated by {delimiter}{way})"))
         };
         let mut records = Records::new(source, delimiter, line);
-        if mapping.no_header {
-            let first = names(&begin, delimiter, line)?;
-            let numbers: Vec<_> = (1..=first.len()).map(|number| number.to_string()).collect();
-            let numbers: Vec<_> = numbers.iter().map(String::as_str).collect();
-            let columns = mapping.columns(&numbers).map_err(unfit)?;
-            return Ok(Self { records, columns, cells: mapping.cells, header: None });
-        }
-        let header = match records.next()? {
-            Parsed::Record(header) => header,
-            Parsed::Malformed { line, message } => {
-                return Err(ReadError::Damaged(format!("line {line}: {message}")));
-            }
-            Parsed::End => return Err(empty()),
+        let (line, first) = first(&mut records)?;
+        let (names, header) = if mapping.no_header {
+            records.repeat(line);
+            ((1..=first.len()).map(|number| number.to_string()).collect(), None)
+        } else {
+            (first.clone(), Some(first))
         };
-        let names: Vec<_> = header.cells().collect();
-        let columns = mapping.columns(&names).map_err(unfit)?;
-        let header = Some(names.into_iter().map(str::to_owned).collect());
+        let columns = columns(mapping, &names).map_err(unfit)?;
         Ok(Self { records, columns, cells: mapping.cells, header })
     }
 
@@ -95,8 +86,17 @@ impl CsvRows {
     }
 }
 
-fn empty() -> ReadError {
-    ReadError::Damaged("the file is empty: it has no header".to_owned())
+/// Returns the first record of a file, and its line.
+fn first(records: &mut Records) -> Result<(u64, Vec<String>), ReadError> {
+    match records.next()? {
+        Parsed::Record(record) => Ok((record.line, record.cells().map(str::to_owned).collect())),
+        Parsed::Malformed { line, message } => Err(ReadError::Damaged(format!("line {line}: {message}"))),
+        Parsed::End => Err(ReadError::Damaged("the file is empty: it has no header".to_owned())),
+    }
+}
+
+fn columns(mapping: &Mapping, names: &[String]) -> Result<Columns, String> {
+    mapping.columns(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Skips a line that declares the delimiter, and returns that.
@@ -111,31 +111,23 @@ fn declared_delimiter(source: &mut Source) -> io::Result<Option<Delimiter>> {
     Ok(delimiter)
 }
 
-/// Returns the delimiter of a file with this beginning, and true: the first one by which the header fits, of those that it
-/// has most often.
-fn recognize(begin: &[u8], line: u64, mapping: &Mapping) -> (Delimiter, bool) {
+/// Returns the delimiter of a file with this beginning: the first one by which the header fits, of those that it has most
+/// often.
+fn recognize(begin: &[u8], line: u64, mapping: &Mapping) -> Delimiter {
+    let names = |delimiter| {
+        let rest: Box<dyn Read + Send> = Box::new(io::empty());
+        let source = BufReader::new(Cursor::new(begin.to_vec()).chain(rest));
+        first(&mut Records::new(source, delimiter, line)).ok()
+    };
     let mut found: Vec<_> = Delimiter::RECOGNIZED
         .into_iter()
-        .filter_map(|delimiter| Some((delimiter, names(begin, delimiter, line).ok()?)))
+        .filter_map(|delimiter| Some((delimiter, names(delimiter)?.1)))
         .filter(|(_, names)| names.len() > 1)
         .collect();
     found.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
-    let fits = |names: &[String]| {
-        mapping.no_header || mapping.columns(&names.iter().map(String::as_str).collect::<Vec<_>>()).is_ok()
-    };
+    let fits = |names: &[String]| mapping.no_header || columns(mapping, names).is_ok();
     let best = found.iter().find(|(_, names)| fits(names)).or(found.first());
-    (best.map_or(Delimiter::COMMA, |(delimiter, _)| *delimiter), true)
-}
-
-/// Returns the cells of the first record of a file with this beginning.
-fn names(begin: &[u8], delimiter: Delimiter, line: u64) -> Result<Vec<String>, ReadError> {
-    let rest: Box<dyn Read + Send> = Box::new(io::empty());
-    let source = BufReader::new(Cursor::new(begin.to_vec()).chain(rest));
-    match Records::new(source, delimiter, line).next()? {
-        Parsed::Record(record) => Ok(record.cells().map(str::to_owned).collect()),
-        Parsed::Malformed { line, message } => Err(ReadError::Damaged(format!("line {line}: {message}"))),
-        Parsed::End => Err(empty()),
-    }
+    best.map_or(Delimiter::COMMA, |(delimiter, _)| *delimiter)
 }
 
 fn write(record: &Record<'_>, columns: &Columns, cells: &CellRules, row: &mut Row) {
@@ -264,6 +256,8 @@ mod tests {
         let numbered = Mapping { map, ignore_unknown: true, no_header: true, ..mapping() };
         let expected = [r#"1: {"ref":"ann","attributes":{"age":7}}"#, r#"2: {"ref":"ben","attributes":{"age":null}}"#];
         assert_eq!(rows::told(Format::Csv, b"ann;x;7\nben;;\n", &numbered), expected);
+        let quoted = b"\"ann\nb\";x;7\n";
+        assert_eq!(rows::told(Format::Csv, quoted, &numbered), [r#"1: {"ref":"ann\nb","attributes":{"age":7}}"#]);
         let rows = rows::told(Format::Csv, b"ann\n", &numbered);
         assert!(rows[0].contains("no column \"3\""), "{rows:?}");
         assert_eq!(rows::told(Format::Csv, b"", &numbered), ["the file is empty: it has no header"]);

@@ -16,6 +16,8 @@ const QUOTE_IN_BARE_CELL: &str = "not CSV: a cell that is not quoted holds a quo
 pub(super) struct Records {
     source: Source,
     parser: Parser,
+    /// The line of the last record, if it is to be returned again.
+    again: Option<u64>,
 }
 
 /// The next record, a malformed one, or the end of the file.
@@ -67,11 +69,19 @@ impl Records {
             line,
             opened: 0,
         };
-        Self { source, parser }
+        Self { source, parser, again: None }
+    }
+
+    /// Makes the next call of [`Self::next`] return the record of this line, which is the last one, again.
+    pub(super) fn repeat(&mut self, line: u64) {
+        self.again = Some(line);
     }
 
     /// Reads the next record.
     pub(super) fn next(&mut self) -> Result<Parsed<'_>, ReadError> {
+        if let Some(line) = self.again.take() {
+            return self.parser.record(line).map(Parsed::Record);
+        }
         self.skip(is_line_end)?;
         let parser = &mut self.parser;
         let line = parser.line;
