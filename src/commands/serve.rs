@@ -4,7 +4,7 @@ use std::{future::Future, io, net::SocketAddr, path::Path, time::Duration};
 
 use futures_util::future;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
@@ -35,6 +35,10 @@ const DESCRIPTORS_PER_DATABASE_CONNECTION: u64 = 4;
 /// Descriptors for everything else: the port, rejected connections, logs, and connections that are being closed.
 const OTHER_DESCRIPTORS: u64 = 96;
 
+/// Maximum number of connections that wait to be accepted; Linux lowers it to `net.core.somaxconn`. Further attempts are
+/// dropped, and repeated by their clients after a second.
+const MAX_WAITING_CONNECTIONS: u32 = 4096;
+
 /// Minimum number of client connections.
 const MIN_CONNECTIONS: usize = 100;
 
@@ -54,13 +58,22 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     // the port were in use.
     let stop = stop_signal().map_err(Error::Signals)?;
     let address = settings.server.listen;
-    let listener = TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })?;
+    let listener = bind(address).map_err(|cause| Error::Listen { address, cause })?;
     let address = listener.local_addr().map_err(|cause| Error::Listen { address, cause })?;
     let connections = connection_options(&settings);
     greet(&app, address, &settings.server).await?;
     listen(app, api, listener, settings.server, connections, stop).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the port.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that is started again gets the port although connections of the one before are still being closed.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(MAX_WAITING_CONNECTIONS)
 }
 
 /// Raises the limit of open descriptors as far as possible, and returns the limits of connections that fit into it.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::support::{Database, Site};
 
@@ -24,4 +24,20 @@ async fn more_silent_connections_than_descriptors_keep_no_client_out() {
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     let descriptors = server.descriptors();
     assert!(descriptors < 1024 / 10 + 60, "{descriptors} descriptors");
+}
+
+/// The system drops attempts to connect that it has no place for, and their clients repeat them after a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_connections_wait_while_the_server_accepts_none() {
+    let site = Site::new(Database::Sqlite).await;
+    let server = site.start().await;
+    let max: usize = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+    server.signal("STOP");
+    let mut waiting = Vec::new();
+    for number in 0..max.min(500) {
+        let connecting = timeout(Duration::from_secs(20), TcpStream::connect(&server.address));
+        waiting.push(connecting.await.unwrap_or_else(|_| panic!("connection {number} has no place")).unwrap());
+    }
+    server.signal("CONT");
+    server.admin.data("{ memberbases { totalCount } }", json!({})).await;
 }
