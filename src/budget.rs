@@ -306,6 +306,18 @@ pub async fn pace() -> Result<(), Exceeded> {
     Ok(())
 }
 
+/// Runs a function whose allocations do not count: it frees what another thread has allocated, or the reverse.
+pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+    let before = thread_heap::net();
+    let output = work();
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(section) = current {
+            section.start += thread_heap::net() - before;
+        }
+    });
+    output
+}
+
 /// Holds memory of the process for something of unknown size that is allocated before the counters show it, until the
 /// result is dropped. Waits a moment for it. Without a request it holds nothing.
 pub async fn hold(bytes: usize) -> Result<Option<Held>, Exceeded> {

@@ -340,7 +340,7 @@ pub(crate) fn limits(
             query_variables: request.max_query_variables.0,
             envelope: request.max_envelope.0,
         },
-        time: TimeLimits { query: times.query_timeout.0, mutation: times.mutation_timeout.0 },
+        time: TimeLimits { query: times.query_timeout.0, mutation: times.mutation_timeout.0, ..TimeLimits::default() },
         sync: SyncLimits { expiry: times.sync_expiry.0 },
         traffic: TrafficLimits {
             requests: request.max_requests,

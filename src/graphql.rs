@@ -27,9 +27,11 @@ mod transaction;
 
 use async_graphql::{ID, MergedObject};
 
+pub(crate) use bulk::RowErrorCode;
 pub use change::Subscription;
 pub use error::Code;
 pub use error::Error;
+pub(crate) use member::MemberInput;
 
 use crate::types::Limits;
 
@@ -39,7 +41,7 @@ pub type Api = execute::Executor;
 /// Builds the executor of the published schema with these limits.
 pub fn api(limits: &Limits) -> Api {
     let readers = execute::RowDecoders::default()
-        .with::<member::MemberInput>()
+        .with::<MemberInput>()
         .with::<clip::ClipInput>()
         .with::<stamp_collection::StampCollectionInput>()
         .with::<transaction::TransactionInput>()

@@ -12,6 +12,7 @@ mod evicting_pool;
 mod expand;
 mod graphql;
 mod health;
+mod import;
 mod live;
 mod metrics;
 mod negotiate;
@@ -103,7 +104,8 @@ impl Service {
     /// Creates the service of a GraphQL schema and the RPC API.
     pub fn new(app: App, executor: Executor, options: Options) -> Self {
         let endpoints: Vec<_> = rpc_api::endpoints().into_iter().map(Arc::new).collect();
-        let operations = executor.operations().chain(endpoints.iter().map(|endpoint| endpoint.path));
+        let rpc = endpoints.iter().map(|endpoint| endpoint.path);
+        let operations = executor.operations().chain(rpc).chain([import::OPERATION]);
         Self {
             metrics: Arc::new(Metrics::new(&app, operations)),
             executor: Arc::new(executor),
@@ -127,6 +129,7 @@ pub fn router(service: Service) -> Router {
     let mut router = Router::new()
         .route("/graphql", any(graphql::serve))
         .route("/graphql/", any(graphql::serve))
+        .route("/import", any(import::serve))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve))
         .route("/metrics", get(metrics::serve))

@@ -31,6 +31,8 @@ pub(crate) enum Api {
     Graphql,
     /// The RPC API (`publisher.v1`).
     Rpc,
+    /// `/import`.
+    Import,
 }
 
 /// The transport of a connection for subscriptions.
@@ -108,7 +110,7 @@ impl Metrics {
         let durations = Family::new_with_constructor((|| Histogram::new(BUCKET_SECONDS)) as fn() -> Histogram);
         let in_flight = Family::<ByApi, Gauge>::default();
         let requests = Family::default();
-        for api in [Api::Graphql, Api::Rpc] {
+        for api in [Api::Graphql, Api::Rpc, Api::Import] {
             // Created at the start: a time series that appears with its first request looks as if it had not been
             // counted before.
             drop(in_flight.get_or_create(&ByApi { api: api.as_str() }));
@@ -178,6 +180,7 @@ impl Api {
         match self {
             Self::Graphql => "graphql",
             Self::Rpc => "rpc",
+            Self::Import => "import",
         }
     }
 }

@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     cli::{Input, OnError, Rules, Sync},
-    members_file::{self, Format, cell::CellRules, columns::Mapping, rows::ReadError},
+    members_file::{self, Format, Interface, cell::CellRules, columns::Mapping, rows::ReadError},
     types::{Id, MemberbaseId},
 };
 
@@ -50,7 +50,7 @@ impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Usage(message) => Self::Usage(message),
-            other => Self::Refused(other.to_string()),
+            other => Self::Refused(other.message(Interface::Command)),
         }
     }
 }
@@ -190,6 +190,7 @@ impl Run {
                 no_header: input.no_header,
                 delimiter: input.delimiter,
                 cells: CellRules { empty: input.empty, decimal: input.decimal, date_order: input.date_order },
+                interface: Interface::Command,
             },
             on_error: if rules.dry_run { OnError::Skip } else { rules.on_error },
             rejects: Arc::clone(&self.rejects),

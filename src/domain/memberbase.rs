@@ -148,6 +148,12 @@ pub(crate) async fn find_many(
     rows.into_iter().map(Memberbase::try_from).collect()
 }
 
+/// Returns the visible memberbases with this name, at most two: names need not be unique.
+pub(crate) async fn find_by_name(app: &App, visibility: Visibility, name: &str) -> Result<Vec<Memberbase>, Error> {
+    let named = within(visibility).filter(memberbase::Column::Name.eq(name)).limit(2);
+    named.all(&app.db.read().await?).await?.into_iter().map(Memberbase::try_from).collect()
+}
+
 /// Returns a page of the visible memberbases, oldest first.
 pub(crate) async fn list(
     app: &App,

@@ -20,8 +20,8 @@ mod start;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Select, sea_query::Expr};
 
 pub(crate) use count::{SyncCounts, counts};
-pub(crate) use end::abandon;
 pub use end::{OnMissing, commit};
+pub(crate) use end::{abandon, preview_commit};
 pub(super) use end::{delete_all, expire};
 pub(crate) use list::{count, cursor, list, parse_cursor};
 pub(super) use mark::{OpenSync, mark, require_open_sync, with_open_sync};

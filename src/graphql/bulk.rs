@@ -4,7 +4,7 @@ mod boxed_undefined;
 mod results;
 mod unparsed;
 
-use async_graphql::{Enum, MaybeUndefined, SimpleObject};
+use async_graphql::{Enum, MaybeUndefined, SimpleObject, resolver_utils::EnumType};
 
 pub(crate) use boxed_undefined::BoxedUndefined;
 pub(crate) use results::{MemberUpsertResults, UpsertResults};
@@ -126,6 +126,14 @@ pub(crate) enum RowErrorCode {
     UnknownMember,
     /// The transaction belongs to another member. The member of a transaction can't be changed.
     MemberMismatch,
+}
+
+impl RowErrorCode {
+    /// Returns the name in the schema.
+    pub(crate) fn as_str(self) -> &'static str {
+        let item = <Self as EnumType>::items().iter().find(|item| item.value == self);
+        item.map_or("", |item| item.name)
+    }
 }
 
 /// Returns the options of a bulk upsert of clips, stamp collections or transactions, which has no mode.

@@ -9,7 +9,7 @@ use std::{sync::LazyLock, thread};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// Size of a body from which its parsing is large.
 pub(super) const MIN_LARGE_BODY_BYTES: usize = 64 << 10;
@@ -51,6 +51,13 @@ fn lower_priority() {
 /// Returns the runtime of the threads for mutations.
 pub(super) fn of_mutations() -> Handle {
     MUTATIONS.handle().clone()
+}
+
+/// Runs a function that waits and computes for long, such as the reading of a file, on a thread of its own with the priority
+/// of queries.
+pub(super) fn spawn_blocking(work: impl FnOnce() + Send + 'static) {
+    let span = Span::current();
+    QUERIES.spawn_blocking(move || span.in_scope(work));
 }
 
 /// Runs a query, or the parsing of a body, on the threads. It is dropped there with the returned handle.

@@ -33,7 +33,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(super) use self::handle::{ConnectionHandle, authenticate};
+pub(super) use self::handle::{ConnectionHandle, Upload, authenticate};
 use self::{
     bodies::{RequestBody, ResponseBody},
     client_address::ClientAddresses,
@@ -319,7 +319,8 @@ impl Connections {
             }
         }
         let stall_timeout = self.timeouts.stall;
-        let mut request = request.map(|body| Body::new(RequestBody::new(body, abort.clone(), stall_timeout)));
+        let request_body = |body| RequestBody::new(body, handle.clone(), abort.clone(), stall_timeout);
+        let mut request = request.map(|body| Body::new(request_body(body)));
         request.extensions_mut().insert(abort.clone());
         request.extensions_mut().insert(handle.clone());
         if let Some(refused) = refused {

@@ -134,6 +134,20 @@ impl Service {
         Ok(request)
     }
 
+    /// Returns a part of a request that is admitted, with the limits of a mutation of its own. The part's rows have this many
+    /// bytes, which do not count as its memory.
+    pub(super) async fn receive_part(
+        &self,
+        caller: Caller,
+        bearer: Bearer,
+        permit: Arc<RequestPermit>,
+        body_bytes: usize,
+    ) -> Result<ReceivedRequest, Rejection> {
+        let started = Instant::now();
+        let budget = self.open_budget(false, started).await?;
+        Ok(ReceivedRequest { caller, bearer, permit, started, budget, body: Vec::new(), body_bytes })
+    }
+
     /// Opens the budget of a request. What may be a mutation has that of one.
     pub(super) async fn open_budget(&self, only_reads: bool, started: Instant) -> Result<Budget, Exceeded> {
         let (memory, time) = (&self.app.limits.memory, &self.app.limits.time);

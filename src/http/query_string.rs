@@ -27,17 +27,14 @@ struct Parameters<'a> {
 /// ignored; a known one must not be repeated.
 pub(super) fn to_json(query: &str) -> Result<Vec<u8>, Rejection> {
     let mut parameters = Parameters::default();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decode(name).ok_or_else(|| malformed("a parameter's name"))?;
-        let name = name.as_ref();
-        let value = || decode(value).ok_or_else(|| malformed(name));
+    for (name, value) in pairs(query) {
+        let name = &*name?;
         match name {
-            "query" => once(&mut parameters.query, name, value()?)?,
-            "documentId" => once(&mut parameters.document_id, name, value()?)?,
-            "operationName" => once(&mut parameters.operation_name, name, value()?)?,
-            "variables" => once(&mut parameters.variables, name, json(name, value()?)?)?,
-            "extensions" => once(&mut parameters.extensions, name, json(name, value()?)?)?,
+            "query" => once(&mut parameters.query, name, decoded(name, value)?)?,
+            "documentId" => once(&mut parameters.document_id, name, decoded(name, value)?)?,
+            "operationName" => once(&mut parameters.operation_name, name, decoded(name, value)?)?,
+            "variables" => once(&mut parameters.variables, name, json(name, decoded(name, value)?)?)?,
+            "extensions" => once(&mut parameters.extensions, name, json(name, decoded(name, value)?)?)?,
             _ => {}
         }
     }
@@ -45,7 +42,21 @@ pub(super) fn to_json(query: &str) -> Result<Vec<u8>, Rejection> {
     Ok(serde_json::to_vec(&parameters).expect("texts and JSON are JSON"))
 }
 
-fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Rejection> {
+/// Returns the parameters of a query string: names, and values that are not decoded.
+pub(super) fn pairs(query: &str) -> impl Iterator<Item = (Result<Cow<'_, str>, Rejection>, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name).ok_or_else(|| malformed("a parameter's name")), value)
+    })
+}
+
+/// Decodes the value of a parameter.
+pub(super) fn decoded<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Rejection> {
+    decode(value).ok_or_else(|| malformed(name))
+}
+
+/// Sets the value of a parameter that must not be repeated.
+pub(super) fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Rejection> {
     match place.replace(value) {
         None => Ok(()),
         Some(_) => Err(reject(format!("the parameter {name} is given more than once"))),
@@ -63,7 +74,7 @@ fn malformed(name: &str) -> Rejection {
     reject(format!("{name} is not percent-encoded UTF-8"))
 }
 
-fn reject(message: String) -> Rejection {
+pub(super) fn reject(message: String) -> Rejection {
     Error::new(Code::BadRequest, message).into()
 }
 

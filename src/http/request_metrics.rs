@@ -1,7 +1,10 @@
 //! Collects facts about a request while it runs, for its log line and for the metrics.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,6 +30,7 @@ struct Facts {
     api: OnceLock<Api>,
     operation: OnceLock<(Type, Operation)>,
     rows: OnceLock<RowCounters>,
+    is_streamed: AtomicBool,
 }
 
 /// The code of a response's first error, as an extension of the response.
@@ -35,7 +39,13 @@ pub(super) struct ErrorCode(pub(super) &'static str);
 
 impl RequestMetrics {
     pub(super) fn new(server: Arc<Metrics>) -> Self {
-        Self(Arc::new(Facts { server, api: OnceLock::new(), operation: OnceLock::new(), rows: OnceLock::new() }))
+        Self(Arc::new(Facts {
+            server,
+            api: OnceLock::new(),
+            operation: OnceLock::new(),
+            rows: OnceLock::new(),
+            is_streamed: AtomicBool::new(false),
+        }))
     }
 
     /// Returns the metrics of another operation on the same connection.
@@ -58,6 +68,15 @@ impl RequestMetrics {
     /// Sets the counters of the rows that the request stores or deletes.
     pub(super) fn set_row_counters(&self, rows: &RowCounters) {
         let _ = self.0.rows.set(rows.clone());
+    }
+
+    /// Records that the request ends with its stream, not with the beginning of its response.
+    pub(super) fn set_streamed(&self) {
+        self.0.is_streamed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_streamed(&self) -> bool {
+        self.0.is_streamed.load(Ordering::Relaxed)
     }
 
     /// Returns the number of rows with this outcome; `None` for 0.

@@ -59,18 +59,33 @@ fn truncated(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Writes the log line and the metrics of a request on drop, so that a request whose client disconnects has them too.
-struct RequestLog {
+/// Writes the log line and the metrics of a request on drop, so that a request whose client disconnects has them too. A request
+/// whose work goes on after the beginning of its response has a log of its own, which replaces this one.
+pub(super) struct RequestLog {
     metrics: RequestMetrics,
     started: Instant,
     status: Option<StatusCode>,
     code: Option<&'static str>,
+    is_of_stream: bool,
 }
 
 impl RequestLog {
+    /// Returns the log of a request that ends with its stream.
+    pub(super) fn of_stream(metrics: RequestMetrics, started: Instant) -> Self {
+        metrics.set_streamed();
+        let code = metrics.code(None);
+        Self { metrics, started, status: None, code, is_of_stream: true }
+    }
+
+    /// Records the end of a stream.
+    pub(super) fn end(&mut self, code: &'static str) {
+        self.status = Some(StatusCode::OK);
+        self.code = Some(code);
+    }
+
     fn start(metrics: RequestMetrics) -> Self {
         let code = metrics.code(None);
-        Self { metrics, started: Instant::now(), status: None, code }
+        Self { metrics, started: Instant::now(), status: None, code, is_of_stream: false }
     }
 
     fn complete(mut self, response: &Response) {
@@ -81,6 +96,9 @@ impl RequestLog {
 
 impl Drop for RequestLog {
     fn drop(&mut self) {
+        if self.metrics.is_streamed() && !self.is_of_stream {
+            return;
+        }
         let (time, code) = (self.started.elapsed(), self.code);
         let milliseconds = (time.as_secs_f64() * 1e6).round() / 1000.0;
         let rows = |outcome| self.metrics.rows(outcome);

@@ -1,10 +1,10 @@
 //! Assigns the columns of a CSV file and the fields of NDJSON to ref, `sourceUpdatedAt` and attributes, by their names, a
 //! mapping and the attribute schema of the memberbase.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use super::{
-    ATTRIBUTE_PREFIX, REF, SOURCE_UPDATED_AT,
+    ATTRIBUTE_PREFIX, Interface, REF, SOURCE_UPDATED_AT,
     cell::{self, CellRules},
 };
 use crate::domain::attribute::{AttributeType, Definition};
@@ -31,6 +31,27 @@ pub(super) struct Attribute {
     pub(crate) kind: AttributeType,
 }
 
+/// The names of columns or fields in a file, by what they mean. Those that are not named have no column.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ColumnNames {
+    pub(super) reference: Option<String>,
+    pub(super) source_updated_at: Option<String>,
+    /// By the key of the attribute.
+    pub(super) attributes: HashMap<String, String>,
+}
+
+impl ColumnNames {
+    /// Returns the name of the column from which the value at this path of a row was read.
+    pub(crate) fn of(&self, path: &[impl AsRef<str>]) -> Option<&str> {
+        match path {
+            [field] if field.as_ref() == REF => self.reference.as_deref(),
+            [field] if field.as_ref() == SOURCE_UPDATED_AT => self.source_updated_at.as_deref(),
+            [_, key, ..] => self.attributes.get(key.as_ref()).map(String::as_str),
+            _ => None,
+        }
+    }
+}
+
 /// The meaning of a column or of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -52,6 +73,7 @@ pub(crate) struct Mapping {
     /// The delimiter of a CSV file; `None` to recognize it.
     pub(crate) delimiter: Option<Delimiter>,
     pub(crate) cells: CellRules,
+    pub(crate) interface: Interface,
 }
 
 /// The delimiter of the cells of a CSV file, an ASCII character.
@@ -94,6 +116,24 @@ impl fmt::Display for Delimiter {
 }
 
 impl Mapping {
+    /// Returns the names that the mapping gives to fields and attributes; other fields have their own names.
+    pub(super) fn field_names(&self) -> ColumnNames {
+        let own = |key: &str| Some(key.to_owned());
+        let attributes = self.schema.iter().map(|attribute| (attribute.key.clone(), attribute.key.clone())).collect();
+        let mut names = ColumnNames { reference: own(REF), source_updated_at: own(SOURCE_UPDATED_AT), attributes };
+        for (key, column) in &self.map {
+            match self.target(key) {
+                Some(Target::Reference) => names.reference = own(column),
+                Some(Target::SourceUpdatedAt) => names.source_updated_at = own(column),
+                Some(Target::Attribute(place)) => {
+                    names.attributes.insert(self.schema[place].key.clone(), column.clone());
+                }
+                None => {}
+            }
+        }
+        names
+    }
+
     /// Returns the meanings of a field of an object; none if it is unknown.
     pub(super) fn field(&self, name: &str) -> Vec<Target> {
         let mapped: Vec<_> = self.map.iter().filter_map(|(key, column)| Some((self.target(key)?, column))).collect();
@@ -112,12 +152,23 @@ impl Mapping {
         for (at, (key, name)) in self.map.iter().enumerate() {
             let target = self
                 .target(key)
-                .ok_or_else(|| format!("--map {key}={name}: {key:?} is not an attribute of the memberbase"))?;
+                .ok_or_else(|| format!("{}: {key:?} is not an attribute of the memberbase", self.option(key, name)))?;
             if self.map[..at].iter().any(|(other, _)| self.target(other) == Some(target)) {
-                return Err(format!("--map {key}={name}: {key:?} is mapped twice"));
+                return Err(format!("{}: {key:?} is mapped twice", self.option(key, name)));
             }
         }
         Ok(())
+    }
+
+    /// Returns the option that maps a column.
+    fn option(&self, key: &str, column: &str) -> String {
+        self.interface.set("map", &format!("{key}={column}"))
+    }
+
+    /// Returns advice for columns or fields that are unknown.
+    pub(super) fn advice(&self, what: &str) -> String {
+        let (map, ignore) = (self.interface.name("map"), self.interface.turn_on("ignore-unknown-columns"));
+        format!("map it with {map}, or ignore such {what} with {ignore}")
     }
 
     /// Returns the key of an attribute as JSON.
@@ -146,7 +197,7 @@ impl Mapping {
         for (key, name) in &self.map {
             let mut columns = header.iter().enumerate().filter(|(_, column)| *column == name);
             let Some((column, _)) = columns.next() else {
-                return Err(format!("--map {key}={name}: the header has no column {name:?}"));
+                return Err(format!("{}: the header has no column {name:?}", self.option(key, name)));
             };
             if columns.next().is_some() {
                 return twice(name);
@@ -166,16 +217,12 @@ impl Mapping {
                 Some(target) => targets.push((column, target)),
                 None if self.ignore_unknown => {}
                 None if name.is_empty() => {
-                    return Err(format!(
-                        "column {} has no name: ignore such columns with --ignore-unknown-columns",
-                        column + 1
-                    ));
+                    let ignore = self.interface.turn_on("ignore-unknown-columns");
+                    return Err(format!("column {} has no name: ignore such columns with {ignore}", column + 1));
                 }
                 None => {
-                    return Err(format!(
-                        "the column {name:?} is not an attribute of the memberbase: map it with --map, \
-                        or ignore such columns with --ignore-unknown-columns"
-                    ));
+                    let advice = self.advice("columns");
+                    return Err(format!("the column {name:?} is not an attribute of the memberbase: {advice}"));
                 }
             }
         }
@@ -187,8 +234,10 @@ impl Mapping {
         });
         Ok(Columns {
             width: header.len(),
-            reference: reference
-                .ok_or("the header has no column \"ref\": name the column of the refs with --map ref=COLUMN")?,
+            reference: reference.ok_or_else(|| {
+                let map = self.option(REF, "COLUMN");
+                format!("the header has no column \"ref\": name the column of the refs with {map}")
+            })?,
             source_updated_at: at(Target::SourceUpdatedAt),
             attributes: attributes.collect(),
         })

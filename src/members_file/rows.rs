@@ -11,11 +11,18 @@ mod ndjson;
 use std::io::{self, BufRead, Read};
 
 use self::{csv::CsvRows, lines::LineRows, ndjson::NdjsonRows};
-use super::{Format, INVALID_REF, RowFault, columns::Mapping, source::Source};
+use super::{
+    Format, INVALID_REF, Interface, RowFault,
+    columns::{ColumnNames, Mapping},
+    source::Source,
+};
 use crate::domain::text::ref_fault;
 
 /// The most bytes of a row. More is a quote that is not closed, or no file of members.
 const MAX_ROW: usize = 16 << 20;
+
+/// Maximum length of [`Row::text`].
+const MAX_TEXT_BYTES: usize = 8 << 10;
 
 /// A row, or the error in the place of one.
 #[derive(Debug, Default)]
@@ -28,6 +35,9 @@ pub(crate) struct Row {
     pub(crate) json: Vec<u8>,
     /// The error, if it is found without the API. `json` is then a row that the API rejects as well.
     pub(crate) fault: Option<RowFault>,
+    /// The row as it is in the file, as JSON: an array of the cells of CSV, or the text of the line. Empty if the row has no
+    /// `fault`, if it is long, or if its cells can't be told apart.
+    pub(crate) text: Vec<u8>,
 }
 
 /// The next thing in a file.
@@ -50,6 +60,9 @@ pub(crate) enum ReadError {
     /// The file is damaged.
     #[error("{0}")]
     Damaged(String),
+    /// The text is not UTF-8.
+    #[error("line {line} is not UTF-8")]
+    NotUtf8 { line: u64 },
     /// A row is invalid, and invalid rows end the run.
     #[error("{0}")]
     BadRow(String),
@@ -59,6 +72,19 @@ pub(crate) enum ReadError {
     /// Reading failed.
     #[error("can't read the file: {0}")]
     Io(#[from] io::Error),
+}
+
+impl ReadError {
+    /// Returns the message of the error, with the option that may help.
+    pub(crate) fn message(&self, interface: Interface) -> String {
+        match self {
+            Self::NotUtf8 { .. } => {
+                let option = interface.set("encoding", "windows-1252");
+                format!("{self}: {option} reads what many Windows programs write")
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The rows of a file of some format.
@@ -78,16 +104,29 @@ impl Rows {
         })
     }
 
+    /// Returns the names of the columns or fields in the file, by what they mean.
+    pub(crate) fn column_names(&self) -> ColumnNames {
+        match self {
+            Self::Csv(rows) => rows.column_names(),
+            Self::Ndjson(rows) => rows.field_names(),
+            Self::Lines(_) => ColumnNames::default(),
+        }
+    }
+
     /// Reads the next row.
     pub(crate) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
         row.reference.clear();
         row.json.clear();
+        row.text.clear();
         row.fault = None;
         let next = match self {
             Self::Csv(rows) => rows.next(row)?,
             Self::Ndjson(rows) => rows.next(row)?,
             Self::Lines(rows) => rows.next(row)?,
         };
+        if row.text.len() > MAX_TEXT_BYTES {
+            row.text = Vec::new();
+        }
         if next == Next::Row
             && let Some(error) = ref_fault(&row.reference)
         {
@@ -125,15 +164,9 @@ impl TextLines {
             return Err(ReadError::Damaged(message));
         }
         self.line.pop_if(|byte| *byte == b'\r');
-        let text = std::str::from_utf8(&self.line).map_err(|_| not_utf8(self.number))?;
+        let text = std::str::from_utf8(&self.line).map_err(|_| ReadError::NotUtf8 { line: self.number })?;
         Ok(Some((self.number, text)))
     }
-}
-
-fn not_utf8(line: u64) -> ReadError {
-    ReadError::Damaged(format!(
-        "line {line} is not UTF-8: --encoding windows-1252 reads what many Windows programs write"
-    ))
 }
 
 fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
@@ -152,7 +185,7 @@ fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
     let (mut row, mut told) = (Row::default(), Vec::new());
     let mut rows = match Rows::new(format, source, mapping) {
         Ok(rows) => rows,
-        Err(error) => return vec![error.to_string()],
+        Err(error) => return vec![error.message(Interface::Command)],
     };
     loop {
         let next = rows.next(&mut row);
@@ -163,7 +196,7 @@ fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
             (Ok(Next::Row), Some(fault)) => format!("{}: {} ({})", row.line, fault.message, row.reference),
             (Ok(Next::Nobody), fault) => format!("{}: {}", row.line, fault.as_ref().expect("why").message),
             (Err(error), _) => {
-                told.push(error.to_string());
+                told.push(error.message(Interface::Command));
                 return told;
             }
         });

@@ -18,6 +18,16 @@ use super::Packing;
 
 const BUFFER: usize = 128 << 10;
 
+/// The first bytes of packed files.
+const GZIP: &[u8] = b"\x1f\x8b";
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+
+const MAX_SIGNATURE_BYTES: u64 = 4;
+
+/// The largest window of a file that is packed with zstd, 8 MiB: that of all levels without `--ultra` and `--long`. A larger
+/// one would be allocated as soon as the file declares it.
+const MAX_ZSTD_WINDOW_LOG: u32 = 23;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file to be read once, from its begin to its end. Its buffer first holds enough of it to recognize what it is.
@@ -44,6 +54,23 @@ pub(crate) fn open(
     Ok((unpacked(Counted { input, read }, packing, encoding)?, size))
 }
 
+/// Opens a file that is received. Its first bytes say how it is packed.
+pub(crate) fn receive(
+    mut input: impl Read + Send + 'static,
+    encoding: Option<&'static Encoding>,
+) -> io::Result<Source> {
+    let mut begin = Vec::new();
+    input.by_ref().take(MAX_SIGNATURE_BYTES).read_to_end(&mut begin)?;
+    let packing = if begin.starts_with(GZIP) {
+        Packing::Gzip
+    } else if begin.starts_with(ZSTD) {
+        Packing::Zstd
+    } else {
+        Packing::None
+    };
+    unpacked(Cursor::new(begin).chain(input), packing, encoding)
+}
+
 fn unpacked(
     input: impl Read + Send + 'static,
     packing: Packing,
@@ -56,7 +83,11 @@ fn unpacked(
     let mut text: Box<dyn Read + Send> = match packing {
         Packing::None => Box::new(input),
         Packing::Gzip => Box::new(MultiGzDecoder::new(input)),
-        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
+        Packing::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
+            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+            Box::new(decoder)
+        }
     };
     let mut begin = first_line(&mut text)?;
     let encoding = encoding.or_else(|| Encoding::for_bom(&begin).map(|(encoding, _)| encoding));

@@ -87,6 +87,8 @@ pub struct TimeLimits {
     pub query: Duration,
     /// Time limit of a mutation. It is longer, because a mutation may have any number of rows.
     pub mutation: Duration,
+    /// Time without data after which an import ends. The import itself has no time limit.
+    pub import_pause: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -236,7 +238,11 @@ impl Default for BodyLimits {
 
 impl Default for TimeLimits {
     fn default() -> Self {
-        Self { query: Duration::from_secs(30), mutation: Duration::from_secs(300) }
+        Self {
+            query: Duration::from_secs(30),
+            mutation: Duration::from_secs(300),
+            import_pause: Duration::from_secs(60),
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod filters;
 mod hostile_clients;
 mod http;
 mod http_service;
+mod imports;
 mod layers;
 mod live;
 mod logs;

@@ -94,7 +94,7 @@ mod tests {
         for round in 0..rounds {
             for reference in 0..refs {
                 let json = format!("{{\"ref\":\"{reference}\"}}").into_bytes();
-                let mut row = Row { line: round, reference: reference.to_string(), json, fault: None };
+                let mut row = Row { line: round, reference: reference.to_string(), json, ..Row::default() };
                 begins.push(&mut row).expect("somebody is there");
             }
         }

@@ -6,7 +6,7 @@ use sea_orm::{
 
 use super::{
     Sync, SyncCounts, SyncState,
-    count::{count, missing},
+    count::{count, counts, missing},
     find, get, not_found,
 };
 use crate::{
@@ -69,6 +69,20 @@ pub async fn commit(
     deleted.count(&app.rows);
     change::deleted(app, scope, deleted_ids.into_iter());
     Ok(sync)
+}
+
+/// Returns how many members a commit would delete, if `created` members with a mark were added before. Fails if it would
+/// delete too many.
+pub(crate) async fn preview_commit(
+    app: &App,
+    visibility: Visibility,
+    sync: &Sync,
+    created: u64,
+    max_deleted_percent: f64,
+) -> Result<u64, Error> {
+    let SyncCounts { seen, missing } = counts(app, visibility, sync).await?;
+    check_deletion(sync.id, SyncCounts { seen: seen + created, missing }, max_deleted_percent)?;
+    Ok(missing)
 }
 
 /// Abandons a sync after the upserts in progress, without deleting members. A sync that was abandoned or has expired

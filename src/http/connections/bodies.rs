@@ -11,11 +11,12 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
-use super::{ConnectionAbort, handle::RunningRequest, timer::Timer};
+use super::{ConnectionAbort, ConnectionHandle, handle::RunningRequest, timer::Timer};
 
 /// The body of a request. Its connection is aborted if the body is read and does not arrive.
 pub(super) struct RequestBody {
     incoming: Incoming,
+    connection: ConnectionHandle,
     abort: ConnectionAbort,
     stall_timeout: Duration,
     /// The time at which a pending read fails, and its timer.
@@ -23,8 +24,13 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, abort: ConnectionAbort, stall_timeout: Duration) -> Self {
-        Self { incoming, abort, stall_timeout, read: None }
+    pub(super) fn new(
+        incoming: Incoming,
+        connection: ConnectionHandle,
+        abort: ConnectionAbort,
+        stall_timeout: Duration,
+    ) -> Self {
+        Self { incoming, connection, abort, stall_timeout, read: None }
     }
 }
 
@@ -33,10 +39,13 @@ impl HttpBody for RequestBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Self { incoming, abort, stall_timeout, read } = &mut *self;
+        let Self { incoming, connection, abort, stall_timeout, read } = &mut *self;
         if let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) {
             *read = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+        }
+        if connection.is_uploading() {
+            return Poll::Pending;
         }
         let (deadline, timer) = read.get_or_insert_with(|| {
             let deadline = Instant::now() + *stall_timeout;

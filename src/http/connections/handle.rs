@@ -1,6 +1,9 @@
 //! The state of a connection, which its stream, its requests and its WebSocket share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use axum::http::Extensions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,7 +26,20 @@ struct Shared {
     evicted: CancellationToken,
     /// The client's address; `None` for a trusted proxy.
     _address: Option<CountedAddress>,
+    /// True while the client uploads a file, and may read nothing before it has sent all.
+    uploads: AtomicBool,
     state: Mutex<State>,
+}
+
+/// The upload of a file on a connection, until it is dropped. Meanwhile the connection has no time limit for progress: who
+/// reads the body limits its pauses, and what is written may wait for as long as the client sends.
+#[derive(Debug)]
+pub(in crate::http) struct Upload(ConnectionHandle);
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.0.uploads.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Places for connections that have sent a valid token.
@@ -80,7 +96,18 @@ impl ConnectionHandle {
         let evicted = place.evicted().clone();
         let membership = Membership::Unauthenticated(place);
         let state = State { membership, phase: Phase::BetweenRequests(0), requests: 0, client: None };
-        Self(Arc::new(Shared { authenticated, evicted, _address: address, state: Mutex::new(state) }))
+        let (uploads, state) = (AtomicBool::new(false), Mutex::new(state));
+        Self(Arc::new(Shared { authenticated, evicted, _address: address, uploads, state }))
+    }
+
+    /// Records that the body of the present request is a file.
+    pub(in crate::http) fn begin_upload(&self) -> Upload {
+        self.0.uploads.store(true, Ordering::Relaxed);
+        Upload(self.clone())
+    }
+
+    pub(super) fn is_uploading(&self) -> bool {
+        self.0.uploads.load(Ordering::Relaxed)
     }
 
     /// Completes if the connection has to make room for a new one.

@@ -139,11 +139,16 @@ impl Stream {
             }
             return written;
         }
+        let stall_timeout = self.timeouts.stall;
         let (deadline, timer) = self.write.get_or_insert_with(|| {
-            let deadline = Instant::now() + self.timeouts.stall;
+            let deadline = Instant::now() + stall_timeout;
             (deadline, Timer::new(deadline))
         });
         ready!(timer.poll_passed(*deadline, cx));
+        while self.connection.is_uploading() {
+            *deadline = Instant::now() + stall_timeout;
+            ready!(timer.poll_passed(*deadline, cx));
+        }
         tracing::debug!("client does not read its response, closing the connection");
         self.has_timed_out = true;
         // Without this the kernel keeps the bytes that the client does not read for minutes.

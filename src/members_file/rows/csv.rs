@@ -5,11 +5,11 @@ mod records;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use self::records::{Parsed, Record, Records};
-use super::{Next, ReadError, Row, Source, fault};
+use super::{Next, ReadError, Row, RowFault, Source, fault};
 use crate::members_file::{
     INVALID_REF, SOURCE_UPDATED_AT,
     cell::{self, CellRules},
-    columns::{Columns, Delimiter, Mapping},
+    columns::{ColumnNames, Columns, Delimiter, Mapping},
     forms,
 };
 
@@ -34,7 +34,8 @@ impl CsvRows {
             None => (recognize(&begin, line, mapping), true),
         };
         let unfit = |message: String| {
-            let way = if is_recognized { ", which --delimiter changes" } else { "" };
+            let option = mapping.interface.name("delimiter");
+            let way = if is_recognized { format!(", which {option} changes") } else { String::new() };
             ReadError::Usage(format!("{message} (the columns are separated by {delimiter}{way})"))
         };
         let mut records = Records::new(source, delimiter, line);
@@ -47,6 +48,20 @@ impl CsvRows {
         };
         let columns = columns(mapping, &names).map_err(unfit)?;
         Ok(Self { records, columns, cells: mapping.cells, header })
+    }
+
+    pub(super) fn column_names(&self) -> ColumnNames {
+        let Self { columns, header, .. } = self;
+        let name = |column: usize| match header {
+            Some(header) => header[column].clone(),
+            None => (column + 1).to_string(),
+        };
+        let key = |json: &[u8]| serde_json::from_slice::<String>(json).unwrap_or_default();
+        ColumnNames {
+            reference: Some(name(columns.reference)),
+            source_updated_at: columns.source_updated_at.map(name),
+            attributes: columns.attributes.iter().map(|cell| (key(&cell.key), name(cell.column))).collect(),
+        }
     }
 
     pub(super) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
@@ -65,25 +80,32 @@ impl CsvRows {
             }
         };
         row.line = record.line;
-        if record.len() != columns.width {
-            // Any of its cells could be the ref.
-            let place = if header.is_some() { "in the header" } else { "in the first row" };
-            let message = format!("expected {} cells, as {place}, found {}", columns.width, record.len());
-            row.fault = Some(fault("INVALID_VALUE", message, &[]));
-            return Ok(Next::Nobody);
+        match reference(&record, columns, header.as_deref()) {
+            Ok(reference) => row.reference.push_str(reference),
+            Err(fault) => {
+                row.fault = Some(fault);
+                let cells: Vec<_> = record.cells().collect();
+                serde_json::to_writer(&mut row.text, &cells).expect("writing to a vector does not fail");
+                return Ok(Next::Nobody);
+            }
         }
-        if header.as_ref().is_some_and(|header| record.cells().eq(header.iter().map(String::as_str))) {
-            row.fault = Some(fault("INVALID_VALUE", "it repeats the header", &[]));
-            return Ok(Next::Nobody);
-        }
-        let Some(reference) = cell::read(record.cell(columns.reference)) else {
-            row.fault = Some(fault(INVALID_REF, "it has no ref", &["ref"]));
-            return Ok(Next::Nobody);
-        };
-        row.reference.push_str(reference);
         write(&record, columns, cells, row);
         Ok(Next::Row)
     }
+}
+
+/// Returns the ref of a record, or why it can't be attributed to a member.
+fn reference<'a>(record: &Record<'a>, columns: &Columns, header: Option<&[String]>) -> Result<&'a str, RowFault> {
+    if record.len() != columns.width {
+        // Any of its cells could be the ref.
+        let place = if header.is_some() { "in the header" } else { "in the first row" };
+        let message = format!("expected {} cells, as {place}, found {}", columns.width, record.len());
+        return Err(fault("INVALID_VALUE", message, &[]));
+    }
+    if header.is_some_and(|header| record.cells().eq(header.iter().map(String::as_str))) {
+        return Err(fault("INVALID_VALUE", "it repeats the header", &[]));
+    }
+    cell::read(record.cell(columns.reference)).ok_or_else(|| fault(INVALID_REF, "it has no ref", &["ref"]))
 }
 
 /// Returns the first record of a file, and its line.

@@ -18,6 +18,7 @@ impl LineRows {
             row.line = line;
             if text.contains('\r') {
                 // Old programs of the Mac end lines so: it may be several refs.
+                cell::string(text, &mut row.text);
                 row.fault =
                     Some(fault(INVALID_REF, "it holds a carriage return; lines end with \\n or \\r\\n", &["ref"]));
                 return Ok(Next::Nobody);

@@ -14,7 +14,7 @@ use crate::{
     domain::attribute::AttributeType,
     members_file::{
         SOURCE_UPDATED_AT, cell,
-        columns::{Mapping, Target},
+        columns::{ColumnNames, Mapping, Target},
         forms,
     },
 };
@@ -55,7 +55,19 @@ impl NdjsonRows {
         Ok(Self { lines: TextLines::new(source), mapping: mapping.clone(), known: HashMap::new() })
     }
 
+    pub(super) fn field_names(&self) -> ColumnNames {
+        self.mapping.field_names()
+    }
+
     pub(super) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
+        let next = self.read(row)?;
+        if row.fault.is_some() {
+            cell::string(std::str::from_utf8(&self.lines.line).unwrap_or_default(), &mut row.text);
+        }
+        Ok(next)
+    }
+
+    fn read(&mut self, row: &mut Row) -> Result<Next, ReadError> {
         loop {
             let Some((line, text)) = self.lines.next()? else { return Ok(Next::End) };
             if !text.trim().is_empty() {
@@ -87,12 +99,7 @@ impl NdjsonRows {
                 Meaning::Attributes => member.take_attributes(value.get()),
                 Meaning::Of(targets) => targets.iter().try_for_each(|target| member.take(name, value.get(), *target)),
                 Meaning::Unknown if mapping.ignore_unknown => Ok(()),
-                Meaning::Unknown => Err(invalid(
-                    format!(
-                        "unknown field `{name}`: map it with --map, or ignore such fields with --ignore-unknown-columns"
-                    ),
-                    &[],
-                )),
+                Meaning::Unknown => Err(invalid(format!("unknown field `{name}`: {}", mapping.advice("fields")), &[])),
             };
             if let Err(fault) = taken {
                 row.fault.get_or_insert(fault);

@@ -5,7 +5,7 @@
 
 use std::io::BufRead;
 
-use super::super::{MAX_ROW, ReadError, Source, not_utf8};
+use super::super::{MAX_ROW, ReadError, Source};
 use crate::members_file::columns::Delimiter;
 
 const AFTER_CLOSING_QUOTE: &str = "not CSV: text follows a closing quote; \
@@ -231,10 +231,10 @@ impl Parser {
 
     fn record(&self, line: u64) -> Result<Record<'_>, ReadError> {
         let Self { text, ends, .. } = self;
-        let text = std::str::from_utf8(text).map_err(|_| not_utf8(line))?;
+        let text = std::str::from_utf8(text).map_err(|_| ReadError::NotUtf8 { line })?;
         // Halves of a letter in two cells are no letter.
         if ends.iter().any(|end| !text.is_char_boundary(*end)) {
-            return Err(not_utf8(line));
+            return Err(ReadError::NotUtf8 { line });
         }
         Ok(Record { line, text, ends })
     }

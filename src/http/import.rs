@@ -1,0 +1,191 @@
+//! `/import`: stores the members of a file of any size, and reports what happened as a stream of events.
+//!
+//! A task receives the body and a thread parses it, so that memory does not grow with the file. The rows are partitioned by
+//! their refs. Each partition stores one batch at a time, as a call of `bulkUpsertMembers` would, so rows with the same ref
+//! are stored in the order of the file. Events never make the import wait: a client may read nothing before it has sent
+//! everything ([`outbox`]).
+
+mod batch;
+mod body;
+mod event;
+mod mirror;
+mod outbox;
+mod parameters;
+mod partitions;
+mod reading;
+mod run;
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header::CONNECTION, request},
+    response::Response,
+};
+use bytes::Bytes;
+use futures_util::stream;
+use hyper::body::Body as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::DropGuard;
+use tracing::{Instrument, Span};
+
+use self::{
+    body::Incoming,
+    event::Failure,
+    parameters::Parameters,
+    reading::Job,
+    run::{Course, Import, Target},
+};
+use super::{
+    Service, coding::Coding, connections::ConnectionHandle, expand::Expander, rejection::Rejection,
+    request_metrics::RequestMetrics, response, trace_id::TraceId,
+};
+use crate::{
+    app::App,
+    auth::Bearer,
+    domain::{
+        self,
+        access::{Access, Caller},
+        memberbase::{self, Memberbase},
+    },
+    graphql::Code,
+    members_file::columns::Mapping,
+    metrics::{Api, Type},
+    types::{Id, MemberbaseId},
+};
+
+/// The name of the operation in the log and in the metrics.
+pub(super) const OPERATION: &str = "import";
+
+const METHODS: &str = "POST, PUT";
+
+/// The media type of events: a JSON object per line.
+const EVENTS: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+
+/// Memory of an import besides its rows: chunks of the body, and events that wait for the client.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// An import has no deadline of its own.
+const NO_DEADLINE: Duration = Duration::from_hours(24 * 365);
+
+pub(super) async fn serve(
+    State(service): State<Arc<Service>>,
+    Extension(trace): Extension<TraceId>,
+    Extension(metrics): Extension<RequestMetrics>,
+    request: Request,
+) -> Response {
+    metrics.set_api(Api::Import);
+    metrics.set_operation(Type::Mutation, OPERATION);
+    Span::current().record("operation", OPERATION);
+    let (head, body) = request.into_parts();
+    let has_body = !body.is_end_stream();
+    match service.import(head, body, &trace, metrics).await {
+        Ok(response) => response,
+        Err(rejection) => reject(&rejection, &trace, has_body),
+    }
+}
+
+/// Returns the response to an import that did not begin: the event `failed`, with a status.
+fn reject(rejection: &Rejection, trace: &TraceId, has_body: bool) -> Response {
+    let (code, message) = rejection.first_error();
+    let status = rejection.status.or_else(|| response::http_status(code)).unwrap_or(match code {
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::Conflict => StatusCode::CONFLICT,
+        _ => StatusCode::BAD_REQUEST,
+    });
+    let event = event::failed(&Failure { code, message }, trace, None);
+    let mut response = response::build(status, EVENTS, event, Some(code.as_str()));
+    if let Some((name, value)) = &rejection.header {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if has_body {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl Service {
+    /// Starts an import. Everything that the head and the beginning of the file decide is checked before the response begins.
+    async fn import(
+        self: &Arc<Self>,
+        head: request::Parts,
+        body: Body,
+        trace: &TraceId,
+        metrics: RequestMetrics,
+    ) -> Result<Response, Rejection> {
+        let started = Instant::now();
+        if head.method != Method::POST && head.method != Method::PUT {
+            return Err(Rejection::method(METHODS, format!("the method must be one of {METHODS}")));
+        }
+        let parameters = Parameters::of(&head)?;
+        let coding = Coding::of_body(&head.headers)?;
+        let bearer = Bearer::of(&head.headers)?;
+        let (caller, permit) = self.admit(&head.extensions, bearer, started).await?;
+        let app = self.app.until(started + self.app.limits.time.query).for_tenant(caller.tenant());
+        let memberbase = find(&app, &caller, &parameters.memberbase).await?;
+        let target = Target {
+            scope: caller.authorize(memberbase.id, Access::Write)?,
+            visibility: caller.authorize_visible(Access::Write)?,
+            bearer,
+            permit: Arc::new(permit),
+        };
+        let budget = self.open_budget(false, started).await?;
+        budget.reserve(BUFFER_BYTES).await?;
+        budget.adjust(i64::try_from(BUFFER_BYTES).unwrap_or(i64::MAX));
+        budget.set_deadline(started + NO_DEADLINE);
+        let expander = coding.map(|coding| budget.measure(|| Expander::new(coding))).transpose();
+        let expander = expander.map_err(|error| domain::Error::Internal(error.into()))?;
+
+        let mapping =
+            Mapping { schema: memberbase.attribute_schema.definitions().to_vec(), ..parameters.mapping.clone() };
+        let import = Import::new(Arc::clone(self), target, parameters, trace.clone(), metrics, started);
+        let import = Arc::new(import);
+        let upload = head.extensions.get::<ConnectionHandle>().map(ConnectionHandle::begin_upload);
+        let incoming = Incoming { body, max_pause: self.app.limits.time.import_pause, _upload: upload };
+        let (receiving, reader) = body::receive(incoming, Arc::clone(&import), expander);
+        let client = import.client.clone().drop_guard();
+        let receiving = self.tasks.spawn(receiving.in_current_span());
+        let (sender, events) = mpsc::channel(1);
+        let course = Course { job: Job { reader, mapping, budget }, receiving, events: sender };
+        let (begin, begun) = oneshot::channel();
+        self.tasks.spawn(import.follow(course, begin).in_current_span());
+        begun.await.unwrap_or_else(|_| Err(Rejection::panicked()))?;
+        Ok(respond(events, client))
+    }
+}
+
+/// Returns the memberbase with this id or name, which the caller may write to.
+async fn find(app: &App, caller: &Caller, id_or_name: &str) -> Result<Memberbase, domain::Error> {
+    let visibility = caller.authorize_visible(Access::Write)?;
+    if let Ok(id) = MemberbaseId::parse(id_or_name) {
+        let not_found = || domain::Error::NotFound(format!("memberbase {id} does not exist"));
+        return memberbase::find(app, visibility, id).await?.ok_or_else(not_found);
+    }
+    let mut found = memberbase::find_by_name(app, visibility, id_or_name).await?;
+    if found.len() > 1 {
+        let message = format!("several memberbases are called {id_or_name:?}: use the id");
+        return Err(domain::Error::bad_input("memberbase", message));
+    }
+    let not_found =
+        || domain::Error::NotFound(format!("there is no memberbase {id_or_name:?} that this token can see"));
+    found.pop().ok_or_else(not_found)
+}
+
+/// Returns the response with the events. `client` is dropped with it.
+fn respond(events: mpsc::Receiver<Bytes>, client: DropGuard) -> Response {
+    let events = stream::unfold((events, client), |(mut events, client)| async {
+        let event = events.recv().await?;
+        Some((Ok::<_, Infallible>(event), (events, client)))
+    });
+    let mut response = response::build(StatusCode::OK, EVENTS, Body::from_stream(events), None);
+    // nginx buffers responses by default, which delays events.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}

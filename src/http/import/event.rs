@@ -1,0 +1,185 @@
+//! The events of an import: JSON objects, one per line.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    graphql::{Code, Error},
+    http::trace_id::TraceId,
+};
+
+/// The reason why an import ended before the end of its file.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) code: Code,
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(error.code(), error.message())
+    }
+}
+
+impl From<crate::domain::Error> for Failure {
+    fn from(error: crate::domain::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<crate::budget::Exceeded> for Failure {
+    fn from(exceeded: crate::budget::Exceeded) -> Self {
+        Error::from(exceeded).into()
+    }
+}
+
+/// Numbers of rows and bytes so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Totals {
+    /// Rows with an outcome, and rows that can't be attributed to a member.
+    pub(super) rows: u64,
+    /// Bytes of the body that were received.
+    pub(super) bytes: u64,
+    pub(super) created: u64,
+    pub(super) updated: u64,
+    pub(super) unchanged: u64,
+    pub(super) stale: u64,
+    pub(super) skipped: u64,
+    pub(super) rejected: u64,
+}
+
+/// A row that was not stored.
+#[derive(Debug, Serialize)]
+pub(super) struct RejectedRow<'a> {
+    /// The line of the file in which the row begins, from 1.
+    pub(super) line: u64,
+    /// The name of the column or field that has the rejected value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) column: Option<&'a str>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub(super) reference: Option<&'a str>,
+    pub(super) code: &'a str,
+    pub(super) message: &'a str,
+    pub(super) path: Vec<&'a str>,
+    /// The member as it was read from the row; if that was not possible, the cells or the text of the row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) row: Option<&'a RawValue>,
+}
+
+/// The result of an import that has stored the whole file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    pub(super) memberbase_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sync_id: Option<String>,
+    pub(super) dry_run: bool,
+    #[serde(flatten)]
+    pub(super) totals: Totals,
+    /// Members that a mirror has deleted; in a dry run, those that it would delete.
+    pub(super) deleted: u64,
+    /// True if not all rejected rows have an event.
+    pub(super) truncated: bool,
+    pub(super) seconds: f64,
+}
+
+/// What an import has done before it failed.
+#[derive(Debug, Serialize)]
+pub(super) struct Done {
+    #[serde(flatten)]
+    pub(super) totals: Totals,
+    pub(super) truncated: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+enum Event<'a> {
+    Progress(&'a Totals),
+    Rejected(&'a RejectedRow<'a>),
+    Summary(&'a Summary),
+    #[serde(rename_all = "camelCase")]
+    Failed {
+        code: &'static str,
+        message: &'a str,
+        retryable: bool,
+        trace_id: &'a str,
+        #[serde(flatten)]
+        done: Option<Done>,
+    },
+}
+
+impl Event<'_> {
+    fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("texts and numbers are JSON");
+        line.push(b'\n');
+        line
+    }
+}
+
+pub(super) fn progress(totals: &Totals) -> Bytes {
+    Event::Progress(totals).line().into()
+}
+
+pub(super) fn rejected(row: &RejectedRow<'_>) -> Vec<u8> {
+    Event::Rejected(row).line()
+}
+
+pub(super) fn summary(summary: &Summary) -> Bytes {
+    Event::Summary(summary).line().into()
+}
+
+/// Returns the event of a failure, with what was done before it, if the import had begun.
+pub(super) fn failed(failure: &Failure, trace: &TraceId, done: Option<Done>) -> Bytes {
+    let Failure { code, message } = failure;
+    let (retryable, trace_id) = (code.retryable(), trace.as_str());
+    Event::Failed { code: code.as_str(), message, retryable, trace_id, done }.line().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parsed(line: &[u8]) -> Value {
+        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        serde_json::from_slice(line).expect("JSON")
+    }
+
+    #[test]
+    fn event_is_a_flat_object_in_a_line() {
+        let totals = Totals { rows: 3, bytes: 40, created: 2, rejected: 1, ..Totals::default() };
+        let counts = json!({"rows": 3, "bytes": 40, "created": 2, "updated": 0, "unchanged": 0, "stale": 0, "skipped": 0, "rejected": 1});
+        let with = |event: &str, more: Value| {
+            let mut expected = counts.clone();
+            expected["event"] = json!(event);
+            expected.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            expected
+        };
+        assert_eq!(parsed(&progress(&totals)), with("progress", json!({})));
+        let failure = Failure::new(Code::ServiceUnavailable, "no\nmore");
+        let done = Done { totals, truncated: true };
+        let more = json!({"code": "SERVICE_UNAVAILABLE", "message": "no\nmore", "retryable": true, "traceId": "", "truncated": true});
+        assert_eq!(parsed(&failed(&failure, &TraceId::default(), Some(done))), with("failed", more));
+        let row = RawValue::from_string(r#"["a","b"]"#.to_owned()).expect("JSON");
+        let rejected_row = RejectedRow {
+            line: 7,
+            column: Some("Alter"),
+            reference: None,
+            code: "INVALID_VALUE",
+            message: "no",
+            path: vec!["attributes", "age"],
+            row: Some(&row),
+        };
+        let expected = json!({"event": "rejected", "line": 7, "column": "Alter", "code": "INVALID_VALUE", "message": "no",
+            "path": ["attributes", "age"], "row": ["a", "b"]});
+        assert_eq!(parsed(&rejected(&rejected_row)), expected);
+    }
+}

@@ -1,0 +1,272 @@
+//! Partitions rows by the hash of their ref. A partition stores one batch at a time, so rows with the same ref are stored in
+//! the order of the file, however many batches are stored concurrently.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
+
+use crate::members_file::{RowFault, rows::Row};
+
+/// Number of partitions, and so of batches that are stored concurrently.
+const PARTITIONS: u64 = 4;
+
+/// Maximum number of rows of a batch. With more, statements are not faster, and take more memory.
+const MAX_ROWS: usize = 5_000;
+
+/// Number of bytes at which a batch ends, too.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Rows that are stored together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// The `MemberInput`s, one after another.
+    json: Vec<u8>,
+    origins: Vec<RowOrigin>,
+    faults: Vec<KnownFault>,
+}
+
+#[derive(Debug)]
+struct RowOrigin {
+    line: u64,
+    /// The end of the row in [`Batch::json`].
+    end: usize,
+}
+
+/// The error of a row that was found while it was read.
+#[derive(Debug)]
+pub(super) struct KnownFault {
+    index: usize,
+    pub(super) fault: RowFault,
+    /// The row in the file ([`Row::text`]).
+    pub(super) text: Vec<u8>,
+}
+
+impl Batch {
+    pub(super) fn len(&self) -> usize {
+        self.origins.len()
+    }
+
+    /// Returns the number of bytes of the rows.
+    pub(super) fn bytes(&self) -> usize {
+        self.json.len()
+    }
+
+    /// Returns the JSON of each row.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|index| self.row(index))
+    }
+
+    pub(super) fn row(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).map_or(0, |before| self.origins[before].end);
+        &self.json[start..self.origins[index].end]
+    }
+
+    /// Returns the line of a row in the file.
+    pub(super) fn line(&self, index: usize) -> u64 {
+        self.origins[index].line
+    }
+
+    /// Returns the error of a row that was found while it was read.
+    pub(super) fn known_fault(&self, index: usize) -> Option<&KnownFault> {
+        let place = self.faults.binary_search_by_key(&index, |known| known.index).ok()?;
+        self.faults.get(place)
+    }
+
+    fn push(&mut self, row: &mut Row) {
+        self.json.extend_from_slice(&row.json);
+        if let Some(fault) = row.fault.take() {
+            let text = std::mem::take(&mut row.text);
+            self.faults.push(KnownFault { index: self.len(), fault, text });
+        }
+        self.origins.push(RowOrigin { line: row.line, end: self.json.len() });
+    }
+
+    /// Appends the rows of another batch.
+    fn append(&mut self, other: &mut Self) {
+        let (rows, bytes) = (self.len(), self.json.len());
+        self.json.append(&mut other.json);
+        self.origins.extend(other.origins.drain(..).map(|row| RowOrigin { end: bytes + row.end, ..row }));
+        self.faults.extend(other.faults.drain(..).map(|known| KnownFault { index: rows + known.index, ..known }));
+    }
+
+    fn is_full(&self) -> bool {
+        self.len() >= MAX_ROWS || self.json.len() >= MAX_BYTES
+    }
+
+    fn clear(&mut self) {
+        self.json.clear();
+        self.origins.clear();
+        self.faults.clear();
+    }
+}
+
+/// Fills the batches of all partitions.
+pub(super) struct Partitioner {
+    senders: Vec<Sender<Batch>>,
+    filling: Vec<Batch>,
+    /// True if a batch was passed on.
+    has_passed_on: bool,
+    /// Batches that are stored. They are filled again, so that a thread frees what it has allocated.
+    returned: UnboundedReceiver<Batch>,
+}
+
+/// The end of a partition that stores its batches.
+pub(super) struct Partition {
+    pub(super) batches: Receiver<Batch>,
+    /// Takes the batches back.
+    pub(super) stored: UnboundedSender<Batch>,
+}
+
+/// The partitions have ended.
+#[derive(Debug)]
+pub(super) struct Closed;
+
+impl Partitioner {
+    pub(super) fn new() -> (Self, Vec<Partition>) {
+        // At most three for each partition exist, so the channel is bounded by them.
+        let (stored, returned) = mpsc::unbounded_channel();
+        // One batch waits while the one before it is stored.
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..PARTITIONS).map(|_| mpsc::channel(1)).unzip();
+        let filling = senders.iter().map(|_| Batch::default()).collect();
+        let partition = |batches| Partition { batches, stored: stored.clone() };
+        (Self { senders, filling, has_passed_on: false, returned }, receivers.into_iter().map(partition).collect())
+    }
+
+    /// Adds a row to the batch of its partition, which is passed on once it is full. Blocks while the partition has a batch
+    /// that waits.
+    pub(super) fn push(&mut self, row: &mut Row) -> Result<(), Closed> {
+        let partition = partition(&row.reference);
+        self.filling[partition].push(row);
+        if !self.filling[partition].is_full() {
+            return Ok(());
+        }
+        let empty = self.empty_batch();
+        let full = std::mem::replace(&mut self.filling[partition], empty);
+        self.has_passed_on = true;
+        self.senders[partition].blocking_send(full).map_err(|_| Closed)
+    }
+
+    /// Passes on the batches that are not full. If there was no other one, they become one batch, so that a short file is
+    /// stored in one transaction.
+    pub(super) fn finish(mut self) -> Result<(), Closed> {
+        if let Some((first, others)) = self.filling.split_first_mut().filter(|_| !self.has_passed_on) {
+            others.iter_mut().for_each(|other| first.append(other));
+        }
+        let mut rest = self.senders.into_iter().zip(self.filling).filter(|(_, batch)| batch.len() > 0);
+        rest.try_for_each(|(sender, batch)| sender.blocking_send(batch).map_err(|_| Closed))
+    }
+
+    /// Returns a stored batch, emptied, or a new one. A batch that grew far beyond its limit, for a long row, is dropped.
+    fn empty_batch(&mut self) -> Batch {
+        let mut batch = self.returned.try_recv().unwrap_or_default();
+        if batch.json.capacity() > 2 * MAX_BYTES {
+            return Batch::default();
+        }
+        batch.clear();
+        batch
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is less than the number of partitions")]
+fn partition(reference: &str) -> usize {
+    let mut hasher = DefaultHasher::new();
+    reference.hash(&mut hasher);
+    (hasher.finish() % PARTITIONS) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, thread};
+
+    use super::*;
+
+    /// Partitions rows, and returns the lines and the JSON of the batches of each partition.
+    fn partitioned(rows: impl Iterator<Item = Row>) -> Vec<Vec<Vec<(u64, String)>>> {
+        let (mut partitioner, partitions) = Partitioner::new();
+        let read = |mut partition: Partition| {
+            let mut batches = Vec::new();
+            while let Some(batch) = partition.batches.blocking_recv() {
+                let row = |index| (batch.line(index), String::from_utf8_lossy(batch.row(index)).into_owned());
+                batches.push((0..batch.len()).map(row).collect());
+                // The partitioner may have ended.
+                let _ = partition.stored.send(batch);
+            }
+            batches
+        };
+        let readers: Vec<_> = partitions.into_iter().map(|partition| thread::spawn(move || read(partition))).collect();
+        for mut row in rows {
+            partitioner.push(&mut row).expect("the partitions are open");
+        }
+        partitioner.finish().expect("the partitions are open");
+        readers.into_iter().map(|reader| reader.join().expect("no panic")).collect()
+    }
+
+    #[test]
+    fn rows_of_one_ref_keep_their_order_in_one_partition() {
+        let (refs, rounds) = (100_u64, 500);
+        let row = |reference: u64, line| {
+            let (reference, json) = (reference.to_string(), reference.to_string().into());
+            Row { line, reference, json, ..Row::default() }
+        };
+        let rows = (0..rounds).flat_map(|round| (0..refs).map(move |reference| row(reference, round)));
+        let mut seen = HashMap::<String, (usize, Vec<u64>)>::new();
+        for (partition, batches) in partitioned(rows).into_iter().enumerate() {
+            assert!(!batches.is_empty(), "the partitions share the work");
+            assert!(batches.iter().all(|batch| (1..=MAX_ROWS).contains(&batch.len())));
+            for (line, json) in batches.into_iter().flatten() {
+                let (first, lines) = seen.entry(json).or_insert((partition, vec![]));
+                assert_eq!(*first, partition, "a ref is in two partitions");
+                lines.push(line);
+            }
+        }
+        assert_eq!(seen.len() as u64, refs);
+        assert!(seen.values().all(|(_, lines)| *lines == (0..rounds).collect::<Vec<_>>()));
+    }
+
+    #[test]
+    fn short_file_is_one_batch() {
+        let row = |line: u64| {
+            let fault = (line % 3 == 0).then(|| RowFault { message: line.to_string(), ..RowFault::default() });
+            Row { line, reference: line.to_string(), json: line.to_string().into(), fault, ..Row::default() }
+        };
+        let (mut partitioner, mut partitions) = Partitioner::new();
+        (0..100).for_each(|line| partitioner.push(&mut row(line)).expect("the partitions are open"));
+        let reader = thread::spawn(move || partitions[0].batches.blocking_recv().expect("a batch"));
+        partitioner.finish().expect("the partitions are open");
+        let batch = reader.join().expect("no panic");
+        assert_eq!(batch.len(), 100);
+        for index in 0..100 {
+            let line = batch.line(index);
+            assert_eq!(batch.row(index), line.to_string().as_bytes());
+            let fault = batch.known_fault(index).map(|known| known.fault.message.clone());
+            assert_eq!(fault, (line % 3 == 0).then(|| line.to_string()));
+        }
+    }
+
+    #[test]
+    fn batch_ends_at_its_maximum_of_bytes() {
+        let rows = (0..10).map(|line| Row { line, json: vec![b' '; MAX_BYTES / 2], ..Row::default() });
+        let batches: usize = partitioned(rows).iter().map(Vec::len).sum();
+        assert_eq!(batches, 5);
+    }
+
+    #[test]
+    fn known_fault_belongs_to_its_row() {
+        let mut batch = Batch::default();
+        for line in 0..3 {
+            let fault = (line == 1).then(|| RowFault { message: "no".to_owned(), ..RowFault::default() });
+            batch.push(&mut Row { line, json: b"{}".into(), text: b"[]".into(), fault, ..Row::default() });
+        }
+        assert!(batch.known_fault(0).is_none() && batch.known_fault(2).is_none());
+        let known = batch.known_fault(1).expect("a fault");
+        assert_eq!((&*known.fault.message, &*known.text, batch.row(2)), ("no", &b"[]"[..], &b"{}"[..]));
+    }
+
+    #[test]
+    fn nothing_is_read_for_partitions_that_have_ended() {
+        let (mut partitioner, partitions) = Partitioner::new();
+        drop(partitions);
+        let mut row = Row { json: vec![b' '; MAX_BYTES], ..Row::default() };
+        partitioner.push(&mut row).expect_err("closed");
+    }
+}
