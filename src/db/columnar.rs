@@ -242,6 +242,13 @@ impl TextColumn {
         Self::new(all, all.split('\0').map(place).collect())
     }
 
+    /// Returns a column of these texts.
+    #[cfg(test)]
+    pub(crate) fn of(texts: &[String]) -> Self {
+        let lengths: Vec<_> = texts.iter().map(|text| i32::try_from(text.len()).unwrap_or(-1).to_be_bytes()).collect();
+        Self::measured(&texts.concat(), &lengths).unwrap_or_default()
+    }
+
     fn new(all: &str, places: Vec<Option<Place>>) -> Self {
         Self { parts: vec![all.into()], places }
     }
@@ -258,9 +265,9 @@ impl TextColumn {
         self.places.len()
     }
 
-    /// Returns the size of all texts.
-    pub(crate) fn bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.len()).sum()
+    /// Returns the size of the largest text.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.places.iter().flatten().map(|place| place.end - place.start).max().unwrap_or_default()
     }
 
     /// Returns the text of a row; `None` if it is null or there is no such row.

@@ -14,9 +14,8 @@ use crate::{
     types::{Id, MemberId, MemberbaseId, RowLimits, Slice, Time},
 };
 
-/// Maximum number of bytes that the first statement of a page reads; the others read about as much. The result is in
-/// memory several times for a moment: on SQLite where the request's budget does not see it, and where a further statement
-/// costs little.
+/// Maximum number of bytes that a statement of a page reads. The result is in memory several times for a moment: on SQLite
+/// where the request's budget does not see it, and where a further statement costs little.
 fn max_statement_bytes(backend: DbBackend) -> usize {
     match backend {
         DbBackend::Sqlite => 16 << 20,
@@ -24,8 +23,9 @@ fn max_statement_bytes(backend: DbBackend) -> usize {
     }
 }
 
-/// The most that a statement of a page may read in terms of the rows of the one before, whose rows may be smaller.
-const MAX_GROWTH: u64 = 4;
+/// The part of [`max_statement_bytes`] that a statement after the first one reads, beside the rows of those before, if its rows
+/// are as large as the largest of them.
+const FURTHER_STATEMENT_PART: usize = 4;
 
 /// Maximum size of a row without its attributes: the ref, the id and the times.
 const MAX_SMALL_COLUMNS_BYTES: usize = 2 << 10;
@@ -51,8 +51,8 @@ impl MemberColumns {
         self.0 & column.0 != 0
     }
 
-    /// Returns the number of rows that the first statement of a page may read, at least 2.
-    pub(super) fn rows_of_first_statement(self, backend: DbBackend, limits: &RowLimits) -> u64 {
+    /// Returns the number of rows that a statement of a page may read, at least 2, if all of them have their maximum size.
+    pub(super) fn max_rows_of_statement(self, backend: DbBackend, limits: &RowLimits) -> u64 {
         (max_statement_bytes(backend) / self.max_row_bytes(limits)).max(2) as u64
     }
 
@@ -137,13 +137,12 @@ impl MemberRows {
         self.ids.len() as u64
     }
 
-    /// Returns the number of rows that the next statement may read, at least 2, if these were read by statements of which
-    /// the last one read `previous` rows.
-    pub(super) fn rows_of_next_statement(&self, backend: DbBackend, previous: u64) -> u64 {
-        let average = (self.references.bytes() + self.documents.bytes()) / self.ids.len().max(1) + size_of::<Uuid>();
-        // The rows that follow may be larger.
-        let expected = max_statement_bytes(backend) / (2 * average);
-        (expected as u64).clamp(2, MAX_GROWTH.saturating_mul(previous))
+    /// Returns the number of rows that the next statement may read, at least 2 and at most `max`, which is small enough for
+    /// rows of any size: those that follow may be far larger than these.
+    pub(super) fn rows_of_next_statement(&self, backend: DbBackend, max: u64) -> u64 {
+        let largest = self.references.max_bytes() + self.documents.max_bytes() + size_of::<Uuid>();
+        let expected = max_statement_bytes(backend) / (FURTHER_STATEMENT_PART * largest);
+        (expected as u64).clamp(2, max)
     }
 
     pub(super) fn last_index(&self) -> usize {
@@ -221,4 +220,34 @@ pub(super) async fn read(
     let complete =
         lengths.into_iter().zip(indexes).all(|(length, index)| index.is_none() || length == members.ids.len());
     if complete { Ok(members) } else { Err(DbErr::Custom("columns of different lengths".to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize, largest: usize) -> MemberRows {
+        let texts: Vec<_> = (0..count).map(|row| "x".repeat(if row == 0 { largest } else { 1 })).collect();
+        MemberRows {
+            ids: vec![Uuid::nil(); count],
+            references: TextColumn::default(),
+            documents: TextColumn::of(&texts),
+            updated_at: Vec::new(),
+            source_updated_at: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn statement_reads_no_more_than_rows_of_maximum_size_would_be() {
+        let limits = RowLimits::default();
+        for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
+            let max = MemberColumns::ALL.max_rows_of_statement(backend, &limits);
+            assert!(max * limits.attributes as u64 <= max_statement_bytes(backend) as u64);
+            assert_eq!(rows(1_000, 10).rows_of_next_statement(backend, max), max);
+            let next = rows(1_000, limits.attributes).rows_of_next_statement(backend, max);
+            let part = (max_statement_bytes(backend) / FURTHER_STATEMENT_PART) as u64;
+            assert!((part / 2..=part).contains(&(next * limits.attributes as u64)), "{next}");
+            assert_eq!(rows(1, 64 << 20).rows_of_next_statement(backend, max), 2);
+        }
+    }
 }

@@ -167,7 +167,6 @@ impl Partitioner {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "it is less than the number of partitions")]
 fn partition(reference: &str) -> usize {
     let mut hasher = DefaultHasher::new();
     reference.hash(&mut hasher);
@@ -226,7 +225,7 @@ mod tests {
     #[test]
     fn short_file_is_one_batch() {
         let row = |line: u64| {
-            let fault = (line % 3 == 0).then(|| RowFault { message: line.to_string(), ..RowFault::default() });
+            let fault = line.is_multiple_of(3).then(|| RowFault { message: line.to_string(), ..RowFault::default() });
             Row { line, reference: line.to_string(), json: line.to_string().into(), fault, ..Row::default() }
         };
         let (mut partitioner, mut partitions) = Partitioner::new();
@@ -239,7 +238,7 @@ mod tests {
             let line = batch.line(index);
             assert_eq!(batch.row(index), line.to_string().as_bytes());
             let fault = batch.known_fault(index).map(|known| known.fault.message.clone());
-            assert_eq!(fault, (line % 3 == 0).then(|| line.to_string()));
+            assert_eq!(fault, line.is_multiple_of(3).then(|| line.to_string()));
         }
     }
 
