@@ -42,7 +42,7 @@ pub enum Command {
     Migrate(Migrate),
     /// Print the GraphQL schema; needs no database
     Schema,
-    /// Print the OpenAPI description of the RPC API (publisher.v1); needs no database
+    /// Print the OpenAPI description of the RPC API (publisher.v1) and of imports; needs no database
     Openapi,
     /// Create, list and revoke API tokens
     Token(Token),

@@ -123,6 +123,13 @@ impl Service {
     }
 }
 
+/// Returns the OpenAPI document of the RPC API and of imports, as JSON.
+pub fn openapi() -> String {
+    let mut api = rpc_api::openapi();
+    import::describe(&mut api);
+    api.to_pretty_json().expect("a description is JSON")
+}
+
 /// Returns the router of all paths.
 pub fn router(service: Service) -> Router {
     let service = Arc::new(service);

@@ -18,7 +18,7 @@ mod transaction;
 pub use endpoint::{Call, Endpoint};
 pub use error::Code;
 pub(crate) use error::Error;
-pub use openapi::openapi;
+pub(crate) use openapi::{TOKEN, openapi, trace_id};
 
 use self::attribute_value::{AttributeMap, AttributeValue};
 

@@ -1,8 +1,8 @@
-//! `memberbase openapi`: prints the OpenAPI description of the RPC API (`publisher.v1`).
+//! `memberbase openapi`: prints the OpenAPI description of the RPC API (`publisher.v1`) and of `/import`.
 
 use super::{Error, print};
-use crate::rpc;
+use crate::http;
 
 pub(super) fn run() -> Result<(), Error> {
-    print(rpc::openapi())
+    print(http::openapi())
 }

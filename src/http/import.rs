@@ -7,6 +7,7 @@
 
 mod batch;
 mod body;
+mod description;
 mod event;
 mod mirror;
 mod outbox;
@@ -59,6 +60,8 @@ use crate::{
     metrics::{Api, Type},
     types::{Id, MemberbaseId},
 };
+
+pub(in crate::http) use self::description::describe;
 
 /// The name of the operation in the log and in the metrics.
 pub(super) const OPERATION: &str = "import";
@@ -124,10 +127,10 @@ impl Service {
         if head.method != Method::POST && head.method != Method::PUT {
             return Err(Rejection::method(METHODS, format!("the method must be one of {METHODS}")));
         }
-        let parameters = Parameters::of(&head)?;
-        let coding = Coding::of_body(&head.headers)?;
         let bearer = Bearer::of(&head.headers)?;
         let (caller, permit) = self.admit(&head.extensions, bearer, started).await?;
+        let parameters = Parameters::of(&head)?;
+        let coding = Coding::of_body(&head.headers)?;
         let app = self.app.until(started + self.app.limits.time.query).for_tenant(caller.tenant());
         let memberbase = find(&app, &caller, &parameters.memberbase).await?;
         let target = Target {

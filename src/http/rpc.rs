@@ -22,7 +22,7 @@ use crate::{
     app::App,
     graphql,
     metrics::{Api, Type},
-    rpc::{Call, Code, Error, openapi},
+    rpc::{Call, Code, Error},
 };
 
 /// Every call runs as a large operation: its cost is not estimated.
@@ -51,7 +51,7 @@ pub(super) async fn serve(
 
 /// Serves the OpenAPI document, which needs no token.
 pub(super) async fn description() -> Response {
-    static OPENAPI: LazyLock<String> = LazyLock::new(openapi);
+    static OPENAPI: LazyLock<String> = LazyLock::new(super::openapi);
     response::constant("application/json", &OPENAPI)
 }
 

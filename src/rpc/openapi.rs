@@ -16,10 +16,11 @@ use utoipa::{
 use super::{Code, Endpoint, PREFIX, endpoints, error::Envelope};
 
 const JSON: &str = "application/json";
-const TOKEN: &str = "token";
+/// The name of the security scheme.
+pub(crate) const TOKEN: &str = "token";
 
-/// Returns the OpenAPI document as JSON.
-pub fn openapi() -> String {
+/// Returns the OpenAPI document.
+pub(crate) fn openapi() -> OpenApi {
     let endpoints = endpoints();
     let mut paths = PathsBuilder::new();
     for endpoint in &endpoints {
@@ -27,16 +28,16 @@ pub fn openapi() -> String {
         paths = paths.path(path, PathItem::new(HttpMethod::Post, operation(endpoint)));
     }
     let info = InfoBuilder::new()
-        .title("Memberbase RPC API")
+        .title("Memberbase HTTP API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "For clients of the original API (`publisher.v1`). Each call is a POST with a JSON body, in which unknown fields \
-            are ignored. An API token is sent as `Authorization: Bearer <secret>`.",
+            "The RPC API (`publisher.v1`) for clients of the original API: each call is a POST with a JSON body, in which \
+            unknown fields are ignored. `/import` takes files of members. An API token is sent as `Authorization: Bearer \
+            <secret>`. The GraphQL API is described by its schema.",
         ))
         .license(Some(License::new(env!("CARGO_PKG_LICENSE"))))
         .build();
-    let api: OpenApi = OpenApiBuilder::new().info(info).paths(paths).components(Some(components(&endpoints))).build();
-    api.to_pretty_json().expect("a description is JSON")
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components(&endpoints))).build()
 }
 
 fn operation(endpoint: &Endpoint) -> Operation {
@@ -108,7 +109,8 @@ fn failure(codes: &[Code]) -> Response {
     .build()
 }
 
-fn trace_id() -> utoipa::openapi::Header {
+/// Returns the header that every response has.
+pub(crate) fn trace_id() -> utoipa::openapi::Header {
     HeaderBuilder::new()
         .description(Some("Trace id of the request, as in the server's log: 32 hexadecimal digits."))
         .build()

@@ -254,7 +254,7 @@ async fn openapi_description_needs_no_token() {
     let server = Server::start(Database::Sqlite).await;
     let request = Request::get("/publisher.v1/openapi.json").body(Body::empty()).unwrap();
     let response = server.anonymous().send(request).await;
-    assert_eq!(response.json(), serde_json::from_str::<Value>(&memberbase::rpc::openapi()).unwrap());
+    assert_eq!(response.json(), serde_json::from_str::<Value>(&memberbase::http::openapi()).unwrap());
     let request = Request::post("/publisher.v1/openapi.json").body(Body::empty()).unwrap();
     let refused = server.anonymous().send(request).await;
     assert_eq!(failure(&refused), (405, "method_not_allowed".to_owned()));

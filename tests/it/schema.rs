@@ -9,5 +9,5 @@ fn schema_file_is_up_to_date() {
 #[test]
 fn openapi_file_is_up_to_date() {
     let committed = std::fs::read_to_string("openapi.json").unwrap();
-    assert_eq!(committed.trim_end(), memberbase::rpc::openapi().trim_end(), "run `make schema`");
+    assert_eq!(committed.trim_end(), memberbase::http::openapi().trim_end(), "run `make schema`");
 }

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request};
 use clap::ValueEnum;
 use encoding_rs::{Encoding, UTF_8};
 
+use super::description::PARAMETERS;
 use crate::{
     domain::bulk::Mode,
     graphql::Code,
@@ -19,10 +20,6 @@ use crate::{
         columns::{Delimiter, Mapping},
     },
 };
-
-/// The names of the parameters, for the error of an unknown one.
-const NAMES: &str = "memberbase, format, delimiter, encoding, decimal, dateOrder, map, header, empty, ignoreUnknownColumns, \
-    onError, mode, dryRun, mirror, maxDeletedPercent, abandonOpen";
 
 const DEFAULT_MAX_DELETED_PERCENT: f64 = 10.0;
 
@@ -64,7 +61,7 @@ pub(super) struct MirrorOptions {
 /// Which rows are stored, depending on whether the member exists.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 #[value(rename_all = "camelCase")]
-enum UpsertMode {
+pub(super) enum UpsertMode {
     #[default]
     Upsert,
     InsertOnly,
@@ -165,7 +162,11 @@ fn read(query: &str, mapping: &mut Mapping) -> Result<Given, Rejection> {
             "maxDeletedPercent" => once(&mut given.max_deleted_percent, name, percent(name, &value)?)?,
             "abandonOpen" => once(&mut given.abandon_open, name, boolean(name, &value)?)?,
             // A typo in dryRun must not store anything.
-            _ => return Err(reject(format!("the parameter {:?} is unknown; they are {NAMES}", excerpt(name)))),
+            _ => {
+                let names: Vec<_> = PARAMETERS.iter().map(|parameter| parameter.name).collect();
+                let message = format!("the parameter {:?} is unknown; they are {}", excerpt(name), names.join(", "));
+                return Err(reject(message));
+            }
         }
     }
     mapping.cells = CellRules { empty: empty.unwrap_or_default(), decimal, date_order };
@@ -282,6 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn every_described_parameter_is_known() {
+        for parameter in PARAMETERS {
+            let outcome = parameters(&format!("{}=%22", parameter.name), None);
+            assert!(outcome.is_err_and(|message| !message.contains("unknown")), "{}", parameter.name);
+        }
+        let message = parameters("a=b", None).expect_err("unknown");
+        assert!(message.ends_with("mirror, maxDeletedPercent, abandonOpen"), "{message}");
+    }
+
+    #[test]
     fn media_type_gives_the_format_and_the_encoding() {
         let read = |media: &str| {
             parameters("memberbase=a", Some(media)).map(|read| (read.format, read.encoding.map(Encoding::name)))
@@ -300,7 +311,7 @@ mod tests {
             ("format=csv", "memberbase is missing"),
             ("memberbase=a", "format is missing"),
             ("memberbase=a&format=xlsx", "format is \"xlsx\": expected one of csv, ndjson, lines"),
-            ("memberbase=a&format=csv&dryrun=true", "\"dryrun\" is unknown; they are memberbase, format"),
+            ("memberbase=a&format=csv&dryrun=true", "\"dryrun\" is unknown; they are memberbase, format, delimiter"),
             ("memberbase=a&format=csv&dryRun=yes", "dryRun is \"yes\": expected true or false"),
             ("memberbase=a&format=csv&format=csv", "format is given more than once"),
             ("memberbase=a&format=csv&mode=insert", "expected one of upsert, insertOnly, updateOnly"),

@@ -1,0 +1,212 @@
+//! The OpenAPI description of imports.
+
+use axum::http::StatusCode;
+use clap::ValueEnum;
+use utoipa::openapi::{
+    ArrayBuilder, ContentBuilder, HeaderBuilder, HttpMethod, KnownFormat, ObjectBuilder, OpenApi, PathItem, RefOr,
+    Required, Response, ResponseBuilder, Schema, SchemaFormat, SecurityRequirement, Type,
+    path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+    request_body::RequestBodyBuilder,
+};
+
+use super::parameters::{OnError, UpsertMode};
+use crate::{
+    members_file::{
+        Format,
+        cell::Empty,
+        forms::{DateOrder, Decimal},
+    },
+    rpc,
+};
+
+/// A parameter of an import.
+pub(super) struct ParameterDescription {
+    pub(super) name: &'static str,
+    schema: fn() -> RefOr<Schema>,
+    description: &'static str,
+}
+
+const fn parameter(
+    name: &'static str,
+    schema: fn() -> RefOr<Schema>,
+    description: &'static str,
+) -> ParameterDescription {
+    ParameterDescription { name, schema, description }
+}
+
+/// All parameters. Those of the file are described in docs/import.md.
+pub(super) const PARAMETERS: [ParameterDescription; 16] = [
+    parameter(
+        "memberbase",
+        text,
+        "Id of the memberbase, or its name if no other memberbase has the same name. Required.",
+    ),
+    parameter("format", choice::<Format>, "Format of the file. Required unless the content type says it."),
+    parameter("delimiter", text, "Delimiter of CSV: a character, or tab. Default: recognized by the header."),
+    parameter("header", boolean, "Whether CSV has a header. Default true."),
+    parameter(
+        "encoding",
+        text,
+        "Encoding of the file, such as windows-1252. Default: UTF-8, or UTF-16 with a byte order mark.",
+    ),
+    parameter(
+        "map",
+        pairs,
+        "Maps a column of CSV or a field of NDJSON: KEY=COLUMN, such as ref=customer_id. Can be repeated.",
+    ),
+    parameter(
+        "ignoreUnknownColumns",
+        boolean,
+        "Whether columns that are not an attribute are left out. Default false.",
+    ),
+    parameter("empty", choice::<Empty>, "Meaning of an empty cell. Default text."),
+    parameter("decimal", choice::<Decimal>, "Decimal separator of numbers. Default: numbers are written as in JSON."),
+    parameter(
+        "dateOrder",
+        choice::<DateOrder>,
+        "Order of the parts of dates such as 3/14/2024, which are invalid without it.",
+    ),
+    parameter("onError", choice::<OnError>, "Whether an invalid row fails the import or is skipped. Default reject."),
+    parameter("mode", choice::<UpsertMode>, "Which rows are stored, by whether their member exists. Default upsert."),
+    parameter("dryRun", boolean, "Whether nothing is stored, and all invalid rows are reported. Default false."),
+    parameter("mirror", boolean, "Whether the members that are not in the file are deleted at the end. Default false."),
+    parameter(
+        "maxDeletedPercent",
+        percent,
+        "Of a mirror: maximum percentage of the members to delete. If more would be deleted, none is. Default 10.",
+    ),
+    parameter("abandonOpen", boolean, "Of a mirror: whether a sync that is still open is abandoned. Default false."),
+];
+
+/// The statuses of imports that do not begin.
+const FAILURES: [(StatusCode, &str); 11] = [
+    (
+        StatusCode::BAD_REQUEST,
+        "The parameters are invalid, or the beginning of the file can't be read or does not fit them.",
+    ),
+    (StatusCode::UNAUTHORIZED, "The request has no valid token."),
+    (StatusCode::FORBIDDEN, "The token does not have write access."),
+    (StatusCode::NOT_FOUND, "The memberbase does not exist, or the token can't see it."),
+    (StatusCode::METHOD_NOT_ALLOWED, "The method must be POST or PUT."),
+    (StatusCode::CONFLICT, "Another sync is open in the memberbase."),
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is a form, or has an unknown content encoding."),
+    (StatusCode::TOO_MANY_REQUESTS, "The token sends too many requests."),
+    (StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server."),
+    (StatusCode::SERVICE_UNAVAILABLE, "The server or the database is overloaded or unavailable."),
+    (StatusCode::GATEWAY_TIMEOUT, "The database did not respond in time, or no data arrived."),
+];
+
+/// Adds imports to the description of the RPC API.
+pub(in crate::http) fn describe(api: &mut OpenApi) {
+    let methods = [HttpMethod::Post, HttpMethod::Put];
+    let mut item = PathItem::default();
+    for method in methods {
+        let id = if method == HttpMethod::Post { "import" } else { "import_put" };
+        item.merge_operations(PathItem::new(method, operation(id)));
+    }
+    api.paths.paths.insert("/import".to_owned(), item);
+}
+
+fn operation(id: &str) -> Operation {
+    let file =
+        ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    let body = RequestBodyBuilder::new()
+        .description(Some("The file, compressed with gzip or zstd or not, of any size."))
+        .content("application/octet-stream", ContentBuilder::new().schema(Some(Schema::from(file))).build())
+        .required(Some(Required::True));
+    let operation = OperationBuilder::new()
+        .operation_id(Some(id))
+        .summary(Some("Import a file of members"))
+        .description(Some(
+            "Stores the members of a file, and reports what happens as lines of JSON while the file arrives: `progress`, \
+            `rejected` for each invalid row, and at the end `summary` or `failed`. Described in docs/import.md.",
+        ))
+        .tag("import")
+        .security(SecurityRequirement::new(rpc::TOKEN, Vec::<String>::new()))
+        .parameters(Some(PARAMETERS.iter().map(query_parameter)))
+        .request_body(Some(body.build()))
+        .response("200", response("The import has begun. Its last event is `summary` if the whole file was stored.").build());
+    FAILURES
+        .into_iter()
+        .fold(operation, |operation, (status, description)| {
+            operation.response(status.as_u16().to_string(), failure(status, description))
+        })
+        .build()
+}
+
+fn failure(status: StatusCode, description: &str) -> Response {
+    let header = |text: &str| HeaderBuilder::new().description(Some(text)).build();
+    let response = response(&format!("{description} The only event is `failed`."));
+    match status {
+        StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("`Bearer`.")),
+        StatusCode::METHOD_NOT_ALLOWED => response.header("Allow", header("`POST, PUT`.")),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            response.header("Accept-Encoding", header("`gzip, br, zstd`, if the body has another content encoding."))
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            response.header("Retry-After", header("Seconds to wait before the next attempt."))
+        }
+        _ => response,
+    }
+    .build()
+}
+
+fn response(description: &str) -> ResponseBuilder {
+    let lines = ObjectBuilder::new().schema_type(Type::String).description(Some("A JSON object per line."));
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/x-ndjson", ContentBuilder::new().schema(Some(Schema::from(lines))).build())
+        .header("X-Trace-Id", rpc::trace_id())
+}
+
+fn query_parameter(parameter: &ParameterDescription) -> Parameter {
+    let is_required = parameter.name == "memberbase";
+    ParameterBuilder::new()
+        .name(parameter.name)
+        .parameter_in(ParameterIn::Query)
+        .required(if is_required { Required::True } else { Required::False })
+        .description(Some(parameter.description))
+        .schema(Some((parameter.schema)()))
+        .build()
+}
+
+fn text() -> RefOr<Schema> {
+    Schema::from(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1))).into()
+}
+
+fn boolean() -> RefOr<Schema> {
+    Schema::from(ObjectBuilder::new().schema_type(Type::Boolean)).into()
+}
+
+fn percent() -> RefOr<Schema> {
+    let percent = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(100.0));
+    Schema::from(percent).into()
+}
+
+fn pairs() -> RefOr<Schema> {
+    let pair = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[^=]+=.+$"));
+    Schema::from(ArrayBuilder::new().items(pair)).into()
+}
+
+fn choice<T: ValueEnum>() -> RefOr<Schema> {
+    let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let values: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
+    Schema::from(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parameter_is_documented() {
+        let documented = include_str!("../../../docs/import.md");
+        let names: Vec<_> = documented
+            .lines()
+            .skip_while(|line| !line.starts_with("| parameter |"))
+            .skip(2)
+            .map_while(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name))
+            .collect();
+        assert_eq!(names, PARAMETERS.map(|parameter| parameter.name));
+    }
+}
