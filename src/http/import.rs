@@ -55,7 +55,6 @@ use crate::{
         access::{Access, Caller},
         memberbase::{self, Memberbase},
     },
-    graphql::Code,
     members_file::columns::Mapping,
     metrics::{Api, Type},
     types::{Id, MemberbaseId},
@@ -69,7 +68,7 @@ pub(super) const OPERATION: &str = "import";
 const METHODS: &str = "POST, PUT";
 
 /// The media type of events: a JSON object per line.
-const EVENTS: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+const EVENTS: &str = "application/x-ndjson";
 
 /// Memory of an import besides its rows: chunks of the body, and events that wait for the client.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -97,14 +96,10 @@ pub(super) async fn serve(
 /// Returns the response to an import that did not begin: the event `failed`, with a status.
 fn reject(rejection: &Rejection, trace: &TraceId, has_body: bool) -> Response {
     let (code, message) = rejection.first_error();
-    let status = rejection.status.or_else(|| response::http_status(code)).unwrap_or(match code {
-        Code::Forbidden => StatusCode::FORBIDDEN,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::Conflict => StatusCode::CONFLICT,
-        _ => StatusCode::BAD_REQUEST,
-    });
-    let event = event::failed(&Failure { code, message }, trace, None);
-    let mut response = response::build(status, EVENTS, event, Some(code.as_str()));
+    let failure = Failure { code, message };
+    let status = rejection.status.unwrap_or_else(|| failure.status());
+    let event = event::failed(&failure, trace, None);
+    let mut response = response::build(status, HeaderValue::from_static(EVENTS), event, Some(code.as_str()));
     if let Some((name, value)) = &rejection.header {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
@@ -115,7 +110,7 @@ fn reject(rejection: &Rejection, trace: &TraceId, has_body: bool) -> Response {
 }
 
 impl Service {
-    /// Starts an import. Everything that the head and the beginning of the file decide is checked before the response begins.
+    /// Runs an import up to the beginning of its response.
     async fn import(
         self: &Arc<Self>,
         head: request::Parts,
@@ -159,8 +154,8 @@ impl Service {
         let course = Course { job: Job { reader, mapping, budget }, receiving, events: sender };
         let (begin, begun) = oneshot::channel();
         self.tasks.spawn(import.follow(course, begin).in_current_span());
-        begun.await.unwrap_or_else(|_| Err(Rejection::panicked()))?;
-        Ok(respond(events, client))
+        let status = begun.await.unwrap_or_else(|_| Err(Rejection::panicked()))?;
+        Ok(respond(status, events, client))
     }
 }
 
@@ -182,12 +177,12 @@ async fn find(app: &App, caller: &Caller, id_or_name: &str) -> Result<Memberbase
 }
 
 /// Returns the response with the events. `client` is dropped with it.
-fn respond(events: mpsc::Receiver<Bytes>, client: DropGuard) -> Response {
+fn respond(status: StatusCode, events: mpsc::Receiver<Bytes>, client: DropGuard) -> Response {
     let events = stream::unfold((events, client), |(mut events, client)| async {
         let event = events.recv().await?;
         Some((Ok::<_, Infallible>(event), (events, client)))
     });
-    let mut response = response::build(StatusCode::OK, EVENTS, Body::from_stream(events), None);
+    let mut response = response::build(status, HeaderValue::from_static(EVENTS), Body::from_stream(events), None);
     // nginx buffers responses by default, which delays events.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response

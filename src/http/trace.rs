@@ -78,8 +78,8 @@ impl RequestLog {
     }
 
     /// Records the end of a stream.
-    pub(super) fn end(&mut self, code: &'static str) {
-        self.status = Some(StatusCode::OK);
+    pub(super) fn end(&mut self, status: StatusCode, code: &'static str) {
+        self.status = Some(status);
         self.code = Some(code);
     }
 

@@ -23,6 +23,9 @@ use crate::{
     types::{RowOutcome, SyncId},
 };
 
+/// Maximum number of rows that are listed of a batch that is rejected.
+const MAX_LISTED_ROWS: usize = 20;
+
 /// The result of a batch.
 enum Outcome {
     /// Numbers of rows in the order of [`RowOutcome::ALL`], and the rows that failed.
@@ -83,7 +86,8 @@ impl Import {
                 Ok(())
             }
             Outcome::Rejected(count, failed) => {
-                for row in &failed {
+                self.count_failed(count);
+                for row in failed.iter().take(MAX_LISTED_ROWS) {
                     self.reject(batch, row);
                 }
                 let first = failed.iter().map(|row| batch.line(row.index)).min();

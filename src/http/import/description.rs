@@ -88,7 +88,7 @@ const FAILURES: [(StatusCode, &str); 11] = [
     (StatusCode::FORBIDDEN, "The token does not have write access."),
     (StatusCode::NOT_FOUND, "The memberbase does not exist, or the token can't see it."),
     (StatusCode::METHOD_NOT_ALLOWED, "The method must be POST or PUT."),
-    (StatusCode::CONFLICT, "Another sync is open in the memberbase."),
+    (StatusCode::CONFLICT, "Another sync is open in the memberbase, or a mirror would delete too many members."),
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is a form, or has an unknown content encoding."),
     (StatusCode::TOO_MANY_REQUESTS, "The token sends too many requests."),
     (StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server."),
@@ -125,7 +125,7 @@ fn operation(id: &str) -> Operation {
         .security(SecurityRequirement::new(rpc::TOKEN, Vec::<String>::new()))
         .parameters(Some(PARAMETERS.iter().map(query_parameter)))
         .request_body(Some(body.build()))
-        .response("200", response("The import has begun. Its last event is `summary` if the whole file was stored.").build());
+        .response("200", response("The whole file was stored, and the last event is `summary`; or the client accepts `application/x-ndjson`, and the import has begun.").build());
     FAILURES
         .into_iter()
         .fold(operation, |operation, (status, description)| {

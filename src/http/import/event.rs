@@ -1,12 +1,13 @@
 //! The events of an import: JSON objects, one per line.
 
+use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
     graphql::{Code, Error},
-    http::trace_id::TraceId,
+    http::{response, trace_id::TraceId},
 };
 
 /// The reason why an import ended before the end of its file.
@@ -19,6 +20,16 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+
+    /// Returns the status of a response whose only result is this failure.
+    pub(super) fn status(&self) -> StatusCode {
+        response::http_status(self.code).unwrap_or(match self.code {
+            Code::Forbidden => StatusCode::FORBIDDEN,
+            Code::NotFound => StatusCode::NOT_FOUND,
+            Code::Conflict | Code::LimitExceeded => StatusCode::CONFLICT,
+            _ => StatusCode::BAD_REQUEST,
+        })
     }
 }
 

@@ -2,15 +2,20 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request};
+use axum::http::{
+    HeaderMap, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE},
+    request,
+};
 use clap::ValueEnum;
 use encoding_rs::{Encoding, UTF_8};
 
-use super::description::PARAMETERS;
+use super::{EVENTS, description::PARAMETERS};
 use crate::{
     domain::bulk::Mode,
     graphql::Code,
     http::{
+        negotiate::joined,
         query_string::{decoded, once, pairs, reject},
         rejection::Rejection,
     },
@@ -38,6 +43,9 @@ pub(super) struct Parameters {
     pub(super) dry_run: bool,
     /// `None` if members that are not in the file are kept.
     pub(super) mirror: Option<MirrorOptions>,
+    /// True if the client names the media type of events: it reads them while it sends the file. To other clients the response
+    /// begins when the import has ended: proxies such as nginx stop to pass on a request whose response has begun.
+    pub(super) reads_at_once: bool,
 }
 
 /// The effect of a row that is rejected.
@@ -134,8 +142,17 @@ impl Parameters {
                 max_deleted_percent: given.max_deleted_percent.unwrap_or(DEFAULT_MAX_DELETED_PERCENT),
                 abandon_open: given.abandon_open.unwrap_or_default(),
             }),
+            reads_at_once: accepts_events(&head.headers),
         })
     }
+}
+
+fn accepts_events(headers: &HeaderMap) -> bool {
+    let accepted = joined(headers, &ACCEPT).unwrap_or_default();
+    accepted.split(',').any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case(EVENTS)
+    })
 }
 
 fn read(query: &str, mapping: &mut Mapping) -> Result<Given, Rejection> {
@@ -279,7 +296,7 @@ mod tests {
         assert_eq!((mirror.max_deleted_percent, mirror.abandon_open), (2.5, true));
         let plain = parameters("memberbase=a&format=lines", None).expect("parameters");
         assert_eq!((plain.on_error, plain.mode, plain.dry_run), (OnError::Reject, Mode::Upsert, false));
-        assert!(plain.mirror.is_none() && plain.encoding.is_none() && !plain.mapping.no_header);
+        assert!(!plain.reads_at_once && plain.mirror.is_none() && plain.encoding.is_none() && !plain.mapping.no_header);
     }
 
     #[test]

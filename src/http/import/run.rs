@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::http::StatusCode;
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
@@ -180,6 +181,11 @@ impl Import {
         }
     }
 
+    /// Counts rows of a batch that was not stored because of them.
+    pub(super) fn count_failed(&self, rows: usize) {
+        self.counts.outcomes[RowOutcome::Failed as usize].fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
     /// Reports a row that was not sent to the database, because it can't be attributed to a member.
     pub(super) fn reject_unattributed(&self, row: &Row, fault: &RowFault) {
         self.counts.unattributed.fetch_add(1, Ordering::Relaxed);
@@ -286,8 +292,9 @@ impl Import {
         Ok(self.service.run_mutation(&part, true, &metrics, run).await??)
     }
 
-    /// Runs the import. `begin` is sent as soon as the header of the file is understood, or the reason why it is not.
-    pub(super) async fn follow(self: Arc<Self>, course: Course, begin: oneshot::Sender<Result<(), Rejection>>) {
+    /// Runs the import. `begin` is sent when the response can begin: with the status of the import, or the reason why it has not
+    /// begun. For a client that reads events at once that is as soon as the header of the file is understood.
+    pub(super) async fn follow(self: Arc<Self>, course: Course, begin: oneshot::Sender<Result<StatusCode, Rejection>>) {
         let Course { job, receiving, events } = course;
         let mut reading = reading::start(job, Arc::clone(&self));
         let sync = match self.prepare(&mut reading).await {
@@ -301,7 +308,12 @@ impl Import {
         };
         let mut log = RequestLog::of_stream(self.metrics.clone(), self.started);
         // If the client has disconnected, its body is incomplete.
-        let _ = begin.send(Ok(()));
+        let mut begin = Some(begin);
+        if self.parameters.reads_at_once
+            && let Some(begin) = begin.take()
+        {
+            let _ = begin.send(Ok(StatusCode::OK));
+        }
         tokio::spawn(Arc::clone(&self).deliver(events.clone()).in_current_span());
         let outcome = self.store_all(reading, sync.as_ref()).await;
         if let Some(sync) = &sync
@@ -311,9 +323,9 @@ impl Import {
         }
         let truncated = self.outbox.is_truncated();
         let totals = self.totals();
-        let (deleted, code) = match &outcome {
-            Ok(deleted) => (*deleted, "OK"),
-            Err(failure) => (0, failure.code.as_str()),
+        let (deleted, code, status) = match &outcome {
+            Ok(deleted) => (*deleted, "OK", StatusCode::OK),
+            Err(failure) => (0, failure.code.as_str(), failure.status()),
         };
         let last = match &outcome {
             Ok(_) => event::summary(&Summary {
@@ -329,10 +341,13 @@ impl Import {
         };
         self.log_end(&totals, deleted, outcome.as_ref().err());
         self.outbox.close(last);
+        if let Some(begin) = begin {
+            let _ = begin.send(Ok(status));
+        }
         // The response ends when the body has ended: some clients read nothing before they have sent everything.
         let _ = receiving.await;
         drop(events);
-        log.end(code);
+        log.end(status, code);
     }
 
     /// Waits for the header of the file, and starts the sync of a mirror.
@@ -371,14 +386,14 @@ impl Import {
         }
     }
 
-    /// Sends events to the client: rejected rows, the last event, and progress while the client reads.
+    /// Sends events to the client: rejected rows, the last event, and progress to a client that reads it.
     async fn deliver(self: Arc<Self>, events: mpsc::Sender<Bytes>) {
         let mut ticks = interval(PROGRESS_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
                 biased;
-                _ = ticks.tick() => event::progress(&self.totals()),
+                _ = ticks.tick(), if self.parameters.reads_at_once => event::progress(&self.totals()),
                 event = self.outbox.next() => match event {
                     Some(event) => event,
                     None => return,

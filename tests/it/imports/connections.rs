@@ -28,24 +28,27 @@ use crate::support::{Database, Site};
 /// The time limit of a step, generous because the machine that runs the tests may be busy.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The media type that a client names if it reads events while it sends.
+const EVENTS: &str = "application/x-ndjson";
+
 /// Sends the head of an import whose body has this length.
-async fn begin(address: &str, secret: &str, target: &str, length: usize) -> TcpStream {
+async fn begin(address: &str, secret: &str, target: &str, length: usize, accepted: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
         "POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {secret}\r\n\
-        Content-Length: {length}\r\n\r\n"
+        Accept: {accepted}\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream
 }
 
-/// Reads the response to its end.
-async fn read(stream: &mut TcpStream) -> Vec<Value> {
+/// Reads the response, which has this status, to its end.
+async fn read(stream: &mut TcpStream, status: u16) -> Vec<Value> {
     let mut received = Vec::new();
     timeout(STEP_TIMEOUT, stream.read_to_end(&mut received)).await.expect("a response in time").unwrap();
     let end = received.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
     let head = String::from_utf8_lossy(&received[..end]).to_ascii_lowercase();
-    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
     assert!(head.contains("transfer-encoding: chunked"), "{head}");
     events(&unchunked(&received[end..]))
 }
@@ -76,6 +79,7 @@ async fn listen(bench: &Bench) -> (SocketAddr, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_that_reads_nothing_before_it_has_sent_everything_gets_all_events(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values("*/*", EVENTS)] accepted: &str,
 ) {
     let bench = Bench::new(database).await;
     let (address, secret) = listen(&bench).await;
@@ -84,12 +88,12 @@ async fn client_that_reads_nothing_before_it_has_sent_everything_gets_all_events
     let rows: String = (0..8_000).map(|number| format!("ref-{number},{text},no\n")).collect();
     let body = format!("ref,plan,age\n{rows}");
     let target = format!("/import?memberbase={}&format=csv&onError=skip", bench.base);
-    let mut stream = begin(&address.to_string(), &secret, &target, body.len()).await;
+    let mut stream = begin(&address.to_string(), &secret, &target, body.len(), accepted).await;
     let (first, rest) = body.as_bytes().split_at(body.len() - 10_000);
     timeout(STEP_TIMEOUT, stream.write_all(first)).await.expect("the server takes it").unwrap();
     sleep(Duration::from_millis(1_500)).await;
     timeout(STEP_TIMEOUT, stream.write_all(rest)).await.expect("the server takes it").unwrap();
-    let events = read(&mut stream).await;
+    let events = read(&mut stream, 200).await;
     assert_eq!(events.iter().filter(|event| event["event"] == "rejected").count(), 8_000);
     let last = events.last().unwrap();
     assert_eq!(
@@ -104,9 +108,9 @@ async fn rest_of_the_body_is_discarded_after_a_failure() {
     let (address, secret) = listen(&bench).await;
     let body = "ref,age\n\\N,1\n".to_owned() + &"ann,1\n".repeat(3_000_000);
     let target = format!("/import?memberbase={}&format=csv", bench.base);
-    let mut stream = begin(&address.to_string(), &secret, &target, body.len()).await;
+    let mut stream = begin(&address.to_string(), &secret, &target, body.len(), "*/*").await;
     timeout(STEP_TIMEOUT, stream.write_all(body.as_bytes())).await.expect("the server takes it").unwrap();
-    let events = read(&mut stream).await;
+    let events = read(&mut stream, 400).await;
     let last = events.last().unwrap();
     assert_eq!((&last["event"], &last["code"]), (&json!("failed"), &json!("BAD_USER_INPUT")), "{last}");
     assert!(last["message"].as_str().unwrap().starts_with("line 2: it has no ref"), "{last}");
@@ -118,7 +122,7 @@ async fn client_that_pauses_for_too_long_gets_the_reason() {
     let bench = Bench::with_limits(Database::Sqlite, Limits { time, ..Limits::default() }).await;
     let paused = stream::iter(["ann\n", "ben\n"]).map(Ok::<_, Infallible>).chain(stream::pending());
     let outcome = bench.import("format=lines&mirror=true", Body::from_stream(paused)).await;
-    outcome.assert_failed(200, "TIMEOUT", "no data was received for 300ms");
+    outcome.assert_failed(504, "TIMEOUT", "no data was received for 300ms");
     assert_eq!((&outcome.last()["retryable"], bench.syncs().await), (&json!(true), vec!["ABANDONED".to_owned()]));
 }
 
@@ -138,7 +142,7 @@ async fn revoked_token_ends_the_import(#[values(Database::Sqlite, Database::Post
     bench.server.admin().await.graphql(revoke, json!({"id": id.to_string()})).await.data();
     drop(body);
     let outcome = Outcome::of(&importing.await.unwrap());
-    outcome.assert_failed(200, "UNAUTHENTICATED", "a valid API token is required");
+    outcome.assert_failed(401, "UNAUTHENTICATED", "a valid API token is required");
     assert_eq!(bench.server.members().await, 0);
 }
 
@@ -151,12 +155,12 @@ async fn server_that_stops_fails_the_import(#[values(Database::Sqlite, Database:
     let create = "mutation { createMemberbase(input: {name: \"Readers\"}) { memberbase { id } } }";
     admin.data(create, json!({})).await;
     let target = "/import?memberbase=Readers&format=lines&mirror=true&maxDeletedPercent=100";
-    let mut stream = begin(admin.address(), admin.secret(), target, 1_000_000).await;
+    let mut stream = begin(admin.address(), admin.secret(), target, 1_000_000, "*/*").await;
     stream.write_all(b"ann\nben\n").await.unwrap();
     sleep(Duration::from_millis(500)).await;
     let stopped = Instant::now();
     process.terminate();
-    let events = read(&mut stream).await;
+    let events = read(&mut stream, 503).await;
     assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
     let last = events.last().unwrap();
     assert_eq!((&last["code"], &last["retryable"]), (&json!("SERVICE_UNAVAILABLE"), &json!(true)), "{last}");
@@ -165,4 +169,46 @@ async fn server_that_stops_fails_the_import(#[values(Database::Sqlite, Database:
     let query = "{ memberbases(first: 1) { nodes { syncs(first: 1) { nodes { state } } } } }";
     let data = restarted.admin.data(query, json!({})).await;
     assert_eq!(data["memberbases"]["nodes"][0]["syncs"]["nodes"][0]["state"], "ABANDONED");
+}
+
+#[rstest]
+#[tokio::test]
+async fn events_arrive_while_the_file_is_sent_if_the_client_reads_them(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let bench = Bench::new(database).await;
+    let (body, received) = mpsc::unbounded_channel::<String>();
+    let stream = stream::unfold(received, |mut received| async { Some((received.recv().await?, received)) });
+    let mut request = bench.request("format=csv&onError=skip", Body::from_stream(stream.map(Ok::<_, Infallible>)));
+    request.headers_mut().insert("accept", format!("{EVENTS}, */*;q=0.1").parse().unwrap());
+    let rows: String = (0..40_000).map(|row| format!("ref-{row},x\n")).collect();
+    body.send(format!("ref,age\n{rows}")).unwrap();
+    let mut frames = bench.writer.open(request).await.into_body().into_data_stream();
+    let mut received = Vec::new();
+    while received.len() < 1 << 20 {
+        let frame = timeout(STEP_TIMEOUT, frames.next()).await.expect("an event in time").unwrap();
+        received.extend_from_slice(&frame.unwrap());
+    }
+    drop(body);
+    while let Some(frame) = frames.next().await {
+        received.extend_from_slice(&frame.unwrap());
+    }
+    let events = events(&received);
+    assert_eq!((&events[0]["event"], &events[0]["rejected"]), (&json!("progress"), &json!(0)));
+    assert_eq!(events.iter().filter(|event| event["event"] == "rejected").count(), 40_000);
+    assert_eq!(events.last().unwrap()["rejected"], 40_000);
+}
+
+#[tokio::test]
+async fn response_begins_at_the_end_for_other_clients() {
+    let bench = Bench::new(Database::Sqlite).await;
+    let (body, received) = mpsc::unbounded_channel::<String>();
+    let stream = stream::unfold(received, |mut received| async { Some((received.recv().await?, received)) });
+    let request = bench.request("format=lines", Body::from_stream(stream.map(Ok::<_, Infallible>)));
+    body.send("ann\n".to_owned()).unwrap();
+    let mut importing = Box::pin(bench.writer.send(request));
+    assert!(timeout(Duration::from_millis(500), &mut importing).await.is_err(), "a proxy would stop to send the file");
+    drop(body);
+    let outcome = Outcome::of(&importing.await);
+    assert_eq!((outcome.counts(), outcome.events.len()), ([1, 0, 0, 0, 0], 1));
 }

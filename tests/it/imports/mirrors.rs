@@ -36,9 +36,9 @@ async fn mirror_above_its_maximum_deletes_no_member(
 ) {
     let bench = Bench::of(database, 20).await;
     let outcome = bench.import("format=lines&mirror=true", lines(3..20)).await;
-    outcome.assert_failed(200, "LIMIT_EXCEEDED", "more than maxDeletedPercent (10) allows");
+    outcome.assert_failed(409, "LIMIT_EXCEEDED", "more than maxDeletedPercent (10) allows");
     let outcome = bench.import("format=lines&mirror=true&dryRun=true", lines(3..20)).await;
-    outcome.assert_failed(200, "LIMIT_EXCEEDED", "3 of 20 members would be deleted");
+    outcome.assert_failed(409, "LIMIT_EXCEEDED", "3 of 20 members would be deleted");
     let outcome = bench.import("format=lines&mirror=true&dryRun=true&maxDeletedPercent=15", lines(3..20)).await;
     assert_eq!(outcome.counts(), [0, 0, 17, 0, 3]);
     assert_eq!((bench.server.members().await, bench.syncs().await), (20, vec!["ABANDONED".to_owned(); 3]));
@@ -53,16 +53,16 @@ async fn file_that_may_not_be_whole_deletes_no_member(
 ) {
     let bench = Bench::of(database, 20).await;
     let mirror = "format=lines&mirror=true&onError=skip&maxDeletedPercent=100";
-    bench.import(mirror, "").await.assert_failed(200, "BAD_USER_INPUT", "the file has no rows");
+    bench.import(mirror, "").await.assert_failed(400, "BAD_USER_INPUT", "the file has no rows");
     let unattributed = lines(0..10) + "two\rrefs\n";
-    bench.import(mirror, unattributed).await.assert_failed(200, "BAD_USER_INPUT", "1 row can't be attributed");
+    bench.import(mirror, unattributed).await.assert_failed(400, "BAD_USER_INPUT", "1 row can't be attributed");
     let cut = async {
         sleep(Duration::from_millis(300)).await;
         Err(io::Error::other("cut"))
     };
     let cut = stream::iter([Ok(lines(0..10))]).chain(stream::once(cut));
     let outcome = bench.import(mirror, Body::from_stream(cut)).await;
-    outcome.assert_failed(200, "BAD_REQUEST", "the body is incomplete");
+    outcome.assert_failed(400, "BAD_REQUEST", "the body is incomplete");
     assert_eq!((bench.server.members().await, bench.syncs().await), (20, vec!["ABANDONED".to_owned(); 3]));
 }
 
@@ -101,10 +101,11 @@ async fn client_that_has_disconnected_deletes_no_member(
     let bench = Bench::of(database, 20).await;
     let (body, received) = mpsc::unbounded_channel();
     let stream = stream::unfold(received, |mut received| async { Some((received.recv().await?, received)) });
-    let request = bench.request(
+    let mut request = bench.request(
         "format=lines&mirror=true&maxDeletedPercent=100",
         Body::from_stream(stream.map(Ok::<String, Infallible>)),
     );
+    request.headers_mut().insert("accept", "application/x-ndjson".parse().unwrap());
     body.send(lines(0..10)).unwrap();
     let response = bench.writer.open(request).await;
     assert_eq!(response.status(), 200);

@@ -25,7 +25,7 @@ async fn invalid_row_fails_the_import_unless_it_is_skipped(
     assert!(!outcome.rejected().is_empty() && outcome.last()["retryable"] == false, "{outcome:?}");
     let text = text.replace("\\N,2\n", "");
     let outcome = bench.import("format=csv", text.clone()).await;
-    outcome.assert_failed(200, "BAD_USER_INPUT", "1 row is invalid, for example in line 3; onError=skip");
+    outcome.assert_failed(400, "BAD_USER_INPUT", "1 row is invalid, for example in line 3; onError=skip");
     assert_eq!((outcome.rejected()[0]["ref"].clone(), bench.server.members().await), (json!("ben"), 0));
     assert_eq!(bench.import("format=csv&onError=skip", text).await.counts(), [2, 0, 0, 1, 0]);
     assert_eq!(bench.refs().await, ["ann", "cid"]);
