@@ -25,7 +25,8 @@ pub(crate) use units::{Bytes, Span};
 use crate::{
     db,
     types::{
-        BodyLimits, DocumentLimits, FilterLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits, TrafficLimits,
+        BodyLimits, DocumentLimits, FilterLimits, ImportLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits,
+        TrafficLimits,
     },
 };
 
@@ -220,6 +221,16 @@ pub(crate) struct RequestLimits {
     #[arg(long, env = "MEMBERBASE_MAX_REQUESTS_PER_SECOND", default_value_t = 0, value_name = "NUMBER")]
     pub(crate) max_requests_per_second: u32,
 
+    /// Maximum number of concurrent imports of files, 1 to 256; further ones are rejected with SERVICE_UNAVAILABLE
+    #[arg(long, env = "MEMBERBASE_MAX_IMPORTS", default_value_t = ImportLimits::default().imports)]
+    #[arg(value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    pub(crate) max_imports: usize,
+
+    /// Maximum number of concurrent imports of files per token, at least 1
+    #[arg(long, env = "MEMBERBASE_MAX_IMPORTS_PER_TOKEN", default_value_t = ImportLimits::default().imports_per_token)]
+    #[arg(value_name = "NUMBER", value_parser = at_least_one())]
+    pub(crate) max_imports_per_token: usize,
+
     /// Maximum number of batched requests in one body; 0 disables batching
     #[arg(long, env = "MEMBERBASE_MAX_BATCH", default_value_t = 0, value_name = "NUMBER")]
     pub(crate) max_batch: usize,
@@ -340,13 +351,18 @@ pub(crate) fn limits(
             query_variables: request.max_query_variables.0,
             envelope: request.max_envelope.0,
         },
-        time: TimeLimits { query: times.query_timeout.0, mutation: times.mutation_timeout.0, ..TimeLimits::default() },
+        time: TimeLimits { query: times.query_timeout.0, mutation: times.mutation_timeout.0 },
         sync: SyncLimits { expiry: times.sync_expiry.0 },
         traffic: TrafficLimits {
             requests: request.max_requests,
             requests_per_token: request.max_requests_per_token,
             requests_per_second: NonZero::new(request.max_requests_per_second),
             batch: NonZero::new(request.max_batch),
+        },
+        import: ImportLimits {
+            imports: request.max_imports,
+            imports_per_token: request.max_imports_per_token,
+            ..ImportLimits::default()
         },
         live: live.limits(),
         memory: memory.limits(),

@@ -72,6 +72,7 @@ pub struct Service {
     pub stopping: CancellationToken,
     tokens: Tokens,
     requests: Permits,
+    imports: Permits,
     /// Permits of connections with subscriptions.
     connections: Permits,
     /// WebSockets that are not authenticated yet.
@@ -113,6 +114,7 @@ impl Service {
             stopping: CancellationToken::new(),
             tokens: Tokens::default(),
             requests: Permits::for_requests(&app.limits.traffic),
+            imports: Permits::for_imports(&app.limits.import),
             connections: Permits::for_connections(&app.limits.live),
             unauthenticated_sockets: EvictingPool::new(websocket::max_unauthenticated(&app.limits.live)),
             readiness: Readiness::default(),

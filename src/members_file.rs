@@ -4,6 +4,7 @@ pub(crate) mod cell;
 pub(crate) mod columns;
 pub(crate) mod content;
 pub(crate) mod forms;
+pub(crate) mod inspect;
 pub(crate) mod rows;
 pub(crate) mod source;
 
@@ -48,6 +49,15 @@ impl Interface {
         match self {
             Self::Command => self.name(option),
             Self::Http => self.set(option, "true"),
+        }
+    }
+
+    /// Returns the maximum number of bytes of a row. More is a quote that is not closed, or no file of members. A server reads
+    /// many files at a time.
+    pub(crate) fn max_row_bytes(self) -> usize {
+        match self {
+            Self::Command => 16 << 20,
+            Self::Http => 4 << 20,
         }
     }
 

@@ -19,7 +19,9 @@ pub(crate) use change::{Change, MAX_REPORTED_IDS, Touched};
 pub(crate) use excerpt::{bounded_message, excerpt};
 pub use id::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};
 pub(crate) use limits::{BodyLimits, FilterLimits, RowLimits};
-pub use limits::{DocumentLimits, Limits, LiveLimits, MemoryLimits, PageLimits, SyncLimits, TimeLimits, TrafficLimits};
+pub use limits::{
+    DocumentLimits, ImportLimits, Limits, LiveLimits, MemoryLimits, PageLimits, SyncLimits, TimeLimits, TrafficLimits,
+};
 pub(crate) use nearest::nearest;
 pub(crate) use page::Slice;
 pub use page::{Anchor, Direction, Page};

@@ -78,12 +78,12 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Raises the limit of open descriptors as far as possible, and returns the limits of connections that fit into it.
 fn connection_options(settings: &Serve) -> http::ConnectionOptions {
-    let Serve { server, connections, database, .. } = settings;
+    let Serve { server, connections, database, request, .. } = settings;
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|cause| {
         tracing::warn!(%cause, "raising the limit of open files failed");
         rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(0, |(soft, _)| soft)
     });
-    let available = available_connections(descriptors, database.database_connections);
+    let available = available_connections(descriptors, database.database_connections, request.max_imports);
     let max = connections.max_connections.unwrap_or(available.min(MAX_DEFAULT_CONNECTIONS));
     let max_per_address = connections.max_connections_per_address.unwrap_or(max / 2);
     tracing::info!(
@@ -109,8 +109,11 @@ fn connection_options(settings: &Serve) -> http::ConnectionOptions {
 }
 
 /// Returns the number of client connections for which there are descriptors.
-fn available_connections(descriptors: u64, database_connections: u32) -> usize {
-    let reserved = OTHER_DESCRIPTORS + u64::from(database_connections) * DESCRIPTORS_PER_DATABASE_CONNECTION;
+fn available_connections(descriptors: u64, database_connections: u32, imports: usize) -> usize {
+    let reserved = OTHER_DESCRIPTORS
+        + u64::from(database_connections) * DESCRIPTORS_PER_DATABASE_CONNECTION
+        // Each may have a file of events.
+        + imports as u64;
     usize::try_from(descriptors.saturating_sub(reserved)).unwrap_or(usize::MAX).max(MIN_CONNECTIONS)
 }
 
@@ -239,9 +242,9 @@ mod tests {
 
     #[test]
     fn default_number_of_connections_leaves_descriptors_for_the_database() {
-        assert_eq!(available_connections(1024, 10), 1024 - 96 - 40);
-        assert_eq!(available_connections(64, 10), MIN_CONNECTIONS);
-        assert_eq!(available_connections(u64::MAX, 1), usize::MAX - 100);
+        assert_eq!(available_connections(1024, 10, 64), 1024 - 96 - 40 - 64);
+        assert_eq!(available_connections(64, 10, 64), MIN_CONNECTIONS);
+        assert_eq!(available_connections(u64::MAX, 1, 0), usize::MAX - 100);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) use end::{abandon, preview_commit};
 pub(super) use end::{delete_all, expire};
 pub(crate) use list::{count, cursor, list, parse_cursor};
 pub(super) use mark::{OpenSync, mark, require_open_sync, with_open_sync};
-pub(crate) use start::start;
+pub(crate) use start::{start, start_as};
 
 use super::{Error, access::Visibility, filter::IdPredicate, member::DeletedCounts};
 use crate::{

@@ -7,18 +7,22 @@
 
 mod batch;
 mod body;
+mod counts;
 mod description;
+mod ending;
 mod event;
+mod inspect;
 mod mirror;
 mod outbox;
 mod parameters;
 mod partitions;
 mod reading;
+mod rejected;
 mod run;
 
 use std::{
     convert::Infallible,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -39,7 +43,8 @@ use tracing::{Instrument, Span};
 use self::{
     body::Incoming,
     event::Failure,
-    parameters::Parameters,
+    inspect::InspectionJob,
+    parameters::{InspectionParameters, Parameters, Requested},
     reading::Job,
     run::{Course, Import, Target},
 };
@@ -124,15 +129,34 @@ impl Service {
         }
         let bearer = Bearer::of(&head.headers)?;
         let (caller, permit) = self.admit(&head.extensions, bearer, started).await?;
-        let parameters = Parameters::of(&head)?;
+        let requested = Requested::of(&head)?;
         let coding = Coding::of_body(&head.headers)?;
         let app = self.app.until(started + self.app.limits.time.query).for_tenant(caller.tenant());
-        let memberbase = find(&app, &caller, &parameters.memberbase).await?;
+        let (Requested::Import(Parameters { memberbase, .. })
+        | Requested::Inspection(InspectionParameters { memberbase, .. })) = &requested;
+        let memberbase = find(&app, &caller, memberbase).await?;
+        let import_permit = self.imports.acquire(&caller)?;
+        let upload = head.extensions.get::<ConnectionHandle>().map(ConnectionHandle::begin_upload);
+        let incoming = Incoming { body, max_pause: self.app.limits.import.pause, _upload: upload };
+        let parameters = match requested {
+            Requested::Import(parameters) => parameters,
+            Requested::Inspection(parameters) => {
+                let has_body = !incoming.body.is_end_stream();
+                let schema = memberbase.attribute_schema;
+                let job = InspectionJob { parameters, schema, started, permit: import_permit };
+                let expander = coding.map(Expander::new).transpose();
+                let expander = expander.map_err(|error| domain::Error::Internal(error.into()))?;
+                let description = self.inspect(job, incoming, expander).await?;
+                return Ok(describe_file(description, has_body));
+            }
+        };
         let target = Target {
             scope: caller.authorize(memberbase.id, Access::Write)?,
             visibility: caller.authorize_visible(Access::Write)?,
+            schema: Arc::new(memberbase.attribute_schema),
             bearer,
             permit: Arc::new(permit),
+            import_permit: Mutex::new(Some(import_permit)),
         };
         let budget = self.open_budget(false, started).await?;
         budget.reserve(BUFFER_BYTES).await?;
@@ -140,21 +164,17 @@ impl Service {
         budget.set_deadline(started + NO_DEADLINE);
         let expander = coding.map(|coding| budget.measure(|| Expander::new(coding))).transpose();
         let expander = expander.map_err(|error| domain::Error::Internal(error.into()))?;
-
-        let mapping =
-            Mapping { schema: memberbase.attribute_schema.definitions().to_vec(), ..parameters.mapping.clone() };
+        let mapping = Mapping { schema: target.schema.definitions().to_vec(), ..parameters.mapping.clone() };
         let import = Import::new(Arc::clone(self), target, parameters, trace.clone(), metrics, started);
         let import = Arc::new(import);
-        let upload = head.extensions.get::<ConnectionHandle>().map(ConnectionHandle::begin_upload);
-        let incoming = Incoming { body, max_pause: self.app.limits.time.import_pause, _upload: upload };
-        let (receiving, reader) = body::receive(incoming, Arc::clone(&import), expander);
+        let (receiving, reader) = body::receive(incoming, Arc::clone(&import.ending), expander);
         let client = import.client.clone().drop_guard();
         let receiving = self.tasks.spawn(receiving.in_current_span());
         let (sender, events) = mpsc::channel(1);
         let course = Course { job: Job { reader, mapping, budget }, receiving, events: sender };
         let (begin, begun) = oneshot::channel();
         self.tasks.spawn(import.follow(course, begin).in_current_span());
-        let status = begun.await.unwrap_or_else(|_| Err(Rejection::panicked()))?;
+        let status = begun.await.map_err(|_| Rejection::panicked())?;
         Ok(respond(status, events, client))
     }
 }
@@ -174,6 +194,16 @@ async fn find(app: &App, caller: &Caller, id_or_name: &str) -> Result<Memberbase
     let not_found =
         || domain::Error::NotFound(format!("there is no memberbase {id_or_name:?} that this token can see"));
     found.pop().ok_or_else(not_found)
+}
+
+/// Returns the response of an inspection. The rest of the body is not read.
+fn describe_file(description: Vec<u8>, has_body: bool) -> Response {
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    let mut response = response::build(StatusCode::OK, json, description, None);
+    if has_body {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Returns the response with the events. `client` is dropped with it.

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     domain::access::Caller,
     graphql::{Code, Error},
-    types::{ApiTokenId, LiveLimits, TrafficLimits},
+    types::{ApiTokenId, ImportLimits, LiveLimits, TrafficLimits},
 };
 
 /// Number of tokens in memory from which idle ones are removed.
@@ -73,6 +73,10 @@ impl Permits {
     pub(super) fn for_connections(limits: &LiveLimits) -> Self {
         let (what, setting) = ("connections with subscriptions", "MEMBERBASE_MAX_LIVE_CONNECTIONS");
         Self::new(what, setting, limits.connections, limits.connections_per_token)
+    }
+
+    pub(super) fn for_imports(limits: &ImportLimits) -> Self {
+        Self::new("running imports", "MEMBERBASE_MAX_IMPORTS", limits.imports, limits.imports_per_token)
     }
 
     fn new(what: &'static str, setting: &'static str, max: usize, max_per_token: usize) -> Self {

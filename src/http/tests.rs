@@ -107,11 +107,7 @@ impl Server {
         db.migrate_up().await.expect("tables");
         let limits = Limits {
             body: BodyLimits { max: 20_000, query_variables: 2_000, envelope: 1_000 },
-            time: TimeLimits {
-                query: Duration::from_millis(500),
-                mutation: Duration::from_millis(500),
-                ..TimeLimits::default()
-            },
+            time: TimeLimits { query: Duration::from_millis(500), mutation: Duration::from_millis(500) },
             ..Limits::default()
         };
         let done = Arc::new(AtomicUsize::new(0));

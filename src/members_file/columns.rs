@@ -36,7 +36,7 @@ pub(super) struct Attribute {
 pub(crate) struct ColumnNames {
     pub(super) reference: Option<String>,
     pub(super) source_updated_at: Option<String>,
-    /// By the key of the attribute.
+    /// Names of the columns of attributes, by key.
     pub(super) attributes: HashMap<String, String>,
 }
 
@@ -99,6 +99,11 @@ impl Delimiter {
     pub(super) fn of(byte: u8) -> Option<Self> {
         let is_other = byte.is_ascii_alphanumeric() || matches!(byte, b'"' | b'\r' | b'\n' | 0);
         (byte.is_ascii() && !is_other).then_some(Self(byte))
+    }
+
+    /// Returns the delimiter as [`Self::parse`] reads it.
+    pub(crate) fn name(self) -> String {
+        if self.0 == b'\t' { "tab".to_owned() } else { char::from(self.0).to_string() }
     }
 
     pub(super) fn byte(self) -> u8 {

@@ -13,13 +13,13 @@ use std::io::{self, BufRead, Read};
 use self::{csv::CsvRows, lines::LineRows, ndjson::NdjsonRows};
 use super::{
     Format, INVALID_REF, Interface, RowFault,
-    columns::{ColumnNames, Mapping},
+    columns::{ColumnNames, Delimiter, Mapping},
     source::Source,
 };
-use crate::domain::text::ref_fault;
+use crate::{domain::text::ref_fault, types::bounded_message};
 
-/// The most bytes of a row. More is a quote that is not closed, or no file of members.
-const MAX_ROW: usize = 16 << 20;
+/// Maximum number of columns of a file.
+const MAX_COLUMNS: usize = 10_000;
 
 /// Maximum length of [`Row::text`].
 const MAX_TEXT_BYTES: usize = 8 << 10;
@@ -36,7 +36,7 @@ pub(crate) struct Row {
     /// The error, if it is found without the API. `json` is then a row that the API rejects as well.
     pub(crate) fault: Option<RowFault>,
     /// The row as it is in the file, as JSON: an array of the cells of CSV, or the text of the line. Empty if the row has no
-    /// `fault`, if it is long, or if its cells can't be told apart.
+    /// `fault`, if it is long, or if its cells can't be separated.
     pub(crate) text: Vec<u8>,
 }
 
@@ -100,7 +100,7 @@ impl Rows {
         Ok(match format {
             Format::Csv => Self::Csv(Box::new(CsvRows::new(source, mapping)?)),
             Format::Ndjson => Self::Ndjson(NdjsonRows::new(source, mapping)?),
-            Format::Lines => Self::Lines(LineRows::new(source)),
+            Format::Lines => Self::Lines(LineRows::new(source, mapping.interface)),
         })
     }
 
@@ -137,30 +137,50 @@ impl Rows {
     }
 }
 
+/// The beginning of a CSV file.
+pub(super) struct Table {
+    pub(crate) delimiter: Delimiter,
+    /// The records that have any text, with the header.
+    pub(crate) records: Vec<Vec<String>>,
+}
+
+/// Reads at most this number of records of CSV. Those that are malformed are left out.
+pub(super) fn table(text: &str, mapping: &Mapping, max_records: usize) -> Table {
+    csv::table(text, mapping, max_records)
+}
+
+/// Reads at most this number of objects of NDJSON: the names of their fields, and the values of each. Lines that are no
+/// objects are left out.
+pub(super) fn objects(text: &str, max_objects: usize) -> (Vec<String>, Vec<Vec<String>>) {
+    ndjson::objects(text, max_objects)
+}
+
 /// The lines of a text, without their ends.
 struct TextLines {
     source: Source,
+    max_bytes: usize,
     number: u64,
     line: Vec<u8>,
     ended: bool,
 }
 
 impl TextLines {
-    fn new(source: Source) -> Self {
-        Self { source, number: 0, line: Vec::new(), ended: true }
+    fn new(source: Source, interface: Interface) -> Self {
+        Self { source, max_bytes: interface.max_row_bytes(), number: 0, line: Vec::new(), ended: true }
     }
 
     /// The next line and its number.
     fn next(&mut self) -> Result<Option<(u64, &str)>, ReadError> {
         self.line.clear();
-        self.source.by_ref().take(MAX_ROW as u64 + 1).read_until(b'\n', &mut self.line)?;
+        self.source.by_ref().take(self.max_bytes as u64 + 1).read_until(b'\n', &mut self.line)?;
         if self.line.is_empty() {
             return Ok(None);
         }
         self.number += 1;
         self.ended = self.line.pop_if(|byte| *byte == b'\n').is_some();
-        if self.line.len() > MAX_ROW {
-            let message = format!("line {} is longer than 16 MiB: is it a file of members?", self.number);
+        if self.line.len() > self.max_bytes {
+            let max = self.max_bytes >> 20;
+            let message = format!("line {} is longer than {max} MiB: is it a file of members?", self.number);
             return Err(ReadError::Damaged(message));
         }
         self.line.pop_if(|byte| *byte == b'\r');
@@ -171,7 +191,8 @@ impl TextLines {
 
 fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
     let path = path.iter().map(|step| (*step).to_owned()).collect();
-    RowFault { code: code.to_owned(), message: message.into(), path }
+    let message = bounded_message(message.into()).into_owned();
+    RowFault { code: code.to_owned(), message, path }
 }
 
 /// Reads the rows of a text, for tests: the JSON of good ones, `line: message` of bad ones, and the error at the

@@ -24,9 +24,12 @@ const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
 const MAX_SIGNATURE_BYTES: u64 = 4;
 
-/// The largest window of a file that is packed with zstd, 8 MiB: that of all levels without `--ultra` and `--long`. A larger
-/// one would be allocated as soon as the file declares it.
-const MAX_ZSTD_WINDOW_LOG: u32 = 23;
+/// The largest window of a received file that is packed with zstd, 8 MiB: that of all levels without `--ultra` and `--long`. It
+/// is allocated as soon as the file declares it.
+const MAX_RECEIVED_WINDOW_LOG: u32 = 23;
+
+/// The largest window of other files, 128 MiB: the library's own limit.
+const MAX_WINDOW_LOG: u32 = 27;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -51,14 +54,23 @@ pub(crate) fn open(
         }
         (Box::new(file), metadata.is_file().then_some(metadata.len()))
     };
-    Ok((unpacked(Counted { input, read }, packing, encoding)?, size))
+    let text = unpacked(Counted { input, read }, packing, MAX_WINDOW_LOG)?;
+    Ok((decoded(text, encoding)?, size))
 }
 
 /// Opens a file that is received. Its first bytes say how it is packed.
-pub(crate) fn receive(
-    mut input: impl Read + Send + 'static,
-    encoding: Option<&'static Encoding>,
-) -> io::Result<Source> {
+pub(crate) fn receive(input: impl Read + Send + 'static, encoding: Option<&'static Encoding>) -> io::Result<Source> {
+    decoded(receive_unpacked(input)?, encoding)
+}
+
+/// Opens a text.
+pub(crate) fn of_text(text: &str) -> Source {
+    let rest: Box<dyn Read + Send> = Box::new(io::empty());
+    BufReader::with_capacity(BUFFER, Cursor::new(text.as_bytes().to_vec()).chain(rest))
+}
+
+/// Unpacks a file that is received, without decoding its text.
+pub(crate) fn receive_unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut begin = Vec::new();
     input.by_ref().take(MAX_SIGNATURE_BYTES).read_to_end(&mut begin)?;
     let packing = if begin.starts_with(GZIP) {
@@ -68,27 +80,30 @@ pub(crate) fn receive(
     } else {
         Packing::None
     };
-    unpacked(Cursor::new(begin).chain(input), packing, encoding)
+    unpacked(Cursor::new(begin).chain(input), packing, MAX_RECEIVED_WINDOW_LOG)
 }
 
 fn unpacked(
     input: impl Read + Send + 'static,
     packing: Packing,
-    encoding: Option<&'static Encoding>,
-) -> io::Result<Source> {
+    max_window_log: u32,
+) -> io::Result<Box<dyn Read + Send>> {
     let mut input = BufReader::with_capacity(BUFFER, input);
     if packing != Packing::None && input.fill_buf()?.is_empty() {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty, as no packed file is"));
     }
-    let mut text: Box<dyn Read + Send> = match packing {
+    Ok(match packing {
         Packing::None => Box::new(input),
         Packing::Gzip => Box::new(MultiGzDecoder::new(input)),
         Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+            decoder.window_log_max(max_window_log)?;
             Box::new(decoder)
         }
-    };
+    })
+}
+
+fn decoded(mut text: Box<dyn Read + Send>, encoding: Option<&'static Encoding>) -> io::Result<Source> {
     let mut begin = first_line(&mut text)?;
     let encoding = encoding.or_else(|| Encoding::for_bom(&begin).map(|(encoding, _)| encoding));
     if let Some(encoding) = encoding.filter(|encoding| *encoding != UTF_8) {
@@ -197,7 +212,7 @@ mod tests {
 
     fn text(packed: Vec<u8>, packing: Packing) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
-        unpacked(Cursor::new(packed), packing, None)?.read_to_end(&mut text)?;
+        decoded(unpacked(Cursor::new(packed), packing, MAX_WINDOW_LOG)?, None)?.read_to_end(&mut text)?;
         Ok(text)
     }
 
@@ -228,9 +243,9 @@ mod tests {
         }
     }
 
-    fn decoded(bytes: &[u8], encoding: Option<&'static Encoding>) -> Result<String, String> {
+    fn text_in(bytes: &[u8], encoding: Option<&'static Encoding>) -> Result<String, String> {
         let mut text = String::new();
-        let read = unpacked(Cursor::new(bytes.to_vec()), Packing::None, encoding);
+        let read = decoded(Box::new(Cursor::new(bytes.to_vec())), encoding);
         match read.and_then(|mut source| source.read_to_string(&mut text)) {
             Ok(_) => Ok(text),
             Err(error) => Err(error.to_string()),
@@ -244,19 +259,31 @@ mod tests {
         {
             let mut text = mark.to_vec();
             text.extend(lines.encode_utf16().flat_map(bytes));
-            assert!(decoded(&text, None).expect("UTF-16") == lines);
+            assert!(text_in(&text, None).expect("UTF-16") == lines);
             text.pop();
-            assert!(decoded(&text, None).expect_err("cut").starts_with("it is not in UTF-16"));
+            assert!(text_in(&text, None).expect_err("cut").starts_with("it is not in UTF-16"));
         }
     }
 
     #[test]
     fn an_encoding_that_is_given_is_used() {
         let windows = Encoding::for_label(b"windows-1252");
-        assert_eq!(decoded(b"ref\nJ\xf6rg \x80\n", windows).expect("text"), "ref\nJ\u{f6}rg \u{20ac}\n");
-        assert_eq!(decoded("a\u{e9}".as_bytes(), Some(UTF_8)).expect("text"), "a\u{e9}");
+        assert_eq!(text_in(b"ref\nJ\xf6rg \x80\n", windows).expect("text"), "ref\nJ\u{f6}rg \u{20ac}\n");
+        assert_eq!(text_in("a\u{e9}".as_bytes(), Some(UTF_8)).expect("text"), "a\u{e9}");
         let utf_16 = Encoding::for_label(b"utf-16le");
-        assert_eq!(decoded(b"a\0b\0", utf_16).expect("text"), "ab");
+        assert_eq!(text_in(b"a\0b\0", utf_16).expect("text"), "ab");
+    }
+
+    #[test]
+    fn received_file_can_not_declare_a_large_window() {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("an encoder");
+        encoder.long_distance_matching(true).expect("an option");
+        encoder.window_log(27).expect("an option");
+        encoder.write_all(&vec![b'x'; 1 << 20]).expect("in memory");
+        let packed = encoder.finish().expect("in memory");
+        assert_eq!(text(packed.clone(), Packing::Zstd).expect("whole").len(), 1 << 20);
+        let received = receive(Cursor::new(packed), None).and_then(|mut source| source.read_to_end(&mut Vec::new()));
+        assert!(received.expect_err("too large").to_string().contains("memory"));
     }
 
     /// Gives out its text byte by byte.

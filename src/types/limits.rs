@@ -15,6 +15,7 @@ pub struct Limits {
     pub time: TimeLimits,
     pub sync: SyncLimits,
     pub traffic: TrafficLimits,
+    pub import: ImportLimits,
     pub live: LiveLimits,
     pub memory: MemoryLimits,
 }
@@ -87,8 +88,6 @@ pub struct TimeLimits {
     pub query: Duration,
     /// Time limit of a mutation. It is longer, because a mutation may have any number of rows.
     pub mutation: Duration,
-    /// Time without data after which an import ends. The import itself has no time limit.
-    pub import_pause: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +107,17 @@ pub struct TrafficLimits {
     pub requests_per_second: Option<NonZero<u32>>,
     /// Maximum number of requests in a batch; `None` if batches are not allowed.
     pub batch: Option<NonZero<usize>>,
+}
+
+/// Limits of imports of files, which have no time limit.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportLimits {
+    /// Maximum number of concurrent imports. Each has a thread.
+    pub imports: usize,
+    /// Maximum number of concurrent imports per token.
+    pub imports_per_token: usize,
+    /// Time without data after which an import fails.
+    pub pause: Duration,
 }
 
 /// Limits of memory, in bytes.
@@ -192,6 +202,12 @@ impl Default for TrafficLimits {
     }
 }
 
+impl Default for ImportLimits {
+    fn default() -> Self {
+        Self { imports: 64, imports_per_token: 8, pause: Duration::from_secs(60) }
+    }
+}
+
 impl Default for PageLimits {
     fn default() -> Self {
         Self { default: 100, max: 5_000, rows: 100_000 }
@@ -238,11 +254,7 @@ impl Default for BodyLimits {
 
 impl Default for TimeLimits {
     fn default() -> Self {
-        Self {
-            query: Duration::from_secs(30),
-            mutation: Duration::from_secs(300),
-            import_pause: Duration::from_secs(60),
-        }
+        Self { query: Duration::from_secs(30), mutation: Duration::from_secs(300) }
     }
 }
 

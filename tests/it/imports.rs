@@ -2,6 +2,7 @@
 
 mod connections;
 mod files;
+mod inspections;
 mod mirrors;
 mod rules;
 

@@ -82,7 +82,7 @@ fn allowed(module: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "auth" => (&["domain", "app", "types"], &["axum"]),
         "rpc" => (&["domain", "app", "types", "budget"], &["axum"]),
         "graphql" => (&["domain", "app", "types", "budget"], &["async_graphql"]),
-        "members_file" => (&["domain"], &[]),
+        "members_file" => (&["domain", "types"], &[]),
         "domain" => (&["app", "db", "entity", "types", "budget"], &["sea_orm"]),
         "app" => (&["db", "entity", "types", "budget"], &[]),
         "db" => (&["entity", "types", "budget"], &["sea_orm", "sea_query_sqlx", "migration", "sqlx"]),

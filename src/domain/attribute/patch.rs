@@ -13,26 +13,44 @@ impl Schema {
     /// Parses a JSON object from key to value, with the types of this schema. Null removes a key. Rejects an object that
     /// has a key twice: JSON parsers differ in which of the values they keep (RFC 8259, section 4).
     pub(crate) fn read_patch(&self, json: &str) -> Result<Patch, RowError> {
-        let Ok(Fields::<String>(fields)) = serde_json::from_str(json) else {
-            return Err(RowError::invalid("attributes", "attributes: expected a JSON object of Unicode text"));
+        fields(json)?.into_iter().map(|field| self.read_field(field)).collect::<Result<_, _>>().map(Patch)
+    }
+
+    /// Returns the errors of a JSON object that [`Schema::read_patch`] rejects with the first of them, in the order of the
+    /// object.
+    pub(crate) fn patch_errors(&self, json: &str) -> impl Iterator<Item = RowError> {
+        let (fields, error) = match fields(json) {
+            Ok(fields) => (fields, None),
+            Err(error) => (Vec::new(), Some(error)),
         };
-        if let Some(key) = repeated_key(&fields) {
-            let message = |key: &str| format!("attributes: key {key:?} is given twice");
-            return Err(RowError::of_attribute(RowErrorCode::InvalidValue, key, message));
+        error.into_iter().chain(fields.into_iter().filter_map(|field| self.read_field(field).err()))
+    }
+
+    fn read_field(&self, (key, value): (String, &RawValue)) -> Result<(String, Option<Value>), RowError> {
+        let kind = self.kind(&key).ok_or_else(|| RowError::unknown_attribute(&key))?;
+        if value.get() == "null" {
+            return Ok((key, None));
         }
-        let read = |(key, value): (String, &RawValue)| {
-            let kind = self.kind(&key).ok_or_else(|| RowError::unknown_attribute(&key))?;
-            if value.get() == "null" {
-                return Ok((key, None));
-            }
-            let mistyped = |expected| {
-                let message = |key: &str| format!("attribute {key:?} is of type {}: {expected}", kind.name());
-                RowError::of_attribute(RowErrorCode::InvalidAttributeType, &key, message)
-            };
-            let value = kind.read(value.get()).map_err(mistyped)?;
-            Ok((key, Some(value)))
+        let mistyped = |expected| {
+            let message = |key: &str| format!("attribute {key:?} is of type {}: {expected}", kind.name());
+            RowError::of_attribute(RowErrorCode::InvalidAttributeType, &key, message)
         };
-        fields.into_iter().map(read).collect::<Result<_, _>>().map(Patch)
+        let value = kind.read(value.get()).map_err(mistyped)?;
+        Ok((key, Some(value)))
+    }
+}
+
+/// Parses a JSON object whose keys are different.
+fn fields(json: &str) -> Result<Vec<(String, &RawValue)>, RowError> {
+    let Ok(Fields::<String>(fields)) = serde_json::from_str(json) else {
+        return Err(RowError::invalid("attributes", "attributes: expected a JSON object of Unicode text"));
+    };
+    match repeated_key(&fields) {
+        Some(key) => {
+            let message = |key: &str| format!("attributes: key {key:?} is given twice");
+            Err(RowError::of_attribute(RowErrorCode::InvalidValue, key, message))
+        }
+        None => Ok(fields),
     }
 }
 
@@ -96,6 +114,18 @@ mod tests {
         ] {
             let error = schema().read_patch(json).expect_err(json);
             assert_eq!((error.code, error.path().collect()), (code, path), "{json}");
+            assert_eq!(schema().patch_errors(json).next(), Some(error), "{json}");
         }
+    }
+
+    #[test]
+    fn all_errors_of_an_object_are_found() {
+        let errors = |json: &str| {
+            schema().patch_errors(json).map(|error| error.path().last().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let keys = ["aeg", "age", "plan"].map(|key| Some(key.to_owned()));
+        assert_eq!(errors(r#"{"aeg": 1, "age": "x", "plan": 2}"#), keys);
+        assert_eq!(errors(r#"{"aeg": 1, "age": 1, "plan": 2}"#), [keys[0].clone(), keys[2].clone()]);
+        assert_eq!(errors(r#"{"age": 1}"#), []);
     }
 }

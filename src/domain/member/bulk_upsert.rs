@@ -47,6 +47,15 @@ impl Row {
     }
 }
 
+/// Returns the errors of a row that show without the stored member, of which an upsert reports the first.
+pub(crate) fn row_errors(schema: &Schema, row: &Row) -> impl Iterator<Item = RowError> {
+    let fields = row.optional.as_deref();
+    let attributes = fields.and_then(|fields| fields.attributes.as_ref()?.as_deref());
+    let time = fields
+        .and_then(|fields| field::parse_optional("sourceUpdatedAt", &fields.source_updated_at, field::time).err());
+    attributes.into_iter().flat_map(|json| schema.patch_errors(json)).chain(time)
+}
+
 /// Stores members. Repeating the call changes nothing and returns the same ids.
 ///
 /// `sync_id` names a sync that has to be open. An open sync gets its marks from every call, except from a dry run that

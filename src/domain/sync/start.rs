@@ -15,6 +15,11 @@ use crate::{
 /// Starts a sync after the upserts in progress. Fails if another sync is open, unless `abandon_open` abandons that one.
 /// An expired sync is ended and is no obstacle.
 pub(crate) async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result<Sync, Error> {
+    start_as(app, scope, SyncId::from_uuid(Uuid::now_v7()), abandon_open).await
+}
+
+/// Starts a sync with an id that no other sync has, as [`start`] does.
+pub(crate) async fn start_as(app: &App, scope: Scope, id: SyncId, abandon_open: bool) -> Result<Sync, Error> {
     let start = async |session: Session| {
         memberbase::ensure_exists(&session, scope).await?;
         let ended = end_open(&session, scope, |open| match open.state {
@@ -23,7 +28,6 @@ pub(crate) async fn start(app: &App, scope: Scope, abandon_open: bool) -> Result
             _ => Ok(SyncState::Expired),
         });
         ended.await?;
-        let id = SyncId::from_uuid(Uuid::now_v7());
         let expiry = i64::try_from(app.limits.sync.expiry.as_micros()).unwrap_or(i64::MAX);
         let row = sync::Model {
             id: id.uuid(),

@@ -31,8 +31,8 @@ struct Shared {
     state: Mutex<State>,
 }
 
-/// The upload of a file on a connection, until it is dropped. Meanwhile the connection has no time limit for progress: who
-/// reads the body limits its pauses, and what is written may wait for as long as the client sends.
+/// The upload of a file on a connection, until it is dropped. While it lasts, the connection has no time limit for progress: the
+/// reader of the body limits its pauses, and what is written may wait for as long as the client sends.
 #[derive(Debug)]
 pub(in crate::http) struct Upload(ConnectionHandle);
 

@@ -8,6 +8,8 @@ use super::{
     event::Failure,
     parameters::OnError,
     partitions::{Batch, Partition},
+    reading::MIN_LONG_ROW_BYTES,
+    rejected::{FailedRow, MAX_ROW_ERRORS},
     run::Import,
 };
 use crate::{
@@ -16,8 +18,9 @@ use crate::{
     domain::{
         self, RowError,
         access::Scope,
+        attribute::Schema,
         bulk::{self, Options},
-        member::bulk_upsert::{Row, bulk_upsert},
+        member::bulk_upsert::{Row, bulk_upsert, row_errors},
     },
     graphql::{Code, MemberInput},
     types::{RowOutcome, SyncId},
@@ -30,15 +33,8 @@ const MAX_LISTED_ROWS: usize = 20;
 enum Outcome {
     /// Numbers of rows in the order of [`RowOutcome::ALL`], and the rows that failed.
     Stored([u64; RowOutcome::ALL.len()], Vec<FailedRow>),
-    /// Nothing was stored, because of so many rows that failed; the first ones are listed.
+    /// Nothing was stored because of failed rows: their number, and the first of them.
     Rejected(usize, Vec<FailedRow>),
-}
-
-/// A row that failed.
-pub(super) struct FailedRow {
-    pub(super) index: usize,
-    pub(super) reference: String,
-    pub(super) error: RowError,
 }
 
 /// The part of a row that is always valid.
@@ -53,12 +49,12 @@ impl Import {
     pub(super) async fn store_partition(&self, partition: Partition, sync: Option<SyncId>) {
         let Partition { mut batches, stored } = partition;
         while let Some(batch) = batches.recv().await {
-            if self.ended().is_cancelled() {
+            if self.ending.ended().is_cancelled() {
                 return;
             }
             let batch = Arc::new(batch);
             if let Err(failure) = self.store_batch(&batch, sync).await {
-                return self.fail(failure);
+                return self.ending.fail(failure);
             }
             if let Some(batch) = Arc::into_inner(batch) {
                 // The file may be parsed to its end.
@@ -74,19 +70,19 @@ impl Import {
         let options = Options { on_error, mode: parameters.mode, dry_run: parameters.dry_run };
         let scope = self.scope();
         let store = |app: App| {
-            let batch = Arc::clone(batch);
-            async move { upsert(&app, scope, &batch, options, sync).await }
+            let (batch, schema) = (Arc::clone(batch), Arc::clone(self.schema()));
+            async move { upsert(&app, scope, &schema, &batch, options, sync).await }
         };
         match self.mutate(batch.bytes(), store).await? {
             Outcome::Stored(counts, failed) => {
-                self.count(&counts);
+                self.counts.add_rows(&counts);
                 for row in &failed {
                     self.reject(batch, row);
                 }
                 Ok(())
             }
             Outcome::Rejected(count, failed) => {
-                self.count_failed(count);
+                self.counts.add_failed(count);
                 for row in failed.iter().take(MAX_LISTED_ROWS) {
                     self.reject(batch, row);
                 }
@@ -100,24 +96,33 @@ impl Import {
 async fn upsert(
     app: &App,
     scope: Scope,
+    schema: &Schema,
     batch: &Batch,
     options: Options,
     sync: Option<SyncId>,
 ) -> Result<Outcome, domain::Error> {
     let mut rows = Vec::with_capacity(batch.len());
     for json in batch.rows() {
-        budget::tick()?;
+        if json.len() > MIN_LONG_ROW_BYTES { budget::check() } else { budget::tick() }?;
         rows.push(parse(json)?);
     }
-    let failed = |failures: Vec<(usize, RowError)>| {
-        let row = |(index, error)| FailedRow { index, reference: rows[index].reference.clone(), error };
-        failures.into_iter().map(row).collect()
-    };
+    let failed =
+        |failures: Vec<(usize, RowError)>| failures.into_iter().map(|row| failed_row(schema, &rows, row)).collect();
     match bulk_upsert(app, scope, &rows, options, sync).await {
         Ok(upserted) => Ok(Outcome::Stored(upserted.counts(), failed(upserted.failures.into_iter().collect()))),
         Err(domain::Error::BadRows { failures, count }) => Ok(Outcome::Rejected(count, failed(failures))),
         Err(error) => Err(error),
     }
+}
+
+/// Returns a row that failed, with all its errors.
+fn failed_row(schema: &Schema, rows: &[Row], (index, error): (usize, RowError)) -> FailedRow {
+    let row = &rows[index];
+    let mut errors = vec![error];
+    let others = row_errors(schema, row).filter(|other| *other != errors[0]).take(MAX_ROW_ERRORS - 1);
+    let others: Vec<_> = others.collect();
+    errors.extend(others);
+    FailedRow { index, reference: row.reference.clone(), errors }
 }
 
 /// Parses a row. Only its time may not be a valid text: such a row gets a time that is invalid as well, so that it is rejected

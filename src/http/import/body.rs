@@ -12,13 +12,10 @@ use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 use tokio::{
     sync::mpsc::{self, Receiver, Sender},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
-use super::{
-    event::Failure,
-    run::{Import, stopping},
-};
+use super::{ending::Ending, event::Failure};
 use crate::{
     budget,
     graphql::Code,
@@ -28,7 +25,17 @@ use crate::{
 /// Number of chunks of the body that wait to be parsed.
 const MAX_WAITING_CHUNKS: usize = 2;
 
-/// A body that is to be received.
+/// Time for which the rest of a body is discarded after a failure.
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(600);
+
+/// Time without data after which discarding ends: some clients, such as curl, stop sending after a failure and wait for the end
+/// of the response.
+const MAX_DISCARD_PAUSE: Duration = Duration::from_secs(2);
+
+/// Time for which the rest of a body is discarded while the last event is sent, when the server stops.
+const LINGER_TIME: Duration = Duration::from_millis(500);
+
+/// A body that has not been received yet.
 pub(super) struct Incoming {
     pub(super) body: Body,
     /// Time without data after which the import fails.
@@ -47,7 +54,7 @@ enum Part {
 /// Reads the body as it arrives, without its content coding. Blocks while nothing has arrived.
 pub(super) struct BodyReader {
     parts: Receiver<Part>,
-    import: Arc<Import>,
+    ending: Arc<Ending>,
     chunk: Bytes,
     expander: Option<Expander>,
     /// Expanded text, of which the part before `position` was read.
@@ -59,55 +66,75 @@ pub(super) struct BodyReader {
 /// Returns a future that receives the body, and the reader of what it receives.
 pub(super) fn receive(
     incoming: Incoming,
-    import: Arc<Import>,
+    ending: Arc<Ending>,
     expander: Option<Expander>,
 ) -> (impl Future<Output = ()>, BodyReader) {
     let (sender, parts) = mpsc::channel(MAX_WAITING_CHUNKS);
     let reader = BodyReader {
         parts,
-        import: Arc::clone(&import),
+        ending: Arc::clone(&ending),
         chunk: Bytes::new(),
         expander,
         text: Vec::new(),
         position: 0,
         has_ended: false,
     };
-    (receive_all(incoming, sender, import), reader)
+    (receive_all(incoming, sender, ending), reader)
 }
 
 /// Receives the body until it ends, or until the import has ended. Then it discards the rest: a client that is still sending
 /// reads the reason only when it is done.
-async fn receive_all(mut incoming: Incoming, parts: Sender<Part>, import: Arc<Import>) {
-    let mut parts = Some(parts);
+async fn receive_all(mut incoming: Incoming, parts: Sender<Part>, ending: Arc<Ending>) {
+    let is_over = tokio::select! {
+        is_over = pass_on(&mut incoming, &parts, &ending) => is_over,
+        () = ending.ended().cancelled() => false,
+        () = ending.stopping().cancelled() => {
+            ending.stop();
+            false
+        }
+    };
+    // Only now, so that the reader does not end for a reason of its own.
+    drop(parts);
+    if is_over {
+        return;
+    }
+    let discard = async { while let Ok(Some(Ok(_))) = timeout(MAX_DISCARD_PAUSE, incoming.body.frame()).await {} };
+    let stopped = async {
+        ending.stopping().cancelled().await;
+        ending.reported().cancelled().await;
+        sleep(LINGER_TIME).await;
+    };
+    tokio::select! {
+        _ = timeout(MAX_DISCARD_TIME, discard) => {}
+        () = stopped => {}
+    }
+}
+
+/// Passes the body on to the reader. Returns false if the client may send more of it.
+async fn pass_on(incoming: &mut Incoming, parts: &Sender<Part>, ending: &Ending) -> bool {
     loop {
-        let received = tokio::select! {
-            received = timeout(incoming.max_pause, incoming.body.frame()) => received,
-            () = import.stopping().cancelled() => return import.fail(stopping()),
-        };
-        let part = match received {
+        let part = match timeout(incoming.max_pause, incoming.body.frame()).await {
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => Part::Data(data),
                 Err(_) => continue,
             },
-            Ok(None) => Part::End,
-            Ok(Some(Err(_))) => return import.fail(Failure::new(Code::BadRequest, "the body is incomplete")),
+            Ok(None) => {
+                // The reader is gone if the import has ended.
+                let _ = parts.send(Part::End).await;
+                return true;
+            }
+            Ok(Some(Err(_))) => {
+                ending.fail(Failure::new(Code::BadRequest, "the body is incomplete"));
+                return true;
+            }
             Err(_) => {
                 let message = format!("no data was received for {:?}", incoming.max_pause);
-                return import.fail(Failure::new(Code::Timeout, message));
+                ending.fail(Failure::new(Code::Timeout, message));
+                return true;
             }
         };
-        let is_end = matches!(part, Part::End);
-        if let Some(open) = &parts {
-            let sent = tokio::select! {
-                sent = open.send(part) => sent.is_ok(),
-                () = import.ended().cancelled() => false,
-            };
-            if !sent {
-                parts = None;
-            }
-        }
-        if is_end {
-            return;
+        if parts.send(part).await.is_err() {
+            return false;
         }
     }
 }
@@ -130,7 +157,7 @@ impl BodyReader {
     fn next_part(&mut self) -> io::Result<()> {
         match self.parts.blocking_recv() {
             Some(Part::Data(chunk)) => {
-                self.import.count_bytes(chunk.len());
+                self.ending.add_received(chunk.len());
                 // The connection has allocated the chunk before.
                 budget::uncounted(|| self.chunk = chunk);
             }
@@ -150,7 +177,7 @@ impl BodyReader {
 impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.import.ended().is_cancelled() {
+            if self.ending.ended().is_cancelled() {
                 return Err(ended());
             }
             if self.position < self.text.len() {

@@ -35,11 +35,16 @@ const fn parameter(
 }
 
 /// All parameters. Those of the file are described in docs/import.md.
-pub(super) const PARAMETERS: [ParameterDescription; 16] = [
+pub(super) const PARAMETERS: [ParameterDescription; 17] = [
     parameter(
         "memberbase",
         text,
         "Id of the memberbase, or its name if no other memberbase has the same name. Required.",
+    ),
+    parameter(
+        "inspect",
+        boolean,
+        "Whether the beginning of a file is inspected, and nothing is stored. Default false.",
     ),
     parameter("format", choice::<Format>, "Format of the file. Required unless the content type says it."),
     parameter("delimiter", text, "Delimiter of CSV: a character, or tab. Default: recognized by the header."),
@@ -79,7 +84,7 @@ pub(super) const PARAMETERS: [ParameterDescription; 16] = [
 ];
 
 /// The statuses of imports that do not begin.
-const FAILURES: [(StatusCode, &str); 11] = [
+const FAILURES: [(StatusCode, &str); 12] = [
     (
         StatusCode::BAD_REQUEST,
         "The parameters are invalid, or the beginning of the file can't be read or does not fit them.",
@@ -89,6 +94,7 @@ const FAILURES: [(StatusCode, &str); 11] = [
     (StatusCode::NOT_FOUND, "The memberbase does not exist, or the token can't see it."),
     (StatusCode::METHOD_NOT_ALLOWED, "The method must be POST or PUT."),
     (StatusCode::CONFLICT, "Another sync is open in the memberbase, or a mirror would delete too many members."),
+    (StatusCode::PAYLOAD_TOO_LARGE, "The rows of the file take too much memory at a time."),
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is a form, or has an unknown content encoding."),
     (StatusCode::TOO_MANY_REQUESTS, "The token sends too many requests."),
     (StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server."),
@@ -125,13 +131,19 @@ fn operation(id: &str) -> Operation {
         .security(SecurityRequirement::new(rpc::TOKEN, Vec::<String>::new()))
         .parameters(Some(PARAMETERS.iter().map(query_parameter)))
         .request_body(Some(body.build()))
-        .response("200", response("The whole file was stored, and the last event is `summary`; or the client accepts `application/x-ndjson`, and the import has begun.").build());
+        .response("200", success("The whole file was stored, and the last event is `summary`; or the client accepts `application/x-ndjson`, and the import has begun.").build());
     FAILURES
         .into_iter()
         .fold(operation, |operation, (status, description)| {
             operation.response(status.as_u16().to_string(), failure(status, description))
         })
         .build()
+}
+
+fn success(description: &str) -> ResponseBuilder {
+    let object = ObjectBuilder::new().description(Some("The description of a file, with `inspect=true`."));
+    let content = ContentBuilder::new().schema(Some(Schema::from(object))).build();
+    response(description).content("application/json", content)
 }
 
 fn failure(status: StatusCode, description: &str) -> Response {

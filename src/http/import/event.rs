@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     graphql::{Code, Error},
     http::{response, trace_id::TraceId},
+    types::bounded_message,
 };
 
 /// The reason why an import ended before the end of its file.
@@ -19,7 +20,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: bounded_message(message.into()).into_owned() }
     }
 
     /// Returns the status of a response whose only result is this failure.
@@ -71,17 +72,27 @@ pub(super) struct Totals {
 pub(super) struct RejectedRow<'a> {
     /// The line of the file in which the row begins, from 1.
     pub(super) line: u64,
-    /// The name of the column or field that has the rejected value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) column: Option<&'a str>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub(super) reference: Option<&'a str>,
-    pub(super) code: &'a str,
-    pub(super) message: &'a str,
-    pub(super) path: Vec<&'a str>,
+    #[serde(flatten)]
+    pub(super) problem: Problem<'a>,
+    /// Further problems of the row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) more: Vec<Problem<'a>>,
     /// The member as it was read from the row; if that was not possible, the cells or the text of the row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) row: Option<&'a RawValue>,
+}
+
+/// A reason why a row is rejected.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem<'a> {
+    /// The name of the column or field that has the rejected value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) column: Option<&'a str>,
+    pub(super) code: &'a str,
+    pub(super) message: &'a str,
+    pub(super) path: Vec<&'a str>,
 }
 
 /// The result of an import that has stored the whole file.
@@ -101,7 +112,7 @@ pub(super) struct Summary {
     pub(super) seconds: f64,
 }
 
-/// What an import has done before it failed.
+/// The work of an import before it failed.
 #[derive(Debug, Serialize)]
 pub(super) struct Done {
     #[serde(flatten)]
@@ -180,17 +191,18 @@ mod tests {
         let more = json!({"code": "SERVICE_UNAVAILABLE", "message": "no\nmore", "retryable": true, "traceId": "", "truncated": true});
         assert_eq!(parsed(&failed(&failure, &TraceId::default(), Some(done))), with("failed", more));
         let row = RawValue::from_string(r#"["a","b"]"#.to_owned()).expect("JSON");
-        let rejected_row = RejectedRow {
-            line: 7,
+        let problem = |message| Problem {
             column: Some("Alter"),
-            reference: None,
             code: "INVALID_VALUE",
-            message: "no",
+            message,
             path: vec!["attributes", "age"],
-            row: Some(&row),
         };
-        let expected = json!({"event": "rejected", "line": 7, "column": "Alter", "code": "INVALID_VALUE", "message": "no",
-            "path": ["attributes", "age"], "row": ["a", "b"]});
+        let (first, more) = (problem("no"), vec![problem("never")]);
+        let rejected_row = RejectedRow { line: 7, reference: None, problem: first, more, row: Some(&row) };
+        let problem = |message: &str| json!({"column": "Alter", "code": "INVALID_VALUE", "message": message, "path": ["attributes", "age"]});
+        let mut expected = problem("no");
+        let rest = json!({"event": "rejected", "line": 7, "more": [problem("never")], "row": ["a", "b"]});
+        expected.as_object_mut().expect("an object").extend(rest.as_object().expect("an object").clone());
         assert_eq!(parsed(&rejected(&rejected_row)), expected);
     }
 }

@@ -1,27 +1,57 @@
 //! The sync around an import that deletes the members that are not in its file.
 
-use super::{event::Failure, parameters::MirrorOptions, run::Import};
+use std::sync::Arc;
+
+use backon::Retryable;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{
+    ending::stopping,
+    event::Failure,
+    parameters::MirrorOptions,
+    run::{BACKOFF, Import},
+};
 use crate::{
     app::App,
-    domain::sync::{self, OnMissing, Sync},
+    domain::{
+        self,
+        sync::{self, OnMissing, Sync},
+    },
     graphql::Code,
+    types::{Id, SyncId},
 };
 
 impl Import {
     /// Starts the sync of a mirror; `None` if the import is none.
-    pub(super) async fn start_sync(&self) -> Result<Option<Sync>, Failure> {
+    pub(super) async fn start_sync(self: &Arc<Self>) -> Result<Option<Sync>, Failure> {
         let Some(MirrorOptions { abandon_open, .. }) = self.parameters().mirror else { return Ok(None) };
-        let scope = self.scope();
-        self.mutate(0, |app: App| async move { sync::start(&app, scope, abandon_open).await }).await.map(Some)
+        let (scope, visibility, id) = (self.scope(), self.visibility(), SyncId::from_uuid(Uuid::now_v7()));
+        let start = |app: App| async move {
+            // A start whose result was lost is repeated.
+            match sync::find(&app, visibility, id).await? {
+                Some(started) => Ok(started),
+                None => sync::start_as(&app, scope, id, abandon_open).await,
+            }
+        };
+        let started = tokio::select! {
+            started = self.mutate(0, start) => started,
+            () = self.ending.stopping().cancelled() => Err(stopping()),
+        };
+        if started.as_ref().is_err_and(|failure| failure.code != Code::Conflict) {
+            // It may have been started all the same.
+            self.abandon_sync(id).await;
+        }
+        started.map(Some)
     }
 
-    /// Deletes the members that are missing, after a file with so many rows was stored. Returns how many were deleted, or would
-    /// be in a dry run.
+    /// Deletes the members that are missing, after the rows of the file were stored. Returns the number of deleted members; in a
+    /// dry run, of those that would be deleted.
     pub(super) async fn commit_sync(&self, sync: &Sync, rows: u64) -> Result<u64, Failure> {
         if rows == 0 {
             return Err(Failure::new(Code::BadUserInput, "the file has no rows, so no member is deleted"));
         }
-        if let Some(message) = unattributed(self.unattributed()) {
+        if let Some(message) = unattributed(self.counts.unattributed()) {
             return Err(Failure::new(Code::BadUserInput, message));
         }
         if self.client.is_cancelled() {
@@ -38,17 +68,44 @@ impl Import {
             return self.mutate(0, preview).await;
         }
         let commit = |app: App| async move { sync::commit(&app, visibility, id, OnMissing::Delete, percent).await };
-        let committed = self.mutate(0, commit).await?;
+        let committed = tokio::select! {
+            committed = self.mutate(0, commit) => committed?,
+            () = self.ending.stopping().cancelled() => {
+                let message = "the server is stopping; members may have been deleted or not: import the file again";
+                return Err(Failure::new(Code::ServiceUnavailable, message));
+            }
+        };
         Ok(committed.deleted.map_or(0, |deleted| deleted.members))
     }
 
-    /// Ends the sync without deleting members. If that fails, the sync stays open, and deletes no members either.
-    pub(super) async fn abandon_sync(&self, sync: &Sync) {
-        let (visibility, id) = (self.visibility(), sync.id);
-        let abandoned = self.abandon(|app: App| async move { sync::abandon(&app, visibility, id).await }).await;
-        if let Err(Failure { message, .. }) = abandoned {
-            tracing::warn!(sync = %id, error = message, "the sync of an import could not be abandoned");
+    /// Ends the sync without deleting members. If the database is away, that is tried again in the background for a while: a
+    /// sync that stays open deletes no members either, but the next mirror has to abandon it.
+    pub(super) async fn abandon_sync(self: &Arc<Self>, id: SyncId) {
+        let Err(Failure { message, .. }) = self.try_abandon(id).await else { return };
+        tracing::info!(sync = %id, error = message, "the sync of an import could not be abandoned yet");
+        if self.ending.stopping().is_cancelled() {
+            return;
         }
+        let import = Arc::clone(self);
+        let again = async move {
+            let abandoned = (|| import.try_abandon(id)).retry(BACKOFF).await;
+            if let Err(Failure { message, .. }) = abandoned {
+                tracing::warn!(sync = %id, error = message, "the sync of an import could not be abandoned");
+            }
+        };
+        self.tasks().spawn(again.in_current_span());
+    }
+
+    async fn try_abandon(&self, id: SyncId) -> Result<(), Failure> {
+        let visibility = self.visibility();
+        let abandon = |app: App| async move {
+            match sync::abandon(&app, visibility, id).await {
+                // It was not started, or has been committed.
+                Ok(_) | Err(domain::Error::NotFound(_) | domain::Error::Conflict(_)) => Ok(()),
+                Err(error) => Err(error),
+            }
+        };
+        self.abandon(abandon).await
     }
 }
 

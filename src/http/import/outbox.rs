@@ -52,7 +52,7 @@ struct Spool {
 }
 
 impl Outbox {
-    /// Adds an event, which is a line of less than [`SLICE_BYTES`].
+    /// Adds an event, which is a line.
     pub(super) fn push(&self, event: &[u8]) {
         self.lock().push(event);
         self.added.notify_one();
@@ -158,8 +158,15 @@ impl Spool {
     fn take(&mut self) -> io::Result<Bytes> {
         let left = usize::try_from(self.written - self.read).unwrap_or(usize::MAX);
         let mut slice = vec![0; left.min(SLICE_BYTES)];
-        self.file.read_exact_at(&mut slice, self.read)?;
-        let end = slice.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let end = loop {
+            self.file.read_exact_at(&mut slice, self.read)?;
+            match slice.iter().rposition(|byte| *byte == b'\n') {
+                Some(end) => break end + 1,
+                // A long event.
+                None if slice.len() < left => slice.resize(left.min(2 * slice.len()), 0),
+                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            }
+        };
         slice.truncate(end);
         self.read += end as u64;
         if self.is_empty() {
@@ -219,6 +226,15 @@ mod tests {
         assert!(text.ends_with("x\nlast\n"));
         let most = usize::try_from(MAX_FILE_BYTES).expect("it fits") + MAX_MEMORY_BYTES + SLICE_BYTES;
         assert!((most - 3 * SLICE_BYTES..=most).contains(&text.len()), "{}", text.len());
+    }
+
+    #[tokio::test]
+    async fn long_events_stay_whole() {
+        let outbox = Outbox::default();
+        let events: Vec<_> = (1..20).map(|number| "x".repeat(number * 20_000) + "\n").collect();
+        events.iter().for_each(|event| outbox.push(event.as_bytes()));
+        outbox.close(Bytes::from_static(b"last\n"));
+        assert!(all(&outbox).await == events.concat() + "last\n");
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ use crate::{
         Format, Interface,
         cell::CellRules,
         columns::{Delimiter, Mapping},
+        inspect,
     },
 };
 
@@ -48,6 +49,44 @@ pub(super) struct Parameters {
     pub(super) reads_at_once: bool,
 }
 
+/// The parameters of an inspection.
+#[derive(Debug)]
+pub(super) struct InspectionParameters {
+    /// Id or name.
+    pub(super) memberbase: String,
+    pub(super) given: inspect::Given,
+    pub(super) mapping: Mapping,
+}
+
+/// The parameters of a request.
+#[derive(Debug)]
+pub(super) enum Requested {
+    Import(Parameters),
+    Inspection(InspectionParameters),
+}
+
+impl Requested {
+    /// Reads the parameters of a request.
+    pub(super) fn of(head: &request::Parts) -> Result<Self, Rejection> {
+        let media = Media::of(&head.headers)?;
+        let mut mapping = Mapping { interface: Interface::Http, ..Mapping::default() };
+        let mut given = read(head.uri.query().unwrap_or_default(), &mut mapping)?;
+        given.format = given.format.or(media.format);
+        given.encoding = given.encoding.or(media.encoding);
+        let missing = || reject("the parameter memberbase is missing".to_owned());
+        let memberbase = given.memberbase.take().ok_or_else(missing)?;
+        mapping.no_header = given.header == Some(false);
+        mapping.ignore_unknown = given.ignore_unknown.unwrap_or_default();
+        if given.inspect != Some(true) {
+            let reads_at_once = accepts_events(&head.headers);
+            return Parameters::of(memberbase, given, mapping, reads_at_once).map(Self::Import);
+        }
+        let Given { encoding, format, header: has_header, .. } = given;
+        let given = inspect::Given { encoding, format, has_header };
+        Ok(Self::Inspection(InspectionParameters { memberbase, given, mapping }))
+    }
+}
+
 /// The effect of a row that is rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum OnError {
@@ -66,7 +105,7 @@ pub(super) struct MirrorOptions {
     pub(super) abandon_open: bool,
 }
 
-/// Which rows are stored, depending on whether the member exists.
+/// Restricts the rows that are stored by whether the member exists.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 #[value(rename_all = "camelCase")]
 pub(super) enum UpsertMode {
@@ -90,6 +129,7 @@ impl From<UpsertMode> for Mode {
 #[derive(Default)]
 struct Given {
     memberbase: Option<String>,
+    inspect: Option<bool>,
     format: Option<Format>,
     encoding: Option<&'static Encoding>,
     header: Option<bool>,
@@ -103,18 +143,10 @@ struct Given {
 }
 
 impl Parameters {
-    /// Reads the parameters of a request.
-    pub(super) fn of(head: &request::Parts) -> Result<Self, Rejection> {
-        let media = Media::of(&head.headers)?;
-        let mut mapping = Mapping { interface: Interface::Http, ..Mapping::default() };
-        let given = read(head.uri.query().unwrap_or_default(), &mut mapping)?;
-        let format = given
-            .format
-            .or(media.format)
-            .ok_or_else(|| reject("the parameter format is missing: it is csv, ndjson or lines".to_owned()))?;
+    fn of(memberbase: String, given: Given, mapping: Mapping, reads_at_once: bool) -> Result<Self, Rejection> {
+        let missing = || reject("the parameter format is missing: it is csv, ndjson or lines".to_owned());
+        let format = given.format.ok_or_else(missing)?;
         let is_csv = format == Format::Csv;
-        mapping.no_header = given.header == Some(false);
-        mapping.ignore_unknown = given.ignore_unknown.unwrap_or_default();
         let mirror = given.mirror.unwrap_or_default();
         let unfit = [
             (
@@ -126,14 +158,18 @@ impl Parameters {
                 !mirror && (given.max_deleted_percent.is_some() || given.abandon_open.is_some()),
                 "maxDeletedPercent and abandonOpen are for mirror=true",
             ),
+            (
+                given.dry_run == Some(true) && given.abandon_open == Some(true),
+                "abandonOpen is not for dryRun=true, which changes nothing",
+            ),
         ];
         if let Some((_, message)) = unfit.into_iter().find(|(is_unfit, _)| *is_unfit) {
             return Err(reject(message.to_owned()));
         }
         Ok(Self {
-            memberbase: given.memberbase.ok_or_else(|| reject("the parameter memberbase is missing".to_owned()))?,
+            memberbase,
             format,
-            encoding: given.encoding.or(media.encoding),
+            encoding: given.encoding,
             mapping,
             on_error: given.on_error.unwrap_or_default(),
             mode: given.mode.unwrap_or_default().into(),
@@ -142,7 +178,7 @@ impl Parameters {
                 max_deleted_percent: given.max_deleted_percent.unwrap_or(DEFAULT_MAX_DELETED_PERCENT),
                 abandon_open: given.abandon_open.unwrap_or_default(),
             }),
-            reads_at_once: accepts_events(&head.headers),
+            reads_at_once,
         })
     }
 }
@@ -163,6 +199,7 @@ fn read(query: &str, mapping: &mut Mapping) -> Result<Given, Rejection> {
         let value = decoded(name, value)?;
         match name {
             "memberbase" => once(&mut given.memberbase, name, value.into_owned())?,
+            "inspect" => once(&mut given.inspect, name, boolean(name, &value)?)?,
             "format" => once(&mut given.format, name, choice(name, &value)?)?,
             "delimiter" => once(&mut mapping.delimiter, name, parsed(name, &value, Delimiter::parse(&value))?)?,
             "encoding" => once(&mut given.encoding, name, encoding(&value)?)?,
@@ -232,7 +269,7 @@ fn excerpt(text: &str) -> &str {
     crate::types::excerpt(text)
 }
 
-/// What the media type of the body says.
+/// The format and the encoding in the media type of the body.
 #[derive(Default)]
 struct Media {
     format: Option<Format>,
@@ -276,17 +313,21 @@ mod tests {
             request = request.header(CONTENT_TYPE, media);
         }
         let (head, ()) = request.body(()).expect("a request").into_parts();
-        Parameters::of(&head).map_err(|rejection| rejection.first_error().1)
+        match Requested::of(&head) {
+            Ok(Requested::Import(parameters)) => Ok(parameters),
+            Ok(Requested::Inspection(inspection)) => panic!("{inspection:?}"),
+            Err(rejection) => Err(rejection.first_error().1),
+        }
     }
 
     #[test]
     fn parameters_are_read() {
         let query = "memberbase=My+readers&format=csv&delimiter=tab&encoding=latin1&decimal=comma&dateOrder=dmy&empty=keep\
-            &map=ref=id&map=plan%3dtier&header=false&ignoreUnknownColumns=true&onError=skip&mode=insertOnly&dryRun=true\
+            &map=ref=id&map=plan%3dtier&header=false&ignoreUnknownColumns=true&onError=skip&mode=insertOnly\
             &mirror=true&maxDeletedPercent=2.5&abandonOpen=true";
         let read = parameters(query, Some("application/octet-stream")).expect("parameters");
         assert_eq!((&*read.memberbase, read.format, read.on_error), ("My readers", Format::Csv, OnError::Skip));
-        assert_eq!((read.mode, read.dry_run), (Mode::InsertOnly, true));
+        assert_eq!((read.mode, read.dry_run), (Mode::InsertOnly, false));
         assert_eq!(read.encoding.map(Encoding::name), Some("windows-1252"));
         let Mapping { map, ignore_unknown, no_header, cells, delimiter, .. } = read.mapping;
         assert_eq!(map, [("ref", "id"), ("plan", "tier")].map(|(key, name)| (key.to_owned(), name.to_owned())));
@@ -294,8 +335,8 @@ mod tests {
         assert_eq!(delimiter, Delimiter::parse("tab").ok());
         let mirror = read.mirror.expect("a mirror");
         assert_eq!((mirror.max_deleted_percent, mirror.abandon_open), (2.5, true));
-        let plain = parameters("memberbase=a&format=lines", None).expect("parameters");
-        assert_eq!((plain.on_error, plain.mode, plain.dry_run), (OnError::Reject, Mode::Upsert, false));
+        let plain = parameters("memberbase=a&format=lines&dryRun=true", None).expect("parameters");
+        assert_eq!((plain.on_error, plain.mode, plain.dry_run), (OnError::Reject, Mode::Upsert, true));
         assert!(!plain.reads_at_once && plain.mirror.is_none() && plain.encoding.is_none() && !plain.mapping.no_header);
     }
 
@@ -328,7 +369,7 @@ mod tests {
             ("format=csv", "memberbase is missing"),
             ("memberbase=a", "format is missing"),
             ("memberbase=a&format=xlsx", "format is \"xlsx\": expected one of csv, ndjson, lines"),
-            ("memberbase=a&format=csv&dryrun=true", "\"dryrun\" is unknown; they are memberbase, format, delimiter"),
+            ("memberbase=a&format=csv&dryrun=true", "\"dryrun\" is unknown; they are memberbase, inspect, format"),
             ("memberbase=a&format=csv&dryRun=yes", "dryRun is \"yes\": expected true or false"),
             ("memberbase=a&format=csv&format=csv", "format is given more than once"),
             ("memberbase=a&format=csv&mode=insert", "expected one of upsert, insertOnly, updateOnly"),
@@ -338,6 +379,7 @@ mod tests {
             ("memberbase=a&format=lines&map=ref=a", "map is for the columns of CSV"),
             ("memberbase=a&format=ndjson&header=false", "header and delimiter are for CSV"),
             ("memberbase=a&format=csv&abandonOpen=true", "are for mirror=true"),
+            ("memberbase=a&format=csv&mirror=true&dryRun=true&abandonOpen=true", "abandonOpen is not for dryRun=true"),
             ("memberbase=a&format=csv&mirror=true&maxDeletedPercent=101", "expected a number from 0 to 100"),
             ("memberbase=a&format=csv&mirror=true&maxDeletedPercent=NaN", "expected a number from 0 to 100"),
             ("memberbase=%ff&format=csv", "memberbase is not percent-encoded UTF-8"),

@@ -23,6 +23,8 @@ pub(super) struct Batch {
     json: Vec<u8>,
     origins: Vec<RowOrigin>,
     faults: Vec<KnownFault>,
+    /// Size of the texts of `faults`.
+    fault_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,7 @@ impl Batch {
         self.json.extend_from_slice(&row.json);
         if let Some(fault) = row.fault.take() {
             let text = std::mem::take(&mut row.text);
+            self.fault_bytes += text.len() + fault.message.len();
             self.faults.push(KnownFault { index: self.len(), fault, text });
         }
         self.origins.push(RowOrigin { line: row.line, end: self.json.len() });
@@ -86,17 +89,19 @@ impl Batch {
         let (rows, bytes) = (self.len(), self.json.len());
         self.json.append(&mut other.json);
         self.origins.extend(other.origins.drain(..).map(|row| RowOrigin { end: bytes + row.end, ..row }));
+        self.fault_bytes += std::mem::take(&mut other.fault_bytes);
         self.faults.extend(other.faults.drain(..).map(|known| KnownFault { index: rows + known.index, ..known }));
     }
 
     fn is_full(&self) -> bool {
-        self.len() >= MAX_ROWS || self.json.len() >= MAX_BYTES
+        self.len() >= MAX_ROWS || self.json.len() + self.fault_bytes >= MAX_BYTES
     }
 
     fn clear(&mut self) {
         self.json.clear();
         self.origins.clear();
         self.faults.clear();
+        self.fault_bytes = 0;
     }
 }
 

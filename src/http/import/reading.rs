@@ -2,7 +2,6 @@
 
 use std::{io::BufRead, sync::Arc};
 
-use axum::http::StatusCode;
 use tokio::sync::oneshot;
 
 use super::{
@@ -13,9 +12,9 @@ use super::{
     run::Import,
 };
 use crate::{
-    budget::{self, Budget},
+    budget::{self, Budget, Exceeded},
     graphql::Code,
-    http::{compute, rejection::Rejection},
+    http::compute,
     members_file::{
         Interface,
         columns::Mapping,
@@ -25,7 +24,10 @@ use crate::{
     },
 };
 
-/// A file that is to be parsed.
+/// Size from which the memory of a single row counts.
+pub(super) const MIN_LONG_ROW_BYTES: usize = 64 << 10;
+
+/// A file before it is parsed.
 pub(super) struct Job {
     pub(super) reader: BodyReader,
     pub(super) mapping: Mapping,
@@ -50,14 +52,19 @@ pub(super) fn start(job: Job, import: Arc<Import>) -> Reading {
     compute::spawn_blocking(move || {
         let Job { reader, mapping, budget } = job;
         budget.measure(|| {
-            let rows = match open(reader, &mapping, import.parameters()) {
+            let opened = open(reader, &mapping, import.parameters()).map_err(|error| failure(&error));
+            let rows = match opened.and_then(|rows| budget::check().map_err(too_large).map(|()| rows)) {
                 Ok(rows) => rows,
-                Err(error) => return drop(begin.send(Err(failure(&error)))),
+                Err(failure) => return drop(begin.send(Err(failure))),
             };
-            import.set_columns(rows.column_names());
+            let _ = import.columns.set(rows.column_names());
             if begin.send(Ok(())).is_ok() {
+                let read = read(rows, partitioner, &import);
+                if let Err(failure) = &read {
+                    import.ending.fail(failure.clone());
+                }
                 // The receiver is gone if the import has failed for another reason.
-                let _ = end.send(read(rows, partitioner, &import));
+                let _ = end.send(read);
             }
         });
     });
@@ -79,7 +86,8 @@ fn read(mut rows: Rows, mut partitioner: Partitioner, import: &Import) -> Result
     let unwanted = |Closed| failure(&ReadError::Unwanted);
     let (mut row, mut count) = (Row::default(), 0);
     loop {
-        budget::tick()?;
+        let is_long = row.json.len() > MIN_LONG_ROW_BYTES;
+        if is_long { budget::check() } else { budget::tick() }.map_err(too_large)?;
         match rows.next(&mut row).map_err(|error| failure(&error))? {
             Next::End => break,
             Next::Row => partitioner.push(&mut row).map_err(unwanted)?,
@@ -98,15 +106,14 @@ fn read(mut rows: Rows, mut partitioner: Partitioner, import: &Import) -> Result
     Ok(count)
 }
 
-fn failure(error: &ReadError) -> Failure {
-    Failure::new(Code::BadUserInput, error.message(Interface::Http))
+/// Returns the failure of a file whose rows take too much memory.
+fn too_large(exceeded: Exceeded) -> Failure {
+    match exceeded {
+        Exceeded::Memory { .. } => Failure::new(Code::PayloadTooLarge, exceeded.to_string()),
+        exceeded => exceeded.into(),
+    }
 }
 
-/// Returns the rejection of a file whose beginning can't be read.
-pub(super) fn rejection(Failure { code, message }: Failure) -> Rejection {
-    let error = crate::graphql::Error::new(code, message);
-    match code {
-        Code::BadUserInput => Rejection::with_status(StatusCode::BAD_REQUEST, code, error.message()),
-        _ => error.into(),
-    }
+fn failure(error: &ReadError) -> Failure {
+    Failure::new(Code::BadUserInput, error.message(Interface::Http))
 }

@@ -1,10 +1,7 @@
 //! One import: its state, which the parts share, and its course from the first row to the last event.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,22 +9,20 @@ use axum::http::StatusCode;
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
-use serde_json::value::RawValue;
 use tokio::{
     pin,
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    batch::FailedRow,
-    event::{self, Done, Failure, RejectedRow, Summary, Totals},
+    counts::Counts,
+    ending::{Ending, panicked, stopping},
+    event::{self, Done, Failure, Summary, Totals},
     outbox::Outbox,
     parameters::Parameters,
-    partitions::Batch,
     reading::{self, Job, Reading},
 };
 use crate::{
@@ -36,22 +31,21 @@ use crate::{
     domain::{
         self,
         access::{Caller, Scope, Visibility},
+        attribute::Schema,
         sync::Sync,
-        text,
     },
-    graphql::{Code, RowErrorCode},
+    graphql::Code,
     http::{
-        Service, admission::RequestPermit, rejection::Rejection, request_metrics::RequestMetrics, trace::RequestLog,
-        trace_id::TraceId,
+        Service, admission::RequestPermit, permits::Permit, rejection::Rejection, request_metrics::RequestMetrics,
+        trace::RequestLog, trace_id::TraceId,
     },
-    members_file::{INVALID_REF, RowFault, columns::ColumnNames, rows::Row},
-    types::{RowOutcome, excerpt},
+    members_file::columns::ColumnNames,
 };
 
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A transient failure of the database is retried for about a minute.
-const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+pub(super) const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(250))
     .with_max_delay(Duration::from_secs(10))
     .with_total_delay(Some(Duration::from_secs(60)))
@@ -59,20 +53,21 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times();
 
 /// Time that running batches have to complete when the server stops.
-const STOP_BATCHES_TIME: Duration = Duration::from_secs(5);
+const STOP_BATCHES_TIME: Duration = Duration::from_secs(4);
 
 /// Time limit of abandoning a sync.
-const ABANDON_TIME: Duration = Duration::from_secs(4);
-
-/// Maximum length of a member's JSON in an event.
-const MAX_ROW_BYTES: usize = 8 << 10;
+const ABANDON_TIME: Duration = Duration::from_secs(3);
 
 /// The caller of an import, and what the caller has access to.
 pub(super) struct Target {
     pub(super) scope: Scope,
+    /// The attribute schema of the memberbase.
+    pub(super) schema: Arc<Schema>,
     pub(super) visibility: Visibility,
     pub(super) bearer: Bearer,
     pub(super) permit: Arc<RequestPermit>,
+    /// Returned when the import has ended, which may be before its body has.
+    pub(super) import_permit: Mutex<Option<Permit>>,
 }
 
 /// The state of an import.
@@ -83,26 +78,13 @@ pub(super) struct Import {
     trace: TraceId,
     metrics: RequestMetrics,
     started: Instant,
-    counts: Counts,
-    columns: OnceLock<ColumnNames>,
-    /// The first failure.
-    failure: OnceLock<Failure>,
-    /// Cancelled by the first failure.
-    ended: CancellationToken,
+    pub(super) counts: Counts,
+    /// The names of the columns, once the header is read.
+    pub(super) columns: OnceLock<ColumnNames>,
+    pub(super) ending: Arc<Ending>,
     /// Cancelled when the client has disconnected, or has read the last event.
     pub(super) client: CancellationToken,
-    outbox: Outbox,
-}
-
-#[derive(Default)]
-struct Counts {
-    bytes: AtomicU64,
-    /// In the order of [`RowOutcome::ALL`].
-    outcomes: [AtomicU64; RowOutcome::ALL.len()],
-    /// Rows that can't be attributed to a member.
-    unattributed: AtomicU64,
-    /// Those of them that have an outcome.
-    unattributed_outcomes: AtomicU64,
+    pub(super) outbox: Outbox,
 }
 
 /// The parts of an import that run concurrently.
@@ -122,6 +104,7 @@ impl Import {
         metrics: RequestMetrics,
         started: Instant,
     ) -> Self {
+        let stopping = service.stopping.clone();
         Self {
             service,
             target,
@@ -131,8 +114,7 @@ impl Import {
             started,
             counts: Counts::default(),
             columns: OnceLock::new(),
-            failure: OnceLock::new(),
-            ended: CancellationToken::new(),
+            ending: Arc::new(Ending::new(stopping)),
             client: CancellationToken::new(),
             outbox: Outbox::default(),
         }
@@ -146,105 +128,20 @@ impl Import {
         self.target.scope
     }
 
+    pub(super) fn schema(&self) -> &Arc<Schema> {
+        &self.target.schema
+    }
+
     pub(super) fn visibility(&self) -> Visibility {
         self.target.visibility
     }
 
-    /// Ends the import. The first failure is reported.
-    pub(super) fn fail(&self, failure: Failure) {
-        let _ = self.failure.set(failure);
-        self.ended.cancel();
-    }
-
-    /// Returns a token that is cancelled when the import has failed.
-    pub(super) fn ended(&self) -> &CancellationToken {
-        &self.ended
-    }
-
-    /// Returns a token that is cancelled when the server stops.
-    pub(super) fn stopping(&self) -> &CancellationToken {
-        &self.service.stopping
-    }
-
-    pub(super) fn set_columns(&self, columns: ColumnNames) {
-        let _ = self.columns.set(columns);
-    }
-
-    pub(super) fn count_bytes(&self, bytes: usize) {
-        self.counts.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Counts rows by outcome.
-    pub(super) fn count(&self, rows: &[u64; RowOutcome::ALL.len()]) {
-        for (count, rows) in self.counts.outcomes.iter().zip(rows) {
-            count.fetch_add(*rows, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts rows of a batch that was not stored because of them.
-    pub(super) fn count_failed(&self, rows: usize) {
-        self.counts.outcomes[RowOutcome::Failed as usize].fetch_add(rows as u64, Ordering::Relaxed);
-    }
-
-    /// Reports a row that was not sent to the database, because it can't be attributed to a member.
-    pub(super) fn reject_unattributed(&self, row: &Row, fault: &RowFault) {
-        self.counts.unattributed.fetch_add(1, Ordering::Relaxed);
-        let json = if row.text.is_empty() { &row.json } else { &row.text };
-        let reference = (!row.reference.is_empty()).then_some(&*row.reference);
-        self.push_rejected(row.line, reference, fault, json);
-    }
-
-    /// Reports a row of a batch that failed.
-    pub(super) fn reject(&self, batch: &Batch, row: &FailedRow) {
-        let FailedRow { index, reference, error } = row;
-        // What was found while the row was read is more specific than the database's finding in its place.
-        if let Some(known) = batch.known_fault(*index) {
-            return self.push_rejected(batch.line(*index), Some(reference), &known.fault, &known.text);
-        }
-        let fault = RowFault {
-            code: RowErrorCode::from(error.code).as_str().to_owned(),
-            message: error.message().to_owned(),
-            path: error.path().map(str::to_owned).collect(),
-        };
-        if fault.code == INVALID_REF {
-            self.counts.unattributed.fetch_add(1, Ordering::Relaxed);
-            self.counts.unattributed_outcomes.fetch_add(1, Ordering::Relaxed);
-        }
-        self.push_rejected(batch.line(*index), Some(reference), &fault, batch.row(*index));
-    }
-
-    fn push_rejected(&self, line: u64, reference: Option<&str>, fault: &RowFault, json: &[u8]) {
-        let RowFault { code, message, path } = fault;
-        let column = self.columns.get().and_then(|columns| columns.of(path)).map(excerpt);
-        let row = std::str::from_utf8(json).ok().filter(|json| (1..=MAX_ROW_BYTES).contains(&json.len()));
-        // A value in a row can be an escape that is half a character, which clients can't parse.
-        let row = row.filter(|json| serde_json::from_str::<serde_json::Value>(json).is_ok());
-        let row = row.and_then(|json| serde_json::from_str::<&RawValue>(json).ok());
-        let path = path.iter().map(String::as_str).collect();
-        let row = RejectedRow { line, column, reference: reference.map(excerpt_of_ref), code, message, path, row };
-        self.outbox.push(&event::rejected(&row));
-    }
-
-    /// Returns the number of rows that can't be attributed to a member.
-    pub(super) fn unattributed(&self) -> u64 {
-        self.counts.unattributed.load(Ordering::Relaxed)
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.service.tasks
     }
 
     pub(super) fn totals(&self) -> Totals {
-        let outcome = |outcome: RowOutcome| self.counts.outcomes[outcome as usize].load(Ordering::Relaxed);
-        let all: u64 = RowOutcome::ALL.into_iter().map(outcome).sum();
-        let without_outcome =
-            self.unattributed().saturating_sub(self.counts.unattributed_outcomes.load(Ordering::Relaxed));
-        Totals {
-            rows: all + without_outcome,
-            bytes: self.counts.bytes.load(Ordering::Relaxed),
-            created: outcome(RowOutcome::Created),
-            updated: outcome(RowOutcome::Updated),
-            unchanged: outcome(RowOutcome::Unchanged),
-            stale: outcome(RowOutcome::Stale),
-            skipped: outcome(RowOutcome::Skipped),
-            rejected: outcome(RowOutcome::Failed) + without_outcome,
-        }
+        self.counts.totals(self.ending.received_bytes())
     }
 
     /// Runs a mutation with the limits of one, after a check that the token is still valid. A transient failure is retried:
@@ -254,7 +151,11 @@ impl Import {
         T: Send + 'static,
         Running: Future<Output = Result<T, domain::Error>> + Send + 'static,
     {
+        let ending = Arc::clone(&self.ending);
         let attempt = || async {
+            if let Some(failure) = self.ending.failure() {
+                return Err(failure.clone());
+            }
             let started = Instant::now();
             let app = self.service.app.until(started + self.service.app.limits.time.query);
             let caller = self.service.tokens.caller(&app, &self.service.tasks, self.target.bearer).await?;
@@ -262,7 +163,16 @@ impl Import {
         };
         attempt
             .retry(BACKOFF)
-            .when(|failure| failure.code == Code::ServiceUnavailable && !self.ended.is_cancelled())
+            .when(|failure| failure.code == Code::ServiceUnavailable && !self.ending.ended().is_cancelled())
+            .sleep(move |wait| {
+                let ending = Arc::clone(&ending);
+                async move {
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = ending.ended().cancelled() => {}
+                    }
+                }
+            })
             .notify(|failure, wait| {
                 tracing::info!(error = failure.message, wait_ms = wait.as_millis(), "an import waits for the database");
             })
@@ -292,71 +202,66 @@ impl Import {
         Ok(self.service.run_mutation(&part, true, &metrics, run).await??)
     }
 
-    /// Runs the import. `begin` is sent when the response can begin: with the status of the import, or the reason why it has not
-    /// begun. For a client that reads events at once that is as soon as the header of the file is understood.
-    pub(super) async fn follow(self: Arc<Self>, course: Course, begin: oneshot::Sender<Result<StatusCode, Rejection>>) {
+    /// Runs the import. `begin` is sent with the status when the response can begin. For a client that reads events at once that
+    /// is as soon as the header of the file is understood.
+    pub(super) async fn follow(self: Arc<Self>, course: Course, begin: oneshot::Sender<StatusCode>) {
         let Course { job, receiving, events } = course;
-        let mut reading = reading::start(job, Arc::clone(&self));
-        let sync = match self.prepare(&mut reading).await {
-            Ok(sync) => sync,
-            Err(failure) => {
-                receiving.abort();
-                self.ended.cancel();
-                let _ = begin.send(Err(reading::rejection(failure)));
-                return;
-            }
-        };
         let mut log = RequestLog::of_stream(self.metrics.clone(), self.started);
-        // If the client has disconnected, its body is incomplete.
-        let mut begin = Some(begin);
-        if self.parameters.reads_at_once
-            && let Some(begin) = begin.take()
-        {
-            let _ = begin.send(Ok(StatusCode::OK));
-        }
-        tokio::spawn(Arc::clone(&self).deliver(events.clone()).in_current_span());
-        let outcome = self.store_all(reading, sync.as_ref()).await;
-        if let Some(sync) = &sync
-            && (outcome.is_err() || self.parameters.dry_run)
-        {
-            self.abandon_sync(sync).await;
-        }
-        let truncated = self.outbox.is_truncated();
-        let totals = self.totals();
-        let (deleted, code, status) = match &outcome {
-            Ok(deleted) => (*deleted, "OK", StatusCode::OK),
-            Err(failure) => (0, failure.code.as_str(), failure.status()),
+        let work = async {
+            let (code, status) = self.work(job, begin).await;
+            // The response ends when the body has ended: some clients read nothing before they have sent everything.
+            let _ = receiving.await;
+            (code, status)
         };
-        let last = match &outcome {
-            Ok(_) => event::summary(&Summary {
-                memberbase_id: self.scope().memberbase().to_string(),
-                sync_id: sync.as_ref().map(|sync| sync.id.to_string()),
-                dry_run: self.parameters.dry_run,
-                totals,
-                deleted,
-                truncated,
-                seconds: (self.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
-            }),
-            Err(failure) => event::failed(failure, &self.trace, Some(Done { totals, truncated })),
-        };
-        self.log_end(&totals, deleted, outcome.as_ref().err());
-        self.outbox.close(last);
-        if let Some(begin) = begin {
-            let _ = begin.send(Ok(status));
-        }
-        // The response ends when the body has ended: some clients read nothing before they have sent everything.
-        let _ = receiving.await;
+        let ((code, status), ()) = join(work, self.deliver(&events)).await;
         drop(events);
         log.end(status, code);
     }
 
-    /// Waits for the header of the file, and starts the sync of a mirror.
-    async fn prepare(&self, reading: &mut Reading) -> Result<Option<Sync>, Failure> {
-        match (&mut reading.begun).await {
-            Ok(Ok(())) => self.start_sync().await,
-            Ok(Err(failure)) => Err(self.first_failure(failure)),
-            Err(_) => Err(self.first_failure(panicked())),
+    /// Does the work, up to the last event.
+    async fn work(self: &Arc<Self>, job: Job, begin: oneshot::Sender<StatusCode>) -> (&'static str, StatusCode) {
+        let mut begin = Some(begin);
+        let outcome = match self.prepare(job).await {
+            Ok((reading, sync)) => {
+                if self.parameters.reads_at_once
+                    && let Some(begin) = begin.take()
+                {
+                    // If the client has disconnected, its body is incomplete.
+                    let _ = begin.send(StatusCode::OK);
+                }
+                let outcome = self.store_all(reading, sync.as_ref()).await;
+                if let Some(sync) = &sync
+                    && (outcome.is_err() || self.parameters.dry_run)
+                {
+                    self.abandon_sync(sync.id).await;
+                }
+                outcome.map(|deleted| (deleted, sync))
+            }
+            Err(failure) => Err(failure),
+        };
+        let (code, status) = match &outcome {
+            Ok(_) => ("OK", StatusCode::OK),
+            Err(failure) => (failure.code.as_str(), failure.status()),
+        };
+        self.outbox.close(self.last_event(outcome));
+        self.ending.finish();
+        self.ending.reported().cancel();
+        drop(self.target.import_permit.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(begin) = begin {
+            let _ = begin.send(status);
         }
+        (code, status)
+    }
+
+    /// Waits for the header of the file, and starts the sync of a mirror.
+    async fn prepare(self: &Arc<Self>, job: Job) -> Result<(Reading, Option<Sync>), Failure> {
+        let mut reading = reading::start(job, Arc::clone(self));
+        let sync = match (&mut reading.begun).await {
+            Ok(Ok(())) => self.start_sync().await,
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(panicked()),
+        };
+        Ok((reading, sync.map_err(|failure| self.ending.first_failure(failure))?))
     }
 
     /// Stores all rows, and commits the sync of a mirror. Returns the number of deleted members.
@@ -366,18 +271,23 @@ impl Import {
         let storing = join_all(partitions.into_iter().map(|partition| self.store_partition(partition, id)));
         let working = join(storing, ended);
         pin!(working);
+        let (service, bearer) = (&self.service, self.target.bearer);
         let (_, read) = tokio::select! {
             done = &mut working => done,
-            () = self.stopping().cancelled() => {
-                self.fail(stopping());
+            () = self.ending.stopping().cancelled() => {
+                self.ending.stop();
                 timeout(STOP_BATCHES_TIME, working).await.map_err(|_| stopping())?
+            }
+            () = service.tokens.end(&service.app, &service.tasks, bearer) => {
+                self.ending.fail(domain::Error::Unauthenticated.into());
+                working.await
             }
         };
         let rows = match read.unwrap_or_else(|_| Err(panicked())) {
             Ok(rows) => rows,
-            Err(failure) => return Err(self.first_failure(failure)),
+            Err(failure) => return Err(self.ending.first_failure(failure)),
         };
-        if let Some(failure) = self.failure.get() {
+        if let Some(failure) = self.ending.failure() {
             return Err(failure.clone());
         }
         match sync {
@@ -387,7 +297,7 @@ impl Import {
     }
 
     /// Sends events to the client: rejected rows, the last event, and progress to a client that reads it.
-    async fn deliver(self: Arc<Self>, events: mpsc::Sender<Bytes>) {
+    async fn deliver(&self, events: &mpsc::Sender<Bytes>) {
         let mut ticks = interval(PROGRESS_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -405,28 +315,29 @@ impl Import {
         }
     }
 
-    fn log_end(&self, totals: &Totals, deleted: u64, failure: Option<&Failure>) {
+    /// Returns the event of the import's outcome, and logs it. The outcome has the number of deleted members and the sync.
+    fn last_event(&self, outcome: Result<(u64, Option<Sync>), Failure>) -> Bytes {
+        let (totals, truncated) = (self.totals(), self.outbox.is_truncated());
         let Totals { rows, bytes, created, updated, unchanged, stale, skipped, rejected } = totals;
+        let deleted = outcome.as_ref().map_or(0, |(deleted, _)| *deleted);
+        let error = outcome.as_ref().err().map(|failure| &*failure.message);
+        let memberbase = self.scope().memberbase();
         tracing::info!(
-            memberbase = %self.scope().memberbase(),
-            error = failure.map(|failure| &*failure.message),
-            rows,
-            bytes,
-            created,
-            updated,
-            unchanged,
-            stale,
-            skipped,
-            rejected,
-            deleted,
+            %memberbase, error, rows, bytes, created, updated, unchanged, stale, skipped, rejected, deleted,
             "import ended"
         );
-    }
-
-    /// Returns the first failure, of which this one may be a consequence.
-    fn first_failure(&self, failure: Failure) -> Failure {
-        self.fail(failure.clone());
-        self.failure.get().cloned().unwrap_or(failure)
+        match outcome {
+            Ok((deleted, sync)) => event::summary(&Summary {
+                memberbase_id: memberbase.to_string(),
+                sync_id: sync.map(|sync| sync.id.to_string()),
+                dry_run: self.parameters.dry_run,
+                totals,
+                deleted,
+                truncated,
+                seconds: (self.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
+            }),
+            Err(failure) => event::failed(&failure, &self.trace, Some(Done { totals, truncated })),
+        }
     }
 }
 
@@ -435,19 +346,4 @@ impl From<Rejection> for Failure {
         let (code, message) = rejection.first_error();
         Self { code, message }
     }
-}
-
-/// Returns a failure because the server stops. The reason is also that of a batch that was cut off.
-pub(super) fn stopping() -> Failure {
-    Failure::new(Code::ServiceUnavailable, "the server is stopping: import the file again")
-}
-
-fn panicked() -> Failure {
-    tracing::error!("reading the file of an import panicked");
-    Failure::new(Code::InternalServerError, "internal error")
-}
-
-/// Returns a ref; of one that is too long, the beginning.
-fn excerpt_of_ref(reference: &str) -> &str {
-    if reference.len() > text::MAX_BYTES { excerpt(reference) } else { reference }
 }

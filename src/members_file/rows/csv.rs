@@ -5,12 +5,12 @@ mod records;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use self::records::{Parsed, Record, Records};
-use super::{Next, ReadError, Row, RowFault, Source, fault};
+use super::{MAX_COLUMNS, Next, ReadError, Row, RowFault, Source, Table, fault};
 use crate::members_file::{
     INVALID_REF, SOURCE_UPDATED_AT,
     cell::{self, CellRules},
     columns::{ColumnNames, Columns, Delimiter, Mapping},
-    forms,
+    forms, source,
 };
 
 /// The beginning of the line by which spreadsheets declare the delimiter: `sep=;`.
@@ -38,7 +38,7 @@ impl CsvRows {
             let way = if is_recognized { format!(", which {option} changes") } else { String::new() };
             ReadError::Usage(format!("{message} (the columns are separated by {delimiter}{way})"))
         };
-        let mut records = Records::new(source, delimiter, line);
+        let mut records = Records::new(source, delimiter, line, mapping.interface);
         let (line, first) = first(&mut records)?;
         let (names, header) = if mapping.no_header {
             records.repeat(line);
@@ -111,6 +111,10 @@ fn reference<'a>(record: &Record<'a>, columns: &Columns, header: Option<&[String
 /// Returns the first record of a file, and its line.
 fn first(records: &mut Records) -> Result<(u64, Vec<String>), ReadError> {
     match records.next()? {
+        Parsed::Record(record) if record.len() > MAX_COLUMNS => {
+            let message = format!("the file has {} columns, at most {MAX_COLUMNS} are allowed", record.len());
+            Err(ReadError::Damaged(message))
+        }
         Parsed::Record(record) => Ok((record.line, record.cells().map(str::to_owned).collect())),
         Parsed::Malformed { line, message } => Err(ReadError::Damaged(format!("line {line}: {message}"))),
         Parsed::End => Err(ReadError::Damaged("the file is empty: it has no header".to_owned())),
@@ -133,13 +137,36 @@ fn declared_delimiter(source: &mut Source) -> io::Result<Option<Delimiter>> {
     Ok(delimiter)
 }
 
+/// Reads at most this number of records of a text.
+pub(super) fn table(text: &str, mapping: &Mapping, max_records: usize) -> Table {
+    let mut source = source::of_text(text);
+    // Reading in memory does not fail.
+    let declared = declared_delimiter(&mut source).unwrap_or_default();
+    let line = if declared.is_some() { 2 } else { 1 };
+    let recognized = || recognize(text.as_bytes(), line, mapping);
+    let delimiter = mapping.delimiter.or(declared).unwrap_or_else(recognized);
+    let mut records = Records::new(source, delimiter, line, mapping.interface);
+    let mut table = Table { delimiter, records: Vec::new() };
+    while table.records.len() < max_records {
+        match records.next() {
+            Ok(Parsed::Record(record)) if record.cells().all(str::is_empty) => {}
+            Ok(Parsed::Record(record)) => {
+                table.records.push(record.cells().take(MAX_COLUMNS).map(str::to_owned).collect());
+            }
+            Ok(Parsed::Malformed { .. }) => {}
+            Ok(Parsed::End) | Err(_) => break,
+        }
+    }
+    table
+}
+
 /// Returns the delimiter of a file with this beginning: the first one by which the header fits, of those that it has most
 /// often.
 fn recognize(begin: &[u8], line: u64, mapping: &Mapping) -> Delimiter {
     let names = |delimiter| {
         let rest: Box<dyn Read + Send> = Box::new(io::empty());
         let source = BufReader::new(Cursor::new(begin.to_vec()).chain(rest));
-        first(&mut Records::new(source, delimiter, line)).ok()
+        first(&mut Records::new(source, delimiter, line, mapping.interface)).ok()
     };
     let mut found: Vec<_> = Delimiter::RECOGNIZED
         .into_iter()

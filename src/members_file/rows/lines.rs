@@ -1,13 +1,13 @@
 //! Reads one ref per line. A carriage return before the line feed is not part of the ref, and an empty line is skipped.
 
 use super::{Next, ReadError, Row, Source, TextLines, fault};
-use crate::members_file::{INVALID_REF, cell};
+use crate::members_file::{INVALID_REF, Interface, cell};
 
 pub(crate) struct LineRows(TextLines);
 
 impl LineRows {
-    pub(super) fn new(source: Source) -> Self {
-        Self(TextLines::new(source))
+    pub(super) fn new(source: Source, interface: Interface) -> Self {
+        Self(TextLines::new(source, interface))
     }
 
     pub(super) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {

@@ -13,7 +13,7 @@ use super::{Next, ReadError, Row, RowFault, Source, TextLines, fault};
 use crate::{
     domain::attribute::AttributeType,
     members_file::{
-        SOURCE_UPDATED_AT, cell,
+        ATTRIBUTE_PREFIX, SOURCE_UPDATED_AT, cell,
         columns::{ColumnNames, Mapping, Target},
         forms,
     },
@@ -21,6 +21,9 @@ use crate::{
 
 /// The name of the field with an object of attributes.
 const ATTRIBUTES: &str = "attributes";
+
+/// Maximum number of names of fields of a file that is inspected.
+const MAX_INSPECTED_NAMES: usize = 1_000;
 
 /// Maximum number of names of fields whose meaning is kept in memory.
 const MAX_KNOWN_NAMES: usize = 10_000;
@@ -52,7 +55,8 @@ impl Meaning {
 impl NdjsonRows {
     pub(super) fn new(source: Source, mapping: &Mapping) -> Result<Self, ReadError> {
         mapping.check().map_err(ReadError::Usage)?;
-        Ok(Self { lines: TextLines::new(source), mapping: mapping.clone(), known: HashMap::new() })
+        let lines = TextLines::new(source, mapping.interface);
+        Ok(Self { lines, mapping: mapping.clone(), known: HashMap::new() })
     }
 
     pub(super) fn field_names(&self) -> ColumnNames {
@@ -121,6 +125,53 @@ impl NdjsonRows {
             refused(row);
         }
         Ok(Next::Row)
+    }
+}
+
+/// Reads at most this number of objects of a text, and their first [`MAX_INSPECTED_NAMES`] fields. An object of attributes
+/// gives a field for each of them.
+pub(super) fn objects(text: &str, max_objects: usize) -> (Vec<String>, Vec<Vec<String>>) {
+    let (mut names, mut places, mut records) = (Vec::new(), HashMap::new(), Vec::new());
+    for line in text.lines() {
+        let Ok(Fields(fields)) = serde_json::from_str::<Fields<'_>>(line) else { continue };
+        let mut record = Vec::new();
+        let mut set = |name: String, json: &str| {
+            let place = match places.get(&name) {
+                Some(place) => *place,
+                None if names.len() == MAX_INSPECTED_NAMES => return,
+                None => {
+                    names.push(name.clone());
+                    places.insert(name, names.len() - 1);
+                    names.len() - 1
+                }
+            };
+            record.resize(record.len().max(place + 1), String::new());
+            record[place] = shown(json);
+        };
+        for (Text(name), value) in fields {
+            match serde_json::from_str::<Fields<'_>>(value.get()) {
+                Ok(Fields(attributes)) if name == ATTRIBUTES => {
+                    for (Text(key), value) in attributes {
+                        set(format!("{ATTRIBUTE_PREFIX}{key}"), value.get());
+                    }
+                }
+                _ => set(name.into_owned(), value.get()),
+            }
+        }
+        records.push(record);
+        if records.len() == max_objects {
+            break;
+        }
+    }
+    (names, records)
+}
+
+/// Returns a value as a cell of CSV would have it.
+fn shown(json: &str) -> String {
+    match serde_json::from_str::<Text<'_>>(json) {
+        Ok(Text(text)) => text.into_owned(),
+        Err(_) if json == "null" => String::new(),
+        Err(_) => json.to_owned(),
     }
 }
 

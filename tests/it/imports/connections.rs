@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use memberbase::{
     domain::access::Access,
     http::{ConnectionOptions, Timeouts},
-    types::{Limits, TimeLimits},
+    types::{ImportLimits, Limits},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{Bench, Outcome, events};
-use crate::support::{Database, Site};
+use crate::support::{Caller, Database, Site};
 
 /// The time limit of a step, generous because the machine that runs the tests may be busy.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -102,24 +102,37 @@ async fn client_that_reads_nothing_before_it_has_sent_everything_gets_all_events
     );
 }
 
+#[rstest]
+#[case::in_a_row("ref,age\n\\N,1\n", "line 2: it has no ref")]
+#[case::in_the_header("ref,plna\n", "the column \"plna\" is not an attribute")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rest_of_the_body_is_discarded_after_a_failure() {
+async fn rest_of_the_body_is_discarded_after_a_failure(#[case] begin_of_file: &str, #[case] part: &str) {
     let bench = Bench::new(Database::Sqlite).await;
     let (address, secret) = listen(&bench).await;
-    let body = "ref,age\n\\N,1\n".to_owned() + &"ann,1\n".repeat(3_000_000);
+    let body = begin_of_file.to_owned() + &"ann,1\n".repeat(3_000_000);
     let target = format!("/import?memberbase={}&format=csv", bench.base);
     let mut stream = begin(&address.to_string(), &secret, &target, body.len(), "*/*").await;
     timeout(STEP_TIMEOUT, stream.write_all(body.as_bytes())).await.expect("the server takes it").unwrap();
     let events = read(&mut stream, 400).await;
     let last = events.last().unwrap();
     assert_eq!((&last["event"], &last["code"]), (&json!("failed"), &json!("BAD_USER_INPUT")), "{last}");
-    assert!(last["message"].as_str().unwrap().starts_with("line 2: it has no ref"), "{last}");
+    assert!(last["message"].as_str().unwrap().starts_with(part), "{last}");
+}
+
+#[tokio::test]
+async fn failure_does_not_wait_for_a_client_that_pauses() {
+    let bench = Bench::new(Database::Sqlite).await;
+    let paused = stream::iter(["ref,age\n", "\\N,1\n"]).map(Ok::<_, Infallible>).chain(stream::pending());
+    let importing = bench.import("format=csv&mirror=true", Body::from_stream(paused));
+    let outcome = timeout(Duration::from_secs(30), importing).await.expect("a response before the pause is too long");
+    outcome.assert_failed(400, "BAD_USER_INPUT", "line 2: it has no ref");
+    assert!(bench.syncs().await.iter().all(|state| state == "ABANDONED"));
 }
 
 #[tokio::test]
 async fn client_that_pauses_for_too_long_gets_the_reason() {
-    let time = TimeLimits { import_pause: Duration::from_millis(300), ..TimeLimits::default() };
-    let bench = Bench::with_limits(Database::Sqlite, Limits { time, ..Limits::default() }).await;
+    let import = ImportLimits { pause: Duration::from_millis(300), ..ImportLimits::default() };
+    let bench = Bench::with_limits(Database::Sqlite, Limits { import, ..Limits::default() }).await;
     let paused = stream::iter(["ann\n", "ben\n"]).map(Ok::<_, Infallible>).chain(stream::pending());
     let outcome = bench.import("format=lines&mirror=true", Body::from_stream(paused)).await;
     outcome.assert_failed(504, "TIMEOUT", "no data was received for 300ms");
@@ -211,4 +224,28 @@ async fn response_begins_at_the_end_for_other_clients() {
     drop(body);
     let outcome = Outcome::of(&importing.await);
     assert_eq!((outcome.counts(), outcome.events.len()), ([1, 0, 0, 0, 0], 1));
+}
+
+#[tokio::test]
+async fn concurrent_imports_are_limited() {
+    let import = ImportLimits { imports: 3, imports_per_token: 2, ..ImportLimits::default() };
+    let bench = Bench::with_limits(Database::Sqlite, Limits { import, ..Limits::default() }).await;
+    let [other, third] = [bench.server.writer().await, bench.server.writer().await];
+    let start = async |writer: &Caller| {
+        let endless = stream::iter(["ann\n"]).map(Ok::<_, Infallible>).chain(stream::pending());
+        let mut request = bench.request("format=lines", Body::from_stream(endless));
+        request.headers_mut().insert("accept", EVENTS.parse().unwrap());
+        let response = writer.open(request).await;
+        assert_eq!(response.status(), 200);
+        response
+    };
+    let refused = async |writer: &Caller, part: &str| {
+        let response = writer.send(bench.request("format=lines", "ann\n")).await;
+        Outcome::of(&response).assert_failed(503, "SERVICE_UNAVAILABLE", part);
+    };
+    let mut running = vec![start(&bench.writer).await, start(&bench.writer).await];
+    refused(&bench.writer, "2 running imports (MEMBERBASE_MAX_IMPORTS_PER_TOKEN)").await;
+    running.push(start(&other).await);
+    refused(&third, "3 running imports (MEMBERBASE_MAX_IMPORTS)").await;
+    drop(running);
 }

@@ -96,6 +96,9 @@ async fn rejected_row_is_reported_with_its_place_and_text(
             &json!({"ref": "ann", "attributes": {"age": "x", "joined": "2024-02-01"}})
         )
     );
+    let twice = bench.import("format=csv&onError=skip", "ref,age,joined\nann,x,gestern\n").await;
+    let (first, more) = (&twice.rejected()[0]["column"], &twice.rejected()[0]["more"]);
+    assert_eq!((first, &more[0]["column"], more.as_array().unwrap().len()), (&json!("age"), &json!("joined"), 1));
     assert_eq!((&rejected[0]["code"], &rejected[1]["column"]), (&json!("INVALID_ATTRIBUTE_TYPE"), &json!("seit")));
     assert!(rejected[0]["message"].as_str().unwrap().contains("is of type NUMBER"), "{}", rejected[0]);
     assert_eq!(
@@ -140,6 +143,28 @@ async fn file_that_can_not_be_read_is_rejected_before_anything_is_stored(
         bench.import(parameters, body).await.assert_failed(400, "BAD_USER_INPUT", part);
     }
     assert_eq!(bench.server.members().await, 0);
+}
+
+#[tokio::test]
+async fn message_about_a_long_value_is_short() {
+    let bench = Bench::new(Database::Sqlite).await;
+    let long = "x".repeat(300_000);
+    let file = format!("\"{long}\"\n{{\"ref\":\"ann\",\"{long}\":1}}\n{{\"ref\":\"ben\",\"age\":\"{long}\"}}\n7\n");
+    let outcome = bench.import("format=ndjson&onError=skip", file).await;
+    let rejected = outcome.rejected();
+    assert_eq!((outcome.counts()[3], rejected.len()), (4, 4));
+    assert!(rejected.iter().all(|row| row.to_string().len() < 5_000), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn rows_and_headers_have_a_maximum_size() {
+    let bench = Bench::new(Database::Sqlite).await;
+    let long = format!("ann,\"{}\"\n", "x".repeat(5 << 20));
+    let outcome = bench.import("format=csv", format!("ref,plan\n{long}")).await;
+    outcome.assert_failed(400, "BAD_USER_INPUT", "the row at line 2 is longer than 4 MiB");
+    let wide = "a,".repeat(20_000) + "ref\n";
+    let outcome = bench.import("format=csv&ignoreUnknownColumns=true", wide).await;
+    outcome.assert_failed(400, "BAD_USER_INPUT", "the file has 20001 columns, at most 10000 are allowed");
 }
 
 #[tokio::test]

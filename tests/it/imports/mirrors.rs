@@ -110,7 +110,7 @@ async fn client_that_has_disconnected_deletes_no_member(
     let response = bench.writer.open(request).await;
     assert_eq!(response.status(), 200);
     drop(response);
-    // The rest of the file arrives, but nobody waits for the result.
+    // The rest of the file arrives without a client that waits for the result.
     drop(body);
     for _ in 0..500 {
         if bench.syncs().await == ["ABANDONED"] {

@@ -76,8 +76,7 @@ async fn stream_holds_no_request_permit() {
 
 #[tokio::test]
 async fn stream_outlives_the_query_timeout() {
-    let (query, mutation) = (Duration::from_millis(500), Duration::from_secs(20));
-    let time = memberbase::types::TimeLimits { query, mutation, ..Default::default() };
+    let time = memberbase::types::TimeLimits { query: Duration::from_millis(500), mutation: Duration::from_secs(20) };
     let server = Server::with(Database::Sqlite, Limits { time, ..Limits::default() }).await;
     let (base, writer) = (server.memberbase("b").await, server.writer().await);
     let mut events = writer.subscribe_to(&base).await;
