@@ -45,7 +45,7 @@ const REF_NAMES: [&str; 14] = [
 const TIME_NAMES: [&str; 6] =
     ["sourceupdatedat", "updatedat", "modifiedat", "changedat", "lastmodified", "lastmodifieddate"];
 
-/// What a file is.
+/// The properties of a file.
 #[derive(Debug)]
 pub(crate) struct Inspection {
     pub(crate) encoding: &'static Encoding,

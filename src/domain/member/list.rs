@@ -49,10 +49,10 @@ pub(crate) async fn list_columns(
     let columns = columns | sort_key;
     filter.check(&app.limits.filter)?;
     let backend = app.db.backend();
-    let max_rows = columns.max_rows_of_statement(backend, &app.limits.row);
-    let first = Page { size: Ord::min(page.size, max_rows - 1), ..page.clone() };
+    let first_rows = columns.rows_of_first_statement(backend, &app.limits.row);
+    let first = Page { size: Ord::min(page.size, first_rows - 1), ..page.clone() };
     // Between two statements a member that is updated would move behind those that are not read yet.
-    let snapshot = page.size >= max_rows && order.field == OrderField::UpdatedAt;
+    let snapshot = page.size >= first_rows && order.field == OrderField::UpdatedAt;
     let statements = PageStatements::new(backend, scope, filter, order, &first);
     let work = async |session: Session| {
         // Only once there is a connection: what waits for one would keep the memory from others.
@@ -64,6 +64,7 @@ pub(crate) async fn list_columns(
         let mut rows = read(&session, statements.page, columns).await?;
         let mut is_full = rows.len() > first.size;
         while is_full && rows.len() <= page.size {
+            let max_rows = columns.max_rows_of_statement(&app.limits.row);
             let part_rows = rows.rows_of_next_statement(backend, max_rows);
             let last = rows.view(scope.memberbase(), rows.last_index());
             let next = Page {

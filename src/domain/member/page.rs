@@ -14,16 +14,19 @@ use crate::{
     types::{Id, MemberId, MemberbaseId, RowLimits, Slice, Time},
 };
 
-/// Maximum number of bytes that a statement of a page reads. The result is in memory several times for a moment: on SQLite
-/// where the request's budget does not see it, and where a further statement costs little.
-fn max_statement_bytes(backend: DbBackend) -> usize {
+/// Maximum number of bytes that a statement of a page reads if all its rows have their maximum size.
+const MAX_STATEMENT_BYTES: usize = 72 << 20;
+
+/// Number of bytes that a statement of a page may read. The result is in memory several times for a moment: on SQLite where the
+/// request's budget does not see it, and where a further statement costs little.
+fn statement_bytes(backend: DbBackend) -> usize {
     match backend {
         DbBackend::Sqlite => 16 << 20,
-        _ => 72 << 20,
+        _ => MAX_STATEMENT_BYTES,
     }
 }
 
-/// The part of [`max_statement_bytes`] that a statement after the first one reads, beside the rows of those before, if its rows
+/// The part of [`statement_bytes`] that a statement after the first one reads, beside the rows of those before, if its rows
 /// are as large as the largest of them.
 const FURTHER_STATEMENT_PART: usize = 4;
 
@@ -51,9 +54,14 @@ impl MemberColumns {
         self.0 & column.0 != 0
     }
 
-    /// Returns the number of rows that a statement of a page may read, at least 2, if all of them have their maximum size.
-    pub(super) fn max_rows_of_statement(self, backend: DbBackend, limits: &RowLimits) -> u64 {
-        (max_statement_bytes(backend) / self.max_row_bytes(limits)).max(2) as u64
+    /// Returns the number of rows that the first statement of a page may read, at least 2.
+    pub(super) fn rows_of_first_statement(self, backend: DbBackend, limits: &RowLimits) -> u64 {
+        (statement_bytes(backend) / self.max_row_bytes(limits)).max(2) as u64
+    }
+
+    /// Returns the number of rows that any other statement of a page may read, at least 2.
+    pub(super) fn max_rows_of_statement(self, limits: &RowLimits) -> u64 {
+        (MAX_STATEMENT_BYTES / self.max_row_bytes(limits)).max(2) as u64
     }
 
     fn max_row_bytes(self, limits: &RowLimits) -> usize {
@@ -141,7 +149,7 @@ impl MemberRows {
     /// rows of any size: those that follow may be far larger than these.
     pub(super) fn rows_of_next_statement(&self, backend: DbBackend, max: u64) -> u64 {
         let largest = self.references.max_bytes() + self.documents.max_bytes() + size_of::<Uuid>();
-        let expected = max_statement_bytes(backend) / (FURTHER_STATEMENT_PART * largest);
+        let expected = statement_bytes(backend) / (FURTHER_STATEMENT_PART * largest);
         (expected as u64).clamp(2, max)
     }
 
@@ -241,11 +249,13 @@ mod tests {
     fn statement_reads_no_more_than_rows_of_maximum_size_would_be() {
         let limits = RowLimits::default();
         for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
-            let max = MemberColumns::ALL.max_rows_of_statement(backend, &limits);
-            assert!(max * limits.attributes as u64 <= max_statement_bytes(backend) as u64);
+            let first = MemberColumns::ALL.rows_of_first_statement(backend, &limits);
+            assert!(first * limits.attributes as u64 <= statement_bytes(backend) as u64);
+            let max = MemberColumns::ALL.max_rows_of_statement(&limits);
+            assert!(max * limits.attributes as u64 <= MAX_STATEMENT_BYTES as u64);
             assert_eq!(rows(1_000, 10).rows_of_next_statement(backend, max), max);
             let next = rows(1_000, limits.attributes).rows_of_next_statement(backend, max);
-            let part = (max_statement_bytes(backend) / FURTHER_STATEMENT_PART) as u64;
+            let part = (statement_bytes(backend) / FURTHER_STATEMENT_PART) as u64;
             assert!((part / 2..=part).contains(&(next * limits.attributes as u64)), "{next}");
             assert_eq!(rows(1, 64 << 20).rows_of_next_statement(backend, max), 2);
         }

@@ -12,7 +12,7 @@ pub(super) struct Counts {
     outcomes: [AtomicU64; RowOutcome::ALL.len()],
     /// Rows that can't be attributed to a member.
     unattributed: AtomicU64,
-    /// Those of them that have no outcome, because they were not sent to the database.
+    /// Unattributed rows without an outcome, because they were not sent to the database.
     without_outcome: AtomicU64,
 }
 

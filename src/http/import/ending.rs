@@ -1,4 +1,4 @@
-//! Whether a file is still needed, and why not.
+//! The end of an import: it tells the parts that the rest of the file is not needed.
 
 use std::sync::{
     OnceLock,
@@ -70,7 +70,7 @@ impl Ending {
         &self.stopping
     }
 
-    /// Returns a token that is cancelled when the client has been told how the import has ended.
+    /// Returns a token that is cancelled when the last event is added.
     pub(super) fn reported(&self) -> &CancellationToken {
         &self.reported
     }

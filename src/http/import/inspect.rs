@@ -88,7 +88,7 @@ struct RowFaultDescription {
     path: Vec<String>,
 }
 
-/// A file that is to be inspected.
+/// An inspection that was requested.
 pub(super) struct InspectionJob {
     pub(super) parameters: InspectionParameters,
     pub(super) schema: Schema,

@@ -40,7 +40,7 @@ impl Import {
     /// Reports a row of a batch that failed.
     pub(super) fn reject(&self, batch: &Batch, row: &FailedRow) {
         let FailedRow { index, reference, errors } = row;
-        // What was found while the row was read is more specific than the database's finding in its place.
+        // An error that was found while the row was read is more specific than the one that the database finds in its place.
         if let Some(known) = batch.known_fault(*index) {
             let faults = std::slice::from_ref(&known.fault);
             return self.push_rejected(batch.line(*index), Some(reference), faults, &known.text);
