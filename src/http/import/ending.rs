@@ -1,4 +1,4 @@
-//! The end of an import: it tells the parts that the rest of the file is not needed.
+//! The end of an import, by which its parts learn that the rest of the file is not needed.
 
 use std::sync::{
     OnceLock,
