@@ -41,11 +41,19 @@ pub(super) struct Stream {
     timeouts: Timeouts,
     head: Head,
     head_timer: Timer,
-    /// The time at which a pending write fails, and its timer.
-    write: Option<(Instant, Timer)>,
+    write: Option<PendingWrite>,
     has_timed_out: bool,
     unauthenticated_bytes: usize,
     closing: Closing,
+}
+
+/// A write that waits for the client to read.
+struct PendingWrite {
+    /// The time at which it fails.
+    deadline: Instant,
+    timer: Timer,
+    /// True if the deadline was set while the client uploaded a file, and so read nothing perhaps.
+    is_set_in_upload: bool,
 }
 
 /// The head of a request that the connection waits for.
@@ -139,15 +147,17 @@ impl Stream {
             }
             return written;
         }
-        let stall_timeout = self.timeouts.stall;
-        let (deadline, timer) = self.write.get_or_insert_with(|| {
+        let (stall_timeout, connection) = (self.timeouts.stall, &self.connection);
+        let write = self.write.get_or_insert_with(|| {
             let deadline = Instant::now() + stall_timeout;
-            (deadline, Timer::new(deadline))
+            PendingWrite { deadline, timer: Timer::new(deadline), is_set_in_upload: connection.is_uploading() }
         });
-        ready!(timer.poll_passed(*deadline, cx));
-        while self.connection.is_uploading() {
-            *deadline = Instant::now() + stall_timeout;
-            ready!(timer.poll_passed(*deadline, cx));
+        ready!(write.timer.poll_passed(write.deadline, cx));
+        // After an upload the client has the whole time to begin to read.
+        while write.is_set_in_upload || connection.is_uploading() {
+            write.is_set_in_upload = connection.is_uploading();
+            write.deadline = Instant::now() + stall_timeout;
+            ready!(write.timer.poll_passed(write.deadline, cx));
         }
         tracing::debug!("client does not read its response, closing the connection");
         self.has_timed_out = true;
