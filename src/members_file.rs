@@ -8,7 +8,7 @@ pub(crate) mod inspect;
 pub(crate) mod rows;
 pub(crate) mod source;
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -103,6 +103,12 @@ pub(crate) const SOURCE_UPDATED_AT: &str = "sourceUpdatedAt";
 
 /// Prefix of an attribute's key in a header, for keys that would otherwise be read as another column.
 pub(crate) const ATTRIBUTE_PREFIX: &str = "attributes.";
+
+/// Returns the name of an attribute's column. The prefix marks a key that would otherwise be read as another column.
+pub(crate) fn column_name(key: &str) -> Cow<'_, str> {
+    let is_other = key == REF || key == SOURCE_UPDATED_AT || key.starts_with(ATTRIBUTE_PREFIX);
+    if is_other { format!("{ATTRIBUTE_PREFIX}{key}").into() } else { key.into() }
+}
 
 /// Returns the compression of a file with this name, and its format if the extension is known.
 pub(crate) fn packing_and_format(file: &Path) -> (Packing, Option<Format>) {

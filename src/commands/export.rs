@@ -21,7 +21,7 @@ use super::{
 use crate::{
     cli::Export,
     domain::attribute::Definition,
-    members_file::{self, ATTRIBUTE_PREFIX, Format, Packing, REF, SOURCE_UPDATED_AT, cell},
+    members_file::{self, Format, Packing, REF, SOURCE_UPDATED_AT, cell},
 };
 
 /// The code of a page that the server does not serve because of its size.
@@ -182,9 +182,7 @@ impl Writer {
         }
         writer.write_field(REF)?;
         for Definition { key, .. } in schema {
-            // The prefix marks a key that `sync` would read as another column.
-            let plain = key != REF && key != SOURCE_UPDATED_AT && !key.starts_with(ATTRIBUTE_PREFIX);
-            writer.write_field(if plain { key.clone() } else { format!("{ATTRIBUTE_PREFIX}{key}") })?;
+            writer.write_field(&*members_file::column_name(key))?;
         }
         writer.write_field(SOURCE_UPDATED_AT)?;
         Ok(writer.write_record(None::<&[u8]>)?)

@@ -1,12 +1,19 @@
 //! Recognizes a file by its beginning: its encoding, format and delimiter, whether it has a header, and what its columns
 //! are likely to mean for an attribute schema.
 
+mod names;
+mod values;
+
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
+use self::{
+    names::map_columns,
+    values::{date_order, decimal, is_none, kind},
+};
 use super::{
-    ATTRIBUTE_PREFIX, Format, REF, SOURCE_UPDATED_AT, cell,
+    Format,
     cell::CellRules,
-    columns::{Delimiter, Mapping, Target},
+    columns::{Delimiter, Mapping},
     content,
     forms::{self, DateOrder, Decimal},
     rows,
@@ -22,28 +29,6 @@ const MAX_COLUMNS: usize = 1_000;
 /// Maximum number of values that are shown of a column, and of characters of each.
 const MAX_SAMPLES: usize = 3;
 const MAX_SAMPLE_CHARS: usize = 100;
-
-/// Names that columns of refs often have, as [`simplified`], in the order of preference.
-const REF_NAMES: [&str; 14] = [
-    "ref",
-    "memberref",
-    "memberid",
-    "externalid",
-    "customerid",
-    "customernumber",
-    "kundennummer",
-    "kundennr",
-    "userid",
-    "id",
-    "uuid",
-    "key",
-    "email",
-    "mail",
-];
-
-/// Names that columns of `sourceUpdatedAt` often have.
-const TIME_NAMES: [&str; 6] =
-    ["sourceupdatedat", "updatedat", "modifiedat", "changedat", "lastmodified", "lastmodifieddate"];
 
 /// The properties of a file.
 #[derive(Debug)]
@@ -129,7 +114,7 @@ pub(crate) fn inspect(begin: &[u8], goes_on: bool, given: &Given, mapping: &Mapp
                 ((1..=width).map(|number| number.to_string()).collect(), records)
             }
         }
-        Format::Ndjson => rows::objects(&text, MAX_RECORDS),
+        Format::Ndjson => rows::objects(&text, MAX_RECORDS, MAX_COLUMNS),
         Format::Lines => (Vec::new(), Vec::new()),
     };
     names.truncate(MAX_COLUMNS);
@@ -183,8 +168,8 @@ fn recognize_format(text: &str, mapping: &Mapping) -> Format {
     if is_table || is_header { Format::Csv } else { Format::Lines }
 }
 
-/// Returns true if the first record has no value that a row could have where names are expected: they are different, none
-/// is empty, and none is a number or a date, unless it is the name of an attribute.
+/// Returns true if the cells of the first record can be names: there is one at least, they are different, and none is a number
+/// or a date, unless it is the name of an attribute. Cells without text do not count.
 fn is_header(records: &[Vec<String>], mapping: &Mapping) -> bool {
     let Some(first) = records.first() else { return true };
     let mut names: Vec<_> = first.iter().filter(|name| !name.is_empty()).collect();
@@ -194,124 +179,6 @@ fn is_header(records: &[Vec<String>], mapping: &Mapping) -> bool {
             || (forms::number(name, None).is_none() && forms::date(name, Some(DateOrder::Dmy)).is_none())
     };
     !names.is_empty() && names.iter().all(is_name) && names.windows(2).all(|pair| pair[0] != pair[1])
-}
-
-/// Assigns columns to the targets whose names are similar, each to one.
-fn map_columns(columns: &mut [Column], mapping: &Mapping, is_unique: impl Fn(usize) -> bool) {
-    let mut taken: Vec<Target> = Vec::new();
-    let keys: Vec<_> = mapping.schema.iter().map(|attribute| simplified(&attribute.key)).collect();
-    for is_exact in [true, false] {
-        for column in columns.iter_mut().filter(|column| column.target.is_none()) {
-            let targets = mapping.field(&column.name);
-            let target = if is_exact { targets.first().copied() } else { similar(&column.name, &keys) };
-            if let Some(target) = target.filter(|target| !taken.contains(target)) {
-                taken.push(target);
-                column.target = Some(name_of(target, mapping));
-            }
-        }
-    }
-    for (target, names) in [(Target::Reference, &REF_NAMES[..]), (Target::SourceUpdatedAt, &TIME_NAMES[..])] {
-        if taken.contains(&target) {
-            continue;
-        }
-        let fits = |place: usize| target != Target::Reference || is_unique(place);
-        let place = names.iter().find_map(|name| {
-            let is_such = |column: &Column| column.target.is_none() && simplified(&column.name) == *name;
-            columns.iter().position(is_such).filter(|place| fits(*place))
-        });
-        if let Some(place) = place {
-            columns[place].target = Some(name_of(target, mapping));
-        }
-    }
-}
-
-/// Returns the target whose name differs in case, spaces and punctuation only. `keys` are those of attributes, simplified.
-fn similar(name: &str, keys: &[String]) -> Option<Target> {
-    let name = simplified(name);
-    let attribute = || keys.iter().position(|key| *key == name);
-    match name.as_str() {
-        "" => None,
-        "ref" => Some(Target::Reference),
-        "sourceupdatedat" => Some(Target::SourceUpdatedAt),
-        _ => attribute().map(Target::Attribute),
-    }
-}
-
-fn simplified(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-fn name_of(target: Target, mapping: &Mapping) -> String {
-    match target {
-        Target::Reference => REF.to_owned(),
-        Target::SourceUpdatedAt => SOURCE_UPDATED_AT.to_owned(),
-        Target::Attribute(place) => {
-            let key = &mapping.schema[place].key;
-            let is_other = key == REF || key == SOURCE_UPDATED_AT || key.starts_with(ATTRIBUTE_PREFIX);
-            if is_other { format!("{ATTRIBUTE_PREFIX}{key}") } else { key.clone() }
-        }
-    }
-}
-
-/// Returns the decimal separator with which all values of a column are numbers that are none without it.
-fn decimal<'a, Values: Iterator<Item = &'a str>>(columns: usize, values: impl Fn(usize) -> Values) -> Option<Decimal> {
-    [Decimal::Comma, Decimal::Point].into_iter().find(|separator| {
-        (0..columns).any(|column| {
-            let present = || values(column).filter(|value| !is_none(value));
-            present().all(|value| forms::number(value, Some(*separator)).is_some())
-                && present().any(|value| forms::number(value, None).is_none())
-        })
-    })
-}
-
-/// Returns the order with which all values of a column are dates that are none without it. If both orders fit, it is not
-/// known.
-fn date_order<'a, Values: Iterator<Item = &'a str>>(
-    columns: usize,
-    values: impl Fn(usize) -> Values,
-) -> Option<DateOrder> {
-    let fits = |order: DateOrder| {
-        (0..columns).any(|column| {
-            let present = || values(column).filter(|value| !is_none(value));
-            present().all(|value| is_date(value, Some(order))) && present().any(|value| !is_date(value, None))
-        })
-    };
-    match (fits(DateOrder::Dmy), fits(DateOrder::Mdy)) {
-        (true, false) => Some(DateOrder::Dmy),
-        (false, true) => Some(DateOrder::Mdy),
-        _ => None,
-    }
-}
-
-/// Returns the narrowest type of all values.
-fn kind<'a>(
-    values: impl Iterator<Item = &'a str> + Clone,
-    decimal: Option<Decimal>,
-    order: Option<DateOrder>,
-) -> Option<AttributeType> {
-    let present = values.filter(|value| !is_none(value));
-    present.clone().next()?;
-    let all = |is_such: &dyn Fn(&str) -> bool| present.clone().all(is_such);
-    Some(if all(&|value| forms::number(value, decimal).is_some()) {
-        AttributeType::Number
-    } else if all(&|value| forms::boolean(value).is_some()) {
-        AttributeType::Boolean
-    } else if all(&|value| is_date(value, order)) {
-        AttributeType::Date
-    } else if all(&|value| forms::list(value).is_some()) {
-        AttributeType::StringList
-    } else {
-        AttributeType::String
-    })
-}
-
-/// Returns true for a date of the calendar, in a form that can be read.
-fn is_date(text: &str, order: Option<DateOrder>) -> bool {
-    forms::date(text, order).is_some_and(|date| AttributeType::Date.read(&format!("\"{date}\"")).is_ok())
-}
-
-fn is_none(value: &str) -> bool {
-    value.is_empty() || value == cell::NONE || value.eq_ignore_ascii_case("null")
 }
 
 fn shortened(value: &str) -> String {

@@ -149,10 +149,10 @@ pub(super) fn table(text: &str, mapping: &Mapping, max_records: usize) -> Table 
     csv::table(text, mapping, max_records)
 }
 
-/// Reads at most this number of objects of NDJSON: the names of their fields, and the values of each. Lines that are no
-/// objects are left out.
-pub(super) fn objects(text: &str, max_objects: usize) -> (Vec<String>, Vec<Vec<String>>) {
-    ndjson::objects(text, max_objects)
+/// Reads at most this number of objects of NDJSON: the names of their fields, at most `max_names`, and the values of each.
+/// Lines that are no objects are left out.
+pub(super) fn objects(text: &str, max_objects: usize, max_names: usize) -> (Vec<String>, Vec<Vec<String>>) {
+    ndjson::objects(text, max_objects, max_names)
 }
 
 /// The lines of a text, without their ends.

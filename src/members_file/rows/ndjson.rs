@@ -1,19 +1,18 @@
 //! Reads one JSON object per line. Its fields are `ref`, `attributes` and `sourceUpdatedAt`, or those of a flat object: any
 //! other field is what a column of CSV with its name is.
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+mod fields;
+mod objects;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use std::{borrow::Cow, collections::HashMap};
 
+use self::fields::{Fields, Text};
+pub(super) use self::objects::objects;
 use super::{Next, ReadError, Row, RowFault, Source, TextLines, fault};
 use crate::{
     domain::attribute::AttributeType,
     members_file::{
-        ATTRIBUTE_PREFIX, SOURCE_UPDATED_AT, cell,
+        SOURCE_UPDATED_AT, cell,
         columns::{ColumnNames, Mapping, Target},
         forms,
     },
@@ -21,9 +20,6 @@ use crate::{
 
 /// The name of the field with an object of attributes.
 const ATTRIBUTES: &str = "attributes";
-
-/// Maximum number of names of fields of a file that is inspected.
-const MAX_INSPECTED_NAMES: usize = 1_000;
 
 /// Maximum number of names of fields whose meaning is kept in memory.
 const MAX_KNOWN_NAMES: usize = 10_000;
@@ -125,83 +121,6 @@ impl NdjsonRows {
             refused(row);
         }
         Ok(Next::Row)
-    }
-}
-
-/// Reads at most this number of objects of a text, and their first [`MAX_INSPECTED_NAMES`] fields. An object of attributes
-/// gives a field for each of them.
-pub(super) fn objects(text: &str, max_objects: usize) -> (Vec<String>, Vec<Vec<String>>) {
-    let (mut names, mut places, mut records) = (Vec::new(), HashMap::new(), Vec::new());
-    for line in text.lines() {
-        let Ok(Fields(fields)) = serde_json::from_str::<Fields<'_>>(line) else { continue };
-        let mut record = Vec::new();
-        let mut set = |name: String, json: &str| {
-            let place = match places.get(&name) {
-                Some(place) => *place,
-                None if names.len() == MAX_INSPECTED_NAMES => return,
-                None => {
-                    names.push(name.clone());
-                    places.insert(name, names.len() - 1);
-                    names.len() - 1
-                }
-            };
-            record.resize(record.len().max(place + 1), String::new());
-            record[place] = shown(json);
-        };
-        for (Text(name), value) in fields {
-            match serde_json::from_str::<Fields<'_>>(value.get()) {
-                Ok(Fields(attributes)) if name == ATTRIBUTES => {
-                    for (Text(key), value) in attributes {
-                        set(format!("{ATTRIBUTE_PREFIX}{key}"), value.get());
-                    }
-                }
-                _ => set(name.into_owned(), value.get()),
-            }
-        }
-        records.push(record);
-        if records.len() == max_objects {
-            break;
-        }
-    }
-    (names, records)
-}
-
-/// Returns a value as a cell of CSV would have it.
-fn shown(json: &str) -> String {
-    match serde_json::from_str::<Text<'_>>(json) {
-        Ok(Text(text)) => text.into_owned(),
-        Err(_) if json == "null" => String::new(),
-        Err(_) => json.to_owned(),
-    }
-}
-
-/// The fields of an object in their order.
-struct Fields<'a>(Vec<(Text<'a>, &'a RawValue)>);
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-
-        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Records {
     source: Source,
     max_row_bytes: usize,
     parser: Parser,
-    /// The line of the last record, if it is to be returned again.
+    /// The line of the last record, if the next call returns it again.
     again: Option<u64>,
 }
 

@@ -1,0 +1,60 @@
+//! Reads the beginning of a file as a table, for its inspection.
+
+use std::collections::HashMap;
+
+use super::{
+    ATTRIBUTES,
+    fields::{Fields, Text},
+};
+use crate::members_file::ATTRIBUTE_PREFIX;
+
+/// Reads at most this number of objects of a text, and values of the first `max_names` fields. An object of attributes gives a
+/// field for each of them.
+pub(in crate::members_file::rows) fn objects(
+    text: &str,
+    max_objects: usize,
+    max_names: usize,
+) -> (Vec<String>, Vec<Vec<String>>) {
+    let (mut names, mut places, mut records) = (Vec::new(), HashMap::new(), Vec::new());
+    for line in text.lines() {
+        let Ok(Fields(fields)) = serde_json::from_str::<Fields<'_>>(line) else { continue };
+        let mut record = Vec::new();
+        let mut set = |name: String, json: &str| {
+            let place = match places.get(&name) {
+                Some(place) => *place,
+                None if names.len() == max_names => return,
+                None => {
+                    names.push(name.clone());
+                    places.insert(name, names.len() - 1);
+                    names.len() - 1
+                }
+            };
+            record.resize(record.len().max(place + 1), String::new());
+            record[place] = shown(json);
+        };
+        for (Text(name), value) in fields {
+            match serde_json::from_str::<Fields<'_>>(value.get()) {
+                Ok(Fields(attributes)) if name == ATTRIBUTES => {
+                    for (Text(key), value) in attributes {
+                        set(format!("{ATTRIBUTE_PREFIX}{key}"), value.get());
+                    }
+                }
+                _ => set(name.into_owned(), value.get()),
+            }
+        }
+        records.push(record);
+        if records.len() == max_objects {
+            break;
+        }
+    }
+    (names, records)
+}
+
+/// Returns a value as a cell of CSV would have it.
+fn shown(json: &str) -> String {
+    match serde_json::from_str::<Text<'_>>(json) {
+        Ok(Text(text)) => text.into_owned(),
+        Err(_) if json == "null" => String::new(),
+        Err(_) => json.to_owned(),
+    }
+}
