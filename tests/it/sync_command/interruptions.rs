@@ -29,7 +29,10 @@ async fn signal_abandons_the_sync(
     // Its stdin is still open: it does not wait for the end of that.
     let output = ended(child);
     output.assert_stderr(1, "interrupted: the sync is abandoned and no member was deleted");
-    assert_eq!((output.counts(1), output.summary(1)["complete"].as_bool()), ([1, 0, 0, 0, 0], Some(false)));
+    // The row is stored, but the signal may arrive before the response that says so.
+    let [created, rest @ ..] = output.counts(1);
+    assert!(created <= 1 && rest == [0; 4], "{output:?}");
+    assert_eq!(output.summary(1)["complete"], false);
     assert_eq!((bench.server.members().await, bench.syncs().await), (21, vec!["ABANDONED".to_owned()]));
 }
 
