@@ -10,6 +10,7 @@ mod error;
 mod field;
 pub mod filter;
 mod id_pagination;
+pub(crate) mod import;
 pub mod member;
 pub mod member_child;
 pub(crate) mod memberbase;

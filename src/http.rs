@@ -73,6 +73,8 @@ pub struct Service {
     tokens: Tokens,
     requests: Permits,
     imports: Permits,
+    /// Permits of requests that watch an import.
+    watches: Permits,
     /// Permits of connections with subscriptions.
     connections: Permits,
     /// WebSockets that are not authenticated yet.
@@ -106,7 +108,7 @@ impl Service {
     pub fn new(app: App, executor: Executor, options: Options) -> Self {
         let endpoints: Vec<_> = rpc_api::endpoints().into_iter().map(Arc::new).collect();
         let rpc = endpoints.iter().map(|endpoint| endpoint.path);
-        let operations = executor.operations().chain(rpc).chain([import::OPERATION]);
+        let operations = executor.operations().chain(rpc).chain([import::OPERATION, import::WATCH_OPERATION]);
         Self {
             metrics: Arc::new(Metrics::new(&app, operations)),
             executor: Arc::new(executor),
@@ -115,6 +117,7 @@ impl Service {
             tokens: Tokens::default(),
             requests: Permits::for_requests(&app.limits.traffic),
             imports: Permits::for_imports(&app.limits.import),
+            watches: Permits::for_watches(&app.limits.import),
             connections: Permits::for_connections(&app.limits.live),
             unauthenticated_sockets: EvictingPool::new(websocket::max_unauthenticated(&app.limits.live)),
             readiness: Readiness::default(),
@@ -139,6 +142,7 @@ pub fn router(service: Service) -> Router {
         .route("/graphql", any(graphql::serve))
         .route("/graphql/", any(graphql::serve))
         .route("/import", any(import::serve))
+        .route("/import/{id}", any(import::watch))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve))
         .route("/metrics", get(metrics::serve))

@@ -14,6 +14,8 @@
 //! | `api_token` | `id` | unique `(secret_hash)`; `(memberbase_id, id)` |
 //! | `sync` | `id` | `(memberbase_id, id)`; unique `(memberbase_id)` where the sync has not ended |
 //! | `sync_seen` | `(sync_id, member_id)` | |
+//! | `import` | `id` | `(memberbase_id, updated_at)` |
+//! | `import_rejection` | `(import_id, line)` | |
 //!
 //! The primary keys of member data lead with `memberbase_id`: a query of one memberbase reads one range of each index,
 //! and the tables can later be distributed over machines by memberbase. On SQLite these tables are `WITHOUT ROWID`.
@@ -37,6 +39,7 @@ mod m20261124_000005_clip;
 mod m20261124_000006_stamp_collection;
 mod m20261124_000007_transaction;
 mod m20261124_000008_sync;
+mod m20261130_000009_import;
 
 pub struct Migrator;
 
@@ -51,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000006_stamp_collection::Migration),
             Box::new(m20261124_000007_transaction::Migration),
             Box::new(m20261124_000008_sync::Migration),
+            Box::new(m20261130_000009_import::Migration),
         ]
     }
 }

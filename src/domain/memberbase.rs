@@ -19,6 +19,7 @@ use super::{
     change,
     filter::{Filter, IdPredicate, Pattern, PredicateSize, TextPredicate},
     id_pagination::{self, CursorKind},
+    import,
     member::{DeletedCounts, delete_all},
     sync::{self as syncs, OpenSync},
     updated_at,
@@ -117,6 +118,7 @@ pub(crate) async fn delete(
             Vec::new()
         };
         let deleted = delete_all(&session, scope).await?;
+        import::delete_all(&session, scope).await?;
         syncs::delete_all(&session, scope).await?;
         api_token::Entity::delete_many().filter(api_token::Column::MemberbaseId.eq(id.uuid())).exec(&session).await?;
         memberbase::Entity::delete_by_id(id.uuid()).exec(&session).await?;

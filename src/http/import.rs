@@ -5,8 +5,10 @@
 //! are stored in the order of the file. Events never make the import wait: a client may read nothing before it has sent
 //! everything ([`outbox`]).
 
+mod attempt;
 mod batch;
 mod body;
+mod checkpoints;
 mod counts;
 mod description;
 mod ending;
@@ -19,6 +21,7 @@ mod partitions;
 mod reading;
 mod rejected;
 mod run;
+mod watch;
 
 use std::{
     convert::Infallible,
@@ -65,7 +68,10 @@ use crate::{
     types::{Id, MemberbaseId},
 };
 
-pub(in crate::http) use self::description::describe;
+pub(in crate::http) use self::{
+    description::describe,
+    watch::{OPERATION as WATCH_OPERATION, serve as watch},
+};
 
 /// The name of the operation in the log and in the metrics.
 pub(super) const OPERATION: &str = "import";
@@ -103,7 +109,7 @@ fn reject(rejection: &Rejection, trace: &TraceId, has_body: bool) -> Response {
     let (code, message) = rejection.first_error();
     let failure = Failure { code, message };
     let status = rejection.status.unwrap_or_else(|| failure.status());
-    let event = event::failed(&failure, trace, None);
+    let event = event::line(&event::failed(&failure, trace, None));
     let mut response = response::build(status, HeaderValue::from_static(EVENTS), event, Some(code.as_str()));
     if let Some((name, value)) = &rejection.header {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

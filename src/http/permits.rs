@@ -79,6 +79,10 @@ impl Permits {
         Self::new("running imports", "MEMBERBASE_MAX_IMPORTS", limits.imports, limits.imports_per_token)
     }
 
+    pub(super) fn for_watches(limits: &ImportLimits) -> Self {
+        Self::new("requests that watch an import", "MEMBERBASE_MAX_IMPORTS", limits.imports, limits.imports_per_token)
+    }
+
     fn new(what: &'static str, setting: &'static str, max: usize, max_per_token: usize) -> Self {
         let all = Arc::new(Semaphore::new(max));
         Self { what, setting, max, max_per_token, max_per_second: None, all, tokens: Arc::default() }

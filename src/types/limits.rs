@@ -118,6 +118,8 @@ pub struct ImportLimits {
     pub imports_per_token: usize,
     /// Time without data after which an import fails.
     pub pause: Duration,
+    /// Maximum number of rows of a batch. With more than 5,000, statements are not faster, and take more memory.
+    pub batch_rows: usize,
 }
 
 /// Limits of memory, in bytes.
@@ -204,7 +206,7 @@ impl Default for TrafficLimits {
 
 impl Default for ImportLimits {
     fn default() -> Self {
-        Self { imports: 64, imports_per_token: 8, pause: Duration::from_secs(60) }
+        Self { imports: 64, imports_per_token: 8, pause: Duration::from_secs(60), batch_rows: 5_000 }
     }
 }
 

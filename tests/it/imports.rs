@@ -4,7 +4,9 @@ mod connections;
 mod files;
 mod inspections;
 mod mirrors;
+mod resuming;
 mod rules;
+mod watching;
 
 use axum::{
     body::Body,

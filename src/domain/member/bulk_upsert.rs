@@ -18,6 +18,7 @@ use crate::{
         attribute::{AttributesDraft, Patch, Schema},
         bulk::{Change, Failures, Merge, Options, Stored, Undefinable, Upsertable, Upserted, store},
         change, field,
+        import::{self, Record},
         memberbase::Memberbase,
         sync, text,
     },
@@ -47,6 +48,9 @@ impl Row {
     }
 }
 
+/// Returns the record of a batch with these results.
+pub(crate) type RecordOf<'a> = &'a (dyn Fn(&Upserted<MemberId>) -> Record + Send + Sync);
+
 /// Returns the errors of a row that show without the stored member, of which an upsert reports the first.
 pub(crate) fn row_errors(schema: &Schema, row: &Row) -> impl Iterator<Item = RowError> {
     let fields = row.optional.as_deref();
@@ -66,6 +70,19 @@ pub async fn bulk_upsert(
     rows: &[Row],
     options: Options,
     sync_id: Option<SyncId>,
+) -> Result<Upserted<MemberId>, Error> {
+    bulk_upsert_recorded(app, scope, rows, options, sync_id, None).await
+}
+
+/// Stores members as [`bulk_upsert`] does. If they are a batch of an import, `record_of` returns the record that is added to
+/// the import in the same transaction; not in a dry run.
+pub(crate) async fn bulk_upsert_recorded(
+    app: &App,
+    scope: Scope,
+    rows: &[Row],
+    options: Options,
+    sync_id: Option<SyncId>,
+    record_of: Option<RecordOf<'_>>,
 ) -> Result<Upserted<MemberId>, Error> {
     let app = &app.dry_run_if(options.dry_run);
     let has_optional_fields = rows.iter().any(|row| row.optional.is_some());
@@ -88,11 +105,17 @@ pub async fn bulk_upsert(
         sync::require_open_sync(&session, scope, sync_id, open).await?;
         let failures = invalid_refs.clone();
         let members = Members::new(app, memberbase.attribute_schema, has_optional_fields);
+        let record = async |upserted: &Upserted<MemberId>| match record_of.filter(|_| !options.dry_run) {
+            Some(record_of) => import::record(&session, &record_of(upserted)).await,
+            None => Ok(()),
+        };
         let Some(sync) = open.filter(|_| !options.dry_run || sync_id.is_some()) else {
             if options.dry_run {
                 session.set_rollback_only();
             }
-            return store(&session, scope, &members, &valid_rows, failures, options).await.outcome.map(Ok);
+            let upserted = store(&session, scope, &members, &valid_rows, failures, options).await.outcome?;
+            record(&upserted).await?;
+            return Ok(Ok(upserted));
         };
         session.execute_unprepared("SAVEPOINT rows").await?;
         let Stored { outcome, touched_ids } = store(&session, scope, &members, &valid_rows, failures, options).await;
@@ -105,6 +128,9 @@ pub async fn bulk_upsert(
             Err(_) => return outcome.map(Ok),
         }
         sync::mark(&session, sync, touched_ids.into_iter().flatten().collect()).await?;
+        if let Ok(upserted) = &outcome {
+            record(upserted).await?;
+        }
         Ok(outcome)
     };
     let upserted = sync::with_open_sync(app, scope, upsert).await??;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{
+    attempt::BatchOutcome,
     event::Failure,
     parameters::OnError,
     partitions::{Batch, Partition},
@@ -17,13 +18,12 @@ use crate::{
     budget,
     domain::{
         self, RowError,
-        access::Scope,
-        attribute::Schema,
-        bulk::{self, Options},
-        member::bulk_upsert::{Row, bulk_upsert, row_errors},
+        bulk::{self, Options, Upserted},
+        import::{self, Counts, Rejection},
+        member::bulk_upsert::{RecordOf, Row, bulk_upsert_recorded, row_errors},
     },
     graphql::{Code, MemberInput},
-    types::{RowOutcome, SyncId},
+    types::{MemberId, RowOutcome, SyncId},
 };
 
 /// Maximum number of rows that are listed of a batch that is rejected.
@@ -31,10 +31,10 @@ const MAX_LISTED_ROWS: usize = 20;
 
 /// The result of a batch.
 enum Outcome {
-    /// Numbers of rows in the order of [`RowOutcome::ALL`], and the rows that failed.
-    Stored([u64; RowOutcome::ALL.len()], Vec<FailedRow>),
-    /// Nothing was stored because of failed rows: their number, and the first of them.
-    Rejected(usize, Vec<FailedRow>),
+    /// The rows are stored, except those that failed.
+    Stored(BatchOutcome),
+    /// Nothing was stored because of failed rows: their number, the line of the first, and the events of some.
+    Rejected(usize, u64, Vec<Rejection>),
 }
 
 /// The part of a row that is always valid.
@@ -46,7 +46,7 @@ struct Reference {
 
 impl Import {
     /// Stores the batches of a partition one after another, until there are no more or the import fails.
-    pub(super) async fn store_partition(&self, partition: Partition, sync: Option<SyncId>) {
+    pub(super) async fn store_partition(self: &Arc<Self>, partition: Partition, sync: Option<SyncId>) {
         let Partition { mut batches, stored } = partition;
         while let Some(batch) = batches.recv().await {
             if self.ending.ended().is_cancelled() {
@@ -56,6 +56,7 @@ impl Import {
             if let Err(failure) = self.store_batch(&batch, sync).await {
                 return self.ending.fail(failure);
             }
+            self.checkpoints.stored(batch.first_row());
             if let Some(batch) = Arc::into_inner(batch) {
                 // The file may be parsed to its end.
                 let _ = stored.send(batch);
@@ -63,66 +64,95 @@ impl Import {
         }
     }
 
-    async fn store_batch(&self, batch: &Arc<Batch>, sync: Option<SyncId>) -> Result<(), Failure> {
-        let parameters = self.parameters();
-        let skips = parameters.dry_run || parameters.on_error == OnError::Skip;
-        let on_error = if skips { bulk::OnError::SkipFailed } else { bulk::OnError::RejectBatch };
-        let options = Options { on_error, mode: parameters.mode, dry_run: parameters.dry_run };
-        let scope = self.scope();
+    async fn store_batch(self: &Arc<Self>, batch: &Arc<Batch>, sync: Option<SyncId>) -> Result<(), Failure> {
         let store = |app: App| {
-            let (batch, schema) = (Arc::clone(batch), Arc::clone(self.schema()));
-            async move { upsert(&app, scope, &schema, &batch, options, sync).await }
+            let (import, batch) = (Arc::clone(self), Arc::clone(batch));
+            async move { import.upsert(&app, &batch, sync).await }
         };
         match self.mutate(batch.bytes(), store).await? {
-            Outcome::Stored(counts, failed) => {
-                self.counts.add_rows(&counts);
-                for row in &failed {
-                    self.reject(batch, row);
-                }
+            Outcome::Stored(BatchOutcome { counts, rejections }) => {
+                self.counts.add(&counts);
+                rejections.iter().for_each(|rejection| self.report(rejection));
                 Ok(())
             }
-            Outcome::Rejected(count, failed) => {
-                self.counts.add_failed(count);
-                for row in failed.iter().take(MAX_LISTED_ROWS) {
-                    self.reject(batch, row);
-                }
-                let first = failed.iter().map(|row| batch.line(row.index)).min();
-                Err(rejected(count, first.unwrap_or_default()))
+            Outcome::Rejected(count, first_line, rejections) => {
+                self.counts.add_failed(count as u64);
+                rejections.iter().for_each(|rejection| self.report(rejection));
+                Err(rejected(count, first_line))
             }
         }
     }
-}
 
-async fn upsert(
-    app: &App,
-    scope: Scope,
-    schema: &Schema,
-    batch: &Batch,
-    options: Options,
-    sync: Option<SyncId>,
-) -> Result<Outcome, domain::Error> {
-    let mut rows = Vec::with_capacity(batch.len());
-    for json in batch.rows() {
-        if json.len() > MIN_LONG_ROW_BYTES { budget::check() } else { budget::tick() }?;
-        rows.push(parse(json)?);
+    async fn upsert(&self, app: &App, batch: &Batch, sync: Option<SyncId>) -> Result<Outcome, domain::Error> {
+        let mut rows = Vec::with_capacity(batch.len());
+        for json in batch.rows() {
+            if json.len() > MIN_LONG_ROW_BYTES { budget::check() } else { budget::tick() }?;
+            rows.push(parse(json)?);
+        }
+        let (scope, options) = (self.scope(), self.options());
+        let stored = self.checkpoints.after(batch.first_row());
+        let failed_row = |(index, error)| self.failed_row(&rows, index, error);
+        let outcome = |upserted: &Upserted<MemberId>| {
+            let failed: Vec<_> = upserted.failures.clone().into_iter().map(failed_row).collect();
+            self.outcome_of(batch, upserted, &failed)
+        };
+        let attempt = self.attempt();
+        let record =
+            attempt.map(|attempt| move |upserted: &Upserted<MemberId>| self.record(attempt, outcome(upserted), stored));
+        let record_of = record.as_ref().map(|record| record as RecordOf<'_>);
+        match bulk_upsert_recorded(app, scope, &rows, options, sync, record_of).await {
+            Ok(upserted) => {
+                if let Some(record_of) = record_of {
+                    let mut record = record_of(&upserted);
+                    if options.dry_run {
+                        record.stored = None;
+                        import::record_apart(app, scope, &record).await?;
+                    }
+                    self.recorded(&record);
+                }
+                Ok(Outcome::Stored(outcome(&upserted)))
+            }
+            Err(domain::Error::BadRows { failures, count }) => {
+                let first_line = failures.iter().map(|(index, _)| batch.line(*index)).min().unwrap_or_default();
+                let failed: Vec<_> = failures.into_iter().take(MAX_LISTED_ROWS).map(failed_row).collect();
+                let rejections = self.rejections(batch, &failed);
+                let nothing = BatchOutcome { counts: Counts::default(), rejections: rejections.clone() };
+                if let Some(attempt) = attempt {
+                    let record = self.record(attempt, nothing, None);
+                    import::record_apart(app, scope, &record).await?;
+                    self.recorded(&record);
+                }
+                Ok(Outcome::Rejected(count, first_line, rejections))
+            }
+            Err(error) => Err(error),
+        }
     }
-    let failed =
-        |failures: Vec<(usize, RowError)>| failures.into_iter().map(|row| failed_row(schema, &rows, row)).collect();
-    match bulk_upsert(app, scope, &rows, options, sync).await {
-        Ok(upserted) => Ok(Outcome::Stored(upserted.counts(), failed(upserted.failures.into_iter().collect()))),
-        Err(domain::Error::BadRows { failures, count }) => Ok(Outcome::Rejected(count, failed(failures))),
-        Err(error) => Err(error),
-    }
-}
 
-/// Returns a row that failed, with all its errors.
-fn failed_row(schema: &Schema, rows: &[Row], (index, error): (usize, RowError)) -> FailedRow {
-    let row = &rows[index];
-    let mut errors = vec![error];
-    let others = row_errors(schema, row).filter(|other| *other != errors[0]).take(MAX_ROW_ERRORS - 1);
-    let others: Vec<_> = others.collect();
-    errors.extend(others);
-    FailedRow { index, reference: row.reference.clone(), errors }
+    fn options(&self) -> Options {
+        let parameters = self.parameters();
+        let skips = parameters.dry_run || parameters.on_error == OnError::Skip;
+        let on_error = if skips { bulk::OnError::SkipFailed } else { bulk::OnError::RejectBatch };
+        Options { on_error, mode: parameters.mode, dry_run: parameters.dry_run }
+    }
+
+    fn outcome_of(&self, batch: &Batch, upserted: &Upserted<MemberId>, failed: &[FailedRow]) -> BatchOutcome {
+        let mut outcomes = upserted.counts();
+        let without_outcome = batch.unattributed().len() as u64;
+        outcomes[RowOutcome::Failed as usize] += without_outcome;
+        let with_outcome = failed.iter().filter(|row| row.is_unattributed()).count() as u64;
+        let counts = Counts { outcomes, unattributed: without_outcome + with_outcome };
+        BatchOutcome { counts, rejections: self.rejections(batch, failed) }
+    }
+
+    /// Returns a row that failed, with all its errors.
+    fn failed_row(&self, rows: &[Row], index: usize, error: RowError) -> FailedRow {
+        let row = &rows[index];
+        let mut errors = vec![error];
+        let others = row_errors(self.schema(), row).filter(|other| *other != errors[0]).take(MAX_ROW_ERRORS - 1);
+        let others: Vec<_> = others.collect();
+        errors.extend(others);
+        FailedRow { index, reference: row.reference.clone(), errors }
+    }
 }
 
 /// Parses a row. Only its time may not be a valid text: such a row gets a time that is invalid as well, so that it is rejected

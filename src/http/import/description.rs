@@ -35,11 +35,17 @@ const fn parameter(
 }
 
 /// All parameters. Those of the file are described in docs/import.md.
-pub(super) const PARAMETERS: [ParameterDescription; 17] = [
+pub(super) const PARAMETERS: [ParameterDescription; 18] = [
     parameter(
         "memberbase",
         text,
         "Id of the memberbase, or its name if no other memberbase has the same name. Required.",
+    ),
+    parameter(
+        "import",
+        uuid,
+        "A UUID that the client chooses. A request with the same UUID continues the import. Default: none, so that the import \
+        can't be continued.",
     ),
     parameter(
         "inspect",
@@ -102,6 +108,19 @@ const FAILURES: [(StatusCode, &str); 12] = [
     (StatusCode::GATEWAY_TIMEOUT, "The database did not respond in time, or no data arrived."),
 ];
 
+/// The statuses of requests that watch no import.
+const WATCH_FAILURES: [(StatusCode, &str); 9] = [
+    (StatusCode::BAD_REQUEST, "The id is not a UUID."),
+    (StatusCode::UNAUTHORIZED, "The request has no valid token."),
+    (StatusCode::FORBIDDEN, "The token does not have write access."),
+    (StatusCode::NOT_FOUND, "The import does not exist, or the token can't see it."),
+    (StatusCode::METHOD_NOT_ALLOWED, "The method must be GET."),
+    (StatusCode::TOO_MANY_REQUESTS, "The token sends too many requests."),
+    (StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server."),
+    (StatusCode::SERVICE_UNAVAILABLE, "The server or the database is overloaded or unavailable."),
+    (StatusCode::GATEWAY_TIMEOUT, "The database did not respond in time."),
+];
+
 /// Adds imports to the description of the RPC API.
 pub(in crate::http) fn describe(api: &mut OpenApi) {
     let methods = [HttpMethod::Post, HttpMethod::Put];
@@ -111,6 +130,41 @@ pub(in crate::http) fn describe(api: &mut OpenApi) {
         item.merge_operations(PathItem::new(method, operation(id)));
     }
     api.paths.paths.insert("/import".to_owned(), item);
+    api.paths.paths.insert("/import/{id}".to_owned(), PathItem::new(HttpMethod::Get, watching()));
+}
+
+fn watching() -> Operation {
+    let id = ParameterBuilder::new()
+        .name("id")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The UUID of the parameter `import`."))
+        .schema(Some(uuid()))
+        .build();
+    let messages =
+        ObjectBuilder::new().schema_type(Type::String).description(Some("The data of a message is an event."));
+    let success = ResponseBuilder::new()
+        .description("The events, until the import has ended.")
+        .content("text/event-stream", ContentBuilder::new().schema(Some(Schema::from(messages))).build())
+        .header("X-Trace-Id", rpc::trace_id());
+    let operation = OperationBuilder::new()
+        .operation_id(Some("watch_import"))
+        .summary(Some("Watch an import"))
+        .description(Some(
+            "Reports an import beside its upload, as server-sent events: `progress`, and when it has ended, its `rejected` rows \
+            and `summary` or `failed`. Described in docs/import.md.",
+        ))
+        .tag("import")
+        .security(SecurityRequirement::new(rpc::TOKEN, Vec::<String>::new()))
+        .parameter(id)
+        .response("200", success.build());
+    with_failures(operation, &WATCH_FAILURES).build()
+}
+
+fn with_failures(operation: OperationBuilder, failures: &[(StatusCode, &str)]) -> OperationBuilder {
+    failures.iter().fold(operation, |operation, (status, description)| {
+        operation.response(status.as_u16().to_string(), failure(*status, description))
+    })
 }
 
 fn operation(id: &str) -> Operation {
@@ -132,12 +186,7 @@ fn operation(id: &str) -> Operation {
         .parameters(Some(PARAMETERS.iter().map(query_parameter)))
         .request_body(Some(body.build()))
         .response("200", success("The whole file was stored, and the last event is `summary`; or the client accepts `application/x-ndjson`, and the import has begun.").build());
-    FAILURES
-        .into_iter()
-        .fold(operation, |operation, (status, description)| {
-            operation.response(status.as_u16().to_string(), failure(status, description))
-        })
-        .build()
+    with_failures(operation, &FAILURES).build()
 }
 
 fn success(description: &str) -> ResponseBuilder {
@@ -151,7 +200,7 @@ fn failure(status: StatusCode, description: &str) -> Response {
     let response = response(&format!("{description} The only event is `failed`."));
     match status {
         StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("`Bearer`.")),
-        StatusCode::METHOD_NOT_ALLOWED => response.header("Allow", header("`POST, PUT`.")),
+        StatusCode::METHOD_NOT_ALLOWED => response.header("Allow", header("The methods.")),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             response.header("Accept-Encoding", header("`gzip, br, zstd`, if the body has another content encoding."))
         }
@@ -184,6 +233,11 @@ fn query_parameter(parameter: &ParameterDescription) -> Parameter {
 
 fn text() -> RefOr<Schema> {
     Schema::from(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1))).into()
+}
+
+fn uuid() -> RefOr<Schema> {
+    let format = SchemaFormat::Custom("uuid".to_owned());
+    Schema::from(ObjectBuilder::new().schema_type(Type::String).format(Some(format))).into()
 }
 
 fn boolean() -> RefOr<Schema> {

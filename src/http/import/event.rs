@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
+    domain::import,
     graphql::{Code, Error},
     http::{response, trace_id::TraceId},
-    types::bounded_message,
+    types::{RowOutcome, bounded_message},
 };
 
 /// The reason why an import ended before the end of its file.
@@ -67,6 +68,23 @@ pub(super) struct Totals {
     pub(super) rejected: u64,
 }
 
+impl Totals {
+    /// Returns the totals of an import with these rows, whose body has this number of bytes so far.
+    pub(super) fn new(counts: &import::Counts, bytes: u64) -> Self {
+        let rows = |outcome: RowOutcome| counts.outcomes[outcome as usize];
+        Self {
+            rows: counts.outcomes.iter().sum(),
+            bytes,
+            created: rows(RowOutcome::Created),
+            updated: rows(RowOutcome::Updated),
+            unchanged: rows(RowOutcome::Unchanged),
+            stale: rows(RowOutcome::Stale),
+            skipped: rows(RowOutcome::Skipped),
+            rejected: rows(RowOutcome::Failed),
+        }
+    }
+}
+
 /// A row that was not stored.
 #[derive(Debug, Serialize)]
 pub(super) struct RejectedRow<'a> {
@@ -118,6 +136,9 @@ pub(super) struct Done {
     #[serde(flatten)]
     pub(super) totals: Totals,
     pub(super) truncated: bool,
+    /// Number of rows at the beginning of the file that another attempt skips; `None` if the import can't be resumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) offset: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -138,30 +159,33 @@ enum Event<'a> {
 }
 
 impl Event<'_> {
-    fn line(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self).expect("texts and numbers are JSON");
-        line.push(b'\n');
-        line
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers are JSON")
     }
 }
 
-pub(super) fn progress(totals: &Totals) -> Bytes {
-    Event::Progress(totals).line().into()
+/// Returns an event as a line.
+pub(super) fn line(event: &str) -> Bytes {
+    [event, "\n"].concat().into()
 }
 
-pub(super) fn rejected(row: &RejectedRow<'_>) -> Vec<u8> {
-    Event::Rejected(row).line()
+pub(super) fn progress(totals: &Totals) -> String {
+    Event::Progress(totals).json()
 }
 
-pub(super) fn summary(summary: &Summary) -> Bytes {
-    Event::Summary(summary).line().into()
+pub(super) fn rejected(row: &RejectedRow<'_>) -> String {
+    Event::Rejected(row).json()
+}
+
+pub(super) fn summary(summary: &Summary) -> String {
+    Event::Summary(summary).json()
 }
 
 /// Returns the event of a failure, with what was done before it, if the import had begun.
-pub(super) fn failed(failure: &Failure, trace: &TraceId, done: Option<Done>) -> Bytes {
+pub(super) fn failed(failure: &Failure, trace: &TraceId, done: Option<Done>) -> String {
     let Failure { code, message } = failure;
     let (retryable, trace_id) = (code.retryable(), trace.as_str());
-    Event::Failed { code: code.as_str(), message, retryable, trace_id, done }.line().into()
+    Event::Failed { code: code.as_str(), message, retryable, trace_id, done }.json()
 }
 
 #[cfg(test)]
@@ -170,9 +194,9 @@ mod tests {
 
     use super::*;
 
-    fn parsed(line: &[u8]) -> Value {
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-        serde_json::from_slice(line).expect("JSON")
+    fn parsed(event: &str) -> Value {
+        assert!(!event.contains('\n'));
+        serde_json::from_str(event).expect("JSON")
     }
 
     #[test]
@@ -187,8 +211,8 @@ mod tests {
         };
         assert_eq!(parsed(&progress(&totals)), with("progress", json!({})));
         let failure = Failure::new(Code::ServiceUnavailable, "no\nmore");
-        let done = Done { totals, truncated: true };
-        let more = json!({"code": "SERVICE_UNAVAILABLE", "message": "no\nmore", "retryable": true, "traceId": "", "truncated": true});
+        let done = Done { totals, truncated: true, offset: Some(2) };
+        let more = json!({"code": "SERVICE_UNAVAILABLE", "message": "no\nmore", "retryable": true, "traceId": "", "truncated": true, "offset": 2});
         assert_eq!(parsed(&failed(&failure, &TraceId::default(), Some(done))), with("failed", more));
         let row = RawValue::from_string(r#"["a","b"]"#.to_owned()).expect("JSON");
         let problem = |message| Problem {

@@ -26,9 +26,11 @@ impl Import {
     /// Starts the sync of a mirror; `None` if the import is none.
     pub(super) async fn start_sync(self: &Arc<Self>) -> Result<Option<Sync>, Failure> {
         let Some(MirrorOptions { abandon_open, .. }) = self.parameters().mirror else { return Ok(None) };
-        let (scope, visibility, id) = (self.scope(), self.visibility(), SyncId::from_uuid(Uuid::now_v7()));
+        let of_attempt = self.attempt().and_then(|attempt| attempt.sync);
+        let id = of_attempt.unwrap_or_else(|| SyncId::from_uuid(Uuid::now_v7()));
+        let (scope, visibility) = (self.scope(), self.visibility());
         let start = |app: App| async move {
-            // A start whose result was lost is repeated.
+            // An earlier attempt has started it, or the result of the start was lost.
             match sync::find(&app, visibility, id).await? {
                 Some(started) => Ok(started),
                 None => sync::start_as(&app, scope, id, abandon_open).await,
@@ -67,6 +69,8 @@ impl Import {
             };
             return self.mutate(0, preview).await;
         }
+        // If the result of the commit is lost, another attempt skips all rows, and learns it from the sync.
+        self.record_end().await?;
         let commit = |app: App| async move { sync::commit(&app, visibility, id, OnMissing::Delete, percent).await };
         let committed = tokio::select! {
             committed = self.mutate(0, commit) => committed?,
@@ -96,13 +100,20 @@ impl Import {
         self.tasks().spawn(again.in_current_span());
     }
 
-    async fn try_abandon(&self, id: SyncId) -> Result<(), Failure> {
+    async fn try_abandon(self: &Arc<Self>, id: SyncId) -> Result<(), Failure> {
         let visibility = self.visibility();
-        let abandon = |app: App| async move {
-            match sync::abandon(&app, visibility, id).await {
-                // It was not started, or has been committed.
-                Ok(_) | Err(domain::Error::NotFound(_) | domain::Error::Conflict(_)) => Ok(()),
-                Err(error) => Err(error),
+        let import = Arc::clone(self);
+        let abandon = |app: App| {
+            let import = Arc::clone(&import);
+            async move {
+                if !import.is_current(&app).await? {
+                    return Ok(());
+                }
+                match sync::abandon(&app, visibility, id).await {
+                    // It was not started, or has been committed.
+                    Ok(_) | Err(domain::Error::NotFound(_) | domain::Error::Conflict(_)) => Ok(()),
+                    Err(error) => Err(error),
+                }
             }
         };
         self.abandon(abandon).await

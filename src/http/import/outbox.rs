@@ -52,9 +52,9 @@ struct Spool {
 }
 
 impl Outbox {
-    /// Adds an event, which is a line.
-    pub(super) fn push(&self, event: &[u8]) {
-        self.lock().push(event);
+    /// Adds events, each of which is a line.
+    pub(super) fn push(&self, events: &[u8]) {
+        self.lock().push(events);
         self.added.notify_one();
     }
 

@@ -9,6 +9,8 @@ use axum::http::{
 };
 use clap::ValueEnum;
 use encoding_rs::{Encoding, UTF_8};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::{EVENTS, description::PARAMETERS};
 use crate::{
@@ -44,6 +46,10 @@ pub(super) struct Parameters {
     pub(super) dry_run: bool,
     /// `None` if members that are not in the file are kept.
     pub(super) mirror: Option<MirrorOptions>,
+    /// The id that the client has chosen.
+    pub(super) import: Option<Uuid>,
+    /// The SHA-256 of the parameters by which rows are stored.
+    pub(super) hash: [u8; 32],
     /// True if the client names the media type of events: it reads them while it sends the file. To other clients the response
     /// begins when the import has ended: proxies such as nginx stop to pass on a request whose response has begun.
     pub(super) reads_at_once: bool,
@@ -128,6 +134,9 @@ impl From<UpsertMode> for Mode {
 /// The parameters that are given.
 #[derive(Default)]
 struct Given {
+    /// The names and values of the parameters by which rows are stored.
+    hasher: Sha256,
+    import: Option<Uuid>,
     memberbase: Option<String>,
     inspect: Option<bool>,
     format: Option<Format>,
@@ -147,6 +156,9 @@ impl Parameters {
         let missing = || reject("the parameter format is missing: it is csv, ndjson or lines".to_owned());
         let format = given.format.ok_or_else(missing)?;
         let is_csv = format == Format::Csv;
+        let mut hasher = given.hasher;
+        add(&mut hasher, "format", &format!("{format:?}"));
+        add(&mut hasher, "encoding", given.encoding.map_or("", Encoding::name));
         let mirror = given.mirror.unwrap_or_default();
         let unfit = [
             (
@@ -178,8 +190,18 @@ impl Parameters {
                 max_deleted_percent: given.max_deleted_percent.unwrap_or(DEFAULT_MAX_DELETED_PERCENT),
                 abandon_open: given.abandon_open.unwrap_or_default(),
             }),
+            import: given.import,
+            hash: hasher.finalize().into(),
             reads_at_once,
         })
+    }
+}
+
+/// Adds a parameter to the hash of all.
+fn add(hasher: &mut Sha256, name: &str, value: &str) {
+    for part in [name, value] {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
     }
 }
 
@@ -197,8 +219,13 @@ fn read(query: &str, mapping: &mut Mapping) -> Result<Given, Rejection> {
     for (name, value) in pairs(query) {
         let name = &*name?;
         let value = decoded(name, value)?;
+        // The memberbase has an id and a name. The format and the encoding can be in the media type.
+        if !["memberbase", "import", "abandonOpen", "format", "encoding"].contains(&name) {
+            add(&mut given.hasher, name, &value);
+        }
         match name {
             "memberbase" => once(&mut given.memberbase, name, value.into_owned())?,
+            "import" => once(&mut given.import, name, uuid(name, &value)?)?,
             "inspect" => once(&mut given.inspect, name, boolean(name, &value)?)?,
             "format" => once(&mut given.format, name, choice(name, &value)?)?,
             "delimiter" => once(&mut mapping.delimiter, name, parsed(name, &value, Delimiter::parse(&value))?)?,
@@ -238,6 +265,12 @@ fn choice<T: ValueEnum>(name: &str, text: &str) -> Result<T, Rejection> {
 
 fn boolean(name: &str, text: &str) -> Result<bool, Rejection> {
     text.parse().map_err(|_| invalid(name, text, "expected true or false"))
+}
+
+/// Reads a UUID in its usual form, with hyphens.
+pub(super) fn uuid(name: &str, text: &str) -> Result<Uuid, Rejection> {
+    let uuid = Uuid::try_parse(text).ok().filter(|uuid| uuid.to_string().eq_ignore_ascii_case(text));
+    uuid.ok_or_else(|| invalid(name, text, "expected a UUID"))
 }
 
 fn percent(name: &str, text: &str) -> Result<f64, Rejection> {
@@ -369,7 +402,7 @@ mod tests {
             ("format=csv", "memberbase is missing"),
             ("memberbase=a", "format is missing"),
             ("memberbase=a&format=xlsx", "format is \"xlsx\": expected one of csv, ndjson, lines"),
-            ("memberbase=a&format=csv&dryrun=true", "\"dryrun\" is unknown; they are memberbase, inspect, format"),
+            ("memberbase=a&format=csv&dryrun=true", "\"dryrun\" is unknown; they are memberbase, import, inspect"),
             ("memberbase=a&format=csv&dryRun=yes", "dryRun is \"yes\": expected true or false"),
             ("memberbase=a&format=csv&format=csv", "format is given more than once"),
             ("memberbase=a&format=csv&mode=insert", "expected one of upsert, insertOnly, updateOnly"),

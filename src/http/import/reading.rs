@@ -6,13 +6,15 @@ use tokio::sync::oneshot;
 
 use super::{
     body::BodyReader,
+    checkpoints::Prefix,
     event::Failure,
     parameters::{OnError, Parameters},
-    partitions::{Closed, Partition, Partitioner},
+    partitions::{Closed, Partition, Partitioner, UnattributedRow},
     run::Import,
 };
 use crate::{
     budget::{self, Budget, Exceeded},
+    domain::import::Position,
     graphql::Code,
     http::compute,
     members_file::{
@@ -46,7 +48,7 @@ pub(super) struct Reading {
 
 /// Starts to parse a file.
 pub(super) fn start(job: Job, import: Arc<Import>) -> Reading {
-    let (partitioner, partitions) = Partitioner::new();
+    let (partitioner, partitions) = Partitioner::new(import.limits().batch_rows, Arc::clone(&import.checkpoints));
     let (begin, begun) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     compute::spawn_blocking(move || {
@@ -80,30 +82,59 @@ fn open(reader: BodyReader, mapping: &Mapping, parameters: &Parameters) -> Resul
     Rows::new(parameters.format, source, mapping)
 }
 
-/// Reads all rows, and returns their number.
+/// Reads all rows, and returns their number. Those that an earlier attempt has stored are skipped.
 fn read(mut rows: Rows, mut partitioner: Partitioner, import: &Import) -> Result<u64, Failure> {
     let rejects = !import.parameters().dry_run && import.parameters().on_error == OnError::Reject;
     let unwanted = |Closed| failure(&ReadError::Unwanted);
-    let (mut row, mut count) = (Row::default(), 0);
+    let attempt = import.attempt();
+    let stored = attempt.map(|attempt| attempt.from).unwrap_or_default();
+    let (mut row, mut read) = (Row::default(), Prefix::new(attempt.is_some()));
     loop {
         let is_long = row.json.len() > MIN_LONG_ROW_BYTES;
         if is_long { budget::check() } else { budget::tick() }.map_err(too_large)?;
-        match rows.next(&mut row).map_err(|error| failure(&error))? {
-            Next::End => break,
-            Next::Row => partitioner.push(&mut row).map_err(unwanted)?,
-            Next::Nobody => {
-                let fault = row.fault.take().unwrap_or_default();
-                budget::uncounted(|| import.reject_unattributed(&row, &fault));
-                if rejects {
-                    let message = format!("line {}: {}; onError=skip stores the other rows", row.line, fault.message);
-                    return Err(Failure::new(Code::BadUserInput, message));
-                }
-            }
+        let next = rows.next(&mut row).map_err(|error| failure(&error))?;
+        if next == Next::End {
+            break;
         }
-        count += 1;
+        read.add(&row);
+        if read.rows() <= stored.rows {
+            if read.rows() == stored.rows {
+                check_prefix(&read, &stored)?;
+            }
+            continue;
+        }
+        if next == Next::Row {
+            partitioner.push(&mut row, &read).map_err(unwanted)?;
+            continue;
+        }
+        let unattributed = UnattributedRow::take(&mut row);
+        if rejects {
+            let UnattributedRow { line, fault, .. } = &unattributed;
+            let message = format!("line {line}: {}; onError=skip stores the other rows", fault.message);
+            budget::uncounted(|| import.reject_unattributed(&unattributed));
+            return Err(Failure::new(Code::BadUserInput, message));
+        }
+        partitioner.push_unattributed(unattributed, &read).map_err(unwanted)?;
     }
-    partitioner.finish().map_err(unwanted)?;
-    Ok(count)
+    if read.rows() < stored.rows {
+        return Err(another_file(&stored));
+    }
+    partitioner.finish(&read).map_err(unwanted)?;
+    Ok(read.rows())
+}
+
+/// Fails if the rows that an earlier attempt has stored were not these.
+fn check_prefix(read: &Prefix, stored: &Position) -> Result<(), Failure> {
+    if read.position().is_none_or(|position| position.hash == stored.hash) { Ok(()) } else { Err(another_file(stored)) }
+}
+
+fn another_file(stored: &Position) -> Failure {
+    let message = format!(
+        "the file, or the attribute schema, is not the one with which this import began: its first {} rows differ from \
+        those that are stored; send the same file, or choose another id",
+        stored.rows
+    );
+    Failure::new(Code::Conflict, message)
 }
 
 /// Returns the failure of a file whose rows take too much memory.

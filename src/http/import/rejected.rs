@@ -4,13 +4,13 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     event::{self, Problem, RejectedRow},
-    partitions::Batch,
+    partitions::{Batch, UnattributedRow},
     run::Import,
 };
 use crate::{
-    domain::{RowError, text},
+    domain::{RowError, import::Rejection, text},
     graphql::RowErrorCode,
-    members_file::{INVALID_REF, RowFault, rows::Row},
+    members_file::{INVALID_REF, RowFault},
     types::excerpt,
 };
 
@@ -28,40 +28,57 @@ pub(super) struct FailedRow {
     pub(super) errors: Vec<RowError>,
 }
 
+impl FailedRow {
+    /// Returns true if the row can't be attributed to a member.
+    pub(super) fn is_unattributed(&self) -> bool {
+        self.errors.iter().any(|error| fault(error).code == INVALID_REF)
+    }
+}
+
 impl Import {
-    /// Reports a row that is not sent to the database, because it can't be attributed to a member.
-    pub(super) fn reject_unattributed(&self, row: &Row, fault: &RowFault) {
-        self.counts.add_unattributed(false);
-        let json = if row.text.is_empty() { &row.json } else { &row.text };
-        let reference = (!row.reference.is_empty()).then_some(&*row.reference);
-        self.push_rejected(row.line, reference, std::slice::from_ref(fault), json);
+    /// Returns the events of a batch's rows that are not stored.
+    pub(super) fn rejections(&self, batch: &Batch, failed: &[FailedRow]) -> Vec<Rejection> {
+        let unattributed = batch.unattributed().iter().filter_map(|row| self.unattributed(row));
+        unattributed.chain(failed.iter().filter_map(|row| self.failed(batch, row))).collect()
     }
 
-    /// Reports a row of a batch that failed.
-    pub(super) fn reject(&self, batch: &Batch, row: &FailedRow) {
+    /// Returns the event of a row that is not sent to the database.
+    fn unattributed(&self, row: &UnattributedRow) -> Option<Rejection> {
+        let UnattributedRow { line, reference, fault, text } = row;
+        let reference = (!reference.is_empty()).then_some(&**reference);
+        self.rejection(*line, reference, std::slice::from_ref(fault), text)
+    }
+
+    /// Reports a row because of which the import fails.
+    pub(super) fn reject_unattributed(&self, row: &UnattributedRow) {
+        self.counts.add_failed(1);
+        if let Some(rejection) = self.unattributed(row) {
+            self.report(&rejection);
+        }
+    }
+
+    fn failed(&self, batch: &Batch, row: &FailedRow) -> Option<Rejection> {
         let FailedRow { index, reference, errors } = row;
+        let line = batch.line(*index);
         // An error that was found while the row was read is more specific than the one that the database finds in its place.
         if let Some(known) = batch.known_fault(*index) {
-            let faults = std::slice::from_ref(&known.fault);
-            return self.push_rejected(batch.line(*index), Some(reference), faults, &known.text);
+            return self.rejection(line, Some(reference), std::slice::from_ref(&known.fault), &known.text);
         }
         let faults: Vec<_> = errors.iter().map(fault).collect();
-        if faults.iter().any(|fault| fault.code == INVALID_REF) {
-            self.counts.add_unattributed(true);
-        }
-        self.push_rejected(batch.line(*index), Some(reference), &faults, batch.row(*index));
+        self.rejection(line, Some(reference), &faults, batch.row(*index))
     }
 
-    fn push_rejected(&self, line: u64, reference: Option<&str>, faults: &[RowFault], json: &[u8]) {
+    fn rejection(&self, line: u64, reference: Option<&str>, faults: &[RowFault], json: &[u8]) -> Option<Rejection> {
         let mut problems = faults.iter().map(|RowFault { code, message, path }| Problem {
             column: self.columns.get().and_then(|columns| columns.of(path)).map(excerpt),
             code,
             message,
             path: path.iter().map(String::as_str).collect(),
         });
-        let Some(problem) = problems.next() else { return };
+        let problem = problems.next()?;
         let (reference, row) = (reference.map(excerpt_of_ref), shown(json));
-        self.outbox.push(&event::rejected(&RejectedRow { line, reference, problem, more: problems.collect(), row }));
+        let event = event::rejected(&RejectedRow { line, reference, problem, more: problems.collect(), row });
+        Some(Rejection { line, event })
     }
 }
 

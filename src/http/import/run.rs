@@ -18,6 +18,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    attempt::{RunningAttempt, can_be_continued},
+    checkpoints::Checkpoints,
     counts::Counts,
     ending::{Ending, panicked, stopping},
     event::{self, Done, Failure, Summary, Totals},
@@ -32,6 +34,7 @@ use crate::{
         self,
         access::{Caller, Scope, Visibility},
         attribute::Schema,
+        import::State,
         sync::Sync,
     },
     graphql::Code,
@@ -40,9 +43,10 @@ use crate::{
         trace::RequestLog, trace_id::TraceId,
     },
     members_file::columns::ColumnNames,
+    types::ImportLimits,
 };
 
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A transient failure of the database is retried for about a minute.
 pub(super) const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
@@ -79,6 +83,9 @@ pub(super) struct Import {
     metrics: RequestMetrics,
     started: Instant,
     pub(super) counts: Counts,
+    /// Set before the file is read, if the client has chosen an id.
+    pub(super) attempt: OnceLock<RunningAttempt>,
+    pub(super) checkpoints: Arc<Checkpoints>,
     /// The names of the columns, once the header is read.
     pub(super) columns: OnceLock<ColumnNames>,
     pub(super) ending: Arc<Ending>,
@@ -93,6 +100,14 @@ pub(super) struct Course {
     /// The task that receives the body.
     pub(super) receiving: JoinHandle<()>,
     pub(super) events: mpsc::Sender<Bytes>,
+}
+
+/// The result of an import that has stored the whole file.
+enum Outcome {
+    /// The number of members that a mirror has deleted, and its sync.
+    Stored { deleted: u64, sync: Option<Sync> },
+    /// The last event of an earlier attempt, which has stored the file.
+    Known(String),
 }
 
 impl Import {
@@ -113,6 +128,8 @@ impl Import {
             metrics,
             started,
             counts: Counts::default(),
+            attempt: OnceLock::new(),
+            checkpoints: Arc::default(),
             columns: OnceLock::new(),
             ending: Arc::new(Ending::new(stopping)),
             client: CancellationToken::new(),
@@ -134,6 +151,15 @@ impl Import {
 
     pub(super) fn visibility(&self) -> Visibility {
         self.target.visibility
+    }
+
+    /// Returns the attempt; `None` if the client has chosen no id.
+    pub(super) fn attempt(&self) -> Option<&RunningAttempt> {
+        self.attempt.get()
+    }
+
+    pub(super) fn limits(&self) -> &ImportLimits {
+        &self.service.app.limits.import
     }
 
     pub(super) fn tasks(&self) -> &TaskTracker {
@@ -221,36 +247,52 @@ impl Import {
     /// Does the work, up to the last event.
     async fn work(self: &Arc<Self>, job: Job, begin: oneshot::Sender<StatusCode>) -> (&'static str, StatusCode) {
         let mut begin = Some(begin);
-        let outcome = match self.prepare(job).await {
-            Ok((reading, sync)) => {
-                if self.parameters.reads_at_once
-                    && let Some(begin) = begin.take()
-                {
-                    // If the client has disconnected, its body is incomplete.
-                    let _ = begin.send(StatusCode::OK);
-                }
-                let outcome = self.store_all(reading, sync.as_ref()).await;
-                if let Some(sync) = &sync
-                    && (outcome.is_err() || self.parameters.dry_run)
-                {
-                    self.abandon_sync(sync.id).await;
-                }
-                outcome.map(|deleted| (deleted, sync))
-            }
-            Err(failure) => Err(failure),
-        };
+        let outcome = self.outcome(job, &mut begin).await;
         let (code, status) = match &outcome {
             Ok(_) => ("OK", StatusCode::OK),
             Err(failure) => (failure.code.as_str(), failure.status()),
         };
-        self.outbox.close(self.last_event(outcome));
+        let state = if outcome.is_ok() { State::Complete } else { State::Failed };
+        let last_event = self.last_event(outcome);
         self.ending.finish();
+        self.end_attempt(state, &last_event).await;
+        self.outbox.close(event::line(&last_event));
         self.ending.reported().cancel();
         drop(self.target.import_permit.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(begin) = begin {
             let _ = begin.send(status);
         }
         (code, status)
+    }
+
+    /// Stores the file. `begin` is taken if the response can begin before the end.
+    async fn outcome(
+        self: &Arc<Self>,
+        job: Job,
+        begin: &mut Option<oneshot::Sender<StatusCode>>,
+    ) -> Result<Outcome, Failure> {
+        let begun = tokio::select! {
+            begun = self.begin_attempt() => begun,
+            () = self.ending.stopping().cancelled() => Err(stopping()),
+        };
+        if let Some(last_event) = begun.map_err(|failure| self.ending.first_failure(failure))? {
+            return Ok(Outcome::Known(last_event));
+        }
+        let (reading, sync) = self.prepare(job).await?;
+        if self.parameters.reads_at_once
+            && let Some(begin) = begin.take()
+        {
+            // If the client has disconnected, its body is incomplete.
+            let _ = begin.send(StatusCode::OK);
+        }
+        let stored = self.store_all(reading, sync.as_ref()).await;
+        if let Some(sync) = &sync {
+            let is_kept = |failure: &Failure| self.attempt().is_some() && can_be_continued(failure);
+            if self.parameters.dry_run || stored.as_ref().is_err_and(|failure| !is_kept(failure)) {
+                self.abandon_sync(sync.id).await;
+            }
+        }
+        stored.map(|deleted| Outcome::Stored { deleted, sync })
     }
 
     /// Waits for the header of the file, and starts the sync of a mirror.
@@ -265,7 +307,7 @@ impl Import {
     }
 
     /// Stores all rows, and commits the sync of a mirror. Returns the number of deleted members.
-    async fn store_all(&self, reading: Reading, sync: Option<&Sync>) -> Result<u64, Failure> {
+    async fn store_all(self: &Arc<Self>, reading: Reading, sync: Option<&Sync>) -> Result<u64, Failure> {
         let Reading { ended, partitions, .. } = reading;
         let id = sync.map(|sync| sync.id);
         let storing = join_all(partitions.into_iter().map(|partition| self.store_partition(partition, id)));
@@ -280,6 +322,10 @@ impl Import {
             }
             () = service.tokens.end(&service.app, &service.tasks, bearer) => {
                 self.ending.fail(domain::Error::Unauthenticated.into());
+                working.await
+            }
+            superseded = self.keep_alive() => {
+                self.ending.fail(superseded);
                 working.await
             }
         };
@@ -303,7 +349,7 @@ impl Import {
         loop {
             let event = tokio::select! {
                 biased;
-                _ = ticks.tick(), if self.parameters.reads_at_once => event::progress(&self.totals()),
+                _ = ticks.tick(), if self.parameters.reads_at_once => event::line(&event::progress(&self.totals())),
                 event = self.outbox.next() => match event {
                     Some(event) => event,
                     None => return,
@@ -315,11 +361,14 @@ impl Import {
         }
     }
 
-    /// Returns the event of the import's outcome, and logs it. The outcome has the number of deleted members and the sync.
-    fn last_event(&self, outcome: Result<(u64, Option<Sync>), Failure>) -> Bytes {
-        let (totals, truncated) = (self.totals(), self.outbox.is_truncated());
+    /// Returns the event of the import's outcome, and logs it.
+    fn last_event(&self, outcome: Result<Outcome, Failure>) -> String {
+        let (totals, truncated) = (self.totals(), self.is_truncated());
         let Totals { rows, bytes, created, updated, unchanged, stale, skipped, rejected } = totals;
-        let deleted = outcome.as_ref().map_or(0, |(deleted, _)| *deleted);
+        let deleted = match &outcome {
+            Ok(Outcome::Stored { deleted, .. }) => *deleted,
+            Ok(Outcome::Known(_)) | Err(_) => 0,
+        };
         let error = outcome.as_ref().err().map(|failure| &*failure.message);
         let memberbase = self.scope().memberbase();
         tracing::info!(
@@ -327,7 +376,8 @@ impl Import {
             "import ended"
         );
         match outcome {
-            Ok((deleted, sync)) => event::summary(&Summary {
+            Ok(Outcome::Known(event)) => event,
+            Ok(Outcome::Stored { deleted, sync }) => event::summary(&Summary {
                 memberbase_id: memberbase.to_string(),
                 sync_id: sync.map(|sync| sync.id.to_string()),
                 dry_run: self.parameters.dry_run,
@@ -336,7 +386,9 @@ impl Import {
                 truncated,
                 seconds: (self.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
             }),
-            Err(failure) => event::failed(&failure, &self.trace, Some(Done { totals, truncated })),
+            Err(failure) => {
+                event::failed(&failure, &self.trace, Some(Done { totals, truncated, offset: self.offset() }))
+            }
         }
     }
 }

@@ -1,0 +1,36 @@
+//! Finds imports and their rejected rows.
+
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid};
+
+use super::{Import, Rejection};
+use crate::{
+    app::App,
+    domain::{Error, access::Visibility},
+    entity::{import, import_rejection},
+    types::Id,
+};
+
+/// Returns the import with this id; `None` if it does not exist or is not visible.
+pub(crate) async fn find(app: &App, visibility: Visibility, id: Uuid) -> Result<Option<Import>, Error> {
+    let bound = visibility.memberbase().map(|memberbase| import::Column::MemberbaseId.eq(memberbase.uuid()));
+    let found =
+        import::Entity::find_by_id(id).filter(Condition::all().add_option(bound)).one(&app.db.read().await?).await?;
+    Ok(found.map(Import::from))
+}
+
+/// Returns the rejected rows of an import after a line, at most `limit`, in the order of their lines.
+pub(crate) async fn rejections(
+    app: &App,
+    import: &Import,
+    after_line: u64,
+    limit: u64,
+) -> Result<Vec<Rejection>, Error> {
+    let rows = import_rejection::Entity::find()
+        .filter(import_rejection::Column::ImportId.eq(import.id))
+        .filter(import_rejection::Column::Line.gt(after_line.cast_signed()))
+        .order_by_asc(import_rejection::Column::Line)
+        .limit(limit)
+        .all(&app.db.read().await?)
+        .await?;
+    Ok(rows.into_iter().map(|row| Rejection { line: row.line.cast_unsigned(), event: row.event }).collect())
+}

@@ -1,0 +1,245 @@
+//! `GET /import/ID`: shows an import beside its upload, as server-sent events.
+//!
+//! Another server may run the import, so its state is read from the database.
+
+use std::{convert::Infallible, sync::Arc, time::Instant};
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderValue, Method, StatusCode, request},
+    response::Response,
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use hyper::body::Body as _;
+use tokio::{
+    pin,
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tracing::{Instrument, Span};
+use uuid::Uuid;
+
+use super::{
+    event::{self, Done, Failure, Totals},
+    parameters, reject,
+    run::PROGRESS_INTERVAL,
+};
+use crate::{
+    app::App,
+    auth::Bearer,
+    domain::{
+        self,
+        access::{Access, Visibility},
+        import::{self, Import, Rejection},
+    },
+    graphql::Code,
+    http::{
+        Service, connections::ConnectionAbort, permits::Permit, rejection::Rejection as Rejected,
+        request_metrics::RequestMetrics, response, trace::RequestLog, trace_id::TraceId,
+    },
+    metrics::{Api, Type},
+    types::Time,
+};
+
+/// The name of the operation in the log and in the metrics.
+pub(in crate::http) const OPERATION: &str = "watchImport";
+
+const METHODS: &str = "GET";
+
+/// Time without progress after which the server that ran the import is taken to have stopped. A running attempt shows itself
+/// more often.
+const MAX_SILENCE_MICROS: i64 = 60 * 1_000_000;
+
+/// Number of rejected rows that are read and sent at a time.
+const ROWS_PER_PAGE: u64 = 500;
+
+/// A comment, which shows a client that the connection is alive.
+const COMMENT: &str = ":\n\n";
+
+/// The request of a client that watches an import.
+struct Watch {
+    service: Arc<Service>,
+    bearer: Bearer,
+    id: Uuid,
+    trace: TraceId,
+    _permit: Permit,
+}
+
+pub(in crate::http) async fn serve(
+    State(service): State<Arc<Service>>,
+    Extension(trace): Extension<TraceId>,
+    Extension(metrics): Extension<RequestMetrics>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    metrics.set_api(Api::Import);
+    metrics.set_operation(Type::Subscription, OPERATION);
+    Span::current().record("operation", OPERATION);
+    let (head, body) = request.into_parts();
+    match service.watch_import(head, &id, &trace, metrics).await {
+        Ok(response) => response,
+        Err(rejection) => reject(&rejection, &trace, !body.is_end_stream()),
+    }
+}
+
+impl Service {
+    async fn watch_import(
+        self: &Arc<Self>,
+        head: request::Parts,
+        id: &str,
+        trace: &TraceId,
+        metrics: RequestMetrics,
+    ) -> Result<Response, Rejected> {
+        let started = Instant::now();
+        if head.method != Method::GET {
+            return Err(Rejected::method(METHODS, format!("the method must be {METHODS}")));
+        }
+        let bearer = Bearer::of(&head.headers)?;
+        let (caller, _) = self.admit(&head.extensions, bearer, started).await?;
+        let id = parameters::uuid("id", id)?;
+        let permit = self.watches.acquire(&caller)?;
+        let watch = Watch { service: Arc::clone(self), bearer, id, trace: trace.clone(), _permit: permit };
+        let not_found =
+            || domain::Error::NotFound(format!("the import {id} does not exist, or this token can't see it"));
+        let found = watch.find().await?.ok_or_else(not_found)?;
+        let (sender, mut events) = mpsc::channel(1);
+        let log = RequestLog::of_stream(metrics, started);
+        let abort = head.extensions.get::<ConnectionAbort>().cloned().unwrap_or_default();
+        self.tasks.spawn(watch.follow(found, sender, abort, log).in_current_span());
+        let events = stream::poll_fn(move |context| events.poll_recv(context)).map(Ok::<_, Infallible>);
+        let media = HeaderValue::from_static("text/event-stream; charset=utf-8");
+        let mut response = response::build(StatusCode::OK, media, Body::from_stream(events), None);
+        // nginx buffers responses by default, which delays events.
+        response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+        Ok(response)
+    }
+}
+
+impl Watch {
+    /// Sends the events until the import has ended, the token is no longer valid, the client has gone or the server stops.
+    async fn follow(self, found: Import, sender: mpsc::Sender<Bytes>, abort: ConnectionAbort, mut log: RequestLog) {
+        let service = Arc::clone(&self.service);
+        let token_end = service.tokens.end(&service.app, &service.tasks, self.bearer);
+        let events = self.send_all(found, &sender, &abort);
+        pin!(events, token_end);
+        tokio::select! {
+            () = &mut events => {}
+            () = &mut token_end => {}
+            () = service.stopping.cancelled() => {}
+        }
+        log.end(StatusCode::OK, "OK");
+    }
+
+    async fn send_all(&self, mut import: Import, sender: &mpsc::Sender<Bytes>, abort: &ConnectionAbort) {
+        let keep_alive = self.service.app.limits.live.keep_alive;
+        let mut ticks = interval(PROGRESS_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut last, mut sent_at) = (None, Instant::now());
+        loop {
+            ticks.tick().await;
+            let totals = Totals::new(&import.counts, import.bytes);
+            let text = if last != Some(totals) {
+                Some(message(&event::progress(&totals)))
+            } else {
+                (sent_at.elapsed() >= keep_alive).then(|| COMMENT.to_owned())
+            };
+            if let Some(text) = text {
+                (last, sent_at) = (Some(totals), Instant::now());
+                if self.send(sender, text, abort).await.is_none() {
+                    return;
+                }
+            }
+            if let Some(last_event) = self.last_event(&import, totals) {
+                if self.send_rejections(&import, sender, abort).await.is_some() {
+                    self.send(sender, message(&last_event), abort).await;
+                }
+                return;
+            }
+            match self.find().await {
+                Ok(Some(found)) => import = found,
+                // The memberbase was deleted.
+                Ok(None) => return,
+                Err(rejection) => {
+                    let (code, message) = rejection.first_error();
+                    tracing::debug!(code = code.as_str(), error = message, "an import can't be watched for the moment");
+                }
+            }
+        }
+    }
+
+    /// Sends events. Returns `None` if the client does not read them, or has gone.
+    async fn send(&self, sender: &mpsc::Sender<Bytes>, text: String, abort: &ConnectionAbort) -> Option<()> {
+        match timeout(self.service.app.limits.live.keep_alive, sender.send(text.into())).await {
+            Ok(sent) => sent.ok(),
+            Err(_) => {
+                abort.now();
+                None
+            }
+        }
+    }
+
+    async fn send_rejections(
+        &self,
+        import: &Import,
+        sender: &mpsc::Sender<Bytes>,
+        abort: &ConnectionAbort,
+    ) -> Option<()> {
+        let mut after_line = 0;
+        loop {
+            let page = self.rejections(import, after_line).await.ok()?;
+            let Some(last) = page.last() else { return Some(()) };
+            after_line = last.line;
+            let text = page.iter().map(|rejection| message(&rejection.event)).collect();
+            self.send(sender, text, abort).await?;
+        }
+    }
+
+    /// Returns the last event of an import that does not run any more.
+    fn last_event(&self, import: &Import, totals: Totals) -> Option<String> {
+        if let Some(event) = &import.last_event {
+            return Some(event.clone());
+        }
+        let silence = Time::now().micros().saturating_sub(import.updated_at.micros());
+        (silence >= MAX_SILENCE_MICROS).then(|| {
+            let message = "the server that ran the import has stopped: send the file again to continue the import";
+            let failure = Failure::new(Code::ServiceUnavailable, message);
+            let done = Done { totals, truncated: import.is_truncated, offset: Some(import.stored_rows) };
+            event::failed(&failure, &self.trace, Some(done))
+        })
+    }
+
+    async fn find(&self) -> Result<Option<Import>, Rejected> {
+        let id = self.id;
+        self.query(move |app, visibility| async move { import::find(&app, visibility, id).await }).await
+    }
+
+    async fn rejections(&self, import: &Import, after_line: u64) -> Result<Vec<Rejection>, Rejected> {
+        let import = import.clone();
+        let read = |app: App, _| async move { import::rejections(&app, &import, after_line, ROWS_PER_PAGE).await };
+        self.query(read).await
+    }
+
+    /// Runs a query with the limits of one.
+    async fn query<T, Running>(&self, work: impl FnOnce(App, Visibility) -> Running) -> Result<T, Rejected>
+    where
+        T: Send + 'static,
+        Running: Future<Output = Result<T, domain::Error>> + Send + 'static,
+    {
+        let (service, started) = (&self.service, Instant::now());
+        let app = service.app.until(started + service.app.limits.time.query);
+        let caller = service.tokens.caller(&app, &service.tasks, self.bearer).await?;
+        let visibility = caller.authorize_visible(Access::Write)?;
+        let budget = service.open_budget(true, started).await?;
+        let run = |app: App| work(app.for_tenant(caller.tenant()), visibility);
+        Ok(service.run_query(started, &budget, false, run).await??)
+    }
+}
+
+/// Returns an event as a message of server-sent events
+/// (<https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>).
+fn message(event: &str) -> String {
+    format!("data: {event}\n\n")
+}
