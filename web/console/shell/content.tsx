@@ -4,7 +4,7 @@ import { useEffect } from "react";
 import { queryFor } from "../api/queries";
 import { graphql } from "../gql";
 import { MemberbaseChanges } from "../live/changes";
-import { MEMBERBASE_PAGES, SERVER_PAGES } from "../pages";
+import { MEMBERBASE_PAGES, SERVER_PAGES, type MemberbasePage } from "../pages";
 import { href, navigate, useRoute } from "../router";
 import { hasAccess, useToken } from "../token";
 import { ButtonLink } from "../ui/button";
@@ -57,7 +57,8 @@ function WithinMemberbase({ id, name, home }: { id: string; name: string; home: 
   const token = useToken();
   const { data, error, refetch } = useQuery(queryFor(id, FindMemberbase, { id }));
   const page = MEMBERBASE_PAGES.find((page) => page.path === name);
-  if (!page || !hasAccess(token, page.requiredAccess)) return <NoPage home={home} />;
+  if (!page) return <NoPage home={home} />;
+  if (!hasAccess(token, page.requiredAccess)) return <NoAccess page={page} home={home} />;
   // A failed refetch keeps the page, because the person may have typed into it.
   if (error && !data) return <Failure title="Couldn't load the memberbase" error={error} onRetry={() => void refetch()} />;
   if (!data) return <Loading lines={8} />;
@@ -78,6 +79,21 @@ function WithinMemberbase({ id, name, home }: { id: string; name: string; home: 
     <MemberbaseChanges key={id} memberbaseId={id}>
       <page.component memberbase={data.memberbase} />
     </MemberbaseChanges>
+  );
+}
+
+function NoAccess({ page, home }: { page: MemberbasePage; home: string }) {
+  const { access } = useToken();
+  return (
+    <Page title={page.label}>
+      <Empty
+        icon="token"
+        title={`Your token has ${access} access only`}
+        actions={<ButtonLink href={home}>Go to the start page</ButtonLink>}
+      >
+        This page needs a token with {page.requiredAccess} access. Ask the person who runs the server for one.
+      </Empty>
+    </Page>
   );
 }
 
