@@ -11,7 +11,7 @@ const server = process.env.MEMBERBASE_URL ?? "http://127.0.0.1:8080";
 export default defineConfig({
   base: "./",
   plugins: [react(), budget("console.html", 300)],
-  server: { proxy: { "/graphql": server } },
+  server: { proxy: { "/graphql": server, "/import": server } },
   // The playground's workers work only in the build.
   optimizeDeps: { entries: ["console.html"] },
   build: {

@@ -27,6 +27,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Returns whether the same request may succeed later. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof ApiError && error.retryable;
+}
+
 export function unreachable(cause: unknown) {
   return new ApiError("the server can't be reached", { code: "UNREACHABLE", retryable: true, cause });
 }

@@ -2,7 +2,7 @@ import { QueryClient, queryOptions } from "@tanstack/react-query";
 
 import type { TypedDocumentString } from "../gql/graphql";
 import { request } from "./request";
-import { ApiError } from "./error";
+import { isRetryable } from "./error";
 
 /** The scope of queries outside a memberbase: the list of memberbases, and API tokens. */
 export const SERVER_SCOPE = "server";
@@ -29,7 +29,7 @@ export const queries = new QueryClient({
       networkMode: "always",
       staleTime: 15_000,
       refetchOnWindowFocus: false,
-      retry: (count, error) => count < 2 && error instanceof ApiError && error.retryable,
+      retry: (count, error) => count < 2 && isRetryable(error),
     },
     mutations: { networkMode: "always" },
   },

@@ -3,7 +3,6 @@
 import type { TypedDocumentString } from "../gql/graphql";
 import * as session from "../session";
 import { ApiError, unreachable } from "./error";
-import { post } from "./post";
 
 export const ENDPOINT = new URL("graphql", document.baseURI);
 
@@ -37,7 +36,18 @@ export async function request<Data, Variables>(
 
 async function send(token: string, body: string, signal: AbortSignal | undefined) {
   try {
-    return await fetch(ENDPOINT, post(token, body, signal ?? null));
+    return await fetch(ENDPOINT, {
+      method: "POST",
+      headers: {
+        "Content-Type": "application/json",
+        Accept: "application/graphql-response+json, application/json;q=0.9",
+        Authorization: `Bearer ${token}`,
+      },
+      body,
+      credentials: "omit",
+      cache: "no-store",
+      signal: signal ?? null,
+    });
   } catch (cause) {
     if (signal?.aborted) throw cause;
     throw unreachable(cause);

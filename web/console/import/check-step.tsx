@@ -1,100 +1,95 @@
-import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState, useSyncExternalStore } from "react";
 
+import { queryFor } from "../api/queries";
 import { counted, formatNumber } from "../format";
+import { CountMembers } from "../memberbases/member-count";
 import { Button } from "../ui/button";
+import { Dialog } from "../ui/dialog";
 import { Card } from "../ui/page";
-import { Failure } from "../ui/states";
+import { Failure, Pending } from "../ui/states";
 import style from "./import.module.css";
 import { Counts, RunningBar } from "./outcome";
-import type { Plan } from "./plan";
-import { Preview } from "./preview";
+import type { Inspection } from "./parameters";
+import { importParameters, type Plan } from "./plan";
 import { RejectedRows } from "./rejected-rows";
-import { problemError } from "./run-step";
 import { percent } from "./words";
-import { Work, type Order, type State } from "./work";
-
-/** So many rows are checked by themselves; all of them by a press. */
-const FIRST_ROWS = 100_000;
+import { Work, type State } from "./work";
 
 interface Properties {
+  memberbaseId: string;
   plan: Plan;
-  order: Omit<Order, "dryRun" | "maxRows">;
+  inspection: Inspection;
   onBack: () => void;
-  onImport: () => void;
+  /** Called with the percentage of the members that may be deleted. */
+  onImport: (maxDeletedPercent: number) => void;
 }
 
-export function CheckStep({ plan, order, onBack, onImport }: Properties) {
-  // Who is missing can be told by the whole file alone.
-  const [maxRows, setMaxRows] = useState(plan.replaces ? Infinity : FIRST_ROWS);
+/** Runs a dry run of the whole file. */
+export function CheckStep(properties: Properties) {
+  const { memberbaseId, plan, inspection } = properties;
   const [tries, setTries] = useState(0);
   const [work, setWork] = useState<Work | null>(null);
   useEffect(() => {
-    const work = new Work({ ...order, dryRun: true, maxRows });
+    // The limit is that of the import; the check shows how many members it would delete.
+    const parameters = importParameters(plan, inspection, 100);
+    const work = new Work({ file: plan.file, memberbaseId, parameters, dryRun: true });
     setWork(work);
-    return work.stop;
-    // What is ordered does not change while this step is shown.
-  }, [maxRows, tries]);
-  return (
-    <>
-      {work && (
-        <Check
-          key={`${maxRows}/${tries}`}
-          work={work}
-          preview={
-            <Card flush>
-              <Preview plan={plan} columns={order.columns} />
-            </Card>
-          }
-          replaces={plan.replaces}
-          onAll={() => setMaxRows(Infinity)}
-          onRetry={() => setTries(tries + 1)}
-          onBack={onBack}
-          onImport={onImport}
-        />
-      )}
-    </>
-  );
+    return work.kill;
+    // The plan does not change while this step is shown.
+  }, [tries]);
+  return work && <Check key={tries} {...properties} work={work} onRetry={() => setTries(tries + 1)} />;
 }
 
-interface CheckProperties {
-  work: Work;
-  preview: ReactNode;
-  replaces: boolean;
-  onAll: () => void;
-  onRetry: () => void;
-  onBack: () => void;
-  onImport: () => void;
-}
-
-function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: CheckProperties) {
+function Check({ memberbaseId, plan, work, onRetry, onBack, onImport }: Properties & { work: Work; onRetry: () => void }) {
   const state = useSyncExternalStore(work.subscribe, work.snapshot);
-  const { phase, progress, result, error } = state;
-  const hasEnded = phase === "ended";
-  const problem = error ?? (result?.problem ? problemError(result.problem) : null);
-  const isUseless = result !== null && result.done === result.rejected;
+  const { phase, totals, end, error, deleted } = state;
+  const [isConfirming, setConfirming] = useState(false);
+  const counting = plan.replaces && end === "complete";
+  const members = useQuery({
+    ...queryFor(memberbaseId, CountMembers, { memberbaseId }),
+    enabled: counting,
+    staleTime: 0,
+  });
+  const total = members.data?.members?.totalCount;
+  const blocked = blockedBy(plan, state);
+  const isReady = phase === "ended" && error === null && blocked === null && (!counting || total !== undefined);
+  // The share of the present members, so that the rows of the import can only make it smaller.
+  const share = total ? Math.min(1, deleted / total) : 0;
+  const start = () => onImport(Math.min(100, 100 * share + 1e-9));
   return (
     <>
       <Card>
         <div className={style.section}>
-          <h2>{title(state)}</h2>
-          {!hasEnded && <RunningBar progress={progress} label="Check" />}
-          {progress && <Counts progress={progress} dryRun />}
-          {hasEnded && replaces && <Missing state={state} />}
-          {problem !== null && <Failure title="The check couldn't finish" error={problem} onRetry={onRetry} />}
-          <div className={style.buttons} data-start>
-            {!hasEnded && (
+          <div role="status">
+            <h2>{title(state)}</h2>
+          </div>
+          {phase === "running" && <RunningBar work={work} label="Check" />}
+          <Counts totals={totals} dryRun />
+          {counting && (
+            <Missing deleted={deleted} total={total} error={members.error} onRetry={() => void members.refetch()} />
+          )}
+          {error && <Failure title="The check couldn't finish" error={error} onRetry={onRetry} />}
+          {phase === "running" ? (
+            <div className={style.buttons} data-start>
               <Button isPending={state.isStopping} onPress={work.stop}>
                 Stop check
               </Button>
-            )}
-            {hasEnded && result?.end === "limited" && <Button onPress={onAll}>Check the whole file</Button>}
-          </div>
+            </div>
+          ) : (
+            end === "stopped" && (
+              <div className={style.buttons} data-start>
+                <Button icon="refresh" onPress={onRetry}>
+                  Check again
+                </Button>
+              </div>
+            )
+          )}
         </div>
       </Card>
-      {hasEnded && problem === null && isUseless && (
+      {blocked !== null && (
         <p className={style.warning} role="status">
-          {result.end === "complete" && result.read === 0 ? "The file has no rows" : "No rows passed the check"}: there is
-          nothing to import.
+          {blocked}
         </p>
       )}
       <div className={style.buttons}>
@@ -102,49 +97,93 @@ function Check({ work, preview, replaces, onAll, onRetry, onBack, onImport }: Ch
         <Button
           variant="primary"
           icon="import"
-          isDisabled={!hasEnded || problem !== null || isUseless}
-          onPress={onImport}
+          isDisabled={!isReady}
+          onPress={() => (share > 0 ? setConfirming(true) : start())}
         >
           Import
         </Button>
       </div>
-      {result && <RejectedRows result={result} dryRun />}
-      {preview}
+      <RejectedRows state={state} dryRun />
+      {isConfirming && (
+        <ConfirmDeletion deleted={deleted} share={share} onClose={() => setConfirming(false)} onConfirm={start} />
+      )}
     </>
   );
 }
 
-function title({ phase, result }: State): string {
-  if (phase !== "ended") return "Checking the file: nothing is changed";
-  switch (result?.end) {
+function title({ phase, end, totals }: State): string {
+  if (phase === "running") return "Checking the file: nothing is changed";
+  switch (end) {
     case "complete":
-      return `Preview of ${counted(result.read, "row")}`;
-    case "limited":
-      return `Preview of the first ${counted(result.read, "row")}`;
+      return `Preview of ${counted(totals.rows, "row")}`;
     case "stopped":
-      return `Check stopped after ${counted(result.done, "row")}`;
+      return `Check stopped after ${counted(totals.rows, "row")}`;
     default:
       return "Preview";
   }
 }
 
-/** Who would be deleted. */
-function Missing({ state: { prospect, result } }: { state: State }) {
-  if (result?.end !== "complete") return null;
-  if (!prospect) {
-    const why = result.ofNobody
-      ? `${counted(result.ofNobody, "row")} can't be attributed to a member, so no members would be deleted. Correct the rejected rows below and check the file again.`
-      : "No members would be deleted.";
-    return <p className={style.warning}>{why}</p>;
+/** Returns why nothing should be imported after a check without a failure; null if the import can start. */
+function blockedBy({ replaces, onError }: Plan, { end, totals }: State): string | null {
+  if (end === "complete" && totals.rows === 0) return "The file has no rows: there is nothing to import.";
+  if (end === "complete" && totals.rows === totals.rejected) return "No rows passed the check: there is nothing to import.";
+  if (end === "stopped" && replaces) return "To replace the list, check the whole file first.";
+  if (end !== null && onError === "reject" && totals.rejected > 0) {
+    return "The import would stop at an invalid row. Correct the file, or go back and choose to leave invalid rows out.";
   }
-  const { missing, members } = prospect;
-  if (missing === 0) return <p>Every member is in the file. No members would be deleted.</p>;
+  return null;
+}
+
+interface MissingProperties {
+  deleted: number;
+  total: number | undefined;
+  error: unknown;
+  onRetry: () => void;
+}
+
+/** The members that would be deleted. */
+function Missing({ deleted, total, error, onRetry }: MissingProperties) {
+  if (deleted === 0) return <p>Every member is in the file. No members would be deleted.</p>;
+  if (error && total === undefined) return <Failure title="Couldn't count the members" error={error} onRetry={onRetry} />;
+  if (total === undefined) return <Pending label="Counting members" />;
   return (
     <p className={style.warning}>
       <strong>
-        {formatNumber(missing)} of {counted(members, "member")} ({percent(missing / members)})
+        {formatNumber(deleted)} of {counted(total, "member")} ({percent(deleted / total)})
       </strong>{" "}
-      {missing === 1 ? "is" : "are"} not in the file and would be deleted, with everything attached to {missing === 1 ? "it" : "them"}.
+      {deleted === 1 ? "is" : "are"} not in the file and would be deleted, with everything attached to{" "}
+      {deleted === 1 ? "it" : "them"}.
     </p>
+  );
+}
+
+interface ConfirmProperties {
+  deleted: number;
+  share: number;
+  onClose: () => void;
+  onConfirm: () => void;
+}
+
+function ConfirmDeletion({ deleted, share, onClose, onConfirm }: ConfirmProperties) {
+  return (
+    <Dialog
+      isOpen
+      alert
+      onClose={onClose}
+      title={`Delete ${counted(deleted, "member")}?`}
+      footer={
+        <>
+          <Button onPress={onClose}>Cancel</Button>
+          <Button variant="danger" onPress={onConfirm}>
+            Import and delete {counted(deleted, "member")}
+          </Button>
+        </>
+      }
+    >
+      <p>
+        After the file is imported, the members that are not in it are deleted, with their attributes, clips, stamp collections
+        and transactions. You can't undo this. If more than {percent(share)} of the members would be deleted by then, none is.
+      </p>
+    </Dialog>
   );
 }

@@ -9,7 +9,6 @@ import { Work, type Order } from "./work";
 export interface Current {
   work: Work;
   memberbase: { id: string; name: string };
-  fileName: string;
 }
 
 let current: Current | null = null;
@@ -20,33 +19,31 @@ function change(next: Current | null) {
   listeners.forEach((listener) => listener());
 }
 
-/** Whoever leaves the page is asked first: what runs in it ends with it. */
-const hold = (event: BeforeUnloadEvent) => event.preventDefault();
+/** Asks for confirmation before the page is left, which would end the import. */
+const confirmLeave = (event: BeforeUnloadEvent) => event.preventDefault();
 
-export function begin(memberbase: Current["memberbase"], fileName: string, order: Order) {
+export function begin(memberbase: Current["memberbase"], order: Order) {
   const work = new Work(order);
-  addEventListener("beforeunload", hold);
-  const signedIn = session.token();
-  const leave = session.subscribe(() => {
-    if (session.token() === signedIn) return;
-    work.kill();
-    done();
-    change(null);
-  });
-  const ends = work.subscribe(() => {
-    if (work.state.phase !== "ended") return;
-    done();
-    void refresh(memberbase.id);
-  });
-  const done = () => {
-    removeEventListener("beforeunload", hold);
-    leave();
-    ends();
+  const follow = () => {
+    if (work.state.phase === "running") addEventListener("beforeunload", confirmLeave);
+    else {
+      removeEventListener("beforeunload", confirmLeave);
+      void refresh(memberbase.id);
+    }
   };
-  change({ work, memberbase, fileName });
+  follow();
+  work.subscribe(follow);
+  const signedIn = session.token();
+  const unsubscribe = session.subscribe(() => {
+    if (session.token() === signedIn) return;
+    unsubscribe();
+    work.kill();
+    if (current?.work === work) change(null);
+  });
+  change({ work, memberbase });
 }
 
-/** Forgets one that has ended. */
+/** Forgets an import that has ended. */
 export const forget = () => change(null);
 
 function subscribe(listener: () => void) {

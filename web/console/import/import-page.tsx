@@ -12,7 +12,8 @@ import { CheckStep } from "./check-step";
 import { ColumnsStep } from "./columns-step";
 import { begin, forget, useCurrent } from "./current";
 import { FileStep } from "./file-step";
-import { columnsOf, type Plan } from "./plan";
+import type { Inspection } from "./parameters";
+import { importParameters, type Plan } from "./plan";
 import { RunStep } from "./run-step";
 import { Steps } from "./steps";
 
@@ -53,10 +54,11 @@ export default function ImportPage({ memberbase }: { memberbase: CurrentMemberba
 
 function Prepare({ memberbase }: { memberbase: CurrentMemberbase }) {
   const [plan, setPlan] = useState<Plan | null>(null);
-  const [isChecked, setChecked] = useState(false);
+  /** That of the plan, once it is to be checked. */
+  const [checked, setChecked] = useState<Inspection | null>(null);
   const { data, error, refetch } = useQuery(queryFor(memberbase.id, AttributeSchema, { id: memberbase.id }));
   const schema = data?.memberbase?.attributeSchema;
-  // What was read before still holds.
+  // A failed refetch keeps the page.
   if (error && !schema) {
     return <Failure title="Couldn't load the attributes" error={error} onRetry={() => void refetch()} />;
   }
@@ -67,38 +69,34 @@ function Prepare({ memberbase }: { memberbase: CurrentMemberbase }) {
       </Card>
     );
   }
-  const order = (plan: Plan) => ({
-    file: plan.file,
-    kind: plan.sample.kind,
-    columns: columnsOf(plan, schema),
-    memberbaseId: memberbase.id,
-    mode: plan.mode,
-    replaces: plan.replaces,
-  });
-  const step = plan === null ? "file" : isChecked ? "check" : "columns";
+  const start = (plan: Plan, inspection: Inspection, maxDeletedPercent: number) =>
+    begin(memberbase, {
+      file: plan.file,
+      memberbaseId: memberbase.id,
+      parameters: importParameters(plan, inspection, maxDeletedPercent),
+      dryRun: false,
+    });
   return (
     <>
-      <Steps current={step} />
+      <Steps current={plan === null ? "file" : checked === null ? "columns" : "check"} />
       {plan === null ? (
-        <FileStep schema={schema} onPlan={setPlan} />
-      ) : !isChecked ? (
+        <FileStep memberbaseId={memberbase.id} onPlan={setPlan} />
+      ) : checked === null ? (
         <ColumnsStep
           memberbaseId={memberbase.id}
           schema={schema}
           plan={plan}
           onChange={setPlan}
           onBack={() => setPlan(null)}
-          onReady={(plan) => {
-            setPlan(plan);
-            setChecked(true);
-          }}
+          onReady={setChecked}
         />
       ) : (
         <CheckStep
+          memberbaseId={memberbase.id}
           plan={plan}
-          order={order(plan)}
-          onBack={() => setChecked(false)}
-          onImport={() => begin(memberbase, plan.file.name, { ...order(plan), dryRun: false, maxRows: Infinity })}
+          inspection={checked}
+          onBack={() => setChecked(null)}
+          onImport={(maxDeletedPercent) => start(plan, checked, maxDeletedPercent)}
         />
       )}
     </>

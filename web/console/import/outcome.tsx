@@ -1,9 +1,10 @@
 import { Label, ProgressBar } from "react-aria-components";
 
 import { formatNumber } from "../format";
+import type { Totals } from "./events";
 import style from "./import.module.css";
-import type { Progress } from "./run";
 import { duration } from "./words";
+import type { Work } from "./work";
 
 const COUNTS = [
   ["created", "Created", "Would be created"],
@@ -14,28 +15,25 @@ const COUNTS = [
   ["rejected", "Rejected", "Rejected"],
 ] as const;
 
-/** What became, or would become, of the rows. Those that are rare are shown where there are any. */
-export function Counts({ progress, dryRun = false }: { progress: Progress; dryRun?: boolean }) {
-  const shown = COUNTS.filter(([key]) => !["stale", "skipped"].includes(key) || progress[key] > 0);
+/** The outcomes of the rows. Rare ones are shown if there are any. */
+export function Counts({ totals, dryRun = false }: { totals: Totals; dryRun?: boolean }) {
+  const shown = COUNTS.filter(([key]) => !["stale", "skipped"].includes(key) || totals[key] > 0);
   return (
     <dl className={style.counts}>
       {shown.map(([key, done, would]) => (
-        <div key={key} data-bad={(key === "rejected" && progress[key] > 0) || undefined}>
+        <div key={key} data-bad={(key === "rejected" && totals[key] > 0) || undefined}>
           <dt>{dryRun ? would : done}</dt>
-          <dd>{formatNumber(progress[key])}</dd>
+          <dd>{formatNumber(totals[key])}</dd>
         </div>
       ))}
     </dl>
   );
 }
 
-/** How far it is: by the bytes that were read, and how many of the rows in them are dealt with. */
-function shareOf({ bytes, size, read, done }: Progress): number {
-  return size === 0 || read === 0 ? 0 : Math.min(1, bytes / size) * (done / read);
-}
-
-export function RunningBar({ progress, label }: { progress: Progress | null; label: string }) {
-  const share = progress ? shareOf(progress) : 0;
+/** The part of the file that the server has received. */
+export function RunningBar({ work, label }: { work: Work; label: string }) {
+  const { totals, seconds, isStopping } = work.state;
+  const share = Math.min(1, totals.bytes / Math.max(1, work.order.file.size));
   return (
     <div className={style.progress}>
       <ProgressBar value={100 * share} className={style.bar!}>
@@ -51,16 +49,14 @@ export function RunningBar({ progress, label }: { progress: Progress | null; lab
           </>
         )}
       </ProgressBar>
-      <p className={style.note}>
-        {progress?.waiting ? `Retrying: ${progress.waiting}` : progress ? pace(progress, share) : "Starting…"}
-      </p>
+      <p className={style.note}>{isStopping ? "Stopping…" : totals.bytes > 0 ? pace(totals, share, seconds) : "Starting…"}</p>
     </div>
   );
 }
 
-function pace({ done, seconds }: Progress, share: number): string {
-  const rate = seconds > 0 ? Math.round(done / seconds) : 0;
-  const rows = `${formatNumber(done)} rows, ${formatNumber(rate)} per second`;
-  // The first moments tell little.
-  return share > 0.02 && seconds > 2 ? `${rows}, ${duration((seconds * (1 - share)) / share)} left` : rows;
+function pace({ rows }: Totals, share: number, seconds: number): string {
+  const rate = seconds > 0 ? Math.round(rows / seconds) : 0;
+  const text = `${formatNumber(rows)} rows, ${formatNumber(rate)} per second`;
+  // An estimate from the first seconds would be wrong.
+  return share > 0.02 && share < 1 && seconds > 2 ? `${text}, ${duration((seconds * (1 - share)) / share)} left` : text;
 }

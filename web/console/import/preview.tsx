@@ -1,121 +1,144 @@
-import type { ReactNode } from "react";
+import { Fragment, type ReactNode } from "react";
 
+import { formatNumber } from "../format";
+import { Card } from "../ui/page";
 import { cell, Table } from "../ui/table";
-import { fits, read, type AttributeType } from "./cell";
-import { rowOf, type Columns } from "./columns";
+import type { Fault } from "./events";
 import style from "./import.module.css";
-import { rowOfJson } from "./ndjson";
-import { attributesOf, type Plan } from "./plan";
-import { rowOfLine } from "./rows";
-
-const ROWS = 10;
+import { attributeOf, keyOf, REF, SOURCE_UPDATED_AT, type Choices, type Inspection, type Row } from "./parameters";
+import { rowText } from "./rejects";
 
 interface Properties {
-  plan: Plan;
-  columns: Columns | null;
+  inspection: Inspection;
+  choices: Choices;
+  /** Whether the rows are of choices that have changed since. */
+  isStale: boolean;
 }
 
-/** The first rows as they are understood. */
-export function Preview({ plan, columns }: Properties) {
-  const { records, lines, kind } = plan.sample;
-  const table = columns
-    ? ofCsv(records.slice(1, ROWS + 1), columns)
-    : ofLines(lines.slice(0, ROWS), kind.format === "ndjson");
+/** The first rows as they would be stored, each with its errors. */
+export function Preview({ inspection, choices, isStale }: Properties) {
+  const fields = fieldsOf(inspection, choices);
+  const left = inspection.columns.filter((column) => keyOf(column, choices) !== column.key).map(({ key }) => pathOf(key ?? ""));
+  const isLeft = ({ path }: Fault) => left.some((leftPath) => path.join() === leftPath.join());
+  const rows = inspection.rows.map((row) => ({ ...row, errors: (row.errors ?? []).filter((fault) => !isLeft(fault)) }));
+  const invalid = rows.filter(({ errors }) => errors.length > 0).length;
   return (
-    <>
+    <Card flush>
       <div className={style.heading}>
         <div>
           <h2>First rows</h2>
-          <p className={style.note}>As they will be imported.</p>
+          <p className={style.note} role="status">
+            {isStale ? "Reading the file…" : invalid === 0 ? "As they will be stored." : `${formatNumber(invalid)} of ${formatNumber(rows.length)} would be rejected.`}
+          </p>
         </div>
       </div>
-      <Table label="First rows">
-        <thead>
-          <tr>
-            <th scope="col" className={`${cell.number} ${style.line}`}>
-              Line
-            </th>
-            {table.header.map((name) => (
-              <th scope="col" key={name}>
-                {name}
+      <div className={style.preview} data-stale={isStale || undefined}>
+        <Table label="First rows">
+          <thead>
+            <tr>
+              <th scope="col" className={`${cell.number} ${style.line}`}>
+                Line
               </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {table.rows.map(({ line, cells, fault }) => (
-            <tr key={line}>
-              <td className={`${cell.number} ${cell.soft}`}>{line}</td>
-              {fault !== null ? (
-                <td colSpan={table.header.length} className={style.fault}>
-                  {fault}
-                </td>
-              ) : (
-                cells.map((content, at) => (
-                  <td key={at} className={style.value}>
-                    {content}
-                  </td>
-                ))
-              )}
+              {fields.map(({ label }, at) => (
+                <th scope="col" key={at}>
+                  {label}
+                </th>
+              ))}
             </tr>
-          ))}
-        </tbody>
-      </Table>
-    </>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <PreviewRow key={row.line} row={row} errors={row.errors} fields={fields} />
+            ))}
+          </tbody>
+        </Table>
+      </div>
+    </Card>
   );
 }
 
-interface Shown {
-  header: string[];
-  rows: { line: number; cells: ReactNode[]; fault: string | null }[];
+interface Field {
+  path: string[];
+  label: string;
 }
 
-function ofCsv(records: Plan["sample"]["records"], columns: Columns): Shown {
-  const { sourceUpdatedAt, attributes } = columns;
-  const time = sourceUpdatedAt === null ? [] : ["last changed"];
-  const toRow = rowOf(columns);
-  return {
-    header: ["ref", ...attributes.map(({ key }) => key), ...time],
-    rows: records.map((record) => {
-      const { line, cells } = record;
-      const { ref, fault } = toRow(record);
-      const values = attributes.map(({ column, type }) => valueOf(cells[column] ?? "", type));
-      const changed = sourceUpdatedAt === null ? [] : [valueOf(cells[sourceUpdatedAt] ?? "", "DATE")];
-      return { line, cells: [<code>{ref}</code>, ...values, ...changed], fault: fault?.message ?? null };
-    }),
-  };
+function PreviewRow({ row, errors, fields }: { row: Row; errors: Fault[]; fields: Field[] }) {
+  const member = memberOf(row);
+  const faultOf = ({ path }: Field) => errors.find((fault) => fault.path.slice(0, 2).join() === path.join());
+  return (
+    <Fragment>
+      <tr data-invalid={errors.length > 0 || undefined}>
+        <td className={`${cell.number} ${cell.soft}`}>{row.line}</td>
+        {member ? (
+          fields.map((field, at) => (
+            <td key={at} className={style.value}>
+              {faultOf(field) ? (
+                <span className={style.misfit}>{valueOf(member, field)}</span>
+              ) : (
+                valueOf(member, field)
+              )}
+            </td>
+          ))
+        ) : (
+          <td colSpan={fields.length} className={style.value}>
+            <code>{rowText(row)}</code>
+          </td>
+        )}
+      </tr>
+      {errors.length > 0 && (
+        <tr>
+          <td />
+          <td colSpan={fields.length} className={style.fault}>
+            {errors.map(({ column, message }, at) => (
+              <p key={at}>
+                {column && <strong>{column}: </strong>}
+                {message}
+              </p>
+            ))}
+          </td>
+        </tr>
+      )}
+    </Fragment>
+  );
 }
 
-function valueOf(text: string, type: AttributeType): ReactNode {
-  const value = read(text);
-  if (value === null || (value === "" && type !== "STRING")) return <span className={cell.soft}>no value</span>;
-  if (value === "") return <span className={cell.soft}>empty text</span>;
-  if (!fits(type, text)) {
-    return (
-      <span className={style.misfit} title={`Not a valid ${type} value: the row will be rejected`}>
-        {value}
-        <span className="visually-hidden"> (not a valid {type} value)</span>
-      </span>
-    );
-  }
-  return value;
+interface Member {
+  ref?: unknown;
+  attributes?: Record<string, unknown>;
+  sourceUpdatedAt?: unknown;
 }
 
-function ofLines(lines: Plan["sample"]["lines"], isJson: boolean): Shown {
-  const keys = isJson ? [...new Set(lines.flatMap(({ text }) => Object.keys(attributesOf(text))))] : [];
-  return {
-    header: ["ref", ...keys],
-    rows: lines.map((line) => {
-      const row = isJson ? rowOfJson(line) : rowOfLine(line);
-      const attributes = attributesOf(line.text);
-      const cells = keys.map((key) => jsonValue(attributes[key]));
-      return { line: line.line, cells: [<code>{row?.ref}</code>, ...cells], fault: row?.fault?.message ?? null };
-    }),
-  };
+/** Returns the member of a row; null if the row could not be read as one. */
+function memberOf({ row }: Row): Member | null {
+  return typeof row === "object" && row !== null && !Array.isArray(row) ? row : null;
 }
 
-function jsonValue(value: unknown): ReactNode {
+/** Returns the fields of members that the rows have: those of the columns first. */
+function fieldsOf(inspection: Inspection, choices: Choices): Field[] {
+  const keys = inspection.columns.map((column) => keyOf(column, choices)).filter((key) => key !== null);
+  const omitted = inspection.columns.filter((column) => keyOf(column, choices) === null).map(({ key }) => key);
+  const others = inspection.rows
+    .flatMap((row) => Object.keys(memberOf(row)?.attributes ?? {}))
+    .filter((key) => !omitted.some((other) => other !== null && pathOf(other)[1] === key));
+  const paths = [[REF], ...keys.map(pathOf), ...others.map((key) => ["attributes", key])];
+  const isFirst = (path: string[], at: number) => paths.findIndex((other) => other.join() === path.join()) === at;
+  return paths.filter(isFirst).map((path) => ({ path, label: labelOf(path) }));
+}
+
+/** Returns the path in a row of what a column's key names. */
+function pathOf(key: string): string[] {
+  return key === REF || key === SOURCE_UPDATED_AT ? [key] : ["attributes", attributeOf(key)];
+}
+
+function labelOf([field = "", attribute]: string[]): string {
+  return attribute ?? (field === SOURCE_UPDATED_AT ? "last changed" : field);
+}
+
+function valueOf(member: Member, { path: [field, attribute] }: Field): ReactNode {
+  if (field === REF) return <code>{String(member.ref ?? "")}</code>;
+  const value = attribute === undefined ? member.sourceUpdatedAt : member.attributes?.[attribute];
   if (value === undefined) return <span className={cell.soft}>unchanged</span>;
   if (value === null) return <span className={cell.soft}>no value</span>;
+  if (value === "") return <span className={cell.soft}>empty text</span>;
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -2,57 +2,85 @@ import { counted, formatNumber } from "../format";
 import { Button } from "../ui/button";
 import { Card } from "../ui/page";
 import { cell, Table } from "../ui/table";
+import type { Rejected } from "./events";
 import style from "./import.module.css";
-import type { Result } from "./run";
+import { faultsOf, rowText } from "./rejects";
+import type { State } from "./work";
 
-/** How long a browser may take to begin a download. */
-const BEGIN = 60_000;
+/** Time after which the browser has begun the download. */
+const DOWNLOAD_DELAY_MS = 60_000;
 
-export function RejectedRows({ result, dryRun = false }: { result: Result; dryRun?: boolean }) {
-  const { rejected, rejects, rejectsFile } = result;
-  if (rejected === 0) return null;
+export function RejectedRows({ state, dryRun = false }: { state: State; dryRun?: boolean }) {
+  const { totals, rejects } = state;
+  // After a failure, some rejected rows may have been counted only.
+  const count = Math.max(totals.rejected, rejects.count);
+  if (count === 0) return null;
+  const { first } = rejects;
+  const heading = dryRun
+    ? counted(count, "row would be rejected", "rows would be rejected")
+    : counted(count, "row was rejected", "rows were rejected");
   return (
     <Card flush>
       <div className={style.heading}>
         <div>
-          <h2>{counted(rejected, dryRun ? "row would be rejected" : "row was rejected", dryRun ? "rows would be rejected" : "rows were rejected")}</h2>
-          {rejected > rejects.length && <p className={style.note}>Showing the first {formatNumber(rejects.length)}.</p>}
+          <h2>{heading}</h2>
+          {count > first.length && <p className={style.note}>{shownOf(first.length, rejects.count, count)}</p>}
         </div>
-        <Button icon="import" onPress={() => save(rejectsFile, "rejected-rows.csv")}>
-          Download as CSV
-        </Button>
+        {rejects.count > 0 && (
+          <Button icon="import" onPress={() => save(rejects.file(), "rejected-rows.csv")}>
+            Download as CSV
+          </Button>
+        )}
       </div>
-      <div className={style.rejects}>
-        <Table label="Rejected rows">
-          <thead>
-            <tr>
-              <th scope="col" className={`${cell.number} ${style.line}`}>
-                Line
-              </th>
-              <th scope="col">Ref</th>
-              <th scope="col">Reason</th>
-              <th scope="col" className={cell.wide}>
-                Row
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rejects.map(({ line, ref, fault, raw }, at) => (
-              <tr key={at}>
-                <td className={cell.number}>{formatNumber(line)}</td>
-                <td className={style.ref}>{ref === null ? <span className={cell.soft}>none</span> : <code>{ref}</code>}</td>
-                <td className={style.why}>
-                  {fault.message} <code className={cell.soft}>{fault.code}</code>
-                </td>
-                <td className={`${cell.wide} ${style.raw}`}>
-                  <code>{raw}</code>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </Table>
-      </div>
+      {first.length > 0 && <List rows={first} />}
     </Card>
+  );
+}
+
+function shownOf(shown: number, reported: number, count: number): string {
+  const list = `Showing the first ${formatNumber(shown)}.`;
+  return reported < count ? `${list} The server reported ${formatNumber(reported)} of ${formatNumber(count)}.` : list;
+}
+
+function List({ rows }: { rows: readonly Rejected[] }) {
+  return (
+    <div className={style.rejects}>
+      <Table label="Rejected rows">
+        <thead>
+          <tr>
+            <th scope="col" className={`${cell.number} ${style.line}`}>
+              Line
+            </th>
+            <th scope="col">Ref</th>
+            <th scope="col">Reason</th>
+            <th scope="col" className={cell.wide}>
+              Row
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, at) => (
+            <tr key={at}>
+              <td className={cell.number}>{formatNumber(row.line)}</td>
+              <td className={style.ref}>
+                {row.ref === undefined ? <span className={cell.soft}>none</span> : <code>{row.ref}</code>}
+              </td>
+              <td className={style.why}>
+                {faultsOf(row).map(({ column, message, code }, at) => (
+                  <p key={at}>
+                    {column && <strong>{column}: </strong>}
+                    {message} <code className={cell.soft}>{code}</code>
+                  </p>
+                ))}
+              </td>
+              <td className={`${cell.wide} ${style.raw}`}>
+                <code>{rowText(row)}</code>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+    </div>
   );
 }
 
@@ -62,5 +90,5 @@ function save(file: Blob, name: string) {
   link.href = url;
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(url), BEGIN);
+  setTimeout(() => URL.revokeObjectURL(url), DOWNLOAD_DELAY_MS);
 }

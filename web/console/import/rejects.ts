@@ -1,64 +1,67 @@
-// Collects rejected rows: their count, the first ones to show, and all of them as CSV. Few of them are in memory, because
-// browsers keep the parts of a blob on disk.
+// Collects rejected rows: the first ones to show, and all of them as CSV. Few of them are in memory, because browsers keep
+// the parts of a blob on disk.
 
-import { INVALID_REF, type Fault } from "./row";
+import type { Fault, Rejected } from "./events";
 
-export interface Reject {
-  line: number;
-  ref: string | null;
-  fault: Fault;
-  raw: string;
-}
-
-const SHOWN = 50;
-/** So many are sorted by their lines; requests end in no order. */
-const SORTED = 10_000;
-const PART = 1 << 20;
+const MAX_SHOWN = 50;
+/** Number of rows that are sorted by line: the server reports them in any order. */
+const SORTED_ROWS = 10_000;
+const PART_LENGTH = 1 << 20;
 
 export class Rejects {
   count = 0;
-  /** Those that can't be attributed to a member. */
-  ofNobody = 0;
-  #first: Reject[] = [];
+  #first: Rejected[] = [];
   #held: { line: number; text: string }[] = [];
-  #heldSize = 0;
+  #heldLength = 0;
   #parts: Blob[] = [];
 
-  add(reject: Reject) {
+  add(rejected: Rejected) {
     this.count += 1;
-    // The API and this page may not agree about what a ref may be.
-    if (reject.ref === null || reject.fault.code === INVALID_REF) this.ofNobody += 1;
-    const { line, ref, fault, raw } = reject;
-    const cells = [String(line), ref ?? "", fault.path.join("."), fault.code, fault.message, raw];
-    const text = `${cells.map(cell).join(",")}\r\n`;
+    const { line } = rejected;
+    const text = faultsOf(rejected)
+      .map((fault) => record(rejected, fault))
+      .join("");
     this.#held.push({ line, text });
-    this.#heldSize += text.length;
-    if (this.#held.length >= SORTED || this.#heldSize >= PART) this.#write();
+    this.#heldLength += text.length;
+    if (this.#held.length >= SORTED_ROWS || this.#heldLength >= PART_LENGTH) this.#write();
     const last = this.#first.at(-1);
-    if (this.#first.length < SHOWN || (last && line < last.line)) {
-      this.#first.push({ ...reject, raw: raw.length > 1000 ? `${raw.slice(0, 1000)}…` : raw });
-      this.#first.sort((a, b) => a.line - b.line);
-      this.#first.length = Math.min(this.#first.length, SHOWN);
+    if (this.#first.length < MAX_SHOWN || (last && line < last.line)) {
+      this.#first = [...this.#first, rejected].sort((a, b) => a.line - b.line).slice(0, MAX_SHOWN);
     }
   }
 
-  /** The first ones, by line. */
-  get first(): readonly Reject[] {
+  /** The first ones by line. */
+  get first(): readonly Rejected[] {
     return this.#first;
   }
 
-  /** All of them. The mark at the begin says to spreadsheets that it is UTF-8. */
+  /** All of them, a record per error. The byte order mark tells spreadsheets that the file is UTF-8. */
   file(): Blob {
     this.#write();
-    return new Blob(["\ufeffline,ref,field,code,message,row\r\n", ...this.#parts], { type: "text/csv" });
+    return new Blob(["\ufeffline,ref,column,code,message,row\r\n", ...this.#parts], { type: "text/csv" });
   }
 
   #write() {
     this.#held.sort((a, b) => a.line - b.line);
     this.#parts.push(new Blob(this.#held.map(({ text }) => text)));
     this.#held = [];
-    this.#heldSize = 0;
+    this.#heldLength = 0;
   }
+}
+
+export function faultsOf(rejected: Rejected): Fault[] {
+  return [rejected, ...(rejected.more ?? [])];
+}
+
+/** Returns the text of a row, which is not the file's own if the server could read a member. */
+export function rowText({ row }: { row?: unknown }): string {
+  if (row === undefined) return "";
+  return typeof row === "string" ? row : JSON.stringify(row);
+}
+
+function record(rejected: Rejected, { column, path, code, message }: Fault): string {
+  const cells = [String(rejected.line), rejected.ref ?? "", column ?? path.join("."), code, message, rowText(rejected)];
+  return `${cells.map(cell).join(",")}\r\n`;
 }
 
 function cell(text: string): string {

@@ -1,87 +1,53 @@
-// An import or its dry run, wrapped in a sync if members that are not in the file are deleted.
+// An import or its dry run: the upload, its progress beside it, and its outcome.
 
-import { ENDPOINT, request } from "../api/request";
-import { graphql } from "../gql";
-import * as session from "../session";
-import { AbandonSync } from "../syncs/abandon-dialog";
-import type { Job, Progress, Result } from "./run";
-import { start, type Import } from "./runner";
+import { ApiError } from "../api/error";
+import { failure, isLast, upload, watch } from "./endpoint";
+import { NO_TOTALS, type Failed, type ImportEvent, type Summary, type Totals } from "./events";
+import type { Parameters } from "./parameters";
+import { Rejects } from "./rejects";
 
-const StartSync = graphql(`
-  mutation StartSync($input: StartSyncInput!) {
-    startSync(input: $input) {
-      sync {
-        id
-      }
-    }
-  }
-`);
+/** Small files are imported before their progress is worth a request. */
+const WATCH_DELAY_MS = 500;
 
-const CommitSync = graphql(`
-  mutation CommitSync($input: CommitSyncInput!) {
-    commitSync(input: $input) {
-      sync {
-        id
-        deleted {
-          members
-        }
-      }
-    }
-  }
-`);
+/** Time limit for the outcome of an import whose upload was aborted or has lost its connection. */
+const OUTCOME_TIMEOUT_MS = 5_000;
 
-const LookAtSync = graphql(`
-  query LookAtSync($syncId: ID!, $memberbaseId: ID!) {
-    sync(id: $syncId) {
-      missing
-    }
-    members(memberbaseId: $memberbaseId, first: 0) {
-      totalCount
-    }
-  }
-`);
-
-/** How long a request is tried again. */
-const RETRY_FOR = 120_000;
-
-/** What a commit would do. */
-export interface Prospect {
-  missing: number;
-  members: number;
+export interface Order {
+  file: File;
+  memberbaseId: string;
+  /** Those of the file and of the import, without `memberbase` and `dryRun`. */
+  parameters: Parameters;
+  dryRun: boolean;
 }
 
 export interface State {
-  /** `deciding`: all is stored, and whether the missing are deleted is for the person to say. */
-  phase: "opening" | "running" | "closing" | "deciding" | "ended";
-  /** Somebody asked it to end, and what is in flight is waited for. */
+  phase: "running" | "ended";
+  /** The user has pressed Stop, and the outcome is not known yet. */
   isStopping: boolean;
-  progress: Progress | null;
-  result: Result | null;
-  /** Of the sync; those of the rows are in the result. */
-  error: unknown;
-  prospect: Prospect | null;
-  /** Members that are gone at the end. */
-  deleted: number | null;
+  totals: Totals;
+  /** Seconds since the start; after the end, the server's duration. */
+  seconds: number;
+  /** Null while the import is running. */
+  end: "complete" | "stopped" | "failed" | null;
+  /** Of an import that has failed. */
+  error: ApiError | null;
+  /** Members that were deleted, or in a dry run would be. */
+  deleted: number;
+  /** The rejected rows that the server has reported. */
+  rejects: Rejects;
 }
 
-export type Order = Omit<Job, "server" | "syncId"> & { replaces: boolean };
-
 export class Work {
-  state: State = {
-    phase: "opening",
-    isStopping: false,
-    progress: null,
-    result: null,
-    error: null,
-    prospect: null,
-    deleted: null,
-  };
+  state: State = begun();
   readonly order: Order;
+  /** The same after Continue, so that the server skips the rows that it has stored. */
+  readonly #id = crypto.randomUUID();
   readonly #listeners = new Set<() => void>();
-  readonly #token = session.token();
-  #import: Import | null = null;
-  #syncId: string | null = null;
-  #stopped = false;
+  #abort = new AbortController();
+  #attempts = 0;
+  #started = 0;
+  #last: Summary | Failed | null = null;
+  #isKilled = false;
 
   constructor(order: Order) {
     this.order = order;
@@ -95,101 +61,115 @@ export class Work {
 
   snapshot = () => this.state;
 
-  /** Asks it to end. A sync that it opened is abandoned. */
+  /** Ends the upload. Rows that are stored are kept. */
   stop = () => {
-    this.#stopped = true;
+    if (this.state.phase === "ended") return;
     this.#change({ isStopping: true });
-    this.#import?.stop();
+    this.#abort.abort();
   };
 
-  /** Ends it at once. */
+  /** Ends the upload, of which no outcome is needed. */
   kill = () => {
-    this.#stopped = true;
-    this.#import?.kill();
+    this.#isKilled = true;
+    this.#abort.abort();
   };
 
-  /** Deletes who is missing, but no larger share of the members than was shown. */
-  commit = () => this.#decide(true);
-
-  /** Ends the sync, and deletes nobody. */
-  keep = () => this.#decide(false);
-
-  /** Counts once more who is missing. */
-  look = async () => {
-    const { memberbaseId } = this.order;
-    if (this.#syncId === null) return;
-    try {
-      const { sync, members } = await request(LookAtSync, { syncId: this.#syncId, memberbaseId });
-      if (!sync || !members) throw new Error("the sync no longer exists");
-      this.#change({ prospect: { missing: sync.missing, members: members.totalCount }, error: null });
-    } catch (error) {
-      this.#change({ error });
-    }
+  /** Sends the file again, after it was stopped or has failed. */
+  resume = () => {
+    if (this.state.phase === "running") return;
+    this.#change(begun());
+    void this.#run();
   };
 
   async #run() {
-    const { replaces, ...job } = this.order;
-    if (replaces) {
-      try {
-        const { startSync } = await request(StartSync, { input: { memberbaseId: job.memberbaseId } });
-        this.#syncId = startSync?.sync.id ?? null;
-      } catch (error) {
-        this.#change({ phase: "ended", error });
-        return;
-      }
+    this.#abort = new AbortController();
+    this.#started = performance.now();
+    this.#last = null;
+    this.#attempts += 1;
+    const watching = new AbortController();
+    const timer = setTimeout(() => void this.#follow(watching.signal), WATCH_DELAY_MS);
+    let error: ApiError | null = null;
+    try {
+      for await (const event of upload(this.#id, this.order.file, this.#parameters(), this.#abort.signal)) this.#take(event);
+      if (!this.#last) throw new ApiError("the response was cut off", { code: "UNREACHABLE", retryable: true });
+    } catch (cause) {
+      error = toApiError(cause);
     }
-    const server = { endpoint: ENDPOINT.href, token: this.#token, retryFor: RETRY_FOR };
-    this.#import = start({ ...job, syncId: this.#syncId, server }, (progress) => this.#change({ progress }));
-    if (this.#stopped) this.#import.stop();
-    this.#change({ phase: "running" });
-    const result = await this.#import.result;
-    this.#change({ result, progress: result });
-    if (this.#syncId === null) this.#change({ phase: "ended" });
-    else await this.#close(result);
+    clearTimeout(timer);
+    watching.abort();
+    if (error?.retryable || this.#abort.signal.aborted) await this.#findOutcome();
+    this.#end(error);
   }
 
-  async #close({ end, ofNobody, read }: Result) {
-    this.#change({ phase: "closing" });
-    // A row that can't be attributed may be of any member that seems to be missing.
-    if (end === "complete" && ofNobody === 0 && read > 0) await this.look();
-    if (!this.order.dryRun && this.state.prospect) {
-      if (this.state.prospect.missing > 0) this.#change({ phase: "deciding" });
-      else await this.#decide(false);
+  #parameters(): Parameters {
+    const { memberbaseId, parameters, dryRun } = this.order;
+    return [["memberbase", memberbaseId], ...parameters, ...(dryRun ? [["dryRun", "true"] as [string, string]] : [])];
+  }
+
+  /** Reads the progress while the file is sent. The response to the upload has the other events. */
+  async #follow(signal: AbortSignal) {
+    for await (const event of watch(this.#id, signal)) {
+      if (signal.aborted) return;
+      if (event.event === "progress") this.#take(event);
+      // The server would receive the rest of the file for nothing. After Continue, the failure may be the previous one.
+      if (event.event === "failed" && this.#attempts === 1) this.#abort.abort(failure(event));
+    }
+  }
+
+  /** Reads all events of an import whose response is lost. */
+  async #findOutcome() {
+    if (this.#last || this.#isKilled) return;
+    this.#change({ rejects: new Rejects() });
+    for await (const event of watch(this.#id, AbortSignal.timeout(OUTCOME_TIMEOUT_MS))) {
+      this.#take(event);
+      if (isLast(event)) return;
+    }
+  }
+
+  #take(event: ImportEvent) {
+    if (event.event === "rejected") {
+      this.state.rejects.add(event);
       return;
     }
-    await this.#abandon();
-    this.#change({ phase: "ended" });
+    if (isLast(event)) this.#last = event;
+    // A failure before the beginning has no totals.
+    if ("rows" in event) this.#change({ totals: { ...NO_TOTALS, ...event } });
   }
 
-  async #decide(deletes: boolean) {
-    if (this.#syncId === null) return;
-    const { missing = 0, members = 0 } = this.state.prospect ?? {};
-    const shown = members === 0 ? 100 : Math.min(100, (100 * missing) / members + 1e-9);
-    this.#change({ phase: "closing", error: null });
-    try {
-      const input = deletes
-        ? { syncId: this.#syncId, onMissing: "DELETE" as const, maxDeletedPercent: shown }
-        : { syncId: this.#syncId, onMissing: "KEEP" as const };
-      const { commitSync } = await request(CommitSync, { input });
-      this.#change({ phase: "ended", deleted: commitSync?.sync.deleted?.members ?? 0 });
-    } catch (error) {
-      this.#change({ phase: "deciding" });
-      await this.look();
-      this.#change({ error });
+  #end(error: ApiError | null) {
+    const last = this.#last;
+    const isStopped = this.state.isStopping;
+    if (last?.event === "summary") {
+      this.#change({ phase: "ended", end: "complete", deleted: last.deleted, seconds: last.seconds });
+      return;
     }
-  }
-
-  async #abandon() {
-    if (this.#syncId === null) return;
-    try {
-      await request(AbandonSync, { input: { syncId: this.#syncId } });
-    } catch (error) {
-      this.#change({ error });
-    }
+    // To the server, a lost connection is an incomplete request.
+    const isCutOff = error?.retryable === true && last?.code === "BAD_REQUEST";
+    const reason = last && !isCutOff ? failure(last) : error;
+    this.#change({ phase: "ended", end: isStopped ? "stopped" : "failed", error: isStopped ? null : reason });
   }
 
   #change(change: Partial<State>) {
-    this.state = { ...this.state, ...change };
+    const seconds = (performance.now() - this.#started) / 1000;
+    this.state = { ...this.state, seconds, ...change };
     this.#listeners.forEach((listener) => listener());
   }
+}
+
+function begun(): State {
+  return {
+    phase: "running",
+    isStopping: false,
+    totals: NO_TOTALS,
+    seconds: 0,
+    end: null,
+    error: null,
+    deleted: 0,
+    rejects: new Rejects(),
+  };
+}
+
+function toApiError(cause: unknown): ApiError {
+  if (cause instanceof ApiError) return cause;
+  return new ApiError(cause instanceof Error ? cause.message : String(cause), { code: "UNEXPECTED", cause });
 }

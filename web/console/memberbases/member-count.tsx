@@ -5,7 +5,7 @@ import { formatNumber } from "../format";
 import { graphql } from "../gql";
 import { Pending } from "../ui/states";
 
-const CountMembers = graphql(`
+export const CountMembers = graphql(`
   query CountMembers($memberbaseId: ID!) {
     members(memberbaseId: $memberbaseId, first: 0) {
       totalCount

@@ -1,0 +1,196 @@
+import { TYPES, typeLabel, type Definition } from "../attributes/schema";
+import { counted } from "../format";
+import { Button } from "../ui/button";
+import { Select, TextField } from "../ui/field";
+import { Badge, Card } from "../ui/page";
+import { cell, Table } from "../ui/table";
+import style from "./import.module.css";
+import { newAttribute, newFault, type NewAttributes } from "./new-attributes";
+import {
+  attributeOf,
+  columnKey,
+  isExact,
+  isNested,
+  keyOf,
+  REF,
+  SOURCE_UPDATED_AT,
+  withColumn,
+  type Choices,
+  type Column,
+  type Inspection,
+} from "./parameters";
+
+const NONE = "none";
+const NEW = "new";
+
+interface Properties {
+  inspection: Inspection;
+  choices: Choices;
+  schema: Definition[];
+  added: NewAttributes;
+  /** Whether the token may add attributes. */
+  admin: boolean;
+  onChange: (choices: Choices) => void;
+  onAdd: (added: NewAttributes) => void;
+}
+
+/** The columns of the file, and what each is imported as. */
+export function ColumnsTable(properties: Properties) {
+  const { inspection, choices, added, admin, onAdd } = properties;
+  const { columns, format } = inspection;
+  const unknown = columns.filter(
+    (column) => column.name !== "" && column.key === null && !added.has(column.name) && !choices.omitted.includes(column.name),
+  );
+  const isRejected = unknown.some((column) => isNested(format, column));
+  return (
+    <Card flush>
+      <div className={style.section} data-padded>
+        <h2>{format === "csv" ? "Columns" : "Fields"}</h2>
+        <p className={style.note}>
+          One is the ref: your own key for a member, stored exactly as it is in the file. If one is the time of the last change at
+          the source, rows that are older than the stored member change nothing.
+        </p>
+      </div>
+      <Table label={format === "csv" ? "Columns" : "Fields"}>
+        <thead>
+          <tr>
+            <th scope="col">{format === "csv" ? "Column" : "Field"}</th>
+            <th scope="col" className={cell.wide}>
+              Examples
+            </th>
+            <th scope="col">Import as</th>
+          </tr>
+        </thead>
+        <tbody>
+          {columns.map((column, at) => (
+            <tr key={at}>
+              <td className={style.column}>
+                <strong>{column.name || `Column ${at + 1}`}</strong>
+                {column.type && <span className={style.type}>{typeLabel(column.type)}</span>}
+                {columns.findIndex(({ name }) => name === column.name) < at && <Badge tone="warn">Duplicate name</Badge>}
+              </td>
+              <td className={`${cell.wide} ${style.samples}`}>
+                {[...new Set(column.samples)].map((sample) => (
+                  <code key={sample}>{sample}</code>
+                ))}
+              </td>
+              <td className={style.becomes}>
+                <Becomes {...properties} column={column} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+      {unknown.length > 0 && (
+        <div className={style.unknown}>
+          <span>
+            {format === "csv"
+              ? counted(unknown.length, "column matches", "columns match")
+              : counted(unknown.length, "field matches", "fields match")}{" "}
+            no attribute{isRejected ? ": rows with attributes that are not declared are rejected" : " and will not be imported"}.
+            {!admin && " An ADMIN token can add attributes."}
+          </span>
+          {admin && (
+            <Button
+              icon="plus"
+              onPress={() => onAdd(new Map([...added, ...unknown.map((column) => [column.name, newAttribute(column)] as const)]))}
+            >
+              Add as attributes
+            </Button>
+          )}
+        </div>
+      )}
+    </Card>
+  );
+}
+
+/** What a column is imported as. */
+function Becomes({ column, ...properties }: Properties & { column: Column }) {
+  const { inspection, choices, schema, added, admin, onChange, onAdd } = properties;
+  const { name } = column;
+  const definition = added.get(name);
+  const key = keyOf(column, choices);
+  // A column without a name can't be mapped.
+  if (name === "") return <span className={cell.soft}>Not imported: it has no name</span>;
+  const isFixed = isNested(inspection.format, column);
+  if (isFixed && key !== null) return <span>{attributeOf(key)}</span>;
+  const without = (column: string) => new Map([...added].filter(([name]) => name !== column));
+  const choose = (chosen: string) => {
+    if (chosen === NEW) return onAdd(new Map([...added, [name, newAttribute(column)]]));
+    onAdd(without(name));
+    if (!isFixed) onChange(withColumn(choices, name, chosen === NONE ? null : chosen));
+  };
+  const attributes = isFixed ? [] : schema.map(({ key }) => ({ key: columnKey(key), label: key }));
+  const fields = isFixed
+    ? []
+    : [
+        { key: REF, label: "Ref" },
+        { key: SOURCE_UPDATED_AT, label: "Last changed at source" },
+      ];
+  const options = [
+    // The server imports a column with the name of an attribute, unless another column is that attribute.
+    ...(isExact(column) && !definition ? [] : [{ key: NONE, label: isFixed ? "Not an attribute" : "Don't import" }]),
+    ...fields,
+    ...attributes,
+    ...(admin ? [{ key: NEW, label: "New attribute…" }] : []),
+  ];
+  return (
+    <div className={style.target}>
+      <Select
+        label={`Import ${name} as`}
+        labelHidden
+        options={options}
+        value={definition ? NEW : (key ?? NONE)}
+        onChange={choose}
+      />
+      {definition && (
+        <NewAttribute
+          name={name}
+          definition={definition}
+          isFixed={isFixed}
+          fault={newFault(added, name, schema)}
+          onChange={(changed) => onAdd(new Map([...added, [name, changed]]))}
+        />
+      )}
+    </div>
+  );
+}
+
+interface NewProperties {
+  name: string;
+  definition: Definition;
+  /** Whether the key is that of the field. */
+  isFixed: boolean;
+  fault: string | undefined;
+  onChange: (definition: Definition) => void;
+}
+
+function NewAttribute({ name, definition, isFixed, fault, onChange }: NewProperties) {
+  return (
+    <>
+      <div className={style.new}>
+        <TextField
+          label={`Key for ${name}`}
+          labelHidden
+          mono
+          value={definition.key}
+          onChange={(key) => onChange({ ...definition, key })}
+          isDisabled={isFixed}
+          isInvalid={fault !== undefined}
+        />
+        <Select
+          label={`Type for ${name}`}
+          labelHidden
+          options={TYPES}
+          value={definition.type}
+          onChange={(type) => onChange({ ...definition, type })}
+        />
+      </div>
+      {fault && (
+        <p className={style.fault} role="alert">
+          {fault}
+        </p>
+      )}
+    </>
+  );
+}
