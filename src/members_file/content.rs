@@ -1,6 +1,6 @@
 //! Recognizes files that are not member files by their first bytes, after decompression.
 //!
-//! The console has the same table (`web/console/import/content.ts`); `tests/members_files.json` tests both.
+//! `tests/members_files.json` has examples.
 
 /// First bytes of other kinds of files, with a description for the user.
 const SIGNATURES: [(&[u8], &str); 25] = [
