@@ -199,17 +199,29 @@ test("unusable files are rejected with a reason", async () => {
   await context.close();
 });
 
-test("an import is stopped and continued", async () => {
+const TOTALS = { rows: 400, bytes: 5_000, created: 400, updated: 0, unchanged: 0, stale: 0, skipped: 0, rejected: 0 };
+
+/** Returns a stream of server-sent events. */
+const streamOf = (...events) => ({
+  contentType: "text/event-stream",
+  body: events.map((event) => `: comment\n\ndata: ${JSON.stringify(event)}\n\n`).join(""),
+});
+
+test("an import shows its progress, is stopped and continued", async () => {
   const id = await createMemberbase("Keepers");
   const { context, page, problems } = await visit(browser, `memberbases/${id}/import`, DESKTOP);
   const openGate = await holdImports(context);
-  await upload(page, "keepers.txt", Array.from({ length: 1_000 }, (_, n) => `keeper-${n}`).join("\n"));
+  await context.route(/\/import\/[0-9a-f-]+$/, (route) => route.fulfill(streamOf({ event: "progress", ...TOTALS })));
+  await upload(page, "keepers.txt", Array.from({ length: 1_000 }, (_, n) => `keep-${String(n).padStart(4, "0")}`).join("\n"));
   await press(page, "Continue");
+  await page.getByText("50%").waitFor();
+  await inspect(page, "import-13-checking");
   await press(page, "Stop check");
-  await heading(page, "Check stopped after 0 rows");
+  await heading(page, "Check stopped after 400 rows");
   await press(page, "Import");
   await heading(page, "Importing keepers.txt");
-  await inspect(page, "import-13-running");
+  await page.getByText("50%").waitFor();
+  await inspect(page, "import-14-running");
   const asked = page.waitForEvent("dialog");
   const reload = page.reload().catch(() => undefined);
   const dialog = await asked;
@@ -218,11 +230,57 @@ test("an import is stopped and continued", async () => {
   await reload;
   await press(page, "Stop");
   await heading(page, "Import stopped");
-  await inspect(page, "import-14-stopped");
+  assert.equal(await numberOf(page, "Created"), 400);
+  await inspect(page, "import-15-stopped");
   openGate();
   await press(page, "Continue");
   await heading(page, "Imported keepers.txt");
   assert.equal(await count(id), 1_000);
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
+test("an import that loses its connection is continued with the same id", async () => {
+  const id = await createMemberbase("Losers");
+  const { context, page } = await visit(browser, `memberbases/${id}/import`, DESKTOP);
+  const ids = [];
+  await context.route(/\/import\?.*onError=/, (route) => {
+    const { searchParams } = new URL(route.request().url());
+    if (searchParams.get("dryRun") === "true") return route.continue();
+    ids.push(searchParams.get("import"));
+    return ids.length === 1 ? route.abort("connectionreset") : route.continue();
+  });
+  await upload(page, "losers.txt", "ann\nben\n");
+  await press(page, "Continue");
+  await heading(page, "Preview of 2 rows");
+  await press(page, "Import");
+  await heading(page, "Import failed");
+  await page.getByText("The server can't be reached.").waitFor();
+  await inspect(page, "import-16-lost");
+  await press(page, "Continue");
+  await heading(page, "Imported losers.txt");
+  assert.equal(await count(id), 2);
+  assert.equal(ids.length, 2);
+  assert.equal(ids[0], ids[1]);
+  await context.close();
+});
+
+test("an import that has failed ends without the rest of the file", async () => {
+  const id = await createMemberbase("Failures");
+  const { context, page, problems } = await visit(browser, `memberbases/${id}/import`, DESKTOP);
+  await holdImports(context);
+  const rejected = { event: "rejected", line: 7, ref: "cem", code: "INVALID_VALUE", message: "no", path: [] };
+  const failed = { event: "failed", code: "BAD_USER_INPUT", message: "line 7: no", retryable: false, traceId: "trace-7" };
+  await context.route(/\/import\/[0-9a-f-]+$/, (route) =>
+    route.fulfill(streamOf({ event: "progress", ...TOTALS }, rejected, { ...failed, ...TOTALS, rejected: 1 })),
+  );
+  await upload(page, "failures.txt", "ann\nben\n");
+  await press(page, "Continue");
+  await page.getByText("The check couldn't finish").waitFor();
+  await page.getByText("Line 7: no.").waitFor();
+  await heading(page, "1 row would be rejected");
+  await page.getByRole("cell", { name: "cem" }).waitFor();
+  assert.ok(await page.getByRole("button", { name: "Import", exact: true }).isDisabled());
   assert.deepEqual(problems, []);
   await context.close();
 });

@@ -4,7 +4,8 @@ import { useEffect, useState, useSyncExternalStore } from "react";
 import { queryFor } from "../api/queries";
 import { counted, formatNumber } from "../format";
 import { CountMembers } from "../memberbases/member-count";
-import { Button } from "../ui/button";
+import { href } from "../router";
+import { Button, ButtonLink } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Card } from "../ui/page";
 import { Failure, Pending } from "../ui/states";
@@ -70,6 +71,13 @@ function Check({ memberbaseId, plan, work, onRetry, onBack, onImport }: Properti
             <Missing deleted={deleted} total={total} error={members.error} onRetry={() => void members.refetch()} />
           )}
           {error && <Failure title="The check couldn't finish" error={error} onRetry={onRetry} />}
+          {plan.replaces && error?.code === "CONFLICT" && (
+            <div className={style.buttons} data-start>
+              <ButtonLink href={href(["memberbases", memberbaseId, "syncs"])} icon="sync">
+                View syncs
+              </ButtonLink>
+            </div>
+          )}
           {phase === "running" ? (
             <div className={style.buttons} data-start>
               <Button isPending={state.isStopping} onPress={work.stop}>

@@ -38,17 +38,15 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
   const admin = hasAccess(useToken(), "ADMIN");
   const { choices, file } = plan;
   const { inspection, error, isStale, retry } = useInspection(memberbaseId, file, choices);
-  const [added, setAdded] = useState(NO_ATTRIBUTES);
-  const choose = (next: Choices) => {
-    // The columns may be others now.
-    if (Object.keys(next.map).length + next.omitted.length === 0) setAdded(NO_ATTRIBUTES);
-    onChange({ ...plan, choices: next });
-  };
+  const [wanted, setWanted] = useState(NO_ATTRIBUTES);
+  // With other settings, the file may have other columns.
+  const added = new Map([...wanted].filter(([column]) => inspection?.columns.some(({ name }) => name === column)));
+  const choose = (choices: Choices) => onChange({ ...plan, choices });
   const add = useMutation({
     mutationFn: () => addAttributes(memberbaseId, added),
     onSuccess: async () => {
       toast(`Added ${counted(added.size, "attribute")}`);
-      setAdded(NO_ATTRIBUTES);
+      setWanted(NO_ATTRIBUTES);
       if (inspection) onChange({ ...plan, choices: withAttributes(choices, inspection, added) });
       await refresh(memberbaseId);
     },
@@ -89,7 +87,7 @@ export function ColumnsStep({ memberbaseId, schema, plan, onChange, onBack, onRe
           added={added}
           admin={admin}
           onChange={choose}
-          onAdd={setAdded}
+          onAdd={setWanted}
         />
       )}
       {add.error && <Failure title="Couldn't add the attributes" error={add.error} />}

@@ -2,7 +2,7 @@ import { TYPES, typeLabel, type Definition } from "../attributes/schema";
 import { counted } from "../format";
 import { Button } from "../ui/button";
 import { Select, TextField } from "../ui/field";
-import { Badge, Card } from "../ui/page";
+import { Card } from "../ui/page";
 import { cell, Table } from "../ui/table";
 import style from "./import.module.css";
 import { newAttribute, newFault, type NewAttributes } from "./new-attributes";
@@ -38,9 +38,8 @@ interface Properties {
 export function ColumnsTable(properties: Properties) {
   const { inspection, choices, added, admin, onAdd } = properties;
   const { columns, format } = inspection;
-  const unknown = columns.filter(
-    (column) => column.name !== "" && column.key === null && !added.has(column.name) && !choices.omitted.includes(column.name),
-  );
+  const isDecided = ({ name, key }: Column) => key !== null || added.has(name) || choices.omitted.includes(name);
+  const unknown = columns.filter((column) => !isDecided(column) && whyUnusable(column, columns) === null);
   const isRejected = unknown.some((column) => isNested(format, column));
   return (
     <Card flush>
@@ -67,7 +66,6 @@ export function ColumnsTable(properties: Properties) {
               <td className={style.column}>
                 <strong>{column.name || `Column ${at + 1}`}</strong>
                 {column.type && <span className={style.type}>{typeLabel(column.type)}</span>}
-                {columns.findIndex(({ name }) => name === column.name) < at && <Badge tone="warn">Duplicate name</Badge>}
               </td>
               <td className={`${cell.wide} ${style.samples}`}>
                 {[...new Set(column.samples)].map((sample) => (
@@ -110,8 +108,8 @@ function Becomes({ column, ...properties }: Properties & { column: Column }) {
   const { name } = column;
   const definition = added.get(name);
   const key = keyOf(column, choices);
-  // A column without a name can't be mapped.
-  if (name === "") return <span className={cell.soft}>Not imported: it has no name</span>;
+  const reason = whyUnusable(column, inspection.columns);
+  if (reason !== null) return <span className={cell.soft}>Not imported: {reason}</span>;
   const isFixed = isNested(inspection.format, column);
   if (isFixed && key !== null) return <span>{attributeOf(key)}</span>;
   const without = (column: string) => new Map([...added].filter(([name]) => name !== column));
@@ -154,6 +152,13 @@ function Becomes({ column, ...properties }: Properties & { column: Column }) {
       )}
     </div>
   );
+}
+
+/** Returns why a column that is not imported can't be: columns are mapped by their names. */
+function whyUnusable({ name, key }: Column, columns: Column[]): string | null {
+  if (key !== null) return null;
+  if (name === "") return "it has no name";
+  return columns.filter((other) => other.name === name).length > 1 ? "another column has the same name" : null;
 }
 
 interface NewProperties {
