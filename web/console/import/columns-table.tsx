@@ -1,5 +1,7 @@
+import { useState } from "react";
+
 import { TYPES, typeLabel, type Definition } from "../attributes/schema";
-import { counted } from "../format";
+import { counted, formatNumber } from "../format";
 import { Button } from "../ui/button";
 import { Select, TextField } from "../ui/field";
 import { Card } from "../ui/page";
@@ -23,6 +25,9 @@ import {
 const NONE = "none";
 const NEW = "new";
 
+/** Number of columns that are shown at first, and added by a button: a select for each takes time to render. */
+const SHOWN_COLUMNS = 100;
+
 interface Properties {
   inspection: Inspection;
   choices: Choices;
@@ -38,6 +43,7 @@ interface Properties {
 export function ColumnsTable(properties: Properties) {
   const { inspection, choices, added, admin, onAdd } = properties;
   const { columns, format } = inspection;
+  const [shown, setShown] = useState(SHOWN_COLUMNS);
   const isDecided = ({ name, key }: Column) => key !== null || added.has(name) || choices.omitted.includes(name);
   const unknown = columns.filter((column) => !isDecided(column) && whyUnusable(column, columns) === null);
   const isRejected = unknown.some((column) => isNested(format, column));
@@ -61,7 +67,7 @@ export function ColumnsTable(properties: Properties) {
           </tr>
         </thead>
         <tbody>
-          {columns.map((column, at) => (
+          {columns.slice(0, shown).map((column, at) => (
             <tr key={at}>
               <td className={style.column}>
                 <strong>{column.name || `Column ${at + 1}`}</strong>
@@ -79,6 +85,14 @@ export function ColumnsTable(properties: Properties) {
           ))}
         </tbody>
       </Table>
+      {columns.length > shown && (
+        <div className={style.more}>
+          <span className={style.note}>
+            The first {formatNumber(shown)} of {formatNumber(columns.length)} are shown.
+          </span>
+          <Button onPress={() => setShown(shown + SHOWN_COLUMNS)}>Show more</Button>
+        </div>
+      )}
       {unknown.length > 0 && (
         <div className={style.unknown}>
           <span>

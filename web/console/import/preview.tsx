@@ -8,6 +8,8 @@ import style from "./import.module.css";
 import { attributeOf, keyOf, REF, SOURCE_UPDATED_AT, type Choices, type Inspection, type Row } from "./parameters";
 import { rowText } from "./rejects";
 
+const MAX_FIELDS = 50;
+
 interface Properties {
   inspection: Inspection;
   choices: Choices;
@@ -17,7 +19,8 @@ interface Properties {
 
 /** The first rows as they would be stored, each with its errors. */
 export function Preview({ inspection, choices, isStale }: Properties) {
-  const fields = fieldsOf(inspection, choices);
+  const allFields = fieldsOf(inspection, choices);
+  const fields = allFields.slice(0, MAX_FIELDS);
   const left = inspection.columns.filter((column) => keyOf(column, choices) !== column.key).map(({ key }) => pathOf(key ?? ""));
   const isLeft = ({ path }: Fault) => left.some((leftPath) => path.join() === leftPath.join());
   const rows = inspection.rows.map((row) => ({ ...row, errors: (row.errors ?? []).filter((fault) => !isLeft(fault)) }));
@@ -28,7 +31,8 @@ export function Preview({ inspection, choices, isStale }: Properties) {
         <div>
           <h2>First rows</h2>
           <p className={style.note} role="status">
-            {isStale ? "Reading the file…" : invalid === 0 ? "As they will be stored." : `${formatNumber(invalid)} of ${formatNumber(rows.length)} would be rejected.`}
+            {isStale ? "Reading the file…" : outcomeOf(invalid, rows.length)}
+            {allFields.length > MAX_FIELDS && ` The first ${MAX_FIELDS} of ${formatNumber(allFields.length)} fields are shown.`}
           </p>
         </div>
       </div>
@@ -55,6 +59,11 @@ export function Preview({ inspection, choices, isStale }: Properties) {
       </div>
     </Card>
   );
+}
+
+function outcomeOf(invalid: number, rows: number): string {
+  if (invalid === 0) return "As they will be stored.";
+  return `${formatNumber(invalid)} of ${formatNumber(rows)} would be rejected.`;
 }
 
 interface Field {
