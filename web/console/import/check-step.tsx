@@ -42,19 +42,24 @@ export function CheckStep(properties: Properties) {
   return work && <Check key={tries} {...properties} work={work} onRetry={() => setTries(tries + 1)} />;
 }
 
-function Check({ memberbaseId, plan, work, onRetry, onBack, onImport }: Properties & { work: Work; onRetry: () => void }) {
+interface CheckProperties extends Properties {
+  work: Work;
+  onRetry: () => void;
+}
+
+function Check({ memberbaseId, plan, work, onRetry, onBack, onImport }: CheckProperties) {
   const state = useSyncExternalStore(work.subscribe, work.snapshot);
-  const { phase, totals, end, error, deleted } = state;
+  const { phase, end, error, deleted } = state;
   const [isConfirming, setConfirming] = useState(false);
-  const counting = plan.replaces && end === "complete";
+  const isMirrored = plan.replaces && end === "complete";
   const members = useQuery({
     ...queryFor(memberbaseId, CountMembers, { memberbaseId }),
-    enabled: counting,
+    enabled: isMirrored,
     staleTime: 0,
   });
   const total = members.data?.members?.totalCount;
   const blocked = blockedBy(plan, state);
-  const isReady = phase === "ended" && error === null && blocked === null && (!counting || total !== undefined);
+  const isReady = phase === "ended" && error === null && blocked === null && (!isMirrored || total !== undefined);
   // The share of the present members, so that the rows of the import can only make it smaller.
   const share = total ? Math.min(1, deleted / total) : 0;
   const start = () => onImport(Math.min(100, 100 * share + 1e-9));
@@ -66,33 +71,12 @@ function Check({ memberbaseId, plan, work, onRetry, onBack, onImport }: Properti
             <h2>{title(state)}</h2>
           </div>
           {phase === "running" && <RunningBar work={work} label="Check" />}
-          <Counts totals={totals} dryRun />
-          {counting && (
+          <Counts totals={state.totals} dryRun />
+          {isMirrored && (
             <Missing deleted={deleted} total={total} error={members.error} onRetry={() => void members.refetch()} />
           )}
           {error && <Failure title="The check couldn't finish" error={error} onRetry={onRetry} />}
-          {plan.replaces && error?.code === "CONFLICT" && (
-            <div className={style.buttons} data-start>
-              <ButtonLink href={href(["memberbases", memberbaseId, "syncs"])} icon="sync">
-                View syncs
-              </ButtonLink>
-            </div>
-          )}
-          {phase === "running" ? (
-            <div className={style.buttons} data-start>
-              <Button isPending={state.isStopping} onPress={work.stop}>
-                Stop check
-              </Button>
-            </div>
-          ) : (
-            end === "stopped" && (
-              <div className={style.buttons} data-start>
-                <Button icon="refresh" onPress={onRetry}>
-                  Check again
-                </Button>
-              </div>
-            )
-          )}
+          <CheckActions memberbaseId={memberbaseId} plan={plan} work={work} onRetry={onRetry} />
         </div>
       </Card>
       {blocked !== null && (
@@ -116,6 +100,30 @@ function Check({ memberbaseId, plan, work, onRetry, onBack, onImport }: Properti
         <ConfirmDeletion deleted={deleted} share={share} onClose={() => setConfirming(false)} onConfirm={start} />
       )}
     </>
+  );
+}
+
+function CheckActions({ memberbaseId, plan, work, onRetry }: Omit<CheckProperties, "onBack" | "onImport" | "inspection">) {
+  const { phase, end, error, isStopping } = work.state;
+  return (
+    <div className={style.buttons} data-start>
+      {phase === "running" && (
+        <Button isPending={isStopping} onPress={work.stop}>
+          Stop check
+        </Button>
+      )}
+      {end === "stopped" && (
+        <Button icon="refresh" onPress={onRetry}>
+          Check again
+        </Button>
+      )}
+      {/* Another sync is open, which can be abandoned there. */}
+      {plan.replaces && error?.code === "CONFLICT" && (
+        <ButtonLink href={href(["memberbases", memberbaseId, "syncs"])} icon="sync">
+          View syncs
+        </ButtonLink>
+      )}
+    </div>
   );
 }
 

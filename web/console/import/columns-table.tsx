@@ -41,12 +41,11 @@ interface Properties {
 
 /** The columns of the file, and what each is imported as. */
 export function ColumnsTable(properties: Properties) {
-  const { inspection, choices, added, admin, onAdd } = properties;
+  const { inspection, choices, added } = properties;
   const { columns, format } = inspection;
   const [shown, setShown] = useState(SHOWN_COLUMNS);
   const isDecided = ({ name, key }: Column) => key !== null || added.has(name) || choices.omitted.includes(name);
   const unknown = columns.filter((column) => !isDecided(column) && whyUnusable(column, columns) === null);
-  const isRejected = unknown.some((column) => isNested(format, column));
   return (
     <Card flush>
       <div className={style.section} data-padded>
@@ -93,26 +92,35 @@ export function ColumnsTable(properties: Properties) {
           <Button onPress={() => setShown(shown + SHOWN_COLUMNS)}>Show more</Button>
         </div>
       )}
-      {unknown.length > 0 && (
-        <div className={style.unknown}>
-          <span>
-            {format === "csv"
-              ? counted(unknown.length, "column matches", "columns match")
-              : counted(unknown.length, "field matches", "fields match")}{" "}
-            no attribute{isRejected ? ": rows with attributes that are not declared are rejected" : " and will not be imported"}.
-            {!admin && " An ADMIN token can add attributes."}
-          </span>
-          {admin && (
-            <Button
-              icon="plus"
-              onPress={() => onAdd(new Map([...added, ...unknown.map((column) => [column.name, newAttribute(column)] as const)]))}
-            >
-              Add as attributes
-            </Button>
-          )}
-        </div>
-      )}
+      {unknown.length > 0 && <UnknownColumns {...properties} unknown={unknown} />}
     </Card>
+  );
+}
+
+/** The columns that match no attribute, which can be added as attributes together. */
+function UnknownColumns({ inspection, added, admin, onAdd, unknown }: Properties & { unknown: Column[] }) {
+  const { format } = inspection;
+  const isRejected = unknown.some((column) => isNested(format, column));
+  const columns =
+    format === "csv"
+      ? counted(unknown.length, "column matches", "columns match")
+      : counted(unknown.length, "field matches", "fields match");
+  return (
+    <div className={style.unknown}>
+      <span>
+        {columns} no attribute
+        {isRejected ? ": rows with attributes that are not declared are rejected" : " and will not be imported"}.
+        {!admin && " An ADMIN token can add attributes."}
+      </span>
+      {admin && (
+        <Button
+          icon="plus"
+          onPress={() => onAdd(new Map([...added, ...unknown.map((column) => [column.name, newAttribute(column)] as const)]))}
+        >
+          Add as attributes
+        </Button>
+      )}
+    </div>
   );
 }
 
