@@ -22,7 +22,7 @@ export function Preview({ inspection, choices, isStale }: Properties) {
   const allFields = fieldsOf(inspection, choices);
   const fields = allFields.slice(0, MAX_FIELDS);
   const left = inspection.columns.filter((column) => keyOf(column, choices) !== column.key).map(({ key }) => pathOf(key ?? ""));
-  const isLeft = ({ path }: Fault) => left.some((leftPath) => path.join() === leftPath.join());
+  const isLeft = ({ path }: Fault) => left.some((leftPath) => path.slice(0, 2).join() === leftPath.join());
   const rows = inspection.rows.map((row) => ({ ...row, errors: (row.errors ?? []).filter((fault) => !isLeft(fault)) }));
   const invalid = rows.filter(({ errors }) => errors.length > 0).length;
   return (
