@@ -31,7 +31,7 @@ const ENCODINGS: Option<string>[] = [
 ];
 
 const HEADERS: Option<"true" | "false">[] = [
-  { key: "true", label: "Column names" },
+  { key: "true", label: "Header" },
   { key: "false", label: "A row" },
 ];
 
