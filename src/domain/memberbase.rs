@@ -28,7 +28,7 @@ use crate::{
     app::App,
     db::{Lock, Session},
     entity::{api_token, member, memberbase, sync},
-    types::{Id, MAX_REPORTED_IDS, MemberbaseId, Page, Slice, SyncId, Time},
+    types::{Id, MAX_REPORTED_IDS, MemberbaseId, Page, Slice, SyncId, Time, excerpt},
 };
 
 const MAX_NAME_CHARACTERS: usize = 256;
@@ -154,6 +154,24 @@ pub(crate) async fn find_many(
 pub(crate) async fn find_by_name(app: &App, visibility: Visibility, name: &str) -> Result<Vec<Memberbase>, Error> {
     let named = within(visibility).filter(memberbase::Column::Name.eq(name)).limit(2);
     named.all(&app.db.read().await?).await?.into_iter().map(Memberbase::try_from).collect()
+}
+
+/// Returns the visible memberbase with this id, or the only one with this name.
+pub(crate) async fn get_by_id_or_name(
+    app: &App,
+    visibility: Visibility,
+    id_or_name: &str,
+) -> Result<Memberbase, Error> {
+    if let Ok(id) = MemberbaseId::parse(id_or_name) {
+        return find(app, visibility, id).await?.ok_or_else(|| Error::memberbase_not_found(id));
+    }
+    let name = excerpt(id_or_name);
+    let mut found = find_by_name(app, visibility, id_or_name).await?;
+    if found.len() > 1 {
+        return Err(Error::bad_input("memberbase", format!("several memberbases are called {name:?}: use the id")));
+    }
+    let not_found = || Error::NotFound(format!("there is no memberbase {name:?} that this token can see"));
+    found.pop().ok_or_else(not_found)
 }
 
 /// Returns a page of the visible memberbases, oldest first.

@@ -56,16 +56,10 @@ use super::{
     request_metrics::RequestMetrics, response, trace_id::TraceId,
 };
 use crate::{
-    app::App,
     auth::Bearer,
-    domain::{
-        self,
-        access::{Access, Caller},
-        memberbase::{self, Memberbase},
-    },
+    domain::{self, access::Access, memberbase},
     members_file::columns::Mapping,
     metrics::{Api, Type},
-    types::{Id, MemberbaseId},
 };
 
 pub(in crate::http) use self::{
@@ -140,7 +134,8 @@ impl Service {
         let app = self.app.until(started + self.app.limits.time.query).for_tenant(caller.tenant());
         let (Requested::Import(Parameters { memberbase, .. })
         | Requested::Inspection(InspectionParameters { memberbase, .. })) = &requested;
-        let memberbase = find(&app, &caller, memberbase).await?;
+        let memberbase =
+            memberbase::get_by_id_or_name(&app, caller.authorize_visible(Access::Write)?, memberbase).await?;
         let import_permit = self.imports.acquire(&caller)?;
         let upload = head.extensions.get::<ConnectionHandle>().map(ConnectionHandle::begin_upload);
         let incoming = Incoming { body, max_pause: self.app.limits.import.pause, _upload: upload };
@@ -183,23 +178,6 @@ impl Service {
         let status = begun.await.map_err(|_| Rejection::panicked())?;
         Ok(respond(status, events, client))
     }
-}
-
-/// Returns the memberbase with this id or name, which the caller may write to.
-async fn find(app: &App, caller: &Caller, id_or_name: &str) -> Result<Memberbase, domain::Error> {
-    let visibility = caller.authorize_visible(Access::Write)?;
-    if let Ok(id) = MemberbaseId::parse(id_or_name) {
-        let not_found = || domain::Error::NotFound(format!("memberbase {id} does not exist"));
-        return memberbase::find(app, visibility, id).await?.ok_or_else(not_found);
-    }
-    let mut found = memberbase::find_by_name(app, visibility, id_or_name).await?;
-    if found.len() > 1 {
-        let message = format!("several memberbases are called {id_or_name:?}: use the id");
-        return Err(domain::Error::bad_input("memberbase", message));
-    }
-    let not_found =
-        || domain::Error::NotFound(format!("there is no memberbase {id_or_name:?} that this token can see"));
-    found.pop().ok_or_else(not_found)
 }
 
 /// Returns the response of an inspection. The rest of the body is not read.

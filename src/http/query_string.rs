@@ -1,12 +1,17 @@
-//! Turns the query string of a GET request into the body of the equivalent POST, so that the same rules apply to both.
+//! Reads query strings. That of a GET request for GraphQL becomes the body of the equivalent POST, so that the same rules apply to
+//! both.
 
 use std::borrow::Cow;
 
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::rejection::Rejection;
-use crate::graphql::{Code, Error};
+use crate::{
+    graphql::{Code, Error},
+    types::excerpt,
+};
 
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +81,36 @@ fn malformed(name: &str) -> Rejection {
 
 pub(super) fn reject(message: String) -> Rejection {
     Error::new(Code::BadRequest, message).into()
+}
+
+/// Reads one of the values of a type.
+pub(super) fn choice<T: ValueEnum>(name: &str, text: &str) -> Result<T, Rejection> {
+    T::from_str(text, false).map_err(|_| {
+        let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let values: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
+        invalid(name, text, &format!("expected one of {}", values.join(", ")))
+    })
+}
+
+/// Reads true or false.
+pub(super) fn boolean(name: &str, text: &str) -> Result<bool, Rejection> {
+    text.parse().map_err(|_| invalid(name, text, "expected true or false"))
+}
+
+/// Returns a value that was read, or the rejection of the parameter.
+pub(super) fn parsed<T>(name: &str, text: &str, outcome: Result<T, String>) -> Result<T, Rejection> {
+    outcome.map_err(|message| invalid(name, text, &message))
+}
+
+/// Returns the rejection of a parameter with this text.
+pub(super) fn invalid(name: &str, text: &str, expected: &str) -> Rejection {
+    reject(format!("the parameter {name} is {:?}: {expected}", excerpt(text)))
+}
+
+/// Returns the rejection of a parameter that is none of these: a typo must not change the meaning of a request.
+pub(super) fn unknown(name: &str, names: impl Iterator<Item = &'static str>) -> Rejection {
+    let names: Vec<_> = names.collect();
+    reject(format!("the parameter {:?} is unknown; they are {}", excerpt(name), names.join(", ")))
 }
 
 /// Decodes `application/x-www-form-urlencoded` strictly: returns `None` for an incomplete escape or invalid UTF-8, which

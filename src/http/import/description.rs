@@ -1,16 +1,16 @@
 //! The OpenAPI description of imports.
 
 use axum::http::StatusCode;
-use clap::ValueEnum;
 use utoipa::openapi::{
     ArrayBuilder, ContentBuilder, HeaderBuilder, HttpMethod, KnownFormat, ObjectBuilder, OpenApi, PathItem, RefOr,
     Required, Response, ResponseBuilder, Schema, SchemaFormat, SecurityRequirement, Type,
-    path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+    path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
 };
 
 use super::parameters::{OnError, UpsertMode};
 use crate::{
+    http::parameter_description::{ParameterDescription, boolean, choice, parameter, query_parameter, text},
     members_file::{
         Format,
         cell::Empty,
@@ -18,21 +18,6 @@ use crate::{
     },
     rpc,
 };
-
-/// A parameter of an import.
-pub(super) struct ParameterDescription {
-    pub(super) name: &'static str,
-    schema: fn() -> RefOr<Schema>,
-    description: &'static str,
-}
-
-const fn parameter(
-    name: &'static str,
-    schema: fn() -> RefOr<Schema>,
-    description: &'static str,
-) -> ParameterDescription {
-    ParameterDescription { name, schema, description }
-}
 
 /// All parameters. Those of the file are described in docs/import.md.
 pub(super) const PARAMETERS: [ParameterDescription; 18] = [
@@ -220,28 +205,9 @@ fn response(description: &str) -> ResponseBuilder {
         .header("X-Trace-Id", rpc::trace_id())
 }
 
-fn query_parameter(parameter: &ParameterDescription) -> Parameter {
-    let is_required = parameter.name == "memberbase";
-    ParameterBuilder::new()
-        .name(parameter.name)
-        .parameter_in(ParameterIn::Query)
-        .required(if is_required { Required::True } else { Required::False })
-        .description(Some(parameter.description))
-        .schema(Some((parameter.schema)()))
-        .build()
-}
-
-fn text() -> RefOr<Schema> {
-    Schema::from(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1))).into()
-}
-
 fn uuid() -> RefOr<Schema> {
     let format = SchemaFormat::Custom("uuid".to_owned());
     Schema::from(ObjectBuilder::new().schema_type(Type::String).format(Some(format))).into()
-}
-
-fn boolean() -> RefOr<Schema> {
-    Schema::from(ObjectBuilder::new().schema_type(Type::Boolean)).into()
 }
 
 fn percent() -> RefOr<Schema> {
@@ -252,12 +218,6 @@ fn percent() -> RefOr<Schema> {
 fn pairs() -> RefOr<Schema> {
     let pair = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[^=]+=.+$"));
     Schema::from(ArrayBuilder::new().items(pair)).into()
-}
-
-fn choice<T: ValueEnum>() -> RefOr<Schema> {
-    let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-    let values: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
-    Schema::from(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values))).into()
 }
 
 #[cfg(test)]

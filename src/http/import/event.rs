@@ -1,57 +1,11 @@
 //! The events of an import: JSON objects, one per line.
 
-use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    domain::import,
-    graphql::{Code, Error},
-    http::{response, trace_id::TraceId},
-    types::{RowOutcome, bounded_message},
-};
-
-/// The reason why an import ended before the end of its file.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    pub(super) code: Code,
-    pub(super) message: String,
-}
-
-impl Failure {
-    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: bounded_message(message.into()).into_owned() }
-    }
-
-    /// Returns the status of a response whose only result is this failure.
-    pub(super) fn status(&self) -> StatusCode {
-        response::http_status(self.code).unwrap_or(match self.code {
-            Code::Forbidden => StatusCode::FORBIDDEN,
-            Code::NotFound => StatusCode::NOT_FOUND,
-            Code::Conflict | Code::LimitExceeded => StatusCode::CONFLICT,
-            _ => StatusCode::BAD_REQUEST,
-        })
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::new(error.code(), error.message())
-    }
-}
-
-impl From<crate::domain::Error> for Failure {
-    fn from(error: crate::domain::Error) -> Self {
-        Error::from(error).into()
-    }
-}
-
-impl From<crate::budget::Exceeded> for Failure {
-    fn from(exceeded: crate::budget::Exceeded) -> Self {
-        Error::from(exceeded).into()
-    }
-}
+pub(super) use crate::http::failure::Failure;
+use crate::{domain::import, http::trace_id::TraceId, types::RowOutcome};
 
 /// Numbers of rows and bytes so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -193,6 +147,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::graphql::Code;
 
     fn parsed(event: &str) -> Value {
         assert!(!event.contains('\n'));

@@ -18,7 +18,7 @@ use crate::{
     graphql::Code,
     http::{
         negotiate::joined,
-        query_string::{decoded, once, pairs, reject},
+        query_string::{boolean, choice, decoded, invalid, once, pairs, parsed, reject, unknown},
         rejection::Rejection,
     },
     members_file::{
@@ -243,28 +243,11 @@ fn read(query: &str, mapping: &mut Mapping) -> Result<Given, Rejection> {
             "maxDeletedPercent" => once(&mut given.max_deleted_percent, name, percent(name, &value)?)?,
             "abandonOpen" => once(&mut given.abandon_open, name, boolean(name, &value)?)?,
             // A typo in dryRun must not store anything.
-            _ => {
-                let names: Vec<_> = PARAMETERS.iter().map(|parameter| parameter.name).collect();
-                let message = format!("the parameter {:?} is unknown; they are {}", excerpt(name), names.join(", "));
-                return Err(reject(message));
-            }
+            _ => return Err(unknown(name, PARAMETERS.iter().map(|parameter| parameter.name))),
         }
     }
     mapping.cells = CellRules { empty: empty.unwrap_or_default(), decimal, date_order };
     Ok(given)
-}
-
-/// Reads one of the values of a type.
-fn choice<T: ValueEnum>(name: &str, text: &str) -> Result<T, Rejection> {
-    T::from_str(text, false).map_err(|_| {
-        let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let values: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
-        invalid(name, text, &format!("expected one of {}", values.join(", ")))
-    })
-}
-
-fn boolean(name: &str, text: &str) -> Result<bool, Rejection> {
-    text.parse().map_err(|_| invalid(name, text, "expected true or false"))
 }
 
 /// Reads a UUID in its usual form, with hyphens.
@@ -288,18 +271,6 @@ fn pair(text: &str) -> Result<(String, String), Rejection> {
 fn encoding(text: &str) -> Result<&'static Encoding, Rejection> {
     let names = "the names are those of https://encoding.spec.whatwg.org/#names-and-labels";
     Encoding::for_label(text.as_bytes()).ok_or_else(|| invalid("encoding", text, names))
-}
-
-fn parsed<T>(name: &str, text: &str, outcome: Result<T, String>) -> Result<T, Rejection> {
-    outcome.map_err(|message| invalid(name, text, &message))
-}
-
-fn invalid(name: &str, text: &str, expected: &str) -> Rejection {
-    reject(format!("the parameter {name} is {:?}: {expected}", excerpt(text)))
-}
-
-fn excerpt(text: &str) -> &str {
-    crate::types::excerpt(text)
 }
 
 /// The format and the encoding in the media type of the body.

@@ -39,8 +39,8 @@ use crate::{
     },
     graphql::Code,
     http::{
-        Service, admission::RequestPermit, permits::Permit, rejection::Rejection, request_metrics::RequestMetrics,
-        trace::RequestLog, trace_id::TraceId,
+        Service, admission::RequestPermit, permits::Permit, request_metrics::RequestMetrics, trace::RequestLog,
+        trace_id::TraceId,
     },
     members_file::columns::ColumnNames,
     types::ImportLimits,
@@ -390,12 +390,5 @@ impl Import {
                 event::failed(&failure, &self.trace, Some(Done { totals, truncated, offset: self.offset() }))
             }
         }
-    }
-}
-
-impl From<Rejection> for Failure {
-    fn from(rejection: Rejection) -> Self {
-        let (code, message) = rejection.first_error();
-        Self { code, message }
     }
 }
