@@ -3,14 +3,14 @@
 
 mod attribute;
 
-use async_graphql::{Context, ID, InputObject};
+use async_graphql::{ID, InputObject};
 
 pub(crate) use attribute::AttributeFilter;
 
 use super::{
     Error,
     context::{id, ids},
-    execute::BulkRows,
+    execute::{BulkRows, HasDeferredRows},
     scalar::DateTime,
 };
 use crate::{
@@ -83,7 +83,7 @@ pub(crate) struct DateTimeFilter {
 impl IdFilter {
     pub(super) fn parse<T: Id, P>(
         self,
-        ctx: &Context<'_>,
+        ctx: &impl HasDeferredRows,
         predicate: impl Fn(IdPredicate<T>) -> P,
     ) -> Result<Filter<P>, Error> {
         let eq = self.eq.map(|text| id("eq", &text)).transpose()?;
@@ -98,7 +98,7 @@ impl IdFilter {
 impl StringFilter {
     pub(super) fn parse<P>(
         self,
-        ctx: &Context<'_>,
+        ctx: &impl HasDeferredRows,
         predicate: impl Fn(TextPredicate) -> P,
     ) -> Result<Filter<P>, Error> {
         let regex = self.regex.map(|regex| Pattern::parse(&regex.pattern, regex.case_insensitive)).transpose();

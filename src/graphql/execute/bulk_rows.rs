@@ -193,6 +193,23 @@ impl DeferredRows {
     }
 }
 
+/// What has the bulk rows of a request.
+pub(crate) trait HasDeferredRows {
+    fn deferred_rows(&self) -> Option<&DeferredRows>;
+}
+
+impl HasDeferredRows for Context<'_> {
+    fn deferred_rows(&self) -> Option<&DeferredRows> {
+        self.data_opt()
+    }
+}
+
+impl HasDeferredRows for DeferredRows {
+    fn deferred_rows(&self) -> Option<&DeferredRows> {
+        Some(self)
+    }
+}
+
 /// Bulk rows as an argument or a field of an input object. In the schema it is `Vec<T>`.
 #[derive(Debug)]
 pub(crate) struct BulkRows<T>(Source<T>);
@@ -212,7 +229,7 @@ enum Source<T> {
 
 impl<T: Clone + Send + Sync + 'static> BulkRows<T> {
     /// Returns the rows: moved at their last use, and copied before.
-    pub(crate) fn take(self, ctx: &Context<'_>) -> Result<Vec<T>, Error> {
+    pub(crate) fn take(self, ctx: &impl HasDeferredRows) -> Result<Vec<T>, Error> {
         budget::check()?;
         let rows = self.shared(ctx).map(Arc::unwrap_or_clone)?;
         budget::check()?;
@@ -220,15 +237,13 @@ impl<T: Clone + Send + Sync + 'static> BulkRows<T> {
     }
 
     /// Returns the rows, shared by all uses.
-    pub(crate) fn shared(self, ctx: &Context<'_>) -> Result<Arc<Vec<T>>, Error> {
+    pub(crate) fn shared(self, ctx: &impl HasDeferredRows) -> Result<Arc<Vec<T>>, Error> {
         match self.0 {
             Source::Literal(rows) => Ok(Arc::new(rows)),
-            Source::Variable(index) => {
-                ctx.data_opt::<DeferredRows>().and_then(|deferred| deferred.take(index)).ok_or_else(|| {
-                    tracing::error!(index, "bulk rows of a variable are missing");
-                    Error::new(Code::InternalServerError, "internal error")
-                })
-            }
+            Source::Variable(index) => ctx.deferred_rows().and_then(|deferred| deferred.take(index)).ok_or_else(|| {
+                tracing::error!(index, "bulk rows of a variable are missing");
+                Error::new(Code::InternalServerError, "internal error")
+            }),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         Error,
         connection::{OrderDirection, PageInfo, Paging},
         context::ContextExt,
+        execute::HasDeferredRows,
         filter::{AttributeFilter, Combination, DateTimeFilter, IdFilter, StringFilter},
         raw_list::RawListField,
         scalar::Count,
@@ -130,7 +131,7 @@ pub(crate) struct MemberFilter {
 }
 
 impl MemberFilter {
-    fn parse(self, ctx: &Context<'_>) -> Result<Filter<UntypedPredicate>, Error> {
+    fn parse(self, ctx: &impl HasDeferredRows) -> Result<Filter<UntypedPredicate>, Error> {
         let fields = [
             self.id.map(|filter| filter.parse(ctx, Predicate::Id)).transpose(),
             self.reference.map(|filter| filter.parse(ctx, Predicate::Ref)).transpose(),
