@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
+use axum::http::{HeaderMap, header::AUTHORIZATION, request};
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
@@ -39,9 +39,18 @@ const MAX_CACHED_TOKENS: usize = 1024;
 #[derive(Default)]
 pub(crate) struct Tokens(Mutex<HashMap<SecretHash, CachedToken>>);
 
-/// The bearer token of a request, hashed.
+/// What authenticates a request.
 #[derive(Clone, Copy)]
-pub(crate) struct Bearer(SecretHash);
+pub(crate) enum Bearer {
+    /// A token, hashed.
+    Token(SecretHash),
+    /// The process of the operator, which sends the request to itself.
+    Operator,
+}
+
+/// Marks a request of the operator, as an extension: no request that arrives over the network can have it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operator;
 
 struct CachedToken {
     caller: Caller,
@@ -56,7 +65,7 @@ impl Tokens {
     /// Returns the caller of a token; `Unauthenticated` if it is not valid. A task in `tasks` stores the token's last
     /// use.
     pub(crate) async fn caller(&self, app: &App, tasks: &TaskTracker, bearer: Bearer) -> Result<Caller, Error> {
-        let Bearer(secret) = bearer;
+        let Bearer::Token(secret) = bearer else { return Ok(Caller::operator()) };
         let changes = app.token_changes();
         if let Some(caller) = self.cached(secret, changes) {
             return Ok(caller);
@@ -124,6 +133,11 @@ impl Tokens {
 }
 
 impl Bearer {
+    /// Returns what authenticates a request: its header, unless the operator's process has sent it.
+    pub(crate) fn of_request(head: &request::Parts) -> Result<Self, Error> {
+        if head.extensions.get::<Operator>().is_some() { Ok(Self::Operator) } else { Self::of(&head.headers) }
+    }
+
     /// Reads the header `Authorization: Bearer <secret>` (RFC 6750, section 2.1); `Unauthenticated` if it is missing,
     /// malformed or repeated.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Error> {
@@ -137,7 +151,7 @@ impl Bearer {
 
     /// Reads the value of an `Authorization` header.
     pub(crate) fn read(value: &str) -> Option<Self> {
-        secret(value).map(SecretHash::of).map(Self)
+        secret(value).map(SecretHash::of).map(Self::Token)
     }
 }
 

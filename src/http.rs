@@ -15,6 +15,7 @@ mod graphql;
 mod health;
 mod import;
 mod live;
+mod local;
 mod metrics;
 mod negotiate;
 mod operation;
@@ -47,6 +48,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 pub use connections::{ConnectionOptions, Timeouts, serve};
+pub use local::LocalServer;
 
 use self::{
     coding::AcceptedCodings, connections::RefusedRequest, evicting_pool::EvictingPool, health::Readiness,
@@ -107,13 +109,14 @@ impl Default for Options {
 
 impl Service {
     /// Creates the service of a GraphQL schema and the RPC API.
-    pub fn new(app: App, executor: Executor, options: Options) -> Self {
+    pub fn new(app: App, executor: impl Into<Arc<Executor>>, options: Options) -> Self {
+        let executor = executor.into();
         let endpoints: Vec<_> = rpc_api::endpoints().into_iter().map(Arc::new).collect();
         let rpc = endpoints.iter().map(|endpoint| endpoint.path);
         let operations = executor.operations().chain(rpc).chain([import::OPERATION, import::WATCH_OPERATION]);
         Self {
             metrics: Arc::new(Metrics::new(&app, operations)),
-            executor: Arc::new(executor),
+            executor,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             tokens: Tokens::default(),

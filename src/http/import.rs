@@ -127,7 +127,7 @@ impl Service {
         if head.method != Method::POST && head.method != Method::PUT {
             return Err(Rejection::method(METHODS, format!("the method must be one of {METHODS}")));
         }
-        let bearer = Bearer::of(&head.headers)?;
+        let bearer = Bearer::of_request(&head)?;
         let (caller, permit) = self.admit(&head.extensions, bearer, started).await?;
         let requested = Requested::of(&head)?;
         let coding = Coding::of_body(&head.headers)?;

@@ -31,6 +31,7 @@ struct Facts {
     operation: OnceLock<(Type, Operation)>,
     rows: OnceLock<RowCounters>,
     is_streamed: AtomicBool,
+    is_of_operator: bool,
 }
 
 /// The code of a response's first error, as an extension of the response.
@@ -38,19 +39,21 @@ struct Facts {
 pub(super) struct ErrorCode(pub(super) &'static str);
 
 impl RequestMetrics {
-    pub(super) fn new(server: Arc<Metrics>) -> Self {
+    /// `is_of_operator` is true for a request of a command, which writes no log of requests.
+    pub(super) fn new(server: Arc<Metrics>, is_of_operator: bool) -> Self {
         Self(Arc::new(Facts {
             server,
             api: OnceLock::new(),
             operation: OnceLock::new(),
             rows: OnceLock::new(),
             is_streamed: AtomicBool::new(false),
+            is_of_operator,
         }))
     }
 
     /// Returns the metrics of another operation on the same connection.
     pub(super) fn for_next_operation(&self) -> Self {
-        Self::new(Arc::clone(&self.0.server))
+        Self::new(Arc::clone(&self.0.server), self.0.is_of_operator)
     }
 
     /// Sets the API, and counts the request as in flight until [`Self::finish`].
@@ -77,6 +80,11 @@ impl RequestMetrics {
 
     pub(super) fn is_streamed(&self) -> bool {
         self.0.is_streamed.load(Ordering::Relaxed)
+    }
+
+    /// Returns true for a request that is not logged.
+    pub(super) fn is_of_operator(&self) -> bool {
+        self.0.is_of_operator
     }
 
     /// Returns the number of rows with this outcome; `None` for 0.

@@ -14,7 +14,7 @@ use tracing::{Instrument, field::Empty};
 use super::{
     Service, answer, negotiate::MediaType, rejection::Rejection, request_metrics::RequestMetrics, trace_id::TraceId,
 };
-use crate::types::RowOutcome;
+use crate::{auth::Operator, types::RowOutcome};
 
 /// Maximum number of characters of the method and of the path that are logged.
 const MAX_LOGGED_CHARS: usize = 100;
@@ -35,7 +35,8 @@ pub(super) async fn layer(State(service): State<Arc<Service>>, mut request: Requ
     crate::telemetry::join(&span, trace.as_str(), super::trace_id::trace_parent(request.headers()));
     request.extensions_mut().insert(trace.clone());
     async {
-        let metrics = RequestMetrics::new(Arc::clone(&service.metrics));
+        let metrics =
+            RequestMetrics::new(Arc::clone(&service.metrics), request.extensions().get::<Operator>().is_some());
         request.extensions_mut().insert(metrics.clone());
         let log = RequestLog::start(metrics);
         let mut response = AssertUnwindSafe(answer(&service, &trace, request, next))
@@ -103,6 +104,7 @@ impl Drop for RequestLog {
         let milliseconds = (time.as_secs_f64() * 1e6).round() / 1000.0;
         let rows = |outcome| self.metrics.rows(outcome);
         match self.status {
+            _ if self.metrics.is_of_operator() => {}
             Some(status) => tracing::info!(
                 status = status.as_u16(),
                 milliseconds,
