@@ -25,8 +25,8 @@ pub(crate) use units::{Bytes, Span};
 use crate::{
     db,
     types::{
-        BodyLimits, DocumentLimits, FilterLimits, ImportLimits, Limits, PageLimits, RowLimits, SyncLimits, TimeLimits,
-        TrafficLimits,
+        BodyLimits, DocumentLimits, ExportLimits, FilterLimits, ImportLimits, Limits, PageLimits, RowLimits,
+        SyncLimits, TimeLimits, TrafficLimits,
     },
 };
 
@@ -231,6 +231,16 @@ pub(crate) struct RequestLimits {
     #[arg(value_name = "NUMBER", value_parser = at_least_one())]
     pub(crate) max_imports_per_token: usize,
 
+    /// Maximum number of concurrent exports of files, at least 1; further ones are rejected with SERVICE_UNAVAILABLE
+    #[arg(long, env = "MEMBERBASE_MAX_EXPORTS", default_value_t = ExportLimits::default().exports)]
+    #[arg(value_name = "NUMBER", value_parser = at_least_one())]
+    pub(crate) max_exports: usize,
+
+    /// Maximum number of concurrent exports of files per token, at least 1
+    #[arg(long, env = "MEMBERBASE_MAX_EXPORTS_PER_TOKEN", default_value_t = ExportLimits::default().exports_per_token)]
+    #[arg(value_name = "NUMBER", value_parser = at_least_one())]
+    pub(crate) max_exports_per_token: usize,
+
     /// Maximum number of batched requests in one body; 0 disables batching
     #[arg(long, env = "MEMBERBASE_MAX_BATCH", default_value_t = 0, value_name = "NUMBER")]
     pub(crate) max_batch: usize,
@@ -364,6 +374,7 @@ pub(crate) fn limits(
             imports_per_token: request.max_imports_per_token,
             ..ImportLimits::default()
         },
+        export: ExportLimits { exports: request.max_exports, exports_per_token: request.max_exports_per_token },
         live: live.limits(),
         memory: memory.limits(),
     }

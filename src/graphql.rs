@@ -31,7 +31,7 @@ pub(crate) use bulk::RowErrorCode;
 pub use change::Subscription;
 pub use error::Code;
 pub use error::Error;
-pub(crate) use member::MemberInput;
+pub(crate) use member::{MemberInput, member_filter};
 
 use crate::types::Limits;
 

@@ -10,6 +10,7 @@ mod compute;
 mod connections;
 mod evicting_pool;
 mod expand;
+mod export;
 mod failure;
 mod graphql;
 mod health;
@@ -79,6 +80,7 @@ pub struct Service {
     imports: Permits,
     /// Permits of requests that watch an import.
     watches: Permits,
+    exports: Permits,
     /// Permits of connections with subscriptions.
     connections: Permits,
     /// WebSockets that are not authenticated yet.
@@ -113,7 +115,8 @@ impl Service {
         let executor = executor.into();
         let endpoints: Vec<_> = rpc_api::endpoints().into_iter().map(Arc::new).collect();
         let rpc = endpoints.iter().map(|endpoint| endpoint.path);
-        let operations = executor.operations().chain(rpc).chain([import::OPERATION, import::WATCH_OPERATION]);
+        let own = [import::OPERATION, import::WATCH_OPERATION, export::OPERATION];
+        let operations = executor.operations().chain(rpc).chain(own);
         Self {
             metrics: Arc::new(Metrics::new(&app, operations)),
             executor,
@@ -123,6 +126,7 @@ impl Service {
             requests: Permits::for_requests(&app.limits.traffic),
             imports: Permits::for_imports(&app.limits.import),
             watches: Permits::for_watches(&app.limits.import),
+            exports: Permits::for_exports(&app.limits.export),
             connections: Permits::for_connections(&app.limits.live),
             unauthenticated_sockets: EvictingPool::new(websocket::max_unauthenticated(&app.limits.live)),
             readiness: Readiness::default(),
@@ -133,10 +137,11 @@ impl Service {
     }
 }
 
-/// Returns the OpenAPI document of the RPC API and of imports, as JSON.
+/// Returns the OpenAPI document of the RPC API, imports and exports, as JSON.
 pub fn openapi() -> String {
     let mut api = rpc_api::openapi();
     import::describe(&mut api);
+    export::describe(&mut api);
     api.to_pretty_json().expect("a description is JSON")
 }
 
@@ -148,6 +153,7 @@ pub fn router(service: Service) -> Router {
         .route("/graphql/", any(graphql::serve))
         .route("/import", any(import::serve))
         .route("/import/{id}", any(import::watch))
+        .route("/export", any(export::serve))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve))
         .route("/metrics", get(metrics::serve))
@@ -185,7 +191,7 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(["x-trace-id", "retry-after"].map(HeaderName::from_static))
+        .expose_headers(["x-trace-id", "retry-after", "content-disposition"].map(HeaderName::from_static))
         .max_age(CORS_MAX_AGE)
 }
 

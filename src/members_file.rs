@@ -7,6 +7,7 @@ pub(crate) mod forms;
 pub(crate) mod inspect;
 pub(crate) mod rows;
 pub(crate) mod source;
+pub(crate) mod writer;
 
 use std::{borrow::Cow, path::Path};
 

@@ -33,6 +33,8 @@ pub(crate) enum Api {
     Rpc,
     /// `/import`.
     Import,
+    /// `/export`.
+    Export,
 }
 
 /// The transport of a connection for subscriptions.
@@ -110,7 +112,7 @@ impl Metrics {
         let durations = Family::new_with_constructor((|| Histogram::new(BUCKET_SECONDS)) as fn() -> Histogram);
         let in_flight = Family::<ByApi, Gauge>::default();
         let requests = Family::default();
-        for api in [Api::Graphql, Api::Rpc, Api::Import] {
+        for api in [Api::Graphql, Api::Rpc, Api::Import, Api::Export] {
             // Created at the start: a time series that appears with its first request looks as if it had not been
             // counted before.
             drop(in_flight.get_or_create(&ByApi { api: api.as_str() }));
@@ -181,6 +183,7 @@ impl Api {
             Self::Graphql => "graphql",
             Self::Rpc => "rpc",
             Self::Import => "import",
+            Self::Export => "export",
         }
     }
 }

@@ -20,7 +20,8 @@ pub(crate) use excerpt::{bounded_message, excerpt};
 pub use id::{AnyId, ApiTokenId, ClipId, Id, MemberId, MemberbaseId, StampCollectionId, SyncId, TransactionId};
 pub(crate) use limits::{BodyLimits, FilterLimits, RowLimits};
 pub use limits::{
-    DocumentLimits, ImportLimits, Limits, LiveLimits, MemoryLimits, PageLimits, SyncLimits, TimeLimits, TrafficLimits,
+    DocumentLimits, ExportLimits, ImportLimits, Limits, LiveLimits, MemoryLimits, PageLimits, SyncLimits, TimeLimits,
+    TrafficLimits,
 };
 pub(crate) use nearest::nearest;
 pub(crate) use page::Slice;

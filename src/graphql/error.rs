@@ -127,6 +127,18 @@ impl Error {
         self
     }
 
+    /// Puts the path before the message, for responses whose errors have no path.
+    pub(crate) fn with_path_in_message(mut self) -> Self {
+        let Some(Value::List(path)) = self.details.shift_remove("path") else { return self };
+        let step = |step: &Value| match step {
+            Value::String(name) => name.clone(),
+            other => other.to_string(),
+        };
+        let path: Vec<_> = path.iter().map(step).collect();
+        self.message = bounded_message(format!("{}: {}", path.join("."), self.message)).into_owned();
+        self
+    }
+
     /// Adds a location in the document; line and column count from 1.
     #[must_use]
     pub(crate) fn at(mut self, line: usize, column: usize) -> Self {

@@ -25,7 +25,7 @@ mod write;
 pub use apollo_compiler::ast::OperationType;
 
 pub(crate) use self::{
-    bulk_rows::{BulkRows, HasDeferredRows, RowDecoders},
+    bulk_rows::{BulkRows, DeferredRows, HasDeferredRows, RowDecoders},
     response_shape::TYPE_KEY,
     stream::{ActiveSubscription, LostEvent, ResponseStream, SubscriptionReady},
     write::{json, raw_json},

@@ -10,7 +10,7 @@ use async_graphql::{Context, ID, InputObject, MergedObject, Object, OneofObject}
 
 pub(crate) use bulk_upsert::MemberInput;
 pub(crate) use delete::DeletedRows;
-pub(crate) use list::{FoundMembers, MemberConnection, MemberFilter, MemberOrder};
+pub(crate) use list::{FoundMembers, MemberConnection, MemberFilter, MemberOrder, member_filter};
 
 use super::{
     Error,

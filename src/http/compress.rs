@@ -4,6 +4,7 @@
 //! client reads, and turns the response to a mutation into a 406 if the client accepts no coding.
 
 mod encoder;
+mod stream_encoder;
 
 use std::io;
 
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::encoder::Encoder;
+pub(super) use self::stream_encoder::StreamEncoder;
 use super::{
     coding::{AcceptedCodings, Coding},
     compute,
@@ -79,7 +81,7 @@ fn compressible_length(response: &Response) -> Option<usize> {
 }
 
 /// Adds `Accept-Encoding` to the headers on which the response depends, for caches.
-fn add_vary(headers: &mut HeaderMap) {
+pub(super) fn add_vary(headers: &mut HeaderMap) {
     if !headers.get_all(VARY).iter().any(|name| name.as_bytes().eq_ignore_ascii_case(b"accept-encoding")) {
         headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     }
@@ -87,7 +89,7 @@ fn add_vary(headers: &mut HeaderMap) {
 
 /// Compresses a response at once. Returns `None` if that does not make it shorter.
 fn compress_small(text: &Bytes, coding: Coding) -> Option<Body> {
-    let mut encoder = Encoder::new(coding, text.len()).ok()?;
+    let mut encoder = Encoder::new(coding, Some(text.len())).ok()?;
     encoder.write(text).ok()?;
     let compressed = encoder.finish().ok()?;
     (compressed.len() < text.len()).then(|| Body::from(holding(compressed, text.clone())))
@@ -99,7 +101,7 @@ fn compress_large(text: Bytes, coding: Coding, memory: Held) -> Body {
     let (pieces, receiver) = mpsc::channel(1);
     let task = compute::spawn(async move {
         let _memory = memory;
-        let mut encoder = Encoder::new(coding, text.len())?;
+        let mut encoder = Encoder::new(coding, Some(text.len()))?;
         for slice in text.chunks(SLICE_BYTES) {
             encoder.write(slice)?;
             if encoder.written() >= PIECE_BYTES && pieces.send(holding(encoder.take(), text.clone())).await.is_err() {

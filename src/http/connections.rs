@@ -33,7 +33,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(super) use self::handle::{ConnectionHandle, Upload, authenticate};
+pub(super) use self::handle::{ConnectionHandle, IncompleteResponse, Upload, authenticate};
 use self::{
     bodies::{RequestBody, ResponseBody},
     client_address::ClientAddresses,

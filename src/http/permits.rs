@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     domain::access::Caller,
     graphql::{Code, Error},
-    types::{ApiTokenId, ImportLimits, LiveLimits, TrafficLimits},
+    types::{ApiTokenId, ExportLimits, ImportLimits, LiveLimits, TrafficLimits},
 };
 
 /// Number of tokens in memory from which idle ones are removed.
@@ -81,6 +81,10 @@ impl Permits {
 
     pub(super) fn for_watches(limits: &ImportLimits) -> Self {
         Self::new("requests that watch an import", "MEMBERBASE_MAX_IMPORTS", limits.imports, limits.imports_per_token)
+    }
+
+    pub(super) fn for_exports(limits: &ExportLimits) -> Self {
+        Self::new("running exports", "MEMBERBASE_MAX_EXPORTS", limits.exports, limits.exports_per_token)
     }
 
     fn new(what: &'static str, setting: &'static str, max: usize, max_per_token: usize) -> Self {

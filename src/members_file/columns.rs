@@ -82,9 +82,10 @@ pub(crate) struct Delimiter(u8);
 
 impl Delimiter {
     pub(crate) const COMMA: Self = Self(b',');
+    pub(crate) const SEMICOLON: Self = Self(b';');
 
     /// The delimiters that are recognized, in the order of preference.
-    pub(super) const RECOGNIZED: [Self; 4] = [Self::COMMA, Self(b';'), Self(b'\t'), Self(b'|')];
+    pub(super) const RECOGNIZED: [Self; 4] = [Self::COMMA, Self::SEMICOLON, Self(b'\t'), Self(b'|')];
 
     /// Parses a character, or `tab`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
@@ -184,7 +185,7 @@ impl Mapping {
     }
 
     /// Returns the target that a key names.
-    fn target(&self, key: &str) -> Option<Target> {
+    pub(super) fn target(&self, key: &str) -> Option<Target> {
         match key {
             REF => return Some(Target::Reference),
             SOURCE_UPDATED_AT => return Some(Target::SourceUpdatedAt),

@@ -32,7 +32,7 @@ pub(crate) fn openapi() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "The RPC API (`publisher.v1`) for clients of the original API: each call is a POST with a JSON body, in which \
-            unknown fields are ignored. `/import` takes files of members. An API token is sent as `Authorization: Bearer \
+            unknown fields are ignored. `/import` takes files of members, and `/export` returns them. An API token is sent as `Authorization: Bearer \
             <secret>`. The GraphQL API is described by its schema.",
         ))
         .license(Some(License::new(env!("CARGO_PKG_LICENSE"))))

@@ -16,6 +16,7 @@ pub struct Limits {
     pub sync: SyncLimits,
     pub traffic: TrafficLimits,
     pub import: ImportLimits,
+    pub export: ExportLimits,
     pub live: LiveLimits,
     pub memory: MemoryLimits,
 }
@@ -122,6 +123,15 @@ pub struct ImportLimits {
     pub batch_rows: usize,
 }
 
+/// Limits of exports of files, which have no time limit.
+#[derive(Clone, Copy, Debug)]
+pub struct ExportLimits {
+    /// Maximum number of concurrent exports.
+    pub exports: usize,
+    /// Maximum number of concurrent exports per token.
+    pub exports_per_token: usize,
+}
+
 /// Limits of memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryLimits {
@@ -207,6 +217,12 @@ impl Default for TrafficLimits {
 impl Default for ImportLimits {
     fn default() -> Self {
         Self { imports: 64, imports_per_token: 8, pause: Duration::from_secs(60), batch_rows: 5_000 }
+    }
+}
+
+impl Default for ExportLimits {
+    fn default() -> Self {
+        Self { exports: 64, exports_per_token: 8 }
     }
 }
 

@@ -166,6 +166,23 @@ async fn text_log_format_has_the_request_line() {
 
 #[rstest]
 #[tokio::test]
+async fn export_has_a_line_with_its_size(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let server = Server::start(database).await;
+    let base = server.memberbase_of(&["ann", "ben"]).await;
+    let reader = server.reader().await;
+    let (captured, _listening) = CapturedLog::capture(LogFormat::Json);
+    let request = Request::get(format!("/export?memberbase={base}&format=lines")).body(Body::empty()).unwrap();
+    assert_eq!(reader.send(request).await.body, b"ann\nben\n");
+    let lines = captured.lines();
+    let [ended, completed] = &lines[..] else { panic!("{lines:#?}") };
+    assert_eq!((&ended["message"], &ended["memberbase"]), (&json!("export ended"), &json!(base)));
+    assert_eq!((&ended["rows"], &ended["bytes"], ended.get("error")), (&json!(2), &json!(8), None), "{ended}");
+    assert!(ended["milliseconds"].is_u64(), "{ended}");
+    assert_eq!((&completed["message"], &completed["code"]), (&json!("request completed"), &json!("OK")));
+}
+
+#[rstest]
+#[tokio::test]
 async fn refs_attributes_variables_and_secrets_are_never_logged(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -200,6 +217,9 @@ async fn refs_attributes_variables_and_secrets_are_never_logged(
     admin.post("{\"query\": needle-json").await.error();
     let get = "/graphql?query=query%28%24a%3AID%21%29%7B__typename%7D&variables=%7B%22a%22%3A%22needle-url%22%7D";
     admin.send(Request::get(get).body(Body::empty()).unwrap()).await;
+    let filter = "%7B%22ref%22%3A%7B%22eq%22%3A%22needle-ref%22%7D%7D";
+    let export = format!("/export?memberbase=needle-base&format=csv&columns=needle-key&filter={filter}");
+    admin.send(Request::get(export).body(Body::empty()).unwrap()).await;
     server.with_secret("mbs_needle-secret").graphql("{ __typename }", json!({})).await.error();
     let basic = Request::get("/metrics").header(header::AUTHORIZATION, "Basic needle-secret");
     server.anonymous().send(basic.body(Body::empty()).unwrap()).await.error();
@@ -226,7 +246,7 @@ async fn refs_attributes_variables_and_secrets_are_never_logged(
 
     let lines = captured.lines();
     assert!(lines.iter().any(|line| line["level"] == "ERROR"), "{lines:#?}");
-    assert_eq!(lines.iter().filter(|line| line["message"] == "request completed").count(), 19, "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| line["message"] == "request completed").count(), 20, "{lines:#?}");
     let text = captured.text();
     assert!(!text.contains("needle"), "{text}");
     assert!(!text.contains(secret.expose()), "{text}");

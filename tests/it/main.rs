@@ -25,6 +25,7 @@ mod cutoffs;
 mod delete_member_children;
 mod delete_members;
 mod errors;
+mod exports;
 mod failover;
 mod faults;
 mod filters;

@@ -4,12 +4,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
     Data, ObjectType, PathSegment, Response, SDLExportOptions, Schema, ServerError, SubscriptionType, ValidationMode,
-    Value, indexmap::IndexMap,
+    Value, Variables, indexmap::IndexMap,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use serde_json::value::RawValue;
 
 use super::{
-    Code, Error, GraphqlResponse, Operation, OperationType, Request, RowDecoders, Trusted, complete, cost,
+    Code, DeferredRows, Error, GraphqlResponse, Operation, OperationType, Request, RowDecoders, Trusted, complete,
+    cost,
     document::Documents,
     operation::Pending,
     operation_label,
@@ -105,6 +107,18 @@ impl Executor {
     /// Returns all labels that [`Operation::root`] can return.
     pub(crate) fn operations(&self) -> impl Iterator<Item = &str> {
         operation_label::labels(&self.types)
+    }
+
+    /// Coerces the variables of a query that is not run.
+    pub(crate) fn coerce_variables(
+        &self,
+        query: &str,
+        variables: &RawValue,
+    ) -> Result<(Variables, DeferredRows), Vec<Error>> {
+        let document = self.documents.get(query)?;
+        let prepared = document.operation(None).map_err(|error| vec![error])?;
+        let decoders = self.documents.decoders();
+        variables::coerce(&self.types, prepared, Some(variables), decoders, Some(self.max_list_values))
     }
 
     /// Checks everything that can be checked before anything runs.

@@ -2,13 +2,15 @@
 
 mod raw_list;
 
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, InputType, Object, Pos, SimpleObject};
+use serde_json::value::RawValue;
 
 pub(crate) use self::raw_list::FoundMembers;
 use self::raw_list::{Edges, Nodes};
 use super::Member;
 use crate::{
     domain::{
+        self,
         access::Scope,
         filter::Filter,
         member::{
@@ -16,10 +18,10 @@ use crate::{
         },
     },
     graphql::{
-        Error,
+        Code, Error,
         connection::{OrderDirection, PageInfo, Paging},
         context::ContextExt,
-        execute::HasDeferredRows,
+        execute::{Executor, HasDeferredRows},
         filter::{AttributeFilter, Combination, DateTimeFilter, IdFilter, StringFilter},
         raw_list::RawListField,
         scalar::Count,
@@ -130,7 +132,30 @@ pub(crate) struct MemberFilter {
     attribute: Option<AttributeFilter>,
 }
 
+/// A query whose variable is a filter.
+const FILTERED: &str = "query ($memberbaseId: ID!, $filter: MemberFilter) { \
+    members(memberbaseId: $memberbaseId, filter: $filter) { totalCount } }";
+
+/// Parses the JSON of a `MemberFilter`. The message of an error begins with the path in the filter.
+pub(crate) fn member_filter(executor: &Executor, json: &RawValue) -> Result<Filter<UntypedPredicate>, Error> {
+    MemberFilter::from_json(executor, json).map_err(Error::with_path_in_message)
+}
+
 impl MemberFilter {
+    /// Parses the JSON of a filter, which has the same meaning as in a query.
+    fn from_json(executor: &Executor, json: &RawValue) -> Result<Filter<UntypedPredicate>, Error> {
+        let variables = format!("{{\"memberbaseId\":\"\",\"filter\":{}}}", json.get());
+        let variables = RawValue::from_string(variables).map_err(|error| domain::Error::Internal(error.into()))?;
+        let coerced = executor.coerce_variables(FILTERED, &variables);
+        let (mut variables, rows) = coerced.map_err(|mut errors| errors.swap_remove(0))?;
+        let filter = <Option<Self> as InputType>::parse(variables.remove("filter"));
+        let filter = filter.map_err(|error| {
+            let message = error.into_server_error(Pos::default()).message;
+            Error::new(Code::BadUserInput, format!("filter: {message}"))
+        })?;
+        Ok(filter.map(|filter| filter.parse(&rows)).transpose()?.unwrap_or_default())
+    }
+
     fn parse(self, ctx: &impl HasDeferredRows) -> Result<Filter<UntypedPredicate>, Error> {
         let fields = [
             self.id.map(|filter| filter.parse(ctx, Predicate::Id)).transpose(),

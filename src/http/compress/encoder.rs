@@ -36,8 +36,8 @@ pub(super) fn memory(coding: Coding) -> usize {
 }
 
 impl Encoder {
-    /// Creates the encoder of a text of this length.
-    pub(super) fn new(coding: Coding, length: usize) -> io::Result<Self> {
+    /// Creates the encoder of a text of this length, if it is known.
+    pub(super) fn new(coding: Coding, length: Option<usize>) -> io::Result<Self> {
         let output = Vec::new();
         Ok(match coding {
             Coding::Gzip => Self::Gzip(GzEncoder::new(output, Compression::fast())),
@@ -45,7 +45,7 @@ impl Encoder {
                 let parameters = BrotliEncoderParams {
                     quality: 1,
                     lgwin: BROTLI_WINDOW_LOG,
-                    size_hint: length,
+                    size_hint: length.unwrap_or_default(),
                     ..BrotliEncoderParams::default()
                 };
                 Self::Brotli(Box::new(CompressorWriter::with_params(output, BROTLI_BUFFER_BYTES, &parameters)))
@@ -53,7 +53,7 @@ impl Encoder {
             Coding::Zstd => {
                 let mut encoder = ZstdEncoder::new(output, 1)?;
                 // Tables for a short text are small.
-                encoder.set_pledged_src_size(u64::try_from(length).ok())?;
+                encoder.set_pledged_src_size(length.and_then(|length| u64::try_from(length).ok()))?;
                 Self::Zstd(encoder)
             }
         })
@@ -105,7 +105,7 @@ mod tests {
         let text: Vec<u8> = (0..2_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         for coding in Coding::ALL {
             let (_encoder, allocated) = budget::allocated_by(|| {
-                let mut encoder = Encoder::new(coding, text.len()).expect("an encoder");
+                let mut encoder = Encoder::new(coding, Some(text.len())).expect("an encoder");
                 for slice in text.chunks(64 << 10) {
                     encoder.write(slice).expect("compressed");
                     drop(encoder.take());

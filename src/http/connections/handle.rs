@@ -28,6 +28,8 @@ struct Shared {
     _address: Option<CountedAddress>,
     /// True while the client uploads a file, and may read nothing before it has sent all.
     uploads: AtomicBool,
+    /// True while a response would look complete to some clients although it is not.
+    has_incomplete_response: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -39,6 +41,17 @@ pub(in crate::http) struct Upload(ConnectionHandle);
 impl Drop for Upload {
     fn drop(&mut self) {
         self.0.0.uploads.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A streamed response that is incomplete until [`Self::complete`]. If the connection ends before, it is reset: to a client of
+/// HTTP/1.0, such as some proxies, the end of a connection is that of a complete response.
+#[derive(Debug)]
+pub(in crate::http) struct IncompleteResponse(ConnectionHandle);
+
+impl IncompleteResponse {
+    pub(in crate::http) fn complete(&self) {
+        self.0.0.has_incomplete_response.store(false, Ordering::Relaxed);
     }
 }
 
@@ -96,8 +109,9 @@ impl ConnectionHandle {
         let evicted = place.evicted().clone();
         let membership = Membership::Unauthenticated(place);
         let state = State { membership, phase: Phase::BetweenRequests(0), requests: 0, client: None };
-        let (uploads, state) = (AtomicBool::new(false), Mutex::new(state));
-        Self(Arc::new(Shared { authenticated, evicted, _address: address, uploads, state }))
+        let (uploads, has_incomplete_response) = (AtomicBool::new(false), AtomicBool::new(false));
+        let state = Mutex::new(state);
+        Self(Arc::new(Shared { authenticated, evicted, _address: address, uploads, has_incomplete_response, state }))
     }
 
     /// Records that the body of the present request is a file.
@@ -108,6 +122,16 @@ impl ConnectionHandle {
 
     pub(super) fn is_uploading(&self) -> bool {
         self.0.uploads.load(Ordering::Relaxed)
+    }
+
+    /// Records that the response to the present request is streamed.
+    pub(in crate::http) fn begin_stream(&self) -> IncompleteResponse {
+        self.0.has_incomplete_response.store(true, Ordering::Relaxed);
+        IncompleteResponse(self.clone())
+    }
+
+    pub(super) fn has_incomplete_response(&self) -> bool {
+        self.0.has_incomplete_response.load(Ordering::Relaxed)
     }
 
     /// Completes if the connection has to make room for a new one.
