@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, builder::RangedU64ValueParser};
+use clap::Args;
 
-use crate::{config, members_file::Format};
+use crate::{
+    config,
+    members_file::{columns::Delimiter, writer::OutputFormat},
+};
 
 /// The settings of `export`.
 #[derive(Args, Debug)]
@@ -18,9 +21,27 @@ pub struct Export {
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Format of the output, csv or ndjson; by default that of the file's extension, and ndjson on stdout
+    /// Format of the output; by default that of the file's extension (.csv, .ndjson), and ndjson on stdout
     #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<OutputFormat>,
+
+    /// Columns to write, separated by commas, in their order: ref, sourceUpdatedAt and keys of attributes; by default all of
+    /// them
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) columns: Vec<String>,
+
+    /// Delimiter of CSV: a character, or tab; by default a comma, in the format excel a semicolon
+    #[arg(long, value_name = "CHARACTER", value_parser = Delimiter::parse)]
+    pub(crate) delimiter: Option<Delimiter>,
+
+    /// Begin CSV with a byte order mark, as the format excel does
+    #[arg(long)]
+    pub(crate) bom: bool,
+
+    /// Write an apostrophe before texts of CSV that a spreadsheet would evaluate as formulas; such a file does not have the same
+    /// texts when it is synced
+    #[arg(long)]
+    pub(crate) escape_formulas: bool,
 
     /// Write only members whose ref begins with this text
     #[arg(long, value_name = "TEXT")]
@@ -30,11 +51,6 @@ pub struct Export {
     /// "gold"}}
     #[arg(long, value_name = "JSON")]
     pub(crate) filter: Option<String>,
-
-    /// Number of members per request, up to 1,000,000 and to the server's maximum page size
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
-    pub(crate) page_size: u32,
 
     /// Settings of the API to call.
     #[command(flatten)]

@@ -1,8 +1,9 @@
-//! A GraphQL client for commands, over HTTP or in process on the database. Transient failures are retried with backoff.
+//! A client of the API for commands, over HTTP or in process on the database. Transient failures are retried with backoff.
 
 mod http;
 mod in_process;
 mod memberbase;
+mod stream;
 
 use std::{
     sync::Arc,
@@ -11,12 +12,13 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
+use reqwest::Method;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-pub(super) use self::memberbase::Memberbase;
 use self::{http::Http, in_process::InProcess};
+pub(super) use self::{memberbase::Memberbase, stream::StreamedResponse};
 use super::Error;
 use crate::{
     config::{self, Database},
@@ -134,9 +136,17 @@ impl Client {
     /// Runs an idempotent operation, and retries it after transient failures.
     pub(super) async fn call<T: DeserializeOwned>(&self, query: &str, variables: impl Serialize) -> Result<T, Failure> {
         let body = body(query, variables);
+        self.retry(|| self.attempt(body.clone())).await
+    }
+
+    /// Makes attempts until one succeeds, or fails for another reason than a transient one.
+    pub(super) async fn retry<T, Attempt>(&self, attempt: impl FnMut() -> Attempt) -> Result<T, Failure>
+    where
+        Attempt: Future<Output = Result<T, Failure>>,
+    {
         let mut first_failure = None;
-        let call = || self.attempt(body.clone());
-        call.retry(BACKOFF)
+        attempt
+            .retry(BACKOFF)
             .adjust(|failure, wait| {
                 let Failure::Retryable(_, after) = failure else { return None };
                 let wait = after.unwrap_or_default().saturating_add(wait?);
@@ -146,6 +156,36 @@ impl Client {
             })
             .notify(|failure, wait| (self.notice)(&format!("{failure}; trying again in {:.1} s", wait.as_secs_f64())))
             .await
+    }
+
+    /// Sends a request for a path beside `/graphql`, and returns its response as soon as it begins, whatever its status.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Result<StreamedResponse, Failure> {
+        let mut url = match &self.transport {
+            Transport::Http(server) => server.url(path),
+            Transport::InProcess(_) => in_process::url(path),
+        };
+        let shown = url.to_string();
+        url.query_pairs_mut().extend_pairs(parameters);
+        let mut request = reqwest::Request::new(method, url);
+        *request.body_mut() = Some(body.into());
+        let response = async {
+            match &self.transport {
+                Transport::Http(server) => server.send_streamed(request, shown).await,
+                Transport::InProcess(database) => database.send_streamed(request, shown).await,
+            }
+        };
+        let response = timeout(self.timeout, response).await.unwrap_or_else(|_| Err(self.timed_out()))?;
+        Ok(response.with_timeout(self.timeout))
+    }
+
+    fn timed_out(&self) -> Failure {
+        Failure::Retryable(format!("no response within {:?} (--request-timeout)", self.timeout), None)
     }
 
     /// Runs an operation without retries, for operations that are not idempotent.
@@ -164,9 +204,8 @@ impl Client {
                 Transport::InProcess(database) => Ok(Sent { body: database.send(body).await?, retry_after: None }),
             }
         };
-        let Sent { body, retry_after } = timeout(self.timeout, response).await.unwrap_or_else(|_| {
-            Err(Failure::Retryable(format!("no response within {:?} (--request-timeout)", self.timeout), None))
-        })?;
+        let Sent { body, retry_after } =
+            timeout(self.timeout, response).await.unwrap_or_else(|_| Err(self.timed_out()))?;
         parse_response(&body, retry_after)
     }
 }

@@ -1,198 +1,137 @@
-//! `memberbase export`: writes the members of a memberbase as NDJSON or CSV that `sync` can read.
+//! `memberbase export`: writes the members of a memberbase to a file or to stdout. It is a client of `GET /export`.
 
 mod output;
 
 use std::{
-    collections::HashMap,
     io::{self, Write},
-    path::Path,
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json, value::RawValue};
+use clap::ValueEnum;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use self::output::Output;
 use super::{
     Error,
-    api::{Client, Failure, Memberbase},
+    api::{Client, Failure, StreamedResponse},
     print_notice,
 };
 use crate::{
     cli::Export,
-    domain::attribute::Definition,
-    members_file::{self, Format, Packing, REF, SOURCE_UPDATED_AT, cell},
+    members_file::{
+        self, Format, Packing,
+        writer::{OutputForm, OutputFormat},
+    },
 };
-
-/// The code of a page that the server does not serve because of its size.
-const LIMIT_EXCEEDED: &str = "LIMIT_EXCEEDED";
-
-const PAGE: &str = "query ($id: ID!, $filter: MemberFilter, $first: Int!, $after: String) { \
-    members(memberbaseId: $id, filter: $filter, first: $first, after: $after) { \
-    nodes { ref attributes sourceUpdatedAt } pageInfo { hasNextPage endCursor } } }";
-
-#[derive(Deserialize)]
-struct Response {
-    members: Page,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page {
-    nodes: Vec<Member>,
-    page_info: PageInfo,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageInfo {
-    has_next_page: bool,
-    end_cursor: Option<String>,
-}
-
-/// A member, as the API returns it and as a line of NDJSON.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Member {
-    #[serde(rename = "ref")]
-    reference: String,
-    attributes: Box<RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_updated_at: Option<String>,
-}
 
 pub(super) async fn run(settings: Export) -> Result<(), Error> {
     let (packing, from_name) =
         settings.output.as_deref().map_or((Packing::None, Some(Format::Ndjson)), members_file::packing_and_format);
-    let format = match settings.format.or(from_name.filter(|format| *format != Format::Lines)) {
-        Some(Format::Lines) => return Err(Error::Usage("members are exported as csv or as ndjson".to_owned())),
-        Some(format) => format,
-        None => {
-            return Err(Error::Usage("can't infer the format from the file's extension: set --format".to_owned()));
-        }
+    let from_name = match from_name {
+        Some(Format::Csv) => Some(OutputFormat::Csv),
+        Some(Format::Ndjson) => Some(OutputFormat::Ndjson),
+        // A name without an extension should not mean that the attributes are left out.
+        Some(Format::Lines) | None => None,
     };
-    let filter = filter(&settings)?;
+    let format = settings
+        .format
+        .or(from_name)
+        .ok_or_else(|| Error::Usage("can't infer the format from the file's extension: set --format".to_owned()))?;
+    let parameters = parameters(&settings, format)?;
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let client = Client::open(&settings.api, &settings.database, Arc::new(|text: &str| print_notice(text))).await?;
-    let outcome = write(&client, &settings, format, packing, &filter).await;
+    let outcome = client.retry(|| export(&client, &settings, &parameters, packing)).await;
     client.close().await;
-    outcome
+    Ok(outcome?)
+}
+
+/// Returns the parameters of the request.
+fn parameters(settings: &Export, format: OutputFormat) -> Result<Vec<(&'static str, String)>, Error> {
+    let Export { memberbase, columns, delimiter, bom, escape_formulas, .. } = settings;
+    let form =
+        OutputForm { format, delimiter: *delimiter, bom: bom.then_some(true), escapes_formulas: *escape_formulas };
+    form.check().map_err(|_| {
+        Error::Usage("--delimiter, --bom and --escape-formulas are for --format csv and --format excel".to_owned())
+    })?;
+    let mut parameters = vec![("memberbase", memberbase.clone())];
+    parameters.extend(format.to_possible_value().map(|value| ("format", value.get_name().to_owned())));
+    parameters.extend(columns.iter().map(|names| ("columns", names.clone())));
+    parameters.extend(delimiter.map(|delimiter| ("delimiter", delimiter.name())));
+    parameters.extend(form.bom.map(|bom| ("bom", bom.to_string())));
+    if form.escapes_formulas {
+        parameters.push(("escapeFormulas", true.to_string()));
+    }
+    parameters.extend(filter(settings)?.map(|filter| ("filter", filter.to_string())));
+    Ok(parameters)
 }
 
 /// Returns the filter that combines `--ref-prefix` and `--filter`.
-fn filter(settings: &Export) -> Result<Value, Error> {
-    let mut all = Vec::new();
-    if let Some(prefix) = &settings.ref_prefix {
-        all.push(json!({"ref": {"startsWith": prefix}}));
-    }
-    if let Some(text) = &settings.filter {
-        let filter: serde_json::Map<String, Value> = serde_json::from_str(text)
-            .map_err(|error| Error::Usage(format!("--filter has to be an object in JSON: {error}")))?;
-        all.push(filter.into());
-    }
-    Ok(json!({"and": all}))
+fn filter(settings: &Export) -> Result<Option<Value>, Error> {
+    let prefix = settings.ref_prefix.as_ref().map(|prefix| json!({"ref": {"startsWith": prefix}}));
+    let filter = settings.filter.as_deref().map(serde_json::from_str::<serde_json::Map<String, Value>>).transpose();
+    let filter = filter
+        .map_err(|error| Error::Usage(format!("--filter has to be an object in JSON: {error}")))?
+        .map(Value::from);
+    Ok(match (prefix, filter) {
+        (Some(prefix), Some(filter)) => Some(json!({"and": [prefix, filter]})),
+        (prefix, filter) => prefix.or(filter),
+    })
 }
 
-async fn write(
+/// Makes one attempt. A failure after the beginning is transient only if nothing of the output remains.
+async fn export(
     client: &Client,
     settings: &Export,
-    format: Format,
+    parameters: &[(&str, &str)],
     packing: Packing,
-    filter: &Value,
-) -> Result<(), Error> {
-    let memberbase = Memberbase::get(client, &settings.memberbase).await?;
-    let output = Output::open(settings.output.as_deref(), packing).map_err(|error| failed(settings, error))?;
-    let id = &memberbase.id;
-    let mut first = settings.page_size;
-    let mut writer = Writer::new(format, output, memberbase.attribute_schema);
-    let mut after: Option<String> = None;
+) -> Result<(), Failure> {
+    let response = client.send(Method::GET, "export", parameters, "").await?;
+    let response = response.ensure_success().await?;
+    let mut output = Output::open(settings.output.as_deref(), packing).map_err(|error| failed(settings, &error))?;
+    match write(response, &mut output).await {
+        Ok(()) => {}
+        // The reader of stdout has closed the pipe, which is not an error.
+        Err(Interruption::Output(error)) if is_closed_pipe(settings, &error) => return Ok(()),
+        Err(Interruption::Output(error)) => return Err(failed(settings, &error)),
+        Err(Interruption::Response { failure, is_begun }) if is_begun && !output.is_temporary() => {
+            return Err(Failure::Broken(format!("the output is incomplete: {failure}")));
+        }
+        Err(Interruption::Response { failure, .. }) => return Err(failure),
+    }
+    match output.finish() {
+        Err(error) if is_closed_pipe(settings, &error) => Ok(()),
+        finished => finished.map_err(|error| failed(settings, &error)),
+    }
+}
+
+/// The reason why an output is not complete.
+enum Interruption {
+    Output(io::Error),
+    Response {
+        failure: Failure,
+        /// True if a part of the response was written.
+        is_begun: bool,
+    },
+}
+
+async fn write(mut response: StreamedResponse, output: &mut Output) -> Result<(), Interruption> {
+    let mut is_begun = false;
     loop {
-        let variables = json!({"id": id, "filter": filter, "first": first, "after": after});
-        let Page { nodes, page_info } = match client.call::<Response>(PAGE, variables).await {
-            Ok(response) => response.members,
-            // The members of the page may be too large together.
-            Err(Failure::Refused(refusal)) if refusal.code == LIMIT_EXCEEDED && first > 1 => {
-                first = first.div_ceil(2);
-                continue;
-            }
-            Err(failure) => return Err(failure.into()),
-        };
-        match nodes.iter().try_for_each(|member| writer.member(member)) {
-            // The reader of stdout has closed the pipe, which is not an error.
-            Err(error) if settings.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            written => written.map_err(|error| failed(settings, error))?,
+        match response.next().await {
+            Ok(Some(piece)) => output.write_all(&piece).map_err(Interruption::Output)?,
+            Ok(None) => return Ok(()),
+            Err(failure) => return Err(Interruption::Response { failure, is_begun }),
         }
-        if !page_info.has_next_page || page_info.end_cursor.is_none() {
-            break;
-        }
-        after = page_info.end_cursor;
-    }
-    match writer.finish() {
-        Err(error) if settings.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        finished => finished.map_err(|error| failed(settings, error)),
+        is_begun = true;
     }
 }
 
-fn failed(settings: &Export, error: io::Error) -> Error {
-    match settings.output.as_deref().map(Path::display) {
-        Some(file) => Error::Refused(format!("can't write {file}: {error}")),
-        None => Error::Output(error),
-    }
+fn is_closed_pipe(settings: &Export, error: &io::Error) -> bool {
+    settings.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe
 }
 
-enum Writer {
-    Ndjson(Output),
-    Csv { writer: Box<csv::Writer<Output>>, schema: Vec<Definition>, has_header: bool },
-}
-
-impl Writer {
-    fn new(format: Format, output: Output, schema: Vec<Definition>) -> Self {
-        if format == Format::Csv {
-            Self::Csv { writer: Box::new(csv::Writer::from_writer(output)), schema, has_header: false }
-        } else {
-            Self::Ndjson(output)
-        }
-    }
-
-    fn member(&mut self, member: &Member) -> io::Result<()> {
-        match self {
-            Self::Ndjson(output) => {
-                serde_json::to_writer(&mut *output, member)?;
-                output.write_all(b"\n")
-            }
-            Self::Csv { .. } => self.csv(member),
-        }
-    }
-
-    fn csv(&mut self, member: &Member) -> io::Result<()> {
-        self.header()?;
-        let Self::Csv { writer, schema, .. } = self else { return Ok(()) };
-        let attributes: HashMap<String, &RawValue> = serde_json::from_str(member.attributes.get())?;
-        writer.write_field(&*cell::write(&member.reference))?;
-        for Definition { key, .. } in schema {
-            writer.write_field(&*cell::from_json(attributes.get(key).copied())?)?;
-        }
-        writer.write_field(member.source_updated_at.as_deref().unwrap_or(cell::NONE))?;
-        Ok(writer.write_record(None::<&[u8]>)?)
-    }
-
-    fn header(&mut self) -> io::Result<()> {
-        let Self::Csv { writer, schema, has_header } = self else { return Ok(()) };
-        if std::mem::replace(has_header, true) {
-            return Ok(());
-        }
-        writer.write_field(REF)?;
-        for Definition { key, .. } in schema {
-            writer.write_field(&*members_file::column_name(key))?;
-        }
-        writer.write_field(SOURCE_UPDATED_AT)?;
-        Ok(writer.write_record(None::<&[u8]>)?)
-    }
-
-    fn finish(mut self) -> io::Result<()> {
-        self.header()?;
-        match self {
-            Self::Ndjson(output) => output.finish(),
-            Self::Csv { writer, .. } => writer.into_inner().map_err(|error| error.into_error())?.finish(),
-        }
-    }
+fn failed(settings: &Export, error: &io::Error) -> Failure {
+    let output = settings.output.as_deref().map_or_else(|| "the output".to_owned(), |file| file.display().to_string());
+    Failure::Broken(format!("can't write {output}: {error}"))
 }

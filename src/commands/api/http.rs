@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper_rustls::ConfigBuilderExt;
 use reqwest::{
-    Client, StatusCode, Url,
+    Client, Request, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT},
     redirect::Policy,
 };
 use rustls::ClientConfig;
 
-use super::{Failure, Sent};
+use super::{Failure, Sent, StreamedResponse};
 use crate::commands::{Error, line};
 
 const TOKEN: &str = "MEMBERBASE_TOKEN";
@@ -73,14 +73,36 @@ impl Http {
             return Ok(Sent { body, retry_after });
         }
         let message = format!("{} returned HTTP status {status} instead of a GraphQL response", self.url);
-        Err(match status {
-            StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Failure::Retryable(message, retry_after),
-            _ => Failure::Broken(message),
-        })
+        Err(failure_of_status(status, message, retry_after))
+    }
+
+    /// Returns the URL of a path beside `/graphql`.
+    pub(super) fn url(&self, path: &str) -> Url {
+        self.url.join(path).expect("the path is a relative URL")
+    }
+
+    /// Sends a request, and returns its response as soon as it begins. Messages show the URL as `shown`.
+    pub(super) async fn send_streamed(&self, mut request: Request, shown: String) -> Result<StreamedResponse, Failure> {
+        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        let response = self.client.execute(request).await;
+        let response = response.map_err(|error| {
+            Failure::Retryable(format!("the connection to {shown} is lost: {}", reason(&error)), None)
+        })?;
+        let (status, retry_after) = (response.status(), retry_after(response.headers()));
+        let body = reqwest::Body::from(response).map_err(Into::into).boxed_unsync();
+        Ok(StreamedResponse::new(status, retry_after, body, shown))
+    }
+}
+
+/// Returns the failure of a response whose status is all that is known.
+pub(super) fn failure_of_status(status: StatusCode, message: String, retry_after: Option<Duration>) -> Failure {
+    match status {
+        StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Failure::Retryable(message, retry_after),
+        _ => Failure::Broken(message),
     }
 }
 
@@ -92,7 +114,7 @@ fn tls() -> ClientConfig {
 }
 
 /// Returns the message of the innermost cause, which is the most specific one.
-fn reason(error: &(dyn error::Error + 'static)) -> String {
+pub(super) fn reason(error: &(dyn error::Error + 'static)) -> String {
     line(&iter::successors(Some(error), |error| error.source()).last().unwrap_or(error))
 }
 

@@ -55,6 +55,11 @@ impl Output {
         Ok(Self { encoder, paths })
     }
 
+    /// Returns true if nothing of an output that is dropped remains.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.paths.is_some()
+    }
+
     /// Completes the file and renames it to its final path.
     pub(super) fn finish(mut self) -> io::Result<()> {
         match &mut self.encoder {

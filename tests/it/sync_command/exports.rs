@@ -1,4 +1,4 @@
-//! Round trips: `sync` reads what `export` writes.
+//! The command `export`: round trips with `sync`, and its options.
 
 use std::fs;
 
@@ -72,10 +72,12 @@ async fn syncing_an_export_changes_nothing(#[values(Database::Sqlite, Database::
     let input = json!({"memberbaseId": bench.base, "members": rows});
     bench.server.writer().await.upsert_with(input).await.data();
     let before = bench.members().await;
-    for name in ["m.csv", "m.ndjson", "m.csv.gz", "m.ndjson.zst"] {
+    for name in ["m.csv", "m.ndjson", "m.csv.gz", "m.ndjson.zst", "excel.csv"] {
         let file = bench.path(name);
-        let arguments = ["--memberbase", &bench.base, "--output", file.to_str().unwrap(), "--page-size", "3"];
-        assert_eq!(bench.local("export", &arguments).code, Some(0));
+        let arguments = ["--memberbase", &bench.base, "--output", file.to_str().unwrap()];
+        let format: &[&str] = if name == "excel.csv" { &["--format", "excel"] } else { &[] };
+        let output = bench.local("export", &[&arguments, format].concat());
+        assert_eq!((output.code, &*output.stderr), (Some(0), ""));
         let output = bench.sync(&file, &["--json", "--batch-size", "4", "--delete-missing"]);
         assert_eq!(output.counts(0), [0, 0, rows.len() as u64, 0, 0], "{name}: {output:?}");
         assert_eq!(bench.members().await, before);
@@ -113,14 +115,49 @@ async fn export_writes_only_filtered_members(#[values(Database::Sqlite, Database
     bench
         .local("export", &["--memberbase", "Readers", "--filter", "[]"])
         .assert_stderr(2, "--filter has to be an object");
-    bench.local("export", &["--memberbase", "Readers", "--format", "lines"]).assert_stderr(2, "csv or as ndjson");
+    assert_eq!(export(&["--ref-prefix", "a", "--format", "lines"]), "a1\na2\n");
+    let arguments = ["--memberbase", "Readers", "--output", bench.path("members").to_str().unwrap()].map(str::to_owned);
+    bench.local("export", &arguments.each_ref().map(String::as_str)).assert_stderr(2, "set --format");
     bench
         .local("export", &["--memberbase", "Readers", "--filter", "{\"x\": 1}"])
         .assert_stderr(1, "MemberFilter has no such field");
     bench.local("export", &["--memberbase", "nobody"]).assert_stderr(1, "there is no memberbase");
+    bench
+        .local("export", &["--memberbase", "Readers", "--columns", "plna"])
+        .assert_stderr(1, "\"plna\" does not exist");
     let unwritten = bench.path("kept.csv");
     fs::write(&unwritten, "as it was").unwrap();
     let arguments = ["--memberbase", "Readers", "--output", unwritten.to_str().unwrap(), "--filter", "{\"x\": 1}"];
     bench.local("export", &arguments).assert_stderr(1, "MemberFilter has no such field");
     assert_eq!(fs::read_to_string(&unwritten).unwrap(), "as it was");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn export_has_the_form_that_the_options_say(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let bench = Bench::new(database).await;
+    // The order of creation is that of the calls.
+    for row in ["=a,gold;x,7.5", "b,\\N,\\N"] {
+        let file = bench.file("m.csv", format!("ref,plan,age\n{row}\n"));
+        assert_eq!(bench.sync(&file, &[]).code, Some(0));
+    }
+    let export = |options: &[&str]| {
+        let output = bench.local("export", &[&["--memberbase", "Readers"], options].concat());
+        assert_eq!((output.code, &*output.stderr), (Some(0), ""));
+        output.stdout
+    };
+    let columns = ["--columns", "age,ref", "--columns", "plan"];
+    for (options, expected) in [
+        (&["--format", "csv"][..], "age,ref,plan\n7.5,=a,gold;x\n\\N,b,\\N\n"),
+        (
+            &["--format", "csv", "--delimiter", ";", "--bom", "--escape-formulas"],
+            "\u{feff}age;ref;plan\n7.5;'=a;\"gold;x\"\n\\N;b;\\N\n",
+        ),
+        (&["--format", "excel", "--delimiter", "tab"], "\u{feff}age\tref\tplan\r\n7.5\t=a\tgold;x\r\n\tb\t\\N\r\n"),
+        (&[], "{\"ref\":\"=a\",\"attributes\":{\"age\":7.5,\"plan\":\"gold;x\"}}\n{\"ref\":\"b\",\"attributes\":{}}\n"),
+    ] {
+        assert_eq!(export(&[&columns, options].concat()), expected, "{options:?}");
+    }
+    let unfit = bench.local("export", &["--memberbase", "Readers", "--format", "ndjson", "--bom"]);
+    unfit.assert_stderr(2, "--bom and --escape-formulas are for --format csv");
 }

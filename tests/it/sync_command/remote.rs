@@ -75,7 +75,7 @@ async fn sync_and_export_work_the_same_through_a_server(
     let token_file = bench.file("token", format!("{token}\n"));
     let variables = [("MEMBERBASE_TOKEN_FILE", token_file.to_str().unwrap()), ("MEMBERBASE_TOKEN", "wrong")];
     assert_eq!(run(&sync, &variables).counts(0), [0, 0, 20, 0, 0]);
-    let export = ["export", "--memberbase", "Readers", "--url", &process.url, "--format", "csv", "--page-size", "7"];
+    let export = ["export", "--memberbase", "Readers", "--url", &process.url, "--format", "csv"];
     let output = run(&export, &variables);
     assert_eq!((output.code, output.stdout.lines().count()), (Some(0), 21), "{output:?}");
 }

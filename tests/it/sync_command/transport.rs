@@ -115,7 +115,8 @@ async fn request_goes_through_the_proxy_of_the_environment(#[values("HTTP_PROXY"
     let output = export("http://members.invalid", &token, &[(variable, &format!("http://{address}"))]);
     assert_eq!((output.code, output.stdout.lines().count()), (Some(0), 3), "{output:?}");
     let requests = requests.lock().unwrap();
-    assert!(requests[0].starts_with("POST http://members.invalid/graphql HTTP/1.1\r\n"), "{requests:?}");
+    let begin = "GET http://members.invalid/export?memberbase=Readers&format=ndjson HTTP/1.1\r\n";
+    assert!(requests[0].starts_with(begin), "{requests:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +137,7 @@ async fn https_is_tunnelled_and_the_proxy_does_not_see_the_token() {
     let variables = [("HTTPS_PROXY", &*format!("http://ann:s3cret@{address}"))];
     let output = export("https://members.invalid", "mbs_token", &variables);
     // The server behind the tunnel does not speak TLS.
-    output.assert_stderr(1, "the connection to https://members.invalid/graphql is lost: received corrupt message");
+    output.assert_stderr(1, "the connection to https://members.invalid/export is lost: received corrupt message");
     assert_no_secret(&output, "mbs_token");
     assert_no_secret(&output, "s3cret");
     let head = requests.lock().unwrap()[0].to_lowercase();
@@ -151,4 +152,57 @@ async fn proxy_that_requires_authorization_is_reported() {
     let (address, _) = respond(response.to_owned()).await;
     let variables = [("HTTPS_PROXY", &*format!("http://{address}"))];
     export("https://members.invalid", "mbs_token", &variables).assert_stderr(1, "proxy authorization required");
+}
+
+/// Starts a server whose first responses break off after a part of the body.
+async fn break_off(times: usize) -> (String, Heads) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, heads) = (listener.local_addr().unwrap().to_string(), Heads::default());
+    let received = Arc::clone(&heads);
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let head = read_head(&mut client).await;
+            received.lock().unwrap().push(head);
+            let end = if number < times { "" } else { "4\r\nben\n\r\n0\r\n\r\n" };
+            let response = format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n4\r\nann\n\r\n{end}"
+            );
+            client.write_all(response.as_bytes()).await.unwrap();
+        }
+    });
+    (address, heads)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn file_is_written_again_if_the_response_breaks_off() {
+    let (address, requests) = break_off(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("members.csv");
+    let url = format!("http://{address}");
+    let arguments = ["export", "--memberbase", "Readers", "--url", &url, "--output", file.to_str().unwrap()];
+    let output = run(&arguments, &[("MEMBERBASE_TOKEN", "mbs_token")]);
+    output.assert_stderr(0, "broke off");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "ann\nben\n");
+    assert_eq!((requests.lock().unwrap().len(), std::fs::read_dir(folder.path()).unwrap().count()), (3, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn export_to_stdout_fails_if_the_response_breaks_off() {
+    let (address, requests) = break_off(1).await;
+    let output = export(&format!("http://{address}"), "mbs_token", &[]);
+    output.assert_stderr(1, "the output is incomplete: the response of http://");
+    assert_eq!((&*output.stdout, requests.lock().unwrap().len()), ("ann\n", 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn file_appears_only_if_the_export_is_complete() {
+    let (address, _) = break_off(99).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("members.csv");
+    let url = format!("http://{address}");
+    let arguments = ["export", "--memberbase", "Readers", "--url", &url, "--output", file.to_str().unwrap()];
+    let output = run(&[&arguments[..], &["--retry-for", "100ms"]].concat(), &[("MEMBERBASE_TOKEN", "mbs_token")]);
+    output.assert_stderr(1, "broke off");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
