@@ -36,7 +36,7 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Update a memberbase from a file: CSV, NDJSON, or one ref per line
     Sync(Box<Sync>),
-    /// Write the members of a memberbase as NDJSON or CSV, which sync can read
+    /// Write the members of a memberbase as CSV, NDJSON or plain lines, which sync can read
     Export(Box<Export>),
     /// Manage the database schema
     Migrate(Migrate),

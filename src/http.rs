@@ -115,7 +115,7 @@ impl Service {
         let executor = executor.into();
         let endpoints: Vec<_> = rpc_api::endpoints().into_iter().map(Arc::new).collect();
         let rpc = endpoints.iter().map(|endpoint| endpoint.path);
-        let own = [import::OPERATION, import::WATCH_OPERATION, export::OPERATION];
+        let own = [import::OPERATION, import::WATCH, import::CANCEL, export::OPERATION];
         let operations = executor.operations().chain(rpc).chain(own);
         Self {
             metrics: Arc::new(Metrics::new(&app, operations)),
@@ -152,7 +152,7 @@ pub fn router(service: Service) -> Router {
         .route("/graphql", any(graphql::serve))
         .route("/graphql/", any(graphql::serve))
         .route("/import", any(import::serve))
-        .route("/import/{id}", any(import::watch))
+        .route("/import/{id}", any(import::serve_by_id))
         .route("/export", any(export::serve))
         .route("/publisher.v1/openapi.json", get(rpc::description).fallback(rpc::description_only))
         .route("/publisher.v1/{*path}", any(rpc::serve))

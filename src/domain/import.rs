@@ -7,14 +7,16 @@
 //! Only the last attempt can write: a batch of an earlier one, whose connection has not ended yet, is rolled back.
 
 mod begin;
+mod cancel;
 mod end;
 mod find;
 mod record;
 
 pub(crate) use self::{
     begin::{Begun, NewAttempt, begin},
+    cancel::cancel,
     end::end,
-    find::{find, rejections},
+    find::{find, is_continued, rejections},
     record::{Record, Rejection, record_apart, touch},
 };
 pub(super) use self::{end::delete_all, record::record};
@@ -112,7 +114,12 @@ fn counts(row: &import::Model) -> Counts {
     counts
 }
 
+/// The error of an import that does not exist or is not visible.
+pub(crate) fn not_found(id: Uuid) -> Error {
+    Error::NotFound(format!("the import {id} does not exist, or this token can't see it"))
+}
+
 /// The error of an attempt after which another one has begun.
 fn superseded() -> Error {
-    Error::Conflict("another request has continued this import".to_owned())
+    Error::Conflict("another request has continued or cancelled this import".to_owned())
 }

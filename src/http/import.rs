@@ -20,6 +20,7 @@ mod parameters;
 mod partitions;
 mod reading;
 mod rejected;
+mod resource;
 mod run;
 mod watch;
 
@@ -64,7 +65,7 @@ use crate::{
 
 pub(in crate::http) use self::{
     description::describe,
-    watch::{OPERATION as WATCH_OPERATION, serve as watch},
+    resource::{CANCEL, WATCH, serve as serve_by_id},
 };
 
 /// The name of the operation in the log and in the metrics.

@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid};
 
-use super::{Import, Rejection};
+use super::{Attempt, Import, Rejection, State};
 use crate::{
     app::App,
     domain::{Error, access::Visibility},
@@ -33,4 +33,14 @@ pub(crate) async fn rejections(
         .all(&app.db.read().await?)
         .await?;
     Ok(rows.into_iter().map(|row| Rejection { line: row.line.cast_unsigned(), event: row.event }).collect())
+}
+
+/// Returns true if a later attempt of the import is running.
+pub(crate) async fn is_continued(app: &App, attempt: Attempt) -> Result<bool, Error> {
+    let found = import::Entity::find_by_id(attempt.id)
+        .filter(import::Column::Attempt.ne(attempt.number))
+        .filter(import::Column::State.eq(State::Running as i32))
+        .one(&app.db.read().await?)
+        .await?;
+    Ok(found.is_some())
 }

@@ -208,13 +208,11 @@ impl Import {
         self.abandon(end).await
     }
 
-    /// Returns false if another attempt has begun, to which the sync belongs now.
-    pub(super) async fn is_current(&self, app: &App) -> Result<bool, domain::Error> {
-        let Some(running) = self.attempt() else { return Ok(true) };
-        match import::touch(app, self.scope(), running.attempt).await {
-            Ok(()) => Ok(true),
-            Err(domain::Error::Conflict(_)) => Ok(false),
-            Err(error) => Err(error),
+    /// Returns true if another attempt is running, to which the sync belongs now.
+    pub(super) async fn is_continued(&self, app: &App) -> Result<bool, domain::Error> {
+        match self.attempt() {
+            Some(running) => import::is_continued(app, running.attempt).await,
+            None => Ok(false),
         }
     }
 }

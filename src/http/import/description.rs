@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use utoipa::openapi::{
     ArrayBuilder, ContentBuilder, HeaderBuilder, HttpMethod, KnownFormat, ObjectBuilder, OpenApi, PathItem, RefOr,
     Required, Response, ResponseBuilder, Schema, SchemaFormat, SecurityRequirement, Type,
-    path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
+    path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
 };
 
@@ -93,13 +93,13 @@ const FAILURES: [(StatusCode, &str); 12] = [
     (StatusCode::GATEWAY_TIMEOUT, "The database did not respond in time, or no data arrived."),
 ];
 
-/// The statuses of requests that watch no import.
-const WATCH_FAILURES: [(StatusCode, &str); 9] = [
+/// The statuses of failed requests that watch or cancel an import.
+const RESOURCE_FAILURES: [(StatusCode, &str); 9] = [
     (StatusCode::BAD_REQUEST, "The id is not a UUID."),
     (StatusCode::UNAUTHORIZED, "The request has no valid token."),
     (StatusCode::FORBIDDEN, "The token does not have write access."),
     (StatusCode::NOT_FOUND, "The import does not exist, or the token can't see it."),
-    (StatusCode::METHOD_NOT_ALLOWED, "The method must be GET."),
+    (StatusCode::METHOD_NOT_ALLOWED, "The method must be GET or DELETE."),
     (StatusCode::TOO_MANY_REQUESTS, "The token sends too many requests."),
     (StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server."),
     (StatusCode::SERVICE_UNAVAILABLE, "The server or the database is overloaded or unavailable."),
@@ -115,17 +115,12 @@ pub(in crate::http) fn describe(api: &mut OpenApi) {
         item.merge_operations(PathItem::new(method, operation(id)));
     }
     api.paths.paths.insert("/import".to_owned(), item);
-    api.paths.paths.insert("/import/{id}".to_owned(), PathItem::new(HttpMethod::Get, watching()));
+    let mut item = PathItem::new(HttpMethod::Get, watching());
+    item.merge_operations(PathItem::new(HttpMethod::Delete, cancelling()));
+    api.paths.paths.insert("/import/{id}".to_owned(), item);
 }
 
 fn watching() -> Operation {
-    let id = ParameterBuilder::new()
-        .name("id")
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .description(Some("The UUID of the parameter `import`."))
-        .schema(Some(uuid()))
-        .build();
     let messages =
         ObjectBuilder::new().schema_type(Type::String).description(Some("The data of a message is an event."));
     let success = ResponseBuilder::new()
@@ -141,9 +136,35 @@ fn watching() -> Operation {
         ))
         .tag("import")
         .security(SecurityRequirement::new(rpc::TOKEN, Vec::<String>::new()))
-        .parameter(id)
+        .parameter(id_parameter())
         .response("200", success.build());
-    with_failures(operation, &WATCH_FAILURES).build()
+    with_failures(operation, &RESOURCE_FAILURES).build()
+}
+
+fn cancelling() -> Operation {
+    let success = ResponseBuilder::new().description("The import is cancelled.").header("X-Trace-Id", rpc::trace_id());
+    let operation = OperationBuilder::new()
+        .operation_id(Some("cancel_import"))
+        .summary(Some("Cancel an import"))
+        .description(Some(
+            "The request that sends the file fails, and the sync of a mirror is abandoned. Rows that are stored stay stored.",
+        ))
+        .tag("import")
+        .security(SecurityRequirement::new(rpc::TOKEN, Vec::<String>::new()))
+        .parameter(id_parameter())
+        .response("204", success.build());
+    let complete = [(StatusCode::CONFLICT, "The import is complete.")];
+    with_failures(with_failures(operation, &RESOURCE_FAILURES), &complete).build()
+}
+
+fn id_parameter() -> Parameter {
+    ParameterBuilder::new()
+        .name("id")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The UUID of the parameter `import`."))
+        .schema(Some(uuid()))
+        .build()
 }
 
 fn with_failures(operation: OperationBuilder, failures: &[(StatusCode, &str)]) -> OperationBuilder {

@@ -106,7 +106,7 @@ impl Import {
         let abandon = |app: App| {
             let import = Arc::clone(&import);
             async move {
-                if !import.is_current(&app).await? {
+                if import.is_continued(&app).await? {
                     return Ok(());
                 }
                 match sync::abandon(&app, visibility, id).await {

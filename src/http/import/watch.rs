@@ -5,26 +5,22 @@
 use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use axum::{
-    Extension,
     body::Body,
-    extract::{Path, Request, State},
-    http::{HeaderValue, Method, StatusCode, request},
+    http::{HeaderValue, StatusCode, request},
     response::Response,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use hyper::body::Body as _;
 use tokio::{
     pin,
     sync::mpsc,
     time::{MissedTickBehavior, interval, timeout},
 };
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
     event::{self, Done, Failure, Totals},
-    parameters, reject,
     run::PROGRESS_INTERVAL,
 };
 use crate::{
@@ -40,14 +36,8 @@ use crate::{
         Service, connections::ConnectionAbort, permits::Permit, rejection::Rejection as Rejected,
         request_metrics::RequestMetrics, response, trace::RequestLog, trace_id::TraceId,
     },
-    metrics::{Api, Type},
     types::Time,
 };
-
-/// The name of the operation in the log and in the metrics.
-pub(in crate::http) const OPERATION: &str = "watchImport";
-
-const METHODS: &str = "GET";
 
 /// Time without progress after which the server that ran the import is taken to have stopped. A running attempt shows itself
 /// more often.
@@ -68,43 +58,21 @@ struct Watch {
     _permit: Permit,
 }
 
-pub(in crate::http) async fn serve(
-    State(service): State<Arc<Service>>,
-    Extension(trace): Extension<TraceId>,
-    Extension(metrics): Extension<RequestMetrics>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    metrics.set_api(Api::Import);
-    metrics.set_operation(Type::Subscription, OPERATION);
-    Span::current().record("operation", OPERATION);
-    let (head, body) = request.into_parts();
-    match service.watch_import(head, &id, &trace, metrics).await {
-        Ok(response) => response,
-        Err(rejection) => reject(&rejection, &trace, !body.is_end_stream()),
-    }
-}
-
 impl Service {
-    async fn watch_import(
+    /// Responds with the events of an import.
+    pub(super) async fn watch_import(
         self: &Arc<Self>,
-        head: request::Parts,
-        id: &str,
+        head: &request::Parts,
+        id: Uuid,
         trace: &TraceId,
         metrics: RequestMetrics,
     ) -> Result<Response, Rejected> {
         let started = Instant::now();
-        if head.method != Method::GET {
-            return Err(Rejected::method(METHODS, format!("the method must be {METHODS}")));
-        }
         let bearer = Bearer::of(&head.headers)?;
         let (caller, _) = self.admit(&head.extensions, bearer, started).await?;
-        let id = parameters::uuid("id", id)?;
         let permit = self.watches.acquire(&caller)?;
         let watch = Watch { service: Arc::clone(self), bearer, id, trace: trace.clone(), _permit: permit };
-        let not_found =
-            || domain::Error::NotFound(format!("the import {id} does not exist, or this token can't see it"));
-        let found = watch.find().await?.ok_or_else(not_found)?;
+        let found = watch.find().await?.ok_or_else(|| import::not_found(id))?;
         let (sender, mut events) = mpsc::channel(1);
         let log = RequestLog::of_stream(metrics, started);
         let abort = head.extensions.get::<ConnectionAbort>().cloned().unwrap_or_default();

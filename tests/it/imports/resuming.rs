@@ -236,7 +236,7 @@ async fn request_that_was_continued_stores_nothing_more(
     body.send(refs(2_000, 4_000)).unwrap();
     drop(body);
     let outcome = Outcome::of(&importing.await.unwrap());
-    outcome.assert_failed(409, "CONFLICT", "another request has continued this import");
+    outcome.assert_failed(409, "CONFLICT", "another request has continued or cancelled this import");
     assert_eq!(bench.server.members().await, 2_000);
     assert_eq!(bench.import(parameters, "").await.last()["event"], json!("summary"), "its end is kept");
 }

@@ -1,4 +1,4 @@
-//! `GET /import/ID`: an import beside its upload.
+//! `/import/ID`: an import is watched beside its upload, and cancelled.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -133,6 +133,43 @@ async fn import_is_visible_to_tokens_that_may_write_to_its_memberbase(
     assert_eq!(status(&bench.writer, "7").await, 400);
     assert_eq!(status(&bench.server.reader().await, ID).await, 403);
     assert_eq!(status(&bench.server.anonymous(), ID).await, 401);
+    let cancel = async |caller: &Caller| {
+        let request = Request::delete(format!("/import/{ID}")).body(Body::empty()).unwrap();
+        caller.send(request).await.status.as_u16()
+    };
+    assert_eq!(cancel(&bench.server.bound(Access::Write, &other).await).await, 404);
+    assert_eq!(cancel(&bench.server.reader().await).await, 403);
     let post = Request::post(format!("/import/{ID}")).body(Body::empty()).unwrap();
     assert_eq!(bench.writer.send(post).await.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn import_is_cancelled_unless_it_is_complete(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
+    let bench = Bench::of(database, 20).await;
+    let cancel = async || {
+        let request = Request::delete(format!("/import/{ID}")).body(Body::empty()).unwrap();
+        bench.writer.send(request).await
+    };
+    assert_eq!(cancel().await.status, StatusCode::NOT_FOUND);
+    let (body, received) = mpsc::unbounded_channel::<String>();
+    let stream = stream::unfold(received, |mut received| async { Some((received.recv().await?, received)) });
+    let parameters = format!("format=lines&mirror=true&maxDeletedPercent=100&import={ID}");
+    let upload = bench.request(&parameters, Body::from_stream(stream.map(Ok::<_, Infallible>)));
+    body.send("member-0001\n".to_owned()).unwrap();
+    let writer = bench.writer.clone();
+    let importing = tokio::spawn(async move { writer.send(upload).await });
+    while bench.syncs().await != ["OPEN"] {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let cancelled = cancel().await;
+    assert_eq!((cancelled.status, cancelled.body.len()), (StatusCode::NO_CONTENT, 0));
+    assert_eq!(watch(&bench.writer).await.last().unwrap()["message"], "the import was cancelled");
+    drop(body);
+    let outcome = Outcome::of(&importing.await.unwrap());
+    assert_eq!((outcome.status, outcome.failure().0), (StatusCode::CONFLICT, "CONFLICT"));
+    assert_eq!((bench.server.members().await, bench.syncs().await), (20, vec!["ABANDONED".to_owned()]));
+    let outcome = bench.import(&parameters, "member-0001\n").await;
+    assert_eq!(outcome.counts(), [0, 0, 1, 0, 19]);
+    assert_eq!(cancel().await.status, StatusCode::CONFLICT);
 }
