@@ -48,6 +48,13 @@ pub(crate) enum Bearer {
     Operator,
 }
 
+impl Bearer {
+    /// Returns true for a request that a command sends to its own process.
+    pub(crate) fn is_operator(self) -> bool {
+        matches!(self, Self::Operator)
+    }
+}
+
 /// Marks a request of the operator, as an extension: no request that arrives over the network can have it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operator;

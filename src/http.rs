@@ -49,7 +49,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 pub use connections::{ConnectionOptions, Timeouts, serve};
-pub use local::LocalServer;
+pub use local::{LocalServer, stream_body};
 
 use self::{
     coding::AcceptedCodings, connections::RefusedRequest, evicting_pool::EvictingPool, health::Readiness,

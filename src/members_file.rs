@@ -12,7 +12,6 @@ pub(crate) mod writer;
 use std::{borrow::Cow, path::Path};
 
 use clap::ValueEnum;
-use serde::Deserialize;
 
 /// Format of a file of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,65 +24,13 @@ pub(crate) enum Format {
     Lines,
 }
 
-/// The interface through which a file is given, which decides how messages name its options.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Interface {
-    /// Arguments of a command: `--ignore-unknown-columns`.
-    #[default]
-    Command,
-    /// Parameters of a request: `ignoreUnknownColumns=true`.
-    Http,
-}
-
-impl Interface {
-    /// Returns the text that sets an option to a value. `option` is in the form of a command's argument, without hyphens at its
-    /// start.
-    pub(crate) fn set(self, option: &str, value: &str) -> String {
-        match self {
-            Self::Command => format!("{} {value}", self.name(option)),
-            Self::Http => format!("{}={value}", self.name(option)),
-        }
-    }
-
-    /// Returns the text that sets an option without a value.
-    pub(crate) fn turn_on(self, option: &str) -> String {
-        match self {
-            Self::Command => self.name(option),
-            Self::Http => self.set(option, "true"),
-        }
-    }
-
-    /// Returns the maximum number of bytes of a row. More is a quote that is not closed, or no file of members. A server reads
-    /// many files at a time.
-    pub(crate) fn max_row_bytes(self) -> usize {
-        match self {
-            Self::Command => 16 << 20,
-            Self::Http => 4 << 20,
-        }
-    }
-
-    /// Returns the name of an option.
-    pub(crate) fn name(self, option: &str) -> String {
-        if self == Self::Command {
-            return format!("--{option}");
-        }
-        let mut words = option.split('-');
-        let first = words.next().unwrap_or_default().to_owned();
-        words.fold(first, |name, word| {
-            let (initial, rest) = word.split_at(1.min(word.len()));
-            name + &initial.to_ascii_uppercase() + rest
-        })
-    }
-}
-
 /// The error of a row, as the API returns it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RowFault {
     /// An error code of the API's rows.
     pub(crate) code: String,
     pub(crate) message: String,
     /// Path of fields in the row.
-    #[serde(default)]
     pub(crate) path: Vec<String>,
 }
 
@@ -132,15 +79,6 @@ pub(crate) fn packing_and_format(file: &Path) -> (Packing, Option<Format>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn option_is_named_as_its_interface_names_it() {
-        let (command, http) = (Interface::Command, Interface::Http);
-        assert_eq!(command.turn_on("ignore-unknown-columns"), "--ignore-unknown-columns");
-        assert_eq!(http.turn_on("ignore-unknown-columns"), "ignoreUnknownColumns=true");
-        assert_eq!(command.set("map", "ref=id"), "--map ref=id");
-        assert_eq!(http.set("map", "ref=id"), "map=ref=id");
-    }
 
     #[test]
     fn packing_and_format_follow_from_the_name() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
+use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 
 use crate::{
@@ -39,9 +39,9 @@ pub struct Sync {
     #[command(flatten)]
     pub(crate) rules: Rules,
 
-    /// Size of requests, and output.
+    /// Output.
     #[command(flatten)]
-    pub(crate) work: Work,
+    pub(crate) output: Output,
 
     /// Settings of the API to call.
     #[command(flatten)]
@@ -114,7 +114,7 @@ pub(crate) struct Rules {
     pub(crate) max_deleted_percent: f64,
 
     /// Abandon a sync that is still open, such as that of a run that was killed
-    #[arg(long, requires = "delete_missing")]
+    #[arg(long, requires = "delete_missing", conflicts_with = "dry_run")]
     pub(crate) abandon_open: bool,
 
     /// Treatment of an invalid row
@@ -126,20 +126,10 @@ pub(crate) struct Rules {
     pub(crate) rejects: Option<PathBuf>,
 }
 
-/// Size of requests, and output.
+/// Output.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Work")]
-pub(crate) struct Work {
-    /// Maximum number of rows per request, up to 1,000,000
-    #[arg(long, value_name = "NUMBER", default_value_t = 5000)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
-    pub(crate) batch_size: usize,
-
-    /// Maximum number of concurrent requests, up to 64
-    #[arg(long, value_name = "NUMBER", default_value_t = 4)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
-    pub(crate) concurrency: usize,
-
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
     /// Print the summary as JSON to stdout
     #[arg(long)]
     pub(crate) json: bool,

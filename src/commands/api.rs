@@ -6,13 +6,18 @@ mod memberbase;
 mod stream;
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use reqwest::Method;
+use futures_util::Stream;
+use reqwest::{
+    Method,
+    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
@@ -22,7 +27,7 @@ pub(super) use self::{memberbase::Memberbase, stream::StreamedResponse};
 use super::Error;
 use crate::{
     config::{self, Database},
-    members_file::RowFault,
+    http::stream_body,
 };
 
 /// A random part of up to the same again is added to each delay, so that many clients do not retry at the same time.
@@ -67,17 +72,6 @@ pub(super) struct Refusal {
     /// `extensions.code`.
     pub(crate) code: String,
     pub(crate) message: String,
-    /// The first invalid rows of a bulk call.
-    pub(crate) rows: Vec<BadRow>,
-    /// Number of all invalid rows.
-    pub(crate) count: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct BadRow {
-    pub(crate) index: usize,
-    #[serde(flatten)]
-    pub(crate) fault: RowFault,
 }
 
 impl From<Failure> for Error {
@@ -112,8 +106,6 @@ struct WireError {
 struct Extensions {
     code: String,
     retryable: bool,
-    failures: Vec<BadRow>,
-    failure_count: u64,
 }
 
 impl Client {
@@ -166,25 +158,63 @@ impl Client {
         parameters: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Result<StreamedResponse, Failure> {
+        let response = self.dispatch(method, path, parameters, body, None);
+        let response = timeout(self.timeout, response).await.unwrap_or_else(|_| Err(self.timed_out()))?;
+        Ok(response.with_timeout(self.timeout))
+    }
+
+    /// Sends a file, without a time limit.
+    pub(super) async fn upload(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        file: impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static,
+        coding: Option<&'static str>,
+    ) -> Result<StreamedResponse, Failure> {
+        let body = reqwest::Body::wrap(stream_body(file));
+        self.dispatch(Method::POST, path, parameters, body, coding).await
+    }
+
+    async fn dispatch(
+        &self,
+        method: Method,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+        coding: Option<&'static str>,
+    ) -> Result<StreamedResponse, Failure> {
         let mut url = match &self.transport {
             Transport::Http(server) => server.url(path),
             Transport::InProcess(_) => in_process::url(path),
         };
         let shown = url.to_string();
-        url.query_pairs_mut().extend_pairs(parameters);
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
         let mut request = reqwest::Request::new(method, url);
         *request.body_mut() = Some(body.into());
-        let response = async {
-            match &self.transport {
-                Transport::Http(server) => server.send_streamed(request, shown).await,
-                Transport::InProcess(database) => database.send_streamed(request, shown).await,
-            }
-        };
-        let response = timeout(self.timeout, response).await.unwrap_or_else(|_| Err(self.timed_out()))?;
-        Ok(response.with_timeout(self.timeout))
+        // The default is that of operations.
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        if let Some(coding) = coding {
+            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        match &self.transport {
+            Transport::Http(server) => server.send_streamed(request, shown).await,
+            Transport::InProcess(database) => database.send_streamed(request, shown).await,
+        }
     }
 
-    fn timed_out(&self) -> Failure {
+    /// Returns true if requests go over a network.
+    pub(super) fn is_remote(&self) -> bool {
+        matches!(self.transport, Transport::Http(_))
+    }
+
+    /// Returns the time without a response after which a request fails.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(super) fn timed_out(&self) -> Failure {
         Failure::Retryable(format!("no response within {:?} (--request-timeout)", self.timeout), None)
     }
 
@@ -225,11 +255,11 @@ fn parse_response<T: DeserializeOwned>(body: &[u8], retry_after: Option<Duration
     let response: Response<'_> = serde_json::from_slice(body).map_err(broken)?;
     let is_transient = response.errors.iter().all(|error| error.extensions.retryable);
     if let Some(error) = response.errors.into_iter().find(|error| is_transient || !error.extensions.retryable) {
-        let WireError { message, extensions: Extensions { code, failures, failure_count, .. } } = error;
+        let WireError { message, extensions: Extensions { code, .. } } = error;
         return Err(if is_transient {
             Failure::Retryable(message, retry_after)
         } else {
-            Failure::Refused(Refusal { code, message, rows: failures, count: failure_count })
+            Failure::Refused(Refusal { code, message })
         });
     }
     serde_json::from_str(response.data.map_or("null", RawValue::get)).map_err(broken)
@@ -259,17 +289,5 @@ mod tests {
         }
         assert_eq!(parsed(&json!({"data": {"a": 1}})).expect("data"), json!({"a": 1}));
         assert!(matches!(parse_response::<Value>(b"<html>", None), Err(Failure::Broken(_))));
-    }
-
-    #[test]
-    fn invalid_rows_are_parsed() {
-        let row = json!({"index": 3, "code": "INVALID_VALUE", "message": "no", "path": ["attributes", "age"]});
-        let extensions = json!({"code": "BAD_USER_INPUT", "failures": [row], "failureCount": 8});
-        let Err(Failure::Refused(refusal)) = parsed(&json!({"errors": [{"message": "m", "extensions": extensions}]}))
-        else {
-            panic!("refused")
-        };
-        assert_eq!((refusal.count, refusal.rows[0].index), (8, 3));
-        assert_eq!(refusal.rows[0].fault.path, ["attributes", "age"]);
     }
 }

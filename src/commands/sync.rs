@@ -1,35 +1,33 @@
-//! `memberbase sync`: updates a memberbase from a file.
+//! `memberbase sync`: updates a memberbase from a file. It is a client of `POST /import`.
 //!
-//! A thread reads the rows, and lanes send them in batches. If missing members are to be deleted, the upload runs
-//! within a sync of the API, which is committed only after the file was read to its proper end and every row was
-//! stored.
+//! Each attempt sends the whole file with the same id, so that the server skips the rows that it has stored. A second request
+//! watches the import for its progress: a proxy may pass on nothing of a response before it has the whole request.
 
-mod lanes;
-mod mirror;
+mod events;
+mod file;
+mod import;
 mod progress;
-mod reader;
 mod rejects;
 mod report;
-mod upload;
 
 use std::{
-    future::Future,
+    fs::File,
+    io::{self, BufRead, Read},
     path::Path,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
-use futures_util::future::try_join_all;
-use tokio::{pin, time::timeout};
+use clap::ValueEnum;
+use tokio::pin;
 
 use self::{
-    mirror::Mirror,
+    file::Source,
+    import::{Import, Stored},
     progress::Progress,
-    reader::{Job, Reading},
     rejects::Rejects,
-    report::{Outcomes, Summary},
-    upload::Upload,
+    report::Summary,
 };
 use super::{
     Error,
@@ -39,28 +37,15 @@ use super::{
 };
 use crate::{
     cli::{Input, OnError, Rules, Sync},
-    members_file::{self, Format, Interface, cell::CellRules, columns::Mapping, rows::ReadError},
+    members_file::{self, Format, Packing, cell::Empty, content, source},
     types::{Id, MemberbaseId},
 };
 
-/// What a run ends with where rows were left out.
+/// Exit code of a run that has left out rows.
 const DONE_WITH_REJECTS: u8 = 3;
 
-impl From<ReadError> for Error {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Usage(message) => Self::Usage(message),
-            other => Self::Refused(other.message(Interface::Command)),
-        }
-    }
-}
-
-/// How long an interruption may take to be heard of before anybody is deleted: who interrupts a pipeline ends its first
-/// command too, and to the next one that looks like the end of the data.
-const HEARD: Duration = Duration::from_millis(250);
-
 pub(super) async fn run(settings: Sync) -> Result<ExitCode, Error> {
-    let (packing, format) = kind(&settings)?;
+    let format = format(&settings)?;
     let stop = stop_signal().map_err(Error::Signals)?;
     let named = settings.rules.rejects.as_deref();
     let unwritten = |cause| match named {
@@ -68,27 +53,23 @@ pub(super) async fn run(settings: Sync) -> Result<ExitCode, Error> {
         None => Error::Output(cause),
     };
     let rejects = Rejects::new(named).map_err(unwritten)?;
-    let run = Run {
-        rejects: Arc::new(rejects),
-        progress: Arc::new(Progress::new(settings.work.quiet)),
-        outcomes: Mutex::default(),
-        settings,
-    };
-    let notice = Arc::clone(&run.progress);
-    let notice = Arc::new(move |text: &str| notice.notice(text));
+    let progress = Arc::new(Progress::new(settings.output.quiet));
     pin!(stop);
+    let notice = Arc::clone(&progress);
+    let notice = Arc::new(move |text: &str| notice.notice(text));
     let client = tokio::select! {
-        client = Client::open(&run.settings.api, &run.settings.database, notice) => client?,
-        () = &mut stop => return Err(interrupted(false)),
+        client = Client::open(&settings.api, &settings.database, notice) => client?,
+        () = &mut stop => return Err(interrupted()),
     };
-    let outcome = run.on(&client, packing, format, stop).await;
+    let run = Run { settings, format, rejects, progress };
+    let outcome = run.on(&client, stop).await;
     client.close().await;
     outcome
 }
 
-/// How the file is packed, and its format.
-fn kind(settings: &Sync) -> Result<(members_file::Packing, Format), Error> {
-    let (packing, named) = members_file::packing_and_format(&settings.file);
+/// Returns the format of the file.
+fn format(settings: &Sync) -> Result<Format, Error> {
+    let (_, named) = members_file::packing_and_format(&settings.file);
     let format = settings.input.format.or(named).ok_or_else(|| {
         let file = settings.file.display();
         Error::Usage(format!("can't infer the format of {file} from its extension: set --format"))
@@ -100,55 +81,57 @@ fn kind(settings: &Sync) -> Result<(members_file::Packing, Format), Error> {
     if format != Format::Csv && (*no_header || delimiter.is_some()) {
         return Err(Error::Usage("--no-header and --delimiter are for CSV files".to_owned()));
     }
-    Ok((packing, format))
+    Ok(format)
 }
 
-fn interrupted(opened: bool) -> Error {
-    let what = if opened { "interrupted: the sync is abandoned and no member was deleted" } else { "interrupted" };
-    Error::Refused(what.to_owned())
+fn interrupted() -> Error {
+    Error::Refused("interrupted".to_owned())
 }
 
 /// One run of the command.
 struct Run {
     settings: Sync,
-    rejects: Arc<Rejects>,
+    format: Format,
+    rejects: Rejects,
     progress: Arc<Progress>,
-    outcomes: Mutex<Outcomes>,
 }
 
 impl Run {
-    async fn on(
-        &self,
-        client: &Client,
-        packing: members_file::Packing,
-        format: Format,
-        stop: impl Future<Output = ()>,
-    ) -> Result<ExitCode, Error> {
+    async fn on(&self, client: &Client, stop: impl Future<Output = ()>) -> Result<ExitCode, Error> {
         pin!(stop);
         let started = Instant::now();
-        let prepared = tokio::select! {
-            prepared = self.prepare(client, packing, format) => prepared?,
-            () = &mut stop => return Err(interrupted(false)),
+        let Rules { dry_run, on_error, .. } = self.settings.rules;
+        self.check_content()?;
+        let source = Source::open(&self.settings.file, client.is_remote() && !self.is_packed());
+        let source = source.map_err(|error| self.unreadable(&error))?;
+        let (memberbase, is_new) = tokio::select! {
+            found = self.memberbase(client) => found?,
+            () = &mut stop => return Err(interrupted()),
         };
-        let (memberbase, reading) = prepared;
-        let mut summary = Summary {
-            memberbase_id: memberbase.id.clone(),
-            dry_run: self.settings.rules.dry_run,
-            ..Summary::default()
+        self.progress.begin(source.size());
+        let parameters = self.parameters(&memberbase);
+        let import = Import::new(client, &source, parameters, &self.rejects, &self.progress);
+        let stored = tokio::select! {
+            biased;
+            () = &mut stop => Err(interrupted()),
+            stored = import.run() => stored.map_err(|failure| self.failed(failure, &source)),
+            never = self.progress.show(&source.read) => match never {},
         };
-        // Whoever stops it while the sync is being opened has it abandoned afterwards.
-        let mirror = self.open(client, &memberbase).await?;
-        summary.sync_id = mirror.as_ref().map(|mirror| mirror.id.clone());
-        let outcome = self.mirror(client, &memberbase, mirror.as_ref(), reading, &mut summary, stop).await;
-        summary.outcomes = self.outcomes();
-        summary.rows = self.progress.rows() + self.rejects.unsent();
-        summary.rejected = self.rejects.count();
-        summary.complete = outcome.is_ok();
-        summary.took(started.elapsed());
+        self.progress.end();
+        if is_new && matches!(stored, Err(Error::Usage(_))) {
+            // Nothing was stored.
+            Memberbase::delete_empty(client, &memberbase).await?;
+        }
+        let stored = match stored {
+            Err(error) if import.is_open() => Err(self.cancel(&import, error).await),
+            stored => stored,
+        };
+        let result = stored.as_ref().map_or_else(|_| import.unfinished(), Stored::clone);
+        let summary = Summary::new(memberbase, &result, (dry_run, stored.is_ok()), started.elapsed());
         self.rejects.flush().map_err(Error::Output)?;
-        self.tell(&summary)?;
-        outcome?;
-        match (summary.rejected, self.settings.rules.on_error) {
+        self.report(&summary)?;
+        stored?;
+        match (result.totals.rejected, on_error) {
             (0, _) => Ok(ExitCode::SUCCESS),
             (_, OnError::Skip) => Ok(ExitCode::from(DONE_WITH_REJECTS)),
             (_, OnError::Reject) => {
@@ -158,188 +141,150 @@ impl Run {
         }
     }
 
-    /// Finds the memberbase, and begins to read the file: what is wrong with its header shows before anything is
-    /// changed.
-    async fn prepare(
-        &self,
-        client: &Client,
-        packing: members_file::Packing,
-        format: Format,
-    ) -> Result<(Memberbase, Reading), Error> {
-        let Sync { file, memberbase: named, create, input, rules, work, .. } = &self.settings;
-        // An id names a memberbase that is there: a new one would have another.
+    /// Returns the id of the memberbase, which is created if that is requested, and whether it was.
+    async fn memberbase(&self, client: &Client) -> Result<(String, bool), Error> {
+        let Sync { memberbase: named, create, rules, .. } = &self.settings;
+        // A memberbase that is created gets another id.
         let may_create = *create && MemberbaseId::parse(named).is_err();
-        let found = if may_create {
-            Memberbase::find(client, named).await?
-        } else {
-            Some(Memberbase::get(client, named).await?)
-        };
-        if found.is_none() && rules.dry_run {
-            return Err(Error::Refused(format!("there is no memberbase {named:?}, and a dry run does not create it")));
+        if !may_create {
+            return Ok((Memberbase::get(client, named).await?.id, false));
         }
-        let mut reading = reader::read(Job {
-            file: file.clone(),
-            format,
-            is_format_given: input.format.is_some(),
-            packing,
-            encoding: input.encoding,
-            mapping: Mapping {
-                map: input.map.clone(),
-                ignore_unknown: input.ignore_unknown_columns,
-                schema: found.as_ref().map_or_else(Vec::new, |memberbase| memberbase.attribute_schema.clone()),
-                no_header: input.no_header,
-                delimiter: input.delimiter,
-                cells: CellRules { empty: input.empty, decimal: input.decimal, date_order: input.date_order },
-                interface: Interface::Command,
-            },
-            on_error: if rules.dry_run { OnError::Skip } else { rules.on_error },
-            rejects: Arc::clone(&self.rejects),
-            read: Arc::clone(&self.progress.read),
-            rows_read: Arc::clone(&self.progress.rows_read),
-            concurrency: work.concurrency,
-            batch_size: work.batch_size,
-        });
-        let size = (&mut reading.begun).await.map_err(|_| stopped_reading())?.map_err(|error| self.of_file(error))?;
-        self.progress.begin(size);
-        let memberbase = match found {
-            Some(memberbase) => memberbase,
-            None => Memberbase::create(client, named).await?,
-        };
-        Ok((memberbase, reading))
+        match Memberbase::find(client, named).await? {
+            Some(found) => Ok((found.id, false)),
+            None if rules.dry_run => {
+                let message = format!("there is no memberbase {named:?}, and a dry run does not create it");
+                Err(Error::Refused(message))
+            }
+            None => Ok((Memberbase::create(client, named).await?.id, true)),
+        }
     }
 
-    async fn open(&self, client: &Client, memberbase: &Memberbase) -> Result<Option<Mirror>, Error> {
-        let Rules { delete_missing, abandon_open, .. } = self.settings.rules;
-        if !delete_missing {
-            return Ok(None);
-        }
-        Mirror::start(client, memberbase, abandon_open).await.map(Some)
+    fn is_packed(&self) -> bool {
+        members_file::packing_and_format(&self.settings.file).0 != Packing::None
     }
 
-    /// Stores the rows, and ends the sync: by a commit only where everything went well.
-    async fn mirror(
-        &self,
-        client: &Client,
-        memberbase: &Memberbase,
-        mirror: Option<&Mirror>,
-        reading: Reading,
-        summary: &mut Summary,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(), Error> {
-        pin!(stop);
-        let mut stored = tokio::select! {
-            biased;
-            () = &mut stop => Err(interrupted(mirror.is_some())),
-            stored = self.store(client, memberbase, mirror, reading) => stored,
-            () = self.progress.show() => unreachable!("it is shown for as long as it is asked to"),
-        };
-        self.progress.end();
-        let Some(mirror) = mirror else { return stored.map(drop) };
-        if stored.is_ok() && timeout(HEARD, stop).await.is_ok() {
-            stored = Err(interrupted(true));
-        }
-        let outcome = match stored {
-            Ok(rows) => self.finish(client, memberbase, mirror, rows, summary).await,
-            Err(error) => Err(error),
-        };
-        if (outcome.is_err() || self.settings.rules.dry_run)
-            && let Err(message) = mirror.abandon(client).await
-        {
-            print_notice(message);
-        }
-        outcome
-    }
-
-    async fn store(
-        &self,
-        client: &Client,
-        memberbase: &Memberbase,
-        mirror: Option<&Mirror>,
-        reading: Reading,
-    ) -> Result<u64, Error> {
-        let Rules { dry_run, on_error, .. } = self.settings.rules;
-        let upload = Upload {
-            client,
-            memberbase_id: &memberbase.id,
-            sync_id: mirror.map(|mirror| mirror.id.as_str()),
-            dry_run,
-            skip: dry_run || on_error == OnError::Skip,
-            rejects: Arc::clone(&self.rejects),
-            progress: &self.progress,
-            outcomes: &self.outcomes,
-        };
-        let Reading { ended, lanes, .. } = reading;
-        try_join_all(lanes.into_iter().map(|lane| upload.lane(lane))).await?;
-        ended.await.map_err(|_| stopped_reading())?.map_err(|error| self.of_file(error))
-    }
-
-    /// Deletes who is missing, or says who would be.
-    async fn finish(
-        &self,
-        client: &Client,
-        memberbase: &Memberbase,
-        mirror: &Mirror,
-        rows: u64,
-        summary: &mut Summary,
-    ) -> Result<(), Error> {
-        if rows == 0 {
-            return Err(Error::Refused("the file has no rows, so no member is deleted".to_owned()));
-        }
-        let unattributed = self.rejects.unattributed();
-        if unattributed > 0 {
-            let rows = if unattributed == 1 { "1 row".to_owned() } else { format!("{unattributed} rows") };
-            let message = format!(
-                "{rows} can't be attributed to a member, so no member is deleted: correct such rows (--rejects FILE \
-                lists them) and run the command again"
-            );
-            return Err(Error::Refused(message));
-        }
-        let Rules { dry_run, max_deleted_percent, .. } = self.settings.rules;
-        if !dry_run {
-            summary.deleted = mirror.commit(client, max_deleted_percent).await?;
+    /// Checks that the beginning of the file fits its name.
+    fn check_content(&self) -> Result<(), Error> {
+        let Sync { file, input, .. } = &self.settings;
+        if file == Path::new("-") || !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
             return Ok(());
         }
-        let prospect = mirror.look(client, memberbase).await?;
-        summary.deleted = prospect.missing;
-        match prospect.refusal(self.outcomes().created, max_deleted_percent) {
-            Some(refusal) => Err(Error::Refused(refusal)),
+        let unreadable = |error: io::Error| self.unreadable(&error);
+        let mut begin = Vec::new();
+        File::open(file).and_then(|file| file.take(4).read_to_end(&mut begin)).map_err(unreadable)?;
+        let (signature, packer): (&[u8], _) = match members_file::packing_and_format(file).0 {
+            Packing::None => (b"", ""),
+            Packing::Gzip => (source::GZIP, "gzip"),
+            Packing::Zstd => (source::ZSTD, "zstd"),
+        };
+        if !begin.starts_with(signature) {
+            return Err(self.refused(&format!("it is not packed with {packer}, as its name says")));
+        }
+        if self.format != Format::Lines || input.format.is_some() {
+            return Ok(());
+        }
+        let mut text = File::open(file).and_then(|file| source::receive(file, input.encoding)).map_err(unreadable)?;
+        match content::other_than_lines(text.fill_buf().map_err(unreadable)?) {
+            Some((seems, advice)) => {
+                let message = format!("the file seems to be {seems}, not a ref per line: {advice}");
+                Err(self.usage(&format!("{message}, or --format lines if each line is a ref")))
+            }
             None => Ok(()),
         }
     }
 
-    fn outcomes(&self) -> Outcomes {
-        *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the parameters of the request.
+    fn parameters(&self, memberbase: &str) -> Vec<(&'static str, String)> {
+        let Sync { input, rules, .. } = &self.settings;
+        let mut parameters = vec![("memberbase", memberbase.to_owned()), ("format", name(&self.format))];
+        parameters.extend(input.map.iter().map(|(key, column)| ("map", format!("{key}={column}"))));
+        parameters.extend(input.delimiter.map(|delimiter| ("delimiter", delimiter.name())));
+        parameters.extend(input.encoding.map(|encoding| ("encoding", encoding.name().to_owned())));
+        parameters.extend(input.decimal.map(|decimal| ("decimal", name(&decimal))));
+        parameters.extend(input.date_order.map(|order| ("dateOrder", name(&order))));
+        if input.empty != Empty::default() {
+            parameters.push(("empty", name(&input.empty)));
+        }
+        if rules.delete_missing {
+            parameters.push(("maxDeletedPercent", rules.max_deleted_percent.to_string()));
+        }
+        parameters.push(("onError", name(&rules.on_error)));
+        let flags = [
+            ("ignoreUnknownColumns", input.ignore_unknown_columns),
+            ("dryRun", rules.dry_run),
+            ("mirror", rules.delete_missing),
+            ("abandonOpen", rules.abandon_open),
+        ];
+        parameters.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name, true.to_string())));
+        if input.no_header {
+            parameters.push(("header", false.to_string()));
+        }
+        parameters
     }
 
-    fn tell(&self, summary: &Summary) -> Result<(), Error> {
-        let work = &self.settings.work;
-        if !work.quiet {
-            for line in self.rejects.told() {
+    /// Ends an import that the server would keep open for another attempt. Returns the error with what became of it.
+    async fn cancel(&self, import: &Import<'_>, error: Error) -> Error {
+        let is_mirror = self.settings.rules.delete_missing;
+        match import.cancel().await {
+            Ok(()) if is_mirror => Error::Refused(format!("{error}: the sync is abandoned and no member was deleted")),
+            Ok(()) => error,
+            Err(failure) => {
+                if is_mirror {
+                    print_notice(format_args!(
+                        "the sync could not be abandoned: {failure}; unless it is complete, it deletes no members, and \
+                        --abandon-open abandons it"
+                    ));
+                }
+                error
+            }
+        }
+    }
+
+    /// Returns the error of an import that has failed.
+    fn failed(&self, failure: import::Failure, source: &Source) -> Error {
+        match failure {
+            _ if source.failure().is_some() => {
+                source.failure().map_or_else(interrupted, |error| self.unreadable(error))
+            }
+            import::Failure::Request(failure) => failure.into(),
+            import::Failure::File { message, is_begun: false } => self.usage(&message),
+            import::Failure::File { message, .. } => self.refused(&message),
+            import::Failure::Output(error) => Error::Output(error),
+        }
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Error {
+        self.refused(&format!("can't read the file: {error}"))
+    }
+
+    fn refused(&self, message: &str) -> Error {
+        Error::Refused(format!("{}: {message}", self.file_name()))
+    }
+
+    fn usage(&self, message: &str) -> Error {
+        Error::Usage(format!("{}: {message}", self.file_name()))
+    }
+
+    fn file_name(&self) -> String {
+        let file = &self.settings.file;
+        if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() }
+    }
+
+    fn report(&self, summary: &Summary) -> Result<(), Error> {
+        let output = &self.settings.output;
+        if !output.quiet {
+            for line in self.rejects.listed() {
                 print_notice(line);
             }
             print_notice(summary.table());
         }
-        if work.json {
+        if output.json {
             print(serde_json::to_string(summary).expect("texts and numbers are JSON"))?;
         }
         Ok(())
     }
-
-    /// Names the file that an error is about.
-    fn of_file(&self, error: ReadError) -> Error {
-        let file = if self.settings.file == Path::new("-") {
-            "stdin".to_owned()
-        } else {
-            self.settings.file.display().to_string()
-        };
-        match Error::from(error) {
-            Error::Refused(message) => Error::Refused(format!("{file}: {message}")),
-            Error::Usage(message) => Error::Usage(format!("{file}: {message}")),
-            other => other,
-        }
-    }
 }
 
-fn stopped_reading() -> Error {
-    Error::Refused("reading the file has stopped unexpectedly".to_owned())
+fn name<T: ValueEnum>(value: &T) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -6,8 +6,9 @@ use axum::{
     http::{Request, Response},
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-use hyper::service::Service as _;
+use futures_util::{Stream, TryStreamExt};
+use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{body::Frame, service::Service as _};
 use hyper_util::service::TowerToHyperService;
 use tokio_util::task::TaskTracker;
 
@@ -42,4 +43,9 @@ impl LocalServer {
         let Ok(response) = TowerToHyperService::new(self.router.clone()).call(request).await;
         response.map(|body| body.map_err(BoxError::from).boxed_unsync())
     }
+}
+
+/// Returns the body of a request that has these chunks. An error aborts the request.
+pub fn stream_body<E>(chunks: impl Stream<Item = Result<Bytes, E>>) -> impl HttpBody<Data = Bytes, Error = E> {
+    StreamBody::new(chunks.map_ok(Frame::data))
 }

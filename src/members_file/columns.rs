@@ -4,7 +4,7 @@
 use std::{collections::HashMap, fmt};
 
 use super::{
-    ATTRIBUTE_PREFIX, Interface, REF, SOURCE_UPDATED_AT,
+    ATTRIBUTE_PREFIX, REF, SOURCE_UPDATED_AT,
     cell::{self, CellRules},
 };
 use crate::domain::attribute::{AttributeType, Definition};
@@ -73,7 +73,19 @@ pub(crate) struct Mapping {
     /// The delimiter of a CSV file; `None` to recognize it.
     pub(crate) delimiter: Option<Delimiter>,
     pub(crate) cells: CellRules,
-    pub(crate) interface: Interface,
+}
+
+/// The parameter that leaves out unknown columns.
+const IGNORE_UNKNOWN: &str = "ignoreUnknownColumns=true";
+
+/// Returns the parameter that maps a column.
+fn parameter(key: &str, column: &str) -> String {
+    format!("map={key}={column}")
+}
+
+/// Returns advice for columns or fields that are unknown.
+pub(super) fn advice(what: &str) -> String {
+    format!("map it with {}, or ignore such {what} with {IGNORE_UNKNOWN}", parameter("KEY", "COLUMN"))
 }
 
 /// The delimiter of the cells of a CSV file, an ASCII character.
@@ -158,23 +170,12 @@ impl Mapping {
         for (at, (key, name)) in self.map.iter().enumerate() {
             let target = self
                 .target(key)
-                .ok_or_else(|| format!("{}: {key:?} is not an attribute of the memberbase", self.option(key, name)))?;
+                .ok_or_else(|| format!("{}: {key:?} is not an attribute of the memberbase", parameter(key, name)))?;
             if self.map[..at].iter().any(|(other, _)| self.target(other) == Some(target)) {
-                return Err(format!("{}: {key:?} is mapped twice", self.option(key, name)));
+                return Err(format!("{}: {key:?} is mapped twice", parameter(key, name)));
             }
         }
         Ok(())
-    }
-
-    /// Returns the option that maps a column.
-    fn option(&self, key: &str, column: &str) -> String {
-        self.interface.set("map", &format!("{key}={column}"))
-    }
-
-    /// Returns advice for columns or fields that are unknown.
-    pub(super) fn advice(&self, what: &str) -> String {
-        let (map, ignore) = (self.interface.name("map"), self.interface.turn_on("ignore-unknown-columns"));
-        format!("map it with {map}, or ignore such {what} with {ignore}")
     }
 
     /// Returns the key of an attribute as JSON.
@@ -203,7 +204,7 @@ impl Mapping {
         for (key, name) in &self.map {
             let mut columns = header.iter().enumerate().filter(|(_, column)| *column == name);
             let Some((column, _)) = columns.next() else {
-                return Err(format!("{}: the header has no column {name:?}", self.option(key, name)));
+                return Err(format!("{}: the header has no column {name:?}", parameter(key, name)));
             };
             if columns.next().is_some() {
                 return twice(name);
@@ -223,11 +224,12 @@ impl Mapping {
                 Some(target) => targets.push((column, target)),
                 None if self.ignore_unknown => {}
                 None if name.is_empty() => {
-                    let ignore = self.interface.turn_on("ignore-unknown-columns");
-                    return Err(format!("column {} has no name: ignore such columns with {ignore}", column + 1));
+                    let number = column + 1;
+                    let message = format!("column {number} has no name: ignore such columns with {IGNORE_UNKNOWN}");
+                    return Err(message);
                 }
                 None => {
-                    let advice = self.advice("columns");
+                    let advice = advice("columns");
                     return Err(format!("the column {name:?} is not an attribute of the memberbase: {advice}"));
                 }
             }
@@ -241,7 +243,7 @@ impl Mapping {
         Ok(Columns {
             width: header.len(),
             reference: reference.ok_or_else(|| {
-                let map = self.option(REF, "COLUMN");
+                let map = parameter(REF, "COLUMN");
                 format!("the header has no column \"ref\": name the column of the refs with {map}")
             })?,
             source_updated_at: at(Target::SourceUpdatedAt),

@@ -12,7 +12,7 @@ use std::io::{self, BufRead, Read};
 
 use self::{csv::CsvRows, lines::LineRows, ndjson::NdjsonRows};
 use super::{
-    Format, INVALID_REF, Interface, RowFault,
+    Format, INVALID_REF, RowFault,
     columns::{ColumnNames, Delimiter, Mapping},
     source::Source,
 };
@@ -20,6 +20,9 @@ use crate::{domain::text::ref_fault, types::bounded_message};
 
 /// Maximum number of columns of a file.
 const MAX_COLUMNS: usize = 10_000;
+
+/// Maximum number of bytes of a row. More is a quote that is not closed, or no file of members.
+const MAX_ROW_BYTES: usize = 4 << 20;
 
 /// Maximum length of [`Row::text`].
 const MAX_TEXT_BYTES: usize = 8 << 10;
@@ -61,30 +64,14 @@ pub(crate) enum ReadError {
     #[error("{0}")]
     Damaged(String),
     /// The text is not UTF-8.
-    #[error("line {line} is not UTF-8")]
+    #[error("line {line} is not UTF-8: encoding=windows-1252 reads what many Windows programs write")]
     NotUtf8 { line: u64 },
-    /// A row is invalid, and invalid rows end the run.
-    #[error("{0}")]
-    BadRow(String),
     /// No rows are needed any more.
     #[error("the run has ended")]
     Unwanted,
     /// Reading failed.
     #[error("can't read the file: {0}")]
     Io(#[from] io::Error),
-}
-
-impl ReadError {
-    /// Returns the message of the error, with the option that may help.
-    pub(crate) fn message(&self, interface: Interface) -> String {
-        match self {
-            Self::NotUtf8 { .. } => {
-                let option = interface.set("encoding", "windows-1252");
-                format!("{self}: {option} reads what many Windows programs write")
-            }
-            other => other.to_string(),
-        }
-    }
 }
 
 /// The rows of a file of some format.
@@ -100,7 +87,7 @@ impl Rows {
         Ok(match format {
             Format::Csv => Self::Csv(Box::new(CsvRows::new(source, mapping)?)),
             Format::Ndjson => Self::Ndjson(NdjsonRows::new(source, mapping)?),
-            Format::Lines => Self::Lines(LineRows::new(source, mapping.interface)),
+            Format::Lines => Self::Lines(LineRows::new(source)),
         })
     }
 
@@ -158,28 +145,27 @@ pub(super) fn objects(text: &str, max_objects: usize, max_names: usize) -> (Vec<
 /// The lines of a text, without their ends.
 struct TextLines {
     source: Source,
-    max_bytes: usize,
     number: u64,
     line: Vec<u8>,
     ended: bool,
 }
 
 impl TextLines {
-    fn new(source: Source, interface: Interface) -> Self {
-        Self { source, max_bytes: interface.max_row_bytes(), number: 0, line: Vec::new(), ended: true }
+    fn new(source: Source) -> Self {
+        Self { source, number: 0, line: Vec::new(), ended: true }
     }
 
     /// The next line and its number.
     fn next(&mut self) -> Result<Option<(u64, &str)>, ReadError> {
         self.line.clear();
-        self.source.by_ref().take(self.max_bytes as u64 + 1).read_until(b'\n', &mut self.line)?;
+        self.source.by_ref().take(MAX_ROW_BYTES as u64 + 1).read_until(b'\n', &mut self.line)?;
         if self.line.is_empty() {
             return Ok(None);
         }
         self.number += 1;
         self.ended = self.line.pop_if(|byte| *byte == b'\n').is_some();
-        if self.line.len() > self.max_bytes {
-            let max = self.max_bytes >> 20;
+        if self.line.len() > MAX_ROW_BYTES {
+            let max = MAX_ROW_BYTES >> 20;
             let message = format!("line {} is longer than {max} MiB: is it a file of members?", self.number);
             return Err(ReadError::Damaged(message));
         }
@@ -199,14 +185,11 @@ fn fault(code: &str, message: impl Into<String>, path: &[&str]) -> RowFault {
 /// end.
 #[cfg(test)]
 fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
-    let (file, path) = tempfile::NamedTempFile::new().expect("a file").into_parts();
-    io::Write::write_all(&mut &file, text).expect("a file");
-    let packing = crate::members_file::Packing::None;
-    let (source, _) = super::source::open(&path, packing, None, std::sync::Arc::default()).expect("a file");
+    let source = super::source::receive(io::Cursor::new(text.to_vec()), None).expect("a text");
     let (mut row, mut told) = (Row::default(), Vec::new());
     let mut rows = match Rows::new(format, source, mapping) {
         Ok(rows) => rows,
-        Err(error) => return vec![error.message(Interface::Command)],
+        Err(error) => return vec![error.to_string()],
     };
     loop {
         let next = rows.next(&mut row);
@@ -217,7 +200,7 @@ fn told(format: Format, text: &[u8], mapping: &Mapping) -> Vec<String> {
             (Ok(Next::Row), Some(fault)) => format!("{}: {} ({})", row.line, fault.message, row.reference),
             (Ok(Next::Nobody), fault) => format!("{}: {}", row.line, fault.as_ref().expect("why").message),
             (Err(error), _) => {
-                told.push(error.message(Interface::Command));
+                told.push(error.to_string());
                 return told;
             }
         });

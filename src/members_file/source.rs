@@ -1,15 +1,6 @@
-//! Opens the file as a stream of text: decompressed, in UTF-8, without a byte order mark, and with a counter of the bytes
-//! read.
+//! Opens the file as a stream of text: decompressed, in UTF-8, without a byte order mark.
 
-use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Chain, Cursor, Read},
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 use flate2::bufread::MultiGzDecoder;
@@ -19,44 +10,19 @@ use super::Packing;
 const BUFFER: usize = 128 << 10;
 
 /// The first bytes of packed files.
-const GZIP: &[u8] = b"\x1f\x8b";
-const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+pub(crate) const GZIP: &[u8] = b"\x1f\x8b";
+pub(crate) const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
 const MAX_SIGNATURE_BYTES: u64 = 4;
 
 /// The largest window of a received file that is packed with zstd, 8 MiB: that of all levels without `--ultra` and `--long`. It
 /// is allocated as soon as the file declares it.
-const MAX_RECEIVED_WINDOW_LOG: u32 = 23;
-
-/// The largest window of other files, 128 MiB: the library's own limit.
-const MAX_WINDOW_LOG: u32 = 27;
+const MAX_WINDOW_LOG: u32 = 23;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file to be read once, from its begin to its end. Its buffer first holds enough of it to recognize what it is.
 pub(crate) type Source = BufReader<Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>>;
-
-/// Opens a file, or stdin by the name `-`. Without an encoding it is UTF-8, or UTF-16 with a byte order mark. Also returns
-/// its size, if it has one; `read` counts its bytes as they are on the disk.
-pub(crate) fn open(
-    file: &Path,
-    packing: Packing,
-    encoding: Option<&'static Encoding>,
-    read: Arc<AtomicU64>,
-) -> io::Result<(Source, Option<u64>)> {
-    let (input, size): (Box<dyn Read + Send>, _) = if file == Path::new("-") {
-        (Box::new(io::stdin()), None)
-    } else {
-        let file = File::open(file)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-        }
-        (Box::new(file), metadata.is_file().then_some(metadata.len()))
-    };
-    let text = unpacked(Counted { input, read }, packing, MAX_WINDOW_LOG)?;
-    Ok((decoded(text, encoding)?, size))
-}
 
 /// Opens a file that is received. Its first bytes say how it is packed.
 pub(crate) fn receive(input: impl Read + Send + 'static, encoding: Option<&'static Encoding>) -> io::Result<Source> {
@@ -80,14 +46,10 @@ pub(crate) fn receive_unpacked(mut input: impl Read + Send + 'static) -> io::Res
     } else {
         Packing::None
     };
-    unpacked(Cursor::new(begin).chain(input), packing, MAX_RECEIVED_WINDOW_LOG)
+    unpacked(Cursor::new(begin).chain(input), packing)
 }
 
-fn unpacked(
-    input: impl Read + Send + 'static,
-    packing: Packing,
-    max_window_log: u32,
-) -> io::Result<Box<dyn Read + Send>> {
+fn unpacked(input: impl Read + Send + 'static, packing: Packing) -> io::Result<Box<dyn Read + Send>> {
     let mut input = BufReader::with_capacity(BUFFER, input);
     if packing != Packing::None && input.fill_buf()?.is_empty() {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty, as no packed file is"));
@@ -97,7 +59,7 @@ fn unpacked(
         Packing::Gzip => Box::new(MultiGzDecoder::new(input)),
         Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-            decoder.window_log_max(max_window_log)?;
+            decoder.window_log_max(MAX_WINDOW_LOG)?;
             Box::new(decoder)
         }
     })
@@ -188,20 +150,6 @@ impl<R: Read> Read for Decoded<R> {
     }
 }
 
-/// Counts the bytes.
-struct Counted<R> {
-    input: R,
-    read: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(buffer)?;
-        self.read.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -212,7 +160,7 @@ mod tests {
 
     fn text(packed: Vec<u8>, packing: Packing) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
-        decoded(unpacked(Cursor::new(packed), packing, MAX_WINDOW_LOG)?, None)?.read_to_end(&mut text)?;
+        decoded(unpacked(Cursor::new(packed), packing)?, None)?.read_to_end(&mut text)?;
         Ok(text)
     }
 
@@ -281,7 +229,6 @@ mod tests {
         encoder.window_log(27).expect("an option");
         encoder.write_all(&vec![b'x'; 1 << 20]).expect("in memory");
         let packed = encoder.finish().expect("in memory");
-        assert_eq!(text(packed.clone(), Packing::Zstd).expect("whole").len(), 1 << 20);
         let received = receive(Cursor::new(packed), None).and_then(|mut source| source.read_to_end(&mut Vec::new()));
         assert!(received.expect_err("too large").to_string().contains("memory"));
     }

@@ -42,6 +42,9 @@ pub(crate) struct CommandOutput {
 const ATTRIBUTES: [(&str, &str); 5] =
     [("plan", "STRING"), ("age", "NUMBER"), ("active", "BOOLEAN"), ("joined", "DATE"), ("tags", "STRING_LIST")];
 
+/// The number of rows of [`Bench::feed_members`], more than wait for a batch to be full.
+const FED_ROWS: i64 = 30_000;
+
 impl Bench {
     async fn new(database: Database) -> Self {
         let server = Server::start(database).await;
@@ -123,6 +126,24 @@ impl Bench {
         let data = self.server.reader().await.graphql(query, json!({"base": self.base})).await.data();
         let nodes = data["memberbase"]["syncs"]["nodes"].as_array().unwrap();
         nodes.iter().map(|node| node["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Asserts that no sync is open or committed. An import that fails at its beginning may not have started one.
+    async fn assert_syncs_abandoned(&self) {
+        let syncs = self.syncs().await;
+        assert!(syncs.iter().all(|state| state == "ABANDONED"), "{syncs:?}");
+    }
+
+    /// Writes so many rows to a child's stdin that some are stored, and waits for that.
+    async fn feed_members(&self, child: &mut Child) {
+        let members = self.server.members().await;
+        feed(child, &(0..FED_ROWS).map(|number| format!("new-{number}\n")).collect::<String>());
+        self.until_members(members + 1).await;
+    }
+
+    /// Returns the number of the members of [`Bench::of`] that are not deleted.
+    async fn kept(&self) -> i64 {
+        self.server.column("SELECT count(*) FROM member WHERE ref LIKE 'member-%'").await[0]
     }
 
     /// Waits until the memberbase has this number of members.

@@ -1,51 +1,23 @@
 //! Finds or creates the memberbase that a command works on.
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
 
 use super::Client;
 use crate::{
     commands::Error,
-    domain::attribute::{AttributeType, Definition},
     types::{Id, MemberbaseId},
 };
 
-const BY_ID: &str = "query ($id: ID!) { memberbase(id: $id) { id attributeSchema { key type } } }";
-const BY_NAME: &str = "query ($name: String!) { \
-    memberbases(filter: {name: {eq: $name}}, first: 2) { nodes { id attributeSchema { key type } } } }";
-const CREATE: &str = "mutation ($name: String!) { \
-    createMemberbase(input: {name: $name}) { memberbase { id attributeSchema { key type } } } }";
+const BY_ID: &str = "query ($id: ID!) { memberbase(id: $id) { id } }";
+const BY_NAME: &str = "query ($name: String!) { memberbases(filter: {name: {eq: $name}}, first: 2) { nodes { id } } }";
+const CREATE: &str = "mutation ($name: String!) { createMemberbase(input: {name: $name}) { memberbase { id } } }";
+const DELETE: &str = "mutation ($id: ID!) { \
+    deleteMemberbase(input: {memberbaseId: $id, atMostMembers: 0}) { deletedMemberbaseId } }";
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(in crate::commands) struct Memberbase {
     pub(crate) id: String,
-    #[serde(deserialize_with = "schema")]
-    pub(crate) attribute_schema: Vec<Definition>,
-}
-
-fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Definition>, D::Error> {
-    #[derive(Deserialize)]
-    struct Attribute {
-        key: String,
-        #[serde(rename = "type", deserialize_with = "kind")]
-        kind: AttributeType,
-    }
-    let attributes = Vec::<Attribute>::deserialize(deserializer)?;
-    Ok(attributes.into_iter().map(|Attribute { key, kind }| Definition { key, kind }).collect())
-}
-
-fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AttributeType, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    let kinds = [
-        AttributeType::String,
-        AttributeType::Number,
-        AttributeType::Boolean,
-        AttributeType::Date,
-        AttributeType::StringList,
-    ];
-    let kind = kinds.into_iter().find(|kind| kind.name() == name);
-    kind.ok_or_else(|| de::Error::custom(format_args!("the attribute type {name} is unknown to this version")))
 }
 
 impl Memberbase {
@@ -92,5 +64,11 @@ impl Memberbase {
         }
         let created: Created = client.call_once(CREATE, json!({"name": name})).await?;
         Ok(created.create_memberbase.memberbase)
+    }
+
+    /// Deletes a memberbase, unless it has members.
+    pub(in crate::commands) async fn delete_empty(client: &Client, id: &str) -> Result<(), Error> {
+        client.call_once::<IgnoredAny>(DELETE, json!({"id": id})).await?;
+        Ok(())
     }
 }

@@ -58,9 +58,23 @@ impl StreamedResponse {
         let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
         Err(match serde_json::from_slice(&body) {
             Ok(Failed { message, retryable: true, .. }) => Failure::Retryable(message, retry_after),
-            Ok(Failed { code, message, .. }) => Failure::Refused(Refusal { code, message, ..Refusal::default() }),
+            Ok(Failed { code, message, .. }) => Failure::Refused(Refusal { code, message }),
             Err(_) => failure_of_status(status, message, retry_after),
         })
+    }
+
+    /// Returns the delay that the server asks for before another attempt.
+    pub(in crate::commands) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Returns the failure of a response that has ended without an event that says how the request ended.
+    pub(in crate::commands) fn without_event(&self) -> Failure {
+        let Self { status, url, retry_after, .. } = self;
+        if status.is_success() {
+            return Failure::Retryable(format!("the response of {url} is incomplete"), *retry_after);
+        }
+        failure_of_status(*status, format!("{url} returned HTTP status {status}"), *retry_after)
     }
 
     /// Returns the next piece of the body; `None` after its proper end.

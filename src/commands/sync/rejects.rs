@@ -1,7 +1,7 @@
-//! Collects invalid rows: counts them, keeps the first ones for the summary, and writes all of them to the file of
-//! `--rejects`.
+//! Collects rejected rows: keeps the first ones for the summary, and writes all of them to the file of `--rejects`.
 
 use std::{
+    collections::HashSet,
     fs::File,
     io,
     path::Path,
@@ -10,30 +10,25 @@ use std::{
 
 use csv::Writer;
 
-use crate::{
-    members_file::{INVALID_REF, RowFault},
-    types::private_file,
-};
+use super::events::{Problem, Rejected, with_options};
+use crate::types::private_file;
 
-/// How many are told at the end.
-const TOLD: usize = 10;
+/// Maximum number of rows that the summary lists.
+const MAX_LISTED: usize = 10;
 
-/// The bad rows of a run.
+/// The rejected rows of a run.
 pub(super) struct Rejects(Mutex<State>);
 
 struct State {
     file: Option<Writer<File>>,
-    count: u64,
-    /// The number of rows that can't be attributed to a member.
-    unattributed: u64,
-    /// The number of rows that were not sent.
-    unsent: u64,
-    /// By line, for the lanes end in no order.
+    /// The lines of the rows. Another attempt reports a row again.
+    lines: HashSet<u64>,
+    /// The first rows, by line.
     first: Vec<(u64, String)>,
 }
 
 impl Rejects {
-    /// Makes the file, which has its header alone where no row is bad.
+    /// Creates the file, which has only its header if no row is rejected.
     pub(super) fn new(file: Option<&Path>) -> io::Result<Self> {
         let file = file.map(|file| private_file().truncate(true).open(file)).transpose()?;
         let mut file = file.map(Writer::from_writer);
@@ -41,59 +36,53 @@ impl Rejects {
             file.write_record(["line", "ref", "field", "code", "message"])?;
             file.flush()?;
         }
-        Ok(Self(Mutex::new(State { file, count: 0, unattributed: 0, unsent: 0, first: Vec::new() })))
+        Ok(Self(Mutex::new(State { file, lines: HashSet::new(), first: Vec::new() })))
     }
 
-    /// Adds a row. One without a ref was not sent.
-    pub(super) fn add(&self, line: u64, reference: Option<&str>, fault: &RowFault) -> io::Result<()> {
+    /// Adds a row with all its errors, unless it was added before.
+    pub(super) fn add(&self, row: &Rejected) -> io::Result<()> {
+        let Rejected { line, reference, problem, more } = row;
         let mut state = self.state();
-        state.count += 1;
-        state.unsent += u64::from(reference.is_none());
-        // The API and this program may not agree about what a ref may be.
-        state.unattributed += u64::from(reference.is_none() || fault.code == INVALID_REF);
-        let field = fault.path.join(".");
-        if let Some(file) = &mut state.file {
-            let line = line.to_string();
-            file.write_record([&*line, reference.unwrap_or_default(), &field, &fault.code, &fault.message])?;
+        if !state.lines.insert(*line) {
+            return Ok(());
         }
-        let told = if field.is_empty() { fault.message.clone() } else { format!("{field}: {}", fault.message) };
-        let place = state.first.partition_point(|(other, _)| *other <= line);
-        if place < TOLD {
-            state.first.insert(place, (line, told));
-            state.first.truncate(TOLD);
+        if let Some(file) = &mut state.file {
+            let reference = reference.as_deref().unwrap_or_default();
+            for Problem { code, message, path } in [problem].into_iter().chain(more) {
+                let message = with_options(message);
+                file.write_record([&*line.to_string(), reference, &path.join("."), code, &message])?;
+            }
+        }
+        let field = problem.path.join(".");
+        let message = with_options(&problem.message);
+        let message = if field.is_empty() { message } else { format!("{field}: {message}") };
+        let place = state.first.partition_point(|(other, _)| other <= line);
+        if place < MAX_LISTED {
+            state.first.insert(place, (*line, message));
+            state.first.truncate(MAX_LISTED);
         }
         Ok(())
     }
 
-    /// Sees to it that all are in the file.
+    /// Writes what is not in the file yet.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.state().file.as_mut().map_or(Ok(()), Writer::flush)
     }
 
-    /// How many there are.
+    /// Returns the number of rows.
     pub(super) fn count(&self) -> u64 {
-        self.state().count
+        self.state().lines.len() as u64
     }
 
-    /// Returns the number of rows that can't be attributed to a member.
-    pub(super) fn unattributed(&self) -> u64 {
-        self.state().unattributed
-    }
-
-    /// Returns the number of rows that were not sent.
-    pub(super) fn unsent(&self) -> u64 {
-        self.state().unsent
-    }
-
-    /// The first of them, a line each.
-    pub(super) fn told(&self) -> Vec<String> {
+    /// Returns the first rows, one per line of text.
+    pub(super) fn listed(&self) -> Vec<String> {
         let state = self.state();
-        let mut told: Vec<_> = state.first.iter().map(|(line, why)| format!("line {line}: {why}")).collect();
-        let more = state.count - told.len() as u64;
+        let mut listed: Vec<_> = state.first.iter().map(|(line, message)| format!("line {line}: {message}")).collect();
+        let more = state.lines.len() - listed.len();
         if more > 0 {
-            told.push(format!("and {more} more"));
+            listed.push(format!("and {more} more"));
         }
-        told
+        listed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -105,32 +94,33 @@ impl Rejects {
 mod tests {
     use super::*;
 
+    fn problem(path: &[&str]) -> Problem {
+        let path = path.iter().map(|step| (*step).to_owned()).collect();
+        Problem { code: "INVALID_VALUE".to_owned(), message: "no, \"really\"".to_owned(), path }
+    }
+
     #[test]
-    fn all_are_in_the_file_and_the_first_are_told() {
+    fn all_rows_are_in_the_file_and_the_first_are_listed() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let rejects = Rejects::new(Some(file.path())).expect("a file");
-        let fault = |path: &[&str]| RowFault {
-            code: "INVALID_VALUE".to_owned(),
-            message: "no, \"really\"".to_owned(),
-            path: path.iter().map(|step| (*step).to_owned()).collect(),
-        };
-        for line in (1..=12).rev() {
-            rejects.add(line, (line > 1).then_some("a,b"), &fault(&["attributes", "age"])).expect("written");
+        for line in (1..=12).rev().chain([7]) {
+            let reference = (line > 1).then(|| "a,b".to_owned());
+            let problem = problem(&["attributes", "age"]);
+            rejects.add(&Rejected { line, reference, problem, more: Vec::new() }).expect("written");
         }
-        assert_eq!((rejects.unattributed(), rejects.unsent()), (1, 1));
-        let of_ref = RowFault { code: INVALID_REF.to_owned(), ..RowFault::default() };
-        rejects.add(13, Some("sent"), &of_ref).expect("written");
-        assert_eq!((rejects.unattributed(), rejects.unsent()), (2, 1));
+        let more = vec![problem(&["attributes", "plan"])];
+        rejects.add(&Rejected { line: 13, reference: None, problem: problem(&[]), more }).expect("written");
         rejects.flush().expect("written");
         let text = std::fs::read_to_string(file.path()).expect("a file");
-        assert_eq!(text.lines().count(), 14);
+        assert_eq!((text.lines().count(), rejects.count()), (15, 13));
         assert!(text.starts_with(
             "line,ref,field,code,message\n12,\"a,b\",attributes.age,INVALID_VALUE,\"no, \"\"really\"\"\"\n"
         ));
         assert!(text.contains("\n1,,attributes.age,INVALID_VALUE,\"no, \"\"really\"\"\"\n"));
-        let told = rejects.told();
+        assert!(text.contains("\n13,,,INVALID_VALUE,") && text.contains("\n13,,attributes.plan,INVALID_VALUE,"));
+        let listed = rejects.listed();
         assert_eq!(
-            (told.len(), told[0].as_str(), told[10].as_str()),
+            (listed.len(), listed[0].as_str(), listed[10].as_str()),
             (11, "line 1: attributes.age: no, \"really\"", "and 3 more")
         );
     }

@@ -4,55 +4,46 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// What became of a run.
+use super::{events::Totals, import::Stored};
+
+/// The result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Summary {
-    pub(crate) memberbase_id: String,
-    /// The sync that it opened, if any.
-    pub(crate) sync_id: Option<String>,
-    /// Whether it only tried.
-    pub(crate) dry_run: bool,
-    /// Whether all of the file was stored, and what is missing deleted if that was asked for.
-    pub(crate) complete: bool,
-    /// Rows that the API has answered for, and bad ones that could not be sent.
-    pub(crate) rows: u64,
+    memberbase_id: String,
+    /// The sync that deletes missing members.
+    sync_id: Option<String>,
+    dry_run: bool,
+    /// True if the whole file was stored, and missing members are deleted if that was requested.
+    complete: bool,
     #[serde(flatten)]
-    pub(crate) outcomes: Outcomes,
-    pub(crate) rejected: u64,
-    /// Members that are gone; in a dry run, those that would be.
-    pub(crate) deleted: u64,
-    pub(crate) seconds: f64,
-}
-
-/// What became of rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub(super) struct Outcomes {
-    pub(crate) created: u64,
-    pub(crate) updated: u64,
-    pub(crate) unchanged: u64,
-    pub(crate) stale: u64,
-}
-
-impl std::ops::AddAssign for Outcomes {
-    fn add_assign(&mut self, other: Self) {
-        self.created += other.created;
-        self.updated += other.updated;
-        self.unchanged += other.unchanged;
-        self.stale += other.stale;
-    }
+    totals: Totals,
+    /// Members that were deleted; in a dry run, those that would be.
+    deleted: u64,
+    seconds: f64,
 }
 
 impl Summary {
-    /// As a table.
+    pub(super) fn new(
+        memberbase_id: String,
+        stored: &Stored,
+        (dry_run, complete): (bool, bool),
+        time: Duration,
+    ) -> Self {
+        let Stored { totals, deleted, sync_id } = stored.clone();
+        let seconds = (time.as_secs_f64() * 1000.0).round() / 1000.0;
+        Self { memberbase_id, sync_id, dry_run, complete, totals, deleted, seconds }
+    }
+
+    /// Returns the summary as a table.
     pub(super) fn table(&self) -> String {
-        let Outcomes { created, updated, unchanged, stale } = self.outcomes;
+        let Totals { rows, created, updated, unchanged, stale, rejected } = self.totals;
         let counts = [
             ("created", created),
             ("updated", updated),
             ("unchanged", unchanged),
             ("stale", stale),
-            ("rejected", self.rejected),
+            ("rejected", rejected),
             ("deleted", self.deleted),
         ];
         let title = match (self.dry_run, self.complete) {
@@ -64,27 +55,22 @@ impl Summary {
         for (name, count) in counts {
             table += &format!("  {name:<9}  {:>15}\n", thousands(count));
         }
-        let rows = thousands(self.rows);
+        let rows = thousands(rows);
         table + &format!("  {:<9}  {rows:>15}  in {:.1} s, {}/s", "rows", self.seconds, thousands(self.rate()))
-    }
-
-    /// How long it took.
-    pub(super) fn took(&mut self, time: Duration) {
-        self.seconds = (time.as_secs_f64() * 1000.0).round() / 1000.0;
     }
 
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "to look at"
+        reason = "the rate is shown to a user"
     )]
     fn rate(&self) -> u64 {
-        (self.rows as f64 / self.seconds.max(0.001)) as u64
+        (self.totals.rows as f64 / self.seconds.max(0.001)) as u64
     }
 }
 
-/// With a comma every three digits.
+/// Returns a number with a comma between groups of three digits.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -109,9 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_line_a_count() {
-        let outcomes = Outcomes { created: 1200, ..Outcomes::default() };
-        let summary = Summary { outcomes, rows: 1203, rejected: 3, seconds: 0.5, ..Summary::default() };
+    fn table_has_a_line_per_count() {
+        let totals = Totals { rows: 1203, created: 1200, rejected: 3, ..Totals::default() };
+        let summary = Summary { totals, seconds: 0.5, ..Summary::default() };
         assert_eq!(
             summary.table(),
             "not completed\n  created              1,200\n  updated                  0\n  unchanged                0\n  \

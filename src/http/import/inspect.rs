@@ -28,7 +28,7 @@ use crate::{
     graphql::{Code, MemberInput},
     http::{Service, compute, expand::Expander, permits::Permit, rejection::Rejection},
     members_file::{
-        Interface, RowFault,
+        RowFault,
         columns::{ColumnNames, Mapping},
         content,
         inspect::{Column, Inspection, inspect},
@@ -143,7 +143,7 @@ fn describe(reader: BodyReader, parameters: InspectionParameters, schema: &Schem
     let mapping = inspection.mapping(&mapping);
     let (rows, problem) = match Rows::new(inspection.format, source::of_text(&text), &mapping) {
         Ok(rows) => first_rows(rows, schema),
-        Err(error) => (Vec::new(), Some(error.message(Interface::Http))),
+        Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let columns = |column: &Column| ColumnDescription {
         name: column.name.clone(),
@@ -183,7 +183,7 @@ fn first_rows(mut rows: Rows, schema: &Schema) -> (Vec<RowDescription>, Option<S
         let is_row = match rows.next(&mut row) {
             Ok(Next::End) => break,
             Ok(next) => next == Next::Row,
-            Err(error) => return (described, Some(error.message(Interface::Http))),
+            Err(error) => return (described, Some(error.to_string())),
         };
         let faults: Vec<_> = match row.fault.take() {
             Some(fault) => vec![fault],
@@ -246,5 +246,5 @@ fn name(value: &impl clap::ValueEnum) -> String {
 }
 
 fn unreadable(error: &ReadError) -> Failure {
-    Failure::new(Code::BadUserInput, error.message(Interface::Http))
+    Failure::new(Code::BadUserInput, error.to_string())
 }

@@ -22,7 +22,7 @@ use crate::{
         rejection::Rejection,
     },
     members_file::{
-        Format, Interface,
+        Format,
         cell::CellRules,
         columns::{Delimiter, Mapping},
         inspect,
@@ -75,7 +75,7 @@ impl Requested {
     /// Reads the parameters of a request.
     pub(super) fn of(head: &request::Parts) -> Result<Self, Rejection> {
         let media = Media::of(&head.headers)?;
-        let mut mapping = Mapping { interface: Interface::Http, ..Mapping::default() };
+        let mut mapping = Mapping::default();
         let mut given = read(head.uri.query().unwrap_or_default(), &mut mapping)?;
         given.format = given.format.or(media.format);
         given.encoding = given.encoding.or(media.encoding);

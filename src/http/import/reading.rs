@@ -18,7 +18,6 @@ use crate::{
     graphql::Code,
     http::compute,
     members_file::{
-        Interface,
         columns::Mapping,
         content,
         rows::{Next, ReadError, Row, Rows},
@@ -146,5 +145,5 @@ fn too_large(exceeded: Exceeded) -> Failure {
 }
 
 fn failure(error: &ReadError) -> Failure {
-    Failure::new(Code::BadUserInput, error.message(Interface::Http))
+    Failure::new(Code::BadUserInput, error.to_string())
 }

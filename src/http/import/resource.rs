@@ -77,7 +77,7 @@ impl Service {
         metrics: &RequestMetrics,
     ) -> Result<Response, Rejection> {
         let started = Instant::now();
-        let bearer = Bearer::of(&head.headers)?;
+        let bearer = Bearer::of_request(head)?;
         let (caller, permit) = self.admit(&head.extensions, bearer, started).await?;
         let visibility = caller.authorize_visible(Access::Write)?;
         let tenant = caller.tenant();

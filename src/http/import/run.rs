@@ -371,10 +371,13 @@ impl Import {
         };
         let error = outcome.as_ref().err().map(|failure| &*failure.message);
         let memberbase = self.scope().memberbase();
-        tracing::info!(
-            %memberbase, error, rows, bytes, created, updated, unchanged, stale, skipped, rejected, deleted,
-            "import ended"
-        );
+        // A command reports the outcome itself.
+        if !self.target.bearer.is_operator() {
+            tracing::info!(
+                %memberbase, error, rows, bytes, created, updated, unchanged, stale, skipped, rejected, deleted,
+                "import ended"
+            );
+        }
         match outcome {
             Ok(Outcome::Known(event)) => event,
             Ok(Outcome::Stored { deleted, sync }) => event::summary(&Summary {
@@ -387,7 +390,9 @@ impl Import {
                 seconds: (self.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
             }),
             Err(failure) => {
-                event::failed(&failure, &self.trace, Some(Done { totals, truncated, offset: self.offset() }))
+                let is_begun = self.columns.get().is_some();
+                let done = is_begun.then(|| Done { totals, truncated, offset: self.offset() });
+                event::failed(&failure, &self.trace, done)
             }
         }
     }

@@ -68,7 +68,7 @@ impl Service {
         metrics: RequestMetrics,
     ) -> Result<Response, Rejected> {
         let started = Instant::now();
-        let bearer = Bearer::of(&head.headers)?;
+        let bearer = Bearer::of_request(head)?;
         let (caller, _) = self.admit(&head.extensions, bearer, started).await?;
         let permit = self.watches.acquire(&caller)?;
         let watch = Watch { service: Arc::clone(self), bearer, id, trace: trace.clone(), _permit: permit };

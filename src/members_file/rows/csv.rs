@@ -34,11 +34,10 @@ impl CsvRows {
             None => (recognize(&begin, line, mapping), true),
         };
         let unfit = |message: String| {
-            let option = mapping.interface.name("delimiter");
-            let way = if is_recognized { format!(", which {option} changes") } else { String::new() };
+            let way = if is_recognized { ", which delimiter=CHARACTER changes" } else { "" };
             ReadError::Usage(format!("{message} (the columns are separated by {delimiter}{way})"))
         };
-        let mut records = Records::new(source, delimiter, line, mapping.interface);
+        let mut records = Records::new(source, delimiter, line);
         let (line, first) = first(&mut records)?;
         let (names, header) = if mapping.no_header {
             records.repeat(line);
@@ -145,7 +144,7 @@ pub(super) fn table(text: &str, mapping: &Mapping, max_records: usize) -> Table 
     let line = if declared.is_some() { 2 } else { 1 };
     let recognized = || recognize(text.as_bytes(), line, mapping);
     let delimiter = mapping.delimiter.or(declared).unwrap_or_else(recognized);
-    let mut records = Records::new(source, delimiter, line, mapping.interface);
+    let mut records = Records::new(source, delimiter, line);
     let mut table = Table { delimiter, records: Vec::new() };
     while table.records.len() < max_records {
         match records.next() {
@@ -166,7 +165,7 @@ fn recognize(begin: &[u8], line: u64, mapping: &Mapping) -> Delimiter {
     let names = |delimiter| {
         let rest: Box<dyn Read + Send> = Box::new(io::empty());
         let source = BufReader::new(Cursor::new(begin.to_vec()).chain(rest));
-        first(&mut Records::new(source, delimiter, line, mapping.interface)).ok()
+        first(&mut Records::new(source, delimiter, line)).ok()
     };
     let mut found: Vec<_> = Delimiter::RECOGNIZED
         .into_iter()
@@ -336,6 +335,6 @@ mod tests {
         assert!(told(b"ref,plan\n\xc3,\xa9\n")[0].starts_with("line 2 is not UTF-8"));
         let mut open = b"ref\nann\n\"".to_vec();
         open.resize(40 << 20, b'x');
-        assert_eq!(told(&open)[1], "the row at line 3 is longer than 16 MiB: is a quote left open?");
+        assert_eq!(told(&open)[1], "the row at line 3 is longer than 4 MiB: is a quote left open?");
     }
 }

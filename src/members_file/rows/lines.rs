@@ -1,13 +1,13 @@
 //! Reads one ref per line. A carriage return before the line feed is not part of the ref, and an empty line is skipped.
 
 use super::{Next, ReadError, Row, Source, TextLines, fault};
-use crate::members_file::{INVALID_REF, Interface, cell};
+use crate::members_file::{INVALID_REF, cell};
 
 pub(crate) struct LineRows(TextLines);
 
 impl LineRows {
-    pub(super) fn new(source: Source, interface: Interface) -> Self {
-        Self(TextLines::new(source, interface))
+    pub(super) fn new(source: Source) -> Self {
+        Self(TextLines::new(source))
     }
 
     pub(super) fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
@@ -61,9 +61,9 @@ mod tests {
             told(b"ann\nb\xffn\ncid"),
             [
                 r#"1: {"ref":"ann"}"#,
-                "line 2 is not UTF-8: --encoding windows-1252 reads what many Windows programs write"
+                "line 2 is not UTF-8: encoding=windows-1252 reads what many Windows programs write"
             ]
         );
-        assert_eq!(told(&vec![b'x'; 17 << 20]), ["line 1 is longer than 16 MiB: is it a file of members?"]);
+        assert_eq!(told(&vec![b'x'; 5 << 20]), ["line 1 is longer than 4 MiB: is it a file of members?"]);
     }
 }

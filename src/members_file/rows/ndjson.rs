@@ -13,7 +13,7 @@ use crate::{
     domain::attribute::AttributeType,
     members_file::{
         SOURCE_UPDATED_AT, cell,
-        columns::{ColumnNames, Mapping, Target},
+        columns::{ColumnNames, Mapping, Target, advice},
         forms,
     },
 };
@@ -51,7 +51,7 @@ impl Meaning {
 impl NdjsonRows {
     pub(super) fn new(source: Source, mapping: &Mapping) -> Result<Self, ReadError> {
         mapping.check().map_err(ReadError::Usage)?;
-        let lines = TextLines::new(source, mapping.interface);
+        let lines = TextLines::new(source);
         Ok(Self { lines, mapping: mapping.clone(), known: HashMap::new() })
     }
 
@@ -99,7 +99,7 @@ impl NdjsonRows {
                 Meaning::Attributes => member.take_attributes(value.get()),
                 Meaning::Of(targets) => targets.iter().try_for_each(|target| member.take(name, value.get(), *target)),
                 Meaning::Unknown if mapping.ignore_unknown => Ok(()),
-                Meaning::Unknown => Err(invalid(format!("unknown field `{name}`: {}", mapping.advice("fields")), &[])),
+                Meaning::Unknown => Err(invalid(format!("unknown field `{name}`: {}", advice("fields")), &[])),
             };
             if let Err(fault) = taken {
                 row.fault.get_or_insert(fault);
@@ -326,7 +326,7 @@ mod tests {
         for (text, expected) in [
             (
                 r#"{"customer_id":"a","plan":"c"}"#,
-                "1: unknown field `plan`: map it with --map, or ignore such fields with --ignore-unknown-columns (a)",
+                "1: unknown field `plan`: map it with map=KEY=COLUMN, or ignore such fields with ignoreUnknownColumns=true (a)",
             ),
             (
                 r#"{"customer_id":"a","age":1,"attributes":null}"#,

@@ -112,7 +112,9 @@ async fn rejected_row_is_reported_with_its_place_and_text(
     assert_eq!((outcome.counts()[3], &rejected[0]["ref"]), (3, &json!("eve")));
     let message = rejected[0]["message"].as_str().unwrap();
     assert!(
-        message.contains("unknown field `plna`: map it with map, or ignore such fields with ignoreUnknownColumns=true"),
+        message.contains(
+            "unknown field `plna`: map it with map=KEY=COLUMN, or ignore such fields with ignoreUnknownColumns=true"
+        ),
         "{message}"
     );
     assert_eq!(
@@ -132,7 +134,7 @@ async fn file_that_can_not_be_read_is_rejected_before_anything_is_stored(
         (
             "format=csv",
             &b"ref,plna\nann,a\n"[..],
-            "\"plna\" is not an attribute of the memberbase: map it with map, or",
+            "\"plna\" is not an attribute of the memberbase: map it with map=KEY=COLUMN, or",
         ),
         ("format=csv", b"", "it has no header"),
         ("format=csv&map=ref=id", b"ref\nann\n", "map=ref=id: the header has no column \"id\""),

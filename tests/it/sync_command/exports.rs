@@ -78,7 +78,7 @@ async fn syncing_an_export_changes_nothing(#[values(Database::Sqlite, Database::
         let format: &[&str] = if name == "excel.csv" { &["--format", "excel"] } else { &[] };
         let output = bench.local("export", &[&arguments, format].concat());
         assert_eq!((output.code, &*output.stderr), (Some(0), ""));
-        let output = bench.sync(&file, &["--json", "--batch-size", "4", "--delete-missing"]);
+        let output = bench.sync(&file, &["--json", "--delete-missing"]);
         assert_eq!(output.counts(0), [0, 0, rows.len() as u64, 0, 0], "{name}: {output:?}");
         assert_eq!(bench.members().await, before);
         // Into an empty memberbase it creates the same members.

@@ -55,7 +55,7 @@ async fn later_row_of_a_member_wins(#[values(Database::Sqlite, Database::Postgre
     let bench = Bench::new(database).await;
     let rows: String = (0..400).map(|row| format!("ref-{},{row}\n", row * row % 7)).collect();
     let file = bench.file("members.csv", format!("ref,age\n{rows}"));
-    let output = bench.sync(&file, &["--batch-size", "3", "--concurrency", "8", "--json"]);
+    let output = bench.sync(&file, &["--json"]);
     assert_eq!(output.summary(0)["rows"], 400);
     let last = |reference: &str| (0..400).rev().find(|row| format!("ref-{}", row * row % 7) == reference).unwrap();
     for (reference, attributes) in bench.members().await {
@@ -122,7 +122,7 @@ async fn memberbase_is_found_by_name(#[values(Database::Sqlite, Database::Postgr
 fn peak(bench: &Bench, lines: usize) -> u64 {
     let text: String = (0..lines).map(|line| format!("a-reference-of-some-length-{line:010}\n")).collect();
     let file = bench.file("members.gz", gzip(text));
-    let arguments = ["sync", file.to_str().unwrap(), "--memberbase", &bench.base, "--batch-size", "1000", "--quiet"];
+    let arguments = ["sync", file.to_str().unwrap(), "--memberbase", &bench.base, "--quiet"];
     let url = ["--database-url", &bench.server.settings.url];
     let mut child = super::spawn(&[&arguments[..], &url].concat(), &[]);
     let mut peak = 0;

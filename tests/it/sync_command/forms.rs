@@ -147,7 +147,7 @@ async fn options_of_other_formats_are_rejected() {
     let lines = bench.file("members.txt", "ann\n");
     bench.sync(&lines, &["--delimiter", ";"]).assert_stderr(2, "--no-header and --delimiter are for CSV files");
     let csv = bench.file("members.csv", "name;plan\nann;gold\n");
-    bench.sync(&csv, &[]).assert_stderr(2, "separated by ';', which --delimiter changes");
+    bench.sync(&csv, &[]).assert_stderr(2, "separated by ';', which --delimiter CHARACTER changes");
     bench.sync(&csv, &["--delimiter", "ab"]).assert_stderr(2, "expected a character, or tab");
     bench.sync(&csv, &["--encoding", "klingon"]).assert_stderr(2, "encoding.spec.whatwg.org");
     assert!(bench.refs().await.is_empty());

@@ -5,8 +5,8 @@
 
 use std::io::BufRead;
 
-use super::super::{ReadError, Source};
-use crate::members_file::{Interface, columns::Delimiter};
+use super::super::{MAX_ROW_BYTES, ReadError, Source};
+use crate::members_file::columns::Delimiter;
 
 const AFTER_CLOSING_QUOTE: &str = "not CSV: text follows a closing quote; \
     a quote within a cell is written twice (\"\") and the cell is quoted";
@@ -15,7 +15,6 @@ const QUOTE_IN_BARE_CELL: &str = "not CSV: a cell that is not quoted holds a quo
 
 pub(super) struct Records {
     source: Source,
-    max_row_bytes: usize,
     parser: Parser,
     /// The line of the last record, if the next call returns it again.
     again: Option<u64>,
@@ -61,7 +60,7 @@ impl<'a> Record<'a> {
 
 impl Records {
     /// Reads records of cells with a delimiter; the text begins in this line of the file.
-    pub(super) fn new(source: Source, delimiter: Delimiter, line: u64, interface: Interface) -> Self {
+    pub(super) fn new(source: Source, delimiter: Delimiter, line: u64) -> Self {
         let parser = Parser {
             state: State::CellStart,
             text: Vec::new(),
@@ -70,7 +69,7 @@ impl Records {
             line,
             opened: 0,
         };
-        Self { source, max_row_bytes: interface.max_row_bytes(), parser, again: None }
+        Self { source, parser, again: None }
     }
 
     /// Makes the next call of [`Self::next`] return the record of this line, which is the last one, again.
@@ -103,8 +102,8 @@ impl Records {
             let (read, step) = parser.feed(input);
             self.source.consume(read);
             match step {
-                Step::More if parser.bytes() > self.max_row_bytes => {
-                    let max = self.max_row_bytes >> 20;
+                Step::More if parser.bytes() > MAX_ROW_BYTES => {
+                    let max = MAX_ROW_BYTES >> 20;
                     let message = format!("the row at line {line} is longer than {max} MiB: is a quote left open?");
                     return Err(ReadError::Damaged(message));
                 }
@@ -293,8 +292,7 @@ mod tests {
     fn told(text: &[u8], piece: usize) -> (Vec<Told>, Option<String>) {
         let begin = Cursor::new(vec![]);
         let rest: Box<dyn Read + Send> = Box::new(Cursor::new(text.to_vec()));
-        let mut records =
-            Records::new(BufReader::with_capacity(piece, begin.chain(rest)), Delimiter::COMMA, 1, Interface::Command);
+        let mut records = Records::new(BufReader::with_capacity(piece, begin.chain(rest)), Delimiter::COMMA, 1);
         let mut told = vec![];
         loop {
             told.push(match records.next() {

@@ -1,0 +1,131 @@
+//! The events of an import.
+
+use serde::{Deserialize, Serialize};
+
+/// An event. Fields and kinds that this version does not know are ignored.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+pub(super) enum Event {
+    Progress(Totals),
+    Rejected(Rejected),
+    #[serde(rename_all = "camelCase")]
+    Summary {
+        sync_id: Option<String>,
+        deleted: u64,
+        #[serde(flatten)]
+        totals: Totals,
+        #[serde(default)]
+        truncated: bool,
+    },
+    Failed {
+        code: String,
+        message: String,
+        retryable: bool,
+        /// Absent if the import had not begun.
+        #[serde(flatten)]
+        totals: Option<Totals>,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// Numbers of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) struct Totals {
+    pub(super) rows: u64,
+    pub(super) created: u64,
+    pub(super) updated: u64,
+    pub(super) unchanged: u64,
+    pub(super) stale: u64,
+    pub(super) rejected: u64,
+}
+
+/// A row that is not stored.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rejected {
+    pub(super) line: u64,
+    #[serde(rename = "ref")]
+    pub(super) reference: Option<String>,
+    #[serde(flatten)]
+    pub(super) problem: Problem,
+    #[serde(default)]
+    pub(super) more: Vec<Problem>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Problem {
+    pub(super) code: String,
+    pub(super) message: String,
+    #[serde(default)]
+    pub(super) path: Vec<String>,
+}
+
+/// Splits a stream of bytes into lines.
+#[derive(Default)]
+pub(super) struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Adds bytes, and passes the lines that are complete to `take`.
+    pub(super) fn push(&mut self, bytes: &[u8], mut take: impl FnMut(&str)) {
+        self.0.extend_from_slice(bytes);
+        let Some(end) = self.0.iter().rposition(|byte| *byte == b'\n') else { return };
+        let rest = self.0.split_off(end + 1);
+        let lines = std::mem::replace(&mut self.0, rest);
+        String::from_utf8_lossy(&lines).lines().filter(|line| !line.is_empty()).for_each(&mut take);
+    }
+}
+
+/// The parameters of an import, with the options of the command that set them.
+const OPTIONS: [(&str, &str); 13] = [
+    ("ignoreUnknownColumns=true", "--ignore-unknown-columns"),
+    ("ignoreUnknownColumns", "--ignore-unknown-columns"),
+    ("onError=", "--on-error "),
+    ("dateOrder=", "--date-order "),
+    ("maxDeletedPercent", "--max-deleted-percent"),
+    ("abandonOpen", "--abandon-open"),
+    ("header=false", "--no-header"),
+    ("encoding=", "--encoding "),
+    ("delimiter=", "--delimiter "),
+    ("decimal=", "--decimal "),
+    ("empty=", "--empty "),
+    ("map=", "--map "),
+    ("format=", "--format "),
+];
+
+/// Replaces the parameters in a message of the server by the command's options.
+pub(super) fn with_options(message: &str) -> String {
+    OPTIONS.iter().fold(message.to_owned(), |message, (parameter, option)| message.replace(parameter, option))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_taken_whole() {
+        let (mut lines, mut taken) = (Lines::default(), Vec::new());
+        for piece in ["a", "b\n\nc", "d\ne\n", "f"] {
+            lines.push(piece.as_bytes(), |line| taken.push(line.to_owned()));
+        }
+        assert_eq!(taken, ["ab", "cd", "e"]);
+    }
+
+    #[test]
+    fn events_are_parsed() {
+        let parse = |text: &str| serde_json::from_str::<Event>(text).expect("an event");
+        let failed = parse(r#"{"event":"failed","code":"CONFLICT","message":"no","retryable":false,"traceId":"t"}"#);
+        assert!(matches!(failed, Event::Failed { totals: None, retryable: false, .. }), "{failed:?}");
+        let text = r#"{"event":"summary","deleted":2,"rows":3,"created":1,"updated":0,"unchanged":2,"stale":0,"skipped":0,"rejected":0,"bytes":7}"#;
+        let Event::Summary { deleted: 2, totals, .. } = parse(text) else { panic!("a summary") };
+        assert_eq!(totals, Totals { rows: 3, created: 1, unchanged: 2, ..Totals::default() });
+        assert!(matches!(parse(r#"{"event":"news"}"#), Event::Other));
+    }
+
+    #[test]
+    fn parameters_are_named_as_options() {
+        let message =
+            "map it with map=KEY=COLUMN, or ignoreUnknownColumns=true leaves it out; onError=skip stores the others";
+        let expected = "map it with --map KEY=COLUMN, or --ignore-unknown-columns leaves it out; --on-error skip stores the others";
+        assert_eq!(with_options(message), expected);
+    }
+}
