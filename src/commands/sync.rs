@@ -127,7 +127,7 @@ impl Run {
             stored => stored,
         };
         let result = stored.as_ref().map_or_else(|_| import.unfinished(), Stored::clone);
-        let summary = Summary::new(memberbase, &result, (dry_run, stored.is_ok()), started.elapsed());
+        let summary = Summary::new(&memberbase, &result, (dry_run, stored.is_ok()), started.elapsed());
         self.rejects.flush().map_err(Error::Output)?;
         self.report(&summary)?;
         stored?;
@@ -141,13 +141,13 @@ impl Run {
         }
     }
 
-    /// Returns the id of the memberbase, which is created if that is requested, and whether it was.
+    /// Returns the id or name of the memberbase, which is created if that is requested, and whether it was.
     async fn memberbase(&self, client: &Client) -> Result<(String, bool), Error> {
         let Sync { memberbase: named, create, rules, .. } = &self.settings;
         // A memberbase that is created gets another id.
         let may_create = *create && MemberbaseId::parse(named).is_err();
         if !may_create {
-            return Ok((Memberbase::get(client, named).await?.id, false));
+            return Ok((named.clone(), false));
         }
         match Memberbase::find(client, named).await? {
             Some(found) => Ok((found.id, false)),

@@ -21,6 +21,7 @@ mod columnar;
 mod compression;
 mod concurrency;
 mod connections;
+mod corpus;
 mod cutoffs;
 mod delete_member_children;
 mod delete_members;

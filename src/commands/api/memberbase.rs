@@ -45,12 +45,6 @@ impl Memberbase {
         Ok(found.pop())
     }
 
-    /// Like [`Memberbase::find`], but fails if the memberbase does not exist.
-    pub(in crate::commands) async fn get(client: &Client, id_or_name: &str) -> Result<Self, Error> {
-        let missing = || Error::Refused(format!("there is no memberbase {id_or_name:?} that this caller can see"));
-        Self::find(client, id_or_name).await?.ok_or_else(missing)
-    }
-
     /// Creates a memberbase. The call is not retried, because that could create two.
     pub(in crate::commands) async fn create(client: &Client, name: &str) -> Result<Self, Error> {
         #[derive(Deserialize)]

@@ -74,7 +74,13 @@ impl StreamedResponse {
         if status.is_success() {
             return Failure::Retryable(format!("the response of {url} is incomplete"), *retry_after);
         }
-        failure_of_status(*status, format!("{url} returned HTTP status {status}"), *retry_after)
+        let advice = match *status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ": a proxy limits the size of requests, and has to allow larger ones (nginx: client_max_body_size 0)"
+            }
+            _ => "",
+        };
+        failure_of_status(*status, format!("{url} returned HTTP status {status}{advice}"), *retry_after)
     }
 
     /// Returns the next piece of the body; `None` after its proper end.

@@ -10,6 +10,7 @@ pub(super) enum Event {
     Rejected(Rejected),
     #[serde(rename_all = "camelCase")]
     Summary {
+        memberbase_id: Option<String>,
         sync_id: Option<String>,
         deleted: u64,
         #[serde(flatten)]

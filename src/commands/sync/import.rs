@@ -48,6 +48,7 @@ pub(super) struct Stored {
     pub(super) totals: Totals,
     pub(super) deleted: u64,
     pub(super) sync_id: Option<String>,
+    pub(super) memberbase_id: Option<String>,
 }
 
 /// The reason why the file is not stored.
@@ -137,13 +138,13 @@ impl<'a> Import<'a> {
             }
         }
         match last {
-            Some(Event::Summary { sync_id, deleted, mut totals, truncated }) => {
+            Some(Event::Summary { memberbase_id, sync_id, deleted, mut totals, truncated }) => {
                 self.is_open.store(false, Ordering::Relaxed);
                 if !truncated {
                     // A row of several attempts counts several times.
                     totals.rejected = self.rejects.count();
                 }
-                Ok(Ok(Stored { totals, deleted, sync_id }))
+                Ok(Ok(Stored { totals, deleted, sync_id, memberbase_id }))
             }
             Some(Event::Failed { message, retryable: true, .. }) => {
                 Err(api::Failure::Retryable(message, response.retry_after()))

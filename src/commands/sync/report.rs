@@ -5,12 +5,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{events::Totals, import::Stored};
+use crate::types::{Id, MemberbaseId};
 
 /// The result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Summary {
-    memberbase_id: String,
+    /// Null if the memberbase was given by its name, and the run was not completed.
+    memberbase_id: Option<String>,
     /// The sync that deletes missing members.
     sync_id: Option<String>,
     dry_run: bool,
@@ -24,13 +26,10 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn new(
-        memberbase_id: String,
-        stored: &Stored,
-        (dry_run, complete): (bool, bool),
-        time: Duration,
-    ) -> Self {
-        let Stored { totals, deleted, sync_id } = stored.clone();
+    pub(super) fn new(memberbase: &str, stored: &Stored, (dry_run, complete): (bool, bool), time: Duration) -> Self {
+        let Stored { totals, deleted, sync_id, memberbase_id } = stored.clone();
+        let given = MemberbaseId::parse(memberbase).ok().map(|id| id.to_string());
+        let memberbase_id = memberbase_id.or(given);
         let seconds = (time.as_secs_f64() * 1000.0).round() / 1000.0;
         Self { memberbase_id, sync_id, dry_run, complete, totals, deleted, seconds }
     }

@@ -206,3 +206,16 @@ async fn file_appears_only_if_the_export_is_complete() {
     output.assert_stderr(1, "broke off");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proxy_that_limits_the_size_of_requests_is_reported() {
+    let response = "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let (address, _) = respond(response.to_owned()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("members.txt");
+    std::fs::write(&file, "ann\n").unwrap();
+    let url = format!("http://{address}");
+    let arguments = ["sync", file.to_str().unwrap(), "--memberbase", "mb_01h455vb4pex5vsknk084sn02q", "--url", &url];
+    let output = run(&[&arguments[..], &["--retry-for", "1s"]].concat(), &[("MEMBERBASE_TOKEN", "mbs_token")]);
+    output.assert_stderr(1, "client_max_body_size");
+}
