@@ -124,10 +124,10 @@ async fn file_has_its_outcome_over_http(#[values(Database::Sqlite, Database::Pos
         lines.sort_unstable();
         match &case.failure {
             Some(part) => {
-                assert!(last["message"].as_str().is_some_and(|text| text.contains(part)), "{}: {last}", case.file)
+                assert!(last["message"].as_str().is_some_and(|text| text.contains(part)), "{}: {last}", case.file);
             }
             None => {
-                assert_eq!((&last["created"], lines), (&json!(case.created), case.rejected), "{}: {text}", case.file)
+                assert_eq!((&last["created"], lines), (&json!(case.created), case.rejected), "{}: {text}", case.file);
             }
         }
         assert_eq!(members(&admin, &base).await, case.members, "{}", case.file);
