@@ -99,7 +99,7 @@ async fn missing_permission_is_reported_without_the_token() {
         .assert_stderr(2, "--url has to be");
     let elsewhere = format!("{}/nowhere", process.url);
     run(&[&sync[..5], &[&elsewhere]].concat(), &[("MEMBERBASE_TOKEN", &reader)])
-        .assert_stderr(1, "not found; the GraphQL API is at /graphql");
+        .assert_stderr(1, "returned HTTP status 404 Not Found");
     assert_eq!(bench.server.members().await, 3);
 }
 
