@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::{Service, router};
 use crate::auth::Operator;
 
-/// Responds to requests of the operator, who has access to everything.
+/// Responds to requests of the operator, which has access to everything.
 pub struct LocalServer {
     router: Router,
     tasks: TaskTracker,

@@ -134,7 +134,7 @@ impl Bench {
         assert!(syncs.iter().all(|state| state == "ABANDONED"), "{syncs:?}");
     }
 
-    /// Writes so many rows to a child's stdin that some are stored, and waits for that.
+    /// Writes enough rows to a child's stdin for some to be stored, and waits for that.
     async fn feed_members(&self, child: &mut Child) {
         let members = self.server.members().await;
         feed(child, &(0..FED_ROWS).map(|number| format!("new-{number}\n")).collect::<String>());

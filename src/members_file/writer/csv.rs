@@ -75,7 +75,7 @@ fn cell_of(
     value: Option<&RawValue>,
     pass: impl FnOnce(&[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    // Of a text, an empty cell is the empty text. Of other types it is no value, which spreadsheets understand.
+    // An empty cell of a STRING is the empty text. In other types it is no value, which spreadsheets understand.
     let no_value = if form.format == OutputFormat::Excel { "" } else { cell::NONE };
     match column {
         Column::Reference => pass(escaped(form, cell::write(member.reference)).as_bytes()),

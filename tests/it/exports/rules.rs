@@ -1,4 +1,4 @@
-//! Which requests are exports, and whose.
+//! The requests that are exports, and the tokens that may send them.
 
 use axum::{
     body::Body,

@@ -1,4 +1,4 @@
-//! Exports that take long: what changes meanwhile, and how they break off.
+//! Exports that take long: changes while they run, and how they break off.
 
 use std::{io, time::Duration};
 
