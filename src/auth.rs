@@ -39,20 +39,13 @@ const MAX_CACHED_TOKENS: usize = 1024;
 #[derive(Default)]
 pub(crate) struct Tokens(Mutex<HashMap<SecretHash, CachedToken>>);
 
-/// What authenticates a request.
+/// The proof of a request's caller.
 #[derive(Clone, Copy)]
 pub(crate) enum Bearer {
     /// A token, hashed.
     Token(SecretHash),
     /// The process of the operator, which sends the request to itself.
     Operator,
-}
-
-impl Bearer {
-    /// Returns true for a request that a command sends to its own process.
-    pub(crate) fn is_operator(self) -> bool {
-        matches!(self, Self::Operator)
-    }
 }
 
 /// Marks a request of the operator, as an extension: no request that arrives over the network can have it.

@@ -8,6 +8,7 @@ mod coding;
 mod compress;
 mod compute;
 mod connections;
+mod description;
 mod evicting_pool;
 mod expand;
 mod export;
@@ -21,7 +22,6 @@ mod metrics;
 mod negotiate;
 mod operation;
 mod pages;
-mod parameter_description;
 mod permits;
 mod pipeline;
 mod query_string;
@@ -189,7 +189,7 @@ async fn answer(service: &Service, trace: &TraceId, request: Request, next: Next
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(["x-trace-id", "retry-after", "content-disposition"].map(HeaderName::from_static))
         .max_age(CORS_MAX_AGE)

@@ -102,7 +102,7 @@ impl Run {
         let started = Instant::now();
         let Rules { dry_run, on_error, .. } = self.settings.rules;
         self.check_content()?;
-        let source = Source::open(&self.settings.file, client.is_remote() && !self.is_packed());
+        let source = Source::open(&self.settings.file, client.is_remote(), self.is_packed());
         let source = source.map_err(|error| self.unreadable(&error))?;
         let (memberbase, is_new) = tokio::select! {
             found = self.memberbase(client) => found?,

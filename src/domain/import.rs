@@ -15,9 +15,9 @@ mod record;
 pub(crate) use self::{
     begin::{Begun, NewAttempt, begin},
     cancel::cancel,
-    end::end,
+    end::{End, end},
     find::{find, is_continued, rejections},
-    record::{Record, Rejection, record_apart, touch},
+    record::{Record, Rejection, record_apart},
 };
 pub(super) use self::{end::delete_all, record::record};
 

@@ -216,6 +216,11 @@ fn feed(child: &mut Child, text: &str) {
     stdin.flush().unwrap();
 }
 
+/// Writes further rows to a child's stdin. `name` makes them different from others.
+fn feed_more(child: &mut Child, name: i64) {
+    feed(child, &(0..FED_ROWS).map(|number| format!("more-{name}-{number}\n")).collect::<String>());
+}
+
 /// Sends a signal, such as `INT`, to a child.
 fn signal(child: &Child, name: &str) {
     let kill = format!("kill -{name} {}", child.id());

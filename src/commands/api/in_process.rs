@@ -1,6 +1,9 @@
 //! The in-process transport: runs the same operations and requests on the database, as the operator, without a server.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use reqwest::{Request, Url};
@@ -15,11 +18,14 @@ use crate::{
     domain::access::Caller,
     graphql::{self, Api, context, execute},
     http::{LocalServer, Options, Service},
-    types::Limits,
+    types::{ImportLimits, Limits},
 };
 
 /// Replaces the trace id of a request.
 const TRACE: &str = "command";
+
+/// A command has no time limit for its file.
+const NO_PAUSE_LIMIT: Duration = Duration::from_hours(24 * 365);
 
 /// Returns the URL of a path. The host has no meaning.
 pub(super) fn url(path: &str) -> Url {
@@ -38,7 +44,9 @@ pub(super) struct InProcess {
 impl InProcess {
     /// Opens the database. Fails if its tables are not current.
     pub(super) async fn open(database: &Database) -> Result<Self, Error> {
-        let limits = Limits::default();
+        // The program that writes stdin may take its time.
+        let import = ImportLimits { pause: NO_PAUSE_LIMIT, ..ImportLimits::default() };
+        let limits = Limits { import, ..Limits::default() };
         let db = open_current(database, &limits).await?;
         let executor = Arc::new(graphql::api(&limits));
         let app = app(db, limits);

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
 pub(super) enum Event {
-    Progress(Totals),
+    Progress {
+        #[serde(flatten)]
+        totals: Totals,
+        offset: Option<u64>,
+    },
     Rejected(Rejected),
     #[serde(rename_all = "camelCase")]
     Summary {
@@ -22,6 +26,8 @@ pub(super) enum Event {
         code: String,
         message: String,
         retryable: bool,
+        /// Number of rows that another attempt skips.
+        offset: Option<u64>,
         /// Absent if the import had not begun.
         #[serde(flatten)]
         totals: Option<Totals>,
@@ -61,6 +67,9 @@ pub(super) struct Problem {
     pub(super) path: Vec<String>,
 }
 
+/// Maximum length of a line. Events are far shorter.
+const MAX_LINE_BYTES: usize = 1 << 20;
+
 /// Splits a stream of bytes into lines.
 #[derive(Default)]
 pub(super) struct Lines(Vec<u8>);
@@ -69,7 +78,13 @@ impl Lines {
     /// Adds bytes, and passes the lines that are complete to `take`.
     pub(super) fn push(&mut self, bytes: &[u8], mut take: impl FnMut(&str)) {
         self.0.extend_from_slice(bytes);
-        let Some(end) = self.0.iter().rposition(|byte| *byte == b'\n') else { return };
+        let Some(end) = self.0.iter().rposition(|byte| *byte == b'\n') else {
+            if self.0.len() > MAX_LINE_BYTES {
+                // It is not a response of the server.
+                self.0.clear();
+            }
+            return;
+        };
         let rest = self.0.split_off(end + 1);
         let lines = std::mem::replace(&mut self.0, rest);
         String::from_utf8_lossy(&lines).lines().filter(|line| !line.is_empty()).for_each(&mut take);

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
@@ -11,14 +11,14 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use zstd::stream::write::Encoder;
+use zstd::bulk::Compressor;
 
 const CHUNK_BYTES: usize = 128 << 10;
 
@@ -27,6 +27,12 @@ const MAX_WAITING_BYTES: u64 = 64 << 20;
 
 /// Time after the end of stdin in which a signal can arrive that ended the program before a pipe as well.
 const SIGNAL_DELAY: Duration = Duration::from_millis(250);
+
+/// Time without data of a pipe after which an empty frame is sent: the server gives up after a minute.
+const IDLE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// An empty frame of zstd: a magic number and a length (RFC 8878, section 3.1.2).
+const SKIPPABLE_FRAME: &[u8] = b"\x50\x2a\x4d\x18\0\0\0\0";
 
 /// Interval at which a thread that waits looks whether its attempt has ended.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -39,6 +45,8 @@ pub(super) struct Source {
     /// Bytes of the file that were read for the present attempt.
     pub(super) read: Arc<AtomicU64>,
     failure: Arc<OnceLock<io::Error>>,
+    /// Time without data after which an empty frame is sent.
+    idle_interval: Duration,
 }
 
 enum Kind {
@@ -70,8 +78,8 @@ enum Part {
 type Parts = mpsc::Sender<Part>;
 
 impl Source {
-    /// Opens a file, or stdin by the name `-`.
-    pub(super) fn open(file: &Path, compresses: bool) -> io::Result<Self> {
+    /// Opens a file, or stdin by the name `-`. What is sent to another process is compressed, unless it is a packed file.
+    pub(super) fn open(file: &Path, is_remote: bool, is_packed: bool) -> io::Result<Self> {
         let (read, failure) = (Arc::<AtomicU64>::default(), Arc::<OnceLock<io::Error>>::default());
         let input: Box<dyn Read + Send> = if file == Path::new("-") {
             Box::new(io::stdin())
@@ -83,7 +91,8 @@ impl Source {
             }
             if metadata.is_file() {
                 let kind = Kind::File(file.to_owned(), metadata.len());
-                return Ok(Self { kind, compresses, read, failure });
+                let compresses = is_remote && !is_packed;
+                return Ok(Self { kind, compresses, read, failure, idle_interval: IDLE_INTERVAL });
             }
             Box::new(opened)
         };
@@ -91,7 +100,7 @@ impl Source {
         let spool = Arc::new(spool);
         let (writer, counter, reason) = (Arc::clone(&spool), Arc::clone(&read), Arc::clone(&failure));
         thread::spawn(move || {
-            let written = copy(input, compresses, &counter, |chunk| writer.write(&chunk)).map(|()| {
+            let written = copy(input, is_remote, &counter, |chunk| writer.write(&chunk)).map(|()| {
                 thread::sleep(SIGNAL_DELAY);
                 writer.end();
             });
@@ -100,7 +109,8 @@ impl Source {
                 writer.changed.notify_all();
             }
         });
-        Ok(Self { kind: Kind::Pipe(spool), compresses, read, failure })
+        let (kind, compresses) = (Kind::Pipe(spool), is_remote);
+        Ok(Self { kind, compresses, read, failure, idle_interval: IDLE_INTERVAL })
     }
 
     /// Returns true if the file is compressed while it is sent.
@@ -140,9 +150,9 @@ impl Source {
                 });
             }
             Kind::Pipe(spool) => {
-                let spool = Arc::clone(spool);
+                let (spool, idle) = (Arc::clone(spool), self.compresses.then_some(self.idle_interval));
                 thread::spawn(move || {
-                    let copied = spool.read_all(&parts, &failure);
+                    let copied = spool.read_all(&parts, &failure, idle);
                     end(copied, &parts, &failure);
                 });
             }
@@ -183,7 +193,7 @@ fn copy(
     read: &AtomicU64,
     mut pass_on: impl FnMut(Bytes) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut encoder = compresses.then(|| Encoder::new(Vec::new(), 1)).transpose()?;
+    let mut compressor = compresses.then(|| Compressor::new(1)).transpose()?;
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         let count = match input.read(&mut chunk) {
@@ -192,19 +202,14 @@ fn copy(
             Err(error) => return Err(error),
         };
         read.fetch_add(count as u64, Ordering::Relaxed);
-        match &mut encoder {
-            None if count == 0 => return Ok(()),
-            None => pass_on(Bytes::copy_from_slice(&chunk[..count]))?,
-            Some(encoder) if count == 0 => {
-                encoder.do_finish()?;
-                return pass_on(std::mem::take(encoder.get_mut()).into());
-            }
-            Some(encoder) => {
-                encoder.write_all(&chunk[..count])?;
-                // Rows that arrive slowly should not wait.
-                encoder.flush()?;
-                pass_on(std::mem::take(encoder.get_mut()).into())?;
-            }
+        // Each chunk is a frame of its own, so rows that arrive slowly do not wait, and there is a frame even of an empty file.
+        match &mut compressor {
+            Some(compressor) => pass_on(compressor.compress(&chunk[..count])?.into())?,
+            None if count > 0 => pass_on(Bytes::copy_from_slice(&chunk[..count]))?,
+            None => {}
+        }
+        if count == 0 {
+            return Ok(());
         }
     }
 }
@@ -232,16 +237,28 @@ impl Spool {
         self.changed.notify_all();
     }
 
-    /// Passes on all chunks, from the first one on, until the file ends.
-    fn read_all(&self, parts: &Parts, failure: &OnceLock<io::Error>) -> io::Result<()> {
-        let mut position = 0;
+    /// Passes on all chunks, from the first one on, until the file ends, and an empty frame after this time without data.
+    fn read_all(&self, parts: &Parts, failure: &OnceLock<io::Error>, idle: Option<Duration>) -> io::Result<()> {
+        let (mut position, mut sent_at) = (0, Instant::now());
+        let send = |chunk| parts.blocking_send(Part::Data(chunk)).map_err(|_| unwanted());
         loop {
             let mut state = self.lock();
             while position == state.written && !state.has_ended {
                 if parts.is_closed() || failure.get().is_some() {
                     return Err(unwanted());
                 }
-                state = self.changed.wait_timeout(state, POLL_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+                if idle.is_some_and(|idle| sent_at.elapsed() >= idle) {
+                    break;
+                }
+                let wait = idle.unwrap_or(POLL_INTERVAL).min(POLL_INTERVAL);
+                state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            if position == state.written && !state.has_ended {
+                drop(state);
+                // All that was sent are whole frames.
+                send(Bytes::from_static(SKIPPABLE_FRAME))?;
+                sent_at = Instant::now();
+                continue;
             }
             let count = usize::try_from(state.written - position).unwrap_or(usize::MAX).min(CHUNK_BYTES);
             drop(state);
@@ -250,7 +267,8 @@ impl Spool {
             }
             let mut chunk = vec![0; count];
             self.file.read_exact_at(&mut chunk, position)?;
-            parts.blocking_send(Part::Data(chunk.into())).map_err(|_| unwanted())?;
+            send(chunk.into())?;
+            sent_at = Instant::now();
             position += count as u64;
             let mut state = self.lock();
             state.read = state.read.max(position);
@@ -266,6 +284,8 @@ impl Spool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use futures_util::{StreamExt, TryStreamExt};
 
     use super::*;
@@ -282,8 +302,8 @@ mod tests {
         let text: String = (0..100_000).map(|row| format!("ref-{row}\n")).collect();
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), &text).expect("a file");
-        let plain = Source::open(file.path(), false).expect("a file");
-        let compressed = Source::open(file.path(), true).expect("a file");
+        let plain = Source::open(file.path(), true, true).expect("a file");
+        let compressed = Source::open(file.path(), true, false).expect("a file");
         for _ in 0..2 {
             assert!(all(&plain).await.expect("the file") == text.as_bytes());
             let packed = all(&compressed).await.expect("the file");
@@ -292,11 +312,11 @@ mod tests {
             assert_eq!(plain.read.load(Ordering::Relaxed), text.len() as u64);
         }
         assert_eq!(plain.size(), Some(text.len() as u64));
-        assert!(Source::open(Path::new("/"), false).is_err_and(|error| error.to_string() == "it is a folder"));
+        assert!(Source::open(Path::new("/"), false, false).is_err_and(|error| error.to_string() == "it is a folder"));
     }
 
-    #[tokio::test]
-    async fn pipe_is_sent_from_its_beginning_by_each_attempt() {
+    /// Opens a pipe, and returns its other end, too.
+    fn pipe(is_remote: bool) -> (Source, File, tempfile::TempDir) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
@@ -304,8 +324,13 @@ mod tests {
             let path = path.clone();
             move || File::options().write(true).open(path).expect("a pipe")
         });
-        let source = Source::open(&path, false).expect("a pipe");
-        let mut pipe = writing.join().expect("no panic");
+        let source = Source::open(&path, is_remote, false).expect("a pipe");
+        (source, writing.join().expect("no panic"), folder)
+    }
+
+    #[tokio::test]
+    async fn pipe_is_sent_from_its_beginning_by_each_attempt() {
+        let (source, mut pipe, _folder) = pipe(false);
         pipe.write_all(b"ann\n").expect("a pipe");
         let mut first = Box::pin(source.send(CancellationToken::new()));
         assert_eq!(first.next().await.expect("a chunk").expect("a chunk"), "ann\n");
@@ -314,5 +339,31 @@ mod tests {
         drop(pipe);
         assert_eq!(all(&source).await.expect("the file"), b"ann\nben\n");
         assert_eq!((all(&source).await.expect("the file").len(), source.size()), (8, None));
+    }
+
+    #[tokio::test]
+    async fn empty_frames_are_sent_while_a_pipe_has_no_data() {
+        let (mut source, mut pipe, _folder) = pipe(true);
+        source.idle_interval = Duration::from_millis(20);
+        let mut sent = Box::pin(source.send(CancellationToken::new()));
+        let mut text = Vec::new();
+        for part in ["ann\n", "ben\n"] {
+            let frame = sent.next().await.expect("a frame").expect("a frame");
+            assert_eq!(frame, SKIPPABLE_FRAME);
+            text.extend_from_slice(&frame);
+            pipe.write_all(part.as_bytes()).expect("a pipe");
+            loop {
+                let frame = sent.next().await.expect("a frame").expect("a frame");
+                text.extend_from_slice(&frame);
+                if frame != SKIPPABLE_FRAME {
+                    break;
+                }
+            }
+        }
+        drop(pipe);
+        while let Some(frame) = sent.next().await {
+            text.extend_from_slice(&frame.expect("a frame"));
+        }
+        assert_eq!(zstd::decode_all(&*text).expect("zstd"), b"ann\nben\n");
     }
 }

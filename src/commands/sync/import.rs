@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -40,6 +40,8 @@ pub(super) struct Import<'a> {
     is_open: AtomicBool,
     /// The last numbers of rows.
     totals: Mutex<Totals>,
+    /// The number of rows at the beginning of the file that the server has stored, as far as it is known.
+    offset: AtomicU64,
 }
 
 /// The result of an import that has stored the file.
@@ -85,12 +87,20 @@ impl<'a> Import<'a> {
             id,
             is_open: AtomicBool::new(false),
             totals: Mutex::default(),
+            offset: AtomicU64::new(0),
         }
     }
 
-    /// Imports the file. Transient failures are retried.
+    /// Imports the file. Transient failures are retried. The time for that begins again whenever further rows are stored.
     pub(super) async fn run(&self) -> Result<Stored, Failure> {
-        self.client.retry(|| self.attempt()).await.unwrap_or_else(|failure| Err(Failure::Request(failure)))
+        loop {
+            let offset = self.offset.load(Ordering::Relaxed);
+            match self.client.retry(|| self.attempt()).await {
+                Ok(outcome) => return outcome,
+                Err(_) if self.offset.load(Ordering::Relaxed) > offset => {}
+                Err(failure) => return Err(Failure::Request(failure)),
+            }
+        }
     }
 
     /// Makes one attempt. The outer error is one after which another attempt may succeed.
@@ -130,7 +140,7 @@ impl<'a> Import<'a> {
                     unwritten = unwritten.take().or(added.err());
                 }
                 Ok(event @ (Event::Summary { .. } | Event::Failed { .. })) => last = Some(event),
-                Ok(Event::Progress(totals)) => self.set(totals),
+                Ok(Event::Progress { totals, offset }) => self.set(totals, offset),
                 Ok(Event::Other) | Err(_) => {}
             });
             if let Some(error) = unwritten {
@@ -146,12 +156,13 @@ impl<'a> Import<'a> {
                 }
                 Ok(Ok(Stored { totals, deleted, sync_id, memberbase_id }))
             }
-            Some(Event::Failed { message, retryable: true, .. }) => {
+            Some(Event::Failed { message, retryable: true, totals, offset, .. }) => {
+                totals.into_iter().for_each(|totals| self.set(totals, offset));
                 Err(api::Failure::Retryable(message, response.retry_after()))
             }
             Some(Event::Failed { code, message, totals, .. }) => {
                 self.is_open.store(false, Ordering::Relaxed);
-                totals.into_iter().for_each(|totals| self.set(totals));
+                totals.into_iter().for_each(|totals| self.set(totals, None));
                 Ok(Err(failure(code, &message, totals.is_some())))
             }
             _ => Err(response.without_event()),
@@ -171,8 +182,8 @@ impl<'a> Import<'a> {
                     heard_at = Instant::now();
                     lines.push(&piece, |line| {
                         let event = line.strip_prefix("data: ").map(serde_json::from_str);
-                        if let Some(Ok(Event::Progress(totals))) = event {
-                            self.set(totals);
+                        if let Some(Ok(Event::Progress { totals, offset })) = event {
+                            self.set(totals, offset);
                         }
                     });
                 }
@@ -207,7 +218,8 @@ impl<'a> Import<'a> {
         Stored { totals: *self.totals.lock().unwrap_or_else(PoisonError::into_inner), ..Stored::default() }
     }
 
-    fn set(&self, totals: Totals) {
+    fn set(&self, totals: Totals, offset: Option<u64>) {
+        self.offset.fetch_max(offset.unwrap_or_default(), Ordering::Relaxed);
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals;
         self.progress.set(totals.rows);
     }

@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
-use super::{Attempt, State};
+use super::{Attempt, Position, Rejection, State, record::insert_rejections};
 use crate::{
     app::App,
     db::{Lock, Session},
@@ -11,27 +11,42 @@ use crate::{
     types::{Id, Time},
 };
 
-/// Stores the end of an attempt with its last event. Changes nothing if the attempt has ended, or another one has begun.
-pub(crate) async fn end(
-    app: &App,
-    scope: Scope,
-    attempt: Attempt,
-    state: State,
-    last_event: &str,
-) -> Result<(), Error> {
-    let end = async |session: Session| {
-        import::Entity::update_many()
-            .col_expr(import::Column::State, Expr::value(state as i32))
+/// The end of an attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) attempt: Attempt,
+    pub(crate) state: State,
+    pub(crate) last_event: String,
+    /// The rows that are stored without a gap; `None` if nothing is stored. The record of a batch may not have included others
+    /// that were stored at the same time.
+    pub(crate) stored: Option<Position>,
+    /// Rows because of which the attempt has failed.
+    pub(crate) rejections: Vec<Rejection>,
+}
+
+/// Stores the end of an attempt. Changes nothing if it has ended, or another one has begun.
+pub(crate) async fn end(app: &App, scope: Scope, end: &End) -> Result<(), Error> {
+    let End { attempt, state, last_event, stored, rejections } = end;
+    let write = async |session: Session| {
+        let mut ending = import::Entity::update_many()
+            .col_expr(import::Column::State, Expr::value(*state as i32))
             .col_expr(import::Column::UpdatedAt, Expr::value(Time::now().micros()))
-            .col_expr(import::Column::LastEvent, Expr::value(last_event))
+            .col_expr(import::Column::LastEvent, Expr::value(last_event.as_str()));
+        if let Some(Position { rows, line, hash }) = stored {
+            ending = ending
+                .col_expr(import::Column::StoredRows, Expr::value(rows.cast_signed()))
+                .col_expr(import::Column::NextLine, Expr::value(line.cast_signed()))
+                .col_expr(import::Column::PrefixHash, Expr::value(hash.to_vec()));
+        }
+        let ended = ending
             .filter(import::Column::Id.eq(attempt.id))
             .filter(import::Column::Attempt.eq(attempt.number))
             .filter(import::Column::State.eq(State::Running as i32))
             .exec(&session)
             .await?;
-        Ok(())
+        if ended.rows_affected == 0 { Ok(()) } else { insert_rejections(&session, *attempt, rejections).await }
     };
-    app.db.write(Lock::Shared(scope.memberbase().uuid()), end).await
+    app.db.write(Lock::Shared(scope.memberbase().uuid()), write).await
 }
 
 /// Deletes all imports of a memberbase, whose lock the caller holds exclusively.

@@ -10,6 +10,9 @@ use crate::{
     types::Id,
 };
 
+/// Number of rejected rows that are read at a time. The event of a row can have tens of KiB.
+const REJECTIONS_PER_PAGE: u64 = 100;
+
 /// Returns the import with this id; `None` if it does not exist or is not visible.
 pub(crate) async fn find(app: &App, visibility: Visibility, id: Uuid) -> Result<Option<Import>, Error> {
     let bound = visibility.memberbase().map(|memberbase| import::Column::MemberbaseId.eq(memberbase.uuid()));
@@ -18,18 +21,13 @@ pub(crate) async fn find(app: &App, visibility: Visibility, id: Uuid) -> Result<
     Ok(found.map(Import::from))
 }
 
-/// Returns the rejected rows of an import after a line, at most `limit`, in the order of their lines.
-pub(crate) async fn rejections(
-    app: &App,
-    import: &Import,
-    after_line: u64,
-    limit: u64,
-) -> Result<Vec<Rejection>, Error> {
+/// Returns a page of the rejected rows of an import after a line, in the order of their lines; an empty one after the last.
+pub(crate) async fn rejections(app: &App, import: &Import, after_line: u64) -> Result<Vec<Rejection>, Error> {
     let rows = import_rejection::Entity::find()
         .filter(import_rejection::Column::ImportId.eq(import.id))
         .filter(import_rejection::Column::Line.gt(after_line.cast_signed()))
         .order_by_asc(import_rejection::Column::Line)
-        .limit(limit)
+        .limit(REJECTIONS_PER_PAGE)
         .all(&app.db.read().await?)
         .await?;
     Ok(rows.into_iter().map(|row| Rejection { line: row.line.cast_unsigned(), event: row.event }).collect())

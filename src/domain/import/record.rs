@@ -1,14 +1,13 @@
 //! Records the progress of an attempt.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, sea_query::Expr};
+use sea_orm::{ConnectionTrait, Statement};
 
-use super::{Attempt, Counts, Position, State, superseded};
+use super::{Attempt, Counts, Position, superseded};
 use crate::{
     app::App,
     db::{ArrayColumn, ArrayTable, Lock, ScalarBind, Session},
-    domain::{Error, access::Scope},
-    entity::import,
-    types::{Id, RowOutcome, Time},
+    domain::Error,
+    types::{RowOutcome, Time},
 };
 
 /// The outcome of a batch, and what its commit makes of the import.
@@ -83,7 +82,11 @@ pub(in crate::domain) async fn record(session: &Session, record: &Record) -> Res
     insert_rejections(session, *attempt, rejections).await
 }
 
-async fn insert_rejections(session: &Session, attempt: Attempt, rejections: &[Rejection]) -> Result<(), Error> {
+pub(super) async fn insert_rejections(
+    session: &Session,
+    attempt: Attempt,
+    rejections: &[Rejection],
+) -> Result<(), Error> {
     if rejections.is_empty() {
         return Ok(());
     }
@@ -98,23 +101,9 @@ async fn insert_rejections(session: &Session, attempt: Attempt, rejections: &[Re
     Ok(())
 }
 
-/// Adds a batch to an import, in a transaction of its own.
-pub(crate) async fn record_apart(app: &App, scope: Scope, batch: &Record) -> Result<(), Error> {
+/// Adds a record to an import, in a transaction of its own.
+pub(crate) async fn record_apart(app: &App, batch: &Record) -> Result<(), Error> {
     let write = async |session: Session| record(&session, batch).await;
-    app.db.write(Lock::Shared(scope.memberbase().uuid()), write).await
-}
-
-/// Records that an attempt is still running. Fails if another attempt has begun.
-pub(crate) async fn touch(app: &App, scope: Scope, attempt: Attempt) -> Result<(), Error> {
-    let write = async |session: Session| {
-        let touched = import::Entity::update_many()
-            .col_expr(import::Column::UpdatedAt, Expr::value(Time::now().micros()))
-            .filter(import::Column::Id.eq(attempt.id))
-            .filter(import::Column::Attempt.eq(attempt.number))
-            .filter(import::Column::State.eq(State::Running as i32))
-            .exec(&session)
-            .await?;
-        if touched.rows_affected == 0 { Err(superseded()) } else { Ok(()) }
-    };
-    app.db.write(Lock::Shared(scope.memberbase().uuid()), write).await
+    // A commit of the import's sync may hold the memberbase's lock.
+    app.db.write(Lock::None, write).await
 }

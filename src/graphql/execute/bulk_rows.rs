@@ -193,7 +193,7 @@ impl DeferredRows {
     }
 }
 
-/// What has the bulk rows of a request.
+/// A context that holds the bulk rows of a request.
 pub(crate) trait HasDeferredRows {
     fn deferred_rows(&self) -> Option<&DeferredRows>;
 }

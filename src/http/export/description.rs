@@ -7,8 +7,11 @@ use utoipa::openapi::{
     path::{Operation, OperationBuilder},
 };
 
+use super::METHODS;
 use crate::{
-    http::parameter_description::{ParameterDescription, boolean, choice, parameter, query_parameter, text},
+    http::description::{
+        ParameterDescription, boolean, choice, parameter, query_parameter, text, with_failure_headers,
+    },
     members_file::writer::OutputFormat,
     rpc,
 };
@@ -114,15 +117,7 @@ fn failure(status: StatusCode, description: &str) -> Response {
         .description(description)
         .content("application/json", ContentBuilder::new().schema(Some(Schema::from(error))).build())
         .header("X-Trace-Id", rpc::trace_id());
-    match status {
-        StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("`Bearer`.")),
-        StatusCode::METHOD_NOT_ALLOWED => response.header("Allow", header("`GET, HEAD`.")),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            response.header("Retry-After", header("Seconds to wait before the next attempt."))
-        }
-        _ => response,
-    }
-    .build()
+    with_failure_headers(response, status, METHODS).build()
 }
 
 fn header(text: &str) -> utoipa::openapi::Header {

@@ -1,27 +1,24 @@
 //! The state of an import in the database, if the client has chosen an id: it can be resumed, and watched beside the upload.
 
 use std::{
-    convert::Infallible,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use backon::Retryable;
 use tokio::time::sleep;
-use tracing::Instrument;
 
 use super::{
     event::{self, Failure},
-    run::{BACKOFF, Import},
+    run::Import,
 };
 use crate::{
     app::App,
     domain::{
         self,
-        import::{self, Attempt, Begun, Counts, NewAttempt, Position, Record, Rejection, State},
+        import::{self, Attempt, Begun, Counts, End, NewAttempt, Position, Record, Rejection, State},
     },
     graphql::Code,
     types::SyncId,
@@ -33,11 +30,9 @@ const MAX_KEPT_BYTES: u64 = 16 << 20;
 /// Maximum size of those of a batch.
 const MAX_KEPT_BATCH_BYTES: usize = 1 << 20;
 
-/// Number of kept rows that are read at a time.
-const KEPT_ROWS_PER_PAGE: u64 = 500;
-
-/// Interval at which an attempt without progress shows that it is still running.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(10);
+/// Interval at which the position is recorded apart from batches: those that were stored at the same time do not know of each
+/// other, and none may follow for a while.
+const RECORD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An attempt that is running.
 pub(super) struct RunningAttempt {
@@ -46,12 +41,17 @@ pub(super) struct RunningAttempt {
     pub(super) from: Position,
     /// The sync of a mirror, which may not be started yet.
     pub(super) sync: Option<SyncId>,
+    /// True once the rows that earlier attempts have stored are read.
+    pub(super) has_read_stored: AtomicBool,
+    /// Rejected rows because of which the attempt fails.
+    fatal: Mutex<Vec<Rejection>>,
     kept_bytes: AtomicU64,
     /// True if not all rejected rows are kept.
     is_truncated: AtomicBool,
 }
 
 /// The outcome of a batch.
+#[derive(Default)]
 pub(super) struct BatchOutcome {
     pub(super) counts: Counts,
     pub(super) rejections: Vec<Rejection>,
@@ -74,6 +74,8 @@ impl Import {
                     attempt,
                     from,
                     sync,
+                    has_read_stored: AtomicBool::new(from.rows == 0),
+                    fatal: Mutex::default(),
                     kept_bytes: AtomicU64::new(kept_bytes),
                     is_truncated: AtomicBool::new(import.is_truncated),
                 };
@@ -96,7 +98,7 @@ impl Import {
         loop {
             let read = |app: App| {
                 let import = Arc::clone(&import);
-                async move { import::rejections(&app, &import, after_line, KEPT_ROWS_PER_PAGE).await }
+                async move { import::rejections(&app, &import, after_line).await }
             };
             let page = self.mutate(0, read).await?;
             let Some(last) = page.last() else { return Ok(()) };
@@ -111,20 +113,22 @@ impl Import {
     }
 
     /// Returns the record of a batch. If the batch is stored, `stored` is the end of the rows that are stored then.
-    pub(super) fn record(&self, attempt: &RunningAttempt, batch: BatchOutcome, stored: Option<Position>) -> Record {
-        let BatchOutcome { counts, mut rejections } = batch;
-        let total = rejections.len();
-        if attempt.kept_bytes.load(Ordering::Relaxed) >= MAX_KEPT_BYTES {
-            rejections.clear();
-        }
-        let mut bytes = 0;
-        let kept = rejections.iter().take_while(|rejection| {
+    pub(super) fn record(&self, attempt: &RunningAttempt, batch: &BatchOutcome, stored: Option<Position>) -> Record {
+        let is_full = attempt.kept_bytes.load(Ordering::Relaxed) >= MAX_KEPT_BYTES;
+        let (max_bytes, mut bytes) = (if is_full { 0 } else { MAX_KEPT_BATCH_BYTES }, 0);
+        let kept = batch.rejections.iter().take_while(|rejection| {
             bytes += rejection.event.len();
-            bytes <= MAX_KEPT_BATCH_BYTES
+            bytes <= max_bytes
         });
-        rejections.truncate(kept.count());
-        let (is_truncated, bytes) = (rejections.len() < total, self.ending.received_bytes());
-        Record { attempt: attempt.attempt, stored, counts, rejections, is_truncated, bytes }
+        let rejections: Vec<_> = kept.cloned().collect();
+        Record {
+            attempt: attempt.attempt,
+            stored,
+            counts: batch.counts,
+            is_truncated: rejections.len() < batch.rejections.len(),
+            rejections,
+            bytes: self.ending.received_bytes(),
+        }
     }
 
     /// Adds a record that is stored.
@@ -135,30 +139,23 @@ impl Import {
         attempt.is_truncated.fetch_or(record.is_truncated, Ordering::Relaxed);
     }
 
-    /// Records the end of the file, whose rows are all stored.
-    pub(super) async fn record_end(&self) -> Result<(), Failure> {
+    /// Records how much of the file is stored, which shows that the attempt is running. Fails if another one has begun.
+    pub(super) async fn record_position(&self) -> Result<(), Failure> {
         let Some(attempt) = self.attempt() else { return Ok(()) };
-        let nothing = BatchOutcome { counts: Counts::default(), rejections: Vec::new() };
-        let record = self.record(attempt, nothing, self.checkpoints.reached());
-        let (record, scope) = (Arc::new(record), self.scope());
+        let stored = self.checkpoints.reached().filter(|_| !self.parameters().dry_run);
+        let record = Arc::new(self.record(attempt, &BatchOutcome::default(), stored));
         let write = |app: App| {
             let record = Arc::clone(&record);
-            async move { import::record_apart(&app, scope, &record).await }
+            async move { import::record_apart(&app, &record).await }
         };
         self.mutate(0, write).await
     }
 
-    /// Shows from time to time that the attempt is running. Returns when another one has begun.
+    /// Records the position from time to time. Returns when another attempt has begun.
     pub(super) async fn keep_alive(&self) -> Failure {
-        let Some(attempt) = self.attempt().map(|running| running.attempt) else {
-            let never: Infallible = std::future::pending().await;
-            match never {}
-        };
-        let scope = self.scope();
         loop {
-            sleep(TOUCH_INTERVAL).await;
-            let touch = move |app: App| async move { import::touch(&app, scope, attempt).await };
-            match self.mutate(0, touch).await {
+            sleep(RECORD_INTERVAL).await;
+            match self.record_position().await {
                 Err(failure) if failure.code == Code::Conflict => return failure,
                 _ => {}
             }
@@ -179,33 +176,35 @@ impl Import {
         self.attempt().map(|attempt| self.checkpoints.reached().unwrap_or(attempt.from).rows)
     }
 
-    /// Stores the last event. If the database is away, that is tried again in the background for a while.
+    /// Stores the last event, and the rows because of which the attempt has failed.
     pub(super) async fn end_attempt(self: &Arc<Self>, state: State, last_event: &str) {
-        if self.attempt().is_none() {
-            return;
-        }
-        let Err(Failure { message, .. }) = self.try_end(state, last_event).await else { return };
-        tracing::info!(error = message, "the end of an import could not be stored yet");
-        if self.ending.stopping().is_cancelled() {
-            return;
-        }
-        let (import, last_event) = (Arc::clone(self), last_event.to_owned());
-        let again = async move {
-            if let Err(Failure { message, .. }) = (|| import.try_end(state, &last_event)).retry(BACKOFF).await {
-                tracing::warn!(error = message, "the end of an import could not be stored");
-            }
+        let Some(running) = self.attempt() else { return };
+        let rejections = std::mem::take(&mut *running.fatal.lock().unwrap_or_else(PoisonError::into_inner));
+        let stored = self.checkpoints.reached().filter(|_| !self.parameters().dry_run);
+        let last_event = last_event.to_owned();
+        let end = Arc::new(End { attempt: running.attempt, state, last_event, stored, rejections });
+        let scope = self.scope();
+        let write = move |app: App| {
+            let end = Arc::clone(&end);
+            async move { import::end(&app, scope, &end).await }
         };
-        self.tasks().spawn(again.in_current_span());
+        self.settle("storing the end of an import", write).await;
     }
 
-    async fn try_end(&self, state: State, last_event: &str) -> Result<(), Failure> {
-        let Some(attempt) = self.attempt().map(|running| running.attempt) else { return Ok(()) };
-        let (scope, last_event) = (self.scope(), Arc::<str>::from(last_event));
-        let end = |app: App| {
-            let last_event = Arc::clone(&last_event);
-            async move { import::end(&app, scope, attempt, state, &last_event).await }
-        };
-        self.abandon(end).await
+    /// Reports rows because of which the import fails.
+    pub(super) fn report_fatal(&self, rejections: Vec<Rejection>) {
+        rejections.iter().for_each(|rejection| self.report(rejection));
+        if let Some(attempt) = self.attempt() {
+            attempt.fatal.lock().unwrap_or_else(PoisonError::into_inner).extend(rejections);
+        }
+    }
+
+    /// Returns true if the sync of a mirror stays open after this failure, so that another request can continue the import.
+    pub(super) fn keeps_sync(&self, failure: &Failure) -> bool {
+        // BAD_REQUEST is a body that is incomplete. Before an attempt has read the rows that are stored, for example of another
+        // file, it changes nothing.
+        let can_be_continued = failure.code.retryable() || failure.code == Code::BadRequest;
+        self.attempt().is_some_and(|attempt| can_be_continued || !attempt.has_read_stored.load(Ordering::Relaxed))
     }
 
     /// Returns true if another attempt is running, to which the sync belongs now.
@@ -215,10 +214,4 @@ impl Import {
             None => Ok(false),
         }
     }
-}
-
-/// Returns true if an import with an id that fails for this reason can be continued: its sync stays open.
-pub(super) fn can_be_continued(failure: &Failure) -> bool {
-    // BAD_REQUEST is a body that is incomplete.
-    failure.code.retryable() || failure.code == Code::BadRequest
 }

@@ -1,11 +1,11 @@
 //! Stores a batch of rows, as a call of `bulkUpsertMembers` stores them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 
 use super::{
-    attempt::BatchOutcome,
+    attempt::{BatchOutcome, RunningAttempt},
     event::Failure,
     parameters::OnError,
     partitions::{Batch, Partition},
@@ -77,7 +77,7 @@ impl Import {
             }
             Outcome::Rejected(count, first_line, rejections) => {
                 self.counts.add_failed(count as u64);
-                rejections.iter().for_each(|rejection| self.report(rejection));
+                self.report_fatal(rejections);
                 Err(rejected(count, first_line))
             }
         }
@@ -90,39 +90,37 @@ impl Import {
             rows.push(parse(json)?);
         }
         let (scope, options) = (self.scope(), self.options());
-        let stored = self.checkpoints.after(batch.first_row());
         let failed_row = |(index, error)| self.failed_row(&rows, index, error);
         let outcome = |upserted: &Upserted<MemberId>| {
             let failed: Vec<_> = upserted.failures.clone().into_iter().map(failed_row).collect();
             self.outcome_of(batch, upserted, &failed)
         };
-        let attempt = self.attempt();
-        let record =
-            attempt.map(|attempt| move |upserted: &Upserted<MemberId>| self.record(attempt, outcome(upserted), stored));
-        let record_of = record.as_ref().map(|record| record as RecordOf<'_>);
+        // Made within the transaction, and again if that is retried.
+        let made = Mutex::new(None);
+        let make = |attempt: &RunningAttempt, upserted: &Upserted<MemberId>| {
+            let outcome = outcome(upserted);
+            let stored = self.checkpoints.after(batch.first_row()).filter(|_| !options.dry_run);
+            let record = self.record(attempt, &outcome, stored);
+            *made.lock().unwrap_or_else(PoisonError::into_inner) = Some((outcome, record.clone()));
+            record
+        };
+        let make = self.attempt().map(|attempt| move |upserted: &Upserted<MemberId>| make(attempt, upserted));
+        let record_of = make.as_ref().map(|make| make as RecordOf<'_>);
         match bulk_upsert_recorded(app, scope, &rows, options, sync, record_of).await {
             Ok(upserted) => {
-                if let Some(record_of) = record_of {
-                    let mut record = record_of(&upserted);
-                    if options.dry_run {
-                        record.stored = None;
-                        import::record_apart(app, scope, &record).await?;
-                    }
-                    self.recorded(&record);
+                if let Some(record_of) = record_of.filter(|_| options.dry_run) {
+                    import::record_apart(app, &record_of(&upserted)).await?;
                 }
-                Ok(Outcome::Stored(outcome(&upserted)))
+                let Some((outcome, record)) = made.into_inner().unwrap_or_else(PoisonError::into_inner) else {
+                    return Ok(Outcome::Stored(outcome(&upserted)));
+                };
+                self.recorded(&record);
+                Ok(Outcome::Stored(outcome))
             }
             Err(domain::Error::BadRows { failures, count }) => {
                 let first_line = failures.iter().map(|(index, _)| batch.line(*index)).min().unwrap_or_default();
                 let failed: Vec<_> = failures.into_iter().take(MAX_LISTED_ROWS).map(failed_row).collect();
-                let rejections = self.rejections(batch, &failed);
-                let nothing = BatchOutcome { counts: Counts::default(), rejections: rejections.clone() };
-                if let Some(attempt) = attempt {
-                    let record = self.record(attempt, nothing, None);
-                    import::record_apart(app, scope, &record).await?;
-                    self.recorded(&record);
-                }
-                Ok(Outcome::Rejected(count, first_line, rejections))
+                Ok(Outcome::Rejected(count, first_line, self.rejections(batch, &failed)))
             }
             Err(error) => Err(error),
         }

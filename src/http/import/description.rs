@@ -2,15 +2,21 @@
 
 use axum::http::StatusCode;
 use utoipa::openapi::{
-    ArrayBuilder, ContentBuilder, HeaderBuilder, HttpMethod, KnownFormat, ObjectBuilder, OpenApi, PathItem, RefOr,
-    Required, Response, ResponseBuilder, Schema, SchemaFormat, SecurityRequirement, Type,
+    ArrayBuilder, ContentBuilder, HttpMethod, KnownFormat, ObjectBuilder, OpenApi, PathItem, RefOr, Required, Response,
+    ResponseBuilder, Schema, SchemaFormat, SecurityRequirement, Type,
     path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
 };
 
-use super::parameters::{OnError, UpsertMode};
+use super::{
+    METHODS,
+    parameters::{OnError, UpsertMode},
+    resource,
+};
 use crate::{
-    http::parameter_description::{ParameterDescription, boolean, choice, parameter, query_parameter, text},
+    http::description::{
+        ParameterDescription, boolean, choice, parameter, query_parameter, text, with_failure_headers,
+    },
     members_file::{
         Format,
         cell::Empty,
@@ -138,7 +144,7 @@ fn watching() -> Operation {
         .security(SecurityRequirement::new(rpc::TOKEN, Vec::<String>::new()))
         .parameter(id_parameter())
         .response("200", success.build());
-    with_failures(operation, &RESOURCE_FAILURES).build()
+    with_failures(operation, &RESOURCE_FAILURES, resource::METHODS).build()
 }
 
 fn cancelling() -> Operation {
@@ -154,7 +160,8 @@ fn cancelling() -> Operation {
         .parameter(id_parameter())
         .response("204", success.build());
     let complete = [(StatusCode::CONFLICT, "The import is complete.")];
-    with_failures(with_failures(operation, &RESOURCE_FAILURES), &complete).build()
+    let failures = [&RESOURCE_FAILURES[..], &complete].concat();
+    with_failures(operation, &failures, resource::METHODS).build()
 }
 
 fn id_parameter() -> Parameter {
@@ -167,9 +174,13 @@ fn id_parameter() -> Parameter {
         .build()
 }
 
-fn with_failures(operation: OperationBuilder, failures: &[(StatusCode, &str)]) -> OperationBuilder {
+fn with_failures(
+    operation: OperationBuilder,
+    failures: &[(StatusCode, &str)],
+    methods: &'static str,
+) -> OperationBuilder {
     failures.iter().fold(operation, |operation, (status, description)| {
-        operation.response(status.as_u16().to_string(), failure(*status, description))
+        operation.response(status.as_u16().to_string(), failure(*status, description, methods))
     })
 }
 
@@ -192,7 +203,7 @@ fn operation(id: &str) -> Operation {
         .parameters(Some(PARAMETERS.iter().map(query_parameter)))
         .request_body(Some(body.build()))
         .response("200", success("The whole file was stored, and the last event is `summary`; or the client accepts `application/x-ndjson`, and the import has begun.").build());
-    with_failures(operation, &FAILURES).build()
+    with_failures(operation, &FAILURES, METHODS).build()
 }
 
 fn success(description: &str) -> ResponseBuilder {
@@ -201,21 +212,9 @@ fn success(description: &str) -> ResponseBuilder {
     response(description).content("application/json", content)
 }
 
-fn failure(status: StatusCode, description: &str) -> Response {
-    let header = |text: &str| HeaderBuilder::new().description(Some(text)).build();
+fn failure(status: StatusCode, description: &str, methods: &'static str) -> Response {
     let response = response(&format!("{description} The only event is `failed`."));
-    match status {
-        StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("`Bearer`.")),
-        StatusCode::METHOD_NOT_ALLOWED => response.header("Allow", header("The methods.")),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            response.header("Accept-Encoding", header("`gzip, br, zstd`, if the body has another content encoding."))
-        }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            response.header("Retry-After", header("Seconds to wait before the next attempt."))
-        }
-        _ => response,
-    }
-    .build()
+    with_failure_headers(response, status, methods).build()
 }
 
 fn response(description: &str) -> ResponseBuilder {

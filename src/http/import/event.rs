@@ -98,7 +98,12 @@ pub(super) struct Done {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
 enum Event<'a> {
-    Progress(&'a Totals),
+    Progress {
+        #[serde(flatten)]
+        totals: &'a Totals,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        offset: Option<u64>,
+    },
     Rejected(&'a RejectedRow<'a>),
     Summary(&'a Summary),
     #[serde(rename_all = "camelCase")]
@@ -123,8 +128,9 @@ pub(super) fn line(event: &str) -> Bytes {
     [event, "\n"].concat().into()
 }
 
-pub(super) fn progress(totals: &Totals) -> String {
-    Event::Progress(totals).json()
+/// Returns the event of progress. `offset` is that of [`Done`].
+pub(super) fn progress(totals: &Totals, offset: Option<u64>) -> String {
+    Event::Progress { totals, offset }.json()
 }
 
 pub(super) fn rejected(row: &RejectedRow<'_>) -> String {
@@ -164,7 +170,8 @@ mod tests {
             expected.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             expected
         };
-        assert_eq!(parsed(&progress(&totals)), with("progress", json!({})));
+        assert_eq!(parsed(&progress(&totals, None)), with("progress", json!({})));
+        assert_eq!(parsed(&progress(&totals, Some(2))), with("progress", json!({"offset": 2})));
         let failure = Failure::new(Code::ServiceUnavailable, "no\nmore");
         let done = Done { totals, truncated: true, offset: Some(2) };
         let more = json!({"code": "SERVICE_UNAVAILABLE", "message": "no\nmore", "retryable": true, "traceId": "", "truncated": true, "offset": 2});

@@ -2,16 +2,9 @@
 
 use std::sync::Arc;
 
-use backon::Retryable;
-use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{
-    ending::stopping,
-    event::Failure,
-    parameters::MirrorOptions,
-    run::{BACKOFF, Import},
-};
+use super::{ending::stopping, event::Failure, parameters::MirrorOptions, run::Import};
 use crate::{
     app::App,
     domain::{
@@ -40,7 +33,7 @@ impl Import {
             started = self.mutate(0, start) => started,
             () = self.ending.stopping().cancelled() => Err(stopping()),
         };
-        if started.as_ref().is_err_and(|failure| failure.code != Code::Conflict) {
+        if started.as_ref().is_err_and(|failure| failure.code != Code::Conflict && !self.keeps_sync(failure)) {
             // It may have been started all the same.
             self.abandon_sync(id).await;
         }
@@ -70,7 +63,7 @@ impl Import {
             return self.mutate(0, preview).await;
         }
         // If the result of the commit is lost, another attempt skips all rows, and learns it from the sync.
-        self.record_end().await?;
+        self.record_position().await?;
         let commit = |app: App| async move { sync::commit(&app, visibility, id, OnMissing::Delete, percent).await };
         let committed = tokio::select! {
             committed = self.mutate(0, commit) => committed?,
@@ -82,28 +75,11 @@ impl Import {
         Ok(committed.deleted.map_or(0, |deleted| deleted.members))
     }
 
-    /// Ends the sync without deleting members. If the database is away, that is tried again in the background for a while: a
-    /// sync that stays open deletes no members either, but the next mirror has to abandon it.
+    /// Ends the sync without deleting members, unless another request has continued the import. A sync that stays open, because
+    /// the database is away, deletes no members either, but the next mirror has to abandon it.
     pub(super) async fn abandon_sync(self: &Arc<Self>, id: SyncId) {
-        let Err(Failure { message, .. }) = self.try_abandon(id).await else { return };
-        tracing::info!(sync = %id, error = message, "the sync of an import could not be abandoned yet");
-        if self.ending.stopping().is_cancelled() {
-            return;
-        }
-        let import = Arc::clone(self);
-        let again = async move {
-            let abandoned = (|| import.try_abandon(id)).retry(BACKOFF).await;
-            if let Err(Failure { message, .. }) = abandoned {
-                tracing::warn!(sync = %id, error = message, "the sync of an import could not be abandoned");
-            }
-        };
-        self.tasks().spawn(again.in_current_span());
-    }
-
-    async fn try_abandon(self: &Arc<Self>, id: SyncId) -> Result<(), Failure> {
-        let visibility = self.visibility();
-        let import = Arc::clone(self);
-        let abandon = |app: App| {
+        let (visibility, import) = (self.visibility(), Arc::clone(self));
+        let abandon = move |app: App| {
             let import = Arc::clone(&import);
             async move {
                 if import.is_continued(&app).await? {
@@ -116,7 +92,7 @@ impl Import {
                 }
             }
         };
-        self.abandon(abandon).await
+        self.settle("abandoning the sync of an import", abandon).await;
     }
 }
 

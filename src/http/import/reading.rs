@@ -1,6 +1,9 @@
 //! Parses the file, on a thread of its own.
 
-use std::{io::BufRead, sync::Arc};
+use std::{
+    io::BufRead,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tokio::sync::oneshot;
 
@@ -99,6 +102,7 @@ fn read(mut rows: Rows, mut partitioner: Partitioner, import: &Import) -> Result
         if read.rows() <= stored.rows {
             if read.rows() == stored.rows {
                 check_prefix(&read, &stored)?;
+                attempt.inspect(|attempt| attempt.has_read_stored.store(true, Ordering::Relaxed));
             }
             continue;
         }

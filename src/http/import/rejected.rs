@@ -31,7 +31,7 @@ pub(super) struct FailedRow {
 impl FailedRow {
     /// Returns true if the row can't be attributed to a member.
     pub(super) fn is_unattributed(&self) -> bool {
-        self.errors.iter().any(|error| fault(error).code == INVALID_REF)
+        self.errors.iter().any(|error| RowErrorCode::from(error.code).as_str() == INVALID_REF)
     }
 }
 
@@ -52,9 +52,7 @@ impl Import {
     /// Reports a row because of which the import fails.
     pub(super) fn reject_unattributed(&self, row: &UnattributedRow) {
         self.counts.add_failed(1);
-        if let Some(rejection) = self.unattributed(row) {
-            self.report(&rejection);
-        }
+        self.report_fatal(self.unattributed(row).into_iter().collect());
     }
 
     fn failed(&self, batch: &Batch, row: &FailedRow) -> Option<Rejection> {

@@ -30,7 +30,7 @@ use crate::{
 pub(in crate::http) const WATCH: &str = "watchImport";
 pub(in crate::http) const CANCEL: &str = "cancelImport";
 
-const METHODS: &str = "GET, DELETE";
+pub(super) const METHODS: &str = "GET, DELETE";
 
 pub(in crate::http) async fn serve(
     State(service): State<Arc<Service>>,
@@ -55,17 +55,20 @@ impl Service {
         trace: &TraceId,
         metrics: RequestMetrics,
     ) -> Result<Response, Rejection> {
-        let (kind, operation) = match head.method {
-            Method::GET => (Type::Subscription, WATCH),
-            Method::DELETE => (Type::Mutation, CANCEL),
-            _ => return Err(Rejection::method(METHODS, format!("the method must be one of {METHODS}"))),
+        let set_operation = |kind, operation| {
+            metrics.set_operation(kind, operation);
+            Span::current().record("operation", operation);
         };
-        metrics.set_operation(kind, operation);
-        Span::current().record("operation", operation);
-        let id = parameters::uuid("id", id)?;
-        match operation {
-            WATCH => self.watch_import(head, id, trace, metrics).await,
-            _ => self.cancel_import(head, id, trace, &metrics).await,
+        match head.method {
+            Method::GET => {
+                set_operation(Type::Subscription, WATCH);
+                self.watch_import(head, parameters::uuid("id", id)?, trace, metrics).await
+            }
+            Method::DELETE => {
+                set_operation(Type::Mutation, CANCEL);
+                self.cancel_import(head, parameters::uuid("id", id)?, trace, &metrics).await
+            }
+            _ => Err(Rejection::method(METHODS, format!("the method must be one of {METHODS}"))),
         }
     }
 

@@ -15,10 +15,11 @@ use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
-    attempt::{RunningAttempt, can_be_continued},
+    attempt::RunningAttempt,
     checkpoints::Checkpoints,
     counts::Counts,
     ending::{Ending, panicked, stopping},
@@ -49,7 +50,7 @@ use crate::{
 pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A transient failure of the database is retried for about a minute.
-pub(super) const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(250))
     .with_max_delay(Duration::from_secs(10))
     .with_total_delay(Some(Duration::from_secs(60)))
@@ -59,8 +60,8 @@ pub(super) const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
 /// Time that running batches have to complete when the server stops.
 const STOP_BATCHES_TIME: Duration = Duration::from_secs(4);
 
-/// Time limit of abandoning a sync.
-const ABANDON_TIME: Duration = Duration::from_secs(3);
+/// Time limit of storing the end of an import, and of abandoning its sync.
+const SETTLE_TIME: Duration = Duration::from_secs(3);
 
 /// The caller of an import, and what the caller has access to.
 pub(super) struct Target {
@@ -162,10 +163,6 @@ impl Import {
         &self.service.app.limits.import
     }
 
-    pub(super) fn tasks(&self) -> &TaskTracker {
-        &self.service.tasks
-    }
-
     pub(super) fn totals(&self) -> Totals {
         self.counts.totals(self.ending.received_bytes())
     }
@@ -205,14 +202,35 @@ impl Import {
             .await
     }
 
-    /// Runs a mutation that ends what the import has begun, also if the token is no longer valid.
-    pub(super) async fn abandon<T, Running>(&self, work: impl Fn(App) -> Running) -> Result<T, Failure>
+    /// Runs a mutation that ends what the import has begun, also if the token is no longer valid. If the database is away, that
+    /// is tried again in the background for a while. `what` is what the mutation does, for the log.
+    pub(super) async fn settle<Running>(
+        self: &Arc<Self>,
+        what: &'static str,
+        work: impl Fn(App) -> Running + Send + std::marker::Sync + 'static,
+    ) where
+        Running: Future<Output = Result<(), domain::Error>> + Send + 'static,
+    {
+        let Err(Failure { message, .. }) = self.try_to_settle(&work).await else { return };
+        tracing::info!(error = message, "{what} has failed for the moment");
+        if self.ending.stopping().is_cancelled() {
+            return;
+        }
+        let import = Arc::clone(self);
+        let again = async move {
+            if let Err(Failure { message, .. }) = (|| import.try_to_settle(&work)).retry(BACKOFF).await {
+                tracing::warn!(error = message, "{what} has failed");
+            }
+        };
+        self.service.tasks.spawn(again.in_current_span());
+    }
+
+    async fn try_to_settle<Running>(&self, work: &impl Fn(App) -> Running) -> Result<(), Failure>
     where
-        T: Send + 'static,
-        Running: Future<Output = Result<T, domain::Error>> + Send + 'static,
+        Running: Future<Output = Result<(), domain::Error>> + Send + 'static,
     {
         let late = || Failure::new(Code::Timeout, "the database did not respond in time");
-        timeout(ABANDON_TIME, self.run(Caller::operator(), 0, &work)).await.unwrap_or_else(|_| Err(late()))
+        timeout(SETTLE_TIME, self.run(Caller::operator(), 0, work)).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn run<T, Running>(&self, caller: Caller, bytes: usize, work: &impl Fn(App) -> Running) -> Result<T, Failure>
@@ -247,7 +265,17 @@ impl Import {
     /// Does the work, up to the last event.
     async fn work(self: &Arc<Self>, job: Job, begin: oneshot::Sender<StatusCode>) -> (&'static str, StatusCode) {
         let mut begin = Some(begin);
-        let outcome = self.outcome(job, &mut begin).await;
+        let outcome = {
+            let storing = self.outcome(job, &mut begin);
+            pin!(storing);
+            tokio::select! {
+                outcome = &mut storing => outcome,
+                superseded = self.keep_alive() => {
+                    self.ending.fail(superseded);
+                    storing.await
+                }
+            }
+        };
         let (code, status) = match &outcome {
             Ok(_) => ("OK", StatusCode::OK),
             Err(failure) => (failure.code.as_str(), failure.status()),
@@ -286,11 +314,10 @@ impl Import {
             let _ = begin.send(StatusCode::OK);
         }
         let stored = self.store_all(reading, sync.as_ref()).await;
-        if let Some(sync) = &sync {
-            let is_kept = |failure: &Failure| self.attempt().is_some() && can_be_continued(failure);
-            if self.parameters.dry_run || stored.as_ref().is_err_and(|failure| !is_kept(failure)) {
-                self.abandon_sync(sync.id).await;
-            }
+        if let Some(sync) = &sync
+            && (self.parameters.dry_run || stored.as_ref().is_err_and(|failure| !self.keeps_sync(failure)))
+        {
+            self.abandon_sync(sync.id).await;
         }
         stored.map(|deleted| Outcome::Stored { deleted, sync })
     }
@@ -324,10 +351,6 @@ impl Import {
                 self.ending.fail(domain::Error::Unauthenticated.into());
                 working.await
             }
-            superseded = self.keep_alive() => {
-                self.ending.fail(superseded);
-                working.await
-            }
         };
         let rows = match read.unwrap_or_else(|_| Err(panicked())) {
             Ok(rows) => rows,
@@ -349,7 +372,9 @@ impl Import {
         loop {
             let event = tokio::select! {
                 biased;
-                _ = ticks.tick(), if self.parameters.reads_at_once => event::line(&event::progress(&self.totals())),
+                _ = ticks.tick(), if self.parameters.reads_at_once => {
+                    event::line(&event::progress(&self.totals(), self.offset()))
+                }
                 event = self.outbox.next() => match event {
                     Some(event) => event,
                     None => return,
@@ -372,7 +397,7 @@ impl Import {
         let error = outcome.as_ref().err().map(|failure| &*failure.message);
         let memberbase = self.scope().memberbase();
         // A command reports the outcome itself.
-        if !self.target.bearer.is_operator() {
+        if !self.metrics.is_of_operator() {
             tracing::info!(
                 %memberbase, error, rows, bytes, created, updated, unchanged, stale, skipped, rejected, deleted,
                 "import ended"

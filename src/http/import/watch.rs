@@ -2,7 +2,11 @@
 //!
 //! Another server may run the import, so its state is read from the database.
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -39,12 +43,9 @@ use crate::{
     types::Time,
 };
 
-/// Time without progress after which the server that ran the import is taken to have stopped. A running attempt shows itself
-/// more often.
-const MAX_SILENCE_MICROS: i64 = 60 * 1_000_000;
-
-/// Number of rejected rows that are read and sent at a time.
-const ROWS_PER_PAGE: u64 = 500;
+/// Time without a sign of a running attempt, besides the time that one transaction may take, after which its server is taken to
+/// have stopped.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// A comment, which shows a client that the connection is alive.
 const COMMENT: &str = ":\n\n";
@@ -109,13 +110,14 @@ impl Watch {
         loop {
             ticks.tick().await;
             let totals = Totals::new(&import.counts, import.bytes);
-            let text = if last != Some(totals) {
-                Some(message(&event::progress(&totals)))
+            let progress = (totals, import.stored_rows);
+            let text = if last != Some(progress) {
+                Some(message(&event::progress(&totals, Some(import.stored_rows))))
             } else {
                 (sent_at.elapsed() >= keep_alive).then(|| COMMENT.to_owned())
             };
             if let Some(text) = text {
-                (last, sent_at) = (Some(totals), Instant::now());
+                (last, sent_at) = (Some(progress), Instant::now());
                 if self.send(sender, text, abort).await.is_none() {
                     return;
                 }
@@ -170,8 +172,10 @@ impl Watch {
         if let Some(event) = &import.last_event {
             return Some(event.clone());
         }
+        let max_silence = self.service.app.limits.time.mutation + MAX_SILENCE;
         let silence = Time::now().micros().saturating_sub(import.updated_at.micros());
-        (silence >= MAX_SILENCE_MICROS).then(|| {
+        let silence = Duration::from_micros(u64::try_from(silence).unwrap_or_default());
+        (silence >= max_silence).then(|| {
             let message = "the server that ran the import has stopped: send the file again to continue the import";
             let failure = Failure::new(Code::ServiceUnavailable, message);
             let done = Done { totals, truncated: import.is_truncated, offset: Some(import.stored_rows) };
@@ -186,7 +190,7 @@ impl Watch {
 
     async fn rejections(&self, import: &Import, after_line: u64) -> Result<Vec<Rejection>, Rejected> {
         let import = import.clone();
-        let read = |app: App, _| async move { import::rejections(&app, &import, after_line, ROWS_PER_PAGE).await };
+        let read = |app: App, _| async move { import::rejections(&app, &import, after_line).await };
         self.query(read).await
     }
 

@@ -61,7 +61,7 @@ async fn members_that_exist_all_the_time_are_included_exactly_once(
     assert!(is_complete);
     let text = String::from_utf8(first.to_vec()).unwrap() + &others;
     let mut found: Vec<_> = text.lines().filter(|line| line.starts_with("member-")).collect();
-    // Those that were read before they were deleted may be included.
+    // A member that was read before its deletion may be included.
     found.retain(|line| !gone.contains(line) || *line == "member-0001");
     let expected: Vec<_> = (0..200).map(|number| format!("member-{number:04}")).collect();
     let again = ["member-0100", "member-0101"];

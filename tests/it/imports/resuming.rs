@@ -50,6 +50,11 @@ fn rows(count: usize) -> String {
     format!("ref,plan,age\n{rows}")
 }
 
+/// Returns lines with a ref each.
+fn distinct_refs(count: usize) -> String {
+    (0..count).map(|row| format!("ref-{row:04}\n")).collect()
+}
+
 /// Cuts an import at random bytes, continues it until it is complete, and compares the members with those of an import that
 /// was not cut.
 async fn compare_with_an_uncut_import(database: Database, cuts: usize, random: &mut Random) {
@@ -89,19 +94,15 @@ async fn import_that_is_cut_and_continued_stores_the_same_members(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stored_rows_are_skipped(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = bench_with_small_batches(database).await;
-    let text = rows(3_000);
-    let parameters = &format!("format=csv&{ID}");
+    let text = distinct_refs(3_000);
+    let parameters = &format!("format=lines&{ID}");
     let outcome = import_cut(&bench, parameters, &text[..text.len() / 2], 800).await;
-    let offset = outcome.last()["offset"].as_u64().unwrap();
-    assert!((800..1_500).contains(&offset), "{outcome:?}");
-    // Nothing is stored for these rows again: their members stay deleted.
+    let offset = outcome.last()["offset"].as_i64().unwrap();
+    assert!((800..1_600).contains(&offset), "{outcome:?}");
+    // The members of skipped rows stay deleted.
     bench.server.execute("DELETE FROM member").await;
     bench.import(parameters, text).await.counts();
-    let refs = bench.refs().await;
-    // The refs of the first rows occur again in later ones.
-    assert_eq!(refs.len(), 1_000);
-    let ages: Vec<_> = bench.members().await.into_iter().map(|(_, attributes)| attributes["age"].clone()).collect();
-    assert!(ages.iter().all(|age| age.as_u64() >= Some(2_000)), "the last row of a ref decides");
+    assert_eq!(bench.server.members().await, 3_000 - offset);
 }
 
 #[rstest]
@@ -182,18 +183,23 @@ async fn row_that_was_corrected_after_the_stored_ones_is_stored(
 async fn mirror_is_continued_with_its_sync(#[values(Database::Sqlite, Database::Postgres)] database: Database) {
     let bench = bench_with_small_batches(database).await;
     bench.writer.upsert(&bench.base, &["gone"]).await.data();
-    let text = rows(3_000);
-    let parameters = &format!("format=csv&mirror=true&maxDeletedPercent=100&{ID}");
+    let text = distinct_refs(3_000);
+    let parameters = &format!("format=lines&mirror=true&maxDeletedPercent=100&{ID}");
     let outcome = import_cut(&bench, parameters, &text[..text.len() / 2], 800).await;
     outcome.assert_failed(400, "BAD_REQUEST", "the body is incomplete");
     assert_eq!(bench.syncs().await, ["OPEN"]);
+    let other = text.replacen("ref-0000", "ref-xxxx", 1);
+    bench.import(parameters, other).await.assert_failed(409, "CONFLICT", "is not the one with which this import began");
+    bench.import(parameters, "a\0\n").await.failure();
+    assert_eq!(bench.syncs().await, ["OPEN"], "a wrong file changes nothing");
+    // If the skipped rows had no marks, their members would be deleted.
     let outcome = bench.import(parameters, text.clone()).await;
-    assert_eq!((outcome.counts()[4], bench.server.members().await), (1, 1_000));
+    assert_eq!((outcome.counts()[4], bench.server.members().await), (1, 3_000));
     assert_eq!(bench.syncs().await, ["COMMITTED"]);
     // The result of a commit may have been lost.
     bench.server.execute("UPDATE import SET state = 0, last_event = NULL").await;
     let outcome = bench.import(parameters, text).await;
-    assert_eq!((outcome.counts()[4], bench.server.members().await), (1, 1_000));
+    assert_eq!((outcome.counts()[4], bench.server.members().await), (1, 3_000));
 }
 
 #[rstest]
@@ -202,14 +208,14 @@ async fn mirror_whose_sync_was_abandoned_begins_again(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let bench = bench_with_small_batches(database).await;
-    let text = rows(3_000);
-    let parameters = &format!("format=csv&mirror=true&maxDeletedPercent=0&{ID}");
+    let text = distinct_refs(3_000);
+    let parameters = &format!("format=lines&mirror=true&maxDeletedPercent=0&{ID}");
     import_cut(&bench, parameters, &text[..text.len() / 2], 800).await.failure();
     bench.import("format=lines&mirror=true&abandonOpen=true&maxDeletedPercent=0", "x\n").await.failure();
     assert_eq!(bench.syncs().await, ["ABANDONED"; 2]);
     // If the stored rows were skipped, their members would have no mark.
     let outcome = bench.import(parameters, text).await;
-    outcome.assert_failed(409, "LIMIT_EXCEEDED", "1 of 1001 members would be deleted");
+    outcome.assert_failed(409, "LIMIT_EXCEEDED", "1 of 3001 members would be deleted");
 }
 
 #[rstest]
@@ -248,7 +254,8 @@ async fn dry_run_begins_at_the_first_row_each_time(#[values(Database::Sqlite, Da
     let text = rows(3_000);
     let parameters = &format!("format=csv&dryRun=true&mirror=true&{ID}");
     let outcome = import_cut(&bench, parameters, &text[..text.len() / 2], 0).await;
-    assert_eq!((outcome.failure().0, &outcome.last()["offset"]), ("BAD_REQUEST", &json!(0)));
+    // The header may not have been read.
+    assert_eq!((outcome.failure().0, outcome.last()["offset"].as_u64().unwrap_or(0)), ("BAD_REQUEST", 0));
     assert_eq!(bench.import(parameters, text).await.last()["rows"], 3_000);
     assert_eq!(bench.server.members().await, 0);
     assert!(bench.syncs().await.iter().all(|state| state == "ABANDONED"));

@@ -7,7 +7,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use futures_util::{StreamExt, stream};
-use memberbase::domain::access::Access;
+use memberbase::{domain::access::Access, types::Limits};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::timeout};
@@ -65,6 +65,10 @@ async fn failure_is_shown(#[values(Database::Sqlite, Database::Postgres)] databa
     let outcome = bench.import(&parameters, "ref,age\nann,x\n").await;
     let events = watch(&bench.writer).await;
     assert_eq!(events[1..], outcome.events);
+    // A row that can't be attributed to a member ends the reading.
+    let outcome = bench.import(&parameters, "ref,age\n\\N,1\n").await;
+    assert_eq!(watch(&bench.writer).await[1..], outcome.events);
+    assert_eq!(outcome.rejected().len(), 1);
     let outcome = bench.import(&parameters, "ref,nothing\nann,x\n").await;
     assert_eq!((outcome.failure().0, watch(&bench.writer).await.last()), ("BAD_USER_INPUT", Some(outcome.last())));
 }
@@ -111,7 +115,10 @@ async fn import_whose_server_has_vanished_can_be_continued(
 ) {
     let bench = Bench::new(database).await;
     bench.import(&format!("format=lines&import={ID}"), "ann\n").await.counts();
-    bench.server.execute("UPDATE import SET state = 0, last_event = NULL, updated_at = updated_at - 61000000").await;
+    // The time that a transaction may take, and a minute.
+    let silence = (Limits::default().time.mutation + Duration::from_secs(61)).as_micros();
+    let vanish = format!("UPDATE import SET state = 0, last_event = NULL, updated_at = updated_at - {silence}");
+    bench.server.execute(&vanish).await;
     let events = watch(&bench.writer).await;
     let last = events.last().unwrap();
     assert_eq!((&last["code"], &last["retryable"]), (&json!("SERVICE_UNAVAILABLE"), &json!(true)), "{last}");

@@ -10,7 +10,7 @@ use std::{
 use memberbase::domain::access::Access;
 use rstest::rstest;
 
-use super::{Bench, CommandOutput, FED_ROWS, command, ended, feed, run, signal, spawn};
+use super::{Bench, CommandOutput, FED_ROWS, command, ended, feed, feed_more, run, signal, spawn};
 use crate::support::Database;
 
 /// A server process on the database of a bench.
@@ -129,6 +129,31 @@ async fn run_continues_after_a_server_restart(#[values(Database::Sqlite, Databas
     output.assert_stderr(0, "trying again in");
     drop(back);
     assert_eq!((bench.kept().await, bench.server.members().await), (19, 19 + FED_ROWS));
+}
+
+/// Waits until this number of rows of the only import is stored without a gap.
+async fn until_stored(bench: &Bench, rows: i64) {
+    while bench.server.column::<i64>("SELECT stored_rows FROM import").await.first() < Some(&rows) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn time_for_retries_begins_again_after_rows_were_stored() {
+    let bench = Bench::of(Database::Sqlite, 20).await;
+    let (mut process, token) = (Process::start(&bench), secret(&bench, Access::Write).await);
+    let mut child = start_run(&bench, &process, &token, "4s").await;
+    for rows in [10_000, 30_000] {
+        until_stored(&bench, rows).await;
+        // The command sees the progress within a second or two, and the time since the first failure passes.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        process.kill();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        process = Process::on(&bench, process.address());
+        feed_more(&mut child, rows);
+    }
+    let output = ended(child);
+    assert_eq!(output.counts(0)[4], 20, "{output:?}");
 }
 
 #[rstest]

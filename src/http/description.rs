@@ -1,8 +1,9 @@
-//! Descriptions of the parameters of query strings, for OpenAPI.
+//! Parts of the OpenAPI descriptions of imports and exports: the parameters of query strings, and failures.
 
+use axum::http::StatusCode;
 use clap::ValueEnum;
 use utoipa::openapi::{
-    ObjectBuilder, RefOr, Required, Schema, Type,
+    HeaderBuilder, ObjectBuilder, RefOr, Required, ResponseBuilder, Schema, Type,
     path::{Parameter, ParameterBuilder, ParameterIn},
 };
 
@@ -47,4 +48,24 @@ pub(super) fn choice<T: ValueEnum>() -> RefOr<Schema> {
     let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     let values: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
     Schema::from(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values))).into()
+}
+
+/// Adds the headers of a failure. `methods` are those of the path.
+pub(super) fn with_failure_headers(
+    response: ResponseBuilder,
+    status: StatusCode,
+    methods: &'static str,
+) -> ResponseBuilder {
+    let header = |text: &str| HeaderBuilder::new().description(Some(text)).build();
+    match status {
+        StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("`Bearer`.")),
+        StatusCode::METHOD_NOT_ALLOWED => response.header("Allow", header(&format!("`{methods}`."))),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            response.header("Accept-Encoding", header("`gzip, br, zstd`, if the body has another content encoding."))
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            response.header("Retry-After", header("Seconds to wait before the next attempt."))
+        }
+        _ => response,
+    }
 }
