@@ -322,7 +322,7 @@ async fn preflight_of_an_allowed_origin_allows_every_requested_header() {
         assert_eq!(response.status, StatusCode::OK);
         assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], ORIGIN);
         assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_HEADERS], headers);
-        assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "GET,POST");
+        assert_eq!(response.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "GET,POST,PUT,DELETE");
         assert_eq!(response.headers[header::ACCESS_CONTROL_MAX_AGE], "3600");
         assert!(!response.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
     }
