@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests that search for faults at full length, and prints one page: what was claimed, how it was tested, what was
-# counted, and the seed that repeats the run. The page is also in target/trust/page.md, beside the log of each part.
+# counted, on which commit, and the seed that repeats the run. The page is also in target/trust/page.md, beside the log of each
+# part. It takes three to four hours on two cores; parts can run apart from each other, because each row says what it tested.
 #
 #   scripts/trust.sh [PART...]     all parts, or those that are named, in the order of PARTS below
 #
@@ -38,7 +39,8 @@ cell() { awk 'NR > 1 { printf "<br>" } { gsub(/\|/, "\\|"); printf "%s", $0 }'; 
 
 # part NAME CLAIM METHOD COMMAND...: runs a command, and adds a row to the page.
 part() {
-    local name=$1 claim=$2 method=$3 log=$folder/$1.log start=$SECONDS verdict=passed
+    local name=$1 claim=$2 method=$3 log=$folder/$1.log start=$SECONDS verdict=passed tested
+    tested="$(git rev-parse --short HEAD), $(date -u +%Y-%m-%d)"
     shift 3
     case "$parts" in "  " | *" $name "*) ;; *) return 0 ;; esac
     say "$name: the log is $log"
@@ -46,8 +48,8 @@ part() {
         verdict=FAILED
         failed=1
     fi
-    printf '| %s | %s | %s | %s in %s min | %s |\n' "$claim" "$method" "$(figures "$log" | cell)" "$verdict" \
-        $(((SECONDS - start + 59) / 60)) "$(grep -ohE '\b(MEMBERBASE_TEST|ORACLE)_[A-Z_]*SEED=[0-9]+' "$log" | sort -u | cell)" >> "$page"
+    printf '| %s | %s | %s | %s in %s min | %s | %s |\n' "$claim" "$method" "$(figures "$log" | cell)" "$verdict" \
+        $(((SECONDS - start + 59) / 60)) "$tested" "$(grep -ohE '\b(MEMBERBASE_TEST|ORACLE)_[A-Z_]*SEED=[0-9]+' "$log" | sort -u | cell)" >> "$page"
 }
 
 suite() {
@@ -64,8 +66,8 @@ scripts/toolchain.sh
 scripts/strace.sh
 mkdir -p "$folder"
 {
-    printf 'Commit %s, %s, %s cores, %s.\n\n' "$(git rev-parse --short HEAD)" "$(date -u +%Y-%m-%d)" "$(nproc)" "$(uname -sr)"
-    printf '| claim | method | counted | verdict | to repeat |\n| --- | --- | --- | --- | --- |\n'
+    printf 'On %s cores, %s.\n\n' "$(nproc)" "$(uname -sr)"
+    printf '| claim | method | counted | verdict | commit | to repeat |\n| --- | --- | --- | --- | --- | --- |\n'
 } > "$page"
 MEMBERBASE_TEST_MODEL_OPERATIONS="$OPERATIONS" part model 'every answer is what the API promises, and the same on both databases' \
     "$OPERATIONS generated operations on SQLite, PostgreSQL and a model" \

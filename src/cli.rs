@@ -1,11 +1,13 @@
 //! The command line, as clap's types. The doc comments are the text of `--help`.
 
+mod attributes;
 mod environment;
 mod export;
 mod sync;
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
 
+pub(crate) use attributes::Attributes;
 pub use environment::unknown_variables;
 pub(crate) use export::Export;
 pub(crate) use sync::{Input, OnError, Rules, Sync};
@@ -38,6 +40,8 @@ pub enum Command {
     Sync(Box<Sync>),
     /// Write the members of a memberbase as CSV, NDJSON or plain lines, which sync can read
     Export(Box<Export>),
+    /// Print the attributes that a memberbase declares, and declare attributes: those that are given, or the columns of a file
+    Attributes(Box<Attributes>),
     /// Manage the database schema
     Migrate(Migrate),
     /// Print the GraphQL schema; needs no database

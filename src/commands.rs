@@ -1,7 +1,9 @@
-//! The commands, one file each. `sync` and `export` are clients of the API, over HTTP or in process on the database.
+//! The commands, one file each. `sync`, `export` and `attributes` are clients of the API, over HTTP or in process on the database.
 
 mod api;
+mod attributes;
 mod export;
+mod input;
 mod migrate;
 mod openapi;
 mod schema;
@@ -67,6 +69,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
         Command::Sync(settings) => return sync::run(*settings).await,
         Command::Export(settings) => export::run(*settings).await,
+        Command::Attributes(settings) => attributes::run(*settings).await,
         Command::Serve(settings) => serve::run(*settings).await,
         Command::Migrate(settings) => migrate::run(settings).await,
         Command::Schema => schema::run(),

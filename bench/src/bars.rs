@@ -4,6 +4,7 @@ use crate::{
     base::FIRST_LOAD,
     bulk::{DELETION, ONE_CALL},
     depth::{far_page, first_page},
+    import::{self, Names},
     lab::{Lab, MIB, Row, Sample},
     postgres_upsert::{BARE, KEYED},
     read::CLIENTS,
@@ -98,6 +99,7 @@ impl Evaluation<'_> {
         let first = self.lab.metric(self.side, FIRST_LOAD).zip(calls).map(|(first, calls)| first / calls);
         self.at_least("first load, PostgreSQL: ratio to the rate of W1".to_owned(), 0.8, first);
         self.one_call("PostgreSQL", "W1", ONE_CALL);
+        self.import("PostgreSQL", &import::ON_POSTGRES);
         self.ratio("deletion: ratio to the bare statements".to_owned(), 0.8, DELETION, 1, BARE);
     }
 
@@ -108,6 +110,7 @@ impl Evaluation<'_> {
             self.ratio(format!("SQLite pages of {size}: ratio to rusqlite"), 0.5, work, CLIENTS, sqlite::BARE);
         }
         self.one_call("SQLite", sqlite::UPSERT, sqlite::ONE_CALL);
+        self.import("SQLite", &import::ON_SQLITE);
     }
 
     /// Compares one call with all members with calls of 5,000 members.
@@ -117,6 +120,15 @@ impl Evaluation<'_> {
         self.at_least(format!("one call, {database}: ratio to the rate of W1"), 0.8, rates);
         let peak = self.median_of(one, 1, |sample: &Sample| Some(sample.peak? as f64 / MIB));
         self.at_most(format!("one call, {database}: peak memory"), 512.0, "MiB", peak);
+    }
+
+    /// Compares an import with calls of its rows.
+    fn import(&mut self, database: &str, names: &Names) {
+        let rate = |work: &str, clients: usize| median(self.row(work, clients)?.rates());
+        let rates = rate(names.import, 1).zip(rate(names.calls, import::CLIENTS)).map(|(one, many)| one / many);
+        self.at_least(format!("import, {database}: ratio to the rate of calls"), 0.9, rates);
+        let memory = self.lab.metric(self.side, names.memory);
+        self.at_most(format!("import, {database}: memory above that at its beginning"), 96.0, "MiB", memory);
     }
 
     fn row(&self, work: &str, clients: usize) -> Option<&Row> {

@@ -10,7 +10,7 @@ use crate::{
     base::{Base, fill},
     drive::{Timing, drive},
     http::Http,
-    ids,
+    ids, import,
     lab::{Lab, Meter, Plan, Work},
     members::{BATCH, check_upserted, ref_of, upsert},
     postgres::{Bind, Postgres, execute, query},
@@ -71,6 +71,21 @@ pub async fn one_call(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()>
         let timing = drive(&mut bare, Duration::MAX, 1, call).await?;
         lab.record_phase(work, BARE, true, meter.end(timing, Some(&mut base.cluster)).await?);
         delete_memberbase(base, id, plan.members).await?;
+    }
+    Ok(())
+}
+
+/// Imports a file, and stores its rows by calls.
+pub async fn import(base: &mut Base, plan: &Plan, lab: &mut Lab) -> Result<()> {
+    for round in 0..plan.rounds {
+        eprintln!("{}, round {}", import::ON_POSTGRES.import, round + 1);
+        for server in 0..base.servers.len() {
+            base.cluster.checkpoint().await?;
+            let (server, cluster) = (&base.servers[server], Some(&mut base.cluster));
+            for id in import::measure(server, cluster, &import::ON_POSTGRES, plan, lab).await? {
+                delete_memberbase(base, ids::parse("mb_", &id)?, plan.members / 5).await?;
+            }
+        }
     }
     Ok(())
 }

@@ -75,6 +75,14 @@ impl Http {
         Ok(body)
     }
 
+    /// Sends a request after whose response the server closes the connection, and returns the response with its head.
+    pub async fn call_to_end(&mut self, request: &[u8]) -> Result<Vec<u8>> {
+        self.stream.write_all(request).await?;
+        let mut response = Vec::new();
+        self.stream.read_to_end(&mut response).await?;
+        Ok(response)
+    }
+
     async fn read(&mut self, filled: usize) -> Result<usize> {
         if filled == self.buffer.len() {
             self.buffer.resize(filled * 2, 0);

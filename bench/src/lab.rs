@@ -100,6 +100,14 @@ impl Lab {
         self.metrics.push(Metric { side: side.to_owned(), what: what.to_owned(), value, unit });
     }
 
+    /// Records the largest of the values that are measured in several rounds.
+    pub fn record_largest(&mut self, side: &str, what: &str, value: f64, unit: &'static str) {
+        match self.metrics.iter_mut().find(|metric| metric.side == side && metric.what == what) {
+            Some(metric) => metric.value = metric.value.max(value),
+            None => self.record(side, what, value, unit),
+        }
+    }
+
     /// Records the resident memory of a server after a short idle time.
     pub async fn record_memory(&mut self, database: &str, server: &Server) -> Result<()> {
         tokio::time::sleep(IDLE_TIME).await;

@@ -8,6 +8,7 @@ mod depth;
 mod drive;
 mod http;
 mod ids;
+mod import;
 mod lab;
 mod machine;
 mod members;
@@ -43,8 +44,20 @@ use crate::{
 const SIDES: [&str; 2] = ["server", "compared"];
 
 /// The workloads on PostgreSQL.
-const ON_POSTGRES: [&str; 11] =
-    [postgres_read::FLOOR, "W1", "W2", "W3", "W4", "W5", "W6", "W7", bulk::ONE_CALL, bulk::DELETION, "start"];
+const ON_POSTGRES: [&str; 12] = [
+    postgres_read::FLOOR,
+    "W1",
+    "W2",
+    "W3",
+    "W4",
+    "W5",
+    "W6",
+    "W7",
+    bulk::ONE_CALL,
+    import::ON_POSTGRES.import,
+    bulk::DELETION,
+    "start",
+];
 
 /// Measures a server against the same SQL through a bare client; docs/performance.md explains the results
 #[derive(Parser)]
@@ -70,7 +83,7 @@ struct Options {
     /// Length of a phase in seconds [default: 2, or 0.5 with --quick]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Run only these workloads: W1 to W7, floor, one-call, deletion, start, SQLite (or SQLite-W1 and so on);
+    /// Run only these workloads: W1 to W7, floor, one-call, import, deletion, start, SQLite (or SQLite-W1 and so on);
     /// mixed, which runs only if it is named
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -207,6 +220,9 @@ async fn on_postgres(
     }
     if plan.includes(bulk::ONE_CALL) {
         bulk::one_call(&mut base, plan, lab).await?;
+    }
+    if plan.includes(import::ON_POSTGRES.import) {
+        bulk::import(&mut base, plan, lab).await?;
     }
     if plan.includes(bulk::DELETION) {
         bulk::deletion(&mut base, plan, lab).await?;

@@ -16,7 +16,7 @@ use crate::{
     bulk::timed_call,
     drive::{Timing, drive},
     http::Http,
-    ids,
+    ids, import,
     lab::{Lab, Meter, Plan, Work},
     members::{BATCH, Stored, check_upserted, ref_of, upsert, upserted_ids},
     postgres_read::{cursor, scattered},
@@ -30,7 +30,7 @@ pub const UNCHANGED: &str = "SQLite W2";
 pub const PAGES: [(&str, usize, usize); 2] = [("SQLite W4", 100, 1_000), ("SQLite W5", 1_000, 100)];
 pub const ONE_CALL: &str = "SQLite one call";
 /// All workloads, and the name for all of them.
-pub const WORKS: [&str; 6] = ["SQLite", PAGES[0].0, PAGES[1].0, UNCHANGED, UPSERT, ONE_CALL];
+pub const WORKS: [&str; 7] = ["SQLite", PAGES[0].0, PAGES[1].0, UNCHANGED, UPSERT, ONE_CALL, import::ON_SQLITE.import];
 /// The reference.
 pub const BARE: &str = "rusqlite";
 
@@ -90,6 +90,9 @@ pub async fn run(binaries: &[(&str, &Path)], plan: &Plan, lab: &mut Lab) -> Resu
     }
     if includes(ONE_CALL) {
         files.one_call(plan, lab).await?;
+    }
+    if includes(import::ON_SQLITE.import) {
+        files.import(plan, lab).await?;
     }
     for server in &mut files.servers {
         lab.record_memory("SQLite", server).await?;
@@ -323,6 +326,17 @@ impl Files {
                 let meter = Meter::begin(Some(server), None, false).await?.with_peak()?;
                 let timing = timed_call(server, &request, |body| check_upserted(body, plan.members, true)).await?;
                 lab.record_phase(work, &server.name, false, meter.end(timing, None).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Imports a file, and stores its rows by calls.
+    async fn import(&mut self, plan: &Plan, lab: &mut Lab) -> Result<()> {
+        eprintln!("{}", import::ON_SQLITE.import);
+        for _ in 0..plan.rounds {
+            for server in &self.servers {
+                import::measure(server, None, &import::ON_SQLITE, plan, lab).await?;
             }
         }
         Ok(())

@@ -31,6 +31,11 @@ pub struct Sync {
     #[arg(long)]
     pub(crate) create: bool,
 
+    /// Declare columns and fields that are not an attribute of the memberbase as attributes, with the types of their values at
+    /// the beginning of the file, which --dry-run shows; needs an admin token
+    #[arg(long)]
+    pub(crate) declare: bool,
+
     /// Format and columns of the file.
     #[command(flatten)]
     pub(crate) input: Input,
@@ -56,7 +61,7 @@ pub struct Sync {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "File")]
 pub(crate) struct Input {
-    /// Format of the file, which takes precedence over its extension; required for stdin
+    /// Format of the file, which takes precedence over its extension; sync requires it for stdin
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 
@@ -64,6 +69,10 @@ pub(crate) struct Input {
     /// repeated. A column that is not mapped is the attribute of the same name
     #[arg(long, value_name = "KEY=COLUMN", value_parser = mapping)]
     pub(crate) map: Vec<(String, String)>,
+
+    /// Leave out this column or field, whatever it means; can be repeated
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) ignore: Vec<String>,
 
     /// Ignore columns and fields that are not an attribute of the memberbase; without this, a file with such a column and a
     /// row with such a field are rejected

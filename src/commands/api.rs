@@ -23,7 +23,10 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use self::{http::Http, in_process::InProcess};
-pub(super) use self::{memberbase::Memberbase, stream::StreamedResponse};
+pub(super) use self::{
+    memberbase::{Attribute, Memberbase},
+    stream::StreamedResponse,
+};
 use super::Error;
 use crate::{
     config::{self, Database},

@@ -19,7 +19,6 @@ use std::{
     time::Instant,
 };
 
-use clap::ValueEnum;
 use tokio::pin;
 
 use self::{
@@ -32,12 +31,13 @@ use self::{
 use super::{
     Error,
     api::{Client, Memberbase},
+    input::{file_name, name},
     print, print_notice,
     serve::stop_signal,
 };
 use crate::{
     cli::{Input, OnError, Rules, Sync},
-    members_file::{self, Format, Packing, cell::Empty, content, source},
+    members_file::{self, Format, Packing, content, source},
     types::{Id, MemberbaseId},
 };
 
@@ -69,14 +69,14 @@ pub(super) async fn run(settings: Sync) -> Result<ExitCode, Error> {
 
 /// Returns the format of the file.
 fn format(settings: &Sync) -> Result<Format, Error> {
-    let (_, named) = members_file::packing_and_format(&settings.file);
-    let format = settings.input.format.or(named).ok_or_else(|| {
+    let format = settings.input.format_of(&settings.file).ok_or_else(|| {
         let file = settings.file.display();
         Error::Usage(format!("can't infer the format of {file} from its extension: set --format"))
     })?;
-    let Input { map, no_header, delimiter, .. } = &settings.input;
-    if format == Format::Lines && !map.is_empty() {
-        return Err(Error::Usage("--map is for the columns of CSV files and the fields of NDJSON".to_owned()));
+    let Input { map, ignore, no_header, delimiter, .. } = &settings.input;
+    if format == Format::Lines && (!map.is_empty() || !ignore.is_empty() || settings.declare) {
+        let message = "--map, --ignore and --declare are for the columns of CSV files and the fields of NDJSON";
+        return Err(Error::Usage(message.to_owned()));
     }
     if format != Format::Csv && (*no_header || delimiter.is_some()) {
         return Err(Error::Usage("--no-header and --delimiter are for CSV files".to_owned()));
@@ -195,30 +195,20 @@ impl Run {
 
     /// Returns the parameters of the request.
     fn parameters(&self, memberbase: &str) -> Vec<(&'static str, String)> {
-        let Sync { input, rules, .. } = &self.settings;
-        let mut parameters = vec![("memberbase", memberbase.to_owned()), ("format", name(&self.format))];
-        parameters.extend(input.map.iter().map(|(key, column)| ("map", format!("{key}={column}"))));
-        parameters.extend(input.delimiter.map(|delimiter| ("delimiter", delimiter.name())));
-        parameters.extend(input.encoding.map(|encoding| ("encoding", encoding.name().to_owned())));
-        parameters.extend(input.decimal.map(|decimal| ("decimal", name(&decimal))));
-        parameters.extend(input.date_order.map(|order| ("dateOrder", name(&order))));
-        if input.empty != Empty::default() {
-            parameters.push(("empty", name(&input.empty)));
-        }
+        let Sync { input, rules, declare, .. } = &self.settings;
+        let mut parameters = vec![("memberbase", memberbase.to_owned())];
+        parameters.extend(input.parameters(Some(self.format)));
         if rules.delete_missing {
             parameters.push(("maxDeletedPercent", rules.max_deleted_percent.to_string()));
         }
         parameters.push(("onError", name(&rules.on_error)));
         let flags = [
-            ("ignoreUnknownColumns", input.ignore_unknown_columns),
+            ("declare", *declare),
             ("dryRun", rules.dry_run),
             ("mirror", rules.delete_missing),
             ("abandonOpen", rules.abandon_open),
         ];
         parameters.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name, true.to_string())));
-        if input.no_header {
-            parameters.push(("header", false.to_string()));
-        }
         parameters
     }
 
@@ -266,8 +256,7 @@ impl Run {
     }
 
     fn file_name(&self) -> String {
-        let file = &self.settings.file;
-        if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() }
+        file_name(&self.settings.file)
     }
 
     fn report(&self, summary: &Summary) -> Result<(), Error> {
@@ -283,8 +272,4 @@ impl Run {
         }
         Ok(())
     }
-}
-
-fn name<T: ValueEnum>(value: &T) -> String {
-    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -69,6 +69,22 @@ impl Schema {
         Ok(Self { definitions, kinds })
     }
 
+    /// Returns this schema with further keys. Those that it has already must have the same type.
+    pub(crate) fn with(mut self, definitions: &[Definition]) -> Result<Self, Error> {
+        for definition in definitions {
+            match self.kind(&definition.key) {
+                None => self.definitions.push(definition.clone()),
+                Some(kind) if kind == definition.kind => {}
+                Some(kind) => {
+                    let Definition { key, kind: other } = definition;
+                    let (key, kind, other) = (excerpt(key), kind.name(), other.name());
+                    return Err(Error::Conflict(format!("the attribute {key:?} is of type {kind}, not {other}")));
+                }
+            }
+        }
+        Self::new(self.definitions)
+    }
+
     /// Returns the keys with their types, in the order of declaration.
     pub(crate) fn definitions(&self) -> &[Definition] {
         &self.definitions
@@ -83,8 +99,8 @@ impl Schema {
     pub(super) fn from_stored(text: &str) -> Result<Self, Error> {
         let pairs: Vec<(String, String)> = serde_json::from_str(text).map_err(|error| Error::Internal(error.into()))?;
         let definition = |(key, name): (String, String)| {
-            let kind = AttributeType::ALL.into_iter().find(|kind| kind.name() == name);
-            let kind = kind.ok_or_else(|| Error::Internal(format!("unknown attribute type {name}").into()))?;
+            let kind = AttributeType::named(&name)
+                .ok_or_else(|| Error::Internal(format!("unknown attribute type {name}").into()))?;
             Ok(Definition { key, kind })
         };
         let schema = Self::new(pairs.into_iter().map(definition).collect::<Result<_, Error>>()?);
@@ -114,6 +130,23 @@ mod tests {
         assert_eq!(schema.to_stored(), r#"[["z \"","NUMBER"],["a","STRING_LIST"]]"#);
         assert_eq!(Schema::from_stored(&schema.to_stored()).expect("a schema"), schema);
         assert_eq!((schema.kind("a"), schema.kind("b")), (Some(AttributeType::StringList), None));
+    }
+
+    #[test]
+    fn schema_is_extended_by_keys_that_it_does_not_have() {
+        let (plan, age) = (definition("plan", AttributeType::String), definition("age", AttributeType::Number));
+        let schema = Schema::new(vec![plan.clone()]).expect("a valid schema");
+        let extended = schema.clone().with(&[age.clone(), plan.clone()]).expect("a valid schema");
+        assert_eq!(extended.definitions(), [plan, age]);
+        assert_eq!(extended.kind("age"), Some(AttributeType::Number));
+        assert_eq!(extended.clone().with(&[]).expect("a valid schema"), extended);
+        let other = [definition("plan", AttributeType::Date)];
+        let error = schema.clone().with(&other).expect_err("another type");
+        assert!(
+            matches!(&error, Error::Conflict(message) if message.contains("is of type STRING, not DATE")),
+            "{error:?}"
+        );
+        assert!(matches!(schema.with(&[definition("", AttributeType::Date)]), Err(Error::BadInput { .. })));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-pub(crate) use attribute_schema::set_attribute_schema;
+pub(crate) use attribute_schema::{declare_attributes, set_attribute_schema};
 
 use super::{
     Error,

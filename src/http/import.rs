@@ -1,12 +1,13 @@
 //! `/import`: stores the members of a file of any size, and reports what happened as a stream of events.
 //!
-//! A task receives the body and a thread parses it, so that memory does not grow with the file. The rows are partitioned by
-//! their refs. Each partition stores one batch at a time, as a call of `bulkUpsertMembers` would, so rows with the same ref
-//! are stored in the order of the file. Events never make the import wait: a client may read nothing before it has sent
+//! A task receives the body and a thread parses it, so that memory does not grow with the file. The rows are stored in
+//! batches, several concurrently, each as a call of `bulkUpsertMembers` would store them; those with the same ref in the order
+//! of the file ([`batches`]). Events never make the import wait: a client may read nothing before it has sent
 //! everything ([`outbox`]).
 
 mod attempt;
 mod batch;
+mod batches;
 mod body;
 mod checkpoints;
 mod counts;
@@ -17,7 +18,6 @@ mod inspect;
 mod mirror;
 mod outbox;
 mod parameters;
-mod partitions;
 mod reading;
 mod rejected;
 mod resource;
@@ -152,10 +152,11 @@ impl Service {
                 return Ok(describe_file(description, has_body));
             }
         };
+        let access = if parameters.declare { Access::Admin } else { Access::Write };
         let target = Target {
-            scope: caller.authorize(memberbase.id, Access::Write)?,
+            scope: caller.authorize(memberbase.id, access)?,
             visibility: caller.authorize_visible(Access::Write)?,
-            schema: Arc::new(memberbase.attribute_schema),
+            schema: memberbase.attribute_schema,
             bearer,
             permit: Arc::new(permit),
             import_permit: Mutex::new(Some(import_permit)),

@@ -101,13 +101,22 @@ impl Server {
     }
 
     async fn with(options: Options) -> Self {
+        Self::with_time_limit(Duration::from_secs(30), options).await
+    }
+
+    /// Starts a server whose requests have less time than some of its fields take.
+    async fn hurried() -> Self {
+        Self::with_time_limit(Duration::from_millis(500), Options::default()).await
+    }
+
+    async fn with_time_limit(time: Duration, options: Options) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = db::Settings::small(format!("sqlite://{}", folder.path().join("test.db").display()));
         let db = Db::connect(&settings).await.expect("a database");
         db.migrate_up().await.expect("tables");
         let limits = Limits {
             body: BodyLimits { max: 20_000, query_variables: 2_000, envelope: 1_000 },
-            time: TimeLimits { query: Duration::from_millis(500), mutation: Duration::from_millis(500) },
+            time: TimeLimits { query: time, mutation: time },
             ..Limits::default()
         };
         let done = Arc::new(AtomicUsize::new(0));
@@ -357,21 +366,21 @@ async fn body_limit_depends_on_operation_and_access() {
 
 #[tokio::test]
 async fn query_is_cancelled_at_its_deadline() {
-    let answer = Server::start().await.query("{ slow }").await;
+    let answer = Server::hurried().await.query("{ slow }").await;
     answer.is(504, "TIMEOUT");
     assert!(answer.text.contains("500ms (MEMBERBASE_QUERY_TIMEOUT)"), "{}", answer.text);
 }
 
 #[tokio::test]
 async fn stalled_body_is_rejected_at_the_deadline() {
-    let server = Server::start().await;
+    let server = Server::hurried().await;
     let body = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     server.send(server.post().body(body).expect("a request")).await.is(408, "TIMEOUT");
 }
 
 #[tokio::test]
 async fn mutation_completes_after_its_deadline() {
-    let server = Server::start().await;
+    let server = Server::hurried().await;
     server.query("mutation { work(milliseconds: 2000) }").await.is(504, "TIMEOUT");
     assert_eq!(server.done.load(SeqCst), 0);
     server.tasks.close();

@@ -66,6 +66,8 @@ pub(super) enum Target {
 pub(crate) struct Mapping {
     /// Key and column.
     pub(crate) map: Vec<(String, String)>,
+    /// Names of columns that are left out, whatever they mean.
+    pub(crate) ignored: Vec<String>,
     pub(crate) ignore_unknown: bool,
     pub(crate) schema: Vec<Definition>,
     /// True if the first record of a CSV file is a row, and its columns are named 1, 2 and so on.
@@ -78,9 +80,17 @@ pub(crate) struct Mapping {
 /// The parameter that leaves out unknown columns.
 const IGNORE_UNKNOWN: &str = "ignoreUnknownColumns=true";
 
+/// The parameter that declares unknown columns as attributes.
+const DECLARE: &str = "declare=true";
+
 /// Returns the parameter that maps a column.
-fn parameter(key: &str, column: &str) -> String {
+pub(super) fn parameter(key: &str, column: &str) -> String {
     format!("map={key}={column}")
+}
+
+/// Returns the parameter that leaves out a column.
+pub(super) fn ignoring(column: &str) -> String {
+    format!("ignore={column}")
 }
 
 /// Returns advice for columns or fields that are unknown.
@@ -158,6 +168,9 @@ impl Mapping {
         if self.is_mapped(name) {
             return mapped.into_iter().filter(|(_, column)| *column == name).map(|(target, _)| target).collect();
         }
+        if self.is_ignored(name) {
+            return Vec::new();
+        }
         self.target(name).into_iter().filter(|own| mapped.iter().all(|(target, _)| target != own)).collect()
     }
 
@@ -165,8 +178,27 @@ impl Mapping {
         self.map.iter().any(|(_, mapped)| mapped == name)
     }
 
+    /// Returns true if the column or field is left out.
+    pub(super) fn is_ignored(&self, name: &str) -> bool {
+        self.ignored.iter().any(|ignored| ignored == name)
+    }
+
+    /// Returns the keys, not declared so far, of the attributes that a column or field would be.
+    pub(super) fn undeclared_keys(&self, name: &str) -> Vec<String> {
+        let key = |name: &str| name.strip_prefix(ATTRIBUTE_PREFIX).unwrap_or(name).to_owned();
+        if self.is_mapped(name) {
+            let mapped = self.map.iter().filter(|(key, column)| column == name && self.target(key).is_none());
+            return mapped.map(|(name, _)| key(name)).collect();
+        }
+        let is_known = name.is_empty() || self.is_ignored(name) || self.target(name).is_some();
+        if is_known { Vec::new() } else { vec![key(name)] }
+    }
+
     /// Checks the mapping of a file without a header.
     pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(name) = self.ignored.iter().find(|name| self.is_mapped(name)) {
+            return Err(format!("{}: the column is mapped", ignoring(name)));
+        }
         for (at, (key, name)) in self.map.iter().enumerate() {
             let target = self
                 .target(key)
@@ -211,9 +243,12 @@ impl Mapping {
             }
             targets.extend(self.target(key).map(|target| (column, target)));
         }
+        if let Some(name) = self.ignored.iter().find(|name| !header.contains(&name.as_str())) {
+            return Err(format!("{}: the header has no column {name:?}", ignoring(name)));
+        }
         let mapped = targets.len();
         for (column, name) in header.iter().enumerate() {
-            if self.is_mapped(name) {
+            if self.is_mapped(name) || self.is_ignored(name) {
                 continue;
             }
             let target = self.target(name);
@@ -229,7 +264,7 @@ impl Mapping {
                     return Err(message);
                 }
                 None => {
-                    let advice = advice("columns");
+                    let advice = format!("declare it with {DECLARE}, {}", advice("columns"));
                     return Err(format!("the column {name:?} is not an attribute of the memberbase: {advice}"));
                 }
             }
@@ -319,8 +354,41 @@ mod tests {
             let error = told(&mapping(map, false), header).expect_err("does not fit");
             assert!(error.contains(part), "{error}");
         }
+        let ignoring = |names: &[&str], map: &[(&str, &str)]| {
+            let ignored = names.iter().map(|name| (*name).to_owned()).collect();
+            Mapping { ignored, ..mapping(map, false) }
+        };
+        let header = ["ref", "plan", "id", "id"];
+        assert_eq!(told(&ignoring(&["plan", "id"], &[]), &header).expect("fits"), "0");
+        for (mapping, part) in [
+            (ignoring(&["plna", "id"], &[]), "ignore=plna: the header has no column \"plna\""),
+            (ignoring(&["plan"], &[("age", "plan")]), "ignore=plan: the column is mapped"),
+            (ignoring(&["ref", "plan", "id"], &[]), "no column \"ref\""),
+        ] {
+            let error = told(&mapping, &header).expect_err("does not fit");
+            assert!(error.contains(part), "{error}");
+        }
         assert_eq!(told(&mapping(&[], true), &["id", "ref"]).expect("fits"), "1");
         assert_eq!(told(&mapping(&[], true), &["", "ref", "", "id", "id"]).expect("fits"), "1");
+    }
+
+    #[test]
+    fn columns_that_are_unknown_would_be_attributes() {
+        let map = [("ref", "id"), ("tier", "Level"), ("attributes.sourceUpdatedAt", "at"), ("plan", "p")];
+        let mapping = Mapping { ignored: vec!["note".to_owned()], ..mapping(&map, false) };
+        for (name, keys) in [
+            ("city", &["city"][..]),
+            ("attributes.city", &["city"]),
+            ("Level", &["tier"]),
+            ("at", &["sourceUpdatedAt"]),
+            ("id", &[]),
+            ("p", &[]),
+            ("plan", &[]),
+            ("note", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(mapping.undeclared_keys(name), keys, "{name:?}");
+        }
     }
 
     #[test]

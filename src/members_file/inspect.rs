@@ -1,17 +1,18 @@
 //! Recognizes a file by its beginning: its encoding, format and delimiter, whether it has a header, and what its columns
 //! are likely to mean for an attribute schema.
 
+mod declare;
 mod names;
 mod values;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use self::{
-    names::map_columns,
-    values::{date_order, decimal, is_none, kind},
+    names::{map_columns, name_of},
+    values::{date_order, decimal, is_none, kind, kind_of_strings},
 };
 use super::{
-    Format,
+    ATTRIBUTE_PREFIX, Format,
     cell::CellRules,
     columns::{Delimiter, Mapping},
     content,
@@ -19,6 +20,9 @@ use super::{
     rows,
 };
 use crate::domain::attribute::AttributeType;
+
+/// Number of bytes of a file by which it is recognized.
+pub(crate) const BEGINNING_BYTES: usize = 256 << 10;
 
 /// Maximum number of records by which columns are recognized.
 const MAX_RECORDS: usize = 1_000;
@@ -53,19 +57,33 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// The type of its values; `None` if it has none.
     pub(crate) kind: Option<AttributeType>,
+    /// True if its values have this type only with the decimal separator or the order of dates that was recognized.
+    pub(crate) needs_form: bool,
     pub(crate) samples: Vec<String>,
     /// `ref`, `sourceUpdatedAt` or the key of an attribute.
     pub(crate) target: Option<String>,
 }
 
 impl Inspection {
+    /// Assigns the columns without a meaning to the attributes of their names, which are declared now.
+    pub(crate) fn assign_declared(&mut self, mapping: &Mapping) {
+        for column in self.columns.iter_mut().filter(|column| column.target.is_none()) {
+            let targets = mapping.field(&column.name);
+            column.target = targets.first().map(|target| name_of(*target, mapping));
+        }
+    }
+
     /// Returns the mapping by which the file can be imported.
     pub(crate) fn mapping(&self, given: &Mapping) -> Mapping {
         let mapped = |column: &Column| Some((column.target.clone()?, column.name.clone()));
-        let map = self.columns.iter().filter_map(mapped).filter(|(target, name)| target != name).collect();
+        // An import fails because of them, unless it declares them.
+        let unknown = given.map.iter().filter(|(key, _)| given.target(key).is_none()).cloned();
+        let found = self.columns.iter().filter_map(mapped).filter(|(target, name)| target != name);
+        let map = unknown.chain(found).collect();
+        let is_unknown = |column: &Column| column.target.is_none() && !given.is_ignored(&column.name);
         Mapping {
             map,
-            ignore_unknown: given.ignore_unknown || self.columns.iter().any(|column| column.target.is_none()),
+            ignore_unknown: given.ignore_unknown || self.columns.iter().any(is_unknown),
             no_header: !self.has_header,
             delimiter: self.delimiter,
             cells: CellRules { decimal: self.decimal, date_order: self.date_order, ..given.cells },
@@ -101,6 +119,7 @@ pub(crate) fn inspect(begin: &[u8], goes_on: bool, given: &Given, mapping: &Mapp
         decimal: mapping.cells.decimal,
         date_order: mapping.cells.date_order,
     };
+    let mut have_strings = Vec::new();
     let (mut names, records) = match format {
         Format::Csv => {
             let table = rows::table(&text, mapping, MAX_RECORDS + 1);
@@ -114,7 +133,11 @@ pub(crate) fn inspect(begin: &[u8], goes_on: bool, given: &Given, mapping: &Mapp
                 ((1..=width).map(|number| number.to_string()).collect(), records)
             }
         }
-        Format::Ndjson => rows::objects(&text, MAX_RECORDS, MAX_COLUMNS),
+        Format::Ndjson => {
+            let objects = rows::objects(&text, MAX_RECORDS, MAX_COLUMNS);
+            have_strings = objects.have_strings;
+            (objects.names, objects.records)
+        }
         Format::Lines => (Vec::new(), Vec::new()),
     };
     names.truncate(MAX_COLUMNS);
@@ -123,8 +146,14 @@ pub(crate) fn inspect(begin: &[u8], goes_on: bool, given: &Given, mapping: &Mapp
     inspection.date_order = inspection.date_order.or_else(|| date_order(names.len(), values));
     for (place, name) in names.into_iter().enumerate() {
         let samples = values(place).filter(|value| !is_none(value)).take(MAX_SAMPLES).map(shortened).collect();
-        let kind = kind(values(place), inspection.decimal, inspection.date_order);
-        inspection.columns.push(Column { name, kind, samples, target: None });
+        let has_strings = have_strings.get(place).is_some_and(|has_strings| *has_strings);
+        let kind = |decimal, date_order| match has_strings {
+            true => kind_of_strings(values(place), date_order, name.starts_with(ATTRIBUTE_PREFIX)),
+            false => kind(values(place), decimal, date_order),
+        };
+        let recognized = kind(inspection.decimal, inspection.date_order);
+        let needs_form = recognized != kind(mapping.cells.decimal, mapping.cells.date_order);
+        inspection.columns.push(Column { name, kind: recognized, needs_form, samples, target: None });
     }
     let is_unique = |column: usize| {
         let mut all: Vec<_> = values(column).collect();

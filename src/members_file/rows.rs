@@ -10,6 +10,7 @@ mod ndjson;
 
 use std::io::{self, BufRead, Read};
 
+pub(super) use self::ndjson::ATTRIBUTES;
 use self::{csv::CsvRows, lines::LineRows, ndjson::NdjsonRows};
 use super::{
     Format, INVALID_REF, RowFault,
@@ -136,9 +137,19 @@ pub(super) fn table(text: &str, mapping: &Mapping, max_records: usize) -> Table 
     csv::table(text, mapping, max_records)
 }
 
-/// Reads at most this number of objects of NDJSON: the names of their fields, at most `max_names`, and the values of each.
-/// Lines that are no objects are left out.
-pub(super) fn objects(text: &str, max_objects: usize, max_names: usize) -> (Vec<String>, Vec<Vec<String>>) {
+/// The beginning of a file of NDJSON.
+#[derive(Default)]
+pub(super) struct Objects {
+    /// The names of the fields.
+    pub(crate) names: Vec<String>,
+    /// For each field, whether any of its values is a string.
+    pub(crate) have_strings: Vec<bool>,
+    /// The values of each object, in the order of the names.
+    pub(crate) records: Vec<Vec<String>>,
+}
+
+/// Reads at most this number of objects of NDJSON, with at most `max_names` fields. Lines that are no objects are left out.
+pub(super) fn objects(text: &str, max_objects: usize, max_names: usize) -> Objects {
     ndjson::objects(text, max_objects, max_names)
 }
 

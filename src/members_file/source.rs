@@ -35,6 +35,14 @@ pub(crate) fn of_text(text: &str) -> Source {
     BufReader::with_capacity(BUFFER, Cursor::new(text.as_bytes().to_vec()).chain(rest))
 }
 
+/// Reads the beginning of a text, at most `max_bytes`. Returns it, and the whole text.
+pub(crate) fn look_ahead(mut source: Source, max_bytes: usize) -> io::Result<(Vec<u8>, Source)> {
+    let mut begin = Vec::new();
+    source.by_ref().take(max_bytes as u64).read_to_end(&mut begin)?;
+    let rest: Box<dyn Read + Send> = Box::new(source);
+    Ok((begin.clone(), BufReader::with_capacity(BUFFER, Cursor::new(begin).chain(rest))))
+}
+
 /// Unpacks a file that is received, without decoding its text.
 pub(crate) fn receive_unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut begin = Vec::new();

@@ -1,4 +1,5 @@
-//! The files in `tests/files`, of which each has to be read with the same outcome over HTTP and by the command.
+//! The files in `tests/files`, of which each has to be read with the same outcome over HTTP and by the command, and by the console
+//! (`tests/browser/console-corpus.test.js`).
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

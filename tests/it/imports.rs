@@ -1,6 +1,7 @@
 //! `/import`: files over HTTP.
 
 mod connections;
+mod declaring;
 mod files;
 mod inspections;
 mod mirrors;

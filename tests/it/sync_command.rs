@@ -1,5 +1,6 @@
-//! The commands `sync` and `export`, run as processes.
+//! The commands `sync`, `export` and `attributes`, run as processes.
 
+mod attributes;
 mod bad_rows;
 mod exports;
 mod files;

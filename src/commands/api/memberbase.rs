@@ -1,23 +1,46 @@
-//! Finds or creates the memberbase that a command works on.
+//! The memberbase that a command works on, and its attribute schema.
 
-use serde::{Deserialize, de::IgnoredAny};
+use std::fmt;
+
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::json;
 
-use super::Client;
+use super::{Client, Failure};
 use crate::{
     commands::Error,
     types::{Id, MemberbaseId},
 };
 
-const BY_ID: &str = "query ($id: ID!) { memberbase(id: $id) { id } }";
-const BY_NAME: &str = "query ($name: String!) { memberbases(filter: {name: {eq: $name}}, first: 2) { nodes { id } } }";
-const CREATE: &str = "mutation ($name: String!) { createMemberbase(input: {name: $name}) { memberbase { id } } }";
+const BY_ID: &str = "query ($id: ID!) { memberbase(id: $id) { id attributeSchema { key type } } }";
+const BY_NAME: &str = "query ($name: String!) { memberbases(filter: {name: {eq: $name}}, first: 2) { \
+    nodes { id attributeSchema { key type } } } }";
+const CREATE: &str = "mutation ($name: String!) { createMemberbase(input: {name: $name}) { \
+    memberbase { id attributeSchema { key type } } } }";
+const SET_ATTRIBUTES: &str = "mutation ($input: SetAttributeSchemaInput!) { \
+    setAttributeSchema(input: $input) { memberbase { id } } }";
 const DELETE: &str = "mutation ($id: ID!) { \
     deleteMemberbase(input: {memberbaseId: $id, atMostMembers: 0}) { deletedMemberbaseId } }";
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::commands) struct Memberbase {
     pub(crate) id: String,
+    pub(crate) attribute_schema: Vec<Attribute>,
+}
+
+/// An attribute that a memberbase declares.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(in crate::commands) struct Attribute {
+    pub(crate) key: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+/// The form of the arguments of `attributes`.
+impl fmt::Display for Attribute {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}={}", self.key, self.kind)
+    }
 }
 
 impl Memberbase {
@@ -58,6 +81,16 @@ impl Memberbase {
         }
         let created: Created = client.call_once(CREATE, json!({"name": name})).await?;
         Ok(created.create_memberbase.memberbase)
+    }
+
+    /// Replaces the attribute schema.
+    pub(in crate::commands) async fn set_attribute_schema(
+        &self,
+        client: &Client,
+        attributes: &[Attribute],
+    ) -> Result<(), Failure> {
+        let input = json!({"input": {"memberbaseId": self.id, "attributes": attributes}});
+        client.call::<IgnoredAny>(SET_ATTRIBUTES, input).await.map(drop)
     }
 
     /// Deletes a memberbase, unless it has members.

@@ -83,6 +83,18 @@ impl StreamedResponse {
         failure_of_status(*status, format!("{url} returned HTTP status {status}{advice}"), *retry_after)
     }
 
+    /// Returns the whole body, of at most `max_bytes`.
+    pub(in crate::commands) async fn whole(mut self, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.next().await? {
+            if body.len() + piece.len() > max_bytes {
+                return Err(Failure::Broken(format!("the response of {} is too long", self.url)));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+
     /// Returns the next piece of the body; `None` after its proper end.
     pub(in crate::commands) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let lost = |cause: String| Failure::Retryable(format!("the response of {} broke off: {cause}", self.url), None);

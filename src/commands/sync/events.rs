@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::commands::api::Attribute;
+
 /// An event. Fields and kinds that this version does not know are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
@@ -21,6 +23,8 @@ pub(super) enum Event {
         totals: Totals,
         #[serde(default)]
         truncated: bool,
+        #[serde(default)]
+        declared: Vec<Attribute>,
     },
     Failed {
         code: String,
@@ -28,6 +32,8 @@ pub(super) enum Event {
         retryable: bool,
         /// Number of rows that another attempt skips.
         offset: Option<u64>,
+        #[serde(default)]
+        declared: Vec<Attribute>,
         /// Absent if the import had not begun.
         #[serde(flatten)]
         totals: Option<Totals>,
@@ -91,28 +97,6 @@ impl Lines {
     }
 }
 
-/// The parameters of an import, with the options of the command that set them.
-const OPTIONS: [(&str, &str); 13] = [
-    ("ignoreUnknownColumns=true", "--ignore-unknown-columns"),
-    ("ignoreUnknownColumns", "--ignore-unknown-columns"),
-    ("onError=", "--on-error "),
-    ("dateOrder=", "--date-order "),
-    ("maxDeletedPercent", "--max-deleted-percent"),
-    ("abandonOpen", "--abandon-open"),
-    ("header=false", "--no-header"),
-    ("encoding=", "--encoding "),
-    ("delimiter=", "--delimiter "),
-    ("decimal=", "--decimal "),
-    ("empty=", "--empty "),
-    ("map=", "--map "),
-    ("format=", "--format "),
-];
-
-/// Replaces the parameters in a message of the server by the command's options.
-pub(super) fn with_options(message: &str) -> String {
-    OPTIONS.iter().fold(message.to_owned(), |message, (parameter, option)| message.replace(parameter, option))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,13 +119,5 @@ mod tests {
         let Event::Summary { deleted: 2, totals, .. } = parse(text) else { panic!("a summary") };
         assert_eq!(totals, Totals { rows: 3, created: 1, unchanged: 2, ..Totals::default() });
         assert!(matches!(parse(r#"{"event":"news"}"#), Event::Other));
-    }
-
-    #[test]
-    fn parameters_are_named_as_options() {
-        let message =
-            "map it with map=KEY=COLUMN, or ignoreUnknownColumns=true leaves it out; onError=skip stores the others";
-        let expected = "map it with --map KEY=COLUMN, or --ignore-unknown-columns leaves it out; --on-error skip stores the others";
-        assert_eq!(with_options(message), expected);
     }
 }

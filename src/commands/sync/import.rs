@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -15,12 +15,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    events::{Event, Lines, Totals, with_options},
+    events::{Event, Lines, Totals},
     file::Source,
     progress::Progress,
     rejects::Rejects,
 };
-use crate::commands::api::{self, Client, Refusal, StreamedResponse};
+use crate::commands::{
+    api::{self, Attribute, Client, Refusal, StreamedResponse},
+    input::with_options,
+};
 
 /// Time for which a run that ends tries to cancel its import.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +43,8 @@ pub(super) struct Import<'a> {
     is_open: AtomicBool,
     /// The last numbers of rows.
     totals: Mutex<Totals>,
+    /// The attributes that the attempts have declared.
+    declared: Mutex<Vec<Attribute>>,
     /// The number of rows at the beginning of the file that the server has stored, as far as it is known.
     offset: AtomicU64,
 }
@@ -51,6 +56,8 @@ pub(super) struct Stored {
     pub(super) deleted: u64,
     pub(super) sync_id: Option<String>,
     pub(super) memberbase_id: Option<String>,
+    /// Attributes that were declared; in a dry run, those that would be.
+    pub(super) declared: Vec<Attribute>,
 }
 
 /// The reason why the file is not stored.
@@ -87,6 +94,7 @@ impl<'a> Import<'a> {
             id,
             is_open: AtomicBool::new(false),
             totals: Mutex::default(),
+            declared: Mutex::default(),
             offset: AtomicU64::new(0),
         }
     }
@@ -147,14 +155,17 @@ impl<'a> Import<'a> {
                 return Ok(Err(Failure::Output(error)));
             }
         }
+        if let Some(Event::Summary { declared, .. } | Event::Failed { declared, .. }) = &mut last {
+            self.lock_declared().append(declared);
+        }
         match last {
-            Some(Event::Summary { memberbase_id, sync_id, deleted, mut totals, truncated }) => {
+            Some(Event::Summary { memberbase_id, sync_id, deleted, mut totals, truncated, .. }) => {
                 self.is_open.store(false, Ordering::Relaxed);
                 if !truncated {
                     // A row of several attempts counts several times.
                     totals.rejected = self.rejects.count();
                 }
-                Ok(Ok(Stored { totals, deleted, sync_id, memberbase_id }))
+                Ok(Ok(Stored { totals, deleted, sync_id, memberbase_id, declared: self.lock_declared().clone() }))
             }
             Some(Event::Failed { message, retryable: true, totals, offset, .. }) => {
                 totals.into_iter().for_each(|totals| self.set(totals, offset));
@@ -215,7 +226,12 @@ impl<'a> Import<'a> {
 
     /// Returns what is known of an import that was not completed.
     pub(super) fn unfinished(&self) -> Stored {
-        Stored { totals: *self.totals.lock().unwrap_or_else(PoisonError::into_inner), ..Stored::default() }
+        let totals = *self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        Stored { totals, declared: self.lock_declared().clone(), ..Stored::default() }
+    }
+
+    fn lock_declared(&self) -> MutexGuard<'_, Vec<Attribute>> {
+        self.declared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, totals: Totals, offset: Option<u64>) {

@@ -10,8 +10,8 @@ use std::{
 
 use csv::Writer;
 
-use super::events::{Problem, Rejected, with_options};
-use crate::types::private_file;
+use super::events::{Problem, Rejected};
+use crate::{commands::input::with_options, types::private_file};
 
 /// Maximum number of rows that the summary lists.
 const MAX_LISTED: usize = 10;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{events::Totals, import::Stored};
-use crate::types::{Id, MemberbaseId};
+use crate::{
+    commands::api::Attribute,
+    types::{Id, MemberbaseId, excerpt},
+};
 
 /// The result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -22,16 +25,18 @@ pub(super) struct Summary {
     totals: Totals,
     /// Members that were deleted; in a dry run, those that would be.
     deleted: u64,
+    /// Attributes that were declared; in a dry run, those that would be.
+    declared: Vec<Attribute>,
     seconds: f64,
 }
 
 impl Summary {
     pub(super) fn new(memberbase: &str, stored: &Stored, (dry_run, complete): (bool, bool), time: Duration) -> Self {
-        let Stored { totals, deleted, sync_id, memberbase_id } = stored.clone();
+        let Stored { totals, deleted, sync_id, memberbase_id, declared } = stored.clone();
         let given = MemberbaseId::parse(memberbase).ok().map(|id| id.to_string());
         let memberbase_id = memberbase_id.or(given);
         let seconds = (time.as_secs_f64() * 1000.0).round() / 1000.0;
-        Self { memberbase_id, sync_id, dry_run, complete, totals, deleted, seconds }
+        Self { memberbase_id, sync_id, dry_run, complete, totals, deleted, declared, seconds }
     }
 
     /// Returns the summary as a table.
@@ -51,6 +56,9 @@ impl Summary {
             (false, false) => "not completed",
         };
         let mut table = format!("{title}\n");
+        for Attribute { key, kind } in &self.declared {
+            table += &format!("  {:<9}  {:>15}  {kind}\n", "declared", excerpt(key));
+        }
         for (name, count) in counts {
             table += &format!("  {name:<9}  {:>15}\n", thousands(count));
         }
@@ -96,10 +104,11 @@ mod tests {
     #[test]
     fn table_has_a_line_per_count() {
         let totals = Totals { rows: 1203, created: 1200, rejected: 3, ..Totals::default() };
-        let summary = Summary { totals, seconds: 0.5, ..Summary::default() };
+        let declared = vec![Attribute { key: "plan".to_owned(), kind: "STRING".to_owned() }];
+        let summary = Summary { totals, declared, seconds: 0.5, ..Summary::default() };
         assert_eq!(
             summary.table(),
-            "not completed\n  created              1,200\n  updated                  0\n  unchanged                0\n  \
+            "not completed\n  declared              plan  STRING\n  created              1,200\n  updated                  0\n  unchanged                0\n  \
             stale                    0\n  rejected                 3\n  deleted                  0\n  \
             rows                 1,203  in 0.5 s, 2,406/s"
         );
@@ -108,8 +117,18 @@ mod tests {
     #[test]
     fn json_is_flat() {
         let json = serde_json::to_value(Summary::default()).expect("JSON");
-        for key in ["memberbaseId", "syncId", "dryRun", "complete", "rows", "created", "rejected", "deleted", "seconds"]
-        {
+        for key in [
+            "memberbaseId",
+            "syncId",
+            "dryRun",
+            "complete",
+            "rows",
+            "created",
+            "rejected",
+            "deleted",
+            "declared",
+            "seconds",
+        ] {
             assert!(json.get(key).is_some(), "{key} in {json}");
         }
     }

@@ -43,7 +43,7 @@ impl Value {
 }
 
 impl AttributeType {
-    pub(super) const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Date, Self::StringList];
+    pub(crate) const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Date, Self::StringList];
 
     /// Returns the name of the type in the API and in stored schemas.
     pub(crate) fn name(self) -> &'static str {
@@ -54,6 +54,11 @@ impl AttributeType {
             Self::Date => "DATE",
             Self::StringList => "STRING_LIST",
         }
+    }
+
+    /// Returns the type with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// Parses the JSON of one value. The error states what was expected.

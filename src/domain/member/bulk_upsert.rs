@@ -15,7 +15,7 @@ use crate::{
     domain::{
         Error, RowError,
         access::Scope,
-        attribute::{AttributesDraft, Patch, Schema},
+        attribute::{AttributesDraft, Definition, Patch, Schema},
         bulk::{Change, Failures, Merge, Options, Stored, Undefinable, Upsertable, Upserted, store},
         change, field,
         import::{self, Record},
@@ -51,6 +51,15 @@ impl Row {
 /// Returns the record of a batch with these results.
 pub(crate) type RecordOf<'a> = &'a (dyn Fn(&Upserted<MemberId>) -> Record + Send + Sync);
 
+/// What a batch of an import adds to the upsert of its rows.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ImportBatch<'a> {
+    /// Returns the record that is added to the import in the same transaction; not in a dry run.
+    pub(crate) record_of: Option<RecordOf<'a>>,
+    /// Attributes that a dry run takes as declared.
+    pub(crate) assumed: &'a [Definition],
+}
+
 /// Returns the errors of a row that show without the stored member, of which an upsert reports the first.
 pub(crate) fn row_errors(schema: &Schema, row: &Row) -> impl Iterator<Item = RowError> {
     let fields = row.optional.as_deref();
@@ -71,18 +80,17 @@ pub async fn bulk_upsert(
     options: Options,
     sync_id: Option<SyncId>,
 ) -> Result<Upserted<MemberId>, Error> {
-    bulk_upsert_recorded(app, scope, rows, options, sync_id, None).await
+    bulk_upsert_batch(app, scope, rows, options, sync_id, ImportBatch::default()).await
 }
 
-/// Stores members as [`bulk_upsert`] does. If they are a batch of an import, `record_of` returns the record that is added to
-/// the import in the same transaction; not in a dry run.
-pub(crate) async fn bulk_upsert_recorded(
+/// Stores the members of a batch of an import as [`bulk_upsert`] does.
+pub(crate) async fn bulk_upsert_batch(
     app: &App,
     scope: Scope,
     rows: &[Row],
     options: Options,
     sync_id: Option<SyncId>,
-    record_of: Option<RecordOf<'_>>,
+    batch: ImportBatch<'_>,
 ) -> Result<Upserted<MemberId>, Error> {
     let app = &app.dry_run_if(options.dry_run);
     let has_optional_fields = rows.iter().any(|row| row.optional.is_some());
@@ -104,8 +112,9 @@ pub(crate) async fn bulk_upsert_recorded(
     let upsert = async |session: Session, memberbase: Memberbase, open: Option<SyncId>| {
         sync::require_open_sync(&session, scope, sync_id, open).await?;
         let failures = invalid_refs.clone();
-        let members = Members::new(app, memberbase.attribute_schema, has_optional_fields);
-        let record = async |upserted: &Upserted<MemberId>| match record_of.filter(|_| !options.dry_run) {
+        let schema = memberbase.attribute_schema.with(if options.dry_run { batch.assumed } else { &[] })?;
+        let members = Members::new(app, schema, has_optional_fields);
+        let record = async |upserted: &Upserted<MemberId>| match batch.record_of.filter(|_| !options.dry_run) {
             Some(record_of) => import::record(&session, &record_of(upserted)).await,
             None => Ok(()),
         };

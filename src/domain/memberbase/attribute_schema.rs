@@ -1,4 +1,4 @@
-//! Replacement of the attribute schema of a memberbase.
+//! Changes of the attribute schema of a memberbase.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult,
@@ -9,7 +9,12 @@ use super::{Memberbase, get, memberbase};
 use crate::{
     app::App,
     db::{ArrayColumn, ArrayTable, Lock, ScalarBind, Session},
-    domain::{Error, access::Scope, attribute::Schema, member, updated_at},
+    domain::{
+        Error,
+        access::Scope,
+        attribute::{Definition, Schema},
+        member, updated_at,
+    },
     types::{Id, Time, excerpt},
 };
 
@@ -19,10 +24,29 @@ const MAX_NAMED_KEYS: usize = 5;
 /// Replaces the whole schema. A key for which members have values can neither be removed nor change its type. A schema
 /// equal to the stored one changes nothing.
 pub(crate) async fn set_attribute_schema(app: &App, scope: Scope, schema: Schema) -> Result<Memberbase, Error> {
+    replace(app, scope, |_| Ok(schema.clone())).await
+}
+
+/// Adds attributes to the schema. Those that it has already must have the same type.
+pub(crate) async fn declare_attributes(
+    app: &App,
+    scope: Scope,
+    definitions: &[Definition],
+) -> Result<Memberbase, Error> {
+    replace(app, scope, |schema| schema.with(definitions)).await
+}
+
+/// Replaces the schema by the one that `change` makes of it.
+async fn replace(
+    app: &App,
+    scope: Scope,
+    change: impl Fn(Schema) -> Result<Schema, Error>,
+) -> Result<Memberbase, Error> {
     let id = scope.memberbase().uuid();
     // The lock is exclusive, so that no upsert with the old schema is in progress.
     let set = async |session: Session| {
         let mut found = get(&session, scope).await?;
+        let schema = change(found.attribute_schema.clone())?;
         if found.attribute_schema == schema {
             return Ok(found);
         }
@@ -34,7 +58,7 @@ pub(crate) async fn set_attribute_schema(app: &App, scope: Scope, schema: Schema
             .filter(memberbase::Column::Id.eq(id))
             .exec(&session)
             .await?;
-        found.attribute_schema = schema.clone();
+        found.attribute_schema = schema;
         Ok(found)
     };
     app.db.write(Lock::Exclusive(id), set).await

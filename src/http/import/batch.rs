@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::{
     attempt::{BatchOutcome, RunningAttempt},
+    batches::{Batch, Queue},
     event::Failure,
     parameters::OnError,
-    partitions::{Batch, Partition},
     reading::MIN_LONG_ROW_BYTES,
     rejected::{FailedRow, MAX_ROW_ERRORS},
     run::Import,
@@ -20,7 +20,7 @@ use crate::{
         self, RowError,
         bulk::{self, Options, Upserted},
         import::{self, Counts, Rejection},
-        member::bulk_upsert::{RecordOf, Row, bulk_upsert_recorded, row_errors},
+        member::bulk_upsert::{ImportBatch, RecordOf, Row, bulk_upsert_batch, row_errors},
     },
     graphql::{Code, MemberInput},
     types::{MemberId, RowOutcome, SyncId},
@@ -45,22 +45,19 @@ struct Reference {
 }
 
 impl Import {
-    /// Stores the batches of a partition one after another, until there are no more or the import fails.
-    pub(super) async fn store_partition(self: &Arc<Self>, partition: Partition, sync: Option<SyncId>) {
-        let Partition { mut batches, stored } = partition;
-        while let Some(batch) = batches.recv().await {
+    /// Stores batches one after another, until there are no more or the import fails.
+    pub(super) async fn store_batches(self: &Arc<Self>, queue: Queue, sync: Option<SyncId>) {
+        while let Some(batch) = queue.next().await {
             if self.ending.ended().is_cancelled() {
-                return;
+                return queue.fail();
             }
             let batch = Arc::new(batch);
             if let Err(failure) = self.store_batch(&batch, sync).await {
-                return self.ending.fail(failure);
+                self.ending.fail(failure);
+                return queue.fail();
             }
             self.checkpoints.stored(batch.first_row());
-            if let Some(batch) = Arc::into_inner(batch) {
-                // The file may be parsed to its end.
-                let _ = stored.send(batch);
-            }
+            queue.stored(batch);
         }
     }
 
@@ -106,7 +103,8 @@ impl Import {
         };
         let make = self.attempt().map(|attempt| move |upserted: &Upserted<MemberId>| make(attempt, upserted));
         let record_of = make.as_ref().map(|make| make as RecordOf<'_>);
-        match bulk_upsert_recorded(app, scope, &rows, options, sync, record_of).await {
+        let extra = ImportBatch { record_of, assumed: self.declared() };
+        match bulk_upsert_batch(app, scope, &rows, options, sync, extra).await {
             Ok(upserted) => {
                 if let Some(record_of) = record_of.filter(|_| options.dry_run) {
                     import::record_apart(app, &record_of(&upserted)).await?;

@@ -1,7 +1,7 @@
 //! Finds out how much of the beginning of a file is stored, so that another attempt can skip it.
 //!
-//! The partitions store their batches independently of each other. A mark is the end of the rows that were read when a batch
-//! was passed on. It is reached once all batches with earlier rows are stored.
+//! Batches follow each other in the file, and are stored concurrently. A mark is the end of a batch. It is reached once this
+//! batch and all earlier ones are stored.
 
 use std::{
     collections::VecDeque,
@@ -58,8 +58,6 @@ pub(super) struct Checkpoints(Mutex<State>);
 struct State {
     /// The first row of each batch that is passed on and not stored.
     passed_on: Vec<u64>,
-    /// All rows before this one are in batches that were passed on.
-    first_unpassed: u64,
     /// In the order of the file. The first may be reached.
     marks: VecDeque<Position>,
 }
@@ -67,18 +65,14 @@ struct State {
 impl Checkpoints {
     /// Begins after the rows that an earlier attempt has stored.
     pub(super) fn begin(&self, from: Position) {
-        let mut state = self.lock();
-        state.first_unpassed = from.rows;
-        state.marks = VecDeque::from([from]);
+        self.lock().marks = VecDeque::from([from]);
     }
 
-    /// Adds a batch before it is passed on. All rows before `first_unpassed` are in batches that were passed on, or in this
-    /// one. `read` is the end of the rows that were read.
-    pub(super) fn pass_on(&self, first_row: u64, first_unpassed: u64, read: Position) {
+    /// Adds a batch before it is passed on.
+    pub(super) fn pass_on(&self, first_row: u64, end: Position) {
         let mut state = self.lock();
         state.passed_on.push(first_row);
-        state.first_unpassed = first_unpassed;
-        state.marks.push_back(read);
+        state.marks.push_back(end);
     }
 
     /// Returns the mark that is reached once the batch with this first row is stored.
@@ -110,7 +104,7 @@ impl State {
     /// Returns the last mark that is reached if this batch is stored, too.
     fn reached_without(&self, batch: Option<u64>) -> Option<Position> {
         let others = self.passed_on.iter().filter(|row| Some(**row) != batch);
-        let first_missing = others.copied().min().unwrap_or(u64::MAX).min(self.first_unpassed);
+        let first_missing = others.copied().min().unwrap_or(u64::MAX);
         self.marks.iter().rev().find(|mark| mark.rows <= first_missing).copied()
     }
 }
@@ -129,18 +123,17 @@ mod tests {
     fn mark_is_reached_when_all_earlier_batches_are_stored() {
         let checkpoints = Checkpoints::default();
         checkpoints.begin(at(0));
-        // Two partitions whose batches begin at rows 0 and 1; then a third batch.
-        checkpoints.pass_on(0, 1, at(10));
-        assert_eq!(checkpoints.after(0), Some(at(0)), "row 1 is not passed on");
-        checkpoints.pass_on(1, 10, at(12));
-        assert_eq!(checkpoints.after(0), Some(at(0)), "row 1 is not stored");
-        checkpoints.stored(0);
-        assert_eq!((checkpoints.reached(), checkpoints.after(1)), (Some(at(0)), Some(at(10))));
-        checkpoints.pass_on(10, 20, at(20));
-        checkpoints.stored(1);
-        assert_eq!((checkpoints.reached(), checkpoints.after(10)), (Some(at(10)), Some(at(20))));
+        checkpoints.pass_on(0, at(10));
+        checkpoints.pass_on(10, at(20));
+        checkpoints.pass_on(20, at(25));
+        assert_eq!((checkpoints.reached(), checkpoints.after(0)), (Some(at(0)), Some(at(10))));
+        assert_eq!(checkpoints.after(10), Some(at(0)), "the first batch is not stored");
         checkpoints.stored(10);
-        assert_eq!(checkpoints.reached(), Some(at(20)));
+        assert_eq!((checkpoints.reached(), checkpoints.after(0)), (Some(at(0)), Some(at(20))));
+        checkpoints.stored(0);
+        assert_eq!((checkpoints.reached(), checkpoints.after(20)), (Some(at(20)), Some(at(25))));
+        checkpoints.stored(20);
+        assert_eq!(checkpoints.reached(), Some(at(25)));
     }
 
     #[test]
@@ -148,8 +141,9 @@ mod tests {
         let checkpoints = Checkpoints::default();
         assert_eq!(checkpoints.reached(), None);
         checkpoints.begin(at(30));
-        checkpoints.pass_on(30, 31, at(35));
-        assert_eq!(checkpoints.after(30), Some(at(30)));
+        assert_eq!(checkpoints.reached(), Some(at(30)));
+        checkpoints.pass_on(30, at(35));
+        assert_eq!((checkpoints.reached(), checkpoints.after(30)), (Some(at(30)), Some(at(35))));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// All parameters. Those of the file are described in docs/import.md.
-pub(super) const PARAMETERS: [ParameterDescription; 18] = [
+pub(super) const PARAMETERS: [ParameterDescription; 20] = [
     parameter(
         "memberbase",
         text,
@@ -55,6 +55,13 @@ pub(super) const PARAMETERS: [ParameterDescription; 18] = [
         "map",
         pairs,
         "Maps a column of CSV or a field of NDJSON: KEY=COLUMN, such as ref=customer_id. Can be repeated.",
+    ),
+    parameter("ignore", names, "Name of a column or field that is left out, whatever it means. Can be repeated."),
+    parameter(
+        "declare",
+        boolean,
+        "Whether columns and fields that are not an attribute are declared as attributes, with the types of their values at the \
+        beginning of the file. Needs an admin token. Default false.",
     ),
     parameter(
         "ignoreUnknownColumns",
@@ -87,7 +94,7 @@ const FAILURES: [(StatusCode, &str); 12] = [
         "The parameters are invalid, or the beginning of the file can't be read or does not fit them.",
     ),
     (StatusCode::UNAUTHORIZED, "The request has no valid token."),
-    (StatusCode::FORBIDDEN, "The token does not have write access."),
+    (StatusCode::FORBIDDEN, "The token does not have write access, or admin access for `declare=true`."),
     (StatusCode::NOT_FOUND, "The memberbase does not exist, or the token can't see it."),
     (StatusCode::METHOD_NOT_ALLOWED, "The method must be POST or PUT."),
     (StatusCode::CONFLICT, "Another sync is open in the memberbase, or a mirror would delete too many members."),
@@ -238,6 +245,10 @@ fn percent() -> RefOr<Schema> {
 fn pairs() -> RefOr<Schema> {
     let pair = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[^=]+=.+$"));
     Schema::from(ArrayBuilder::new().items(pair)).into()
+}
+
+fn names() -> RefOr<Schema> {
+    Schema::from(ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String))).into()
 }
 
 #[cfg(test)]

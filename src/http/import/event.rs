@@ -5,7 +5,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub(super) use crate::http::failure::Failure;
-use crate::{domain::import, http::trace_id::TraceId, types::RowOutcome};
+use crate::{
+    domain::{attribute::Definition, import},
+    http::trace_id::TraceId,
+    types::RowOutcome,
+};
 
 /// Numbers of rows and bytes so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -67,6 +71,19 @@ pub(super) struct Problem<'a> {
     pub(super) path: Vec<&'a str>,
 }
 
+/// An attribute that an import has declared.
+#[derive(Debug, Serialize)]
+pub(super) struct DeclaredAttribute {
+    key: String,
+    r#type: &'static str,
+}
+
+impl From<&Definition> for DeclaredAttribute {
+    fn from(Definition { key, kind }: &Definition) -> Self {
+        Self { key: key.clone(), r#type: kind.name() }
+    }
+}
+
 /// The result of an import that has stored the whole file.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +98,8 @@ pub(super) struct Summary {
     pub(super) deleted: u64,
     /// True if not all rejected rows have an event.
     pub(super) truncated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) declared: Vec<DeclaredAttribute>,
     pub(super) seconds: f64,
 }
 
@@ -90,6 +109,8 @@ pub(super) struct Done {
     #[serde(flatten)]
     pub(super) totals: Totals,
     pub(super) truncated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) declared: Vec<DeclaredAttribute>,
     /// Number of rows at the beginning of the file that another attempt skips; `None` if the import can't be resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) offset: Option<u64>,
@@ -153,7 +174,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::graphql::Code;
+    use crate::{domain::attribute::AttributeType, graphql::Code};
 
     fn parsed(event: &str) -> Value {
         assert!(!event.contains('\n'));
@@ -173,8 +194,10 @@ mod tests {
         assert_eq!(parsed(&progress(&totals, None)), with("progress", json!({})));
         assert_eq!(parsed(&progress(&totals, Some(2))), with("progress", json!({"offset": 2})));
         let failure = Failure::new(Code::ServiceUnavailable, "no\nmore");
-        let done = Done { totals, truncated: true, offset: Some(2) };
-        let more = json!({"code": "SERVICE_UNAVAILABLE", "message": "no\nmore", "retryable": true, "traceId": "", "truncated": true, "offset": 2});
+        let plan = Definition { key: "plan".to_owned(), kind: AttributeType::String };
+        let done = Done { totals, truncated: true, declared: vec![(&plan).into()], offset: Some(2) };
+        let more = json!({"code": "SERVICE_UNAVAILABLE", "message": "no\nmore", "retryable": true, "traceId": "",
+            "truncated": true, "declared": [{"key": "plan", "type": "STRING"}], "offset": 2});
         assert_eq!(parsed(&failed(&failure, &TraceId::default(), Some(done))), with("failed", more));
         let row = RawValue::from_string(r#"["a","b"]"#.to_owned()).expect("JSON");
         let problem = |message| Problem {

@@ -16,8 +16,9 @@ use super::{
     BUFFER_BYTES,
     body::{self, BodyReader, Incoming},
     ending::{Ending, panicked},
-    event::Failure,
+    event::{DeclaredAttribute, Failure},
     parameters::InspectionParameters,
+    reading::extended,
     rejected::{MAX_ROW_ERRORS, fault, shown},
 };
 use crate::{
@@ -31,14 +32,11 @@ use crate::{
         RowFault,
         columns::{ColumnNames, Mapping},
         content,
-        inspect::{Column, Inspection, inspect},
+        inspect::{BEGINNING_BYTES, Column, Inspection, inspect},
         rows::{Next, ReadError, Row, Rows},
         source,
     },
 };
-
-/// Number of bytes of the unpacked file that are inspected.
-const MAX_BYTES: usize = 256 << 10;
 
 /// Maximum number of rows that are shown.
 const MAX_ROWS: usize = 20;
@@ -50,6 +48,9 @@ struct Description {
     format: String,
     encoding: &'static str,
     columns: Vec<ColumnDescription>,
+    /// The attributes that an import would declare, if that was requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared: Option<Vec<DeclaredAttribute>>,
     /// The parameters with which the file can be imported.
     parameters: Vec<(&'static str, String)>,
     /// The first rows as these parameters read them.
@@ -132,18 +133,29 @@ impl Service {
 }
 
 fn describe(reader: BodyReader, parameters: InspectionParameters, schema: &Schema) -> Result<Description, Failure> {
-    let InspectionParameters { mapping, given, .. } = parameters;
+    let InspectionParameters { mapping, declare, given, .. } = parameters;
     let mapping = Mapping { schema: schema.definitions().to_vec(), ..mapping };
     let (begin, goes_on) = beginning(reader).map_err(|error| unreadable(&ReadError::Io(error)))?;
-    let (inspection, text) = inspect(&begin, goes_on, &given, &mapping);
+    let (mut inspection, text) = inspect(&begin, goes_on, &given, &mapping);
     let is_utf_16 = [UTF_16LE, UTF_16BE].contains(&inspection.encoding);
     if let Some(message) = content::foreign(&begin).filter(|_| !is_utf_16) {
         return Err(unreadable(&ReadError::Damaged(message)));
     }
+    let (declared, problem) = match inspection.undeclared(&inspection.mapping(&mapping)) {
+        _ if !declare => (None, None),
+        Ok(definitions) => (Some(definitions), None),
+        Err(message) => (None, Some(message)),
+    };
+    let schema = extended(schema, declared.as_deref().unwrap_or_default())?;
+    let mapping = Mapping { schema: schema.definitions().to_vec(), ..mapping };
+    if declared.is_some() {
+        inspection.assign_declared(&mapping);
+    }
     let mapping = inspection.mapping(&mapping);
-    let (rows, problem) = match Rows::new(inspection.format, source::of_text(&text), &mapping) {
-        Ok(rows) => first_rows(rows, schema),
-        Err(error) => (Vec::new(), Some(error.to_string())),
+    let (rows, problem) = match (problem, Rows::new(inspection.format, source::of_text(&text), &mapping)) {
+        (None, Ok(rows)) => first_rows(rows, &schema),
+        (Some(problem), _) => (Vec::new(), Some(problem)),
+        (None, Err(error)) => (Vec::new(), Some(error.to_string())),
     };
     let columns = |column: &Column| ColumnDescription {
         name: column.name.clone(),
@@ -155,7 +167,8 @@ fn describe(reader: BodyReader, parameters: InspectionParameters, schema: &Schem
         format: name(&inspection.format),
         encoding: inspection.encoding.name(),
         columns: inspection.columns.iter().map(columns).collect(),
-        parameters: suggested(&inspection, &mapping),
+        parameters: suggested(&inspection, &mapping, declared.as_ref().is_some_and(|new| !new.is_empty())),
+        declared: declared.map(|definitions| definitions.iter().map(DeclaredAttribute::from).collect()),
         rows,
         problem,
     })
@@ -163,11 +176,11 @@ fn describe(reader: BodyReader, parameters: InspectionParameters, schema: &Schem
 
 /// Reads the beginning of the unpacked file, and returns whether there is more.
 fn beginning(reader: BodyReader) -> io::Result<(Vec<u8>, bool)> {
-    let mut input = source::receive_unpacked(reader)?.take(MAX_BYTES as u64 + 1);
+    let mut input = source::receive_unpacked(reader)?.take(BEGINNING_BYTES as u64 + 1);
     let mut begin = Vec::new();
     let read = input.read_to_end(&mut begin);
-    let goes_on = begin.len() > MAX_BYTES || read.is_err();
-    begin.truncate(MAX_BYTES);
+    let goes_on = begin.len() > BEGINNING_BYTES || read.is_err();
+    begin.truncate(BEGINNING_BYTES);
     match read {
         // The beginning of a packed file is cut somewhere.
         Err(error) if begin.is_empty() => Err(error),
@@ -216,7 +229,7 @@ fn described_fault(fault: RowFault, columns: &ColumnNames) -> RowFaultDescriptio
 }
 
 /// Returns the parameters with which the file can be imported.
-fn suggested(inspection: &Inspection, mapping: &Mapping) -> Vec<(&'static str, String)> {
+fn suggested(inspection: &Inspection, mapping: &Mapping, declares: bool) -> Vec<(&'static str, String)> {
     let mut parameters = vec![("format", name(&inspection.format))];
     if inspection.encoding != UTF_8 {
         parameters.push(("encoding", inspection.encoding.name().to_ascii_lowercase()));
@@ -228,6 +241,10 @@ fn suggested(inspection: &Inspection, mapping: &Mapping) -> Vec<(&'static str, S
         parameters.push(("header", "false".to_owned()));
     }
     parameters.extend(mapping.map.iter().map(|(key, column)| ("map", format!("{key}={column}"))));
+    parameters.extend(mapping.ignored.iter().map(|column| ("ignore", column.clone())));
+    if declares {
+        parameters.push(("declare", "true".to_owned()));
+    }
     if mapping.ignore_unknown {
         parameters.push(("ignoreUnknownColumns", "true".to_owned()));
     }

@@ -41,6 +41,8 @@ pub(super) struct Parameters {
     pub(super) encoding: Option<&'static Encoding>,
     /// The columns and cells, without the attribute schema.
     pub(super) mapping: Mapping,
+    /// True if columns that are not an attribute are declared as one.
+    pub(super) declare: bool,
     pub(super) on_error: OnError,
     pub(super) mode: Mode,
     pub(super) dry_run: bool,
@@ -62,6 +64,8 @@ pub(super) struct InspectionParameters {
     pub(super) memberbase: String,
     pub(super) given: inspect::Given,
     pub(super) mapping: Mapping,
+    /// True if columns that are not an attribute would be declared as one.
+    pub(super) declare: bool,
 }
 
 /// The parameters of a request.
@@ -87,9 +91,9 @@ impl Requested {
             let reads_at_once = accepts_events(&head.headers);
             return Parameters::of(memberbase, given, mapping, reads_at_once).map(Self::Import);
         }
-        let Given { encoding, format, header: has_header, .. } = given;
+        let Given { encoding, format, header: has_header, declare, .. } = given;
         let given = inspect::Given { encoding, format, has_header };
-        Ok(Self::Inspection(InspectionParameters { memberbase, given, mapping }))
+        Ok(Self::Inspection(InspectionParameters { memberbase, given, mapping, declare: declare.unwrap_or_default() }))
     }
 }
 
@@ -142,6 +146,7 @@ struct Given {
     format: Option<Format>,
     encoding: Option<&'static Encoding>,
     header: Option<bool>,
+    declare: Option<bool>,
     ignore_unknown: Option<bool>,
     on_error: Option<OnError>,
     mode: Option<UpsertMode>,
@@ -165,6 +170,10 @@ impl Parameters {
                 format == Format::Lines && !mapping.map.is_empty(),
                 "map is for the columns of CSV and the fields of NDJSON",
             ),
+            (
+                format == Format::Lines && (!mapping.ignored.is_empty() || given.declare == Some(true)),
+                "ignore and declare are for the columns of CSV and the fields of NDJSON",
+            ),
             (!is_csv && (given.header.is_some() || mapping.delimiter.is_some()), "header and delimiter are for CSV"),
             (
                 !mirror && (given.max_deleted_percent.is_some() || given.abandon_open.is_some()),
@@ -183,6 +192,7 @@ impl Parameters {
             format,
             encoding: given.encoding,
             mapping,
+            declare: given.declare.unwrap_or_default(),
             on_error: given.on_error.unwrap_or_default(),
             mode: given.mode.unwrap_or_default().into(),
             dry_run: given.dry_run.unwrap_or_default(),
@@ -233,6 +243,8 @@ fn read(query: &str, mapping: &mut Mapping) -> Result<Given, Rejection> {
             "decimal" => once(&mut decimal, name, choice(name, &value)?)?,
             "dateOrder" => once(&mut date_order, name, choice(name, &value)?)?,
             "map" => mapping.map.push(pair(&value)?),
+            "ignore" => mapping.ignored.push(value.into_owned()),
+            "declare" => once(&mut given.declare, name, boolean(name, &value)?)?,
             "header" => once(&mut given.header, name, boolean(name, &value)?)?,
             "empty" => once(&mut empty, name, choice(name, &value)?)?,
             "ignoreUnknownColumns" => once(&mut given.ignore_unknown, name, boolean(name, &value)?)?,
@@ -327,14 +339,15 @@ mod tests {
     #[test]
     fn parameters_are_read() {
         let query = "memberbase=My+readers&format=csv&delimiter=tab&encoding=latin1&decimal=comma&dateOrder=dmy&empty=keep\
-            &map=ref=id&map=plan%3dtier&header=false&ignoreUnknownColumns=true&onError=skip&mode=insertOnly\
+            &map=ref=id&map=plan%3dtier&ignore=Notiz&declare=true&header=false&ignoreUnknownColumns=true&onError=skip&mode=insertOnly\
             &mirror=true&maxDeletedPercent=2.5&abandonOpen=true";
         let read = parameters(query, Some("application/octet-stream")).expect("parameters");
         assert_eq!((&*read.memberbase, read.format, read.on_error), ("My readers", Format::Csv, OnError::Skip));
         assert_eq!((read.mode, read.dry_run), (Mode::InsertOnly, false));
         assert_eq!(read.encoding.map(Encoding::name), Some("windows-1252"));
-        let Mapping { map, ignore_unknown, no_header, cells, delimiter, .. } = read.mapping;
+        let Mapping { map, ignored, ignore_unknown, no_header, cells, delimiter, .. } = read.mapping;
         assert_eq!(map, [("ref", "id"), ("plan", "tier")].map(|(key, name)| (key.to_owned(), name.to_owned())));
+        assert_eq!((ignored, read.declare), (vec!["Notiz".to_owned()], true));
         assert_eq!((ignore_unknown, no_header, cells.empty), (true, true, Empty::Keep));
         assert_eq!(delimiter, Delimiter::parse("tab").ok());
         let mirror = read.mirror.expect("a mirror");
@@ -381,6 +394,7 @@ mod tests {
             ("memberbase=a&format=csv&encoding=klingon", "encoding is \"klingon\""),
             ("memberbase=a&format=csv&map=ref", "expected KEY=COLUMN"),
             ("memberbase=a&format=lines&map=ref=a", "map is for the columns of CSV"),
+            ("memberbase=a&format=lines&declare=true", "ignore and declare are for the columns of CSV"),
             ("memberbase=a&format=ndjson&header=false", "header and delimiter are for CSV"),
             ("memberbase=a&format=csv&abandonOpen=true", "are for mirror=true"),
             ("memberbase=a&format=csv&mirror=true&dryRun=true&abandonOpen=true", "abandonOpen is not for dryRun=true"),

@@ -5,26 +5,31 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use encoding_rs::{Encoding, UTF_8};
 use tokio::sync::oneshot;
 
 use super::{
+    batches::{Batcher, Closed, Queue, UnattributedRow},
     body::BodyReader,
     checkpoints::Prefix,
     event::Failure,
     parameters::{OnError, Parameters},
-    partitions::{Closed, Partition, Partitioner, UnattributedRow},
     run::Import,
 };
 use crate::{
     budget::{self, Budget, Exceeded},
-    domain::import::Position,
+    domain::{
+        attribute::{Definition, Schema},
+        import::Position,
+    },
     graphql::Code,
     http::compute,
     members_file::{
         columns::Mapping,
         content,
+        inspect::{self, BEGINNING_BYTES},
         rows::{Next, ReadError, Row, Rows},
-        source,
+        source::{self, Source},
     },
 };
 
@@ -41,29 +46,30 @@ pub(super) struct Job {
 
 /// A file that is being parsed.
 pub(super) struct Reading {
-    /// Sent as soon as the header is understood.
-    pub(super) begun: oneshot::Receiver<Result<(), Failure>>,
+    /// Sent as soon as the header is understood, with the attributes to declare.
+    pub(super) begun: oneshot::Receiver<Result<Vec<Definition>, Failure>>,
     /// The number of rows, once the file was parsed to its proper end.
     pub(super) ended: oneshot::Receiver<Result<u64, Failure>>,
-    pub(super) partitions: Vec<Partition>,
+    pub(super) queue: Queue,
 }
 
 /// Starts to parse a file.
 pub(super) fn start(job: Job, import: Arc<Import>) -> Reading {
-    let (partitioner, partitions) = Partitioner::new(import.limits().batch_rows, Arc::clone(&import.checkpoints));
+    let (batcher, queue) = Batcher::new(import.limits().batch_rows, Arc::clone(&import.checkpoints));
     let (begin, begun) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     compute::spawn_blocking(move || {
         let Job { reader, mapping, budget } = job;
         budget.measure(|| {
-            let opened = open(reader, &mapping, import.parameters()).map_err(|error| failure(&error));
-            let rows = match opened.and_then(|rows| budget::check().map_err(too_large).map(|()| rows)) {
-                Ok(rows) => rows,
-                Err(failure) => return drop(begin.send(Err(failure))),
-            };
+            let opened = open(reader, mapping, &import);
+            let (rows, definitions) =
+                match opened.and_then(|opened| budget::check().map_err(too_large).map(|()| opened)) {
+                    Ok(opened) => opened,
+                    Err(failure) => return drop(begin.send(Err(failure))),
+                };
             let _ = import.columns.set(rows.column_names());
-            if begin.send(Ok(())).is_ok() {
-                let read = read(rows, partitioner, &import);
+            if begin.send(Ok(definitions)).is_ok() {
+                let read = read(rows, batcher, &import);
                 if let Err(failure) = &read {
                     import.ending.fail(failure.clone());
                 }
@@ -72,20 +78,49 @@ pub(super) fn start(job: Job, import: Arc<Import>) -> Reading {
             }
         });
     });
-    Reading { begun, ended, partitions }
+    Reading { begun, ended, queue }
 }
 
-/// Reads the header of a file, if it has one.
-fn open(reader: BodyReader, mapping: &Mapping, parameters: &Parameters) -> Result<Rows, ReadError> {
-    let mut source = source::receive(reader, parameters.encoding)?;
-    if let Some(message) = content::foreign(source.fill_buf()?) {
-        return Err(ReadError::Damaged(message));
+/// Reads the header of a file, if it has one. Returns the file, and the attributes to declare.
+fn open(reader: BodyReader, mut mapping: Mapping, import: &Import) -> Result<(Rows, Vec<Definition>), Failure> {
+    let Parameters { format, encoding, declare, .. } = import.parameters();
+    let mut source = receive(reader, *encoding).map_err(|error| failure(&error))?;
+    let mut definitions = Vec::new();
+    if *declare {
+        let (begin, whole) =
+            source::look_ahead(source, BEGINNING_BYTES).map_err(|error| failure(&ReadError::Io(error)))?;
+        source = whole;
+        let given =
+            inspect::Given { encoding: Some(UTF_8), format: Some(*format), has_header: Some(!mapping.no_header) };
+        let (inspection, _) = inspect::inspect(&begin, begin.len() == BEGINNING_BYTES, &given, &mapping);
+        definitions = inspection.undeclared(&mapping).map_err(|message| failure(&ReadError::Usage(message)))?;
+        let schema = extended(import.schema(), &definitions)?;
+        mapping.delimiter = inspection.delimiter;
+        mapping.schema = schema.definitions().to_vec();
+        // It is set only once.
+        let _ = import.schema.set(schema);
     }
-    Rows::new(parameters.format, source, mapping)
+    let rows = Rows::new(*format, source, &mapping).map_err(|error| failure(&error))?;
+    Ok((rows, definitions))
+}
+
+/// Returns a schema with the attributes to declare.
+pub(super) fn extended(schema: &Schema, definitions: &[Definition]) -> Result<Schema, Failure> {
+    // The columns of the file are the reason.
+    let unfit = |error| Failure::new(Code::BadUserInput, Failure::from(error).message);
+    schema.clone().with(definitions).map_err(unfit)
+}
+
+fn receive(reader: BodyReader, encoding: Option<&'static Encoding>) -> Result<Source, ReadError> {
+    let mut source = source::receive(reader, encoding)?;
+    match content::foreign(source.fill_buf()?) {
+        Some(message) => Err(ReadError::Damaged(message)),
+        None => Ok(source),
+    }
 }
 
 /// Reads all rows, and returns their number. Those that an earlier attempt has stored are skipped.
-fn read(mut rows: Rows, mut partitioner: Partitioner, import: &Import) -> Result<u64, Failure> {
+fn read(mut rows: Rows, mut batcher: Batcher, import: &Import) -> Result<u64, Failure> {
     let rejects = !import.parameters().dry_run && import.parameters().on_error == OnError::Reject;
     let unwanted = |Closed| failure(&ReadError::Unwanted);
     let attempt = import.attempt();
@@ -107,7 +142,7 @@ fn read(mut rows: Rows, mut partitioner: Partitioner, import: &Import) -> Result
             continue;
         }
         if next == Next::Row {
-            partitioner.push(&mut row, &read).map_err(unwanted)?;
+            batcher.push(&mut row, &read).map_err(unwanted)?;
             continue;
         }
         let unattributed = UnattributedRow::take(&mut row);
@@ -117,12 +152,12 @@ fn read(mut rows: Rows, mut partitioner: Partitioner, import: &Import) -> Result
             budget::uncounted(|| import.reject_unattributed(&unattributed));
             return Err(Failure::new(Code::BadUserInput, message));
         }
-        partitioner.push_unattributed(unattributed, &read).map_err(unwanted)?;
+        batcher.push_unattributed(unattributed, &read).map_err(unwanted)?;
     }
     if read.rows() < stored.rows {
         return Err(another_file(&stored));
     }
-    partitioner.finish(&read).map_err(unwanted)?;
+    batcher.finish(&read).map_err(unwanted)?;
     Ok(read.rows())
 }
 

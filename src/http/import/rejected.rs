@@ -3,8 +3,8 @@
 use serde_json::{Value, value::RawValue};
 
 use super::{
+    batches::{Batch, UnattributedRow},
     event::{self, Problem, RejectedRow},
-    partitions::{Batch, UnattributedRow},
     run::Import,
 };
 use crate::{

@@ -1,6 +1,7 @@
 //! One import: its state, which the parts share, and its course from the first row to the last event.
 
 use std::{
+    iter::repeat_n,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
@@ -20,10 +21,11 @@ use tracing::Instrument;
 
 use super::{
     attempt::RunningAttempt,
+    batches::CONCURRENT,
     checkpoints::Checkpoints,
     counts::Counts,
     ending::{Ending, panicked, stopping},
-    event::{self, Done, Failure, Summary, Totals},
+    event::{self, DeclaredAttribute, Done, Failure, Summary, Totals},
     outbox::Outbox,
     parameters::Parameters,
     reading::{self, Job, Reading},
@@ -34,8 +36,9 @@ use crate::{
     domain::{
         self,
         access::{Caller, Scope, Visibility},
-        attribute::Schema,
+        attribute::{Definition, Schema},
         import::State,
+        memberbase,
         sync::Sync,
     },
     graphql::Code,
@@ -67,7 +70,7 @@ const SETTLE_TIME: Duration = Duration::from_secs(3);
 pub(super) struct Target {
     pub(super) scope: Scope,
     /// The attribute schema of the memberbase.
-    pub(super) schema: Arc<Schema>,
+    pub(super) schema: Schema,
     pub(super) visibility: Visibility,
     pub(super) bearer: Bearer,
     pub(super) permit: Arc<RequestPermit>,
@@ -89,6 +92,10 @@ pub(super) struct Import {
     pub(super) checkpoints: Arc<Checkpoints>,
     /// The names of the columns, once the header is read.
     pub(super) columns: OnceLock<ColumnNames>,
+    /// The attribute schema with the attributes that the import declares, once the header is read.
+    pub(super) schema: OnceLock<Schema>,
+    /// The attributes that the import has declared; in a dry run, those that it would declare.
+    declared: OnceLock<Vec<Definition>>,
     pub(super) ending: Arc<Ending>,
     /// Cancelled when the client has disconnected, or has read the last event.
     pub(super) client: CancellationToken,
@@ -132,6 +139,8 @@ impl Import {
             attempt: OnceLock::new(),
             checkpoints: Arc::default(),
             columns: OnceLock::new(),
+            schema: OnceLock::new(),
+            declared: OnceLock::new(),
             ending: Arc::new(Ending::new(stopping)),
             client: CancellationToken::new(),
             outbox: Outbox::default(),
@@ -146,8 +155,13 @@ impl Import {
         self.target.scope
     }
 
-    pub(super) fn schema(&self) -> &Arc<Schema> {
-        &self.target.schema
+    pub(super) fn schema(&self) -> &Schema {
+        self.schema.get().unwrap_or(&self.target.schema)
+    }
+
+    /// Returns the attributes that the import has declared; in a dry run, those that it would declare.
+    pub(super) fn declared(&self) -> &[Definition] {
+        self.declared.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(super) fn visibility(&self) -> Visibility {
@@ -325,19 +339,38 @@ impl Import {
     /// Waits for the header of the file, and starts the sync of a mirror.
     async fn prepare(self: &Arc<Self>, job: Job) -> Result<(Reading, Option<Sync>), Failure> {
         let mut reading = reading::start(job, Arc::clone(self));
-        let sync = match (&mut reading.begun).await {
-            Ok(Ok(())) => self.start_sync().await,
-            Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(panicked()),
+        let begun = (&mut reading.begun).await.unwrap_or_else(|_| Err(panicked()));
+        let sync = async {
+            self.declare(begun?).await?;
+            self.start_sync().await
         };
-        Ok((reading, sync.map_err(|failure| self.ending.first_failure(failure))?))
+        let sync = sync.await.map_err(|failure| self.ending.first_failure(failure))?;
+        Ok((reading, sync))
+    }
+
+    /// Declares attributes, except in a dry run.
+    async fn declare(&self, definitions: Vec<Definition>) -> Result<(), Failure> {
+        if definitions.is_empty() {
+            return Ok(());
+        }
+        if !self.parameters.dry_run {
+            let (scope, new) = (self.scope(), Arc::new(definitions.clone()));
+            let declare = |app: App| {
+                let new = Arc::clone(&new);
+                async move { memberbase::declare_attributes(&app, scope, &new).await }
+            };
+            self.mutate(0, declare).await?;
+        }
+        // It is set only once.
+        let _ = self.declared.set(definitions);
+        Ok(())
     }
 
     /// Stores all rows, and commits the sync of a mirror. Returns the number of deleted members.
     async fn store_all(self: &Arc<Self>, reading: Reading, sync: Option<&Sync>) -> Result<u64, Failure> {
-        let Reading { ended, partitions, .. } = reading;
+        let Reading { ended, queue, .. } = reading;
         let id = sync.map(|sync| sync.id);
-        let storing = join_all(partitions.into_iter().map(|partition| self.store_partition(partition, id)));
+        let storing = join_all(repeat_n(queue, CONCURRENT).map(|queue| self.store_batches(queue, id)));
         let working = join(storing, ended);
         pin!(working);
         let (service, bearer) = (&self.service, self.target.bearer);
@@ -389,6 +422,7 @@ impl Import {
     /// Returns the event of the import's outcome, and logs it.
     fn last_event(&self, outcome: Result<Outcome, Failure>) -> String {
         let (totals, truncated) = (self.totals(), self.is_truncated());
+        let declared: Vec<_> = self.declared().iter().map(DeclaredAttribute::from).collect();
         let Totals { rows, bytes, created, updated, unchanged, stale, skipped, rejected } = totals;
         let deleted = match &outcome {
             Ok(Outcome::Stored { deleted, .. }) => *deleted,
@@ -412,11 +446,12 @@ impl Import {
                 totals,
                 deleted,
                 truncated,
+                declared,
                 seconds: (self.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
             }),
             Err(failure) => {
                 let is_begun = self.columns.get().is_some();
-                let done = is_begun.then(|| Done { totals, truncated, offset: self.offset() });
+                let done = is_begun.then(|| Done { totals, truncated, declared, offset: self.offset() });
                 event::failed(&failure, &self.trace, done)
             }
         }

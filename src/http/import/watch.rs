@@ -178,7 +178,8 @@ impl Watch {
         (silence >= max_silence).then(|| {
             let message = "the server that ran the import has stopped: send the file again to continue the import";
             let failure = Failure::new(Code::ServiceUnavailable, message);
-            let done = Done { totals, truncated: import.is_truncated, offset: Some(import.stored_rows) };
+            let done =
+                Done { totals, truncated: import.is_truncated, declared: Vec::new(), offset: Some(import.stored_rows) };
             event::failed(&failure, &self.trace, Some(done))
         })
     }

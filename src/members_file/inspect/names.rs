@@ -33,7 +33,7 @@ pub(super) fn map_columns(columns: &mut [Column], mapping: &Mapping, is_unique: 
     let mut taken: Vec<Target> = Vec::new();
     let keys: Vec<_> = mapping.schema.iter().map(|attribute| simplified(&attribute.key)).collect();
     for is_exact in [true, false] {
-        for column in columns.iter_mut().filter(|column| column.target.is_none()) {
+        for column in columns.iter_mut().filter(|column| column.target.is_none() && !mapping.is_ignored(&column.name)) {
             let targets = mapping.field(&column.name);
             let target = if is_exact { targets.first().copied() } else { similar(&column.name, &keys) };
             if let Some(target) = target.filter(|target| !taken.contains(target)) {
@@ -48,13 +48,22 @@ pub(super) fn map_columns(columns: &mut [Column], mapping: &Mapping, is_unique: 
         }
         let fits = |place: usize| target != Target::Reference || is_unique(place);
         let place = names.iter().find_map(|name| {
-            let is_such = |column: &Column| column.target.is_none() && simplified(&column.name) == *name;
+            let is_such = |column: &Column| {
+                column.target.is_none() && !mapping.is_ignored(&column.name) && simplified(&column.name) == *name
+            };
             columns.iter().position(is_such).filter(|place| fits(*place))
         });
         if let Some(place) = place {
             columns[place].target = Some(name_of(target, mapping));
         }
     }
+}
+
+/// Returns the name of the target, also one that has a column, whose name differs from this one in case, spaces and
+/// punctuation only.
+pub(super) fn similar_name(name: &str, mapping: &Mapping) -> Option<String> {
+    let keys: Vec<_> = mapping.schema.iter().map(|attribute| simplified(&attribute.key)).collect();
+    similar(name, &keys).map(|target| name_of(target, mapping))
 }
 
 /// Returns the target whose name differs in case, spaces and punctuation only. `keys` are those of attributes, simplified.
@@ -73,7 +82,7 @@ fn simplified(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-fn name_of(target: Target, mapping: &Mapping) -> String {
+pub(super) fn name_of(target: Target, mapping: &Mapping) -> String {
     match target {
         Target::Reference => REF.to_owned(),
         Target::SourceUpdatedAt => SOURCE_UPDATED_AT.to_owned(),

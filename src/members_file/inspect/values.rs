@@ -63,9 +63,26 @@ pub(super) fn kind<'a>(
     })
 }
 
+/// Returns the type of the values of a field that has strings. Within an object of attributes, a date has to be one of the API.
+pub(super) fn kind_of_strings<'a>(
+    values: impl Iterator<Item = &'a str> + Clone,
+    order: Option<DateOrder>,
+    is_nested: bool,
+) -> Option<AttributeType> {
+    let mut present = values.filter(|value| !is_none(value)).peekable();
+    present.peek()?;
+    let is_such = |value: &str| if is_nested { is_stored_date(value) } else { is_date(value, order) };
+    Some(if present.all(is_such) { AttributeType::Date } else { AttributeType::String })
+}
+
 /// Returns true for a date of the calendar, in a form that can be read.
 fn is_date(text: &str, order: Option<DateOrder>) -> bool {
-    forms::date(text, order).is_some_and(|date| AttributeType::Date.read(&format!("\"{date}\"")).is_ok())
+    forms::date(text, order).is_some_and(|date| is_stored_date(&date))
+}
+
+/// Returns true for a date as the API has it.
+fn is_stored_date(text: &str) -> bool {
+    !text.contains(['"', '\\']) && AttributeType::Date.read(&format!("\"{text}\"")).is_ok()
 }
 
 pub(super) fn is_none(value: &str) -> bool {

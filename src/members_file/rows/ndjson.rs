@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The name of the field with an object of attributes.
-const ATTRIBUTES: &str = "attributes";
+pub(crate) const ATTRIBUTES: &str = "attributes";
 
 /// Maximum number of names of fields whose meaning is kept in memory.
 const MAX_KNOWN_NAMES: usize = 10_000;
@@ -44,7 +44,7 @@ impl Meaning {
             return Self::Attributes;
         }
         let targets = mapping.field(name);
-        if targets.is_empty() { Self::Unknown } else { Self::Of(targets) }
+        if targets.is_empty() && !mapping.is_ignored(name) { Self::Unknown } else { Self::Of(targets) }
     }
 }
 

@@ -134,7 +134,7 @@ async fn file_that_can_not_be_read_is_rejected_before_anything_is_stored(
         (
             "format=csv",
             &b"ref,plna\nann,a\n"[..],
-            "\"plna\" is not an attribute of the memberbase: map it with map=KEY=COLUMN, or",
+            "\"plna\" is not an attribute of the memberbase: declare it with declare=true, map it with map=KEY=COLUMN, or",
         ),
         ("format=csv", b"", "it has no header"),
         ("format=csv&map=ref=id", b"ref\nann\n", "map=ref=id: the header has no column \"id\""),

@@ -19,7 +19,7 @@ impl Bench {
 }
 
 /// Returns the suggested parameters as a query string.
-fn query(inspected: &Value) -> String {
+pub(super) fn query(inspected: &Value) -> String {
     let mut query = String::new();
     for pair in inspected["parameters"].as_array().unwrap() {
         let value = pair[1].as_str().unwrap();

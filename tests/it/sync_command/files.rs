@@ -84,7 +84,9 @@ async fn invalid_options_and_columns_are_rejected_before_any_upsert() {
     bench.sync(&csv, &["--map", "plna=colour"]).assert_stderr(2, "\"plna\" is not an attribute");
     bench.sync(&bench.file("id.csv", "id\nben\n"), &["--ignore-unknown-columns"]).assert_stderr(2, "--map ref=COLUMN");
     bench.sync(&bench.file("m.dat", "ref\nben\n"), &[]).assert_stderr(2, "--format");
-    bench.sync(&bench.file("m.txt", "ben\n"), &["--map", "ref=a"]).assert_stderr(2, "--map is for the columns of CSV");
+    bench
+        .sync(&bench.file("m.txt", "ben\n"), &["--map", "ref=a"])
+        .assert_stderr(2, "--map, --ignore and --declare are for the columns of CSV");
     bench.sync(&csv, &["--abandon-open"]).assert_stderr(2, "--delete-missing");
     bench.sync(&csv, &["--delete-missing", "--max-deleted-percent", "101"]).assert_stderr(2, "0 to 100");
     run(&["sync", "-"], &[]).assert_stderr(2, "--memberbase");

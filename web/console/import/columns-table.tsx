@@ -11,7 +11,6 @@ import { newAttribute, newFault, type NewAttributes } from "./new-attributes";
 import {
   attributeOf,
   columnKey,
-  isExact,
   isNested,
   keyOf,
   REF,
@@ -148,8 +147,7 @@ function Becomes({ column, ...properties }: Properties & { column: Column }) {
         { key: SOURCE_UPDATED_AT, label: "Last changed at source" },
       ];
   const options = [
-    // The server imports a column with the name of an attribute, unless another column is that attribute.
-    ...(isExact(column) && !definition ? [] : [{ key: NONE, label: isFixed ? "Not an attribute" : "Don't import" }]),
+    { key: NONE, label: isFixed ? "Not an attribute" : "Don't import" },
     ...fields,
     ...attributes,
     ...(admin ? [{ key: NEW, label: "New attribute…" }] : []),

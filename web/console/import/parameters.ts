@@ -92,8 +92,7 @@ export function fileParameters({ parameters, columns }: Inspection, { options, o
   const left = columns.filter(({ name, key }) => key !== null && omitted.includes(name));
   const leftOut = left.map(({ name, key }) => `${key}=${name}`);
   const kept = parameters.filter(([name, value]) => name !== "map" || !leftOut.includes(value));
-  const ignores = kept.some(([name]) => name === "ignoreUnknownColumns");
-  if (left.length > 0 && !ignores) kept.push(["ignoreUnknownColumns", "true"]);
+  kept.push(...left.map(({ name }): Parameters[number] => ["ignore", name]));
   // The server does not suggest it.
   if (options.empty !== undefined) kept.push(["empty", options.empty]);
   return kept;
@@ -117,11 +116,6 @@ export function columnKey(attribute: string): string {
 /** Returns the attribute that a column with this name would be: the reverse of `columnKey`. */
 export function attributeOf(key: string): string {
   return key.startsWith(ATTRIBUTE_PREFIX) ? key.slice(ATTRIBUTE_PREFIX.length) : key;
-}
-
-/** Returns whether the column has the name of its key, so that the server imports it unless another column has the key. */
-export function isExact({ name, key }: Column): boolean {
-  return key !== null && [name, ATTRIBUTE_PREFIX + name, attributeOf(name)].includes(key);
 }
 
 /** Returns whether the field is one of the object `attributes` of NDJSON, where the names are those of attributes. */

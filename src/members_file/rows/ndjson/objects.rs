@@ -6,31 +6,30 @@ use super::{
     ATTRIBUTES,
     fields::{Fields, Text},
 };
-use crate::members_file::ATTRIBUTE_PREFIX;
+use crate::members_file::{ATTRIBUTE_PREFIX, rows::Objects};
 
 /// Reads at most this number of objects of a text, and values of the first `max_names` fields. An object of attributes gives a
 /// field for each of them.
-pub(in crate::members_file::rows) fn objects(
-    text: &str,
-    max_objects: usize,
-    max_names: usize,
-) -> (Vec<String>, Vec<Vec<String>>) {
-    let (mut names, mut places, mut records) = (Vec::new(), HashMap::new(), Vec::new());
+pub(in crate::members_file::rows) fn objects(text: &str, max_objects: usize, max_names: usize) -> Objects {
+    let (mut objects, mut places) = (Objects::default(), HashMap::new());
     for line in text.lines() {
         let Ok(Fields(fields)) = serde_json::from_str::<Fields<'_>>(line) else { continue };
         let mut record = Vec::new();
+        let Objects { names, have_strings, records } = &mut objects;
         let mut set = |name: String, json: &str| {
             let place = match places.get(&name) {
                 Some(place) => *place,
                 None if names.len() == max_names => return,
                 None => {
                     names.push(name.clone());
+                    have_strings.push(false);
                     places.insert(name, names.len() - 1);
                     names.len() - 1
                 }
             };
             record.resize(record.len().max(place + 1), String::new());
             record[place] = shown(json);
+            have_strings[place] |= json.starts_with('"');
         };
         for (Text(name), value) in fields {
             match serde_json::from_str::<Fields<'_>>(value.get()) {
@@ -47,7 +46,7 @@ pub(in crate::members_file::rows) fn objects(
             break;
         }
     }
-    (names, records)
+    objects
 }
 
 /// Returns a value as a cell of CSV would have it.

@@ -1,14 +1,15 @@
-//! Tests of limits, and that validation within the limits is fast.
+//! Tests of limits, and that validation within the limits is bounded.
 
 use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Checks that work is fast. The maximum is generous, because tests are not optimized.
-fn quickly<T>(work: impl FnOnce() -> T) -> T {
+/// Checks that work ends: what is not bounded takes far longer than this, and what is bounded a small part of it, also on a
+/// busy machine.
+fn bounded<T>(work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
     result
 }
 
@@ -94,16 +95,14 @@ fn names_and_variables_are_limited() {
 }
 
 #[test]
-fn exponential_fragments_are_rejected_quickly() {
+fn exponential_fragments_are_rejected() {
     let mut text = "{member{...F0}}".to_owned();
     for index in 0..9 {
         let spreads = format!("...F{} ", index + 1).repeat(30);
         text += &format!("fragment F{index} on Member{{{}}}", if index == 8 { "name" } else { &spreads });
     }
     let documents = documents();
-    let start = Instant::now();
-    let errors = validation_errors(&documents, &text);
-    assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
+    let errors = bounded(|| validation_errors(&documents, &text));
     assert!(errors[0].message().contains("selections with its fragments"), "{errors:?}");
 }
 
@@ -112,8 +111,8 @@ fn brackets_do_not_overflow_the_stack() {
     for open in ["[", "{", "(", "{a", "a(a:[", "query($a:[", "{...", "{a(a:{a:", "\"\"\"\" [", "{a(b:\"\"\"\" [[[[["] {
         let text = open.repeat(100_000);
         for text in [text.clone(), format!("{{a(b:[{text}"), format!("query($a:{text}")] {
-            quickly(|| first_error(&text[..text.len().min(260_000)]));
-            quickly(|| first_error(&text));
+            bounded(|| first_error(&text[..text.len().min(260_000)]));
+            bounded(|| first_error(&text));
         }
     }
     // apollo-parser reads two empty strings here, and would recurse for each bracket after them.
@@ -132,7 +131,7 @@ fn brackets_do_not_overflow_the_stack() {
 
 /// Documents that are close to the limits and slow to validate.
 #[test]
-fn documents_within_limits_are_validated_quickly() {
+fn documents_within_limits_are_validated() {
     let inline = |depth, inner: &str| format!("{{member{{{}{inner}{}}}}}", "...{".repeat(depth), "}".repeat(depth));
     let arguments: String = (0..200).map(|index| format!("a{index}:1 ")).collect();
     let literal = format!("members(filter:{{or:[{}]}}){{name}}", "{}".repeat(5_000));
@@ -155,11 +154,8 @@ fn documents_within_limits_are_validated_quickly() {
     ];
     for (index, text) in texts.iter().enumerate() {
         let documents = documents();
-        let start = Instant::now();
-        let outcome = documents.get(text).map_err(|mut errors| errors.swap_remove(0)).err();
+        let outcome = bounded(|| documents.get(text)).map_err(|mut errors| errors.swap_remove(0)).err();
         let message = outcome.as_ref().map(|error| error.message().to_owned());
-        println!("{index}: {:?}, {message:?}", start.elapsed());
-        assert!(start.elapsed() < Duration::from_secs(1), "{index}");
         assert!(outcome.is_none_or(|error| error.code() == Code::GraphqlValidationFailed), "{index}: {message:?}");
     }
 }
