@@ -22,10 +22,10 @@ use crate::{
 /// Concurrent clients of the calls.
 pub const CLIENTS: usize = 4;
 
-/// What is measured on a database.
+/// The names of the measurements on a database.
 pub struct Names {
     pub import: &'static str,
-    /// The same rows as calls.
+    /// The calls with the same rows.
     pub calls: &'static str,
     /// The largest memory of the server during an import, less that at its beginning.
     pub memory: &'static str,

@@ -1,4 +1,4 @@
-//! What the options say about a file, as parameters of `/import`.
+//! Turns the options for a file into parameters of `/import`.
 
 use std::path::Path;
 

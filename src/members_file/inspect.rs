@@ -175,10 +175,13 @@ fn recognize_encoding(begin: &[u8]) -> &'static Encoding {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
     };
-    let has_zeros = |offset: usize| begin.iter().skip(offset).step_by(2).take(100).filter(|byte| **byte == 0).count();
-    match (has_zeros(0), has_zeros(1)) {
-        (0, odd) if odd > 0 => UTF_16LE,
-        (even, 0) if even > 0 => UTF_16BE,
+    // Every other byte of most texts in UTF-16 is zero. A single one may be a NUL character of another encoding.
+    let bytes = |offset: usize| begin.iter().skip(offset).step_by(2).take(100);
+    let zeros = |offset: usize| bytes(offset).filter(|byte| **byte == 0).count();
+    let is_high = |offset: usize| zeros(offset) > 0 && 3 * zeros(offset) >= bytes(offset).count();
+    match (zeros(0), zeros(1)) {
+        (0, _) if is_high(1) => UTF_16LE,
+        (_, 0) if is_high(0) => UTF_16BE,
         _ if is_utf_8 => UTF_8,
         _ => WINDOWS_1252,
     }
@@ -197,17 +200,19 @@ fn recognize_format(text: &str, mapping: &Mapping) -> Format {
     if is_table || is_header { Format::Csv } else { Format::Lines }
 }
 
-/// Returns true if the cells of the first record can be names: there is one at least, they are different, and none is a number
-/// or a date, unless it is the name of an attribute. Cells without text do not count.
+/// Returns true if the cells of the first record can be names: there is one at least, and none is a number or a date, unless it
+/// is the name of an attribute. Unless one is the name of a field or of an attribute, they have to be different. Cells without
+/// text do not count.
 fn is_header(records: &[Vec<String>], mapping: &Mapping) -> bool {
     let Some(first) = records.first() else { return true };
     let mut names: Vec<_> = first.iter().filter(|name| !name.is_empty()).collect();
     names.sort_unstable();
+    let is_known = |name: &&String| !mapping.field(name).is_empty();
     let is_name = |name: &&String| {
-        !mapping.field(name).is_empty()
-            || (forms::number(name, None).is_none() && forms::date(name, Some(DateOrder::Dmy)).is_none())
+        is_known(name) || (forms::number(name, None).is_none() && forms::date(name, Some(DateOrder::Dmy)).is_none())
     };
-    !names.is_empty() && names.iter().all(is_name) && names.windows(2).all(|pair| pair[0] != pair[1])
+    let are_different = || names.windows(2).all(|pair| pair[0] != pair[1]);
+    !names.is_empty() && names.iter().all(is_name) && (names.iter().any(is_known) || are_different())
 }
 
 fn shortened(value: &str) -> String {
@@ -276,6 +281,7 @@ mod tests {
             ([b"\xef\xbb\xbf", text.as_bytes()].concat(), "UTF-8"),
             (text.as_bytes()[..11].to_vec(), "UTF-8"),
             (b"ref,plan\nJ\xf6rg,a\n".to_vec(), "windows-1252"),
+            (b"ref,plan\nann,a\0\n".to_vec(), "UTF-8"),
             (utf_16(text), "UTF-16LE"),
             ([b"\xff\xfe".to_vec(), utf_16(text)].concat(), "UTF-16LE"),
         ] {
@@ -317,6 +323,7 @@ mod tests {
             ("ann,7\nben,8\n", false),
             ("ann,31.12.2024\n", false),
             ("ann,ann\n", false),
+            ("ref,plan,,x,x\n", true),
             ("", true),
         ] {
             let given = Given { format: Some(Format::Csv), ..Given::default() };

@@ -73,7 +73,7 @@ for (const { file, parameters = {}, inConsole, ...overHttp } of cases) {
       await page.getByText(outcome.failure).first().waitFor();
       assert.equal(await page.getByRole("button", { name: "Continue" }).count(), 0);
     } else {
-      await page.getByText("As they will be stored.").or(page.getByText("would be rejected.")).waitFor();
+      await page.getByRole("heading", { name: "Import options" }).waitFor();
       await set(page, parameters);
       await page.getByRole("button", { name: "Continue", exact: true }).click();
       await page.getByRole("button", { name: "Import", exact: true }).click();

@@ -51,7 +51,7 @@ impl Row {
 /// Returns the record of a batch with these results.
 pub(crate) type RecordOf<'a> = &'a (dyn Fn(&Upserted<MemberId>) -> Record + Send + Sync);
 
-/// What a batch of an import adds to the upsert of its rows.
+/// Additions of an import to the upsert of one of its batches.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ImportBatch<'a> {
     /// Returns the record that is added to the import in the same transaction; not in a dry run.

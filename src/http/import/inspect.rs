@@ -138,7 +138,8 @@ fn describe(reader: BodyReader, parameters: InspectionParameters, schema: &Schem
     let (begin, goes_on) = beginning(reader).map_err(|error| unreadable(&ReadError::Io(error)))?;
     let (mut inspection, text) = inspect(&begin, goes_on, &given, &mapping);
     let is_utf_16 = [UTF_16LE, UTF_16BE].contains(&inspection.encoding);
-    if let Some(message) = content::foreign(&begin).filter(|_| !is_utf_16) {
+    let foreign = content::foreign_in_any_encoding(&begin).or_else(|| content::foreign(&begin).filter(|_| !is_utf_16));
+    if let Some(message) = foreign {
         return Err(unreadable(&ReadError::Damaged(message)));
     }
     let (declared, problem) = match inspection.undeclared(&inspection.mapping(&mapping)) {
