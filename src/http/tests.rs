@@ -64,12 +64,14 @@ impl Query {
 
 #[derive(Clone)]
 struct Mutation {
+    begun: Arc<AtomicUsize>,
     done: Arc<AtomicUsize>,
 }
 
 #[Object]
 impl Mutation {
     async fn work(&self, milliseconds: u64) -> bool {
+        self.begun.fetch_add(1, SeqCst);
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         self.done.fetch_add(1, SeqCst);
         true
@@ -88,6 +90,8 @@ impl Mutation {
 struct Server {
     router: Router,
     tasks: TaskTracker,
+    /// Number of mutations that have begun.
+    begun: Arc<AtomicUsize>,
     /// Number of completed mutations.
     done: Arc<AtomicUsize>,
     writer: String,
@@ -119,14 +123,21 @@ impl Server {
             time: TimeLimits { query: time, mutation: time },
             ..Limits::default()
         };
-        let done = Arc::new(AtomicUsize::new(0));
-        let mutation = Mutation { done: done.clone() };
+        let (begun, done) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let mutation = Mutation { begun: begun.clone(), done: done.clone() };
         let executor = Executor::new(Query, mutation, EmptySubscription, RowDecoders::default(), &limits);
         let app = App::new(db, limits);
         let (writer, reader) = (token(&app, Access::Write).await, token(&app, Access::Read).await);
         let service = Service::new(app, executor, options);
         let tasks = service.tasks.clone();
-        Self { router: router(service), tasks, done, writer, reader, _folder: folder }
+        Self { router: router(service), tasks, begun, done, writer, reader, _folder: folder }
+    }
+
+    /// Waits until a mutation has begun.
+    async fn until_begun(&self) {
+        while self.begun.load(SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

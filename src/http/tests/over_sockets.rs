@@ -101,7 +101,7 @@ async fn mutation_completes_after_its_client_disconnects() {
     let request = server.head(&format!("Content-Length: {}", body.len())) + body;
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(request.as_bytes()).await.expect("a request");
-    sleep(Duration::from_millis(100)).await;
+    server.until_begun().await;
     drop(stream);
     server.tasks.close();
     server.tasks.wait().await;
@@ -116,7 +116,7 @@ async fn running_request_completes_when_the_server_stops() {
     let request = server.head(&format!("Content-Length: {}", body.len())) + body;
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(request.as_bytes()).await.expect("a request");
-    sleep(Duration::from_millis(100)).await;
+    server.until_begun().await;
     stop.cancel();
     let text = answer(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.contains(r#"{"data":{"work":true}}"#), "{text}");

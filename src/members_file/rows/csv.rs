@@ -159,8 +159,8 @@ pub(super) fn table(text: &str, mapping: &Mapping, max_records: usize) -> Table 
     table
 }
 
-/// Returns the delimiter of a file with this beginning: the first one by which the header fits, of those that it has most
-/// often.
+/// Returns the delimiter of a file with this beginning: the first one by which the header fits, or else by which it has the
+/// ref, of those that it has most often.
 fn recognize(begin: &[u8], line: u64, mapping: &Mapping) -> Delimiter {
     let names = |delimiter| {
         let rest: Box<dyn Read + Send> = Box::new(io::empty());
@@ -173,8 +173,10 @@ fn recognize(begin: &[u8], line: u64, mapping: &Mapping) -> Delimiter {
         .filter(|(_, names)| names.len() > 1)
         .collect();
     found.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
-    let fits = |names: &[String]| mapping.no_header || columns(mapping, names).is_ok();
-    let best = found.iter().find(|(_, names)| fits(names)).or(found.first());
+    // Columns may be unknown because the import declares them.
+    let lenient = Mapping { ignore_unknown: true, ..mapping.clone() };
+    let fits = |mapping: &Mapping| found.iter().find(|(_, names)| mapping.no_header || columns(mapping, names).is_ok());
+    let best = fits(mapping).or_else(|| fits(&lenient)).or(found.first());
     best.map_or(Delimiter::COMMA, |(delimiter, _)| *delimiter)
 }
 
@@ -282,6 +284,8 @@ mod tests {
         let ignoring = Mapping { ignore_unknown: true, ..mapping() };
         let rows = rows::told(Format::Csv, b"ref,plan;a;b\nann,x", &ignoring);
         assert_eq!(rows, [r#"2: {"ref":"ann"}"#], "more semicolons, but without a ref");
+        let rows = told(b"ref,a;b;c\nann,x");
+        assert!(rows[0].contains("\"a;b;c\" is not an attribute"), "it has a ref: {rows:?}");
         let rows = told(b"id;plan\nann;a");
         assert!(rows[0].contains("\"id\" is not an attribute") && rows[0].contains("separated by ';'"), "{rows:?}");
     }
