@@ -36,6 +36,13 @@ export const CASES = [
   { name: "half of a surrogate pair is no character", document: byName('"\\uD83D"'), code: SYNTAX, at: [1, 35] },
   { name: "an escape beyond U+10FFFF is no character", document: byName('"\\u{110000}"'), code: SYNTAX, at: [1, 35] },
   {
+    name: "an object is no Count, whatever its variable is",
+    document:
+      'mutation ($v: Boolean) { deleteMemberbase(input: {memberbaseId: "x", atMostMembers: {id: $v}}) { deletedMemberbaseId } }',
+    code: VALIDATION,
+    at: [1, 85],
+  },
+  {
     name: "a directive on __typename uses its variable",
     document: "query ($b: Boolean!) { __typename @skip(if: $b) }",
     variables: { b: true },

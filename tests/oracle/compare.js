@@ -30,7 +30,7 @@ export function compareVerdicts(request, verdict, response) {
 /** Returns the kind of disagreement between two responses of an executed request, or null. */
 export function compareResults(request, verdict, expected, response) {
   const names = fieldNames(verdict.document);
-  return compareErrors(request.document, expected, response) ?? difference(expected.data, response.data, names);
+  return compareErrors(request.document, expected, response, names) ?? difference(expected.data, response.data, names);
 }
 
 function describe({ kind, rule, errors }) {
@@ -139,14 +139,14 @@ function shape(value) {
 }
 
 /** Compares the errors of fields, by the null that they made. */
-function compareErrors(document, expected, actual) {
-  const groups = group(expected);
-  const others = group(actual);
+function compareErrors(document, expected, actual, names) {
+  const groups = group(expected, names);
+  const others = group(actual, names);
   for (const [place, errors] of groups) {
     const found = others.get(place);
     if (!found) return `errors: ${codeOf(errors[0])} is missing: ${general(errors[0].message)}`;
     for (const error of errors) {
-      const difference = differenceOfErrors(document, place, error, found);
+      const difference = differenceOfErrors(document, place, error, found, names);
       if (difference === RETURNS) return RETURNS;
       if (difference) return `errors: ${codeOf(error)} ${difference}: ${general(error.message)}`;
     }
@@ -158,16 +158,23 @@ function compareErrors(document, expected, actual) {
 }
 
 /** Groups the errors of a response by the path of the null that each of them made. */
-function group({ data, errors = [] }) {
+function group({ data, errors = [] }, names) {
   const groups = new Map();
   for (const error of errors) {
     const { path } = error;
     let length = 0;
     for (let value = data; path && value !== null && length < path.length; length += 1) value = value?.[path[length]];
-    const place = path && JSON.stringify(path.slice(0, length));
+    const place = path && placeOf(path.slice(0, length), names);
     groups.set(place, [...(groups.get(place) ?? []), error]);
   }
   return groups;
+}
+
+/** Returns a path as a text. The lists of an introspection have no order. */
+function placeOf(path, names) {
+  const fields = names.get(path[0]);
+  const isIntrospection = fields?.has("__schema") || fields?.has("__type");
+  return JSON.stringify(isIntrospection ? path.map((step) => (typeof step === "number" ? 0 : step)) : path);
 }
 
 /** An error of graphql-js itself has no code. The server's name for wrong arguments is BAD_USER_INPUT. */
@@ -176,9 +183,9 @@ function codeOf(error) {
 }
 
 /** Returns what is wrong with the errors that made the same null as an error of graphql-js. */
-function differenceOfErrors(document, place, error, found) {
-  const path = JSON.stringify(error.path);
-  const same = found.find((other) => JSON.stringify(other.path) === path);
+function differenceOfErrors(document, place, error, found, names) {
+  const path = error.path && placeOf(error.path, names);
+  const same = found.find((other) => (other.path && placeOf(other.path, names)) === path);
   // Where null was propagated, any error below may be reported: a service can stop to execute the siblings of one.
   if (!same) return path === place ? "with another path" : null;
   if (same.extensions.code !== codeOf(error)) return `is ${same.extensions.code}`;

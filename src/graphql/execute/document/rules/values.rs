@@ -1,7 +1,7 @@
 //! Validates values by their types (<https://spec.graphql.org/draft/#sec-Validation.Values>), and records the uses of
 //! variables.
 
-use std::{collections::HashSet, mem};
+use std::{collections::HashSet, convert::Infallible, mem};
 
 use apollo_compiler::{
     Name, Node,
@@ -9,6 +9,7 @@ use apollo_compiler::{
     parser::SourceSpan,
     schema::{ExtendedType, InputObjectType},
 };
+use async_graphql::Value as ConstValue;
 
 use super::{LateCheck, Rules, variable_usages::Usage};
 use crate::{
@@ -85,17 +86,21 @@ impl<'a> Rules<'a> {
         let types = self.types;
         match (types.get(name), &**value) {
             // apollo-compiler checks all types except custom scalars. A custom scalar with a variable inside, such as a
-            // JSON object, is checked with the variable's value.
+            // JSON object, is checked with the variable's value, unless it is invalid with any value.
             (Some(ExtendedType::Scalar(scalar)), _) if !scalar.is_built_in() => {
                 let literal = literal::convert(types, None, value);
                 self.variables_inside(value);
+                let check = if self.in_row { scalar::check_in_row } else { scalar::check };
                 let Some(constant) = literal.clone().into_const() else {
+                    // A scalar can hold a string wherever it can hold a variable.
+                    let any = |_| Ok::<_, Infallible>(ConstValue::from("any"));
+                    let Ok(constant) = literal.clone().into_const_with(any);
+                    check(name, &constant).map_err(|message| invalid(value, message))?;
                     let pos = self.positions.of(value.location());
                     let (name, in_row, path) = (name.clone(), self.in_row, self.path.clone());
                     self.check_later(LateCheck::Scalar { name, literal, in_row, path, pos });
                     return Ok(());
                 };
-                let check = if self.in_row { scalar::check_in_row } else { scalar::check };
                 check(name, &constant).map_err(|message| invalid(value, message))
             }
             (Some(ExtendedType::InputObject(object)), Value::Object(fields)) => {
