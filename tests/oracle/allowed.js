@@ -113,7 +113,7 @@ export const ALLOWED = [
     reason: "a custom scalar in a row of a bulk call is checked by the row, also where the row is a default or a literal",
     allows: ({ request, verdict, response }) =>
       verdict.rule === "ValuesOfCorrectType" &&
-      "data" in response &&
+      ("data" in response || codes(response)[0] === "BAD_USER_INPUT") &&
       request.document.includes("bulkUpsert") &&
       verdict.errors.every(({ message }) => /^not an? /.test(message)),
   },
@@ -129,6 +129,11 @@ export const ALLOWED = [
     name: "escape",
     reason: "the specification does not limit the digits of an escape with braces; graphql-js reads at most eight",
     allows: ({ request, verdict }) => verdict.kind === "syntax" && /\\u\{[0-9A-Fa-f]{9,}\}/.test(request.document),
+  },
+  {
+    name: "repeated key",
+    reason: "the server rejects an object of the variables that has a key twice; JavaScript keeps the last one",
+    allows: ({ response }) => codes(response)[0] === "BAD_USER_INPUT" && response.errors[0].message.includes("is given twice"),
   },
   {
     name: "non-finite number",

@@ -105,18 +105,22 @@ function difference(expected, actual, names, key, isIntrospection = false) {
   return found && !(isIntrospection && haveEqualItems(expected, actual, compare)) ? found : null;
 }
 
-/** Tells whether each item of a list has an equal one in the other list. */
+/**
+ * Tells whether the items of two lists can be paired so that both of a pair are equal. An item with a volatile value may be
+ * equal to several, so a pair is parted again where that lets another item have one.
+ */
 function haveEqualItems(expected, actual, compare) {
-  const others = [...actual];
-  const isMatched = (item) => {
-    const at = others.findIndex((other) => compare(item, other) === null);
-    if (at >= 0) others.splice(at, 1);
-    return at >= 0;
-  };
-  // An item with a volatile value may be equal to more than one, so it comes last.
-  const isVolatile = (item) => JSON.stringify(item).includes(VOLATILE);
-  const exact = expected.filter((item) => !isVolatile(item));
-  return [...exact, ...expected.filter(isVolatile)].every(isMatched);
+  const equals = expected.map((item) => actual.flatMap((other, at) => (compare(item, other) === null ? [at] : [])));
+  const partners = new Map();
+  const pair = (index, tried) =>
+    equals[index].some((at) => {
+      if (tried.has(at)) return false;
+      tried.add(at);
+      if (partners.has(at) && !pair(partners.get(at), tried)) return false;
+      partners.set(at, index);
+      return true;
+    });
+  return expected.every((_, index) => pair(index, new Set()));
 }
 
 function objectDifference(expected, actual, names, isIntrospection) {
