@@ -225,6 +225,10 @@ chmod 755 "$folder/control"
 say "PostgreSQL $version on 127.0.0.1:$port, fsync $fsync"
 export MEMBERBASE_TEST_POSTGRES_CONTROL="$folder/control"
 export MEMBERBASE_TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
+# More threads than cores, because most tests wait for a disk or a clock; the maximum is limited by the connections of the
+# cluster.
+threads=$((2 * $(nproc) + 1))
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((threads < 17 ? threads : 17))}"
 
 # In a process group of its own, so that all processes that it starts can be ended together, and in the background,
 # because a trap waits for a command in the foreground.

@@ -6,10 +6,6 @@ cd "$(dirname "$0")/.."
 
 scripts/toolchain.sh
 scripts/strace.sh
-# More threads than cores, because most tests wait for a disk or a clock; the maximum is limited by the connections of
-# the cluster.
-threads=$((2 * $(nproc) + 1))
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((threads < 17 ? threads : 17))}"
 scripts/postgres.sh -- cargo test --workspace --locked --no-fail-fast
 scripts/schema.sh
 scripts/audit.sh
