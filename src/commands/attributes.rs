@@ -50,9 +50,9 @@ pub(super) async fn run(settings: Attributes) -> Result<(), Error> {
 
 /// Declares the attributes, and returns all of the memberbase.
 async fn declare(client: &Client, settings: &Attributes) -> Result<Vec<Attribute>, Error> {
-    let Attributes { memberbase, from, dry_run, .. } = settings;
-    let missing = || Error::Refused(format!("there is no memberbase {memberbase:?}"));
-    let memberbase = Memberbase::find(client, memberbase).await?.ok_or_else(missing)?;
+    let Attributes { memberbase: named, from, dry_run, .. } = settings;
+    let missing = || Error::Refused(format!("there is no memberbase {named:?}"));
+    let memberbase = Memberbase::find(client, named).await?.ok_or_else(missing)?;
     let of_file = match from {
         Some(file) => of_file(client, settings, &memberbase, file).await?,
         None => Vec::new(),
@@ -61,6 +61,11 @@ async fn declare(client: &Client, settings: &Attributes) -> Result<Vec<Attribute
         .attributes
         .iter()
         .map(|definition| Attribute { key: definition.key.clone(), kind: definition.kind.name().to_owned() });
+    // The file may have taken a while: what others have declared since stays.
+    let memberbase = match from {
+        Some(_) => Memberbase::find(client, &memberbase.id).await?.ok_or_else(missing)?,
+        None => memberbase,
+    };
     let mut attributes = memberbase.attribute_schema.clone();
     for new in of_file.into_iter().chain(given) {
         match attributes.iter_mut().find(|known| known.key == new.key) {

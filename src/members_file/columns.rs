@@ -263,6 +263,12 @@ impl Mapping {
                     let message = format!("column {number} has no name: ignore such columns with {IGNORE_UNKNOWN}");
                     return Err(message);
                 }
+                None if target.is_some() => {
+                    let way = ignoring(name);
+                    return Err(format!(
+                        "the column {name:?} has the name of a field to which another column is mapped: leave it out with {way}"
+                    ));
+                }
                 None => {
                     let advice = format!("declare it with {DECLARE}, {}", advice("columns"));
                     return Err(format!("the column {name:?} is not an attribute of the memberbase: {advice}"));
@@ -349,7 +355,7 @@ mod tests {
             (&[("ref", "id")], &["ref"], "no column \"id\""),
             (&[("plna", "ref")], &["ref"], "\"plna\" is not an attribute"),
             (&[("plan", "a"), ("plan", "b")], &["ref", "a", "b"], "\"plan\" is mapped twice"),
-            (&[("plan", "tier")], &["ref", "plan", "tier"], "\"plan\" is not an attribute"),
+            (&[("plan", "tier")], &["ref", "plan", "tier"], "leave it out with ignore=plan"),
         ] {
             let error = told(&mapping(map, false), header).expect_err("does not fit");
             assert!(error.contains(part), "{error}");

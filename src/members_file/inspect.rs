@@ -57,8 +57,10 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// The type of its values; `None` if it has none.
     pub(crate) kind: Option<AttributeType>,
-    /// True if its values have this type only with the decimal separator or the order of dates that was recognized.
-    pub(crate) needs_form: bool,
+    /// The type of its values with the forms that are given, not recognized.
+    pub(crate) kind_as_given: Option<AttributeType>,
+    /// The type that its values would have with a form that is not given.
+    pub(crate) kind_with_form: Option<AttributeType>,
     pub(crate) samples: Vec<String>,
     /// `ref`, `sourceUpdatedAt` or the key of an attribute.
     pub(crate) target: Option<String>,
@@ -152,8 +154,29 @@ pub(crate) fn inspect(begin: &[u8], goes_on: bool, given: &Given, mapping: &Mapp
             false => kind(values(place), decimal, date_order),
         };
         let recognized = kind(inspection.decimal, inspection.date_order);
-        let needs_form = recognized != kind(mapping.cells.decimal, mapping.cells.date_order);
-        inspection.columns.push(Column { name, kind: recognized, needs_form, samples, target: None });
+        let CellRules { decimal, date_order, .. } = mapping.cells;
+        let kind_as_given = kind(decimal, date_order);
+        let forms = [(Some(Decimal::Comma), None), (Some(Decimal::Point), None)]
+            .into_iter()
+            .chain([(None, Some(DateOrder::Dmy)), (None, Some(DateOrder::Mdy))])
+            .filter(|(other, order)| {
+                other.is_none_or(|_| decimal.is_none()) && order.is_none_or(|_| date_order.is_none())
+            });
+        let mut others = forms.map(|(other, order)| kind(other.or(decimal), order.or(date_order)));
+        let kind_with_form = if kind_as_given == Some(AttributeType::String) {
+            others.find(|other| *other != kind_as_given).flatten()
+        } else {
+            None
+        };
+        drop(others);
+        inspection.columns.push(Column {
+            name,
+            kind: recognized,
+            kind_as_given,
+            kind_with_form,
+            samples,
+            target: None,
+        });
     }
     let is_unique = |column: usize| {
         let mut all: Vec<_> = values(column).collect();
@@ -175,10 +198,10 @@ fn recognize_encoding(begin: &[u8]) -> &'static Encoding {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
     };
-    // Every other byte of most texts in UTF-16 is zero. A single one may be a NUL character of another encoding.
+    // In UTF-16, ASCII characters have a byte that is zero. A single one may be a NUL character of another encoding.
     let bytes = |offset: usize| begin.iter().skip(offset).step_by(2).take(100);
     let zeros = |offset: usize| bytes(offset).filter(|byte| **byte == 0).count();
-    let is_high = |offset: usize| zeros(offset) > 0 && 3 * zeros(offset) >= bytes(offset).count();
+    let is_high = |offset: usize| zeros(offset) > 1 && 10 * zeros(offset) >= bytes(offset).count();
     match (zeros(0), zeros(1)) {
         (0, _) if is_high(1) => UTF_16LE,
         (_, 0) if is_high(0) => UTF_16BE,

@@ -156,7 +156,9 @@ impl<'a> Import<'a> {
             }
         }
         if let Some(Event::Summary { declared, .. } | Event::Failed { declared, .. }) = &mut last {
-            self.lock_declared().append(declared);
+            let mut known = self.lock_declared();
+            declared.retain(|attribute| !known.contains(attribute));
+            known.append(declared);
         }
         match last {
             Some(Event::Summary { memberbase_id, sync_id, deleted, mut totals, truncated, .. }) => {

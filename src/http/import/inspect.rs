@@ -142,7 +142,7 @@ fn describe(reader: BodyReader, parameters: InspectionParameters, schema: &Schem
     if let Some(message) = foreign {
         return Err(unreadable(&ReadError::Damaged(message)));
     }
-    let (declared, problem) = match inspection.undeclared(&inspection.mapping(&mapping)) {
+    let (declared, problem) = match inspection.undeclared(&inspection.mapping(&mapping), true) {
         _ if !declare => (None, None),
         Ok(definitions) => (Some(definitions), None),
         Err(message) => (None, Some(message)),

@@ -25,6 +25,7 @@ use crate::{
     graphql::Code,
     http::compute,
     members_file::{
+        Format,
         columns::Mapping,
         content,
         inspect::{self, BEGINNING_BYTES},
@@ -92,8 +93,19 @@ fn open(reader: BodyReader, mut mapping: Mapping, import: &Import) -> Result<(Ro
         source = whole;
         let given =
             inspect::Given { encoding: Some(UTF_8), format: Some(*format), has_header: Some(!mapping.no_header) };
+        if let Err(error) = std::str::from_utf8(&begin)
+            && error.error_len().is_some()
+        {
+            let before = &begin[..error.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+            return Err(failure(&ReadError::NotUtf8 { line }));
+        }
         let (inspection, _) = inspect::inspect(&begin, begin.len() == BEGINNING_BYTES, &given, &mapping);
-        definitions = inspection.undeclared(&mapping).map_err(|message| failure(&ReadError::Usage(message)))?;
+        let unfit = |message| failure(&ReadError::Usage(message));
+        if *format == Format::Ndjson && !inspection.has_ref(&mapping) {
+            return Err(unfit("no row has a field \"ref\": name the field of the refs with map=ref=FIELD".to_owned()));
+        }
+        definitions = inspection.undeclared(&mapping, false).map_err(unfit)?;
         let schema = extended(import.schema(), &definitions)?;
         mapping.delimiter = inspection.delimiter;
         mapping.schema = schema.definitions().to_vec();

@@ -341,7 +341,10 @@ impl Import {
         let mut reading = reading::start(job, Arc::clone(self));
         let begun = (&mut reading.begun).await.unwrap_or_else(|_| Err(panicked()));
         let sync = async {
-            self.declare(begun?).await?;
+            tokio::select! {
+                declared = self.declare(begun?) => declared?,
+                () = self.ending.stopping().cancelled() => return Err(stopping()),
+            }
             self.start_sync().await
         };
         let sync = sync.await.map_err(|failure| self.ending.first_failure(failure))?;

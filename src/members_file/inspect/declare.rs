@@ -4,21 +4,28 @@ use super::{Inspection, names::similar_name};
 use crate::{
     domain::attribute::{AttributeType, Definition},
     members_file::{
-        Format,
-        columns::{Mapping, ignoring, parameter},
+        ATTRIBUTE_PREFIX, Format,
+        columns::{Mapping, Target, ignoring, parameter},
         rows::ATTRIBUTES,
     },
 };
 
 impl Inspection {
+    /// Returns true if a column or field is the ref.
+    pub(crate) fn has_ref(&self, mapping: &Mapping) -> bool {
+        self.columns.iter().any(|column| mapping.field(&column.name).contains(&Target::Reference))
+    }
+
     /// Returns definitions for the columns that have no meaning in the mapping, with the types of their values; STRING for a
-    /// column without values. Fails for a column that is likely to have another meaning.
-    pub(crate) fn undeclared(&self, mapping: &Mapping) -> Result<Vec<Definition>, String> {
+    /// column without values. Fails for a column that is likely to have another meaning. The types are those with the forms
+    /// that were recognized, or with those that the mapping gives; a column that needs another one then fails.
+    pub(crate) fn undeclared(&self, mapping: &Mapping, is_recognized: bool) -> Result<Vec<Definition>, String> {
         let mut definitions: Vec<Definition> = Vec::new();
         for column in &self.columns {
             let name = &column.name;
             let is_mapped = mapping.is_mapped(name);
-            if self.format == Format::Ndjson && name == ATTRIBUTES && !is_mapped {
+            let is_in_ignored = mapping.is_ignored(ATTRIBUTES) && name.starts_with(ATTRIBUTE_PREFIX);
+            if self.format == Format::Ndjson && !is_mapped && (name == ATTRIBUTES || is_in_ignored) {
                 continue;
             }
             for key in mapping.undeclared_keys(name) {
@@ -33,12 +40,8 @@ impl Inspection {
                         ignoring(name)
                     ));
                 }
-                let kind = column.kind.unwrap_or(AttributeType::String);
-                let is_form_given = match kind {
-                    AttributeType::Number => mapping.cells.decimal == self.decimal,
-                    _ => mapping.cells.date_order == self.date_order,
-                };
-                if column.needs_form && !is_form_given {
+                let kind = if is_recognized { column.kind } else { column.kind_as_given };
+                if let Some(kind) = column.kind_with_form.filter(|_| !is_recognized) {
                     let way = match kind {
                         AttributeType::Number => "decimal=comma or decimal=point",
                         _ => "dateOrder=dmy or dateOrder=mdy",
@@ -48,6 +51,7 @@ impl Inspection {
                         "the column {name:?} seems to be of type {kind}: say how to read it with {way}"
                     ));
                 }
+                let kind = kind.unwrap_or(AttributeType::String);
                 definitions.push(Definition { key, kind });
             }
         }
@@ -74,7 +78,7 @@ mod tests {
         let mapping = Mapping { schema: vec![plan], ..mapping };
         let given = Given { format: Some(format), has_header: Some(!mapping.no_header), ..Given::default() };
         let (inspection, _) = inspect(text.as_bytes(), false, &given, &mapping);
-        let definitions = inspection.undeclared(&mapping)?;
+        let definitions = inspection.undeclared(&mapping, false)?;
         let shown = definitions.iter().map(|Definition { key, kind }| format!("{key}={}", kind.name()));
         Ok(shown.collect::<Vec<_>>().join(" "))
     }
@@ -104,6 +108,12 @@ mod tests {
     }
 
     #[test]
+    fn values_that_the_api_rejects_have_another_type() {
+        let text = "ref,id,list\nann,175928847299117063,\"[1,2]\"\n";
+        assert_eq!(csv(text, Mapping::default()).as_deref(), Ok("id=STRING list=STRING"));
+    }
+
+    #[test]
     fn strings_of_objects_are_no_numbers() {
         let text = r#"{"ref":"a","zip":"12345","n":1,"at":"31.12.2024","ok":true,"attributes":{"city":"7","day":"31.12.2024","born":"2024-12-31","plan":"x"}}
             {"ref":"b","attributes":null}"#;
@@ -129,6 +139,10 @@ mod tests {
         let given = Mapping { cells, ..Mapping::default() };
         assert_eq!(csv("ref;price\na;1.234,5\n", given).as_deref(), Ok("price=NUMBER"));
         // Both orders are possible.
-        assert_eq!(csv("ref,day\na,1/2/2024\n", Mapping::default()).as_deref(), Ok("day=STRING"));
+        let error = csv("ref,day\na,1/2/2024\n", Mapping::default()).expect_err("no order");
+        assert!(error.contains("dateOrder=dmy or dateOrder=mdy"), "{error}");
+        // Other columns do not decide.
+        let ignoring = Mapping { ignored: vec!["a".to_owned()], ..Mapping::default() };
+        assert_eq!(csv("ref;a;b\n1;1,5;2.5\n", ignoring).as_deref(), Ok("b=NUMBER"));
     }
 }

@@ -50,13 +50,15 @@ pub(super) fn kind<'a>(
     let present = values.filter(|value| !is_none(value));
     present.clone().next()?;
     let all = |is_such: &dyn Fn(&str) -> bool| present.clone().all(is_such);
-    Some(if all(&|value| forms::number(value, decimal).is_some()) {
+    // A value that the API would reject has another type.
+    let is_valid = |kind: AttributeType, json: Option<String>| json.is_some_and(|json| kind.read(&json).is_ok());
+    Some(if all(&|value| is_valid(AttributeType::Number, forms::number(value, decimal))) {
         AttributeType::Number
     } else if all(&|value| forms::boolean(value).is_some()) {
         AttributeType::Boolean
     } else if all(&|value| is_date(value, order)) {
         AttributeType::Date
-    } else if all(&|value| forms::list(value).is_some()) {
+    } else if all(&|value| is_valid(AttributeType::StringList, forms::list(value))) {
         AttributeType::StringList
     } else {
         AttributeType::String

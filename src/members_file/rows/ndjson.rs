@@ -12,8 +12,8 @@ use super::{Next, ReadError, Row, RowFault, Source, TextLines, fault};
 use crate::{
     domain::attribute::AttributeType,
     members_file::{
-        SOURCE_UPDATED_AT, cell,
-        columns::{ColumnNames, Mapping, Target, advice},
+        ATTRIBUTE_PREFIX, SOURCE_UPDATED_AT, cell,
+        columns::{ColumnNames, Mapping, Target, advice, ignoring},
         forms,
     },
 };
@@ -40,7 +40,7 @@ enum Meaning {
 
 impl Meaning {
     fn of(name: &str, mapping: &Mapping) -> Self {
-        if name == ATTRIBUTES && !mapping.is_mapped(name) {
+        if name == ATTRIBUTES && !mapping.is_mapped(name) && !mapping.is_ignored(name) {
             return Self::Attributes;
         }
         let targets = mapping.field(name);
@@ -51,6 +51,10 @@ impl Meaning {
 impl NdjsonRows {
     pub(super) fn new(source: Source, mapping: &Mapping) -> Result<Self, ReadError> {
         mapping.check().map_err(ReadError::Usage)?;
+        if let Some(name) = mapping.ignored.iter().find(|name| name.starts_with(ATTRIBUTE_PREFIX)) {
+            let message = "a field of the object \"attributes\" can't be left out";
+            return Err(ReadError::Usage(format!("{}: {message}", ignoring(name))));
+        }
         let lines = TextLines::new(source);
         Ok(Self { lines, mapping: mapping.clone(), known: HashMap::new() })
     }
