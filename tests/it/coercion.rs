@@ -260,7 +260,7 @@ fn mixtures() -> Vec<Case> {
             row("attributes"),
             NO_JSON,
         ),
-        variable(
+        literal(
             "($s: Attributes)",
             upsert("{ref: \"a\", attributes: [$s]}"),
             json!({"s": {}}),
