@@ -11,6 +11,7 @@ mod batches;
 mod body;
 mod checkpoints;
 mod counts;
+mod declaring;
 mod description;
 mod ending;
 mod event;

@@ -38,7 +38,6 @@ use crate::{
         access::{Caller, Scope, Visibility},
         attribute::{Definition, Schema},
         import::State,
-        memberbase,
         sync::Sync,
     },
     graphql::Code,
@@ -95,7 +94,7 @@ pub(super) struct Import {
     /// The attribute schema with the attributes that the import declares, once the header is read.
     pub(super) schema: OnceLock<Schema>,
     /// The attributes that the import has declared; in a dry run, those that it would declare.
-    declared: OnceLock<Vec<Definition>>,
+    pub(super) declared: OnceLock<Vec<Definition>>,
     pub(super) ending: Arc<Ending>,
     /// Cancelled when the client has disconnected, or has read the last event.
     pub(super) client: CancellationToken,
@@ -157,11 +156,6 @@ impl Import {
 
     pub(super) fn schema(&self) -> &Schema {
         self.schema.get().unwrap_or(&self.target.schema)
-    }
-
-    /// Returns the attributes that the import has declared; in a dry run, those that it would declare.
-    pub(super) fn declared(&self) -> &[Definition] {
-        self.declared.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(super) fn visibility(&self) -> Visibility {
@@ -349,24 +343,6 @@ impl Import {
         };
         let sync = sync.await.map_err(|failure| self.ending.first_failure(failure))?;
         Ok((reading, sync))
-    }
-
-    /// Declares attributes, except in a dry run.
-    async fn declare(&self, definitions: Vec<Definition>) -> Result<(), Failure> {
-        if definitions.is_empty() {
-            return Ok(());
-        }
-        if !self.parameters.dry_run {
-            let (scope, new) = (self.scope(), Arc::new(definitions.clone()));
-            let declare = |app: App| {
-                let new = Arc::clone(&new);
-                async move { memberbase::declare_attributes(&app, scope, &new).await }
-            };
-            self.mutate(0, declare).await?;
-        }
-        // It is set only once.
-        let _ = self.declared.set(definitions);
-        Ok(())
     }
 
     /// Stores all rows, and commits the sync of a mirror. Returns the number of deleted members.

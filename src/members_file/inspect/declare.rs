@@ -1,6 +1,9 @@
 //! Attributes to declare for columns that have no meaning yet.
 
-use super::{Inspection, names::similar_name};
+use super::{
+    Inspection,
+    names::{similar_name, simplified_keys},
+};
 use crate::{
     domain::attribute::{AttributeType, Definition},
     members_file::{
@@ -20,7 +23,7 @@ impl Inspection {
     /// column without values. Fails for a column that is likely to have another meaning. The types are those with the forms
     /// that were recognized, or with those that the mapping gives; a column that needs another one then fails.
     pub(crate) fn undeclared(&self, mapping: &Mapping, is_recognized: bool) -> Result<Vec<Definition>, String> {
-        let mut definitions: Vec<Definition> = Vec::new();
+        let (keys, mut definitions) = (simplified_keys(mapping), Vec::<Definition>::new());
         for column in &self.columns {
             let name = &column.name;
             let is_mapped = mapping.is_mapped(name);
@@ -32,7 +35,7 @@ impl Inspection {
                 if definitions.iter().any(|other| other.key == key) {
                     continue;
                 }
-                if let Some(similar) = similar_name(name, mapping).filter(|_| !is_mapped) {
+                if let Some(similar) = similar_name(name, &keys, mapping).filter(|_| !is_mapped) {
                     return Err(format!(
                         "the column {name:?} is not declared, because it is similar to {similar:?}: map it with {}, leave it \
                         out with {}, or declare it before the import",

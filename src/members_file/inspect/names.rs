@@ -31,7 +31,7 @@ const TIME_NAMES: [&str; 6] =
 /// Assigns columns to the targets whose names are similar, each to one.
 pub(super) fn map_columns(columns: &mut [Column], mapping: &Mapping, is_unique: impl Fn(usize) -> bool) {
     let mut taken: Vec<Target> = Vec::new();
-    let keys: Vec<_> = mapping.schema.iter().map(|attribute| simplified(&attribute.key)).collect();
+    let keys = simplified_keys(mapping);
     for is_exact in [true, false] {
         for column in columns.iter_mut().filter(|column| column.target.is_none() && !mapping.is_ignored(&column.name)) {
             let targets = mapping.field(&column.name);
@@ -60,10 +60,9 @@ pub(super) fn map_columns(columns: &mut [Column], mapping: &Mapping, is_unique: 
 }
 
 /// Returns the name of the target, also one that has a column, whose name differs from this one in case, spaces and
-/// punctuation only.
-pub(super) fn similar_name(name: &str, mapping: &Mapping) -> Option<String> {
-    let keys: Vec<_> = mapping.schema.iter().map(|attribute| simplified(&attribute.key)).collect();
-    similar(name, &keys).map(|target| name_of(target, mapping))
+/// punctuation only. `keys` are [`simplified_keys`].
+pub(super) fn similar_name(name: &str, keys: &[String], mapping: &Mapping) -> Option<String> {
+    similar(name, keys).map(|target| name_of(target, mapping))
 }
 
 /// Returns the target whose name differs in case, spaces and punctuation only. `keys` are those of attributes, simplified.
@@ -76,6 +75,11 @@ fn similar(name: &str, keys: &[String]) -> Option<Target> {
         "sourceupdatedat" => Some(Target::SourceUpdatedAt),
         _ => attribute().map(Target::Attribute),
     }
+}
+
+/// Returns the keys of attributes, simplified.
+pub(super) fn simplified_keys(mapping: &Mapping) -> Vec<String> {
+    mapping.schema.iter().map(|attribute| simplified(&attribute.key)).collect()
 }
 
 fn simplified(name: &str) -> String {
